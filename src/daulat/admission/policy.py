@@ -1,0 +1,170 @@
+"""Compiles a SovereigntyPolicy: which controls it puts in force, and the manifests that make the API server keep them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.api.exemption import SovereigntyExemptionSpec
+from daulat.api.kinds import Manifest
+from daulat.api.names import CANARY_ANNOTATION, MANAGED_BY, POLICY_LABEL, REVISION_ANNOTATION
+from daulat.api.policy import ControlAction, SovereigntyPolicySpec
+from daulat.controls import library
+from daulat.controls.library import Control
+
+from . import pin, validating
+from .constants import constants
+from .literals import literal
+
+ADMISSION = "admissionregistration.k8s.io/v1"
+PROTECTED_NAMESPACES = ("kube-system",)
+
+
+class PolicyError(ValueError):
+    """The policy can't be compiled as it is; what was in force stays in force."""
+
+
+@dataclass(frozen=True)
+class InForce:
+    """A control with the action that the policy gives it."""
+
+    control: Control
+    action: str
+
+
+@dataclass(frozen=True)
+class CompiledPolicy:
+    """A compiled policy. Manifests are in the order in which they may be applied."""
+
+    name: str
+    revision: str
+    controls: tuple[InForce, ...]
+    manifests: tuple[Manifest, ...]
+    missing_profiles: tuple[str, ...]
+
+    @property
+    def enforces(self) -> bool:
+        """Whether requests for pods are refused, rather than only warned about."""
+        return any(c.action == "Enforce" and c.control.guard == "pods" for c in self.controls)
+
+
+def in_force(spec: SovereigntyPolicySpec) -> tuple[InForce, ...]:
+    """Return the controls that the policy's sections call for, with their actions.
+
+    Raises PolicyError where the policy names a control that doesn't exist.
+    """
+    unknown = sorted(set(spec.controls) - library.ids())
+    if unknown:
+        raise PolicyError(
+            f"spec.controls: {', '.join(unknown)} is not a control; known are {', '.join(sorted(library.ids()))}"
+        )
+    found = []
+    fields = spec.model_dump(by_alias=True, exclude_none=True)
+    for control in library.controls():
+        if library.guards()[control.guard].scope != "policy":
+            continue
+        if control.requires and not any(_is_set(fields, path) for path in control.requires):
+            continue
+        action = str(spec.controls.get(control.id, ControlAction(spec.action.value)).value)
+        if action != "Off":
+            found.append(InForce(control, action))
+    return tuple(found)
+
+
+def compile_policy(
+    name: str,
+    spec: SovereigntyPolicySpec,
+    profiles: Mapping[str, AcceleratorProfileSpec],
+    exemptions: Sequence[SovereigntyExemptionSpec] = (),
+    protected: Sequence[str] = PROTECTED_NAMESPACES,
+) -> CompiledPolicy:
+    """Return the policy's manifests, the same bytes for the same input. Raises PolicyError."""
+    controls = in_force(spec)
+    selector = _namespace_selector(spec, protected)
+    fixed = constants(name, spec, profiles)
+    exempt = _exempt(name, exemptions)
+    groups: dict[tuple[str, str], list[Control]] = {}
+    for entry in controls:
+        groups.setdefault((entry.control.guard, entry.action), []).append(entry.control)
+
+    def build(revision: str) -> list[Manifest]:
+        manifests: list[Manifest] = []
+        for (guard, action), members in sorted(groups.items()):
+            canary = _canary(revision) if guard == "pods" else ""
+            full_name = validating_name(name, guard, action)
+            body = validating.spec(library.guards()[guard], members, fixed, selector, exempt, canary)
+            manifests.append(_manifest("ValidatingAdmissionPolicy", full_name, name, revision, body))
+            binding = validating.binding_spec(full_name, action)
+            manifests.append(_manifest("ValidatingAdmissionPolicyBinding", full_name, name, revision, binding))
+        if any(c.control.id == "USE-01" for c in controls):
+            body = pin.spec(name, library.guards()["pods"], selector)
+            pin_name = f"{name}.pin.daulat.dev"
+            manifests.append(_manifest("MutatingAdmissionPolicy", pin_name, name, revision, body))
+            manifests.append(
+                _manifest("MutatingAdmissionPolicyBinding", pin_name, name, revision, {"policyName": pin_name})
+            )
+        return manifests
+
+    revision = digest(build(""))
+    missing = tuple(p for p in spec.accelerators.profiles if p not in profiles)
+    return CompiledPolicy(name, revision, controls, tuple(build(revision)), missing)
+
+
+def validating_name(policy: str, guard: str, action: str) -> str:
+    """Return the name of the admission policy that holds a policy's controls of one guard and action."""
+    return f"{policy}.{guard}.daulat.dev" if action == "Enforce" else f"{policy}.{guard}.{action.lower()}.daulat.dev"
+
+
+def digest(value: Any) -> str:
+    """Return a short digest of any JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:12]
+
+
+def _canary(revision: str) -> str:
+    key = literal(CANARY_ANNOTATION)
+    return (
+        f"(has(object.metadata.annotations) && {key} in object.metadata.annotations"
+        f" ? [{literal('revision ' + revision)}] : [])"
+    )
+
+
+def _manifest(kind: str, name: str, policy: str, revision: str, spec: Manifest) -> Manifest:
+    return {
+        "apiVersion": ADMISSION,
+        "kind": kind,
+        "metadata": {
+            "name": name,
+            "labels": {MANAGED_BY: "daulat", POLICY_LABEL: policy},
+            "annotations": {REVISION_ANNOTATION: revision},
+        },
+        "spec": spec,
+    }
+
+
+def _namespace_selector(spec: SovereigntyPolicySpec, protected: Sequence[str]) -> Manifest:
+    selector: Manifest = spec.namespace_selector.model_dump(by_alias=True, exclude_none=True, mode="json")
+    # The operator refuses a policy that selects these; should one be relabelled later, the API server must still start.
+    never = {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": sorted(protected)}
+    return {**selector, "matchExpressions": [*selector.get("matchExpressions", ()), never]}
+
+
+def _exempt(policy: str, exemptions: Sequence[SovereigntyExemptionSpec]) -> dict[str, list[validating.Exempt]]:
+    found: dict[str, list[validating.Exempt]] = {}
+    for exemption in exemptions:
+        if exemption.policy == policy:
+            for control in exemption.controls:
+                found.setdefault(control, []).append(
+                    validating.Exempt(tuple(sorted(exemption.namespaces)), exemption.expires_at)
+                )
+    return found
+
+
+def _is_set(fields: Manifest, path: str) -> bool:
+    value: Any = fields
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return bool(value)

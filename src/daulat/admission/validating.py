@@ -1,0 +1,117 @@
+"""Writes one ValidatingAdmissionPolicy from a guard, its controls and the constants they read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from daulat.api.kinds import Manifest
+from daulat.controls.library import Control, Guard
+
+from .literals import Constant, literal
+
+_REFERENCE = re.compile(r"\bvariables\.([A-Za-z_][A-Za-z0-9_]*)")
+MESSAGE_BYTES = 5000
+"""The API server drops a message of more than 5 KiB (apiserver, celplugin: MaxMessageSize), and with it the reasons."""
+
+
+@dataclass(frozen=True)
+class Exempt:
+    """Where and until when a control doesn't apply."""
+
+    namespaces: tuple[str, ...]
+    expires_at: str
+
+    def expression(self) -> str:
+        """Return CEL that is true where the exemption holds: by the object's own creation time, which a user can't set."""
+        return (
+            f"(request.namespace in {literal(self.namespaces)} && has(object.metadata.creationTimestamp)"
+            f" && timestamp(object.metadata.creationTimestamp) < timestamp({literal(self.expires_at)}))"
+        )
+
+
+def match_constraints(guard: Guard, namespace_selector: Manifest) -> Manifest:
+    """Return matchConstraints, with every default written out so that applying it twice changes nothing."""
+    return {
+        "matchPolicy": "Equivalent",
+        "namespaceSelector": namespace_selector,
+        "objectSelector": {},
+        "resourceRules": [
+            {
+                "apiGroups": [r.group],
+                "apiVersions": [r.version],
+                "operations": list(r.operations),
+                "resources": list(r.resources),
+                "scope": "*",
+            }
+            for r in guard.resources
+        ],
+    }
+
+
+def spec(
+    guard: Guard,
+    controls: Sequence[Control],
+    constants: Mapping[str, Constant],
+    namespace_selector: Manifest,
+    exemptions: Mapping[str, Sequence[Exempt]] | None = None,
+    extra_violations: str = "",
+) -> Manifest:
+    """Return the spec of a ValidatingAdmissionPolicy with one validation: that all controls together find nothing."""
+    own = [_control_variable(c, (exemptions or {}).get(c.id, ())) for c in controls]
+    lists = [f"variables.{c.variable}.map(m, {literal(c.id + ' ')} + m)" for c in controls]
+    violations = " + ".join([*lists, *([extra_violations] if extra_violations else [])])
+    tail = [
+        {"name": "violations", "expression": f"({violations}).sort()"},
+        {"name": "text", "expression": "variables.violations.join(' ')"},
+    ]
+    shared = [{"name": v.name, "expression": _one_line(v.expression)} for v in guard.variables]
+    fixed = [{"name": name, "expression": literal(value)} for name, value in sorted(constants.items())]
+    return {
+        "failurePolicy": "Fail",
+        "matchConstraints": match_constraints(guard, namespace_selector),
+        "matchConditions": [{"name": c.name, "expression": _one_line(c.expression)} for c in guard.conditions],
+        "variables": _used([*fixed, *shared, *own, *tail], roots=("violations", "text")),
+        "validations": [
+            {
+                "expression": "size(variables.violations) == 0",
+                "messageExpression": (
+                    f"size(bytes(variables.text)) <= {MESSAGE_BYTES} ? variables.text : "
+                    f"variables.text.substring(0, {MESSAGE_BYTES // 4 - 1}) + '...'"
+                ),
+                "message": f"{guard.title}: refused, and the reasons could not be told",
+                "reason": "Forbidden",
+            }
+        ],
+    }
+
+
+def binding_spec(policy: str, action: str) -> Manifest:
+    """Return the spec of the binding that puts the policy in force. Enforce refuses, Warn warns, Audit writes it down."""
+    actions = {"Enforce": ["Deny"], "Warn": ["Warn", "Audit"], "Audit": ["Audit"]}[action]
+    return {"policyName": policy, "validationActions": actions}
+
+
+def _control_variable(control: Control, exemptions: Iterable[Exempt]) -> dict[str, str]:
+    expression = _one_line(control.violations)
+    where = " || ".join(e.expression() for e in exemptions)
+    return {"name": control.variable, "expression": f"{where} ? [] : ({expression})" if where else expression}
+
+
+def _one_line(expression: str) -> str:
+    return " ".join(expression.split())
+
+
+def _used(variables: list[dict[str, str]], roots: Iterable[str]) -> list[dict[str, Any]]:
+    """Leave out what nothing refers to: a policy holds only the constants that its own controls read."""
+    expressions = {v["name"]: v["expression"] for v in variables}
+    needed: set[str] = set()
+    pending = list(roots)
+    while pending:
+        name = pending.pop()
+        if name not in needed:
+            needed.add(name)
+            pending.extend(_REFERENCE.findall(expressions[name]))
+    return [v for v in variables if v["name"] in needed]

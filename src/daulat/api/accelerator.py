@@ -1,0 +1,110 @@
+"""AcceleratorProfile: how one accelerator appears in Kubernetes, who makes it, what runs on it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .frozen import FrozenDict
+from .meta import SELECTOR_VALUES, ConditionedStatus, CountryCode, LabelSelector, Spec
+
+ResourceName = Annotated[
+    str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$", max_length=317)
+]
+EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
+EngineName = Literal["vllm"]
+
+
+class Vendor(Spec):
+    """Who makes the accelerator."""
+
+    name: str = Field(min_length=1, max_length=64)
+    """The vendor's name."""
+    country: CountryCode
+    """The country of the vendor's headquarters."""
+    parent_country: CountryCode | None = None
+    """The country of the vendor's ultimate parent, where that is another."""
+
+
+class DeviceResource(Spec):
+    """One extended resource that the accelerator is asked for by."""
+
+    name: ResourceName
+    """The exact resource name, such as huawei.com/Ascend910."""
+    sharing: Literal["Whole", "Partition", "TimeSliced"]
+    """Whole: a device of one's own. Partition: a part with its own memory. TimeSliced: a device shared without isolation."""
+    memory_gi_b: int | None = Field(default=None, ge=1, le=4096, alias="memoryGiB")
+    """Memory of one such device in GiB, where the vendor publishes it."""
+    unit: Literal["Device", "Companion"] = "Device"
+    """Companion: a quantity that accompanies a device (memory, cores) and isn't a device by itself."""
+
+
+class DeviceAccess(Spec):
+    """The ways that containers reach the devices without asking for the resource. All of them are refused."""
+
+    environment: tuple[EnvName, ...] = Field(default=(), max_length=64)
+    """Environment variables by which the container runtime hands out devices."""
+    runtime_class_names: tuple[str, ...] = Field(default=(), max_length=16)
+    """RuntimeClasses whose runtime hands out devices."""
+    annotations: tuple[str, ...] = Field(default=(), max_length=64)
+    """Pod annotations that choose devices; one that ends with a slash stands for every annotation under it."""
+
+
+class EngineSettings(Spec):
+    """How one engine runs on this accelerator."""
+
+    name: EngineName
+    """The inference engine."""
+    image: str | None = Field(default=None, min_length=1, max_length=512)
+    """The image to run unless the model names one. Where policies ask for digests, mirror it and set it by digest."""
+    command: tuple[str, ...] = Field(default=(), max_length=16)
+    """The command that starts the engine; empty where the image's own entrypoint does."""
+    args: tuple[str, ...] = Field(default=(), max_length=64)
+    """Arguments that the engine needs on this accelerator."""
+    env: FrozenDict[EnvName, str] = Field(default_factory=FrozenDict, max_length=64)
+    """Environment that the engine needs on this accelerator."""
+
+
+class AcceleratorProfileSpec(Spec):
+    """One accelerator: its names in the cluster, its maker, its engines."""
+
+    vendor: Vendor
+    """Who makes it."""
+    family: str = Field(min_length=1, max_length=64)
+    """The product family, such as Ascend or Hopper."""
+    model: str = Field(min_length=1, max_length=64)
+    """The product, such as 910B or H20."""
+    resources: tuple[DeviceResource, ...] = Field(
+        min_length=1,
+        max_length=64,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    """The extended resources it is asked for by. The first one is used for a SovereignModel."""
+    node_selector: LabelSelector | None = Field(
+        default=None, json_schema_extra={"x-kubernetes-validations": [SELECTOR_VALUES]}
+    )
+    """Labels that the vendor's components put on nodes with this accelerator: told apart by them, never trusted alone."""
+    devices_per_package: int = Field(default=1, ge=1, le=64)
+    """Devices in one physical package: 2 for an Ascend 910C, whose two dies are two devices."""
+    device_access: DeviceAccess = DeviceAccess()
+    """The ways that containers reach the devices without asking for the resource."""
+    engines: tuple[EngineSettings, ...] = Field(
+        default=(),
+        max_length=8,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    """The engines that run on it."""
+
+    def engine(self, name: str) -> EngineSettings | None:
+        """Return how the engine runs on this accelerator, or None where it doesn't."""
+        return next((e for e in self.engines if e.name == name), None)
+
+
+class AcceleratorProfileStatus(ConditionedStatus):
+    """Where the accelerator was found."""
+
+    nodes: int | None = None
+    """Nodes with at least one such device."""
+    devices: int | None = None
+    """Allocatable devices in the cluster."""

@@ -1,0 +1,38 @@
+"""SovereigntyExemption: these controls don't apply to these namespaces until then, for this reason."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from .meta import ConditionedStatus, ObjectName, Spec
+from .policy import ControlId
+
+
+class Approval(Spec):
+    """Who approved the exemption."""
+
+    name: str = Field(min_length=1, max_length=253)
+    """The person or body of record."""
+    reference: str = Field(min_length=1, max_length=512)
+    """Where the decision is filed, such as a ticket."""
+
+
+class SovereigntyExemptionSpec(Spec):
+    """Controls that don't apply, where, until when, and why."""
+
+    policy: ObjectName
+    """The SovereigntyPolicy that is relaxed."""
+    controls: tuple[ControlId, ...] = Field(min_length=1, max_length=32)
+    """The controls that don't apply."""
+    namespaces: tuple[ObjectName, ...] = Field(min_length=1, max_length=64)
+    """The namespaces where they don't apply, by name."""
+    reason: str = Field(min_length=10, max_length=1024)
+    """Why."""
+    approved_by: tuple[Approval, ...] = Field(min_length=1, max_length=8)
+    """Who approved it."""
+    expires_at: str = Field(json_schema_extra={"format": "date-time"}, max_length=40)
+    """When it ends. Pods made later are judged in full, with the operator down too."""
+
+
+class SovereigntyExemptionStatus(ConditionedStatus):
+    """Whether the exemption is in force."""

@@ -1,0 +1,127 @@
+"""SovereignModel: serve this model, on one of these accelerators, in order of preference."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .accelerator import EngineName, EnvName
+from .frozen import FrozenDict
+from .meta import DEFAULTED, ConditionedStatus, CountryCode, ObjectName, Observed, Spec
+
+ONE_LINE = r"^[^\r\n]*$"
+Argument = Annotated[str, Field(max_length=4096, pattern=ONE_LINE)]
+
+
+class ModelSource(Spec):
+    """Which model, from where, made by whom, under which licence."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9._/]*[A-Za-z0-9])?$", max_length=128)
+    """The name that clients ask for in the OpenAI API."""
+    uri: str = Field(
+        max_length=1024,
+        pattern=r"^(oci://[a-zA-Z0-9][-a-zA-Z0-9._:/]*(@sha256:[a-f0-9]{64})?|pvc://[a-z0-9][-a-z0-9.]*(/[-A-Za-z0-9._/]*)?)$",
+    )
+    """Where the weights are: oci://REGISTRY/REPOSITORY@sha256:DIGEST (mounted as an image volume) or pvc://CLAIM/PATH."""
+    developer: str = Field(min_length=1, max_length=128, pattern=ONE_LINE)
+    """Who made the model, as one word, such as deepseek-ai."""
+    origin_country: CountryCode
+    """The country of the developer."""
+    license: str = Field(min_length=1, max_length=256, pattern=r"^[-A-Za-z0-9.+() ]+$")
+    """The model's licence as an SPDX expression, such as MIT or Apache-2.0."""
+
+
+class Engine(Spec):
+    """What serves the model."""
+
+    name: EngineName = "vllm"
+    """The inference engine."""
+    args: tuple[Argument, ...] = Field(default=(), max_length=64)
+    """Arguments for the engine on every accelerator."""
+
+
+class AcceleratorChoice(Spec):
+    """One accelerator that the model may run on."""
+
+    profile: ObjectName
+    """The AcceleratorProfile."""
+    count: int = Field(ge=1, le=128)
+    """Devices for each replica, all of them on one node."""
+    image: str | None = Field(default=None, max_length=512, pattern=r"^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$")
+    """The engine's image on this accelerator; left out, the profile's."""
+    args: tuple[Argument, ...] = Field(default=(), max_length=64)
+    """Arguments for the engine on this accelerator, after those of the engine."""
+    env: FrozenDict[EnvName, Annotated[str, Field(max_length=4096)]] = Field(default_factory=FrozenDict, max_length=64)
+    """Environment for the engine on this accelerator. Switches that keep telemetry off and hubs offline stay as they are."""
+
+
+class SovereignModelSpec(Spec):
+    """A model to serve."""
+
+    model: ModelSource
+    """Which model."""
+    engine: Engine = Engine()
+    """What serves it."""
+    accelerators: tuple[AcceleratorChoice, ...] = Field(
+        min_length=1,
+        max_length=8,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["profile"]},
+    )
+    """The accelerators that it may run on, in order of preference. The first that has room is taken."""
+    replicas: int = Field(default=1, ge=0, le=1000, json_schema_extra={"format": "int32", **DEFAULTED})
+    """How many copies to run."""
+
+
+class Rejected(Observed):
+    """A group of nodes that weren't chosen for the same reason."""
+
+    reason: str
+    """Why, as a sentence."""
+    count: int
+    """How many nodes."""
+    sample: tuple[str, ...] = ()
+    """Some of them, by name."""
+
+
+class GoverningPolicy(Observed):
+    """A policy that governs the model's namespace."""
+
+    name: str
+    """The SovereigntyPolicy."""
+    generation: int
+    """Its metadata.generation when the model was placed."""
+
+
+class Placement(Observed):
+    """Where the model runs, and why not elsewhere."""
+
+    zone: str | None = None
+    """The chosen SovereignZone."""
+    accelerator: str | None = None
+    """The chosen AcceleratorProfile."""
+    resource: str | None = None
+    """The extended resource that the pods ask for."""
+    nodes: tuple[str, ...] = ()
+    """The nodes that may take the pods, with room when they were chosen; where pods run already, those nodes."""
+    policies: tuple[GoverningPolicy, ...] = ()
+    """The policies that govern the model."""
+    rejected: tuple[Rejected, ...] = ()
+    """Every other node, by the reason why it wasn't chosen."""
+
+
+class SovereignModelStatus(ConditionedStatus):
+    """Where the model stands."""
+
+    phase: str | None = None
+    """A word for people: Pending, Refused, Placing, Ready. Nothing decides on it."""
+    url: str | None = None
+    """Where clients reach the OpenAI API in the cluster, once a replica is ready."""
+    replicas: int | None = Field(default=None, json_schema_extra={"format": "int32"})
+    """Replicas that exist."""
+    ready_replicas: int | None = Field(default=None, json_schema_extra={"format": "int32"})
+    """Replicas that are ready."""
+    selector: str | None = None
+    """The label selector of the replicas, for autoscalers."""
+    placement: Placement | None = None
+    """Where the model runs, and why not elsewhere."""

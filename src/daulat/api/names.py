@@ -1,0 +1,27 @@
+"""The names that Daulat puts on other objects. They are part of its contract: a change here breaks clusters."""
+
+GROUP = "daulat.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+FIELD_MANAGER = "daulat"
+
+NODE_PREFIX = "daulat.node-restriction.kubernetes.io/"
+"""Labels under it can't be written by a kubelet (NodeRestriction) and are guarded against everybody else."""
+
+ZONE_LABEL = NODE_PREFIX + "zone"
+ELIGIBLE = "eligible"
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+POLICY_LABEL = "daulat.dev/policy"
+MODEL_LABEL = "daulat.dev/model"
+REVISION_ANNOTATION = "daulat.dev/revision"
+CANARY_ANNOTATION = "daulat.dev/canary"
+"""On a dry-run pod, asks an admission policy to say which revision it enforces. It never lets a pod in."""
+
+RESERVED_POLICY_NAMES = frozenset({"zone", "site"})
+MAX_POLICY_NAME = 50
+
+
+def eligible_label(policy: str) -> str:
+    """Return the node label that says a node is eligible under the policy."""
+    return NODE_PREFIX + policy

@@ -1,0 +1,41 @@
+"""Reads the shipped data: accelerator profiles, and the ways to devices that are known beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from daulat.api.accelerator import AcceleratorProfileSpec
+
+
+@dataclass(frozen=True)
+class KnownAccess:
+    """What containers must not use, and which capabilities they may, over all known vendors."""
+
+    environment: tuple[str, ...]
+    annotations: tuple[str, ...]
+    capabilities: tuple[str, ...]
+
+
+def manifests() -> list[dict[str, Any]]:
+    """Return the shipped AcceleratorProfiles as manifests, by name."""
+    folder = resources.files(__package__) / "accelerators"
+    files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
+    return [yaml.safe_load(f.read_text()) for f in files]
+
+
+@cache
+def shipped() -> dict[str, AcceleratorProfileSpec]:
+    """Return the shipped profiles by name."""
+    return {m["metadata"]["name"]: AcceleratorProfileSpec.model_validate(m["spec"]) for m in manifests()}
+
+
+@cache
+def known_access() -> KnownAccess:
+    """Return the ways to devices that are known beside the profiles."""
+    data = yaml.safe_load((resources.files(__package__) / "device_access.yaml").read_text())
+    return KnownAccess(tuple(data["environment"]), tuple(data["annotations"]), tuple(data["capabilities"]))

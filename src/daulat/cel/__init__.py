@@ -1,0 +1,1 @@
+"""Evaluates compiled admission policies on an object, with the official CEL runtime. Pure."""

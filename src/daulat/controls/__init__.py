@@ -1,0 +1,1 @@
+"""The controls as data: one YAML file a control, and one a guard. Their CEL is the only text of each rule."""

@@ -1,0 +1,125 @@
+"""Reads the controls and the guards that they hang on. A malformed file is an error of the package, told with its name."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from daulat.api.policy import ControlId
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Named(_Data):
+    """A named CEL expression: a match condition or a variable."""
+
+    name: str
+    expression: str
+
+
+class Resources(_Data):
+    """The resources and operations that a guard is asked about."""
+
+    group: str
+    version: str
+    resources: tuple[str, ...]
+    operations: tuple[Literal["CREATE", "UPDATE", "DELETE", "CONNECT"], ...]
+
+
+class Guard(_Data):
+    """What is judged together: the requests, when they are looked at, and the variables that its controls share."""
+
+    guard: str
+    title: str
+    scope: Literal["policy", "cluster"]
+    resources: tuple[Resources, ...]
+    conditions: tuple[Named, ...]
+    variables: tuple[Named, ...]
+
+
+class Example(_Data):
+    """A request that a control must pass (no violations) or refuse with exactly these messages."""
+
+    name: str
+    object: dict[str, Any]
+    """Merged (RFC 7386) over the guard's base object."""
+    oldObject: dict[str, Any] | None = None  # noqa: N815 - the name in an AdmissionReview
+    policy: dict[str, Any] = Field(default_factory=dict)
+    """Merged over the base policy's spec."""
+    user: str = "tenant"
+    operation: Literal["CREATE", "UPDATE"] = "CREATE"
+    resource: str | None = None
+    """The resource where it isn't the guard's first one."""
+    allowed: tuple[str, ...] = ()
+    """GROUP/RESOURCE/VERB that the user is authorized for."""
+    setup: tuple[dict[str, Any], ...] = ()
+    """Objects that must exist in the cluster for the request to reach admission."""
+    pinned: bool = False
+    """Admission mends the request before it is judged: on an API server it is allowed."""
+    violations: tuple[str, ...] = ()
+
+
+class Control(_Data):
+    """One rule: an expression that returns the list of violations as messages, empty where the request is fine."""
+
+    id: ControlId
+    title: str
+    axis: Literal["stored", "managed", "used"]
+    guard: str
+    why: str
+    requires: tuple[str, ...] = ()
+    """Fields of a policy's spec of which one must be set for the control to apply; none means always."""
+    violations: str
+    examples: tuple[Example, ...]
+
+    @property
+    def variable(self) -> str:
+        """The name of the CEL variable that holds its violations."""
+        return self.id.replace("-", "_")
+
+
+T = TypeVar("T", bound=_Data)
+
+
+@cache
+def controls() -> tuple[Control, ...]:
+    """Return every control, by guard and id."""
+    found = [_read(f, Control) for f in _yaml(resources.files(__package__)) if f.name != "base.yaml"]
+    return tuple(sorted(found, key=lambda c: (c.guard, c.id)))
+
+
+@cache
+def guards() -> dict[str, Guard]:
+    """Return every guard by name."""
+    found = [_read(f, Guard) for f in _yaml(resources.files(__package__) / "guards")]
+    return {g.guard: g for g in sorted(found, key=lambda g: g.guard)}
+
+
+@cache
+def ids() -> frozenset[str]:
+    """Return every control's id."""
+    return frozenset(c.id for c in controls())
+
+
+def base() -> dict[str, Any]:
+    """Return what examples are merged over: a policy's spec and one object a guard."""
+    data: dict[str, Any] = yaml.safe_load((resources.files(__package__) / "base.yaml").read_text())
+    return data
+
+
+def _yaml(folder: Traversable) -> list[Traversable]:
+    return [f for f in folder.iterdir() if f.name.endswith(".yaml")]
+
+
+def _read(file: Traversable, model: type[T]) -> T:
+    try:
+        return model.model_validate(yaml.safe_load(file.read_text()))
+    except ValueError as error:
+        raise ValueError(f"{file.name}: {error}") from error

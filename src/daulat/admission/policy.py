@@ -47,6 +47,14 @@ class CompiledPolicy:
     missing_profiles: tuple[str, ...]
 
     @property
+    def refusing(self) -> tuple[Manifest, ...]:
+        """The admission policies that refuse, rather than only warn."""
+        names = {m["spec"]["policyName"] for m in self.manifests if m["spec"].get("validationActions") == ["Deny"]}
+        return tuple(
+            m for m in self.manifests if m["kind"] == "ValidatingAdmissionPolicy" and m["metadata"]["name"] in names
+        )
+
+    @property
     def enforces(self) -> bool:
         """Whether requests for pods are refused, rather than only warned about."""
         return any(c.action == "Enforce" and c.control.guard == "pods" for c in self.controls)
@@ -94,9 +102,11 @@ def compile_policy(
     def build(revision: str) -> list[Manifest]:
         manifests: list[Manifest] = []
         for (guard, action), members in sorted(groups.items()):
-            canary = _canary(revision) if guard == "pods" else ""
+            canary = _canary(name, revision) if guard == "pods" else ""
             full_name = validating_name(name, guard, action)
             body = validating.spec(library.guards()[guard], members, fixed, selector, exempt, canary)
+            if guard == "pods":
+                body["matchConditions"].append(_not_for_another(name))
             manifests.append(_manifest("ValidatingAdmissionPolicy", full_name, name, revision, body))
             binding = validating.binding_spec(full_name, action)
             manifests.append(_manifest("ValidatingAdmissionPolicyBinding", full_name, name, revision, binding))
@@ -124,12 +134,28 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:12]
 
 
-def _canary(revision: str) -> str:
+def _canary(name: str, revision: str) -> str:
+    """Return one more violation for a pod that asks this policy which revision it enforces."""
     key = literal(CANARY_ANNOTATION)
     return (
         f"(has(object.metadata.annotations) && {key} in object.metadata.annotations"
-        f" ? [{literal('revision ' + revision)}] : [])"
+        f" && object.metadata.annotations[{key}] == {literal(name)} ? [{literal('revision ' + revision)}] : [])"
     )
+
+
+def _not_for_another(name: str) -> Manifest:
+    """Return a condition that leaves the dry run of another policy's canary alone.
+
+    The API server tells the refusal of one policy only, so a canary must be refused by its own. A dry run lets nothing in.
+    """
+    key = literal(CANARY_ANNOTATION)
+    return {
+        "name": "not-the-canary-of-another-policy",
+        "expression": (
+            f"!(has(request.dryRun) && request.dryRun == true && has(object.metadata.annotations)"
+            f" && {key} in object.metadata.annotations && object.metadata.annotations[{key}] != {literal(name)})"
+        ),
+    }
 
 
 def _manifest(kind: str, name: str, policy: str, revision: str, spec: Manifest) -> Manifest:
@@ -158,7 +184,7 @@ def _exempt(policy: str, exemptions: Sequence[SovereigntyExemptionSpec]) -> dict
         if exemption.policy == policy:
             for control in exemption.controls:
                 found.setdefault(control, []).append(
-                    validating.Exempt(tuple(sorted(exemption.namespaces)), exemption.expires_at)
+                    validating.Exempt(tuple(sorted(exemption.namespaces)), exemption.expiry)
                 )
     return found
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from datetime import UTC, datetime
+
+from pydantic import Field, field_validator
 
 from .meta import ConditionedStatus, ObjectName, Spec
 from .policy import ControlId
@@ -32,6 +34,23 @@ class SovereigntyExemptionSpec(Spec):
     """Who approved it."""
     expires_at: str = Field(json_schema_extra={"format": "date-time"}, max_length=40)
     """When it ends. Pods made later are judged in full, with the operator down too."""
+
+    @field_validator("expires_at")
+    @classmethod
+    def _has_a_zone(cls, value: str) -> str:
+        if datetime.fromisoformat(value).tzinfo is None:
+            raise ValueError("needs a time zone, such as Z")
+        return value
+
+    @property
+    def expiry(self) -> str:
+        """When it ends, in UTC. ValueError where it isn't a time."""
+        at = datetime.fromisoformat(self.expires_at)
+        return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def expired(self, now: float) -> bool:
+        """Say whether it is over at this time, in seconds since the epoch."""
+        return datetime.fromisoformat(self.expires_at).timestamp() <= now
 
 
 class SovereigntyExemptionStatus(ConditionedStatus):

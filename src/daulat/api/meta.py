@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
 from .frozen import FrozenDict
 
-
-DEFAULTED = {"x-daulat-default": True}
+DEFAULTED: dict[str, JsonValue] = {"x-daulat-default": True}
 """Marks a field whose default the API server fills in. Few do: a filled-in field shows as a difference in GitOps tools."""
 
 
@@ -79,7 +78,7 @@ class LabelSelector(Spec):
     match_expressions: tuple[LabelSelectorRequirement, ...] | None = Field(default=None, max_length=32)
     """Expressions that must all hold."""
 
-    def keys(self) -> frozenset[str]:
+    def label_keys(self) -> frozenset[str]:
         """Return every label key that the selector looks at."""
         return frozenset(self.match_labels or {}) | {e.key for e in self.match_expressions or ()}
 
@@ -103,11 +102,11 @@ def _holds(expression: LabelSelectorRequirement, labels: Mapping[str, str]) -> b
             return value is None
 
 
-NON_EMPTY_SELECTOR = {
+NON_EMPTY_SELECTOR: JsonValue = {
     "rule": "size(self.?matchLabels.orValue({})) > 0 || size(self.?matchExpressions.orValue([])) > 0",
     "message": "the selector must name at least one label: an empty selector would select everything",
 }
-SELECTOR_VALUES = {
+SELECTOR_VALUES: JsonValue = {
     "rule": "!has(self.matchExpressions) || self.matchExpressions.all(e, "
     "(e.operator in ['In', 'NotIn']) == (has(e.values) && size(e.values) > 0))",
     "message": "In and NotIn need values; Exists and DoesNotExist take none",

@@ -69,6 +69,8 @@ class SovereignModelSpec(Spec):
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["profile"]},
     )
     """The accelerators that it may run on, in order of preference. The first that has room is taken."""
+    image_pull_secrets: tuple[ObjectName, ...] = Field(default=(), max_length=8)
+    """Names of Secrets in the model's namespace for pulling images and weights."""
     replicas: int = Field(default=1, ge=0, le=1000, json_schema_extra={"format": "int32", **DEFAULTED})
     """How many copies to run."""
 

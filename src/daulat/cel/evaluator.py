@@ -46,9 +46,7 @@ class Verdict:
 
 @cache
 def _environment() -> Any:
-    return cel.NewEnv(
-        variables={name: cel.Type.DYN for name in _ROOTS}, extensions=[ext_strings.ExtStrings(), extension()]
-    )
+    return cel.NewEnv(variables=dict.fromkeys(_ROOTS, cel.Type.DYN), extensions=[ext_strings.ExtStrings(), extension()])
 
 
 @cache
@@ -116,6 +114,7 @@ def _activation(request: Request) -> dict[str, Any]:
             "namespace": request.namespace,
             "resource": {"group": request.group, "version": request.version, "resource": resource},
             "subResource": subresource,
+            "dryRun": False,
             "userInfo": {"username": request.user, "groups": list(request.user_groups)},
         },
         "authorizer": {"allowed": sorted(request.allowed)},

@@ -1,0 +1,70 @@
+"""A node: its labels, what can be allocated on it, whether it takes pods."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from daulat.api.frozen import FrozenDict
+
+from .ref import Unknown
+
+_QUANTITY = re.compile(r"^([0-9]+)(k|M|G|Ki|Mi|Gi)?$")
+_SCALE = {None: 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+REGION = "topology.kubernetes.io/region"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node. ``devices`` are the extended resources it offers, by name, without those of count zero."""
+
+    name: str
+    labels: FrozenDict[str, str]
+    devices: FrozenDict[str, int]
+    ready: bool
+    schedulable: bool
+    tolerated: bool
+    """Whether pods without special tolerations may run on it."""
+
+    @property
+    def takes_pods(self) -> bool:
+        """Whether the scheduler would place an ordinary pod here, room permitting."""
+        return self.ready and self.schedulable and self.tolerated
+
+
+def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
+    """Read a Node. A device count that isn't a whole number makes the node Unknown."""
+    meta, spec, status = raw.get("metadata") or {}, raw.get("spec") or {}, raw.get("status") or {}
+    devices: dict[str, int] = {}
+    for name, quantity in (status.get("allocatable") or {}).items():
+        if not is_extended(name):
+            continue
+        count = whole(quantity)
+        if count is None:
+            return Unknown(f"status.allocatable[{name}] is {quantity!r}, not a whole number")
+        if count:
+            devices[name] = count
+    conditions = {c.get("type"): c.get("status") for c in status.get("conditions") or ()}
+    taints = [t for t in spec.get("taints") or () if t.get("effect") in ("NoSchedule", "NoExecute")]
+    return Node(
+        name=str(meta.get("name", "")),
+        labels=FrozenDict(meta.get("labels") or {}),
+        devices=FrozenDict(devices),
+        ready=conditions.get("Ready") == "True",
+        schedulable=not spec.get("unschedulable", False),
+        tolerated=not taints,
+    )
+
+
+def is_extended(resource: str) -> bool:
+    """Say whether the resource is an extended one: qualified, and not of Kubernetes itself."""
+    prefix, slash, _ = resource.partition("/")
+    return bool(slash) and not (prefix == "kubernetes.io" or prefix.endswith(".kubernetes.io"))
+
+
+def whole(quantity: Any) -> int | None:
+    """Return a whole quantity such as 8, "8" or "2k", or None where it isn't one."""
+    found = _QUANTITY.match(str(quantity))
+    return int(found[1]) * _SCALE[found[2]] if found else None

@@ -1,0 +1,72 @@
+"""A pod that holds devices or pins. Other pods are of no interest and aren't kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from daulat.api.frozen import FrozenDict
+from daulat.api.names import MODEL_LABEL, NODE_PREFIX
+
+from .node import is_extended, whole
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod that isn't finished: where it runs, the devices it holds, the policies it is pinned to."""
+
+    namespace: str
+    name: str
+    node: str
+    devices: FrozenDict[str, int]
+    pins: frozenset[str]
+    model: str
+
+
+def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
+    """Read a Pod; None where it holds no device and no pin, or is finished."""
+    meta, spec, status = raw.get("metadata") or {}, raw.get("spec") or {}, raw.get("status") or {}
+    if status.get("phase") in ("Succeeded", "Failed"):
+        return None
+    devices = _requests(spec)
+    pins = frozenset(key for key in spec.get("nodeSelector") or {} if key.startswith(NODE_PREFIX))
+    if not devices and not pins:
+        return None
+    return Pod(
+        namespace=str(meta.get("namespace") or ""),
+        name=str(meta.get("name") or ""),
+        node=str(spec.get("nodeName") or ""),
+        devices=FrozenDict(devices),
+        pins=pins,
+        model=str((meta.get("labels") or {}).get(MODEL_LABEL) or ""),
+    )
+
+
+def _requests(spec: Mapping[str, Any]) -> dict[str, int]:
+    """Add containers up as the scheduler does: init containers count where they ask for more, sidecars always."""
+    total: dict[str, int] = {}
+    for container in spec.get("containers") or ():
+        _add(total, _devices(container))
+    peak: dict[str, int] = {}
+    sidecars: dict[str, int] = {}
+    for container in spec.get("initContainers") or ():
+        own = _devices(container)
+        if container.get("restartPolicy") == "Always":
+            _add(sidecars, own)
+            own = {}
+        for name in {*own, *sidecars}:
+            peak[name] = max(peak.get(name, 0), own.get(name, 0) + sidecars.get(name, 0))
+    _add(total, sidecars)
+    return {name: max(total.get(name, 0), peak.get(name, 0)) for name in {*total, *peak}}
+
+
+def _devices(container: Mapping[str, Any]) -> dict[str, int]:
+    resources = container.get("resources") or {}
+    asked = {**(resources.get("requests") or {}), **(resources.get("limits") or {})}
+    return {name: whole(quantity) or 0 for name, quantity in asked.items() if is_extended(name)}
+
+
+def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
+    for name, count in more.items():
+        total[name] = total.get(name, 0) + count

@@ -1,0 +1,119 @@
+"""Everything that is known at one moment, immutable, so that a decision is made on one state of the world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.api.exemption import SovereigntyExemptionSpec
+from daulat.api.frozen import FrozenDict
+from daulat.api.model import SovereignModelSpec
+from daulat.api.policy import SovereigntyPolicySpec
+from daulat.api.zone import SovereignZoneSpec
+
+from .child import Child
+from .declared import Declared, Malformed
+from .node import Node
+from .pod import Pod
+from .ref import Ref, Unknown
+
+T = TypeVar("T")
+_EMPTY: Mapping[Any, Any] = MappingProxyType({})
+
+Model = Declared[SovereignModelSpec]
+Policy = Declared[SovereigntyPolicySpec]
+Zone = Declared[SovereignZoneSpec]
+Profile = Declared[AcceleratorProfileSpec]
+Exemption = Declared[SovereigntyExemptionSpec]
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """A namespace, by the labels that policies select it by."""
+
+    name: str
+    labels: FrozenDict[str, str]
+    terminating: bool = False
+
+
+@dataclass(frozen=True)
+class Canary:
+    """What came of a dry run of a violating pod in a governed namespace."""
+
+    namespace: str
+    refused: bool
+    message: str
+    at: float
+    """Seconds on the operator's clock."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All facts. Mappings are by name, or by Ref where a kind has namespaces."""
+
+    nodes: Mapping[str, Node | Unknown] = _EMPTY
+    zones: Mapping[str, Zone | Malformed] = _EMPTY
+    profiles: Mapping[str, Profile | Malformed] = _EMPTY
+    policies: Mapping[str, Policy | Malformed] = _EMPTY
+    exemptions: Mapping[str, Exemption | Malformed] = _EMPTY
+    models: Mapping[Ref, Model | Malformed] = _EMPTY
+    namespaces: Mapping[str, Namespace] = _EMPTY
+    pods: Mapping[Ref, Pod] = _EMPTY
+    children: Mapping[Ref, Child] = _EMPTY
+    canaries: Mapping[str, Canary] = field(default_factory=dict)
+    obstacles: Mapping[Ref, str] = field(default_factory=dict)
+    """What the API server answered where it refused part of a model's workload."""
+    operator_namespace: str = "daulat-system"
+
+    @cached_property
+    def known_policies(self) -> dict[str, Policy]:
+        """The policies that could be read, by name."""
+        return _known(self.policies)
+
+    @cached_property
+    def known_zones(self) -> dict[str, Zone]:
+        """The zones that could be read, by name."""
+        return _known(self.zones)
+
+    @cached_property
+    def known_profiles(self) -> dict[str, AcceleratorProfileSpec]:
+        """The profiles that could be read, by name."""
+        return {name: profile.spec for name, profile in _known(self.profiles).items()}
+
+    @cached_property
+    def known_models(self) -> dict[Ref, Model]:
+        """The models that could be read."""
+        return {ref: model for ref, model in sorted(self.models.items()) if isinstance(model, Declared)}
+
+    @cached_property
+    def pods_by_node(self) -> dict[str, list[Pod]]:
+        """The device-holding pods of every node."""
+        found: dict[str, list[Pod]] = {}
+        for pod in self.pods.values():
+            if pod.node:
+                found.setdefault(pod.node, []).append(pod)
+        return found
+
+    @cached_property
+    def pins(self) -> frozenset[str]:
+        """Every label under Daulat's prefix that some pod is pinned to."""
+        return frozenset(label for pod in self.pods.values() for label in pod.pins)
+
+    def governing(self, namespace: str) -> list[Policy]:
+        """Return the policies that govern the namespace, by name."""
+        found = self.namespaces.get(namespace)
+        if found is None:
+            return []
+        return [p for _, p in sorted(self.known_policies.items()) if p.spec.namespace_selector.matches(found.labels)]
+
+    def malformed_policies(self) -> list[str]:
+        """Return the names of policies that couldn't be read: they may govern anything."""
+        return sorted(name for name, policy in self.policies.items() if isinstance(policy, Malformed))
+
+
+def _known(objects: Mapping[str, Declared[Any] | Malformed]) -> dict[str, Any]:
+    return {name: value for name, value in sorted(objects.items()) if isinstance(value, Declared)}

@@ -1,0 +1,161 @@
+"""Collects facts from raw objects as they come, and tells which objects' facts really changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from daulat.api.frozen import FrozenDict
+from daulat.api.kinds import KINDS
+from daulat.api.names import MANAGED_BY
+
+from .child import parse_child
+from .declared import parse_declared
+from .node import parse_node
+from .pod import parse_pod
+from .ref import Ref
+from .snapshot import Canary, Namespace, Snapshot
+
+OWN_KINDS = {
+    "SovereignZone": "zones",
+    "AcceleratorProfile": "profiles",
+    "SovereigntyPolicy": "policies",
+    "SovereigntyExemption": "exemptions",
+    "SovereignModel": "models",
+}
+CHILD_KINDS = frozenset(
+    {
+        "Deployment",
+        "Service",
+        "ServiceAccount",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "MutatingAdmissionPolicy",
+        "MutatingAdmissionPolicyBinding",
+    }
+)
+assert {k.kind for k in KINDS} == set(OWN_KINDS)  # noqa: S101
+
+
+class Store:
+    """The facts as they are now. An object older than what is already known of it is ignored."""
+
+    def __init__(self, operator_namespace: str) -> None:
+        self._operator_namespace = operator_namespace
+        self._facts: dict[str, dict[Any, Any]] = {
+            name: {} for name in ("nodes", "namespaces", "pods", "children", *OWN_KINDS.values())
+        }
+        self._versions: dict[Ref, int] = {}
+        self._gone: dict[Ref, int] = {}
+        self._canaries: dict[str, Canary] = {}
+        self._obstacles: dict[Ref, str] = {}
+        self._snapshot: Snapshot | None = None
+
+    def apply(self, kind: str, raw: Mapping[str, Any]) -> Ref | None:
+        """Take an object in. Return its reference where a fact about it changed."""
+        raw = dict(raw)
+        ref, version = Ref.of(kind, raw), _version(raw)
+        if version < self._versions.get(ref, 0) or version <= self._gone.get(ref, -1):
+            return None
+        self._versions[ref] = version
+        self._gone.pop(ref, None)
+        return ref if self._put(ref, self._parse(kind, raw)) else None
+
+    def delete(self, kind: str, raw: Mapping[str, Any]) -> Ref | None:
+        """Forget an object. Return its reference where something was known about it."""
+        ref, version = Ref.of(kind, dict(raw)), _version(raw)
+        if version < self._versions.get(ref, 0):
+            return None
+        return self._forget(ref, version)
+
+    def replace(self, kind: str, items: Iterable[Mapping[str, Any]], version: int) -> list[Ref]:
+        """Take in a full list of a kind, made at that resource version, and forget what isn't in it any more."""
+        listed, changed = set(), []
+        for item in items:
+            listed.add(Ref.of(kind, dict(item)))
+            if (ref := self.apply(kind, item)) is not None:
+                changed.append(ref)
+        for ref, seen in list(self._versions.items()):
+            if ref.kind == kind and ref not in listed and seen <= version and (gone := self._forget(ref, version)):
+                changed.append(gone)
+        self._gone = {ref: at for ref, at in self._gone.items() if ref.kind != kind or at > version}
+        return changed
+
+    def record_canary(self, policy: str, canary: Canary) -> None:
+        """Take in what came of a canary."""
+        self._canaries[policy] = canary
+        self._snapshot = None
+
+    def record_obstacle(self, ref: Ref, message: str | None) -> bool:
+        """Take in what the API server refused, or that it refuses nothing any more. Return whether that is news."""
+        if self._obstacles.get(ref) == message:
+            return False
+        if message is None:
+            del self._obstacles[ref]
+        else:
+            self._obstacles[ref] = message
+        self._snapshot = None
+        return True
+
+    def snapshot(self) -> Snapshot:
+        """Return everything known now."""
+        if self._snapshot is None:
+            views: dict[str, Any] = {name: MappingProxyType(dict(facts)) for name, facts in self._facts.items()}
+            self._snapshot = Snapshot(
+                **views,
+                canaries=dict(self._canaries),
+                obstacles=dict(self._obstacles),
+                operator_namespace=self._operator_namespace,
+            )
+        return self._snapshot
+
+    def _parse(self, kind: str, raw: dict[str, Any]) -> Any:
+        meta = raw.get("metadata") or {}
+        if kind in OWN_KINDS:
+            return parse_declared(kind, raw)
+        if kind in CHILD_KINDS:
+            return parse_child(kind, raw) if (meta.get("labels") or {}).get(MANAGED_BY) == "daulat" else None
+        if kind == "Node":
+            return parse_node(raw)
+        if kind == "Pod":
+            return parse_pod(raw)
+        if kind == "Namespace":
+            labels = FrozenDict[str, str](meta.get("labels") or {})
+            return Namespace(str(meta.get("name")), labels, bool(meta.get("deletionTimestamp")))
+        raise KeyError(kind)
+
+    def _put(self, ref: Ref, fact: Any) -> bool:
+        facts, key = self._place(ref)
+        old = facts.get(key)
+        if fact is None:
+            facts.pop(key, None)
+        else:
+            facts[key] = fact
+        self._snapshot = None
+        return bool(old != fact)
+
+    def _forget(self, ref: Ref, version: int) -> Ref | None:
+        self._versions.pop(ref, None)
+        self._gone[ref] = version
+        facts, key = self._place(ref)
+        self._snapshot = None
+        return ref if facts.pop(key, None) is not None else None
+
+    def _place(self, ref: Ref) -> tuple[dict[Any, Any], Any]:
+        if ref.kind in CHILD_KINDS:
+            return self._facts["children"], ref
+        if ref.kind == "Pod":
+            return self._facts["pods"], ref
+        if ref.kind == "SovereignModel":
+            return self._facts["models"], ref
+        name = OWN_KINDS.get(ref.kind) or {"Node": "nodes", "Namespace": "namespaces"}[ref.kind]
+        return self._facts[name], ref.name
+
+
+def _version(raw: Mapping[str, Any]) -> int:
+    """Return the object's resource version, which is comparable since Kubernetes 1.35; 0 where it isn't a number."""
+    text = str((raw.get("metadata") or {}).get("resourceVersion") or "0")
+    return int(text) if text.isdigit() else 0

@@ -1,0 +1,37 @@
+"""Decides the labels of record of a node: its zone, and every policy under which it is eligible."""
+
+from __future__ import annotations
+
+from daulat.api.names import ELIGIBLE, NODE_PREFIX, RESERVED_POLICY_NAMES, ZONE_LABEL, eligible_label
+from daulat.facts.declared import Malformed
+from daulat.facts.node import Node
+from daulat.facts.ref import Unknown
+from daulat.facts.snapshot import Snapshot
+
+from .eligibility import ineligible
+from .zoning import zone_of_record
+
+
+def certify(node: Node, snapshot: Snapshot) -> dict[str, str | None]:
+    """Return the labels to change on the node: a value to set, or None to take the label away. Empty: all is as it should be."""
+    zone = zone_of_record(node, snapshot)
+    wanted: dict[str, str | None] = {ZONE_LABEL: None if isinstance(zone, Unknown) else zone.name}
+    for name, policy in snapshot.policies.items():
+        if isinstance(policy, Malformed):
+            continue  # What it allows can't be told: its labels stay as they are, and so does what admission enforces.
+        wanted[eligible_label(name)] = None if ineligible(node, policy, snapshot) else ELIGIBLE
+    for label in _left_over(node, snapshot):
+        wanted[label] = None
+    return {label: value for label, value in wanted.items() if node.labels.get(label) != value}
+
+
+def _left_over(node: Node, snapshot: Snapshot) -> list[str]:
+    """Return labels of policies that are gone. One stays while a pod is pinned to it: a kubelet restart would end that pod."""
+    return [
+        label
+        for label, value in node.labels.items()
+        if label.startswith(NODE_PREFIX)
+        and value == ELIGIBLE
+        and label.removeprefix(NODE_PREFIX) not in {*snapshot.policies, *RESERVED_POLICY_NAMES}
+        and label not in snapshot.pins
+    ]

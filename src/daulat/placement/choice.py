@@ -1,0 +1,196 @@
+"""Chooses zone and accelerator for a model: the first accelerator in the user's order that has room, where policies allow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from daulat.api import reasons
+from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.api.model import AcceleratorChoice
+from daulat.facts.node import Node
+from daulat.facts.ref import Ref, Unknown
+from daulat.facts.snapshot import Model, Policy, Snapshot
+
+from .capacity import Ledger
+from .eligibility import carries_labels, ineligible
+from .standing import standing
+from .zoning import zone_of_record
+
+SAMPLE = 3
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Where the model runs."""
+
+    zone: str
+    choice: AcceleratorChoice
+    profile: AcceleratorProfileSpec
+    resource: str
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Nodes that weren't chosen for the same reason."""
+
+    reason: str
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The choice, or why there is none, with every node accounted for."""
+
+    chosen: Chosen | None
+    reason: str
+    message: str
+    rejected: tuple[Group, ...]
+
+
+@dataclass(frozen=True)
+class _Option:
+    """One accelerator in one zone: the eligible nodes that have it, and those of them that take pods."""
+
+    zone: str
+    choice: AcceleratorChoice
+    profile: AcceleratorProfileSpec
+    resource: str
+    nodes: tuple[Node, ...]
+
+    @property
+    def open(self) -> list[Node]:
+        return [n for n in self.nodes if n.takes_pods]
+
+
+def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Decision:
+    """Return where the model goes under these policies, or why nowhere."""
+    ref = Ref("SovereignModel", model.namespace, model.name)
+    refused: dict[str, str] = {}
+    eligible: list[Node] = []
+    for name, node in sorted(snapshot.nodes.items()):
+        why = next((w for p in policies if (w := ineligible(node, p, snapshot))), None)
+        if why is None and isinstance(node, Node):
+            eligible.append(node)
+        else:
+            refused[name] = why or "can't be read"
+    options, missing = _options(model, policies, eligible, snapshot)
+    ledger = Ledger(snapshot, ref)
+    option = _stay(model, options, ledger, snapshot) or _first_with_room(model, options, ledger)
+    rejected = _groups(refused, eligible, options, option, ledger)
+    if option is not None:
+        chosen = _chosen(model, option, ledger, snapshot)
+        return Decision(chosen, reasons.CHOSEN, _told(model, chosen), rejected)
+    if not options and missing and len(missing) == len(model.spec.accelerators):
+        return Decision(None, reasons.UNKNOWN_PROFILE, "; ".join(missing), rejected)
+    if not options:
+        listed = ", ".join(a.profile for a in model.spec.accelerators)
+        return Decision(
+            None, reasons.NO_ELIGIBLE_NODE, f"no eligible node has {listed}: {_summary(rejected)}", rejected
+        )
+    return Decision(
+        None, reasons.NO_ROOM, f"no room for {model.spec.replicas} replicas: {_summary(rejected)}", rejected
+    )
+
+
+def _options(
+    model: Model, policies: Sequence[Policy], eligible: Sequence[Node], snapshot: Snapshot
+) -> tuple[list[_Option], list[str]]:
+    options: list[_Option] = []
+    missing: list[str] = []
+    for choice in model.spec.accelerators:
+        profile = snapshot.known_profiles.get(choice.profile)
+        if profile is None:
+            missing.append(f"AcceleratorProfile {choice.profile} doesn't exist")
+            continue
+        if profile.engine(model.spec.engine.name) is None:
+            missing.append(f"AcceleratorProfile {choice.profile} doesn't run {model.spec.engine.name}")
+            continue
+        if not all(choice.profile in p.spec.accelerators.profiles for p in policies):
+            missing.append(f"AcceleratorProfile {choice.profile} isn't approved")
+            continue
+        by_zone: dict[str, list[Node]] = {}
+        resource = profile.resources[0].name
+        for node in eligible:
+            zone = zone_of_record(node, snapshot)
+            if not isinstance(zone, Unknown) and resource in node.devices and carries_labels(node, profile):
+                by_zone.setdefault(zone.name, []).append(node)
+        options += [_Option(zone, choice, profile, resource, tuple(nodes)) for zone, nodes in sorted(by_zone.items())]
+    return options, missing
+
+
+def _stay(model: Model, options: Sequence[_Option], ledger: Ledger, snapshot: Snapshot) -> _Option | None:
+    """Return the option where the model stands already, unless it must move: because it isn't eligible any more, or
+    because others took the devices before its first pod came, when nothing is lost by choosing anew."""
+    where = standing(model)
+    current = next(
+        (o for o in options if where and (o.zone, o.choice.profile) == (where.zone, where.accelerator)), None
+    )
+    if current is None or _runs(model, snapshot):
+        return current
+    room = ledger.slots(current.open, current.resource, current.choice.count) >= model.spec.replicas
+    return current if room else None
+
+
+def _runs(model: Model, snapshot: Snapshot) -> bool:
+    return any(p.node and (p.namespace, p.model) == (model.namespace, model.name) for p in snapshot.pods.values())
+
+
+def _first_with_room(model: Model, options: Sequence[_Option], ledger: Ledger) -> _Option | None:
+    for option in options:
+        if ledger.slots(option.open, option.resource, option.choice.count) >= max(model.spec.replicas, 1):
+            return option
+    return None
+
+
+def _chosen(model: Model, option: _Option, ledger: Ledger, snapshot: Snapshot) -> Chosen:
+    runs = {
+        p.node for p in snapshot.pods.values() if p.node and (p.namespace, p.model) == (model.namespace, model.name)
+    }
+    roomy = [n.name for n in option.open if ledger.free(n, option.resource) >= option.choice.count]
+    nodes = sorted(runs & {n.name for n in option.nodes}) or roomy
+    return Chosen(option.zone, option.choice, option.profile, option.resource, tuple(nodes))
+
+
+def _groups(
+    refused: dict[str, str],
+    eligible: Sequence[Node],
+    options: Sequence[_Option],
+    chosen: _Option | None,
+    ledger: Ledger,
+) -> tuple[Group, ...]:
+    """Account for every node: why it isn't eligible, has nothing that the model lists, or wasn't taken."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in refused.items():
+        by_reason.setdefault(why, []).append(name)
+    for node in eligible:
+        own = next((o for o in options if node in o.nodes), None)
+        if chosen is not None and node in chosen.nodes:
+            continue
+        if own is None:
+            why = "has no accelerator that the model lists"
+        elif not node.takes_pods:
+            why = "isn't ready, is cordoned or is tainted"
+        elif chosen is not None and options.index(own) > options.index(chosen):
+            why = f"{own.choice.profile} in zone {own.zone} comes later in the model's order"
+        else:
+            free = max(ledger.free(node, own.resource), 0)
+            total = node.devices[own.resource]
+            why = f"{own.choice.profile} in zone {own.zone} has no room: {free} of {total} free, a replica needs {own.choice.count}"
+        by_reason.setdefault(why, []).append(node.name)
+    groups = [Group(why, tuple(sorted(names))) for why, names in by_reason.items()]
+    return tuple(sorted(groups, key=lambda g: (-len(g.nodes), g.reason)))
+
+
+def _told(model: Model, chosen: Chosen) -> str:
+    return (
+        f"{model.spec.replicas} replicas with {chosen.choice.count} x {chosen.resource} each on "
+        f"{chosen.choice.profile} in zone {chosen.zone}"
+    )
+
+
+def _summary(groups: Sequence[Group]) -> str:
+    if not groups:
+        return "there are no nodes"
+    return "; ".join(f"{len(g.nodes)} node{'s' if len(g.nodes) != 1 else ''}: {g.reason}" for g in groups[:6])

@@ -1,0 +1,28 @@
+"""Where a model stands by its own status: a model stays there until it must move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from daulat.facts.snapshot import Model
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The placement that an earlier pass decided."""
+
+    zone: str
+    accelerator: str
+    resource: str
+    nodes: tuple[str, ...]
+
+
+def standing(model: Model) -> Standing | None:
+    """Return where the model was placed, or None where it wasn't yet."""
+    placement = model.status.get("placement") or {}
+    zone, accelerator = placement.get("zone"), placement.get("accelerator")
+    if not zone or not accelerator:
+        return None
+    return Standing(
+        str(zone), str(accelerator), str(placement.get("resource") or ""), tuple(placement.get("nodes") or ())
+    )

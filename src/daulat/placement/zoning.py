@@ -1,0 +1,35 @@
+"""Decides each node's zone of record. A node in no zone, in two, or against the record is Unknown."""
+
+from __future__ import annotations
+
+from daulat.api.names import ZONE_LABEL
+from daulat.facts.declared import Malformed
+from daulat.facts.node import REGION, Node
+from daulat.facts.ref import Unknown
+from daulat.facts.snapshot import Snapshot, Zone
+
+
+def zone_of_record(node: Node | Unknown, snapshot: Snapshot) -> Zone | Unknown:
+    """Return the one zone that the node stands in, or why there is none."""
+    if isinstance(node, Unknown):
+        return node
+    written = snapshot.zones.get(node.labels.get(ZONE_LABEL, ""))
+    if isinstance(written, Malformed):
+        return Unknown(f"zone {written.name} can't be read: {written.reason}")
+    selecting = [z for z in snapshot.known_zones.values() if z.spec.node_selector.matches(node.labels)]
+    if not selecting:
+        return Unknown("stands in no zone of record")
+    if len(selecting) > 1:
+        return Unknown(f"is claimed by zones {' and '.join(z.name for z in selecting)}")
+    (zone,) = selecting
+    region = node.labels.get(REGION)
+    if zone.spec.regions and region not in zone.spec.regions:
+        return Unknown(
+            f"contradicts zone {zone.name}: its region is {region or 'missing'}, the record says {', '.join(zone.spec.regions)}"
+        )
+    return zone
+
+
+def claims(node: Node | Unknown, zone: Zone) -> bool:
+    """Say whether the zone selects the node, alone or not."""
+    return isinstance(node, Node) and zone.spec.node_selector.matches(node.labels)

@@ -1,0 +1,82 @@
+"""Builds a status from conditions: the time of a transition is kept where nothing changed, and people are told of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from daulat.api.kinds import Manifest
+from daulat.facts.ref import Ref
+
+from .effects import ApplyStatus, Effect, Record
+
+MESSAGE = 1024
+"""Events are cut at 1 KiB by the API server; conditions say no more."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """A condition to set. ``good`` is the status that people hope for."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+    good: str = "True"
+
+
+def told(type_: str, holds: bool | None, reason: str, message: str, good: str = "True") -> Told:
+    """Return a condition; None means Unknown."""
+    return Told(type_, "Unknown" if holds is None else str(holds), reason, message, good)
+
+
+def write(
+    ref: Ref, uid: str, generation: int, before: Manifest, conditions: Sequence[Told], fields: Manifest, now: float
+) -> list[Effect]:
+    """Return the status to apply and the Events to record; nothing where the status is so already."""
+    old = {c.get("type"): c for c in before.get("conditions") or ()}
+    status: Manifest = {
+        "observedGeneration": generation,
+        "conditions": [_condition(c, old.get(c.type), generation, now) for c in conditions],
+        **{key: value for key, value in fields.items() if value is not None},
+    }
+    if _same(status, before):
+        return []
+    effects: list[Effect] = [ApplyStatus(ref, status)]
+    for condition in conditions:
+        was = old.get(condition.type)
+        if was is None and condition.status == "Unknown":
+            continue
+        if was is None or (was.get("status"), was.get("reason")) != (condition.status, condition.reason):
+            kind = "Normal" if condition.status in (condition.good, "Unknown") else "Warning"
+            message = f"{condition.type}={condition.status}: {condition.message}"
+            effects.append(Record(ref, uid, kind, condition.reason, cut(message)))  # type: ignore[arg-type]
+    return effects
+
+
+def cut(message: str) -> str:
+    """Return the message, cut at the length that Events may have."""
+    return message if len(message) <= MESSAGE else message[: MESSAGE - 3] + "..."
+
+
+def _condition(condition: Told, old: dict[str, Any] | None, generation: int, now: float) -> Manifest:
+    same = old is not None and old.get("status") == condition.status
+    at = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "type": condition.type,
+        "status": condition.status,
+        "reason": condition.reason,
+        "message": cut(condition.message),
+        "lastTransitionTime": old["lastTransitionTime"] if old is not None and same else at,
+        "observedGeneration": generation,
+    }
+
+
+def _same(status: Manifest, before: Manifest) -> bool:
+    return _ordered(status) == _ordered(before)
+
+
+def _ordered(status: Manifest) -> Manifest:
+    return {**status, "conditions": sorted(status.get("conditions") or (), key=lambda c: str(c.get("type")))}

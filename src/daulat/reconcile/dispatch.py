@@ -1,0 +1,80 @@
+"""Which reconciler a key belongs to, and which keys a changed fact concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from daulat.facts.ref import Ref
+from daulat.facts.snapshot import Snapshot
+
+from .effects import Outcome
+from .exemptions import reconcile_exemption
+from .models import reconcile_model
+from .nodes import reconcile_node
+from .policies import reconcile_policy
+from .zones import reconcile_profile, reconcile_zone
+
+Reconciler = Callable[[Ref, Snapshot, float], Outcome]
+
+RECONCILERS: dict[str, Reconciler] = {
+    "Node": reconcile_node,
+    "SovereignZone": reconcile_zone,
+    "AcceleratorProfile": reconcile_profile,
+    "SovereigntyPolicy": reconcile_policy,
+    "SovereigntyExemption": reconcile_exemption,
+    "SovereignModel": reconcile_model,
+}
+
+
+def concerned(changed: Ref, snapshot: Snapshot) -> Iterable[Ref]:
+    """Return the keys to look at again after a fact about this object changed."""
+    match changed.kind:
+        case "SovereignZone" | "AcceleratorProfile" | "SovereigntyPolicy":
+            yield from everything(snapshot)
+            yield changed
+        case "SovereigntyExemption":
+            yield changed
+            yield from _named("SovereigntyPolicy", snapshot.policies)
+            yield from snapshot.models
+        case "Node":
+            yield changed
+            yield from _named("SovereignZone", snapshot.zones)
+            yield from _named("AcceleratorProfile", snapshot.profiles)
+            yield from _named("SovereigntyPolicy", snapshot.policies)
+            yield from snapshot.models
+        case "Namespace":
+            yield from _named("SovereigntyPolicy", snapshot.policies)
+            yield from (ref for ref in snapshot.models if ref.namespace == changed.name)
+        case "SovereignModel" | "Pod":
+            # A model that went, or a pod that came or went, may make room for others.
+            yield from snapshot.models
+            yield changed
+        case _:
+            child = snapshot.children.get(changed)
+            if child is not None and child.policy:
+                yield Ref("SovereigntyPolicy", "", child.policy)
+            elif child is None and changed.namespace == "":
+                yield from _named("SovereigntyPolicy", snapshot.policies)
+            else:
+                yield Ref("SovereignModel", changed.namespace, child.model if child else changed.name)
+
+
+def everything(snapshot: Snapshot) -> Iterable[Ref]:
+    """Return every key there is, with those of policies that are gone but left something behind."""
+    yield from _named("Node", snapshot.nodes)
+    yield from _named("SovereignZone", snapshot.zones)
+    yield from _named("AcceleratorProfile", snapshot.profiles)
+    left = {c.policy for c in snapshot.children.values() if c.policy}
+    yield from _named("SovereigntyPolicy", {*snapshot.policies, *left})
+    yield from _named("SovereigntyExemption", snapshot.exemptions)
+    yield from snapshot.models
+
+
+def reconcile(key: Ref, snapshot: Snapshot, now: float) -> Outcome:
+    """Return what is to be done about the key; nothing for kinds that nobody reconciles."""
+    reconciler = RECONCILERS.get(key.kind)
+    return reconciler(key, snapshot, now) if reconciler else Outcome()
+
+
+def _named(kind: str, names: Iterable[str]) -> Iterable[Ref]:
+    return (Ref(kind, "", name) for name in sorted(names))

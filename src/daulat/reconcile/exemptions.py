@@ -1,0 +1,29 @@
+"""Says whether an exemption is in force."""
+
+from __future__ import annotations
+
+from daulat.api import reasons
+from daulat.facts.declared import Malformed
+from daulat.facts.ref import Ref
+from daulat.facts.snapshot import Snapshot
+
+from .conditions import told, write
+from .effects import Outcome
+
+
+def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
+    """Return the exemption's status, and come back soon enough to see it expire."""
+    exemption = snapshot.exemptions.get(ref.name)
+    if exemption is None:
+        return Outcome()
+    if isinstance(exemption, Malformed):
+        active = told(reasons.ACTIVE, False, reasons.INVALID, exemption.reason)
+    elif exemption.spec.expired(now):
+        active = told(reasons.ACTIVE, False, reasons.EXPIRED, f"expired at {exemption.spec.expiry}")
+    elif exemption.spec.policy not in snapshot.policies:
+        active = told(reasons.ACTIVE, False, reasons.UNKNOWN_POLICY, f"policy {exemption.spec.policy} doesn't exist")
+    else:
+        message = f"until {exemption.spec.expiry}, for {', '.join(exemption.spec.namespaces)}"
+        active = told(reasons.ACTIVE, True, reasons.IN_FORCE, message)
+    effects = write(ref, exemption.uid, exemption.generation, exemption.status, [active], {}, now)
+    return Outcome(tuple(effects), 30.0 if active.status == "True" else None)

@@ -1,0 +1,55 @@
+"""Writes the Service, and a NetworkPolicy that denies everything but the API within the namespace, DNS and what policies allow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from daulat.api.kinds import Manifest
+from daulat.api.policy import EgressPeer, SovereigntyPolicySpec
+from daulat.facts.snapshot import Model
+
+from .engines import engine
+from .labels import owned, selector
+
+
+def service(model: Model) -> Manifest:
+    """Return the Service of the model's API."""
+    port = {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}
+    return owned(model, "v1", "Service", {"spec": {"type": "ClusterIP", "selector": selector(model), "ports": [port]}})
+
+
+def url(model: Model) -> str:
+    """Return where clients in the cluster reach the OpenAI API."""
+    return f"http://{model.name}.{model.namespace}.svc/v1"
+
+
+def network_policy(model: Model, policies: Sequence[SovereigntyPolicySpec]) -> Manifest:
+    """Return the NetworkPolicy. Of what policies allow, only what all of them allow is let through."""
+    port = engine(model.spec.engine.name).port
+    dns = {
+        "to": [
+            {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+                "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+            }
+        ],
+        "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+    }
+    spec = {
+        "podSelector": {"matchLabels": selector(model)},
+        "policyTypes": ["Egress", "Ingress"],
+        "ingress": [{"from": [{"podSelector": {}}], "ports": [{"protocol": "TCP", "port": port}]}],
+        "egress": [dns, *(_rule(peer) for peer in _allowed(policies))],
+    }
+    return owned(model, "networking.k8s.io/v1", "NetworkPolicy", {"spec": spec})
+
+
+def _allowed(policies: Sequence[SovereigntyPolicySpec]) -> list[EgressPeer]:
+    first, *others = [list(p.egress.allow) if p.egress else [] for p in policies] or [[]]
+    return [peer for peer in first if all(peer in other for other in others)]
+
+
+def _rule(peer: EgressPeer) -> Manifest:
+    fields = peer.model_dump(by_alias=True, exclude_none=True, mode="json")
+    ports = fields.pop("ports", [])
+    return {"to": [fields], **({"ports": ports} if ports else {})}

@@ -1,0 +1,1 @@
+"""Tools for developing Daulat; nothing here ships to users."""

@@ -1,0 +1,255 @@
+"""A real control plane as processes of this user on this machine: no container, no root, ready in seconds.
+
+Decides the order of start, when it is ready, and what a failed or interrupted start leaves: nothing but its logs.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+
+from dev.cluster import build, components, fakenodes, identity, kubeconfig, ports, processes, state
+from dev.cluster.api import Endpoint
+from dev.cluster.cluster import ComponentStatus, Status, announce
+from dev.cluster.components import APISERVER, CONTROLLERS, ETCD, HOST, KWOK, ORDER, SCHEDULER, Layout
+from dev.cluster.errors import ClusterError, PortTaken
+from dev.cluster.kubeconfig import ADMIN
+from dev.cluster.kubectl import Kubectl
+from dev.cluster.locking import Say, exclusive, interrupts_deferred
+from dev.cluster.scenario import Scenario, load, node_manifests
+
+# Each is ready within 5 s on 2 idle cores; this is for a machine that is busy with other things.
+START_SECONDS = 90.0
+POLL_SECONDS = 0.05
+ATTEMPTS = 3
+
+
+class EmbeddedCluster:
+    """One control plane on loopback ports; several with different names live side by side."""
+
+    kind = "embedded"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        apiserver_args: Sequence[str] = (),
+        fixed_ports: Mapping[str, int] | None = None,
+        say: Say = announce,
+    ) -> None:
+        """`apiserver_args` go to the API server last; `fixed_ports` maps names of components.PORTS to ports."""
+        self.name = name
+        self._directory = state.directory(name)
+        self._apiserver_args = tuple(apiserver_args)
+        self._fixed_ports = dict(fixed_ports or {})
+        self._say = say
+
+    @property
+    def logs_dir(self) -> Path:
+        """Where each component writes `<component>.log`."""
+        return self._directory / "logs"
+
+    # --- up and down
+
+    def up(self, scenario: Path | None = None) -> None:
+        """Start everything and wait until it is usable; zones are left to the caller, who has the kinds installed."""
+        began = time.monotonic()
+        plan = load(scenario) if scenario else None
+        binaries = build.ensure(self._say)
+        with self._locked():
+            record = state.load_own(self._directory, self.kind)
+            if record and self._is_whole(record):
+                self._join(record, plan)
+                return
+            if record:
+                self._say(f"cluster {self.name} is not whole any more: starting it anew")
+            self._remove(record)
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    self._start_all(binaries, plan)
+                    break
+                except PortTaken as error:
+                    if attempt == ATTEMPTS or self._fixed_ports:
+                        raise
+                    self._say(f"{error} Trying others.")
+        self._say(f"cluster {self.name} is ready after {time.monotonic() - began:.1f} s")
+
+    def down(self) -> None:
+        """Stop the processes that were recorded and remove the directory."""
+        with self._locked():
+            existed = self._directory.exists()
+            with interrupts_deferred():
+                self._remove(state.load_own(self._directory, self.kind))
+        self._say(f"cluster {self.name} is gone" if existed else f"there is no cluster {self.name}")
+
+    def _join(self, record: state.Record, plan: Scenario | None) -> None:
+        if self._apiserver_args and self._apiserver_args != record.apiserver_args:
+            raise ClusterError(f"cluster {self.name} runs with other API server arguments: take it down first.")
+        self._say(f"cluster {self.name} is up already at {record.server}")
+        if plan:
+            self._create_nodes(plan)
+
+    def _start_all(self, binaries: build.Binaries, plan: Scenario | None) -> None:
+        chosen = ports.choose(components.PORTS, self._fixed_ports)
+        at = Layout(self._directory, binaries, chosen)
+        record = state.Record(self.kind, at.server, chosen, self._apiserver_args)
+        try:
+            self._directory.mkdir(parents=True, mode=0o700, exist_ok=True)
+            state.save(self._directory, record)
+            identity.create(at.pki)
+            for component, user in identity.COMPONENT_USERS.items():
+                identity.write_kubeconfig(at.kubeconfig(component), at.pki, self.name, at.server, user, ())
+            self.kubeconfig()
+            self._bring_up(at, plan)
+        except BaseException as error:
+            with interrupts_deferred():
+                self._stop_recorded()
+                if not isinstance(error, ClusterError) or isinstance(error, PortTaken):
+                    shutil.rmtree(self._directory, ignore_errors=True)
+                (self._directory / state.FILE).unlink(missing_ok=True)
+            raise
+
+    def _bring_up(self, at: Layout, plan: Scenario | None) -> None:
+        self._launch(ETCD, components.etcd(at))
+        self._launch(APISERVER, components.apiserver(at, self._apiserver_args))
+        self._await_apiserver()
+        # Not before: both end when the built-in roles, which the API server makes while it starts, aren't there yet.
+        self._launch(CONTROLLERS, components.controllers(at))
+        self._launch(SCHEDULER, components.scheduler(at))
+        kubectl = self._kubectl()
+        kubectl.apply(fakenodes.permissions(self.name, fakenodes.USER))
+        self._launch(KWOK, fakenodes.arguments(at.binaries[KWOK], at.kubeconfig(KWOK)))
+        if plan:
+            self._create_nodes(plan)
+        self._await_health(CONTROLLERS)
+        self._await_health(SCHEDULER)
+        account = "/api/v1/namespaces/default/serviceaccounts/default"
+        self._await("the default ServiceAccount", lambda: self._api().answers(account))
+
+    def _create_nodes(self, plan: Scenario) -> None:
+        fakenodes.create(self._kubectl(), self.name, node_manifests(plan))
+        fakenodes.wait_ready(self._kubectl(), self.name)
+
+    def _remove(self, record: state.Record | None) -> None:
+        if record:
+            processes.stop(
+                record.processes, kill=True
+            )  # All it holds is removed: nothing is to be ended in good order.
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    # --- one component
+
+    def stop(self, component: str, *, kill: bool = False) -> None:
+        """End one component (SIGTERM, or SIGKILL as in a crash) and wait until it has ended."""
+        with self._locked():
+            processes.stop([self._recorded(component)], kill=kill, patience_seconds=30.0)
+
+    def start(self, component: str) -> None:
+        """Start a component that was stopped, with the arguments it had; returns when it is ready again."""
+        with self._locked():
+            recorded = self._recorded(component)
+            if processes.find(recorded) is None:
+                self._launch(component, recorded.argv)
+        if component == APISERVER:
+            self._await_apiserver()
+        elif component in {CONTROLLERS, SCHEDULER}:
+            self._await_health(component)
+
+    def restart_apiserver(self, *, kill: bool = False) -> None:
+        """Stop the API server and start it again with the same arguments; returns when it is ready."""
+        self.stop(APISERVER, kill=kill)
+        self.start(APISERVER)
+
+    # --- what others read
+
+    def status(self) -> Status:
+        """The recorded processes, and whether the API server says it is ready."""
+        record = state.load(self._directory)
+        if record is None:
+            return Status(self.name, self.kind, "", ready=False)
+        parts = []
+        for name in ORDER:
+            started = record.process(name)
+            pid = started.pid if started and processes.find(started) else None
+            memory = processes.memory_mib(started) if started and pid else None
+            parts.append(ComponentStatus(name, pid, record.ports.get(name), memory))
+        return Status(self.name, self.kind, record.server, self._is_whole(record), tuple(parts))
+
+    def kubeconfig(self, user: str = ADMIN, groups: Sequence[str] = ()) -> Path:
+        """A kubeconfig with a client certificate for this user; made once, then the same file."""
+        path = self._directory / "kubeconfigs" / kubeconfig.file_name(user, groups)
+        if not path.exists():
+            server = self._record().server
+            identity.write_kubeconfig(path, self._directory / "pki", self.name, server, user, groups)
+        return path
+
+    # --- inside
+
+    def _locked(self) -> AbstractContextManager[None]:
+        return exclusive(self._directory.with_suffix(".lock"), self._say, f"changes cluster {self.name}")
+
+    def _record(self) -> state.Record:
+        record = state.load(self._directory)
+        if record is None:
+            raise ClusterError(f"there is no cluster {self.name}: bring it up first.")
+        return record
+
+    def _recorded(self, component: str) -> processes.Started:
+        started = self._record().process(component)
+        if started is None:
+            raise ClusterError(f"cluster {self.name} has no {component}: it has {', '.join(ORDER)}.")
+        return started
+
+    def _launch(self, component: str, argv: Sequence[str]) -> None:
+        with interrupts_deferred():
+            log = self.logs_dir / f"{component}.log"
+            started = processes.start(component, argv, log, fakenodes.environment(self._directory))
+            state.save(self._directory, self._record().with_process(started))
+
+    def _stop_recorded(self) -> None:
+        if record := state.load(self._directory):
+            # What it held is thrown away: there is nothing to end in good order.
+            processes.stop(record.processes, kill=True)
+            state.save(self._directory, replace(record, processes=()))
+
+    def _is_whole(self, record: state.Record) -> bool:
+        running = {p.name for p in record.processes if processes.find(p)}
+        return running == set(ORDER) and self._api().answers("/readyz")
+
+    def _api(self) -> Endpoint:
+        pki = self._directory / "pki"
+        port = self._record().ports[APISERVER]
+        return Endpoint(HOST, port, pki / "ca.crt", pki / "admin.crt", pki / "admin.key")
+
+    def _kubectl(self) -> Kubectl:
+        return Kubectl(build.ensure(self._say)["kubectl"], self.kubeconfig())
+
+    def _await_apiserver(self) -> None:
+        api = self._api()
+        self._await("the API server to be ready", lambda: api.answers("/readyz"))
+
+    def _await_health(self, component: str) -> None:
+        endpoint = Endpoint(HOST, self._record().ports[component], self._directory / "pki" / "ca.crt")
+        self._await(f"{component} to be healthy", lambda: endpoint.answers("/healthz"))
+
+    def _await(self, what: str, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not condition():
+            for started in self._record().processes:
+                if processes.find(started) is None:
+                    raise self._failure(started.name)
+            if time.monotonic() > deadline:
+                raise ClusterError(f"waited {START_SECONDS:.0f} s for {what}: the logs in {self.logs_dir} say more.")
+            time.sleep(POLL_SECONDS)
+
+    def _failure(self, component: str) -> ClusterError:
+        log = self.logs_dir / f"{component}.log"
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        if any("address already in use" in line for line in lines[-50:]):
+            return PortTaken(f"another process took a port that {component} was about to use.")
+        said = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+        return ClusterError(f"{component} ended at once ({said[:300]}): its whole log is {log}.")

@@ -1,0 +1,91 @@
+"""Starts and stops processes that outlive us, and never takes another process for one of ours.
+
+A pid alone says nothing after a reboot or a crash: a process is ours when its start time is the recorded one too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+# The start time is derived from the boot time, which moves a little when the clock is set.
+START_TIME_TOLERANCE_SECONDS = 2.0
+
+# Those that this very process started must be waited for, or they stay as zombies.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@dataclass(frozen=True)
+class Started:
+    """A process as it was started."""
+
+    name: str
+    pid: int
+    start_time: float
+    argv: tuple[str, ...]
+
+
+def start(name: str, argv: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> Started:
+    """Start `argv` in a session of its own: Ctrl-C in our terminal doesn't reach it."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd="/",
+            env={**os.environ, **(environment or {})},
+        )
+    _children[child.pid] = child
+    return Started(name, child.pid, psutil.Process(child.pid).create_time(), tuple(argv))
+
+
+def find(started: Started) -> psutil.Process | None:
+    """The process, if it still runs and is the one that was started."""
+    child = _children.get(started.pid)
+    if child is not None and child.poll() is not None:
+        return None
+    try:
+        process = psutil.Process(started.pid)
+        if abs(process.create_time() - started.start_time) > START_TIME_TOLERANCE_SECONDS:
+            return None
+        return None if process.status() == psutil.STATUS_ZOMBIE else process
+    except psutil.Error:
+        return None
+
+
+def stop(all_started: Iterable[Started], *, kill: bool = False, patience_seconds: float = 10.0) -> None:
+    """Ask them all to end, wait, then end those that haven't; returns when none of them runs."""
+    running = [process for started in all_started if (process := find(started))]
+    for process in running:
+        _signal(process, kill=kill)
+    _gone, stubborn = psutil.wait_procs(running, timeout=patience_seconds)
+    for process in stubborn:
+        _signal(process, kill=True)
+    psutil.wait_procs(stubborn, timeout=patience_seconds)
+    for process in running:
+        child = _children.pop(process.pid, None)
+        if child is not None:
+            child.poll()
+
+
+def _signal(process: psutil.Process, *, kill: bool) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):  # It may have ended by itself in between.
+        process.kill() if kill else process.terminate()
+
+
+def memory_mib(started: Started) -> int | None:
+    """Resident memory now."""
+    process = find(started)
+    try:
+        return round(process.memory_info().rss / (1 << 20)) if process else None
+    except psutil.Error:
+        return None

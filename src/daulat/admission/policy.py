@@ -104,9 +104,8 @@ def compile_policy(
         for (guard, action), members in sorted(groups.items()):
             canary = _canary(name, revision) if guard == "pods" else ""
             full_name = validating_name(name, guard, action)
-            body = validating.spec(library.guards()[guard], members, fixed, selector, exempt, canary)
-            if guard == "pods":
-                body["matchConditions"].append(_not_for_another(name))
+            conditions = [_not_for_another(name)] if guard == "pods" else []
+            body = validating.spec(library.guards()[guard], members, fixed, selector, exempt, canary, conditions)
             manifests.append(_manifest("ValidatingAdmissionPolicy", full_name, name, revision, body))
             binding = validating.binding_spec(full_name, action)
             manifests.append(_manifest("ValidatingAdmissionPolicyBinding", full_name, name, revision, binding))

@@ -58,6 +58,7 @@ def spec(
     namespace_selector: Manifest,
     exemptions: Mapping[str, Sequence[Exempt]] | None = None,
     extra_violations: str = "",
+    extra_conditions: Sequence[Manifest] = (),
 ) -> Manifest:
     """Return the spec of a ValidatingAdmissionPolicy with one validation: that all controls together find nothing."""
     own = [_control_variable(c, (exemptions or {}).get(c.id, ())) for c in controls]
@@ -67,12 +68,14 @@ def spec(
         {"name": "violations", "expression": f"({violations}).sort()"},
         {"name": "text", "expression": "variables.violations.join(' ')"},
     ]
+    conditions = [*({"name": c.name, "expression": _one_line(c.expression)} for c in guard.conditions), *extra_conditions]
     shared = [{"name": v.name, "expression": _one_line(v.expression)} for v in guard.variables]
     fixed = [{"name": name, "expression": literal(value)} for name, value in sorted(constants.items())]
     return {
         "failurePolicy": "Fail",
         "matchConstraints": match_constraints(guard, namespace_selector),
-        "matchConditions": [{"name": c.name, "expression": _one_line(c.expression)} for c in guard.conditions],
+        # An empty list is left out by the API server, and what is applied must read back the same.
+        **({"matchConditions": conditions} if conditions else {}),
         "variables": _used([*fixed, *shared, *own, *tail], roots=("violations", "text")),
         "validations": [
             {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from daulat.api.accelerator import AcceleratorProfileSpec
@@ -22,7 +21,6 @@ from .pod import Pod
 from .ref import Ref, Unknown
 
 T = TypeVar("T")
-_EMPTY: Mapping[Any, Any] = MappingProxyType({})
 
 Model = Declared[SovereignModelSpec]
 Policy = Declared[SovereigntyPolicySpec]
@@ -55,15 +53,15 @@ class Canary:
 class Snapshot:
     """All facts. Mappings are by name, or by Ref where a kind has namespaces."""
 
-    nodes: Mapping[str, Node | Unknown] = _EMPTY
-    zones: Mapping[str, Zone | Malformed] = _EMPTY
-    profiles: Mapping[str, Profile | Malformed] = _EMPTY
-    policies: Mapping[str, Policy | Malformed] = _EMPTY
-    exemptions: Mapping[str, Exemption | Malformed] = _EMPTY
-    models: Mapping[Ref, Model | Malformed] = _EMPTY
-    namespaces: Mapping[str, Namespace] = _EMPTY
-    pods: Mapping[Ref, Pod] = _EMPTY
-    children: Mapping[Ref, Child] = _EMPTY
+    nodes: Mapping[str, Node | Unknown] = field(default_factory=dict)
+    zones: Mapping[str, Zone | Malformed] = field(default_factory=dict)
+    profiles: Mapping[str, Profile | Malformed] = field(default_factory=dict)
+    policies: Mapping[str, Policy | Malformed] = field(default_factory=dict)
+    exemptions: Mapping[str, Exemption | Malformed] = field(default_factory=dict)
+    models: Mapping[Ref, Model | Malformed] = field(default_factory=dict)
+    namespaces: Mapping[str, Namespace] = field(default_factory=dict)
+    pods: Mapping[Ref, Pod] = field(default_factory=dict)
+    children: Mapping[Ref, Child] = field(default_factory=dict)
     canaries: Mapping[str, Canary] = field(default_factory=dict)
     obstacles: Mapping[Ref, str] = field(default_factory=dict)
     """What the API server answered where it refused part of a model's workload."""

@@ -78,7 +78,7 @@ def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Deci
     options, missing = _options(model, policies, eligible, snapshot)
     ledger = Ledger(snapshot, ref)
     option = _stay(model, options, ledger, snapshot) or _first_with_room(model, options, ledger)
-    rejected = _groups(refused, eligible, options, option, ledger)
+    rejected = _groups(refused, eligible, options, option, ledger, model.spec.replicas)
     if option is not None:
         chosen = _chosen(model, option, ledger, snapshot)
         return Decision(chosen, reasons.CHOSEN, _told(model, chosen), rejected)
@@ -159,6 +159,7 @@ def _groups(
     options: Sequence[_Option],
     chosen: _Option | None,
     ledger: Ledger,
+    replicas: int,
 ) -> tuple[Group, ...]:
     """Account for every node: why it isn't eligible, has nothing that the model lists, or wasn't taken."""
     by_reason: dict[str, list[str]] = {}
@@ -175,9 +176,8 @@ def _groups(
         elif chosen is not None and options.index(own) > options.index(chosen):
             why = f"{own.choice.profile} in zone {own.zone} comes later in the model's order"
         else:
-            free = max(ledger.free(node, own.resource), 0)
-            total = node.devices[own.resource]
-            why = f"{own.choice.profile} in zone {own.zone} has no room: {free} of {total} free, a replica needs {own.choice.count}"
+            room = ledger.slots(own.open, own.resource, own.choice.count)
+            why = f"{own.choice.profile} in zone {own.zone} has room for {room} of {replicas} replicas"
         by_reason.setdefault(why, []).append(node.name)
     groups = [Group(why, tuple(sorted(names))) for why, names in by_reason.items()]
     return tuple(sorted(groups, key=lambda g: (-len(g.nodes), g.reason)))

@@ -59,7 +59,8 @@ def reconcile_policy(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
         "eligibleNodes": eligible,
         "controls": [{"id": c.control.id, "guard": c.control.guard, "action": c.action} for c in result.controls],
     }
-    conditions = [enforced, _compiled_condition(result), _scope(policy)]
+    obstacle = snapshot.obstacles.get(ref)
+    conditions = [enforced, _compiled_condition(result, obstacle), _scope(policy)]
     effects += write(ref, policy.uid, policy.generation, policy.status, conditions, fields, now)
     return Outcome(tuple(effects), requeue if requeue is not None else RECHECK)
 
@@ -87,7 +88,9 @@ def _enforced(
     return condition, RECHECK if proved else PATIENCE
 
 
-def _compiled_condition(result: CompiledPolicy) -> Told:
+def _compiled_condition(result: CompiledPolicy, obstacle: str | None) -> Told:
+    if obstacle:
+        return told(reasons.COMPILED, False, reasons.APPLY_FAILED, obstacle)
     if result.missing_profiles:
         names = ", ".join(result.missing_profiles)
         message = f"AcceleratorProfile {names} doesn't exist, so nothing of it is approved"

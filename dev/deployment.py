@@ -1,0 +1,151 @@
+"""Installs the chart on a development cluster, and runs the operator beside it as the chart's own ServiceAccount.
+
+The embedded control plane has no kubelet, so the chart's Deployment never runs a container there: the same program runs as a
+local process, with a token of the same ServiceAccount and so with the same rights.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from dev.cluster import Cluster, ClusterError
+from dev.cluster.build import ensure
+from dev.cluster.cluster import announce
+from dev.cluster.kubectl import Kubectl
+
+ROOT = Path(__file__).resolve().parent.parent
+CHART = ROOT / "charts" / "daulat"
+NAMESPACE = "daulat-system"
+SERVICE_ACCOUNT = "daulat"
+
+
+def poll(what: str, question: Callable[[], bool], seconds: float = 30.0, pause: float = 0.1) -> None:
+    """Ask until the answer is yes. ClusterError where the time runs out."""
+    deadline = time.monotonic() + seconds
+    while not question():
+        if time.monotonic() > deadline:
+            raise ClusterError(f"after {seconds:.0f} s still waiting for {what}")
+        time.sleep(pause)
+
+
+def kubectl(cluster: Cluster, user: str = "admin", groups: tuple[str, ...] = ()) -> Kubectl:
+    """Return kubectl as this user."""
+    return Kubectl(str(ensure(announce)["kubectl"]), cluster.kubeconfig(user, groups))
+
+
+def helm(cluster: Cluster, *arguments: str) -> str:
+    """Run helm as admin and return what it prints; its own error is a ClusterError."""
+    environment = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig()), "HELM_NAMESPACE": NAMESPACE}
+    command = [str(ensure(announce)["helm"]), *arguments]
+    result = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=120)
+    if result.returncode != 0:
+        raise ClusterError(f"`helm {arguments[0]}` failed: {result.stderr.strip()}")
+    return result.stdout
+
+
+def install(cluster: Cluster, *settings: str) -> None:
+    """Install the chart, or bring it up to date."""
+    # The Deployment would wait for a kubelet that isn't there: the operator runs as a process instead.
+    helm(cluster, "upgrade", "--install", "daulat", str(CHART), "--create-namespace", "--set=replicas=0", *settings)
+    admin = kubectl(cluster)
+    poll("the kinds to be served", lambda: "sovereignmodels" in admin.run("api-resources", "--api-group=daulat.dev"))
+
+
+def operator_kubeconfig(cluster: Cluster, directory: Path) -> Path:
+    """Write a kubeconfig with a token of the chart's ServiceAccount, and nothing else that opens anything."""
+    token = kubectl(cluster).run("create", "token", SERVICE_ACCOUNT, "--namespace", NAMESPACE, "--duration=24h").strip()
+    config = yaml.safe_load(cluster.kubeconfig().read_text())
+    config["users"] = [{"name": u["name"], "user": {"token": token}} for u in config["users"]]
+    path = directory / "operator-kubeconfig.yaml"
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+class OperatorProcess:
+    """``daulat operator`` as a process of this machine."""
+
+    def __init__(self, cluster: Cluster, directory: Path, name: str = "operator-0") -> None:
+        """Take the cluster, and a directory for the log and the kubeconfig."""
+        self._cluster, self._directory, self._name = cluster, directory, name
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+        directory.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def log(self) -> Path:
+        """Where its log goes."""
+        return self._directory / f"{self._name}.log"
+
+    @property
+    def pid(self) -> int:
+        """The process id while it runs; 0 otherwise."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else 0
+
+    def start(self, wait: bool = True) -> None:
+        """Start it, and wait until its facts are synced."""
+        config = operator_kubeconfig(self._cluster, self._directory)
+        environment = {**os.environ, "KUBECONFIG": str(config), "DAULAT_NAMESPACE": NAMESPACE, "POD_NAME": self._name}
+        self.port = 0
+        offset = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "daulat.cli.main", "operator", "--port=0"],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env={**environment, "PYTHONPATH": str(ROOT / "src")},
+                start_new_session=True,
+            )
+        if wait:
+            self.wait_ready(offset)
+
+    def wait_ready(self, offset: int = 0) -> None:
+        """Wait until it is ready: every fact was listed."""
+        poll("the operator to listen", lambda: self._find_port(offset), 30)
+        poll("the operator to be ready", lambda: self.answer("/readyz") == "ok", 60)
+
+    def answer(self, path: str) -> str:
+        """Return what it answers on a path; empty where it answers with an error or not at all."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+                return str(response.read().decode()).strip()
+        except (OSError, urllib.error.URLError):
+            return ""
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 30.0) -> int:
+        """End it with a signal and return its exit status."""
+        if self._process is None:
+            return 0
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        return self._process.wait(seconds)
+
+    def kill(self) -> None:
+        """End it without a chance to clean up."""
+        self.stop(signal.SIGKILL)
+
+    def lines(self) -> list[dict[str, object]]:
+        """Return its log as parsed lines; one that isn't JSON is an error of its own."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def _find_port(self, offset: int) -> bool:
+        if not self.pid:
+            raise ClusterError(f"the operator ended at once; its log is {self.log}")
+        with self.log.open("rb") as log:
+            log.seek(offset)
+            found = re.search(rb'"port": (\d+)', log.read())
+        self.port = int(found[1]) if found else 0
+        return bool(self.port)

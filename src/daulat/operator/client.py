@@ -1,0 +1,104 @@
+"""The Kubernetes client: dicts in, dicts out, because typed models drop fields that they don't know."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kubernetes.aio import client as kube
+from kubernetes.aio import config as kube_config
+
+from daulat.api.kinds import Manifest
+from daulat.api.names import FIELD_MANAGER
+
+from .resources import Resource
+
+TIMEOUT = 8.0
+"""Seconds for one request: less than a lease lasts, so that a write begun as leader ends before another leads."""
+PAGE = 500
+
+APPLY, MERGE, JSON = "application/apply-patch+yaml", "application/merge-patch+json", "application/json"
+
+
+class ApiError(Exception):
+    """The API server's answer where it isn't a success. ``message`` is its own sentence."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(f"{status} {reason}: {message}")
+        self.status, self.reason, self.message = status, reason, message
+
+
+class Client:
+    """A connection to one API server, with the credentials of a kubeconfig or of the pod's ServiceAccount."""
+
+    def __init__(self, api: kube.ApiClient) -> None:
+        self._api = api
+
+    @classmethod
+    async def connect(cls) -> Client:
+        """Return a client by KUBECONFIG, or by the ServiceAccount where that isn't set."""
+        configuration = kube.Configuration()
+        if path := os.environ.get("KUBECONFIG"):
+            await kube_config.load_kube_config(config_file=path, client_configuration=configuration)
+        else:
+            kube_config.load_incluster_config(client_configuration=configuration)
+        return cls(kube.ApiClient(configuration))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._api.close()
+
+    async def get(self, path: str) -> Manifest | None:
+        """Return an object, or None where there is none."""
+        try:
+            return await self.request("GET", path)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def list(self, resource: Resource) -> tuple[list[Manifest], int]:
+        """Return every object that the operator watches of a kind, and the resource version of the list."""
+        items: list[Manifest] = []
+        query = {"limit": str(PAGE), "labelSelector": resource.labels, "fieldSelector": resource.fields}
+        while True:
+            page = await self.request("GET", resource.path(), query=query)
+            items += page.get("items") or []
+            meta = page["metadata"]
+            if not meta.get("continue"):
+                return items, int(meta["resourceVersion"])
+            query["continue"] = meta["continue"]
+
+    async def apply(self, path: str, manifest: Manifest) -> Manifest:
+        """Make an object so by server-side apply, taking over fields that others hold."""
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        return await self.request("PATCH", path, manifest, query=query, content_type=APPLY)
+
+    async def merge(self, path: str, patch: Manifest) -> Manifest:
+        """Change fields of an object; null takes one away."""
+        return await self.request("PATCH", path, patch, query={"fieldManager": FIELD_MANAGER}, content_type=MERGE)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = JSON,
+    ) -> Manifest:
+        """Send a request and return the answer. Raises ApiError."""
+        pairs: Sequence[tuple[str, str]] = [(k, v) for k, v in (query or {}).items() if v]
+        headers = {"Accept": JSON, "Content-Type": content_type}
+        method, url, headers, data, _ = await self._api.param_serialize(
+            method, path, query_params=list(pairs), header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
+        response = await self._api.call_api(method, url, headers, data, _request_timeout=TIMEOUT)
+        text = await response.read()
+        answer: Manifest = json.loads(text) if text else {}
+        if response.status >= 400:
+            raise ApiError(
+                response.status, str(answer.get("reason") or response.reason), str(answer.get("message") or "")
+            )
+        return answer

@@ -1,0 +1,95 @@
+"""Kopf as the informer: it watches, and hands every event on. It decides nothing and writes nothing.
+
+Handlers of events only: Kopf's higher handlers write annotations and finalizers, and a change of one object would not reach
+the others that it concerns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import kopf
+
+from .resources import WATCHED, Resource
+
+log = logging.getLogger("daulat.feed")
+
+Sink = Callable[[str, str | None, dict[str, Any]], None]
+"""Takes a kind, the type of a watch event (None for one of the first list), and the object."""
+
+
+class Feed:
+    """Kopf in a thread and an event loop of its own: on exit it cancels every task of its loop."""
+
+    def __init__(self, sink: Sink, failed: Callable[[], None]) -> None:
+        self._sink, self._failed = sink, failed
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching, and wait a moment for the streams to close."""
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(
+                kopf.operator(
+                    registry=self._registry(),
+                    settings=_settings(),
+                    standalone=True,
+                    clusterwide=True,
+                    stop_flag=self._stop,
+                )
+            )
+        except Exception:
+            log.exception("the watches ended")
+        if not self._stop.is_set():
+            self._failed()
+
+    def _registry(self) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+        kopf.on.login(registry=registry, errors=kopf.ErrorsMode.TEMPORARY)(_login)
+        for resource in WATCHED:
+            kopf.on.event(resource.group, resource.version, resource.plural, registry=registry, id=resource.kind)(
+                self._handler(resource)
+            )
+        return registry
+
+    def _handler(self, resource: Resource) -> Callable[..., Any]:
+        async def handle(event: kopf.RawEvent, **_: Any) -> None:
+            self._sink(resource.kind, event.get("type"), dict(event["object"]))
+
+        return handle
+
+
+def _login(**kwargs: Any) -> Any:
+    return kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
+
+
+def _settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 330
+    settings.watching.connect_timeout = 10
+    settings.watching.chunk_size = 500
+    settings.queueing.worker_limit = 50
+    settings.networking.request_timeout = 20
+    settings.networking.enforce_retry_after = True
+    settings.process.ultimate_exiting_timeout = 15
+    for resource in WATCHED:
+        key = (resource.group, resource.version, resource.plural)
+        if resource.labels:
+            settings.watching.label_selectors[key] = resource.labels
+        if resource.fields:
+            settings.watching.field_selectors[key] = resource.fields
+    return settings

@@ -1,0 +1,115 @@
+"""Decides which replica writes, by a Lease. A replica that can't renew in time stops before another may start.
+
+The client's own leader election compares its clock with another machine's; this one, as client-go does, only measures how
+long it saw the Lease unchanged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+
+from daulat.api.kinds import Manifest
+
+from . import metrics
+from .client import TIMEOUT, ApiError, Client
+
+log = logging.getLogger("daulat.lease")
+
+DURATION = 20.0
+"""Seconds for which a Lease is good after its last renewal."""
+RENEW = 4.0
+DEADLINE = DURATION - TIMEOUT - 1
+"""Seconds since the last renewal after which nothing is begun: what was begun ends within a request's time-out."""
+
+
+class Lease:
+    """The Lease of the operator in its own namespace."""
+
+    def __init__(self, client: Client, namespace: str, identity: str, name: str = "daulat-operator") -> None:
+        self._client, self._identity = client, identity
+        self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        self._meta = {"name": name, "namespace": namespace}
+        self._renewed = float("-inf")
+        self._seen: tuple[str, float] = ("", time.monotonic())
+
+    def held(self) -> bool:
+        """Whether this replica may begin a write."""
+        return time.monotonic() - self._renewed < DEADLINE
+
+    async def acquire(self) -> None:
+        """Wait until this replica holds the Lease."""
+        while not await self._try():
+            await asyncio.sleep(RENEW / 2)
+        metrics.LEADER.set(1)
+        log.info("leading", extra={"identity": self._identity})
+
+    async def keep(self) -> None:
+        """Renew until that fails for too long; then return, and the process must end."""
+        while self.held():
+            await asyncio.sleep(RENEW)
+            await self._try()
+        metrics.LEADER.set(0)
+
+    async def release(self) -> None:
+        """Give the Lease back, so that another replica needn't wait for it to run out."""
+        if not self.held():
+            return
+        self._renewed = float("-inf")
+        try:
+            live = await self._client.get(self._path)
+            if live is not None and live["spec"].get("holderIdentity") == self._identity:
+                spec = {**live["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
+                await self._client.request("PUT", self._path, {**live, "spec": spec})
+        except (ApiError, OSError, TimeoutError):
+            log.info("the lease runs out by itself")
+
+    @property
+    def _path(self) -> str:
+        return f"{self._collection}/{self._meta['name']}"
+
+    async def _try(self) -> bool:
+        started = time.monotonic()
+        try:
+            live = await self._client.get(self._path)
+            if live is None:
+                await self._client.request("POST", self._collection, self._body({}, {}, transitions=0))
+            elif self._mine_or_free(live):
+                spec = live.get("spec") or {}
+                same = spec.get("holderIdentity") == self._identity
+                transitions = int(spec.get("leaseTransitions") or 0) + (not same)
+                await self._client.request(
+                    "PUT", self._path, self._body(live["metadata"], spec if same else {}, transitions)
+                )
+            else:
+                return False
+        except (ApiError, OSError, TimeoutError) as error:
+            log.warning("could not renew the lease", extra={"error": str(error)[:200]})
+            return False
+        self._renewed = started
+        return True
+
+    def _mine_or_free(self, live: Manifest) -> bool:
+        spec, version = live.get("spec") or {}, str(live["metadata"]["resourceVersion"])
+        if version != self._seen[0]:
+            self._seen = (version, time.monotonic())
+        if spec.get("holderIdentity") in (self._identity, "", None):
+            return True
+        return time.monotonic() - self._seen[1] > float(spec.get("leaseDurationSeconds") or DURATION)
+
+    def _body(self, meta: Manifest, spec: Manifest, transitions: int) -> Manifest:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {**meta, **self._meta},
+            "spec": {
+                "holderIdentity": self._identity,
+                "leaseDurationSeconds": int(DURATION),
+                "acquireTime": spec.get("acquireTime") or now,
+                "renewTime": now,
+                "leaseTransitions": transitions,
+            },
+        }

@@ -1,0 +1,244 @@
+"""Wires the process: facts from the feed, one worker while this replica leads, a clean stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from daulat.facts.declared import Declared
+from daulat.facts.ref import Ref
+from daulat.facts.store import Store
+from daulat.reconcile.dispatch import concerned, everything, reconcile
+from daulat.reconcile.effects import Apply
+
+from . import metrics
+from .client import ApiError, Client
+from .executor import Executor, NameTaken, NotLeader
+from .feed import Feed
+from .health import HealthServer
+from .lease import Lease
+from .queue import Queue
+from .resources import WATCHED
+
+log = logging.getLogger("daulat.operator")
+
+RESYNC = 120.0
+"""Seconds between full lists, which bring what a watch missed and sweep what is gone."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the process runs."""
+
+    namespace: str
+    identity: str
+    port: int = 8080
+
+
+class Operator:
+    """The process."""
+
+    def __init__(self, client: Client, options: Options) -> None:
+        self._client, self._options = client, options
+        self._store = Store(options.namespace)
+        self._queue = Queue()
+        self._lease = Lease(client, options.namespace, options.identity)
+        self._executor = Executor(client, self._store, self._lease.held, time.time, options.identity)
+        self._synced = False
+        self._deaf = 0
+        self._heard = 0
+        self._failure: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> int:
+        """Run until a signal (0) or a failure after which a fresh start is safer (1)."""
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        feed = Feed(
+            lambda kind, type_, raw: _call(loop, self._take, kind, type_, raw),
+            lambda: _call(loop, self._fail, "the watches ended"),
+        )
+        health = HealthServer(self._options.port, self._not_alive, self._not_ready)
+        port = await health.start()
+        log.info("started", extra={"port": port, "identity": self._options.identity})
+        tasks = [asyncio.create_task(self._follow(feed)), asyncio.create_task(self._lead())]
+        ended = asyncio.create_task(stop.wait())
+        everyone: list[asyncio.Future[Any]] = [ended, self._failure, *tasks]
+        done, _ = await asyncio.wait(everyone, return_when=asyncio.FIRST_COMPLETED)
+        for task in [*tasks, ended]:
+            task.cancel()
+        await asyncio.gather(*tasks, ended, return_exceptions=True)
+        feed.stop()
+        await self._lease.release()
+        await health.stop()
+        if ended in done:
+            log.info("stopped")
+            return 0
+        reasons = [str(t.exception() or t.result()) for t in done]
+        log.error("ended", extra={"why": "; ".join(reasons)})
+        return 1
+
+    async def _follow(self, feed: Feed) -> str:
+        """Keep the facts: a full list, then the watches, and a full list now and then."""
+        while not await self._list_all():
+            await asyncio.sleep(1)
+        self._synced = True
+        metrics.SYNCED.set(1)
+        log.info("facts are synced")
+        feed.start()
+        while True:
+            heard = self._heard
+            await asyncio.sleep(RESYNC)
+            if await self._list_all(missed=True) and self._heard == heard:
+                self._deaf += 1
+            elif self._heard != heard:
+                self._deaf = 0
+
+    async def _list_all(self, missed: bool = False) -> bool:
+        """List every kind. Return whether that worked, or, after the start, whether it brought anything new."""
+        news = 0
+        for resource in WATCHED:
+            try:
+                items, version = await self._client.list(resource)
+            except (ApiError, OSError, TimeoutError) as error:
+                log.warning("could not list", extra={"kind": resource.kind, "error": str(error)[:200]})
+                if missed:
+                    continue
+                return False
+            changed = self._store.replace(resource.kind, items, version)
+            news += len(changed)
+            if missed and changed:
+                metrics.MISSED.labels(resource.kind).inc(len(changed))
+            for ref in changed:
+                self._ask(ref)
+        if missed and self._lease.held():
+            for key in everything(self._store.snapshot()):
+                self._queue.add(key)
+        return news > 0 if missed else True
+
+    def _take(self, kind: str, type_: str | None, raw: dict[str, Any]) -> None:
+        self._heard += 1
+        metrics.EVENTS.labels(kind).inc()
+        changed = self._store.delete(kind, raw) if type_ == "DELETED" else self._store.apply(kind, raw)
+        if changed is not None:
+            self._ask(changed)
+
+    def _ask(self, changed: Ref) -> None:
+        if self._lease.held():
+            for key in concerned(changed, self._store.snapshot()):
+                self._queue.add(key)
+
+    async def _lead(self) -> str:
+        """Wait for the facts and the Lease, then reconcile until the Lease is lost."""
+        while not self._synced:
+            await asyncio.sleep(0.05)
+        await self._lease.acquire()
+        for key in everything(self._store.snapshot()):
+            self._queue.add(key)
+        worker = asyncio.create_task(self._work())
+        keeper = asyncio.create_task(self._lease.keep())
+        try:
+            await asyncio.wait([worker, keeper], return_when=asyncio.FIRST_COMPLETED)
+            if worker.done() and (error := worker.exception()) is not None:
+                return f"the worker ended: {error!r}"
+            return "the lease was lost"
+        finally:
+            worker.cancel()
+            keeper.cancel()
+            await asyncio.gather(worker, keeper, return_exceptions=True)
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._queue.get()
+            metrics.QUEUE.set(len(self._queue))
+            with metrics.DURATION.labels(key.kind).time():
+                try:
+                    await self._pass(key)
+                except NotLeader:
+                    return
+                except (ApiError, OSError, TimeoutError) as error:
+                    pause = self._queue.failed(key)
+                    metrics.RECONCILES.labels(key.kind, "error").inc()
+                    log.warning("will try again", extra={"key": str(key), "error": str(error)[:500], "seconds": pause})
+                else:
+                    self._queue.succeeded(key)
+                    metrics.RECONCILES.labels(key.kind, "ok").inc()
+            await asyncio.sleep(0)
+
+    async def _pass(self, key: Ref) -> None:
+        outcome = reconcile(key, self._store.snapshot(), time.time())
+        refusal: str | None = None
+        for effect in outcome.effects:
+            if refusal is not None and isinstance(effect, Apply):
+                continue
+            try:
+                await self._executor.run(effect)
+            except NameTaken as error:
+                refusal = str(error)
+            except ApiError as error:
+                # What the API server won't have is for people to see in the status; the rest is worth another try.
+                if not isinstance(effect, Apply) or error.status not in (400, 403, 409, 422):
+                    raise
+                refusal = f"{effect.manifest['kind']} {effect.manifest['metadata']['name']}: {error.message}"
+        if any(isinstance(e, Apply) for e in outcome.effects) and self._store.record_obstacle(key, refusal):
+            if refusal:
+                log.warning("the API server refused", extra={"key": str(key), "answer": refusal[:1000]})
+            self._queue.add(key)
+        if outcome.requeue_after is not None:
+            self._queue.add(key, outcome.requeue_after)
+        self._observe(key)
+
+    def _observe(self, key: Ref) -> None:
+        snapshot = self._store.snapshot()
+        if key.kind == "SovereigntyPolicy":
+            policy = snapshot.policies.get(key.name)
+            if policy is None:
+                for gauge in (metrics.ENFORCED, metrics.NODES):
+                    if (key.name,) in gauge._metrics:
+                        gauge.remove(key.name)
+                return
+            conditions = {c["type"]: c["status"] for c in policy.status.get("conditions") or ()}
+            metrics.ENFORCED.labels(key.name).set(conditions.get("Enforced") == "True")
+            metrics.NODES.labels(key.name).set(policy.status.get("eligibleNodes") or 0)
+        elif key.kind == "SovereignModel":
+            counts = dict.fromkeys(("Pending", "Placing", "Ready", "Refused"), 0)
+            for model in snapshot.models.values():
+                phase = model.status.get("phase") or "Pending"
+                counts[phase] = counts.get(phase, 0) + isinstance(model, Declared)
+            for phase, count in counts.items():
+                metrics.MODELS.labels(phase).set(count)
+
+    def _fail(self, why: str) -> None:
+        if not self._failure.done():
+            self._failure.set_result(why)
+
+    def _not_alive(self) -> str:
+        return "two full lists in a row brought what no watch delivered" if self._deaf >= 2 else ""
+
+    def _not_ready(self) -> str:
+        return "" if self._synced else "facts are not synced yet"
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Any, *args: Any) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(function, *args)
+
+
+async def run(options: Options) -> int:
+    """Connect and run the process; return its exit status."""
+    client = await Client.connect()
+    try:
+        return await Operator(client, options).run()
+    finally:
+        await client.close()
+
+
+def default_identity() -> str:
+    """Return a name for this replica: the pod's, or the machine's and the process's."""
+    return os.environ.get("POD_NAME") or f"{os.uname().nodename}-{os.getpid()}"

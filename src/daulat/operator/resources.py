@@ -1,0 +1,56 @@
+"""Where each kind lives in the API: its path, and what the operator watches of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from daulat.api.kinds import KINDS
+from daulat.api.names import GROUP, MANAGED_BY, VERSION
+from daulat.facts.ref import Ref
+
+OURS = f"{MANAGED_BY}=daulat"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One kind in the API. ``labels`` and ``fields`` narrow what is watched."""
+
+    kind: str
+    group: str
+    version: str
+    plural: str
+    namespaced: bool
+    labels: str = ""
+    fields: str = ""
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """Return the URL path of the collection, an object, or one of its subresources."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        scope = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
+        parts = [root + scope, self.plural, *([name] if name else []), *([subresource] if subresource else [])]
+        return "/".join(parts)
+
+
+_ADMISSION = "admissionregistration.k8s.io"
+
+WATCHED: tuple[Resource, ...] = (
+    Resource("Namespace", "", "v1", "namespaces", False),
+    Resource("Node", "", "v1", "nodes", False),
+    *(Resource(k.kind, GROUP, VERSION, k.plural, k.scope == "Namespaced") for k in reversed(KINDS)),
+    Resource("ValidatingAdmissionPolicy", _ADMISSION, "v1", "validatingadmissionpolicies", False, OURS),
+    Resource("ValidatingAdmissionPolicyBinding", _ADMISSION, "v1", "validatingadmissionpolicybindings", False, OURS),
+    Resource("MutatingAdmissionPolicy", _ADMISSION, "v1", "mutatingadmissionpolicies", False, OURS),
+    Resource("MutatingAdmissionPolicyBinding", _ADMISSION, "v1", "mutatingadmissionpolicybindings", False, OURS),
+    Resource("Deployment", "apps", "v1", "deployments", True, OURS),
+    Resource("Service", "", "v1", "services", True, OURS),
+    Resource("ServiceAccount", "", "v1", "serviceaccounts", True, OURS),
+    Resource("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies", True, OURS),
+    Resource("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets", True, OURS),
+    Resource("Pod", "", "v1", "pods", True, fields="status.phase!=Succeeded,status.phase!=Failed"),
+)
+BY_KIND = {r.kind: r for r in WATCHED}
+
+
+def path_of(ref: Ref, subresource: str = "") -> str:
+    """Return the URL path of one object."""
+    return BY_KIND[ref.kind].path(ref.namespace, ref.name, subresource)

@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import yaml
 
 from dev.cluster import Cluster, ClusterError
@@ -82,6 +83,7 @@ class OperatorProcess:
         self._cluster, self._directory, self._name = cluster, directory, name
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
+        self.last_usage = ""
         directory.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -130,6 +132,7 @@ class OperatorProcess:
         if self._process is None:
             return 0
         if self._process.poll() is None:
+            self._measure(self._process.pid)
             self._process.send_signal(number)
         return self._process.wait(seconds)
 
@@ -140,6 +143,15 @@ class OperatorProcess:
     def lines(self) -> list[dict[str, object]]:
         """Return its log as parsed lines; one that isn't JSON is an error of its own."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def _measure(self, pid: int) -> None:
+        """Note what the process has used so far."""
+        process = psutil.Process(pid)
+        times, age = process.cpu_times(), time.time() - process.create_time()
+        memory = process.memory_info().rss / 2**20
+        self.last_usage = (
+            f"the operator used {memory:.0f} MiB and {times.user + times.system:.1f} s of CPU in {age:.0f} s"
+        )
 
     def _find_port(self, offset: int) -> bool:
         if not self.pid:

@@ -1,0 +1,79 @@
+# Every target brings its own tools: a virtual environment in .venv, and Kubernetes built once into the user's cache.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+PY := $(VENV)/bin/python
+NAME ?= demo
+export PYTHONPATH := src:.
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+demo: $(VENV)/ready ## Show the main job on a fresh cluster: what is placed, what is refused and why
+	@$(PY) -m dev.demo up --name $(NAME)
+
+demo-down: $(VENV)/ready ## Remove the demo's cluster
+	@$(PY) -m dev.demo down --name $(NAME)
+
+test: lint type layers verify ## Everything: lint, types, layers, generated files, unit and end-to-end tests
+	@$(PY) -m dev.cluster build
+	@$(PY) -m pytest tests
+
+unit: $(VENV)/ready ## Unit tests alone (seconds)
+	@$(PY) -m pytest tests/unit
+
+e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
+	@$(PY) -m dev.cluster build
+	@$(PY) -m pytest tests/e2e
+
+lint: $(VENV)/ready ## Lint and check the format
+	@$(VENV)/bin/ruff check src tests dev
+	@$(VENV)/bin/ruff format --check src tests dev
+
+fmt: $(VENV)/ready ## Format
+	@$(VENV)/bin/ruff check --fix --quiet src tests dev
+	@$(VENV)/bin/ruff format src tests dev
+
+type: $(VENV)/ready ## Check types, strictly
+	@$(VENV)/bin/mypy
+
+layers: $(VENV)/ready ## Check that layers import only what stands above them
+	@$(VENV)/bin/lint-imports --no-logo
+
+generate: $(VENV)/ready ## Write CRDs and the chart's generated files
+	@$(PY) -m dev.generate
+
+verify: $(VENV)/ready ## Check that generated files are up to date
+	@$(PY) -m dev.generate --check
+
+cluster-up: $(VENV)/ready ## Bring up an embedded control plane with the demo's nodes, without Daulat
+	@$(PY) -m dev.cluster up --name $(NAME) --scenario dev/scenarios/demo.yaml
+
+cluster-down: $(VENV)/ready ## Remove it
+	@$(PY) -m dev.cluster down --name $(NAME)
+
+cluster-status: $(VENV)/ready ## Say how it is
+	@$(PY) -m dev.cluster status --name $(NAME)
+
+lock: $(VENV)/ready ## Pin all dependencies anew, with hashes
+	@$(PY) -m pip install --quiet uv
+	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header --upgrade pyproject.toml -o requirements/runtime.txt
+	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header --upgrade pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
+
+clean: ## Remove the virtual environment and tools' caches, not the built control plane
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(VENV)/ready: requirements/dev.txt
+	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11 or newer with the venv module (on Debian: apt-get install python3-venv)" >&2; exit 2; }
+	@echo "setting up $(VENV) with $$($(PYTHON) --version)" >&2
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --only-binary :all: -r requirements/dev.txt
+	@touch $@
+
+.PHONY: help demo demo-down test unit e2e lint fmt type layers generate verify cluster-up cluster-down cluster-status lock clean

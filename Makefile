@@ -31,12 +31,12 @@ e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 	@$(PY) -m pytest tests/e2e
 
 lint: $(VENV)/ready ## Lint and check the format
-	@$(VENV)/bin/ruff check src tests dev
-	@$(VENV)/bin/ruff format --check src tests dev
+	@$(VENV)/bin/ruff check src tests dev bench
+	@$(VENV)/bin/ruff format --check src tests dev bench
 
 fmt: $(VENV)/ready ## Format
-	@$(VENV)/bin/ruff check --fix --quiet src tests dev
-	@$(VENV)/bin/ruff format src tests dev
+	@$(VENV)/bin/ruff check --fix --quiet src tests dev bench
+	@$(VENV)/bin/ruff format src tests dev bench
 
 type: $(VENV)/ready ## Check types, strictly
 	@$(VENV)/bin/mypy
@@ -66,6 +66,9 @@ lock: $(VENV)/ready ## Pin all dependencies anew, with hashes
 	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --upgrade pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
 
+bench: $(VENV)/ready ## Measure how long a pass takes in a small and a large cluster
+	@$(PY) bench/reconcile.py
+
 clean: ## Remove the virtual environment and tools' caches, not the built control plane
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
@@ -76,4 +79,4 @@ $(VENV)/ready: requirements/dev.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --only-binary :all: -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help demo demo-down test unit e2e lint fmt type layers generate verify cluster-up cluster-down cluster-status lock clean
+.PHONY: help demo demo-down test unit e2e lint fmt type layers generate verify cluster-up cluster-down cluster-status lock bench clean

@@ -246,7 +246,7 @@ def test_the_chart_is_linted_and_rendered_without_a_word(chart_cluster: World) -
     ("value", "said"),
     [
         ("replica=3", "additional properties 'replica' not allowed"),
-        ("replicas=0", "/replicas"),
+        ("replicas=6", "/replicas"),
         ("image.digest=sha256:abc", "/image/digest"),
         ("runAsUser=0", "/runAsUser"),
         ("guards.enable=false", "additional properties 'enable' not allowed"),

@@ -13,6 +13,7 @@ from daulat.controls.library import Control, Guard
 from .literals import Constant, literal
 
 _REFERENCE = re.compile(r"\bvariables\.([A-Za-z_][A-Za-z0-9_]*)")
+_TEXT = re.compile(r"""\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'""")
 MESSAGE_BYTES = 5000
 """The API server drops a message of more than 5 KiB (apiserver, celplugin: MaxMessageSize), and with it the reasons."""
 
@@ -68,7 +69,10 @@ def spec(
         {"name": "violations", "expression": f"({violations}).sort()"},
         {"name": "text", "expression": "variables.violations.join(' ')"},
     ]
-    conditions = [*({"name": c.name, "expression": _one_line(c.expression)} for c in guard.conditions), *extra_conditions]
+    conditions = [
+        *({"name": c.name, "expression": _one_line(c.expression)} for c in guard.conditions),
+        *extra_conditions,
+    ]
     shared = [{"name": v.name, "expression": _one_line(v.expression)} for v in guard.variables]
     fixed = [{"name": name, "expression": literal(value)} for name, value in sorted(constants.items())]
     return {
@@ -116,5 +120,6 @@ def _used(variables: list[dict[str, str]], roots: Iterable[str]) -> list[dict[st
         name = pending.pop()
         if name not in needed:
             needed.add(name)
-            pending.extend(_REFERENCE.findall(expressions[name]))
+            # A text refers to nothing: a registry may well be called variables.example.
+            pending.extend(_REFERENCE.findall(_TEXT.sub("", expressions[name])))
     return [v for v in variables if v["name"] in needed]

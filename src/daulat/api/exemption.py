@@ -38,8 +38,13 @@ class SovereigntyExemptionSpec(Spec):
     @field_validator("expires_at")
     @classmethod
     def _has_a_zone(cls, value: str) -> str:
-        if datetime.fromisoformat(value).tzinfo is None:
+        at = datetime.fromisoformat(value)
+        if at.tzinfo is None:
             raise ValueError("needs a time zone, such as Z")
+        try:
+            at.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("is before the year 1 or after the year 9999 in UTC") from None
         return value
 
     @property

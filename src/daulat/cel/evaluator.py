@@ -77,8 +77,9 @@ def evaluate(policy: Manifest, request: Request) -> Verdict:
         data["variables"] = _variables(spec.get("variables", ()), data)
         for validation in spec["validations"]:
             if _value(validation["expression"], data) is not True:
-                message = _value(validation["messageExpression"], data)
-                return Verdict(False, str(message).strip() or validation["message"])
+                message = str(_value(validation["messageExpression"], data)).strip()
+                # The API server tells no message of several lines.
+                return Verdict(False, message if message and "\n" not in message else validation["message"])
     except (RuntimeError, ValueError, TypeError, KeyError) as error:
         return Verdict(False, f"the policy could not be evaluated: {error}", error=True)
     return Verdict(True)

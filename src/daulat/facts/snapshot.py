@@ -66,6 +66,8 @@ class Snapshot:
     obstacles: Mapping[Ref, str] = field(default_factory=dict)
     """What the API server answered where it refused part of a model's workload."""
     operator_namespace: str = "daulat-system"
+    memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What was worked out from nodes, zones, profiles and policies alone; shared by snapshots in which these are the same."""
 
     @cached_property
     def known_policies(self) -> dict[str, Policy]:
@@ -94,6 +96,15 @@ class Snapshot:
         for pod in self.pods.values():
             if pod.node:
                 found.setdefault(pod.node, []).append(pod)
+        return found
+
+    @cached_property
+    def pods_by_model(self) -> dict[tuple[str, str], list[Pod]]:
+        """The device-holding pods of every model, by namespace and name."""
+        found: dict[tuple[str, str], list[Pod]] = {}
+        for pod in self.pods.values():
+            if pod.model:
+                found.setdefault((pod.namespace, pod.model), []).append(pod)
         return found
 
     @cached_property

@@ -37,6 +37,7 @@ CHILD_KINDS = frozenset(
         "MutatingAdmissionPolicyBinding",
     }
 )
+_MEMO_KINDS = frozenset({"Node", "SovereignZone", "AcceleratorProfile", "SovereigntyPolicy"})
 assert {k.kind for k in KINDS} == set(OWN_KINDS)  # noqa: S101
 
 
@@ -53,6 +54,8 @@ class Store:
         self._canaries: dict[str, Canary] = {}
         self._obstacles: dict[Ref, str] = {}
         self._snapshot: Snapshot | None = None
+        self._views: dict[str, Any] = {}
+        self._memo: dict[Any, Any] = {}
 
     def apply(self, kind: str, raw: Mapping[str, Any]) -> Ref | None:
         """Take an object in. Return its reference where a fact about it changed."""
@@ -103,9 +106,12 @@ class Store:
     def snapshot(self) -> Snapshot:
         """Return everything known now."""
         if self._snapshot is None:
-            views: dict[str, Any] = {name: MappingProxyType(dict(facts)) for name, facts in self._facts.items()}
+            # Only what changed is copied: a snapshot is taken for every pass, and there may be tens of thousands of pods.
+            for name in self._facts.keys() - self._views.keys():
+                self._views[name] = MappingProxyType(dict(self._facts[name]))
             self._snapshot = Snapshot(
-                **views,
+                **self._views,
+                memo=self._memo,
                 canaries=dict(self._canaries),
                 obstacles=dict(self._obstacles),
                 operator_namespace=self._operator_namespace,
@@ -130,29 +136,36 @@ class Store:
     def _put(self, ref: Ref, fact: Any) -> bool:
         facts, key = self._place(ref)
         old = facts.get(key)
+        self._changed(ref, really=old != fact)
         if fact is None:
             facts.pop(key, None)
         else:
             facts[key] = fact
-        self._snapshot = None
         return bool(old != fact)
 
     def _forget(self, ref: Ref, version: int) -> Ref | None:
         self._versions.pop(ref, None)
         self._gone[ref] = version
         facts, key = self._place(ref)
-        self._snapshot = None
+        self._changed(ref, really=key in facts)
         return ref if facts.pop(key, None) is not None else None
 
+    def _changed(self, ref: Ref, *, really: bool) -> None:
+        """Drop what was kept of the state before. A status alone is no change of a fact, but must be seen."""
+        self._snapshot = None
+        self._views.pop(_shelf(ref), None)
+        if really and ref.kind in _MEMO_KINDS:
+            self._memo = {}
+
     def _place(self, ref: Ref) -> tuple[dict[Any, Any], Any]:
-        if ref.kind in CHILD_KINDS:
-            return self._facts["children"], ref
-        if ref.kind == "Pod":
-            return self._facts["pods"], ref
-        if ref.kind == "SovereignModel":
-            return self._facts["models"], ref
-        name = OWN_KINDS.get(ref.kind) or {"Node": "nodes", "Namespace": "namespaces"}[ref.kind]
-        return self._facts[name], ref.name
+        namespaced = ref.kind in CHILD_KINDS or ref.kind in ("Pod", "SovereignModel")
+        return self._facts[_shelf(ref)], ref if namespaced else ref.name
+
+
+def _shelf(ref: Ref) -> str:
+    if ref.kind in CHILD_KINDS:
+        return "children"
+    return OWN_KINDS.get(ref.kind) or {"Pod": "pods", "Node": "nodes", "Namespace": "namespaces"}[ref.kind]
 
 
 def _version(raw: Mapping[str, Any]) -> int:

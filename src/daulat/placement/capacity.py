@@ -41,9 +41,7 @@ class Ledger:
         choice = next((a for a in spec.accelerators if a.profile == where.accelerator), None)
         if choice is None:
             return
-        bound = sum(
-            1 for p in self._snapshot.pods.values() if (p.namespace, p.model) == (ref.namespace, ref.name) and p.node
-        )
+        bound = sum(bool(p.node) for p in self._snapshot.pods_by_model.get((ref.namespace, ref.name), ()))
         waiting = spec.replicas - bound
         for name in where.nodes:
             node = self._snapshot.nodes.get(name)

@@ -49,7 +49,7 @@ class Decision:
     rejected: tuple[Group, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Option:
     """One accelerator in one zone: the eligible nodes that have it, and those of them that take pods."""
 
@@ -134,7 +134,7 @@ def _stay(model: Model, options: Sequence[_Option], ledger: Ledger, snapshot: Sn
 
 
 def _runs(model: Model, snapshot: Snapshot) -> bool:
-    return any(p.node and (p.namespace, p.model) == (model.namespace, model.name) for p in snapshot.pods.values())
+    return any(pod.node for pod in snapshot.pods_by_model.get((model.namespace, model.name), ()))
 
 
 def _first_with_room(model: Model, options: Sequence[_Option], ledger: Ledger) -> _Option | None:
@@ -145,9 +145,7 @@ def _first_with_room(model: Model, options: Sequence[_Option], ledger: Ledger) -
 
 
 def _chosen(model: Model, option: _Option, ledger: Ledger, snapshot: Snapshot) -> Chosen:
-    runs = {
-        p.node for p in snapshot.pods.values() if p.node and (p.namespace, p.model) == (model.namespace, model.name)
-    }
+    runs = {pod.node for pod in snapshot.pods_by_model.get((model.namespace, model.name), ())}
     roomy = [n.name for n in option.open if ledger.free(n, option.resource) >= option.choice.count]
     nodes = sorted(runs & {n.name for n in option.nodes}) or roomy
     return Chosen(option.zone, option.choice, option.profile, option.resource, tuple(nodes))
@@ -165,22 +163,30 @@ def _groups(
     by_reason: dict[str, list[str]] = {}
     for name, why in refused.items():
         by_reason.setdefault(why, []).append(name)
+    taken = {node.name for node in chosen.nodes} if chosen is not None else set()
+    first: dict[str, _Option] = {}
+    for option in options:
+        for node in option.nodes:
+            first.setdefault(node.name, option)
+    why_not = {id(option): _why_not(option, options, chosen, ledger, replicas) for option in options}
     for node in eligible:
-        own = next((o for o in options if node in o.nodes), None)
-        if chosen is not None and node in chosen.nodes:
+        if node.name in taken:
             continue
+        own = first.get(node.name)
         if own is None:
             why = "has no accelerator that the model lists"
-        elif not node.takes_pods:
-            why = "isn't ready, is cordoned or is tainted"
-        elif chosen is not None and options.index(own) > options.index(chosen):
-            why = f"{own.choice.profile} in zone {own.zone} comes later in the model's order"
         else:
-            room = ledger.slots(own.open, own.resource, own.choice.count)
-            why = f"{own.choice.profile} in zone {own.zone} has room for {room} of {replicas} replicas"
+            why = why_not[id(own)] if node.takes_pods else "isn't ready, is cordoned or is tainted"
         by_reason.setdefault(why, []).append(node.name)
     groups = [Group(why, tuple(sorted(names))) for why, names in by_reason.items()]
     return tuple(sorted(groups, key=lambda g: (-len(g.nodes), g.reason)))
+
+
+def _why_not(option: _Option, options: Sequence[_Option], chosen: _Option | None, ledger: Ledger, replicas: int) -> str:
+    if chosen is not None and options.index(option) > options.index(chosen):
+        return f"{option.choice.profile} in zone {option.zone} comes later in the model's order"
+    room = ledger.slots(option.open, option.resource, option.choice.count)
+    return f"{option.choice.profile} in zone {option.zone} has room for {room} of {replicas} replicas"
 
 
 def _told(model: Model, chosen: Chosen) -> str:

@@ -15,6 +15,13 @@ from .zoning import zone_of_record
 
 def ineligible(node: Node | Unknown, policy: Policy, snapshot: Snapshot) -> str | None:
     """Return why the node isn't eligible under the policy, or None where it is. Unknown is never eligible."""
+    memo: dict[Node | Unknown, str | None] = snapshot.memo.setdefault(("ineligible", policy.name, policy.spec), {})
+    if node not in memo:
+        memo[node] = _ineligible(node, policy, snapshot)
+    return memo[node]
+
+
+def _ineligible(node: Node | Unknown, policy: Policy, snapshot: Snapshot) -> str | None:
     zone = zone_of_record(node, snapshot)
     if isinstance(zone, Unknown):
         return zone.reason

@@ -11,6 +11,13 @@ from daulat.facts.snapshot import Snapshot, Zone
 
 def zone_of_record(node: Node | Unknown, snapshot: Snapshot) -> Zone | Unknown:
     """Return the one zone that the node stands in, or why there is none."""
+    memo: dict[Node | Unknown, Zone | Unknown] = snapshot.memo.setdefault("zone of record", {})
+    if node not in memo:
+        memo[node] = _zone_of_record(node, snapshot)
+    return memo[node]
+
+
+def _zone_of_record(node: Node | Unknown, snapshot: Snapshot) -> Zone | Unknown:
     if isinstance(node, Unknown):
         return node
     written = snapshot.zones.get(node.labels.get(ZONE_LABEL, ""))

@@ -13,7 +13,7 @@ from daulat.facts.ref import Ref
 from .effects import ApplyStatus, Effect, Record
 
 MESSAGE = 1024
-"""Events are cut at 1 KiB by the API server; conditions say no more."""
+"""The API server refuses Events with a note of more than 1024 bytes; conditions say no more."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ def write(
 
 def cut(message: str) -> str:
     """Return the message, cut at the length that Events may have."""
-    return message if len(message) <= MESSAGE else message[: MESSAGE - 3] + "..."
+    text = message.encode()
+    return message if len(text) <= MESSAGE else text[: MESSAGE - 3].decode(errors="ignore") + "..."
 
 
 def _condition(condition: Told, old: dict[str, Any] | None, generation: int, now: float) -> Manifest:

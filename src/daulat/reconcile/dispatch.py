@@ -46,9 +46,13 @@ def concerned(changed: Ref, snapshot: Snapshot) -> Iterable[Ref]:
             yield from _named("SovereigntyPolicy", snapshot.policies)
             yield from (ref for ref in snapshot.models if ref.namespace == changed.name)
         case "SovereignModel" | "Pod":
-            # A model that went, or a pod that came or went, may make room for others.
-            yield from snapshot.models
-            yield changed
+            # A model that went, or a pod that came or went, may make room for models that wait; others stay as they are.
+            yield from (ref for ref, model in snapshot.models.items() if model.status.get("phase") != "Ready")
+            pod = snapshot.pods.get(changed)
+            if changed.kind == "SovereignModel":
+                yield changed
+            elif pod is not None and pod.model:
+                yield Ref("SovereignModel", pod.namespace, pod.model)
         case _:
             child = snapshot.children.get(changed)
             if child is not None and child.policy:

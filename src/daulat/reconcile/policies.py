@@ -26,7 +26,12 @@ def compiled(policy: Policy, snapshot: Snapshot, now: float) -> CompiledPolicy:
     exemptions = [
         e.spec for _, e in sorted(snapshot.exemptions.items()) if isinstance(e, Declared) and not e.spec.expired(now)
     ]
-    return compile_policy(policy.name, policy.spec, snapshot.known_profiles, exemptions, _protected(snapshot))
+    key = ("compiled", policy.name, policy.spec, tuple(exemptions))
+    if key not in snapshot.memo:
+        protected = _protected(snapshot)
+        snapshot.memo[key] = compile_policy(policy.name, policy.spec, snapshot.known_profiles, exemptions, protected)
+    found: CompiledPolicy = snapshot.memo[key]
+    return found
 
 
 def reconcile_policy(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:

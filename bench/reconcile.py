@@ -81,6 +81,7 @@ def main() -> None:
     sizes = {"small": (50, 10, 200), "large": (5000, 200, 20000)}
     stores = {name: cluster(*size) for name, size in sizes.items()}
     hardware = yaml.safe_load((ROOT / "dev/scenarios/demo.yaml").read_text())["hardware"]["atlas-800-a2"]
+
     def pod_comes(store: Store, number: int) -> None:
         store.apply("Pod", _pod(f"new-{time.perf_counter_ns()}", "node-1", 10 + number))
 

@@ -91,6 +91,13 @@ def evaluate_all(policies: Sequence[Manifest], request: Request) -> list[Verdict
     return [verdict for verdict in (evaluate(p, request) for p in asked) if not verdict.allowed]
 
 
+def _message(spec: Manifest, validation: Mapping[str, str], data: Mapping[str, Any]) -> str:
+    """Return the refusal's text. The API server has no authorizer where it works it out, not even in a variable."""
+    if any("authorizer" in variable["expression"] for variable in spec.get("variables", ())):
+        return validation["message"]
+    return str(_value(validation["messageExpression"], data)).strip() or validation["message"]
+
+
 def _variables(declared: Sequence[Mapping[str, str]], data: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for variable in declared:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import aiohttp
 from kubernetes.aio import client as kube
 from kubernetes.aio import config as kube_config
 
@@ -88,14 +89,18 @@ class Client:
         query: Mapping[str, str] | None = None,
         content_type: str = JSON,
     ) -> Manifest:
-        """Send a request and return the answer. Raises ApiError."""
+        """Send a request and return the answer. Raises ApiError, or OSError and TimeoutError where there is none."""
         pairs: Sequence[tuple[str, str]] = [(k, v) for k, v in (query or {}).items() if v]
         headers = {"Accept": JSON, "Content-Type": content_type}
         method, url, headers, data, _ = await self._api.param_serialize(
             method, path, query_params=list(pairs), header_params=headers, body=body, auth_settings=["BearerToken"]
         )
-        response = await self._api.call_api(method, url, headers, data, _request_timeout=TIMEOUT)
-        text = await response.read()
+        try:
+            response = await self._api.call_api(method, url, headers, data, _request_timeout=TIMEOUT)
+            text = await response.read()
+        except aiohttp.ClientError as error:
+            # Some of them are OSErrors and some aren't; to callers all of them mean that there was no answer.
+            raise ConnectionError(f"{type(error).__name__}: {error}") from error
         answer: Manifest = json.loads(text) if text else {}
         if response.status >= 400:
             raise ApiError(

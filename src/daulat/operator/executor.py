@@ -80,7 +80,7 @@ class Executor:
         wanted = digest(manifest)
         if known is not None and self._applied.get(ref) == (wanted, known.version):
             return False
-        if known is None:
+        if known is None or known.owner_uid != "".join(_owners(manifest)):
             await self._refuse_if_taken(ref, manifest)
         answer = await self._client.apply(path_of(ref), manifest)
         if manifest["apiVersion"] == ADMISSION and answer.get("spec") != manifest["spec"]:

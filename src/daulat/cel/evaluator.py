@@ -77,9 +77,7 @@ def evaluate(policy: Manifest, request: Request) -> Verdict:
         data["variables"] = _variables(spec.get("variables", ()), data)
         for validation in spec["validations"]:
             if _value(validation["expression"], data) is not True:
-                message = str(_value(validation["messageExpression"], data)).strip()
-                # The API server tells no message of several lines.
-                return Verdict(False, message if message and "\n" not in message else validation["message"])
+                return Verdict(False, _message(spec, validation, data))
     except (RuntimeError, ValueError, TypeError, KeyError) as error:
         return Verdict(False, f"the policy could not be evaluated: {error}", error=True)
     return Verdict(True)
@@ -95,7 +93,9 @@ def _message(spec: Manifest, validation: Mapping[str, str], data: Mapping[str, A
     """Return the refusal's text. The API server has no authorizer where it works it out, not even in a variable."""
     if any("authorizer" in variable["expression"] for variable in spec.get("variables", ())):
         return validation["message"]
-    return str(_value(validation["messageExpression"], data)).strip() or validation["message"]
+    message = str(_value(validation["messageExpression"], data)).strip()
+    # The API server tells no message of several lines.
+    return message if message and "\n" not in message else str(validation["message"])
 
 
 def _variables(declared: Sequence[Mapping[str, str]], data: Mapping[str, Any]) -> dict[str, Any]:

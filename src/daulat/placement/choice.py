@@ -78,9 +78,9 @@ def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Deci
     options, missing = _options(model, policies, eligible, snapshot)
     ledger = Ledger(snapshot, ref)
     option = _stay(model, options, ledger, snapshot) or _first_with_room(model, options, ledger)
-    rejected = _groups(refused, eligible, options, option, ledger, model.spec.replicas)
-    if option is not None:
-        chosen = _chosen(model, option, ledger, snapshot)
+    chosen = _chosen(model, option, ledger, snapshot) if option is not None else None
+    rejected = _groups(refused, eligible, options, (option, chosen), ledger, model.spec.replicas)
+    if chosen is not None:
         return Decision(chosen, reasons.CHOSEN, _told(model, chosen), rejected)
     if not options and missing and len(missing) == len(model.spec.accelerators):
         return Decision(None, reasons.UNKNOWN_PROFILE, "; ".join(missing), rejected)
@@ -155,7 +155,7 @@ def _groups(
     refused: dict[str, str],
     eligible: Sequence[Node],
     options: Sequence[_Option],
-    chosen: _Option | None,
+    choice: tuple[_Option | None, Chosen | None],
     ledger: Ledger,
     replicas: int,
 ) -> tuple[Group, ...]:
@@ -163,26 +163,33 @@ def _groups(
     by_reason: dict[str, list[str]] = {}
     for name, why in refused.items():
         by_reason.setdefault(why, []).append(name)
-    taken = {node.name for node in chosen.nodes} if chosen is not None else set()
-    first: dict[str, _Option] = {}
+    taken_option, chosen = choice
+    taken = set(chosen.nodes) if chosen is not None else set()
+    first = {node.name: taken_option for node in taken_option.nodes} if taken_option is not None else {}
     for option in options:
         for node in option.nodes:
             first.setdefault(node.name, option)
-    why_not = {id(option): _why_not(option, options, chosen, ledger, replicas) for option in options}
+    why_not = {id(option): _why_not(option, options, taken_option, ledger, replicas) for option in options}
     for node in eligible:
         if node.name in taken:
             continue
         own = first.get(node.name)
         if own is None:
             why = "has no accelerator that the model lists"
+        elif not node.takes_pods:
+            why = "isn't ready, is cordoned or is tainted"
+        elif own is taken_option and ledger.free(node, own.resource) < own.choice.count:
+            why = f"has fewer than {own.choice.count} free {own.resource}"
         else:
-            why = why_not[id(own)] if node.takes_pods else "isn't ready, is cordoned or is tainted"
+            why = why_not[id(own)]
         by_reason.setdefault(why, []).append(node.name)
     groups = [Group(why, tuple(sorted(names))) for why, names in by_reason.items()]
     return tuple(sorted(groups, key=lambda g: (-len(g.nodes), g.reason)))
 
 
 def _why_not(option: _Option, options: Sequence[_Option], chosen: _Option | None, ledger: Ledger, replicas: int) -> str:
+    if option is chosen:
+        return "has room too, but the model runs on other nodes of its zone"
     if chosen is not None and options.index(option) > options.index(chosen):
         return f"{option.choice.profile} in zone {option.zone} comes later in the model's order"
     room = ledger.slots(option.open, option.resource, option.choice.count)

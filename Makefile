@@ -57,7 +57,7 @@ cluster-down: $(VENV)/ready ## Remove it
 	@$(PY) -m dev.cluster down --name $(NAME)
 
 cluster-status: $(VENV)/ready ## Say how it is
-	@$(PY) -m dev.cluster status --name $(NAME)
+	@$(PY) -m dev.cluster status
 
 lock: $(VENV)/ready ## Pin all dependencies anew, with hashes
 	@$(PY) -m pip install --quiet uv

@@ -17,11 +17,13 @@ import yaml
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.api import crd
 from daulat.catalog import accelerators
+from daulat.controls import library
 
 ROOT = Path(__file__).resolve().parents[1]
 CRDS = Path("crds")
 CHART_CRDS = Path("charts/daulat/crds")
 CHART_FILES = Path("charts/daulat/files")
+CONTROLS_DOC = Path("docs/controls.md")
 CHART_ACCELERATORS = CHART_FILES / "accelerators"
 OWNED = (CRDS, CHART_CRDS, CHART_FILES, CHART_ACCELERATORS)
 """Folders that hold nothing but generated files, so that one of a kind that is gone can be told and removed."""
@@ -70,7 +72,41 @@ def render() -> dict[Path, str]:
         source = resources.files("daulat.catalog") / "accelerators" / name
         header = _header("src/daulat/catalog/accelerators")
         files[CHART_ACCELERATORS / name] = header + source.read_text(encoding="utf-8")
+    files[CONTROLS_DOC] = _controls_doc((ROOT / CONTROLS_DOC).read_text(encoding="utf-8"))
     return files
+
+
+def _controls_doc(text: str) -> str:
+    """Return the page about controls with its tables written anew; what people wrote around them stays."""
+    controls = sorted(library.controls(), key=lambda c: (c.id, c.guard))
+    rows = [
+        (f"`{c.id}`", c.guard, c.axis, c.title, c.why, ", or ".join(f"`{f}`" for f in c.requires) or "always")
+        for c in controls
+    ]
+    text = _between(text, "controls", _table(("id", "guard", "axis", "title", "why", "applies"), rows))
+    judged = [
+        (f"`{g.guard}`", g.title, ", ".join(f"`{n}`" for r in g.resources for n in r.resources), _operations(g))
+        for g in library.guards().values()
+    ]
+    return _between(text, "guards", _table(("guard", "judges", "resources", "on"), judged))
+
+
+def _operations(guard: library.Guard) -> str:
+    return ", ".join(dict.fromkeys(o for r in guard.resources for o in r.operations))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(" ".join(cell.split()) for cell in line) + " |" for line in lines)
+
+
+def _between(text: str, name: str, table: str) -> str:
+    start, end = f'<!-- {name}: written by "make generate" -->', f"<!-- /{name} -->"
+    before, _, rest = text.partition(start)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"{CONTROLS_DOC} has lost its marks {start} and {end}")
+    return f"{before}{start}\n{table}\n{end}{after}"
 
 
 def _header(source: str) -> str:

@@ -6,117 +6,114 @@ A site label stands for what a data officer vouches for; the hardware's labels a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from dev.cluster.errors import ClusterError
-from dev.cluster.fields import Fields
 
 SITE_LABEL = "daulat.node-restriction.kubernetes.io/site"
 
 
-@dataclass(frozen=True)
-class Hardware:
+def _text(value: object) -> object:
+    # YAML reads 8 as a number, and a label or a quantity is a string; `true` must be quoted, as in a label.
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+"""A DNS label: names of nodes, zones and sites, all of which end up in label values too."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Hardware(_Part):
     """One kind of node. `allocatable` holds cpu, memory, and so on, next to extended resources."""
 
-    name: str
-    allocatable: Mapping[str, str]
-    labels: Mapping[str, str]
-    annotations: Mapping[str, str]
+    allocatable: Mapping[str, Text]
+    labels: Mapping[str, Text] = {}
+    annotations: Mapping[str, Text] = {}
 
 
-@dataclass(frozen=True)
-class Zone:
+class Zone(_Part):
     """A SovereignZone: its spec is passed on as it is."""
 
-    name: str
+    name: Name
     spec: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class NodeGroup:
-    """`count` nodes, `<prefix>-1` and on; no site means that nobody vouches for where they stand."""
+class NodeGroup(_Part):
+    """`count` nodes, `<name>-1` and on; no site means that nobody vouches for where they stand."""
 
-    prefix: str
-    count: int
+    name: Name
+    count: int = Field(default=1, ge=1, le=10_000, strict=True)
     hardware: str
-    site: str | None
-    region: str | None
-    zone: str | None
+    site: Name | None = None
+    region: Name | None = None
+    zone: Name | None = None
 
 
-@dataclass(frozen=True)
-class Scenario:
+class Scenario(_Part):
     """A whole scenario, whose groups name only hardware and zones that it has."""
 
     hardware: Mapping[str, Hardware]
-    zones: tuple[Zone, ...]
-    groups: tuple[NodeGroup, ...]
+    zones: tuple[Zone, ...] = ()
+    nodes: tuple[NodeGroup, ...] = ()
+
+    @model_validator(mode="after")
+    def _refers_to_what_it_has(self) -> Scenario:
+        sites = {zone.name for zone in self.zones}
+        for index, group in enumerate(self.nodes):
+            if group.hardware not in self.hardware:
+                known = ", ".join(sorted(self.hardware))
+                raise ValueError(f"nodes[{index}].hardware is {group.hardware!r}; the file has {known}")
+            if group.site is not None and group.site not in sites:
+                known = ", ".join(sorted(sites))
+                raise ValueError(f"nodes[{index}].site is {group.site!r}; the file has {known}")
+        _unique("nodes", [name for group in self.nodes for name in _names(group)])
+        _unique("zones", [zone.name for zone in self.zones])
+        return self
 
 
 def load(path: Path) -> Scenario:
     """The scenario in a file; a ClusterError names the file and the field that is wrong."""
     try:
-        content = yaml.safe_load(path.read_text())
+        return Scenario.model_validate(yaml.safe_load(path.read_text()))
     except OSError as error:
         raise ClusterError(f"the scenario {path} can't be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ClusterError(f"the scenario {path} is not YAML: {' '.join(str(error).split())}.") from error
-    top = Fields(content, path)
-    hardware = {name: _hardware(name, top_fields) for name, top_fields in top.mapping_of_fields("hardware").items()}
-    zones = tuple(_zone(item) for item in top.items("zones"))
-    groups = tuple(_group(item, hardware, {zone.name for zone in zones}) for item in top.items("nodes"))
-    top.finish()
-    _unique("nodes", path, [name for group in groups for name in _names(group)])
-    _unique("zones", path, [zone.name for zone in zones])
-    return Scenario(hardware, zones, groups)
+    except ValidationError as error:
+        found = "; ".join(f"{_place(e['loc'])}{e['msg'].removeprefix('Value error, ')}" for e in error.errors())
+        raise ClusterError(f"{path}: {found}") from error
 
 
-def _hardware(name: str, fields: Fields) -> Hardware:
-    hardware = Hardware(name, fields.strings("allocatable"), fields.strings("labels"), fields.strings("annotations"))
-    fields.finish()
-    return hardware
+def _place(location: Sequence[int | str]) -> str:
+    place = ""
+    for part in location:
+        place += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return f"{place.lstrip('.')}: " if place else ""
 
 
-def _zone(fields: Fields) -> Zone:
-    zone = Zone(fields.name("name"), fields.mapping("spec"))
-    fields.finish()
-    return zone
-
-
-def _group(fields: Fields, hardware: Mapping[str, Hardware], zones: set[str]) -> NodeGroup:
-    group = NodeGroup(
-        prefix=fields.name("name"),
-        count=fields.count("count"),
-        hardware=fields.one_of("hardware", hardware),
-        site=fields.one_of("site", zones) if fields.has("site") else None,
-        region=fields.optional_name("region"),
-        zone=fields.optional_name("zone"),
-    )
-    fields.finish()
-    return group
-
-
-def _unique(field: str, path: Path, names: Sequence[str]) -> None:
+def _unique(field: str, names: Sequence[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise ClusterError(f"{path}: {field}: {name!r} occurs twice; give each its own name.")
+            raise ValueError(f"{field}: {name!r} occurs twice; give each its own name")
         seen.add(name)
 
 
 def _names(group: NodeGroup) -> list[str]:
-    return [f"{group.prefix}-{number}" for number in range(1, group.count + 1)]
+    return [f"{group.name}-{number}" for number in range(1, group.count + 1)]
 
 
 def node_manifests(scenario: Scenario) -> list[dict[str, Any]]:
     """A Node for each node, played by KWOK."""
-    return [
-        _node(name, scenario.hardware[group.hardware], group) for group in scenario.groups for name in _names(group)
-    ]
+    return [_node(name, scenario.hardware[group.hardware], group) for group in scenario.nodes for name in _names(group)]
 
 
 def _node(name: str, hardware: Hardware, group: NodeGroup) -> dict[str, Any]:

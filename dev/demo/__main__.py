@@ -48,8 +48,11 @@ def _up(name: str) -> int:
     began = time.monotonic()
     _down(name)
     cluster = connect(name=name)
+    if cluster.kind == "existing" and "daulat" in helm(cluster, "list", "--all-namespaces", "--short").split():
+        raise ClusterError("that cluster has Daulat already, and the demo would change and remove it: choose another.")
     cluster.up(SCENARIO)
     announce("installing the chart")
+    (_directory(name) / "installed").touch()
     install(cluster)
     operator = OperatorProcess(cluster, _directory(name))
     operator.start()
@@ -80,8 +83,10 @@ def _down(name: str) -> int:
         _end(int(file.read_text() or 0))
         file.unlink()
     cluster = connect(name=name)
-    if cluster.kind == "existing" and cluster.status().ready:
+    installed = _directory(name) / "installed"
+    if cluster.kind == "existing" and installed.exists():
         _clear(cluster)
+    installed.unlink(missing_ok=True)
     cluster.down()
     return 0
 
@@ -100,16 +105,18 @@ def _end(pid: int) -> None:
 
 
 def _clear(cluster: Cluster) -> None:
-    """Take the demo out of a cluster that stays: the policy first, while the operator's rights are still there."""
+    """Take the demo, and only the demo, out of a cluster that stays."""
     admin = kubectl(cluster)
     admin.run("delete", "namespace", TENANT_NAMESPACE, OPEN_NAMESPACE, "--ignore-not-found", "--wait=false")
-    for kind in ("sovereigntypolicies", "sovereignzones"):
-        if kind in admin.run("api-resources", "--api-group=daulat.dev"):
-            admin.run("delete", kind, "--all")
-    for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):
-        admin.run("delete", kind, "-l", "app.kubernetes.io/managed-by=daulat")
-    for kind in ("mutatingadmissionpolicybinding", "mutatingadmissionpolicy"):
-        admin.run("delete", kind, "-l", "app.kubernetes.io/managed-by=daulat")
+    zones = [manifest["metadata"]["name"] for manifest in zone_manifests(load(SCENARIO))]
+    if "sovereignzones" in admin.run("api-resources", "--api-group=daulat.dev"):
+        admin.run("delete", "sovereigntypolicies", "confidential", "--ignore-not-found")
+        admin.run("delete", "sovereignzones", *zones, "--ignore-not-found")
+    for kind in ("validatingadmissionpolicy", "mutatingadmissionpolicy"):
+        for suffix in ("binding", ""):
+            admin.run("delete", f"{kind}{suffix}", "-l", "daulat.dev/policy=confidential")
+    for what in ("clusterrole", "clusterrolebinding"):
+        admin.run("delete", what, "demo-node-ops", "demo-namespaces", "demo-scheduler", "--ignore-not-found")
     helm(cluster, "uninstall", "daulat", "--ignore-not-found", f"--namespace={NAMESPACE}")
 
 

@@ -12,18 +12,21 @@ from daulat.catalog import accelerators
 from daulat.cel.evaluator import evaluate_all
 from daulat.controls import library
 from daulat.controls.library import Control, Example
+from dev.cluster import ClusterError
 from dev.deployment import poll
 from tests.requests import EXAMPLES, IDS, manifests_of, policy_of, request_of
 
 from .world import World, namespace_manifest, pod_manifest, unique
 
 OBJECTS = [n for n, (c, _) in enumerate(EXAMPLES) if c.guard in ("pods", "models", "settings")]
+ANNOTATIONS = [n for n, (c, _) in enumerate(EXAMPLES) if c.guard == "annotations"]
 BINDINGS = [n for n, (c, _) in enumerate(EXAMPLES) if c.guard == "bindings"]
 CLUSTER = [n for n, (c, _) in enumerate(EXAMPLES) if library.guards()[c.guard].scope == "cluster"]
 RBAC = "rbac.authorization.k8s.io"
 # What the examples' users may do, so that RBAC isn't what stops them: everything but what an example says they may.
 RIGHTS = {
-    "tenant": [],
+    "tenant": [("", "pods")],
+    "system:serviceaccount:kube-system:ascend-device-plugin": [("", "pods")],
     "mallory": [("", "nodes"), ("", "nodes/status"), ("", "namespaces"), ("", "pods/binding"), ("", "bindings")],
     "zone-admin": [("", "nodes"), ("", "nodes/status"), ("daulat.dev", "sovereignzones")],
     "policy-admin": [("", "namespaces"), ("daulat.dev", "sovereigntypolicies")],
@@ -35,14 +38,14 @@ def _ids(numbers: list[int]) -> list[str]:
 
 
 def test_every_example_is_asked_of_the_api_server() -> None:
-    assert sorted(OBJECTS + BINDINGS + CLUSTER) == list(range(len(EXAMPLES)))
+    assert sorted(OBJECTS + ANNOTATIONS + BINDINGS + CLUSTER) == list(range(len(EXAMPLES)))
 
 
 @pytest.fixture(scope="module", autouse=True)
 def users(world: World) -> None:
     """Give the examples' users their rights."""
     for user, rights in RIGHTS.items():
-        name = f"parity-{user}"
+        name = f"parity-{user.rpartition(':')[2]}"
         rules = [{"apiGroups": [group], "resources": [resource], "verbs": ["*"]} for group, resource in rights]
         subject = {"apiGroup": RBAC, "kind": "User", "name": user}
         ref = {"apiGroup": RBAC, "kind": "ClusterRole", "name": name}
@@ -102,6 +105,22 @@ def test_the_api_server_says_what_the_evaluator_says(world: World, namespace: st
     manifest: dict[str, Any] = {**request.object, "metadata": {**request.object["metadata"], "namespace": namespace}}
     told = _told(world.refusal(manifest, "--dry-run=server"))
     assert told == ("" if example.pinned else _expected(control, example))
+
+
+@pytest.mark.parametrize("number", ANNOTATIONS, ids=_ids(ANNOTATIONS))
+def test_a_later_annotation_gets_the_evaluators_answer(world: World, namespace: str, number: int) -> None:
+    control, example = EXAMPLES[number]
+    name = unique("annotated")
+    pod = pod_manifest(name, namespace, schedulingGates=[{"name": "example.my/wait"}])
+    world.admin.run("create", "-f", "-", stdin=json.dumps(pod))
+    patch = json.dumps(example.object)
+    user = world.as_user(example.user)
+    try:
+        user.run("patch", "pod", name, "--namespace", namespace, "--type=merge", "-p", patch, "--dry-run=server")
+        answer = ""
+    except ClusterError as error:
+        answer = str(error)
+    assert _told(answer) == _expected(control, example)
 
 
 @pytest.mark.parametrize("number", BINDINGS, ids=_ids(BINDINGS))

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
 import json
+import ssl
+import tempfile
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +19,7 @@ import yaml
 
 from dev.cluster import ClusterError, EmbeddedCluster
 from dev.cluster.kubectl import Kubectl
-from dev.cluster.scenario import load, zone_manifests
+from dev.cluster.scenario import load, node_manifests, zone_manifests
 from dev.deployment import NAMESPACE, ROOT, OperatorProcess, install, kubectl, poll
 
 SCENARIO = ROOT / "dev" / "scenarios" / "demo.yaml"
@@ -50,6 +56,62 @@ def model_manifest(name: str, namespace: str, **spec: Any) -> Manifest:
         choice["count"] = 1
     manifest["spec"].update(spec)
     return manifest
+
+
+def zone_manifest(name: str, **changes: Any) -> Manifest:
+    """Return a zone like cyberjaya-1, which selects the nodes of a site of its own name."""
+    manifest = next(z for z in zone_manifests(load(SCENARIO)) if z["metadata"]["name"] == "cyberjaya-1")
+    selector = {"matchLabels": {"daulat.node-restriction.kubernetes.io/site": name}}
+    spec = {**manifest["spec"], "nodeSelector": selector, **changes}
+    return {**manifest, "metadata": {"name": name}, "spec": spec}
+
+
+def node_manifest(name: str, site: str = "", region: str = "") -> Manifest:
+    """Return a node with eight Ascend devices; without a site nobody vouches for where it stands."""
+    manifest = next(n for n in node_manifests(load(SCENARIO)) if n["metadata"]["name"] == "ascend-1")
+    labels = {**manifest["metadata"]["labels"], "kubernetes.io/hostname": name}
+    places = {"daulat.node-restriction.kubernetes.io/site": site, "topology.kubernetes.io/region": region}
+    labels = {**{k: v for k, v in labels.items() if k not in places}, **{k: v for k, v in places.items() if v}}
+    return {**manifest, "metadata": {**manifest["metadata"], "name": name, "labels": labels}}
+
+
+class Api:
+    """The API server without kubectl in between, for streams of requests. For one thread."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        """Read where the server is and who asks."""
+        config = yaml.safe_load(kubeconfig.read_text())
+        self._cluster, self._user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+        self._connection: http.client.HTTPSConnection | None = None
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        authority = base64.b64decode(self._cluster["certificate-authority-data"]).decode()
+        context = ssl.create_default_context(cadata=authority)
+        # Python loads a client's certificate from a file only.
+        with tempfile.NamedTemporaryFile() as pair:
+            pair.write(b"".join(base64.b64decode(self._user[f"client-{part}-data"]) for part in ("certificate", "key")))
+            pair.flush()
+            context.load_cert_chain(pair.name)
+        return context
+
+    def post(self, path: str, body: Manifest) -> tuple[int, Manifest]:
+        """Return the status of the answer and its body; OSError or HTTPException where there is none."""
+        host = self._cluster["server"].removeprefix("https://")
+        if self._connection is None:
+            self._connection = http.client.HTTPSConnection(host, context=self._context, timeout=15)
+        try:
+            self._connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+            response = self._connection.getresponse()
+            text = response.read()
+        except (OSError, http.client.HTTPException):
+            self._connection.close()
+            self._connection = None
+            raise
+        try:
+            return response.status, json.loads(text)
+        except ValueError:
+            return response.status, {"message": text.decode()}
 
 
 @dataclass
@@ -100,6 +162,59 @@ class World:
         self.wait_condition("sovereigntypolicy", name, "Enforced", "True")
         poll("the default ServiceAccount", lambda: self.exists("serviceaccount", "default", namespace))
         return name, namespace
+
+    @contextmanager
+    def governed(self, **changes: Any) -> Iterator[tuple[str, str]]:
+        """Govern a namespace of a test's own for as long as the block lasts; its devices are free again after it."""
+        policy, namespace = self.govern(**changes)
+        try:
+            yield policy, namespace
+        finally:
+            self.remove(namespace, policy)
+
+    def remove(self, namespace: str, *policies: str) -> None:
+        """Remove all that runs in a namespace, wait until no pod is left there, then the namespace and the policies."""
+        self.admin.run("delete", "sovereignmodels,deployments,jobs", "--all", "-n", namespace, "--wait=false")
+        self.admin.run("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
+        poll(f"the pods in {namespace} to go", lambda: not self.pods(namespace), 60)
+        if policies:
+            self.admin.run("delete", "sovereigntypolicy", *policies, "--ignore-not-found")
+
+    def pods(self, namespace: str) -> list[Manifest]:
+        """Return the pods of a namespace."""
+        return list(self.get("pods", namespace=namespace)["items"])
+
+    def metric(self, operator: OperatorProcess, name: str) -> float:
+        """Return the sum of a metric's series; 0 where there is none."""
+        lines = operator.answer("/metrics").splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.split("{")[0].split(" ")[0] == name)
+
+    def grant(self, user: str, *rules: Mapping[str, list[str]]) -> Kubectl:
+        """Give a user rights in the whole cluster by rules of RBAC, and return kubectl as that user."""
+        api, name = "rbac.authorization.k8s.io", f"test-{user}"
+        head = {"apiVersion": f"{api}/v1", "metadata": {"name": name}}
+        role = {"apiGroup": api, "kind": "ClusterRole", "name": name}
+        subject = {"apiGroup": api, "kind": "User", "name": user}
+        binding = {**head, "kind": "ClusterRoleBinding", "roleRef": role, "subjects": [subject]}
+        self.admin.apply([{**head, "kind": "ClusterRole", "rules": [dict(r) for r in rules]}, binding])
+        return self._once_allowed(user, rules[-1]["verbs"][-1], rules[-1]["resources"][-1])
+
+    def make_admin(self, user: str, namespace: str) -> Kubectl:
+        """Make a user admin of one namespace, and return kubectl as that user."""
+        self.admin.run("create", "rolebinding", user, "--clusterrole=admin", f"--user={user}", "-n", namespace)
+        return self._once_allowed(user, "create", "pods", "-n", namespace)
+
+    def _once_allowed(self, user: str, verb: str, resource: str, *where: str) -> Kubectl:
+        who = self.as_user(user)
+
+        def allowed() -> bool:
+            try:
+                return "yes" in who.run("auth", "can-i", verb, resource, *where)
+            except ClusterError:
+                return False
+
+        poll(f"{user} to be allowed to {verb} {resource}", allowed)
+        return who
 
     def exists(self, kind: str, name: str, namespace: str = "") -> bool:
         """Say whether there is such an object."""

@@ -25,6 +25,7 @@ def constants(
         "policy": name,
         "pin": eligible_label(name),
         "schedulers": spec.schedulers,
+        "deviceComponents": sorted(spec.accelerators.component_users),
         "approvedProfiles": sorted(spec.accelerators.profiles),
         "approvedResources": sorted(
             {r.name for p in approved for r in p.resources} | {*spec.accelerators.other_resources}

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from daulat.api.kinds import Manifest
 from daulat.api.names import ELIGIBLE, eligible_label
 from daulat.controls.library import Guard
 
 from .literals import literal
-from .validating import match_constraints
+from .validating import Exempt, match_constraints
 
 
-def spec(policy: str, guard: Guard, namespace_selector: Manifest) -> Manifest:
-    """Return the spec. A pod that has the label in its nodeSelector already, with any value, is left to the controls."""
+def spec(policy: str, guard: Guard, namespace_selector: Manifest, exemptions: Sequence[Exempt] = ()) -> Manifest:
+    """Return the spec. A pod that has the label in its nodeSelector already, with any value, is left to the controls.
+
+    Exempted namespaces aren't pinned. Should the operator be down when the exemption ends, the controls refuse their pods.
+    """
     label = eligible_label(policy)
+    namespaces = sorted({n for e in exemptions for n in e.namespaces})
+    exempt = (
+        [{"name": "not-exempt", "expression": f"!(request.namespace in {literal(namespaces)})"}] if namespaces else []
+    )
     constraints = match_constraints(guard, namespace_selector)
     constraints["resourceRules"] = [
         {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"], "scope": "*"}
@@ -25,7 +34,8 @@ def spec(policy: str, guard: Guard, namespace_selector: Manifest) -> Manifest:
             {
                 "name": "not-pinned",
                 "expression": f"!has(object.spec.nodeSelector) || !({literal(label)} in object.spec.nodeSelector)",
-            }
+            },
+            *exempt,
         ],
         "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": _patch(label)}}],
     }

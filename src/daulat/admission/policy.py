@@ -109,8 +109,9 @@ def compile_policy(
             manifests.append(_manifest("ValidatingAdmissionPolicy", full_name, name, revision, body))
             binding = validating.binding_spec(full_name, action)
             manifests.append(_manifest("ValidatingAdmissionPolicyBinding", full_name, name, revision, binding))
-        if any(c.control.id == "USE-01" for c in controls):
-            body = pin.spec(name, library.guards()["pods"], selector)
+        # A policy on trial changes nothing: pods are pinned where unpinned ones would be refused.
+        if any(c.control.id == "USE-01" and c.action == "Enforce" for c in controls):
+            body = pin.spec(name, library.guards()["pods"], selector, exempt.get("USE-01", ()))
             pin_name = f"{name}.pin.daulat.dev"
             manifests.append(_manifest("MutatingAdmissionPolicy", pin_name, name, revision, body))
             manifests.append(

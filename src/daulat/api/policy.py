@@ -83,6 +83,8 @@ class AcceleratorRequirements(Spec):
     """The approved AcceleratorProfiles; an empty list approves none."""
     other_resources: tuple[ResourceName, ...] = Field(default=(), max_length=64)
     """Extended resources that aren't accelerators and are fine, such as rdma/hca."""
+    component_users: tuple[Annotated[str, Field(min_length=1, max_length=253)], ...] = Field(default=(), max_length=16)
+    """User names of the vendors' components that may set device annotations on pods, such as a device plugin's."""
     runtime_class_names: tuple[ObjectName, ...] = Field(default=(), max_length=16)
     """RuntimeClasses that are fine beside those of the approved profiles, such as gvisor."""
 

@@ -69,8 +69,8 @@ def matches_resource(policy: Manifest, request: Request) -> bool:
 
 def evaluate(policy: Manifest, request: Request) -> Verdict:
     """Return the verdict of one ValidatingAdmissionPolicy on a request that it matches."""
-    data = _activation(request)
     try:
+        data = _activation(request)
         spec = policy["spec"]
         if not all(_value(c["expression"], data) is True for c in spec.get("matchConditions", ())):
             return Verdict(True)
@@ -132,8 +132,11 @@ def _activation(request: Request) -> dict[str, Any]:
 
 def _as_stored(value: Any) -> Any:
     """Leave out nulls, as the API server does when it decodes an object: a field that is null isn't there."""
+    if isinstance(value, str) and "\0" in value:
+        # cel-expr-python 0.1.3 would judge only what stands before it, and the API server judges all.
+        raise ValueError(f"{value!r} holds a NUL character")
     if isinstance(value, Mapping):
-        return {key: _as_stored(item) for key, item in value.items() if item is not None}
+        return {_as_stored(key): _as_stored(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
         return [_as_stored(item) for item in value]
     return value

@@ -11,6 +11,8 @@ from daulat.facts.snapshot import Snapshot
 from .eligibility import ineligible
 from .zoning import zone_of_record
 
+_LEFT_OVER = "labels of policies that are gone"
+
 
 def certify(node: Node, snapshot: Snapshot) -> dict[str, str | None]:
     """Return the labels to change on the node: a value to set, or None to take the label away. Empty: all is as it should be."""
@@ -20,18 +22,27 @@ def certify(node: Node, snapshot: Snapshot) -> dict[str, str | None]:
         if isinstance(policy, Malformed):
             continue  # What it allows can't be told: its labels stay as they are, and so does what admission enforces.
         wanted[eligible_label(name)] = None if ineligible(node, policy, snapshot) else ELIGIBLE
-    for label in _left_over(node, snapshot):
-        wanted[label] = None
+    for label in left_over(snapshot).get(node.name, ()):
+        # It stays while a pod is pinned to it: a kubelet restart would end that pod.
+        if label not in snapshot.pins:
+            wanted[label] = None
     return {label: value for label, value in wanted.items() if node.labels.get(label) != value}
 
 
-def _left_over(node: Node, snapshot: Snapshot) -> list[str]:
-    """Return labels of policies that are gone. One stays while a pod is pinned to it: a kubelet restart would end that pod."""
+def left_over(snapshot: Snapshot) -> dict[str, list[str]]:
+    """Return the labels of policies that are gone, by the node that carries them."""
+    if _LEFT_OVER not in snapshot.memo:
+        found = {n.name: _of_nobody(n, snapshot) for n in snapshot.nodes.values() if isinstance(n, Node)}
+        snapshot.memo[_LEFT_OVER] = {name: labels for name, labels in found.items() if labels}
+    labels: dict[str, list[str]] = snapshot.memo[_LEFT_OVER]
+    return labels
+
+
+def _of_nobody(node: Node, snapshot: Snapshot) -> list[str]:
     return [
         label
         for label, value in node.labels.items()
         if label.startswith(NODE_PREFIX)
         and value == ELIGIBLE
         and label.removeprefix(NODE_PREFIX) not in {*snapshot.policies, *RESERVED_POLICY_NAMES}
-        and label not in snapshot.pins
     ]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Snapshot
+from daulat.placement.certify import left_over
 
 from .effects import Outcome
 from .exemptions import reconcile_exemption
@@ -51,7 +52,10 @@ def concerned(changed: Ref, snapshot: Snapshot) -> Iterable[Ref]:
             pod = snapshot.pods.get(changed)
             if changed.kind == "SovereignModel":
                 yield changed
-            elif pod is not None and pod.model:
+            elif pod is None:
+                # The last pod that was pinned to the label of a policy that is gone may have been this one.
+                yield from _named("Node", left_over(snapshot))
+            elif pod.model:
                 yield Ref("SovereignModel", pod.namespace, pod.model)
         case _:
             child = snapshot.children.get(changed)

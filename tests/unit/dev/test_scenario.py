@@ -73,21 +73,25 @@ def test_each_demo_zone_selects_by_its_own_site() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("count: 2", "count: 0", "nodes[0].count: is 0"),
-        ("count: 2", "count: true", "nodes[0].count: is True"),
-        ("count: 2", "count: lots", "nodes[0].count: is 'lots'"),
-        ("hardware: big, site", "hardware: bigger, site", "nodes[0].hardware: is 'bigger'; the file has big"),
-        ("site: here", "site: there", "nodes[0].site: is 'there'; the file has here"),
-        ("hardware: big}", "hardware: big, colour: red}", "nodes[1].colour: is unknown"),
-        ("hardware: big}", "}", "nodes[1].hardware: is missing"),
-        ("name: stray", "name: Stray_Node", "nodes[1].name: is 'Stray_Node'"),
+        ("count: 2", "count: 0", "nodes[0].count: Input should be greater than"),
+        ("count: 2", "count: true", "nodes[0].count: Input should be a valid integer"),
+        ("count: 2", "count: lots", "nodes[0].count: Input should be a valid integer"),
+        ("hardware: big, site", "hardware: bigger, site", "nodes[0].hardware is 'bigger'; the file has big"),
+        ("site: here", "site: there", "nodes[0].site is 'there'; the file has here"),
+        ("hardware: big}", "hardware: big, colour: red}", "nodes[1].colour: Extra inputs are not permitted"),
+        ("hardware: big}", "}", "nodes[1].hardware: Field required"),
+        ("name: stray", "name: Stray_Node", "nodes[1].name: String should match pattern"),
         ("name: stray", "name: gpu", "nodes: 'gpu-1' occurs twice"),
-        ("zone: my-a", "zone: 7", "nodes[0].zone: is 7"),
-        ("annotations: {a: b}", "annotations: {a: true}", "hardware.big.annotations.a: is True"),
-        ("labels: {example.com/gpu.product: X}", "labels: [x]", "hardware.big.labels: must be a mapping"),
-        ("spec: {country: MY}", "spec: MY", "zones[0].spec: must be a mapping"),
-        ("zones: [{name: here, spec: {country: MY}}]", "zones: here", "zones: must be a list"),
-        ("zones: [{name: here, spec: {country: MY}}]", "zones: [here]", "zones[0]: must be a mapping"),
+        ("zone: my-a", "zone: 7", "nodes[0].zone: Input should be a valid string"),
+        ("annotations: {a: b}", "annotations: {a: true}", "hardware.big.annotations.a: Input should be a valid string"),
+        (
+            "labels: {example.com/gpu.product: X}",
+            "labels: [x]",
+            "hardware.big.labels: Input should be a valid dictionary",
+        ),
+        ("spec: {country: MY}", "spec: MY", "zones[0].spec: Input should be a valid dictionary"),
+        ("zones: [{name: here, spec: {country: MY}}]", "zones: here", "zones: Input should be a valid tuple"),
+        ("zones: [{name: here, spec: {country: MY}}]", "zones: [here]", "zones[0]: Input should be a valid dictionary"),
         ("zones: [{", "zones: [{name: here, spec: {}}, {", "zones: 'here' occurs twice"),
     ],
 )
@@ -101,7 +105,7 @@ def test_a_wrong_field_is_named_with_its_place(tmp_path: Path, old: str, new: st
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "word"])
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ClusterError, match="must be a mapping"):
+    with pytest.raises(ClusterError, match="Input should be a valid dictionary"):
         load(scenario_file(tmp_path, text))
 
 

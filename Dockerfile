@@ -1,0 +1,15 @@
+# The operator's image. Dependencies come from the lock, by hash; the user is the one that the chart runs it as.
+FROM python:3.13-slim AS build
+WORKDIR /build
+COPY requirements/runtime.txt requirements/
+RUN python -m venv /opt/daulat \
+ && /opt/daulat/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/runtime.txt
+COPY src src
+
+FROM python:3.13-slim
+COPY --from=build /opt/daulat /opt/daulat
+COPY --from=build /build/src /opt/daulat/src
+ENV PYTHONPATH=/opt/daulat/src PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 65532:65532
+ENTRYPOINT ["/opt/daulat/bin/python", "-m", "daulat.cli.main"]
+CMD ["operator"]

@@ -1,0 +1,140 @@
+"""The values that all kinds share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from pydantic import ValidationError
+
+from daulat.api.exemption import SovereigntyExemptionSpec
+from daulat.api.frozen import FrozenDict
+from daulat.api.meta import DataClass, LabelSelector
+from daulat.api.model import SovereignModelSpec
+from daulat.api.policy import SovereigntyPolicySpec
+from tests.strategies import LABELS, selectors
+from tests.unit.world import exemption, model, policy
+
+
+def test_a_frozen_mapping_cant_be_changed() -> None:
+    with pytest.raises(TypeError):
+        FrozenDict({"a": 1})["a"] = 2  # type: ignore[index]
+
+
+def test_a_frozen_mapping_does_not_follow_what_it_was_made_from() -> None:
+    source = {"a": 1}
+    frozen = FrozenDict(source)
+    source["a"] = 2
+    assert frozen["a"] == 1
+
+
+@given(LABELS)
+def test_equal_mappings_are_equal_and_hash_alike_in_any_order(labels: dict[str, str]) -> None:
+    one, two = FrozenDict(labels), FrozenDict(dict(reversed(list(labels.items()))))
+    assert one == two == labels
+    assert hash(one) == hash(two)
+    assert len({one, two}) == 1
+
+
+def test_different_mappings_differ() -> None:
+    assert FrozenDict({"a": 1}) != FrozenDict({"a": 2})
+    assert FrozenDict({"a": 1}) != [("a", 1)]
+
+
+def test_specs_can_be_compared_and_hashed() -> None:
+    for spec, raw in ((SovereigntyPolicySpec, policy()), (SovereignModelSpec, model())):
+        assert len({spec.model_validate(raw["spec"]), spec.model_validate(raw["spec"])}) == 1
+
+
+def test_a_spec_cant_be_changed() -> None:
+    spec = SovereignModelSpec.model_validate(model()["spec"])
+    with pytest.raises(ValidationError):
+        spec.replicas = 7  # type: ignore[misc]
+
+
+def oracle(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """The words of the Kubernetes documentation, one by one."""
+    for key, value in selector["matchLabels"].items():
+        if key not in labels or labels[key] != value:
+            return False
+    for e in selector["matchExpressions"]:
+        there = e["key"] in labels
+        if e["operator"] == "In" and not (there and labels[e["key"]] in e["values"]):
+            return False
+        if e["operator"] == "NotIn" and there and labels[e["key"]] in e["values"]:
+            return False
+        if e["operator"] == "Exists" and not there:
+            return False
+        if e["operator"] == "DoesNotExist" and there:
+            return False
+    return True
+
+
+@given(selectors(), LABELS)
+def test_a_selector_matches_as_kubernetes_says(raw: dict[str, Any], labels: dict[str, str]) -> None:
+    assert LabelSelector.model_validate(raw).matches(labels) is oracle(raw, labels)
+
+
+def test_an_empty_selector_matches_everything() -> None:
+    assert LabelSelector().matches({})
+    assert LabelSelector().matches({"a": "1"})
+
+
+def test_an_empty_value_is_a_value() -> None:
+    selector = LabelSelector.model_validate({"matchLabels": {"a": ""}})
+    assert selector.matches({"a": ""})
+    assert not selector.matches({})
+
+
+def test_a_selector_tells_every_key_it_looks_at() -> None:
+    raw = {"matchLabels": {"a": "1"}, "matchExpressions": [{"key": "b", "operator": "DoesNotExist"}]}
+    assert LabelSelector.model_validate(raw).label_keys() == {"a", "b"}
+
+
+def test_data_classes_rank_from_public_to_confidential() -> None:
+    assert [c.value for c in sorted(DataClass, key=lambda c: c.rank)] == [
+        "public",
+        "internal",
+        "restricted",
+        "confidential",
+    ]
+
+
+@pytest.mark.parametrize("prefix", ["registry.example.my", "/", "", "registry.example.my/ ", "a\n/"])
+def test_a_registry_that_could_be_continued_by_another_name_is_refused(prefix: str) -> None:
+    with pytest.raises(ValidationError):
+        SovereigntyPolicySpec.model_validate(policy(images={"registries": [prefix]})["spec"])
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["oci://x y", "oci://", "http://x/y", "oci://x@sha256:00", "pvc:///x", "pvc://claim/a b", "oci://x\n", "file:///"],
+)
+def test_a_source_of_weights_that_nobody_can_judge_is_refused(uri: str) -> None:
+    with pytest.raises(ValidationError):
+        SovereignModelSpec.model_validate(model(model={"uri": uri})["spec"])
+
+
+def exempted(at: str) -> SovereigntyExemptionSpec:
+    return SovereigntyExemptionSpec.model_validate(exemption(expiresAt=at)["spec"])
+
+
+def test_an_exemption_ends_at_the_same_moment_in_every_zone() -> None:
+    assert (
+        exempted("2030-01-01T08:00:00+08:00").expiry
+        == exempted("2030-01-01T00:00:00Z").expiry
+        == "2030-01-01T00:00:00Z"
+    )
+
+
+def test_an_exemption_is_over_at_its_very_second() -> None:
+    at = 1893456000.0
+    assert [exempted("2030-01-01T00:00:00Z").expired(at + d) for d in (-1, 0, 1)] == [False, True, True]
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2030-13-01T00:00:00Z", ""])
+def test_a_time_that_is_none_is_refused(at: str) -> None:
+    with pytest.raises(ValidationError):
+        exempted(at)

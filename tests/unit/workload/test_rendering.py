@@ -1,0 +1,259 @@
+"""What a placed model becomes: stable, restricted, offline, pinned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from daulat.placement.choice import choose
+from daulat.workload.manifests import KINDS, manifests
+from daulat.workload.pod import forbidden_settings
+from tests.unit.world import (
+    ASCEND,
+    ASCEND_RESOURCE,
+    H20,
+    IMAGE,
+    NVIDIA_RESOURCE,
+    World,
+    choice,
+    model,
+    policy,
+    the_model,
+)
+
+GOLDEN = Path(__file__).parent / "golden"
+PINS = "daulat.node-restriction.kubernetes.io/"
+
+
+def rendered(world: World) -> list[dict[str, Any]]:
+    snapshot = world.snapshot()
+    found = the_model(snapshot)
+    policies = snapshot.governing(found.namespace)
+    decision = choose(found, policies, snapshot)
+    assert decision.chosen is not None, decision.message
+    return manifests(found, decision.chosen, policies)
+
+
+def on(profile: str, count: int = 4, **more: Any) -> World:
+    return World(models=[model(accelerators=[choice(profile, count, **more)])])
+
+
+def of_kind(kind: str, world: World) -> dict[str, Any]:
+    return next(m for m in rendered(world) if m["kind"] == kind)
+
+
+def pod_of(world: World) -> dict[str, Any]:
+    found: dict[str, Any] = of_kind("Deployment", world)["spec"]["template"]["spec"]
+    return found
+
+
+def engine_of(world: World) -> dict[str, Any]:
+    (found,) = pod_of(world)["containers"]
+    assert isinstance(found, dict)
+    return found
+
+
+def env_of(world: World) -> dict[str, str]:
+    return {e["name"]: e["value"] for e in engine_of(world)["env"]}
+
+
+def test_the_same_model_renders_to_the_same_manifests() -> None:
+    assert yaml.safe_dump(rendered(World())) == yaml.safe_dump(rendered(World()))
+
+
+@pytest.mark.parametrize(("name", "profile"), [("ascend", ASCEND), ("nvidia", H20)])
+def test_an_upgrade_of_the_operator_rolls_no_pod(name: str, profile: str) -> None:
+    """Where this fails, every running model restarts on upgrade: change the golden file only if that is meant."""
+    assert rendered(on(profile)) == list(yaml.safe_load_all((GOLDEN / f"{name}.yaml").read_text()))
+
+
+def leaves(value: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {p: v for key, inner in value.items() for p, v in leaves(inner, f"{path}/{key}").items()}
+    if isinstance(value, list):
+        named = [(str(v.get("name", i)) if isinstance(v, dict) else str(i), v) for i, v in enumerate(value)]
+        return {p: v for key, inner in named for p, v in leaves(inner, f"{path}/{key}").items()}
+    return {path: value}
+
+
+def test_accelerators_differ_in_their_own_parts_alone() -> None:
+    ascend, nvidia = (leaves(rendered(on(p, image=None))) for p in (ASCEND, H20))
+    different = {p for p in ascend.keys() | nvidia.keys() if ascend.get(p) != nvidia.get(p)}
+    allowed = (
+        "/containers/engine/image",
+        "/containers/engine/command",
+        "/containers/engine/resources",
+        "/affinity",
+        "/env/PYTORCH_NPU",
+    )
+    assert [p for p in different if not any(part in p for part in allowed)] == []
+    assert any("/resources" in p for p in different)
+    assert any("/command" in p for p in different)
+
+
+def test_switching_the_accelerator_replaces_resource_image_and_command_whole() -> None:
+    ascend, nvidia = engine_of(on(ASCEND, image=None)), engine_of(on(H20, 2, image=None))
+    assert ascend["resources"] == {k: {ASCEND_RESOURCE: "4"} for k in ("limits", "requests")}
+    assert nvidia["resources"] == {k: {NVIDIA_RESOURCE: "2"} for k in ("limits", "requests")}
+    assert ascend["command"] == ["vllm", "serve"]
+    assert "command" not in nvidia
+    assert ("ascend" in ascend["image"], "ascend" in nvidia["image"]) == (True, False)
+    assert "PYTORCH_NPU_ALLOC_CONF" in env_of(on(ASCEND))
+    assert "PYTORCH_NPU_ALLOC_CONF" not in env_of(on(H20))
+
+
+def test_a_models_own_image_wins() -> None:
+    assert engine_of(on(ASCEND))["image"] == IMAGE
+
+
+def test_arguments_come_from_engine_accelerator_and_model_in_that_order() -> None:
+    world = World(models=[model(engine={"args": ["--a"]}, accelerators=[choice(ASCEND, 4, args=["--b={weights}"])])])
+    args = engine_of(world)["args"]
+    assert args[0] == "/models"
+    assert "--tensor-parallel-size=4" in args
+    assert args[-2:] == ["--a", "--b={weights}"]
+    assert not any("tensor-parallel" in a for a in engine_of(on(ASCEND, 1))["args"])
+
+
+OFFLINE = {"DO_NOT_TRACK": "1", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+def test_telemetry_is_off_and_hubs_are_offline() -> None:
+    assert env_of(World()).items() >= OFFLINE.items()
+
+
+def test_a_models_environment_cant_switch_them_on() -> None:
+    hostile = dict.fromkeys(OFFLINE, "overridden")
+    assert env_of(on(ASCEND, env={**hostile, "OWN": "1"})).items() >= {**OFFLINE, "OWN": "1"}.items()
+
+
+@pytest.mark.parametrize("name", ["HF_ENDPOINT", "VLLM_SERVER_DEV_MODE", "HF_HUB_OFFLINE"])
+def test_a_setting_that_would_switch_a_hub_on_is_told(name: str) -> None:
+    snapshot = on(ASCEND, env={name: "0", "FINE": "1"}).snapshot()
+    decision = choose(the_model(snapshot), snapshot.governing("treasury"), snapshot)
+    assert decision.chosen is not None
+    (sentence,) = forbidden_settings(the_model(snapshot), decision.chosen)
+    assert sentence.startswith(f'spec.accelerators["{ASCEND}"].env["{name}"]: ')
+
+
+def test_the_pod_is_restricted() -> None:
+    pod, container = pod_of(World()), engine_of(World())
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["automountServiceAccountToken"] is False
+    assert not {"hostNetwork", "hostPID", "hostIPC", "nodeName", "runtimeClassName", "tolerations"} & set(pod)
+    assert not any("hostPath" in v for v in pod["volumes"])
+
+
+def test_the_pod_is_pinned_to_every_governing_policy_and_its_zone() -> None:
+    world = World(policies=[policy(), policy("two"), policy("off", namespaceSelector={"matchLabels": {"x": "y"}})])
+    assert pod_of(world)["nodeSelector"] == {
+        PINS + "zone": "cyberjaya-1",
+        PINS + "confidential": "eligible",
+        PINS + "two": "eligible",
+    }
+
+
+def test_the_pod_is_bound_to_the_product_that_was_chosen() -> None:
+    (term,) = pod_of(on(H20))["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][
+        "nodeSelectorTerms"
+    ]
+    assert term["matchExpressions"] == [{"key": "nvidia.com/gpu.product", "operator": "In", "values": ["NVIDIA-H20"]}]
+
+
+def test_labels_of_a_profile_cant_undo_a_pin() -> None:
+    world = on(ASCEND)
+    profile = {**world.profiles[0]}
+    names = {PINS + "confidential": "eligible", "chip": "x"}
+    profile["spec"] = {**profile["spec"], "nodeSelector": {"matchLabels": names}}
+    world.profiles = [profile if p["metadata"]["name"] == profile["metadata"]["name"] else p for p in world.profiles]
+    for n in world.nodes:
+        n["metadata"]["labels"] |= names
+    assert pod_of(world)["nodeSelector"].items() >= {PINS + "confidential": "eligible", "chip": "x"}.items()
+
+
+def peer(name: str) -> dict[str, Any]:
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+
+
+def egress(*allowed: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+    policies = [policy(f"p{i}", **({"egress": {"allow": a}} if a is not None else {})) for i, a in enumerate(allowed)]
+    rules = of_kind("NetworkPolicy", World(policies=policies))["spec"]["egress"]
+    assert [p["port"] for p in rules[0]["ports"]] == [53, 53]
+    return [to for rule in rules[1:] for to in rule["to"]]
+
+
+def test_without_a_word_on_egress_only_dns_is_let_through() -> None:
+    assert egress(None) == []
+    assert egress([]) == []
+
+
+def test_egress_is_what_all_policies_allow() -> None:
+    assert egress([peer("a"), peer("b")]) == [peer("a"), peer("b")]
+    assert egress([peer("a"), peer("b")], [peer("b"), peer("c")]) == [peer("b")]
+    assert egress([peer("a")], None) == []
+    assert egress(None, [peer("a")]) == []
+
+
+def test_egress_on_other_ports_is_another_permission() -> None:
+    assert egress([{**peer("a"), "ports": [{"port": 443}]}], [peer("a")]) == []
+
+
+def test_only_the_models_own_namespace_may_ask_and_only_the_engines_port() -> None:
+    spec = of_kind("NetworkPolicy", World())["spec"]
+    assert spec["policyTypes"] == ["Egress", "Ingress"]
+    assert spec["ingress"] == [{"from": [{"podSelector": {}}], "ports": [{"protocol": "TCP", "port": 8000}]}]
+
+
+def weights(uri: str) -> tuple[dict[str, Any], str]:
+    world = World(models=[model(model={"uri": uri})])
+    return next(v for v in pod_of(world)["volumes"] if v["name"] == "weights"), engine_of(world)["args"][0]
+
+
+def test_weights_from_a_registry_are_an_image_volume() -> None:
+    volume, path = weights("oci://registry.example.my/m@sha256:" + "1a" * 32)
+    assert volume["image"]["reference"] == "registry.example.my/m@sha256:" + "1a" * 32
+    assert path == "/models"
+
+
+@pytest.mark.parametrize(
+    ("uri", "claim", "path"),
+    [
+        ("pvc://claim", "claim", "/models"),
+        ("pvc://claim/", "claim", "/models"),
+        ("pvc://claim/a/b/", "claim", "/models/a/b"),
+        ("pvc://claim//a", "claim", "/models/a"),
+    ],
+)
+def test_weights_from_a_claim_are_mounted_read_only(uri: str, claim: str, path: str) -> None:
+    volume, found = weights(uri)
+    assert volume["persistentVolumeClaim"] == {"claimName": claim, "readOnly": True}
+    assert found == path
+
+
+def test_the_network_is_closed_before_the_first_pod_comes() -> None:
+    kinds = [m["kind"] for m in rendered(World())]
+    assert kinds == list(KINDS)
+    assert kinds[0] == "NetworkPolicy"
+    assert kinds[-1] == "Deployment"
+
+
+def test_everything_goes_with_its_model() -> None:
+    for m in rendered(World()):
+        (owner,) = m["metadata"]["ownerReferences"]
+        assert (owner["uid"], owner["controller"]) == ("uid-treasury-deepseek", True)
+        assert m["metadata"]["namespace"] == "treasury"
+
+
+def test_a_rollout_needs_no_spare_device() -> None:
+    strategy = of_kind("Deployment", World())["spec"]["strategy"]
+    assert strategy["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}

@@ -1,0 +1,235 @@
+"""Builds raw objects as the API server would send them, and the snapshot that the operator makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, cast
+
+from daulat.api.names import MODEL_LABEL, NODE_PREFIX
+from daulat.catalog import accelerators
+from daulat.facts.declared import Declared
+from daulat.facts.ref import Ref
+from daulat.facts.snapshot import Canary, Model, Policy, Snapshot, Zone
+from daulat.facts.store import Store
+from daulat.reconcile.effects import ApplyStatus, Effect
+from tests.requests import merge
+
+Raw = dict[str, Any]
+
+OPERATOR_NAMESPACE = "daulat-system"
+SITE = NODE_PREFIX + "site"
+ASCEND, H20 = "huawei-ascend-910b", "nvidia-h20"
+ASCEND_RESOURCE, NVIDIA_RESOURCE = "huawei.com/Ascend910", "nvidia.com/gpu"
+ASCEND_LABELS = {"node.kubernetes.io/npu.chip.name": "910B3"}
+H20_LABELS = {"nvidia.com/gpu.product": "NVIDIA-H20"}
+IMAGE = "registry.example.my/vllm@sha256:" + "2b" * 32
+URI = "oci://registry.example.my/models/deepseek@sha256:" + "1a" * 32
+
+
+def node(
+    name: str, site: str = "cyberjaya-1", devices: Mapping[str, Any] | None = None, ready: bool = True, **labels: str
+) -> Raw:
+    """Return a Node of a site with devices."""
+    return {
+        "metadata": {"name": name, "labels": {**({SITE: site} if site else {}), **labels}},
+        "spec": {},
+        "status": {
+            "allocatable": {"cpu": "64", "memory": "512Gi", **(devices or {})},
+            "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
+        },
+    }
+
+
+def ascend(name: str, site: str = "cyberjaya-1", count: int = 8, ready: bool = True, **labels: str) -> Raw:
+    """Return a node with Ascend 910B devices."""
+    return node(name, site, {ASCEND_RESOURCE: str(count)}, ready, **{**ASCEND_LABELS, **labels})
+
+
+def h20(name: str, site: str = "cyberjaya-1", count: int = 8, ready: bool = True, **labels: str) -> Raw:
+    """Return a node with H20 devices."""
+    return node(name, site, {NVIDIA_RESOURCE: str(count)}, ready, **{**H20_LABELS, **labels})
+
+
+def zone(name: str = "cyberjaya-1", **spec: Any) -> Raw:
+    """Return a SovereignZone, changed by merging."""
+    body = {
+        "country": "MY",
+        "facility": {"name": "DC 1"},
+        "operator": {"legalName": "Example Sdn Bhd", "country": "MY", "ultimateParentCountry": "MY"},
+        "maximumDataClass": "confidential",
+        "nodeSelector": {"matchLabels": {SITE: name}},
+    }
+    return {"metadata": _meta(name), "spec": merge(body, spec)}
+
+
+def policy(name: str = "confidential", **spec: Any) -> Raw:
+    """Return a SovereigntyPolicy, changed by merging."""
+    body = {
+        "namespaceSelector": {"matchLabels": {"daulat.dev/data-class": "confidential"}},
+        "zones": {"countries": ["MY"]},
+        "accelerators": {"profiles": [ASCEND, H20]},
+    }
+    return {"metadata": _meta(name), "spec": merge(body, spec)}
+
+
+def model(name: str = "deepseek", namespace: str = "treasury", status: Raw | None = None, **spec: Any) -> Raw:
+    """Return a SovereignModel, changed by merging."""
+    body = {
+        "model": {
+            "name": "deepseek-r1",
+            "uri": URI,
+            "developer": "deepseek-ai",
+            "originCountry": "CN",
+            "license": "MIT",
+        },
+        "accelerators": [choice(ASCEND, 4), choice(H20, 2)],
+        "replicas": 1,
+    }
+    meta = {**_meta(name), "namespace": namespace, "uid": f"uid-{namespace}-{name}"}
+    return {"metadata": meta, "spec": merge(body, spec), "status": status or {}}
+
+
+def choice(profile: str, count: int, **more: Any) -> Raw:
+    """Return one accelerator of a model."""
+    return {"profile": profile, "count": count, "image": IMAGE, **more}
+
+
+def standing(profile: str, resource: str, *nodes: str, zone: str = "cyberjaya-1") -> Raw:
+    """Return the status of a model that is placed."""
+    return {"placement": {"zone": zone, "accelerator": profile, "resource": resource, "nodes": list(nodes)}}
+
+
+def exemption(name: str = "e", **spec: Any) -> Raw:
+    """Return a SovereigntyExemption, changed by merging."""
+    body = {
+        "policy": "confidential",
+        "controls": ["SUP-01"],
+        "namespaces": ["treasury"],
+        "reason": "the mirror is being built",
+        "approvedBy": [{"name": "CISO", "reference": "T-1"}],
+        "expiresAt": "2030-01-01T00:00:00Z",
+    }
+    return {"metadata": _meta(name), "spec": merge(body, spec)}
+
+
+def namespace(name: str = "treasury", terminating: bool = False, **labels: str) -> Raw:
+    """Return a governed Namespace, or one with other labels."""
+    meta: Raw = {"name": name, "labels": labels or {"daulat.dev/data-class": "confidential"}}
+    return {"metadata": {**meta, **({"deletionTimestamp": "2026-01-01T00:00:00Z"} if terminating else {})}}
+
+
+def pod(
+    name: str,
+    on: str = "",
+    devices: Mapping[str, Any] | None = None,
+    model: str = "",
+    namespace: str = "treasury",
+    pins: Mapping[str, str] | None = None,
+) -> Raw:
+    """Return a Pod that asks for devices."""
+    return {
+        "metadata": {"name": name, "namespace": namespace, "labels": {MODEL_LABEL: model} if model else {}},
+        "spec": {
+            "nodeName": on,
+            "nodeSelector": dict(pins or {}),
+            "containers": [{"name": "c", "resources": {"limits": dict(devices or {})}}],
+        },
+        "status": {"phase": "Running"},
+    }
+
+
+def child(kind: str, name: str, namespace: str = "", model: str = "", policy: str = "", **more: Any) -> Raw:
+    """Return an object that Daulat made."""
+    labels = {"app.kubernetes.io/managed-by": "daulat"}
+    labels |= {MODEL_LABEL: model} if model else {}
+    labels |= {"daulat.dev/policy": policy} if policy else {}
+    meta = {"name": name, "namespace": namespace, "uid": f"uid-{kind}-{name}", "labels": labels, "generation": 1}
+    if model:
+        meta["ownerReferences"] = [{"uid": f"uid-{namespace}-{model}"}]
+    return cast("Raw", merge({"kind": kind, "metadata": meta}, more))
+
+
+@cache
+def _profiles() -> tuple[Raw, ...]:
+    names = (ASCEND, H20, "nvidia-h100")
+    return tuple(p for p in accelerators.manifests() if p["metadata"]["name"] in names)
+
+
+def _meta(name: str) -> Raw:
+    return {"name": name, "uid": f"uid-{name}", "generation": 1, "creationTimestamp": "2026-01-01T00:00:00Z"}
+
+
+@dataclass
+class World:
+    """A cluster as raw objects. By default two Ascend nodes and an H20 node in one zone, under one policy."""
+
+    nodes: list[Raw] = field(default_factory=lambda: [ascend("a1"), ascend("a2"), h20("h1")])
+    zones: list[Raw] = field(default_factory=lambda: [zone()])
+    policies: list[Raw] = field(default_factory=lambda: [policy()])
+    models: list[Raw] = field(default_factory=lambda: [model()])
+    namespaces: list[Raw] = field(default_factory=lambda: [namespace()])
+    profiles: list[Raw] = field(default_factory=lambda: list(_profiles()))
+    pods: list[Raw] = field(default_factory=list)
+    exemptions: list[Raw] = field(default_factory=list)
+    children: list[Raw] = field(default_factory=list)
+    canaries: dict[str, Canary] = field(default_factory=dict)
+    obstacles: dict[Ref, str] = field(default_factory=dict)
+
+    def snapshot(self) -> Snapshot:
+        """Return all of it as the operator knows it."""
+        store = Store(OPERATOR_NAMESPACE)
+        kinds = {
+            "Node": self.nodes,
+            "SovereignZone": self.zones,
+            "SovereigntyPolicy": self.policies,
+            "SovereignModel": self.models,
+            "Namespace": self.namespaces,
+            "AcceleratorProfile": self.profiles,
+            "Pod": self.pods,
+            "SovereigntyExemption": self.exemptions,
+        }
+        for kind, items in kinds.items():
+            for item in items:
+                store.apply(kind, item)
+        for item in self.children:
+            store.apply(item["kind"], item)
+        for name, canary in self.canaries.items():
+            store.record_canary(name, canary)
+        for ref, message in self.obstacles.items():
+            store.record_obstacle(ref, message)
+        return store.snapshot()
+
+    def with_status_of(self, effects: tuple[Effect, ...]) -> World:
+        """Write the statuses that are to be applied into the raw objects, as the API server would."""
+        of_kind = {
+            "SovereignZone": self.zones,
+            "SovereigntyPolicy": self.policies,
+            "SovereignModel": self.models,
+            "AcceleratorProfile": self.profiles,
+            "SovereigntyExemption": self.exemptions,
+        }
+        for effect in effects:
+            if isinstance(effect, ApplyStatus):
+                for raw in of_kind[effect.ref.kind]:
+                    if raw["metadata"]["name"] == effect.ref.name:
+                        raw["status"] = effect.status
+        return self
+
+
+def the_model(snapshot: Snapshot, name: str = "deepseek", namespace: str = "treasury") -> Model:
+    """Return a model that could be read."""
+    found = snapshot.models[Ref("SovereignModel", namespace, name)]
+    assert isinstance(found, Declared)
+    return found
+
+
+def the_policy(snapshot: Snapshot, name: str = "confidential") -> Policy:
+    """Return a policy that could be read."""
+    return snapshot.known_policies[name]
+
+
+def the_zone(snapshot: Snapshot, name: str = "cyberjaya-1") -> Zone:
+    """Return a zone that could be read."""
+    return snapshot.known_zones[name]

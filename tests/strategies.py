@@ -23,7 +23,7 @@ from tests.unit.world import (
     zone,
 )
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=60)
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
 """Any text that JSON can carry: all of Unicode but lone surrogates, and NUL, which the evaluator refuses."""
 
 KEYS = st.sampled_from(["a", "b", "daulat.dev/c"])
@@ -70,7 +70,7 @@ def clusters(draw: st.DrawFn) -> World:
     nodes = []
     for i in range(draw(st.integers(0, 7))):
         devices, labels = draw(st.sampled_from(_HARDWARE))
-        raw = node(f"n{i}", draw(st.sampled_from(_SITES)), devices, draw(st.booleans()), **labels)
+        raw = node(f"n{i}", draw(st.sampled_from(_SITES)), devices, draw(st.booleans()), labels)
         raw["metadata"]["labels"]["rack"] = draw(st.sampled_from(["1", "2"]))
         nodes.append(raw)
     zones = [zone("cyberjaya-1"), zone("johor-1", maximumDataClass="public"), zone("singapore-1", country="SG")]

@@ -105,7 +105,9 @@ def test_devices_by_a_configmap_are_refused_for_the_namespace_admin(
 
 def test_nobody_but_the_scheduler_binds_a_pod(world: World, governed: tuple[str, str]) -> None:
     _, namespace = governed
-    binder = world.grant(unique("binder"), {"apiGroups": [""], "resources": ["pods/binding", "bindings"], "verbs": ["create"]})
+    binder = world.grant(
+        unique("binder"), {"apiGroups": [""], "resources": ["pods/binding", "bindings"], "verbs": ["create"]}
+    )
     # A scheduler that nobody runs leaves the pod unbound.
     assert world.refusal(pod_manifest("unbound", namespace, schedulerName="nobody")) == ""
     binding = {
@@ -117,11 +119,11 @@ def test_nobody_but_the_scheduler_binds_a_pod(world: World, governed: tuple[str,
     paths = (f"/api/v1/namespaces/{namespace}/pods/unbound/binding", f"/api/v1/namespaces/{namespace}/bindings")
     for path in paths:
         for who in (binder, world.admin):
-            with pytest.raises(Exception, match="USE-15 target.name"):
+            with pytest.raises(Exception, match=r"USE-15 target\.name"):
                 who.run("create", "--raw", path, "-f", "-", stdin=json.dumps(binding))
     # The legacy endpoint is nobody's, the scheduler's neither.
     scheduler = world.as_user("system:kube-scheduler")
-    with pytest.raises(Exception, match="legacy bindings endpoint|cannot create resource"):
+    with pytest.raises(Exception, match=r"legacy bindings endpoint|cannot create resource"):
         scheduler.run("create", "--raw", paths[1], "-f", "-", stdin=json.dumps(binding))
     assert "nodeName" not in world.get("pod", "unbound", namespace=namespace)["spec"]
     # A namespace that nobody governs shows that the binder could, and that the policy is what refused.
@@ -186,12 +188,14 @@ def test_an_exemption_lifts_its_controls_in_its_namespace_until_it_expires(world
     other = unique("ns")
     with world.governed() as (policy, namespace):
         world.admin.apply([namespace_manifest(other, policy)])
-        until = datetime.now(UTC) + timedelta(seconds=10)
+        until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
         world.admin.apply([_exemption(policy, namespace, until)])
         world.wait_condition("sovereigntyexemption", f"for-{namespace}", "Active", "True")
         foreign = pod_manifest("p", namespace, containers=_container(image=ELSEWHERE))
         poll("the exemption to be live", lambda: world.refusal(foreign, "--dry-run=server") == "", 8)
-        assert "STO-07 " in world.refusal({**foreign, "metadata": {"name": "p", "namespace": other}}, "--dry-run=server")
+        assert "STO-07 " in world.refusal(
+            {**foreign, "metadata": {"name": "p", "namespace": other}}, "--dry-run=server"
+        )
         # The other controls hold in the exempted namespace too.
         assert "USE-04 " in world.refusal(pod_manifest("q", namespace, nodeName="x"), "--dry-run=server")
         poll(
@@ -268,10 +272,8 @@ def test_no_violating_pod_slips_in_while_a_policy_is_edited(world: World) -> Non
     wide = {"registries": ["registry.example.my/", "registry.example.org/"], "requireDigest": True}
     edits: list[dict[str, Any]] = [
         {"images": wide},
-        {"controls": {"SUP-01": "Warn"}},
+        {"controls": {"SUP-01": "Warn", "USE-17": "Audit"}},
         {"accelerators": {"profiles": ["nvidia-h20"]}},
-        {"controls": {"SUP-01": "Off", "USE-17": "Audit"}},
-        {},
     ]
     with world.governed() as (policy, namespace):
         streams = [Stream(world, policy, namespace) for _ in range(3)]

@@ -174,7 +174,7 @@ class World:
 
     def remove(self, namespace: str, *policies: str) -> None:
         """Remove all that runs in a namespace, wait until no pod is left there, then the namespace and the policies."""
-        self.admin.run("delete", "sovereignmodels,deployments,jobs", "--all", "-n", namespace, "--wait=false")
+        self.admin.run("delete", "sovereignmodels,deployments,jobs,pods", "--all", "-n", namespace, "--wait=false")
         self.admin.run("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
         poll(f"the pods in {namespace} to go", lambda: not self.pods(namespace), 60)
         if policies:

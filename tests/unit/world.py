@@ -29,11 +29,15 @@ URI = "oci://registry.example.my/models/deepseek@sha256:" + "1a" * 32
 
 
 def node(
-    name: str, site: str = "cyberjaya-1", devices: Mapping[str, Any] | None = None, ready: bool = True, **labels: str
+    name: str,
+    site: str = "cyberjaya-1",
+    devices: Mapping[str, Any] | None = None,
+    ready: bool = True,
+    labels: Mapping[str, str] | None = None,
 ) -> Raw:
     """Return a Node of a site with devices."""
     return {
-        "metadata": {"name": name, "labels": {**({SITE: site} if site else {}), **labels}},
+        "metadata": {"name": name, "labels": {**({SITE: site} if site else {}), **(labels or {})}},
         "spec": {},
         "status": {
             "allocatable": {"cpu": "64", "memory": "512Gi", **(devices or {})},
@@ -42,14 +46,18 @@ def node(
     }
 
 
-def ascend(name: str, site: str = "cyberjaya-1", count: int = 8, ready: bool = True, **labels: str) -> Raw:
+def ascend(
+    name: str, site: str = "cyberjaya-1", count: int = 8, ready: bool = True, labels: Mapping[str, str] | None = None
+) -> Raw:
     """Return a node with Ascend 910B devices."""
-    return node(name, site, {ASCEND_RESOURCE: str(count)}, ready, **{**ASCEND_LABELS, **labels})
+    return node(name, site, {ASCEND_RESOURCE: str(count)}, ready, {**ASCEND_LABELS, **(labels or {})})
 
 
-def h20(name: str, site: str = "cyberjaya-1", count: int = 8, ready: bool = True, **labels: str) -> Raw:
+def h20(
+    name: str, site: str = "cyberjaya-1", count: int = 8, ready: bool = True, labels: Mapping[str, str] | None = None
+) -> Raw:
     """Return a node with H20 devices."""
-    return node(name, site, {NVIDIA_RESOURCE: str(count)}, ready, **{**H20_LABELS, **labels})
+    return node(name, site, {NVIDIA_RESOURCE: str(count)}, ready, {**H20_LABELS, **(labels or {})})
 
 
 def zone(name: str = "cyberjaya-1", **spec: Any) -> Raw:

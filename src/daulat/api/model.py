@@ -21,7 +21,7 @@ class ModelSource(Spec):
     """The name that clients ask for in the OpenAI API."""
     uri: str = Field(
         max_length=1024,
-        pattern=r"^(oci://[a-zA-Z0-9][-a-zA-Z0-9._:/]*(@sha256:[a-f0-9]{64})?|pvc://[a-z0-9][-a-z0-9.]*(/[-A-Za-z0-9._/]*)?)$",
+        pattern=r"^(oci://[a-zA-Z0-9][-a-zA-Z0-9._:/]*(@sha256:[a-f0-9]{64})?|pvc://[a-z0-9][-a-z0-9.]*(/([-A-Za-z0-9_][-A-Za-z0-9._]*)?)*)$",
     )
     """Where the weights are: oci://REGISTRY/REPOSITORY@sha256:DIGEST (mounted as an image volume) or pvc://CLAIM/PATH."""
     developer: str = Field(min_length=1, max_length=128, pattern=ONE_LINE)

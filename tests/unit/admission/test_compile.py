@@ -178,7 +178,7 @@ def test_every_policy_has_its_binding() -> None:
 
 
 def test_an_unknown_control_is_refused_by_name() -> None:
-    with pytest.raises(PolicyError, match="spec.controls: XXX-99 is not a control; known are"):
+    with pytest.raises(PolicyError, match=r"spec\.controls: XXX-99 is not a control; known are"):
         compiled(controls={"XXX-99": "Off"})
 
 
@@ -186,7 +186,7 @@ def test_a_profile_that_doesnt_exist_is_told() -> None:
     assert compiled(accelerators={"profiles": ["acme", "nvidia-h20"]}).missing_profiles == ("acme",)
 
 
-TAGGED = {"spec": {"containers": [{"name": "c", "image": "registry.example.my/vllm:v1"}]}}
+TAGGED: dict[str, Any] = {"spec": {"containers": [{"name": "c", "image": "registry.example.my/vllm:v1"}]}}
 
 
 def test_an_exemption_holds_in_its_namespaces_until_it_expires_and_for_its_control_alone() -> None:
@@ -227,7 +227,7 @@ def test_names_that_look_like_variables_are_only_names(name: str) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(TEXT.filter(lambda t: 0 < len(t)))
+@given(TEXT.filter(lambda t: len(t) > 0))
 def test_any_developers_name_compiles_and_is_matched_exactly(name: str) -> None:
     guard = manifest(compiled(models={"developers": [name]}), "confidential.models.daulat.dev")
     ask = [{"spec": {"model": {"developer": d}}} for d in (name, name + "x")]

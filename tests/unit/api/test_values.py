@@ -138,3 +138,14 @@ def test_an_exemption_is_over_at_its_very_second() -> None:
 def test_a_time_that_is_none_is_refused(at: str) -> None:
     with pytest.raises(ValidationError):
         exempted(at)
+
+
+@pytest.mark.parametrize("path", ["approved/../other", "..", "./x", "a/.."])
+def test_a_path_of_weights_cant_leave_the_prefix_that_a_policy_approves(path: str) -> None:
+    with pytest.raises(ValidationError):
+        SovereignModelSpec.model_validate(model(model={"uri": f"pvc://claim/{path}"})["spec"])
+
+
+@pytest.mark.parametrize("path", ["", "/", "/a", "/a/b-1_c.d/", "/v1.0//x"])
+def test_an_ordinary_path_of_weights_is_fine(path: str) -> None:
+    assert SovereignModelSpec.model_validate(model(model={"uri": f"pvc://claim{path}"})["spec"])

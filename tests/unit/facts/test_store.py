@@ -8,6 +8,7 @@ import pytest
 
 from daulat.facts.ref import Ref
 from daulat.facts.store import Store
+from daulat.placement.zoning import zone_of_record
 from tests.unit.world import NVIDIA_RESOURCE, ascend, child, model, namespace, node, pod, zone
 
 POD = Ref("Pod", "treasury", "p")
@@ -141,8 +142,6 @@ def test_a_snapshot_cant_be_changed(store: Store, name: str) -> None:
 
 
 def test_what_was_worked_out_is_forgotten_when_a_zone_changes(store: Store) -> None:
-    from daulat.placement.zoning import zone_of_record
-
     store.apply("Node", at(1, ascend("n")))
     store.apply("SovereignZone", at(1, zone()))
     one = store.snapshot()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from daulat.api.names import NODE_PREFIX, ZONE_LABEL, eligible_label
 from daulat.facts.node import Node
 from daulat.placement.certify import certify
 from tests.unit.world import SITE, World, ascend, pod, policy, zone
 
 CONFIDENTIAL = eligible_label("confidential")
-CERTIFIED = {ZONE_LABEL: "cyberjaya-1", CONFIDENTIAL: "eligible"}
+CERTIFIED: dict[str, Any] = {ZONE_LABEL: "cyberjaya-1", CONFIDENTIAL: "eligible"}
 
 
 def changes(world: World, name: str = "a1") -> dict[str, str | None]:
@@ -23,26 +25,26 @@ def test_an_eligible_node_gets_its_zone_and_its_policies() -> None:
 
 
 def test_a_certified_node_is_left_alone() -> None:
-    assert changes(World(nodes=[ascend("a1", **CERTIFIED)])) == {}
+    assert changes(World(nodes=[ascend("a1", labels=CERTIFIED)])) == {}
 
 
 def test_a_node_that_isnt_eligible_any_more_loses_the_label() -> None:
-    world = World(nodes=[ascend("a1", **CERTIFIED)], zones=[zone(country="SG")])
+    world = World(nodes=[ascend("a1", labels=CERTIFIED)], zones=[zone(country="SG")])
     assert changes(world) == {CONFIDENTIAL: None}
 
 
 def test_a_node_without_a_zone_loses_all_labels_of_record() -> None:
-    assert changes(World(nodes=[ascend("a1", **CERTIFIED)], zones=[])) == {ZONE_LABEL: None, CONFIDENTIAL: None}
+    assert changes(World(nodes=[ascend("a1", labels=CERTIFIED)], zones=[])) == {ZONE_LABEL: None, CONFIDENTIAL: None}
 
 
 def test_a_forged_value_is_put_right() -> None:
-    world = World(nodes=[ascend("a1", **{**CERTIFIED, CONFIDENTIAL: "yes", ZONE_LABEL: "moon"})])
+    world = World(nodes=[ascend("a1", labels={**CERTIFIED, CONFIDENTIAL: "yes", ZONE_LABEL: "moon"})])
     assert changes(world) == CERTIFIED
 
 
 def test_the_label_of_a_deleted_policy_stays_while_a_pod_is_pinned_to_it_and_goes_after() -> None:
     old = eligible_label("old")
-    world = World(nodes=[ascend("a1", **CERTIFIED, **{old: "eligible"})], pods=[pod("p", pins={old: "eligible"})])
+    world = World(nodes=[ascend("a1", labels={**CERTIFIED, old: "eligible"})], pods=[pod("p", pins={old: "eligible"})])
     assert changes(world) == {}
     world.pods = []
     assert changes(world) == {old: None}
@@ -52,24 +54,24 @@ def test_the_finished_pods_of_a_deleted_policy_hold_no_label() -> None:
     old = eligible_label("old")
     done = pod("p", pins={old: "eligible"})
     done["status"]["phase"] = "Succeeded"
-    world = World(nodes=[ascend("a1", **CERTIFIED, **{old: "eligible"})], pods=[done])
+    world = World(nodes=[ascend("a1", labels={**CERTIFIED, old: "eligible"})], pods=[done])
     assert changes(world) == {old: None}
 
 
 def test_the_labels_of_a_policy_that_cant_be_read_stay_as_they_are() -> None:
     broken = policy(zones={"countries": ["malaysia"]})
-    assert changes(World(nodes=[ascend("a1", **CERTIFIED)], policies=[broken])) == {}
+    assert changes(World(nodes=[ascend("a1", labels=CERTIFIED)], policies=[broken])) == {}
     assert changes(World(policies=[broken])) == {ZONE_LABEL: "cyberjaya-1"}
 
 
 def test_the_site_is_never_touched() -> None:
-    world = World(nodes=[ascend("a1", site="eligible", **CERTIFIED)], zones=[], policies=[])
+    world = World(nodes=[ascend("a1", site="eligible", labels=CERTIFIED)], zones=[], policies=[])
     assert SITE not in changes(world)
 
 
 def test_other_labels_under_the_prefix_are_left_alone() -> None:
-    assert changes(World(nodes=[ascend("a1", **CERTIFIED, **{NODE_PREFIX + "rack": "7"})])) == {}
+    assert changes(World(nodes=[ascend("a1", labels={**CERTIFIED, NODE_PREFIX + "rack": "7"})])) == {}
 
 
 def test_a_node_that_doesnt_take_pods_keeps_its_labels() -> None:
-    assert changes(World(nodes=[ascend("a1", ready=False, **CERTIFIED)])) == {}
+    assert changes(World(nodes=[ascend("a1", ready=False, labels=CERTIFIED)])) == {}

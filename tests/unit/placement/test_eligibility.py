@@ -37,19 +37,19 @@ def test_a_node_in_two_zones_is_never_eligible() -> None:
 
 @pytest.mark.parametrize("labels", [{}, {"topology.kubernetes.io/region": "sg"}])
 def test_a_node_whose_region_contradicts_the_record_is_never_eligible(labels: dict[str, str]) -> None:
-    found = reason(World(nodes=[ascend("a1", **labels)], zones=[zone(regions=["my"])]))
+    found = reason(World(nodes=[ascend("a1", labels=labels)], zones=[zone(regions=["my"])]))
     assert found is not None
     assert found.startswith("contradicts zone cyberjaya-1: its region is ")
 
 
 def test_a_node_whose_region_agrees_with_the_record_is_eligible() -> None:
-    world = World(nodes=[ascend("a1", **{"topology.kubernetes.io/region": "my"})], zones=[zone(regions=["my"])])
+    world = World(nodes=[ascend("a1", labels={"topology.kubernetes.io/region": "my"})], zones=[zone(regions=["my"])])
     assert reason(world) is None
 
 
 def test_a_node_certified_for_a_zone_that_cant_be_read_is_unknown_even_where_another_zone_claims_it() -> None:
     labels = {"daulat.node-restriction.kubernetes.io/zone": "broken"}
-    world = World(nodes=[ascend("a1", **labels)], zones=[zone(), zone("broken", country="malaysia")])
+    world = World(nodes=[ascend("a1", labels=labels)], zones=[zone(), zone("broken", country="malaysia")])
     snapshot = world.snapshot()
     record = zone_of_record(snapshot.nodes["a1"], snapshot)
     assert isinstance(record, Unknown)
@@ -111,7 +111,7 @@ def test_another_resource_that_the_policy_names_is_fine() -> None:
 @pytest.mark.parametrize("label", ["NVIDIA-H100-80GB-HBM3", ""])
 def test_a_resource_name_alone_does_not_approve_another_product(label: str) -> None:
     assert (
-        reason(World(nodes=[h20("a1", **{"nvidia.com/gpu.product": label})]))
+        reason(World(nodes=[h20("a1", labels={"nvidia.com/gpu.product": label})]))
         == "has nvidia.com/gpu of another kind than the approved profiles describe"
     )
 

@@ -1,0 +1,235 @@
+"""A model is brought to where policies let it run, or told why it doesn't run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from daulat.facts.ref import Ref
+from daulat.reconcile.effects import Apply, ApplyStatus, Delete, Outcome, Record
+from daulat.reconcile.models import reconcile_model
+from tests.unit.world import ASCEND, IMAGE, World, child, choice, exemption, model, namespace, policy
+
+REF = Ref("SovereignModel", "treasury", "deepseek")
+NOW = 1_800_000_000.0
+
+
+def run(world: World, now: float = NOW) -> Outcome:
+    return reconcile_model(REF, world.snapshot(), now)
+
+
+def kinds(outcome: Outcome) -> list[str]:
+    return [type(e).__name__ for e in outcome.effects]
+
+
+def status(outcome: Outcome) -> dict[str, Any]:
+    (found,) = [e.status for e in outcome.effects if isinstance(e, ApplyStatus)]
+    return found
+
+
+def condition(outcome: Outcome, type_: str) -> tuple[str, str]:
+    found = next(c for c in status(outcome)["conditions"] if c["type"] == type_)
+    return found["status"], found["reason"]
+
+
+def message(outcome: Outcome, type_: str = "PolicyCompliant") -> str:
+    return str(next(c for c in status(outcome)["conditions"] if c["type"] == type_)["message"])
+
+
+def deployed(world: World, ready: int = 0, uid: str = "uid-treasury-deepseek", **more: Any) -> World:
+    raw = child(
+        "Deployment", "deepseek", "treasury", model="deepseek", status={"replicas": 1, "readyReplicas": ready, **more}
+    )
+    raw["metadata"]["ownerReferences"] = [{"uid": uid}]
+    world.children = [raw]
+    return world
+
+
+def applied(outcome: Outcome) -> list[str]:
+    return [e.manifest["kind"] for e in outcome.effects if isinstance(e, Apply)]
+
+
+def deleted(outcome: Outcome) -> list[str]:
+    return [str(e.ref) for e in outcome.effects if isinstance(e, Delete)]
+
+
+def test_a_compliant_model_gets_its_workload_and_says_where() -> None:
+    outcome = run(World())
+    assert applied(outcome)[-1] == "Deployment"
+    assert condition(outcome, "PolicyCompliant") == ("True", "Compliant")
+    assert condition(outcome, "Placed") == ("True", "Chosen")
+    assert condition(outcome, "Ready") == ("False", "ReplicasPending")
+    assert status(outcome)["phase"] == "Placing"
+    assert status(outcome)["placement"]["nodes"] == ["a1", "a2"]
+
+
+def test_a_model_with_all_replicas_is_ready_and_has_an_address() -> None:
+    outcome = run(deployed(World(), ready=1))
+    assert condition(outcome, "Ready") == ("True", "ReplicasReady")
+    assert status(outcome)["url"] == "http://deepseek.treasury.svc/v1"
+    assert status(outcome)["phase"] == "Ready"
+
+
+def test_a_model_that_asks_for_no_replica_is_ready() -> None:
+    assert condition(run(World(models=[model(replicas=0)])), "WorkloadReady") == ("True", "ScaledToZero")
+
+
+def test_nothing_is_written_where_nothing_changed() -> None:
+    world = deployed(World(), ready=1)
+    world.with_status_of(run(world).effects)
+    again = run(world, NOW + 3600)
+    assert set(kinds(again)) == {"Apply"}
+
+
+VIOLATION: dict[str, Any] = {"model": {"developer": "acme"}}
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        World(namespaces=[namespace(other="1")]),
+        World(policies=[policy(zones={"countries": ["broken"]})]),
+        World(policies=[policy(controls={"XXX-99": "Off"})]),
+        World(models=[model(replicas=-1)]),
+        World(nodes=[]),
+        World(models=[model(**VIOLATION)], policies=[policy(models={"developers": ["deepseek-ai"]})]),
+    ],
+    ids=["ungoverned", "malformed policy", "unknown control", "malformed model", "no node", "violation"],
+)
+def test_nothing_is_written_where_nothing_changed_however_bad_it_is(world: World) -> None:
+    first = run(world)
+    assert "ApplyStatus" in kinds(first)
+    world.with_status_of(first.effects)
+    assert kinds(run(world, NOW + 60)) == []
+
+
+def test_a_model_that_no_policy_governs_is_stopped_and_told_why() -> None:
+    outcome = run(deployed(World(namespaces=[namespace(other="1")])))
+    assert deleted(outcome) == ["Deployment/treasury/deepseek"]
+    assert applied(outcome) == []
+    assert condition(outcome, "PolicyCompliant") == ("False", "NotGoverned")
+    assert "no policy governs namespace treasury" in message(outcome)
+    assert status(outcome)["phase"] == "Refused"
+
+
+def test_a_namespace_that_nobody_knows_is_governed_by_nobody() -> None:
+    assert condition(run(World(namespaces=[])), "PolicyCompliant") == ("False", "NotGoverned")
+
+
+def test_a_model_that_breaks_a_control_gets_no_workload() -> None:
+    world = World(models=[model(**VIOLATION)], policies=[policy(models={"developers": ["deepseek-ai"]})])
+    outcome = run(deployed(world))
+    assert applied(outcome) == []
+    assert deleted(outcome) == ["Deployment/treasury/deepseek"]
+    assert condition(outcome, "PolicyCompliant") == ("False", "Violation")
+    assert message(outcome).startswith('SUP-12 spec.model.developer: "acme" was declared')
+    assert "placement" not in status(outcome)
+
+
+def test_a_model_that_breaks_a_control_that_only_warns_runs() -> None:
+    lax = policy(models={"developers": ["deepseek-ai"]}, controls={"SUP-12": "Warn"})
+    assert "Deployment" in applied(run(World(models=[model(**VIOLATION)], policies=[lax])))
+
+
+def test_a_pod_that_would_break_a_control_is_never_made() -> None:
+    """The profile's own image isn't from the approved registry, which only the pod shows."""
+    bare = model(accelerators=[choice(ASCEND, 4, image=None)])
+    outcome = run(World(models=[bare], policies=[policy(images={"registries": ["registry.example.my/"]})]))
+    assert applied(outcome) == []
+    assert "STO-07" in message(outcome)
+    assert "quay.io/ascend" in message(outcome)
+
+
+def test_a_model_is_judged_by_all_policies() -> None:
+    other = policy("two", models={"licenses": ["Apache-2.0"]})
+    outcome = run(World(policies=[policy(), other]))
+    assert applied(outcome) == []
+    assert "policy two allows Apache-2.0" in message(outcome)
+
+
+def test_an_exemption_lets_a_model_run_until_it_expires() -> None:
+    tagged = model(accelerators=[choice(ASCEND, 4, image=IMAGE.partition("@")[0] + ":v1")])
+    strict = policy(images={"registries": ["registry.example.my/"], "requireDigest": True})
+    soon = exemption(controls=["SUP-01"], expiresAt="2027-01-15T08:00:01Z")
+    world = World(models=[tagged], policies=[strict], exemptions=[soon])
+    assert "Deployment" in applied(run(world, NOW))
+    late = run(world, NOW + 1)
+    assert applied(late) == []
+    assert "SUP-01" in message(late)
+
+
+@pytest.mark.parametrize("broken", [policy("b", zones={"countries": ["x"]}), policy("b", controls={"XXX-99": "Off"})])
+def test_a_policy_that_nobody_understands_changes_nothing(broken: dict[str, Any]) -> None:
+    world = deployed(World(policies=[policy(), broken]), ready=1)
+    world.models[0]["status"] = {"placement": {"zone": "cyberjaya-1", "accelerator": ASCEND, "nodes": ["a1"]}}
+    outcome = run(world)
+    assert applied(outcome) == deleted(outcome) == []
+    assert condition(outcome, "PolicyCompliant") == ("Unknown", "PolicyUnknown")
+    assert status(outcome)["placement"]["nodes"] == ["a1"]
+
+
+def test_a_model_that_cant_be_read_is_told_and_left_alone() -> None:
+    outcome = run(deployed(World(models=[model(replicas=-1)])))
+    assert kinds(outcome) == ["ApplyStatus", "Record"]
+    assert "spec.replicas" in message(outcome, "Ready")
+
+
+def test_a_model_without_a_place_is_stopped_and_told_about_every_node() -> None:
+    outcome = run(deployed(World(policies=[policy(zones={"countries": ["SG"]})])))
+    assert deleted(outcome) == ["Deployment/treasury/deepseek"]
+    assert condition(outcome, "Placed") == ("False", "NoEligibleNode")
+    assert status(outcome)["placement"]["rejected"] == [
+        {"reason": "zone cyberjaya-1 is in MY, outside SG", "count": 3, "sample": ["a1", "a2", "h1"]}
+    ]
+
+
+def test_a_deployment_of_somebody_else_is_not_deleted() -> None:
+    assert deleted(run(deployed(World(namespaces=[namespace(other="1")]), uid="another"))) == []
+
+
+def test_a_deployment_under_deletion_is_not_deleted_again() -> None:
+    world = deployed(World(namespaces=[namespace(other="1")]))
+    world.children[0]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert deleted(run(world)) == []
+
+
+def test_a_model_that_is_gone_or_going_needs_nothing() -> None:
+    assert run(World(models=[])) == Outcome()
+    world = World()
+    world.models[0]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert run(world) == Outcome()
+
+
+def test_what_the_api_server_refused_is_told_and_tried_again() -> None:
+    outcome = run(World(obstacles={REF: "quota exceeded"}))
+    assert condition(outcome, "Ready") == ("False", "ApplyFailed")
+    assert message(outcome, "WorkloadReady") == "quota exceeded"
+    assert outcome.requeue_after is not None
+
+
+def test_pods_that_the_api_server_refuses_are_told() -> None:
+    stuck = [{"type": "ReplicaFailure", "status": "True", "message": "USE-16 refused"}]
+    assert (
+        message(run(deployed(World(), conditions=stuck)), "WorkloadReady")
+        == "0 of 1 replicas are ready: USE-16 refused"
+    )
+
+
+def test_events_come_on_transitions_alone() -> None:
+    world = World()
+    first = run(world)
+    assert {e.reason for e in first.effects if isinstance(e, Record)} == {"ReplicasPending", "Compliant", "Chosen"}
+    world.with_status_of(first.effects)
+    second = run(deployed(world, ready=1), NOW + 60)
+    assert {(e.type, e.reason) for e in second.effects if isinstance(e, Record)} == {("Normal", "ReplicasReady")}
+
+
+def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
+    world = World()
+    first = run(world)
+    world.with_status_of(first.effects)
+    second = run(deployed(world, ready=1), NOW + 60)
+    times = [{c["type"]: c["lastTransitionTime"] for c in status(o)["conditions"]} for o in (first, second)]
+    assert times[0]["PolicyCompliant"] == times[1]["PolicyCompliant"] == "2027-01-15T08:00:00Z"
+    assert (times[0]["Ready"], times[1]["Ready"]) == ("2027-01-15T08:00:00Z", "2027-01-15T08:01:00Z")

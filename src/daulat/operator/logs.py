@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -23,3 +24,10 @@ def configure(level: str) -> None:
     # At DEBUG Kopf prints whole objects, and at INFO a line an event: neither may happen, whatever level is asked for.
     for noisy in ("kopf", "kubernetes", "aiohttp", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It warns at each start that it doesn't handle signals, which the process does itself.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
+
+
+def trace(error: BaseException) -> dict[str, str]:
+    """Return what an exception is and where it happened, without its message, which may quote an object."""
+    return {"error": type(error).__name__, "at": "".join(traceback.format_tb(error.__traceback__)[-4:])}

@@ -21,14 +21,12 @@ from .client import ApiError, Client
 from .executor import Executor, NameTaken, NotLeader
 from .feed import Feed
 from .health import HealthServer
+from .informer import Informer
 from .lease import Lease
+from .logs import trace
 from .queue import Queue
-from .resources import WATCHED
 
 log = logging.getLogger("daulat.operator")
-
-RESYNC = 120.0
-"""Seconds between full lists, which bring what a watch missed and sweep what is gone."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +47,7 @@ class Operator:
         self._queue = Queue()
         self._lease = Lease(client, options.namespace, options.identity)
         self._executor = Executor(client, self._store, self._lease.held, time.time, options.identity)
-        self._synced = False
-        self._deaf = 0
-        self._heard = 0
+        self._informer = Informer(client, self._store, self._ask)
         self._failure: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> int:
@@ -61,7 +57,7 @@ class Operator:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         feed = Feed(
-            lambda kind, type_, raw: _call(loop, self._take, kind, type_, raw),
+            lambda kind, type_, raw: _call(loop, self._informer.take, kind, type_, raw),
             lambda: _call(loop, self._fail, "the watches ended"),
         )
         health = HealthServer(self._options.port, self._not_alive, self._not_ready)
@@ -85,62 +81,26 @@ class Operator:
         return 1
 
     async def _follow(self, feed: Feed) -> str:
-        """Keep the facts: a full list, then the watches, and a full list now and then."""
-        while not await self._list_all():
-            await asyncio.sleep(1)
-        self._synced = True
-        metrics.SYNCED.set(1)
-        log.info("facts are synced")
+        await self._informer.sync()
         feed.start()
-        while True:
-            heard = self._heard
-            await asyncio.sleep(RESYNC)
-            if await self._list_all(missed=True) and self._heard == heard:
-                self._deaf += 1
-            elif self._heard != heard:
-                self._deaf = 0
-
-    async def _list_all(self, missed: bool = False) -> bool:
-        """List every kind. Return whether that worked, or, after the start, whether it brought anything new."""
-        news = 0
-        for resource in WATCHED:
-            try:
-                items, version = await self._client.list(resource)
-            except (ApiError, OSError, TimeoutError) as error:
-                log.warning("could not list", extra={"kind": resource.kind, "error": str(error)[:200]})
-                if missed:
-                    continue
-                return False
-            changed = self._store.replace(resource.kind, items, version)
-            news += len(changed)
-            if missed and changed:
-                metrics.MISSED.labels(resource.kind).inc(len(changed))
-            for ref in changed:
-                self._ask(ref)
-        if missed and self._lease.held():
-            for key in everything(self._store.snapshot()):
-                self._queue.add(key)
-        return news > 0 if missed else True
-
-    def _take(self, kind: str, type_: str | None, raw: dict[str, Any]) -> None:
-        self._heard += 1
-        metrics.EVENTS.labels(kind).inc()
-        changed = self._store.delete(kind, raw) if type_ == "DELETED" else self._store.apply(kind, raw)
-        if changed is not None:
-            self._ask(changed)
+        await self._informer.resync(self._ask_all)
+        return "unreachable"
 
     def _ask(self, changed: Ref) -> None:
         if self._lease.held():
             for key in concerned(changed, self._store.snapshot()):
                 self._queue.add(key)
 
+    def _ask_all(self) -> None:
+        if self._lease.held():
+            for key in everything(self._store.snapshot()):
+                self._queue.add(key)
+
     async def _lead(self) -> str:
         """Wait for the facts and the Lease, then reconcile until the Lease is lost."""
-        while not self._synced:
-            await asyncio.sleep(0.05)
+        await self._informer.synced.wait()
         await self._lease.acquire()
-        for key in everything(self._store.snapshot()):
-            self._queue.add(key)
+        self._ask_all()
         worker = asyncio.create_task(self._work())
         keeper = asyncio.create_task(self._lease.keep())
         try:
@@ -166,6 +126,10 @@ class Operator:
                     pause = self._queue.failed(key)
                     metrics.RECONCILES.labels(key.kind, "error").inc()
                     log.warning("will try again", extra={"key": str(key), "error": str(error)[:500], "seconds": pause})
+                except Exception as error:  # noqa: BLE001 - one object that trips a defect must not stop the others
+                    pause = self._queue.failed(key)
+                    metrics.RECONCILES.labels(key.kind, "defect").inc()
+                    log.error("a pass failed", extra={"key": str(key), "seconds": pause, **trace(error)})
                 else:
                     self._queue.succeeded(key)
                     metrics.RECONCILES.labels(key.kind, "ok").inc()
@@ -219,10 +183,11 @@ class Operator:
             self._failure.set_result(why)
 
     def _not_alive(self) -> str:
-        return "two full lists in a row brought what no watch delivered" if self._deaf >= 2 else ""
+        deaf = self._informer.deaf()
+        return f"the watches of {', '.join(deaf)} deliver nothing" if deaf else ""
 
     def _not_ready(self) -> str:
-        return "" if self._synced else "facts are not synced yet"
+        return "" if self._informer.synced.is_set() else "facts are not synced yet"
 
 
 def _call(loop: asyncio.AbstractEventLoop, function: Any, *args: Any) -> None:

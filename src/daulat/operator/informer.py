@@ -1,0 +1,84 @@
+"""Keeps the facts up to date: a full list, then the watches, and a full list now and then, which brings what a watch missed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from daulat.facts.ref import Ref
+from daulat.facts.store import Store
+
+from . import metrics
+from .client import ApiError, Client
+from .logs import trace
+from .resources import WATCHED, Resource
+
+log = logging.getLogger("daulat.informer")
+
+RESYNC = 300.0
+"""Seconds between full lists."""
+DEAF = 2
+"""Full lists in a row that bring news of a kind whose watch said nothing, after which that watch counts as dead."""
+
+
+class Informer:
+    """The one writer of the facts that come from the cluster."""
+
+    def __init__(self, client: Client, store: Store, changed: Callable[[Ref], None]) -> None:
+        self._client, self._store, self._changed = client, store, changed
+        self._heard: Counter[str] = Counter()
+        self._deaf: Counter[str] = Counter()
+        self.synced = asyncio.Event()
+
+    async def sync(self) -> None:
+        """List every kind in full, as often as it takes."""
+        while not all([await self._list(resource) for resource in WATCHED]):
+            await asyncio.sleep(1)
+        self.synced.set()
+        metrics.SYNCED.set(1)
+        log.info("facts are synced")
+
+    async def resync(self, done: Callable[[], None]) -> None:
+        """List every kind now and then, for ever."""
+        while True:
+            heard = self._heard.copy()
+            await asyncio.sleep(RESYNC)
+            for resource in WATCHED:
+                await self._list(resource, heard)
+            done()
+
+    def take(self, kind: str, type_: str | None, raw: dict[str, Any]) -> None:
+        """Take a watch event in. An object that trips a defect here is told by its name; the others go on."""
+        self._heard[kind] += 1
+        metrics.EVENTS.labels(kind).inc()
+        try:
+            changed = self._store.delete(kind, raw) if type_ == "DELETED" else self._store.apply(kind, raw)
+        except Exception as error:  # noqa: BLE001 - told, with where it happened and without the object's body
+            log.error("could not read an object", extra={"object": str(Ref.of(kind, raw)), **trace(error)})
+            return
+        if changed is not None:
+            self._changed(changed)
+
+    def deaf(self) -> list[str]:
+        """Return the kinds whose watch is dead."""
+        return sorted(kind for kind, times in self._deaf.items() if times >= DEAF)
+
+    async def _list(self, resource: Resource, heard: Counter[str] | None = None) -> bool:
+        """List a kind. After the start, ``heard`` says how many events there had been at the list before."""
+        kind = resource.kind
+        try:
+            items, version = await self._client.list(resource)
+        except (ApiError, OSError, TimeoutError) as error:
+            log.warning("could not list", extra={"kind": kind, "error": str(error)[:200]})
+            return False
+        changed = self._store.replace(kind, items, version)
+        if heard is not None:
+            metrics.MISSED.labels(kind).inc(len(changed))
+            silent = self._heard[kind] == heard[kind]
+            self._deaf[kind] = self._deaf[kind] + 1 if changed and silent else 0
+        for ref in changed:
+            self._changed(ref)
+        return True

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from daulat.catalog import accelerators
+
 from .world import World, model_manifest, namespace_manifest, policy_manifest, unique, zone_manifest
 
 
@@ -19,14 +21,9 @@ def _set(manifest: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 
 def _profile() -> dict[str, Any]:
-    spec = {
-        "vendor": {"name": "Example", "country": "MY"},
-        "model": "x1",
-        "resources": [{"name": "example.com/x1"}],
-        "engines": {},
-    }
+    spec = accelerators.shipped()["nvidia-h20"].model_dump(by_alias=True, exclude_none=True, mode="json")
     head = {"apiVersion": "daulat.dev/v1alpha1", "kind": "AcceleratorProfile"}
-    return {**head, "metadata": {"name": "example-x1"}, "spec": spec}
+    return {**head, "metadata": {"name": "malformed"}, "spec": spec}
 
 
 def _exemption() -> dict[str, Any]:

@@ -19,7 +19,12 @@ def test_somebody_who_may_patch_nodes_can_not_change_a_label_of_record(world: Wo
         unique("mallory"), {"apiGroups": [""], "resources": ["nodes", "nodes/status"], "verbs": ["get", "patch"]}
     )
     before = world.get("node", "sg-gpu-1")["metadata"]["labels"]
-    for key, value in (("site", '"cyberjaya-1"'), ("zone", '"cyberjaya-1"'), ("confidential", '"eligible"'), ("site", "null")):
+    for key, value in (
+        ("site", '"cyberjaya-1"'),
+        ("zone", '"cyberjaya-1"'),
+        ("confidential", '"eligible"'),
+        ("site", "null"),
+    ):
         patch = f'--patch={{"metadata": {{"labels": {{"{PREFIX}{key}": {value}}}}}}}'
         for options in ((), ("--subresource=status",)):
             with pytest.raises(ClusterError, match="MGD-02"):
@@ -48,7 +53,9 @@ def test_the_admin_of_a_namespace_can_not_take_it_out_of_its_policy(world: World
     policy, namespace = world.govern()
     user = unique("tenant")
     tenant = world.make_admin(user, namespace)
-    mover = world.grant(unique("mover"), {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "patch", "create"]})
+    mover = world.grant(
+        unique("mover"), {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "patch", "create"]}
+    )
     for value in ("null", '"public"'):
         patch = f'--patch={{"metadata": {{"labels": {{"daulat.dev/data-class": {value}}}}}}}'
         with pytest.raises(ClusterError, match="MGD-13"):
@@ -88,7 +95,9 @@ def test_what_a_policy_was_compiled_to_is_repaired_within_seconds(world: World) 
         for kind in kinds:
             uid = world.get(kind, name)["metadata"]["uid"]
             world.admin.run("delete", kind, name)
-            poll("a new one", lambda k=kind, u=uid: world.exists(k, name) and world.get(k, name)["metadata"]["uid"] != u)  # type: ignore[misc]
+            poll(
+                "a new one", lambda k=kind, u=uid: world.exists(k, name) and world.get(k, name)["metadata"]["uid"] != u
+            )  # type: ignore[misc]
             poll("the policy to refuse", refuses, 10)
         never = '[{"op": "add", "path": "/spec/matchConditions/-", "value": {"name": "never", "expression": "false"}}]'
         world.admin.run("patch", kinds[0], name, "--type=json", f"--patch={never}")
@@ -111,7 +120,10 @@ def test_a_harmed_binding_of_bindings_is_repaired_too(world: World) -> None:
     with world.governed() as (policy, _):
         for guard in ("bindings", "models", "settings"):
             world.admin.run("delete", "validatingadmissionpolicybinding", f"{policy}.{guard}.daulat.dev")
-            poll("a new one", lambda g=guard: world.exists("validatingadmissionpolicybinding", f"{policy}.{g}.daulat.dev"))  # type: ignore[misc]
+            poll(
+                "a new one",
+                lambda g=guard: world.exists("validatingadmissionpolicybinding", f"{policy}.{g}.daulat.dev"),
+            )  # type: ignore[misc]
 
 
 def test_what_a_model_was_rendered_to_is_repaired(world: World) -> None:
@@ -127,7 +139,10 @@ def test_what_a_model_was_rendered_to_is_repaired(world: World) -> None:
         world.admin.run(
             "patch", "networkpolicy", "m", "-n", namespace, "--type=merge", '--patch={"spec": {"egress": [{}]}}'
         )
-        poll("the NetworkPolicy to deny again", lambda: {} not in world.get("networkpolicy", "m", namespace=namespace)["spec"]["egress"])
+        poll(
+            "the NetworkPolicy to deny again",
+            lambda: {} not in world.get("networkpolicy", "m", namespace=namespace)["spec"]["egress"],
+        )
         selector = '--patch={"spec": {"selector": {"app": "mallory"}}}'
         world.admin.run("patch", "service", "m", "-n", namespace, "--type=merge", selector)
         poll(
@@ -140,7 +155,12 @@ def test_what_a_model_was_rendered_to_is_repaired(world: World) -> None:
 def test_somebody_elses_service_of_the_models_name_is_not_taken_over(world: World) -> None:
     with world.governed() as (_, namespace):
         spec = {"selector": {"app": "theirs"}, "ports": [{"port": 80}]}
-        theirs = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "m", "namespace": namespace}, "spec": spec}
+        theirs = {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "m", "namespace": namespace},
+            "spec": spec,
+        }
         world.admin.run("create", "-f", "-", stdin=json.dumps(theirs))
         before = world.get("service", "m", namespace=namespace)
         world.admin.apply([model_manifest("m", namespace)])

@@ -97,7 +97,9 @@ def test_what_the_malformed_objects_are_made_from_is_well_formed(world: World, k
     assert world.refusal(VALID[kind](), "--dry-run=server", "--validate=strict") == ""
 
 
-@pytest.mark.parametrize(("kind", "path", "value", "says"), CASES, ids=[f"{c[0]} {c[1]} {str(c[2])[:16]}" for c in CASES])
+@pytest.mark.parametrize(
+    ("kind", "path", "value", "says"), CASES, ids=[f"{c[0]} {c[1]} {str(c[2])[:16]}" for c in CASES]
+)
 def test_a_malformed_object_is_refused_with_the_field_and_what_would_do(
     world: World, kind: str, path: str, value: Any, says: str
 ) -> None:
@@ -148,7 +150,9 @@ def test_a_policy_for_a_system_namespace_is_refused_and_the_namespace_is_unaffec
         told = world.wait_condition("sovereigntypolicy", policy, "Enforced", "False")
         assert told["reason"] == "ProtectedNamespace"
         assert protected in told["message"]
-        assert not world.admin.run("get", "validatingadmissionpolicies", "-l", f"daulat.dev/policy={policy}", "-o", "name")
+        assert not world.admin.run(
+            "get", "validatingadmissionpolicies", "-l", f"daulat.dev/policy={policy}", "-o", "name"
+        )
         pod = {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -165,7 +169,11 @@ def test_a_policy_that_grows_over_a_system_namespace_keeps_what_it_governed_befo
         world.admin.apply([policy_manifest(policy, namespaceSelector=wide)], "--force-conflicts")
         # Server-side apply merges matchLabels: a whole selector is set by a patch.
         world.admin.run(
-            "patch", "sovereigntypolicy", policy, "--type=merge", '--patch={"spec":{"namespaceSelector":{"matchLabels":null}}}'
+            "patch",
+            "sovereigntypolicy",
+            policy,
+            "--type=merge",
+            '--patch={"spec":{"namespaceSelector":{"matchLabels":null}}}',
         )
         told = world.wait_condition("sovereigntypolicy", policy, "Enforced", "False")
         assert told["reason"] == "ProtectedNamespace"

@@ -184,10 +184,11 @@ class World:
         """Return the pods of a namespace."""
         return list(self.get("pods", namespace=namespace)["items"])
 
-    def metric(self, operator: OperatorProcess, name: str) -> float:
-        """Return the sum of a metric's series; 0 where there is none."""
+    def metric(self, operator: OperatorProcess, name: str, labels: str = "") -> float:
+        """Return the sum of a metric's series whose labels have this text; 0 where there is none."""
         lines = operator.answer("/metrics").splitlines()
-        return sum(float(line.rpartition(" ")[2]) for line in lines if line.split("{")[0].split(" ")[0] == name)
+        series = [line for line in lines if line.split("{")[0].split(" ")[0] == name and labels in line]
+        return sum(float(line.rpartition(" ")[2]) for line in series)
 
     def grant(self, user: str, *rules: Mapping[str, list[str]]) -> Kubectl:
         """Give a user rights in the whole cluster by rules of RBAC, and return kubectl as that user."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,14 @@ from typing import Any
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.kinds import Manifest
-from daulat.api.names import CANARY_ANNOTATION, MANAGED_BY, POLICY_LABEL, REVISION_ANNOTATION
+from daulat.api.names import (
+    CANARY_ANNOTATION,
+    MANAGED_BY,
+    MAX_POLICY_NAME,
+    POLICY_LABEL,
+    RESERVED_POLICY_NAMES,
+    REVISION_ANNOTATION,
+)
 from daulat.api.policy import ControlAction, SovereigntyPolicySpec
 from daulat.controls import library
 from daulat.controls.library import Control
@@ -21,6 +29,7 @@ from .constants import constants
 from .literals import literal
 
 ADMISSION = "admissionregistration.k8s.io/v1"
+_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 PROTECTED_NAMESPACES = ("kube-system",)
 
 
@@ -91,6 +100,8 @@ def compile_policy(
     protected: Sequence[str] = PROTECTED_NAMESPACES,
 ) -> CompiledPolicy:
     """Return the policy's manifests, the same bytes for the same input. Raises PolicyError."""
+    if not _NAME.match(name) or len(name) > MAX_POLICY_NAME or name in RESERVED_POLICY_NAMES:
+        raise PolicyError(f"metadata.name: {name} can't be a node label of its own")
     controls = in_force(spec)
     selector = _namespace_selector(spec, protected)
     fixed = constants(name, spec, profiles)

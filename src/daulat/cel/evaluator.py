@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from cel_expr_python import cel
@@ -49,7 +49,7 @@ def _environment() -> Any:
     return cel.NewEnv(variables=dict.fromkeys(_ROOTS, cel.Type.DYN), extensions=[ext_strings.ExtStrings(), extension()])
 
 
-@cache
+@lru_cache(maxsize=4096)  # A process sees new revisions for as long as it lives.
 def _compiled(expression: str) -> Any:
     return _environment().compile(expression)
 

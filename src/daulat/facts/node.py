@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from daulat.api.frozen import FrozenDict
 
 from .ref import Unknown
 
-_QUANTITY = re.compile(r"^([0-9]+)(k|M|G|Ki|Mi|Gi)?$")
-_SCALE = {None: 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+_QUANTITY = re.compile(r"^([0-9]{1,18}(?:\.[0-9]{0,18})?)(?:([kMGTPE]|[KMGTPE]i)|[eE]([0-9]{1,2}))?$")
+_SCALE = {"k": 10**3, **{p: 10 ** (3 * n) for n, p in enumerate("MGTPE", 2)}} | {
+    f"{p}i": 2 ** (10 * n) for n, p in enumerate("KMGTPE", 1)
+}
 REGION = "topology.kubernetes.io/region"
 
 
@@ -65,6 +68,9 @@ def is_extended(resource: str) -> bool:
 
 
 def whole(quantity: Any) -> int | None:
-    """Return a whole quantity such as 8, "8" or "2k", or None where it isn't one."""
+    """Return a whole quantity such as 8, "8", "2k" or "1e3", or None where it isn't one."""
     found = _QUANTITY.match(str(quantity))
-    return int(found[1]) * _SCALE[found[2]] if found else None
+    if found is None:
+        return None
+    value = Decimal(found[1]) * _SCALE.get(found[2], 1) * 10 ** int(found[3] or 0)
+    return int(value) if value == int(value) else None

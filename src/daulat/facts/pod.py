@@ -11,6 +11,9 @@ from daulat.api.names import MODEL_LABEL, NODE_PREFIX
 
 from .node import is_extended, whole
 
+ALL = 10**9
+"""What a quantity that can't be read counts as: nothing is free beside it."""
+
 
 @dataclass(frozen=True)
 class Pod:
@@ -64,7 +67,8 @@ def _requests(spec: Mapping[str, Any]) -> dict[str, int]:
 def _devices(container: Mapping[str, Any]) -> dict[str, int]:
     resources = container.get("resources") or {}
     asked = {**(resources.get("requests") or {}), **(resources.get("limits") or {})}
-    return {name: whole(quantity) or 0 for name, quantity in asked.items() if is_extended(name)}
+    counts = {name: whole(quantity) for name, quantity in asked.items() if is_extended(name)}
+    return {name: ALL if count is None else count for name, count in counts.items()}
 
 
 def _add(total: dict[str, int], more: Mapping[str, int]) -> None:

@@ -136,6 +136,8 @@ class Store:
     def _put(self, ref: Ref, fact: Any) -> bool:
         facts, key = self._place(ref)
         old = facts.get(key)
+        if old == fact and ref.kind not in OWN_KINDS:
+            return False  # A heartbeat, for instance. Only Daulat's own kinds have a status beside what is compared.
         self._changed(ref, really=old != fact)
         if fact is None:
             facts.pop(key, None)

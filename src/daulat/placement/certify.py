@@ -16,6 +16,8 @@ _LEFT_OVER = "labels of policies that are gone"
 
 def certify(node: Node, snapshot: Snapshot) -> dict[str, str | None]:
     """Return the labels to change on the node: a value to set, or None to take the label away. Empty: all is as it should be."""
+    if isinstance(snapshot.zones.get(node.labels.get(ZONE_LABEL, "")), Malformed):
+        return {}  # Where it stands can't be told: its labels stay, and placement sends nothing new there.
     zone = zone_of_record(node, snapshot)
     wanted: dict[str, str | None] = {ZONE_LABEL: None if isinstance(zone, Unknown) else zone.name}
     for name, policy in snapshot.policies.items():

@@ -86,12 +86,10 @@ def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Deci
         return Decision(None, reasons.UNKNOWN_PROFILE, "; ".join(missing), rejected)
     if not options:
         listed = ", ".join(a.profile for a in model.spec.accelerators)
-        return Decision(
-            None, reasons.NO_ELIGIBLE_NODE, f"no eligible node has {listed}: {_summary(rejected)}", rejected
-        )
-    return Decision(
-        None, reasons.NO_ROOM, f"no room for {model.spec.replicas} replicas: {_summary(rejected)}", rejected
-    )
+        message = f"no eligible node has {listed}: {'; '.join([*missing, _summary(rejected)])}"
+        return Decision(None, reasons.NO_ELIGIBLE_NODE, message, rejected)
+    message = f"no room for {model.spec.replicas} replicas: {'; '.join([*missing, _summary(rejected)])}"
+    return Decision(None, reasons.NO_ROOM, message, rejected)
 
 
 def _options(
@@ -139,15 +137,18 @@ def _runs(model: Model, snapshot: Snapshot) -> bool:
 
 def _first_with_room(model: Model, options: Sequence[_Option], ledger: Ledger) -> _Option | None:
     for option in options:
-        if ledger.slots(option.open, option.resource, option.choice.count) >= max(model.spec.replicas, 1):
+        if ledger.slots(option.open, option.resource, option.choice.count) >= model.spec.replicas:
             return option
     return None
 
 
 def _chosen(model: Model, option: _Option, ledger: Ledger, snapshot: Snapshot) -> Chosen:
-    runs = {pod.node for pod in snapshot.pods_by_model.get((model.namespace, model.name), ())}
+    bound = [pod.node for pod in snapshot.pods_by_model.get((model.namespace, model.name), ()) if pod.node]
+    runs = set(bound)
     roomy = [n.name for n in option.open if ledger.free(n, option.resource) >= option.choice.count]
-    nodes = sorted(runs & {n.name for n in option.nodes}) or roomy
+    standing_on = runs & {n.name for n in option.nodes}
+    # Replicas that aren't on a node yet may still come to any with room.
+    nodes = sorted(standing_on if len(bound) >= max(model.spec.replicas, 1) and standing_on else standing_on | {*roomy})
     return Chosen(option.zone, option.choice, option.profile, option.resource, tuple(nodes))
 
 

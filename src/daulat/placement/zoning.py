@@ -29,6 +29,10 @@ def _zone_of_record(node: Node | Unknown, snapshot: Snapshot) -> Zone | Unknown:
     if len(selecting) > 1:
         return Unknown(f"is claimed by zones {' and '.join(z.name for z in selecting)}")
     (zone,) = selecting
+    unreadable = [z for z in snapshot.zones.values() if isinstance(z, Malformed)]
+    if unreadable and node.labels.get(ZONE_LABEL) != zone.name:
+        # It may claim the node as well: only what was certified before stays.
+        return Unknown(f"may be claimed by zone {unreadable[0].name} too, which can't be read: {unreadable[0].reason}")
     region = node.labels.get(REGION)
     if zone.spec.regions and region not in zone.spec.regions:
         return Unknown(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from daulat.api.kinds import Manifest
+from daulat.api.reasons import READY
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Snapshot
 from daulat.placement.certify import left_over
@@ -48,7 +50,7 @@ def concerned(changed: Ref, snapshot: Snapshot) -> Iterable[Ref]:
             yield from (ref for ref in snapshot.models if ref.namespace == changed.name)
         case "SovereignModel" | "Pod":
             # A model that went, or a pod that came or went, may make room for models that wait; others stay as they are.
-            yield from (ref for ref, model in snapshot.models.items() if model.status.get("phase") != "Ready")
+            yield from (ref for ref, model in snapshot.models.items() if not _is_ready(model.status))
             pod = snapshot.pods.get(changed)
             if changed.kind == "SovereignModel":
                 yield changed
@@ -82,6 +84,10 @@ def reconcile(key: Ref, snapshot: Snapshot, now: float) -> Outcome:
     """Return what is to be done about the key; nothing for kinds that nobody reconciles."""
     reconciler = RECONCILERS.get(key.kind)
     return reconciler(key, snapshot, now) if reconciler else Outcome()
+
+
+def _is_ready(status: Manifest) -> bool:
+    return any(c.get("type") == READY and c.get("status") == "True" for c in status.get("conditions") or ())
 
 
 def _named(kind: str, names: Iterable[str]) -> Iterable[Ref]:

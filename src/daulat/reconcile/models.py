@@ -19,7 +19,7 @@ from daulat.placement.choice import SAMPLE, Chosen, Decision, choose
 from daulat.workload.labels import selector
 from daulat.workload.manifests import manifests
 from daulat.workload.network import url
-from daulat.workload.pod import forbidden_settings, template
+from daulat.workload.pod import template, unusable_settings
 
 from .conditions import Told, told, write
 from .effects import Apply, Delete, Effect, Outcome
@@ -81,7 +81,7 @@ def _decide(model: Model, policies: Sequence[Policy], snapshot: Snapshot, now: f
     violations = _model_violations(model, in_force)
     decision = choose(model, policies, snapshot)
     if decision.chosen is not None:
-        violations += forbidden_settings(model, decision.chosen)
+        violations += unusable_settings(model, decision.chosen)
         violations += _pod_violations(model, decision.chosen, policies, in_force, now)
     if violations:
         message = " ".join(dict.fromkeys(violations))

@@ -46,9 +46,13 @@ def template(model: Model, chosen: Chosen, policies: Sequence[str]) -> Manifest:
     return {"metadata": {"labels": labels(model)}, "spec": spec}
 
 
-def forbidden_settings(model: Model, chosen: Chosen) -> list[str]:
-    """Return a sentence for every setting of the model that would undo what keeps the engine offline."""
+def unusable_settings(model: Model, chosen: Chosen) -> list[str]:
+    """Return a sentence for every setting that would undo what keeps the engine offline, and for one that is missing."""
     data = engine(model.spec.engine.name)
+    settings = chosen.profile.engine(model.spec.engine.name)
+    if not chosen.choice.image and not (settings and settings.image):
+        where = f'spec.accelerators["{chosen.choice.profile}"].image'
+        return [f"{where}: there is none, and AcceleratorProfile {chosen.choice.profile} has none either. Set it."]
     return [
         f'spec.accelerators["{chosen.choice.profile}"].env["{name}"]: it would switch a hub, a report or a debugging'
         " interface on. Remove it."

@@ -276,3 +276,17 @@ def test_the_clusters_guards_are_the_same_bytes_and_always_refuse() -> None:
     bindings = [m for m in compile_cluster_guards() if m["kind"].endswith("Binding")]
     assert bindings
     assert all(b["spec"]["validationActions"] == ["Deny"] for b in bindings)
+
+
+@pytest.mark.parametrize("name", ["zone", "site", "Upper", "a.b", "x" * 51])
+def test_a_policy_whose_name_cant_be_a_label_of_its_own_is_not_compiled(name: str) -> None:
+    spec = SovereigntyPolicySpec.model_validate(library.base()["policy"])
+    with pytest.raises(PolicyError, match=r"metadata\.name"):
+        compile_policy(name, spec, accelerators.shipped())
+
+
+def test_a_policy_on_trial_pins_nothing() -> None:
+    for action in ("Warn", "Audit"):
+        spec = SovereigntyPolicySpec.model_validate({**library.base()["policy"], "action": action})
+        kinds = {m["kind"] for m in compile_policy("trial", spec, accelerators.shipped()).manifests}
+        assert kinds == {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}

@@ -23,7 +23,7 @@ def test_whole_quantities_are_read(text: Any, number: int) -> None:
     assert whole(text) == number
 
 
-@pytest.mark.parametrize("text", ["1.5", "-1", "500m", "", None, True, "8 ", "1e3", "0x8", "٣x", {}, "2K"])
+@pytest.mark.parametrize("text", ["1.5", "-1", "500m", "", None, True, "8 ", "1e-3", "0x8", "٣x", {}, "2K"])
 def test_anything_else_is_no_whole_quantity(text: Any) -> None:
     assert whole(text) is None
 
@@ -218,3 +218,15 @@ def test_a_child_tells_whose_it_is_and_how_far_it_is() -> None:
 def test_an_empty_child_is_nobodys(raw: dict[str, Any]) -> None:
     found = parse_child("Service", raw)
     assert (found.policy, found.model, found.owner_uid) == ("", "", "")
+
+
+@pytest.mark.parametrize(("text", "number"), [("1e3", 1000), ("2Ki", 2048), ("1.5k", 1500), ("1T", 10**12)])
+def test_quantities_are_read_in_every_form_that_the_api_server_keeps(text: str, number: int) -> None:
+    assert whole(text) == number
+
+
+def test_a_pod_whose_devices_cant_be_counted_leaves_nothing_free() -> None:
+    containers = [{"name": "c", "resources": {"limits": {"nvidia.com/gpu": "some"}}}]
+    found = parse_pod({"metadata": {"name": "p"}, "spec": {"containers": containers}})
+    assert found is not None
+    assert found.devices["nvidia.com/gpu"] >= 10**9

@@ -75,3 +75,15 @@ def test_other_labels_under_the_prefix_are_left_alone() -> None:
 
 def test_a_node_that_doesnt_take_pods_keeps_its_labels() -> None:
     assert changes(World(nodes=[ascend("a1", ready=False, labels=CERTIFIED)])) == {}
+
+
+def test_the_labels_of_a_node_stay_when_its_zone_cant_be_read() -> None:
+    world = World(nodes=[ascend("a1", labels=CERTIFIED)], zones=[zone(country="nowhere")])
+    assert changes(world) == {}
+
+
+def test_a_node_that_a_zone_which_cant_be_read_may_claim_is_not_certified_anew() -> None:
+    unreadable = zone("annex", country="nowhere", nodeSelector={"matchLabels": {SITE: "cyberjaya-1"}})
+    assert changes(World(zones=[zone(), unreadable])) == {}
+    certified = World(nodes=[ascend("a1", labels=CERTIFIED)], zones=[zone(), unreadable])
+    assert changes(certified) == {}

@@ -10,7 +10,7 @@ import yaml
 
 from daulat.placement.choice import choose
 from daulat.workload.manifests import KINDS, manifests
-from daulat.workload.pod import forbidden_settings
+from daulat.workload.pod import unusable_settings
 from tests.unit.world import (
     ASCEND,
     ASCEND_RESOURCE,
@@ -135,7 +135,7 @@ def test_a_setting_that_would_switch_a_hub_on_is_told(name: str) -> None:
     snapshot = on(ASCEND, env={name: "0", "FINE": "1"}).snapshot()
     decision = choose(the_model(snapshot), snapshot.governing("treasury"), snapshot)
     assert decision.chosen is not None
-    (sentence,) = forbidden_settings(the_model(snapshot), decision.chosen)
+    (sentence,) = unusable_settings(the_model(snapshot), decision.chosen)
     assert sentence.startswith(f'spec.accelerators["{ASCEND}"].env["{name}"]: ')
 
 

@@ -46,9 +46,9 @@ def kubectl(cluster: Cluster, user: str = "admin", groups: tuple[str, ...] = ())
     return Kubectl(str(ensure(announce)["kubectl"]), cluster.kubeconfig(user, groups))
 
 
-def helm(cluster: Cluster, *arguments: str) -> str:
-    """Run helm as admin and return what it prints; its own error is a ClusterError."""
-    environment = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig()), "HELM_NAMESPACE": NAMESPACE}
+def helm(kubeconfig: Path, *arguments: str) -> str:
+    """Run helm and return what it prints; its own error is a ClusterError."""
+    environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "HELM_NAMESPACE": NAMESPACE}
     command = [str(ensure(announce)["helm"]), *arguments]
     result = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=120)
     if result.returncode != 0:
@@ -59,7 +59,16 @@ def helm(cluster: Cluster, *arguments: str) -> str:
 def install(cluster: Cluster, *settings: str) -> None:
     """Install the chart, or bring it up to date."""
     # The Deployment would wait for a kubelet that isn't there: the operator runs as a process instead.
-    helm(cluster, "upgrade", "--install", "daulat", str(CHART), "--create-namespace", "--set=replicas=0", *settings)
+    helm(
+        cluster.kubeconfig(),
+        "upgrade",
+        "--install",
+        "daulat",
+        str(CHART),
+        "--create-namespace",
+        "--set=replicas=0",
+        *settings,
+    )
     admin = kubectl(cluster)
     poll("the kinds to be served", lambda: "sovereignmodels" in admin.run("api-resources", "--api-group=daulat.dev"))
 

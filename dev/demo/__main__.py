@@ -48,8 +48,12 @@ def _up(name: str) -> int:
     began = time.monotonic()
     _down(name)
     cluster = connect(name=name)
-    if cluster.kind == "existing" and "daulat" in helm(cluster, "list", "--all-namespaces", "--short").split():
-        raise ClusterError("that cluster has Daulat already, and the demo would change and remove it: choose another.")
+    if cluster.kind == "existing":
+        releases = helm(Path(os.environ["KUBECONFIG"]), "list", "--all-namespaces", "--short").split()
+        if "daulat" in releases:
+            raise ClusterError(
+                "that cluster has Daulat already, which the demo would change and remove: choose another."
+            )
     cluster.up(SCENARIO)
     announce("installing the chart")
     (_directory(name) / "installed").touch()
@@ -117,7 +121,7 @@ def _clear(cluster: Cluster) -> None:
             admin.run("delete", f"{kind}{suffix}", "-l", "daulat.dev/policy=confidential")
     for what in ("clusterrole", "clusterrolebinding"):
         admin.run("delete", what, "demo-node-ops", "demo-namespaces", "demo-scheduler", "--ignore-not-found")
-    helm(cluster, "uninstall", "daulat", "--ignore-not-found", f"--namespace={NAMESPACE}")
+    helm(cluster.kubeconfig(), "uninstall", "daulat", "--ignore-not-found", f"--namespace={NAMESPACE}")
 
 
 def _enforced(cluster: Cluster) -> bool:

@@ -72,7 +72,7 @@ def test_one_of_two_operators_leads_and_the_other_takes_over(own_world: World, s
 
 def test_an_operator_killed_at_any_moment_loses_nothing_and_leaves_nothing_over(own_world: World) -> None:
     world, operator = own_world, own_world.operator
-    chance = random.Random(20)  # noqa: S311 - the moments are to be the same in every run
+    chance = random.Random(20)
     policies = [unique("pol") for _ in range(3)]
     spaces = {policy: f"ns-{policy}" for policy in policies}
     # A model that was there before must not have a single pod rolled by what follows.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from dev.cluster import ClusterError
 from dev.deployment import poll
 
 from .test_admission import Stream
@@ -28,16 +31,13 @@ def test_with_the_operator_stopped_pods_are_still_refused_admitted_and_pinned(ow
     assert world.get("node", spec["nodeName"])["metadata"]["labels"][PREFIX + "site"] == "cyberjaya-1"
     # A model waits until the operator is back: nothing runs in the meantime that nobody has judged.
     world.admin.apply([model_manifest("m", namespace)])
-    # Both the guards of nodes and of namespaces need nobody either.
+    # The guard of namespaces needs nobody either.
     mallory = world.grant(
         unique("mallory"), {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "patch"]}
     )
     patch = {"metadata": {"name": namespace, "labels": {"daulat.dev/data-class": None}}}
-    try:
+    with pytest.raises(ClusterError, match="MGD-13"):
         mallory.run("patch", "namespace", namespace, "--type=merge", f"--patch={json.dumps(patch)}")
-        raise AssertionError("the namespace was taken out of its policy")
-    except Exception as refused:  # noqa: BLE001 - whatever it was, its words decide
-        assert "MGD-13" in str(refused)
 
     # What happens to the record meanwhile is caught up with: another policy, an edit, a deletion.
     late = unique("late")
@@ -61,7 +61,7 @@ def test_no_violating_pod_slips_in_while_the_api_server_restarts(own_world: Worl
     pid = world.operator.pid
     streams = [Stream(world, policy, namespace) for _ in range(3)]
     with streams[0], streams[1], streams[2]:
-        for kill in (True, True, False):
+        for kill in (True, False):
             before = [s.refused for s in streams]
             world.cluster.restart_apiserver(kill=kill)
             poll(
@@ -69,6 +69,8 @@ def test_no_violating_pod_slips_in_while_the_api_server_restarts(own_world: Worl
                 lambda b=before: all(s.refused > n + 5 for s, n in zip(streams, b, strict=True)),
             )  # type: ignore[misc]
     assert [s.let_in for s in streams] == [[], [], []]
+    # An answer may have been lost; a pod would be there.
+    assert not [p for p in world.pods(namespace) if p["metadata"]["name"].startswith("bad-")]
     assert all(s.unanswered for s in streams), "the API server was never away"
     # The operator went through all of that as one process, and hears what happens next.
     assert world.operator.pid == pid

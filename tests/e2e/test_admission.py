@@ -230,7 +230,7 @@ class Stream:
         self._thread.join(60)
 
     def _run(self) -> None:
-        violating = [
+        violating: list[dict[str, Any]] = [
             {"nodeName": "sg-gpu-1"},
             {"containers": _container(image=ELSEWHERE)},
             {"containers": _container(resources={"limits": {"amd.com/gpu": "1"}})},
@@ -288,7 +288,7 @@ def test_no_violating_pod_slips_in_while_a_policy_is_edited(world: World) -> Non
                 def proved(before: str = before) -> bool:
                     status = world.get("sovereigntypolicy", policy)["status"]
                     enforced = next(c for c in status["conditions"] if c["type"] == "Enforced")
-                    return status["revision"] != before and enforced["status"] == "True"
+                    return bool(status["revision"] != before and enforced["status"] == "True")
 
                 poll("the new revision to be proved", proved)
                 # A label that has nothing to do with the policy goes on and off meanwhile.

@@ -70,6 +70,17 @@ def test_the_admin_of_a_namespace_can_not_take_it_out_of_its_policy(world: World
     world.remove(namespace, policy)
 
 
+def _there(world: World, kind: str, name: str, namespace: str = "", uid: str = "") -> None:
+    """Wait until there is such an object, another one than that of the uid."""
+
+    def again() -> bool:
+        return (
+            world.exists(kind, name, namespace) and world.get(kind, name, namespace=namespace)["metadata"]["uid"] != uid
+        )
+
+    poll(f"a new {kind} {name}", again)
+
+
 def _repaired(world: World, kind: str, name: str, seconds: float = 20) -> None:
     """Wait until the object is there and its spec is what the operator made of it."""
 
@@ -95,9 +106,7 @@ def test_what_a_policy_was_compiled_to_is_repaired_within_seconds(world: World) 
         for kind in kinds:
             uid = world.get(kind, name)["metadata"]["uid"]
             world.admin.run("delete", kind, name)
-            poll(
-                "a new one", lambda k=kind, u=uid: world.exists(k, name) and world.get(k, name)["metadata"]["uid"] != u
-            )  # type: ignore[misc]
+            _there(world, kind, name, uid=uid)
             poll("the policy to refuse", refuses, 10)
         never = '[{"op": "add", "path": "/spec/matchConditions/-", "value": {"name": "never", "expression": "false"}}]'
         world.admin.run("patch", kinds[0], name, "--type=json", f"--patch={never}")
@@ -108,7 +117,7 @@ def test_what_a_policy_was_compiled_to_is_repaired_within_seconds(world: World) 
         pin = f"{policy}.pin.daulat.dev"
         for kind in ("mutatingadmissionpolicy", "mutatingadmissionpolicybinding"):
             world.admin.run("delete", kind, pin)
-            poll("a new one", lambda k=kind: world.exists(k, pin))  # type: ignore[misc]
+            _there(world, kind, pin)
 
         def pinned() -> bool:
             return world.refusal(pod_manifest("p", namespace), "--dry-run=server") == ""
@@ -120,10 +129,7 @@ def test_a_harmed_binding_of_bindings_is_repaired_too(world: World) -> None:
     with world.governed() as (policy, _):
         for guard in ("bindings", "models", "settings"):
             world.admin.run("delete", "validatingadmissionpolicybinding", f"{policy}.{guard}.daulat.dev")
-            poll(
-                "a new one",
-                lambda g=guard: world.exists("validatingadmissionpolicybinding", f"{policy}.{g}.daulat.dev"),
-            )  # type: ignore[misc]
+            _there(world, "validatingadmissionpolicybinding", f"{policy}.{guard}.daulat.dev")
 
 
 def test_what_a_model_was_rendered_to_is_repaired(world: World) -> None:
@@ -135,7 +141,7 @@ def test_what_a_model_was_rendered_to_is_repaired(world: World) -> None:
             if not world.exists(kind, "m", namespace):
                 continue
             world.admin.run("delete", kind, "m", "-n", namespace)
-            poll(f"a new {kind}", lambda k=kind: world.exists(k, "m", namespace))  # type: ignore[misc]
+            _there(world, kind, "m", namespace)
         world.admin.run(
             "patch", "networkpolicy", "m", "-n", namespace, "--type=merge", '--patch={"spec": {"egress": [{}]}}'
         )

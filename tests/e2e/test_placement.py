@@ -145,6 +145,13 @@ def test_the_template_of_a_controller_is_not_changed_by_the_pin(world: World) ->
         assert "nodeSelector" in world.pods(namespace)[0]["spec"]
 
 
+@pytest.fixture(scope="module")
+def policy(world: World) -> Iterator[str]:
+    """A policy for the tests of nodes, which don't change it."""
+    with world.governed() as (name, _):
+        yield name
+
+
 @pytest.fixture
 def nodes(world: World) -> Iterator[list[str]]:
     """Names of nodes that a test adds; they are gone after it."""
@@ -172,62 +179,62 @@ def _wait_zone(world: World, node: str, zone: str | None) -> None:
 
 
 def test_a_node_without_a_site_is_never_eligible_and_becomes_so_once_somebody_vouches(
-    world: World, nodes: list[str]
+    world: World, policy: str, nodes: list[str]
 ) -> None:
-    with world.governed() as (policy, _):
-        stranger, vouched = _add(world, nodes, region="my-central"), _add(world, nodes, site="cyberjaya-1")
-        _wait_zone(world, vouched, "cyberjaya-1")
-        poll("the vouched node to be eligible", lambda: _labels(world, vouched).get(policy) == "eligible")
-        # The stranger was added first, so it has been judged by now.
-        assert _labels(world, stranger) == {}
-        world.admin.run("label", "node", stranger, f"{PREFIX}site=cyberjaya-1")
-        poll("the stranger to be eligible", lambda: _labels(world, stranger).get(policy) == "eligible")
-        world.admin.run("label", "node", stranger, f"{PREFIX}site-")
-        poll("the stranger to be nothing again", lambda: _labels(world, stranger) == {})
+    stranger, vouched = _add(world, nodes, region="my-central"), _add(world, nodes, site="cyberjaya-1")
+    _wait_zone(world, vouched, "cyberjaya-1")
+    poll("the vouched node to be eligible", lambda: _labels(world, vouched).get(policy) == "eligible")
+    # The stranger was added first, so it has been judged by now.
+    assert _labels(world, stranger) == {}
+    world.admin.run("label", "node", stranger, f"{PREFIX}site=cyberjaya-1")
+    poll("the stranger to be eligible", lambda: _labels(world, stranger).get(policy) == "eligible")
+    world.admin.run("label", "node", stranger, f"{PREFIX}site-")
+    poll("the stranger to be nothing again", lambda: _labels(world, stranger) == {})
 
 
-def test_a_node_that_two_zones_claim_is_eligible_for_nobody_until_one_lets_go(world: World, nodes: list[str]) -> None:
+def test_a_node_that_two_zones_claim_is_eligible_for_nobody_until_one_lets_go(
+    world: World, policy: str, nodes: list[str]
+) -> None:
     first, second = unique("zone"), unique("zone")
     site = {"matchLabels": {f"{PREFIX}site": first}}
-    with world.governed() as (policy, _):
-        world.admin.apply([zone_manifest(first)])
-        node = _add(world, nodes, site=first)
-        poll("the node to be eligible", lambda: _labels(world, node).get(policy) == "eligible")
-        world.admin.apply([zone_manifest(second, nodeSelector=site)])
-        poll("the node to lose its labels", lambda: _labels(world, node) == {"site": first})
-        for zone in (first, second):
-            told = world.wait_condition("sovereignzone", zone, "Certified", "False")
-            assert told["reason"] == "NodesInConflict"
-            assert f"{node} is claimed by zones" in told["message"]
-        world.admin.run("delete", "sovereignzone", second)
-        poll("the node to be eligible again", lambda: _labels(world, node).get(policy) == "eligible")
-        world.wait_condition("sovereignzone", first, "Certified", "True")
-        world.admin.run("delete", "sovereignzone", first)
-        poll("the node to be nobody's", lambda: _labels(world, node) == {"site": first})
-
-
-def test_a_node_whose_region_contradicts_the_record_is_not_eligible(world: World, nodes: list[str]) -> None:
-    zone = unique("zone")
-    with world.governed() as (policy, _):
-        world.admin.apply([zone_manifest(zone, regions=["my-central"])])
-        good, bad = _add(world, nodes, zone, "my-central"), _add(world, nodes, zone, "sg")
-        poll("the good node to be eligible", lambda: _labels(world, good).get(policy) == "eligible")
+    world.admin.apply([zone_manifest(first)])
+    node = _add(world, nodes, site=first)
+    poll("the node to be eligible", lambda: _labels(world, node).get(policy) == "eligible")
+    world.admin.apply([zone_manifest(second, nodeSelector=site)])
+    poll("the node to lose its labels", lambda: _labels(world, node) == {"site": first})
+    for zone in (first, second):
         told = world.wait_condition("sovereignzone", zone, "Certified", "False")
-        assert f"{bad} contradicts zone {zone}: its region is sg" in told["message"]
-        assert _labels(world, bad) == {"site": zone}
-        world.admin.run("label", "node", bad, "topology.kubernetes.io/region=my-central", "--overwrite")
-        poll("the other node to be eligible", lambda: _labels(world, bad).get(policy) == "eligible")
-        world.admin.run("delete", "sovereignzone", zone)
+        assert told["reason"] == "NodesInConflict"
+        assert f"{node} is claimed by zones" in told["message"]
+    world.admin.run("delete", "sovereignzone", second)
+    poll("the node to be eligible again", lambda: _labels(world, node).get(policy) == "eligible")
+    world.wait_condition("sovereignzone", first, "Certified", "True")
+    world.admin.run("delete", "sovereignzone", first)
+    poll("the node to be nobody's", lambda: _labels(world, node) == {"site": first})
 
 
-def test_a_device_that_nobody_approved_makes_a_node_ineligible(world: World, nodes: list[str]) -> None:
-    with world.governed() as (policy, _):
-        node = _add(world, nodes, site="cyberjaya-1")
-        poll("the node to be eligible", lambda: _labels(world, node).get(policy) == "eligible")
-        patch = '{"status": {"capacity": {"example.com/npu": "1"}, "allocatable": {"example.com/npu": "1"}}}'
-        world.admin.run("patch", "node", node, "--subresource=status", "--type=merge", f"--patch={patch}")
-        poll("the node to lose its label", lambda: policy not in _labels(world, node))
-        assert _labels(world, node)["zone"] == "cyberjaya-1"
+def test_a_node_whose_region_contradicts_the_record_is_not_eligible(
+    world: World, policy: str, nodes: list[str]
+) -> None:
+    zone = unique("zone")
+    world.admin.apply([zone_manifest(zone, regions=["my-central"])])
+    good, bad = _add(world, nodes, zone, "my-central"), _add(world, nodes, zone, "sg")
+    poll("the good node to be eligible", lambda: _labels(world, good).get(policy) == "eligible")
+    told = world.wait_condition("sovereignzone", zone, "Certified", "False")
+    assert f"{bad} contradicts zone {zone}: its region is sg" in told["message"]
+    assert _labels(world, bad) == {"site": zone}
+    world.admin.run("label", "node", bad, "topology.kubernetes.io/region=my-central", "--overwrite")
+    poll("the other node to be eligible", lambda: _labels(world, bad).get(policy) == "eligible")
+    world.admin.run("delete", "sovereignzone", zone)
+
+
+def test_a_device_that_nobody_approved_makes_a_node_ineligible(world: World, policy: str, nodes: list[str]) -> None:
+    node = _add(world, nodes, site="cyberjaya-1")
+    poll("the node to be eligible", lambda: _labels(world, node).get(policy) == "eligible")
+    patch = '{"status": {"capacity": {"example.com/npu": "1"}, "allocatable": {"example.com/npu": "1"}}}'
+    world.admin.run("patch", "node", node, "--subresource=status", "--type=merge", f"--patch={patch}")
+    poll("the node to lose its label", lambda: policy not in _labels(world, node))
+    assert _labels(world, node)["zone"] == "cyberjaya-1"
 
 
 def test_the_label_of_a_deleted_policy_stays_while_a_pod_is_pinned_to_it(world: World) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from daulat.api import reasons
 from daulat.facts.declared import Malformed
 from daulat.facts.ref import Ref
-from daulat.facts.snapshot import Snapshot
+from daulat.facts.snapshot import Exemption, Snapshot
 
 from .conditions import told, write
 from .effects import Outcome
+
+RECHECK = 30.0
+"""Seconds after which the clock is read again at the latest: it may be set."""
 
 
 def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
@@ -26,4 +31,11 @@ def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
         message = f"until {exemption.spec.expiry}, for {', '.join(exemption.spec.namespaces)}"
         active = told(reasons.ACTIVE, True, reasons.IN_FORCE, message)
     effects = write(ref, exemption.uid, exemption.generation, exemption.status, [active], {}, now)
-    return Outcome(tuple(effects), 30.0 if active.status == "True" else None)
+    return Outcome(tuple(effects), _until_expiry(exemption, now) if active.status == "True" else None)
+
+
+def _until_expiry(exemption: Exemption | Malformed, now: float) -> float | None:
+    if isinstance(exemption, Malformed):
+        return None
+    left = datetime.fromisoformat(exemption.spec.expires_at).timestamp() - now
+    return min(max(left, 0.0) + 0.1, RECHECK)

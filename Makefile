@@ -21,7 +21,7 @@ demo-down: $(VENV)/ready ## Remove the demo's cluster
 
 test: lint type layers verify ## Everything: lint, types, layers, generated files, unit and end-to-end tests
 	@$(PY) -m dev.cluster build
-	@$(PY) -m pytest tests
+	@$(PY) -m pytest tests/unit tests/e2e
 
 unit: $(VENV)/ready ## Unit tests alone (seconds)
 	@$(PY) -m pytest tests/unit

@@ -44,11 +44,14 @@ class Informer:
     async def resync(self, done: Callable[[], None]) -> None:
         """List every kind now and then, for ever."""
         while True:
-            heard = self._heard.copy()
             await asyncio.sleep(RESYNC)
-            for resource in WATCHED:
-                await self._list(resource, heard)
+            await self.relist()
             done()
+
+    async def relist(self) -> None:
+        """List every kind once more, and note which watches said nothing of what that brought."""
+        for resource in WATCHED:
+            await self._list(resource, heard=self._heard.pop(resource.kind, 0))
 
     def take(self, kind: str, type_: str | None, raw: dict[str, Any]) -> None:
         """Take a watch event in. An object that trips a defect here is told by its name; the others go on."""
@@ -66,8 +69,8 @@ class Informer:
         """Return the kinds whose watch is dead."""
         return sorted(kind for kind, times in self._deaf.items() if times >= DEAF)
 
-    async def _list(self, resource: Resource, heard: Counter[str] | None = None) -> bool:
-        """List a kind. After the start, ``heard`` says how many events there had been at the list before."""
+    async def _list(self, resource: Resource, heard: int | None = None) -> bool:
+        """List a kind. After the start, ``heard`` says how many events there were since the list before."""
         kind = resource.kind
         try:
             items, version = await self._client.list(resource)
@@ -77,8 +80,7 @@ class Informer:
         changed = self._store.replace(kind, items, version)
         if heard is not None:
             metrics.MISSED.labels(kind).inc(len(changed))
-            silent = self._heard[kind] == heard[kind]
-            self._deaf[kind] = self._deaf[kind] + 1 if changed and silent else 0
+            self._deaf[kind] = self._deaf[kind] + 1 if changed and not heard else 0
         for ref in changed:
             self._changed(ref)
         return True

@@ -116,7 +116,7 @@ class Operator:
     async def _work(self) -> None:
         while True:
             key = await self._queue.get()
-            metrics.QUEUE.set(len(self._queue))
+            metrics.QUEUE.set(self._queue.due())
             with metrics.DURATION.labels(key.kind).time():
                 try:
                     await self._pass(key)

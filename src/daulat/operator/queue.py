@@ -22,8 +22,10 @@ class Queue:
         self._failures: dict[Ref, int] = {}
         self._wake = asyncio.Event()
 
-    def __len__(self) -> int:
-        return len(self._due)
+    def due(self) -> int:
+        """Return how many keys wait for the worker; those that wait for their time don't count."""
+        now = asyncio.get_running_loop().time()
+        return sum(at <= now for at in self._due.values())
 
     def add(self, key: Ref, delay: float = 0.0) -> None:
         """Ask for the key, now or after a delay in seconds. The earlier of two askings counts."""

@@ -178,6 +178,15 @@ def test_only_one_holds_a_lock_and_the_other_says_that_it_waits(tmp_path: Path) 
     assert not lock.exists()
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT interrupt, as at a terminal: a shell that starts something in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_waits_for_the_end_of_the_block() -> None:
     finished = []
 

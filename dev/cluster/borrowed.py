@@ -6,6 +6,7 @@ We have no authority that such a cluster trusts, so other users are impersonated
 from __future__ import annotations
 
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -22,7 +23,7 @@ from dev.cluster.pki import write_private
 from dev.cluster.scenario import load, node_manifests
 
 
-class BorrowedCluster:
+class BorrowedCluster(ABC):
     """A cluster that is reached by an administrator's kubeconfig; subclasses say where it comes from."""
 
     kind = ""
@@ -33,13 +34,13 @@ class BorrowedCluster:
         self._directory = state.directory(name)
         self._say = say
 
+    @abstractmethod
     def acquire(self) -> bytes:
         """Make the cluster exist, and return an administrator's kubeconfig for it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def release(self) -> None:
         """Undo `acquire`."""
-        raise NotImplementedError
 
     def source(self) -> str:
         """Where the kubeconfig came from, if from a file that is to be read again."""

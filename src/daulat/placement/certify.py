@@ -24,7 +24,7 @@ def certify(node: Node, snapshot: Snapshot) -> dict[str, str | None]:
         if isinstance(policy, Malformed):
             continue  # What it allows can't be told: its labels stay as they are, and so does what admission enforces.
         wanted[eligible_label(name)] = None if ineligible(node, policy, snapshot) else ELIGIBLE
-    for label in left_over(snapshot).get(node.name, ()):
+    for label in _of_nobody(node, snapshot):
         # It stays while a pod is pinned to it: a kubelet restart would end that pod.
         if label not in snapshot.pins:
             wanted[label] = None

@@ -55,7 +55,11 @@ class SovereigntyExemptionSpec(Spec):
 
     def expired(self, now: float) -> bool:
         """Say whether it is over at this time, in seconds since the epoch."""
-        return datetime.fromisoformat(self.expires_at).timestamp() <= now
+        return self.seconds_left(now) <= 0
+
+    def seconds_left(self, now: float) -> float:
+        """Return how long it still holds at this time, in seconds since the epoch."""
+        return datetime.fromisoformat(self.expires_at).timestamp() - now
 
 
 class SovereigntyExemptionStatus(ConditionedStatus):

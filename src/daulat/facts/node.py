@@ -29,7 +29,7 @@ class Node:
     ready: bool
     schedulable: bool
     tolerated: bool
-    """Whether pods without special tolerations may run on it."""
+    """Whether pods that tolerate no more than the devices they ask for may run on it."""
 
     @property
     def takes_pods(self) -> bool:
@@ -50,7 +50,12 @@ def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
         if count:
             devices[name] = count
     conditions = {c.get("type"): c.get("status") for c in status.get("conditions") or ()}
-    taints = [t for t in spec.get("taints") or () if t.get("effect") in ("NoSchedule", "NoExecute")]
+    # A taint that is named after a device keeps away pods that don't ask for it; those of models do, and tolerate it.
+    taints = [
+        t
+        for t in spec.get("taints") or ()
+        if t.get("effect") in ("NoSchedule", "NoExecute") and t.get("key") not in devices
+    ]
     return Node(
         name=str(meta.get("name", "")),
         labels=FrozenDict(meta.get("labels") or {}),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from daulat.api import reasons
 from daulat.facts.declared import Malformed
 from daulat.facts.ref import Ref
@@ -37,5 +35,4 @@ def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
 def _until_expiry(exemption: Exemption | Malformed, now: float) -> float | None:
     if isinstance(exemption, Malformed):
         return None
-    left = datetime.fromisoformat(exemption.spec.expires_at).timestamp() - now
-    return min(max(left, 0.0) + 0.1, RECHECK)
+    return min(max(exemption.spec.seconds_left(now), 0.0) + 0.1, RECHECK)

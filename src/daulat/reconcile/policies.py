@@ -67,7 +67,15 @@ def reconcile_policy(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     obstacle = snapshot.obstacles.get(ref)
     conditions = [enforced, _compiled_condition(result, obstacle), _scope(policy)]
     effects += write(ref, policy.uid, policy.generation, policy.status, conditions, fields, now)
-    return Outcome(tuple(effects), requeue if requeue is not None else RECHECK)
+    return Outcome(
+        tuple(effects), min([requeue if requeue is not None else RECHECK, *_expiries(policy, snapshot, now)])
+    )
+
+
+def _expiries(policy: Policy, snapshot: Snapshot, now: float) -> list[float]:
+    """Return in how many seconds each exemption in force ends: the policy is compiled without it then."""
+    own = [e.spec for e in snapshot.exemptions.values() if isinstance(e, Declared) and e.spec.policy == policy.name]
+    return [spec.seconds_left(now) + 0.1 for spec in own if not spec.expired(now)]
 
 
 def _refuse(ref: Ref, policy: Policy | Malformed, reason: str, message: str, now: float) -> Outcome:

@@ -35,6 +35,8 @@ def template(model: Model, chosen: Chosen, policies: Sequence[str]) -> Manifest:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "terminationGracePeriodSeconds": 60,
+        # Accelerator nodes are often tainted with the resource's name, to keep other pods away.
+        "tolerations": [{"key": chosen.resource, "operator": "Exists"}],
         "containers": [_container(model, chosen, data)],
         "volumes": _volumes(model),
     }

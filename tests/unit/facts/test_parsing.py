@@ -230,3 +230,15 @@ def test_a_pod_whose_devices_cant_be_counted_leaves_nothing_free() -> None:
     found = parse_pod({"metadata": {"name": "p"}, "spec": {"containers": containers}})
     assert found is not None
     assert found.devices["nvidia.com/gpu"] >= 10**9
+
+
+def test_a_taint_that_is_named_after_a_device_keeps_no_model_away() -> None:
+    raw = node("n", devices={NVIDIA_RESOURCE: "8"})
+    raw["spec"]["taints"] = [{"key": NVIDIA_RESOURCE, "effect": "NoSchedule"}]
+    found = parse_node(raw)
+    assert isinstance(found, Node)
+    assert found.takes_pods
+    raw["spec"]["taints"].append({"key": "maintenance", "effect": "NoSchedule"})
+    found = parse_node(raw)
+    assert isinstance(found, Node)
+    assert not found.takes_pods

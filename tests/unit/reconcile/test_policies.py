@@ -201,3 +201,10 @@ def test_a_selector_over_labels_that_anybody_may_write_is_told() -> None:
 
 def test_a_refused_manifest_is_told() -> None:
     assert condition(run(World(obstacles={REF: "no"})), "Compiled") == ("False", "ApplyFailed")
+
+
+def test_a_policy_is_compiled_again_as_soon_as_its_exemption_ends() -> None:
+    soon = World(exemptions=[exemption(controls=["USE-04"], expiresAt="2027-01-15T08:00:05Z")])
+    after = run(soon, NOW).requeue_after
+    assert after is not None
+    assert after < 6

@@ -87,6 +87,7 @@ def test_accelerators_differ_in_their_own_parts_alone() -> None:
         "/containers/engine/command",
         "/containers/engine/resources",
         "/affinity",
+        "/tolerations",
         "/env/PYTORCH_NPU",
     )
     assert [p for p in different if not any(part in p for part in allowed)] == []
@@ -150,7 +151,9 @@ def test_the_pod_is_restricted() -> None:
         "capabilities": {"drop": ["ALL"]},
     }
     assert pod["automountServiceAccountToken"] is False
-    assert not {"hostNetwork", "hostPID", "hostIPC", "nodeName", "runtimeClassName", "tolerations"} & set(pod)
+    assert not {"hostNetwork", "hostPID", "hostIPC", "nodeName", "runtimeClassName"} & set(pod)
+    # It tolerates the taint of the accelerator that it asks for, and no other.
+    assert pod["tolerations"] == [{"key": "huawei.com/Ascend910", "operator": "Exists"}]
     assert not any("hostPath" in v for v in pod["volumes"])
 
 

@@ -14,7 +14,7 @@ from daulat.facts.declared import Declared
 from daulat.facts.ref import Ref
 from daulat.facts.store import Store
 from daulat.reconcile.dispatch import concerned, everything, reconcile
-from daulat.reconcile.effects import Apply
+from daulat.reconcile.effects import Apply, Delete
 
 from . import metrics
 from .client import ApiError, Client
@@ -139,7 +139,8 @@ class Operator:
         outcome = reconcile(key, self._store.snapshot(), time.time())
         refusal: str | None = None
         for effect in outcome.effects:
-            if refusal is not None and isinstance(effect, Apply):
+            # Where something new was refused, nothing old is taken away: what was in force stays in force.
+            if refusal is not None and isinstance(effect, Apply | Delete):
                 continue
             try:
                 await self._executor.run(effect)

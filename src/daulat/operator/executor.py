@@ -29,7 +29,7 @@ class NameTaken(Exception):
 
 
 class NotLeader(Exception):
-    """This replica may not write any more."""
+    """This replica may not write now."""
 
 
 class Executor:

@@ -21,6 +21,8 @@ log = logging.getLogger("daulat.lease")
 DURATION = 20.0
 """Seconds for which a Lease is good after its last renewal."""
 RENEW = 4.0
+RETRY = 1.0
+"""Seconds between tries to renew while the Lease isn't good."""
 DEADLINE = DURATION - TIMEOUT - 1
 """Seconds since the last renewal after which nothing is begun: what was begun ends within a request's time-out."""
 
@@ -34,6 +36,7 @@ class Lease:
         self._meta = {"name": name, "namespace": namespace}
         self._renewed = float("-inf")
         self._seen: tuple[str, float] = ("", time.monotonic())
+        self._taken = False
 
     def held(self) -> bool:
         """Whether this replica may begin a write."""
@@ -47,11 +50,20 @@ class Lease:
         log.info("leading", extra={"identity": self._identity})
 
     async def keep(self) -> None:
-        """Renew until that fails for too long; then return, and the process must end."""
-        while self.held():
-            await asyncio.sleep(RENEW)
+        """Renew until another replica has the Lease; then return, and the process must end.
+
+        While the API server is away nobody can take it, so a replica that couldn't renew in time goes on where it was
+        once it can. Until then it isn't held, and nothing is begun.
+        """
+        while not self._taken:
+            await asyncio.sleep(RENEW if self.held() else RETRY)
             await self._try()
-        metrics.LEADER.set(0)
+            metrics.LEADER.set(self.held())
+
+    async def good(self) -> None:
+        """Wait until this replica may begin a write."""
+        while not self.held():
+            await asyncio.sleep(RETRY / 4)
 
     async def release(self) -> None:
         """Give the Lease back, so that another replica needn't wait for it to run out."""
@@ -72,6 +84,7 @@ class Lease:
 
     async def _try(self) -> bool:
         started = time.monotonic()
+        self._taken = False
         try:
             live = await self._client.get(self._path)
             if live is None:
@@ -84,6 +97,7 @@ class Lease:
                     "PUT", self._path, self._body(live["metadata"], spec if same else {}, transitions)
                 )
             else:
+                self._taken = True
                 return False
         except (ApiError, OSError, TimeoutError) as error:
             log.warning("could not renew the lease", extra={"error": str(error)[:200]})

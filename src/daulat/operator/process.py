@@ -46,6 +46,7 @@ class Operator:
         self._store = Store(options.namespace)
         self._queue = Queue()
         self._lease = Lease(client, options.namespace, options.identity)
+        self._leads = False
         self._executor = Executor(client, self._store, self._lease.held, time.time, options.identity)
         self._informer = Informer(client, self._store, self._ask)
         self._failure: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -87,12 +88,13 @@ class Operator:
         return "unreachable"
 
     def _ask(self, changed: Ref) -> None:
-        if self._lease.held():
+        # Not whether the Lease is good just now: what is heard while it can't be renewed is due once it is.
+        if self._leads:
             for key in concerned(changed, self._store.snapshot()):
                 self._queue.add(key)
 
     def _ask_all(self) -> None:
-        if self._lease.held():
+        if self._leads:
             for key in everything(self._store.snapshot()):
                 self._queue.add(key)
 
@@ -100,6 +102,7 @@ class Operator:
         """Wait for the facts and the Lease, then reconcile until the Lease is lost."""
         await self._informer.synced.wait()
         await self._lease.acquire()
+        self._leads = True
         self._ask_all()
         worker = asyncio.create_task(self._work())
         keeper = asyncio.create_task(self._lease.keep())
@@ -116,12 +119,13 @@ class Operator:
     async def _work(self) -> None:
         while True:
             key = await self._queue.get()
+            await self._lease.good()
             metrics.QUEUE.set(self._queue.due())
             with metrics.DURATION.labels(key.kind).time():
                 try:
                     await self._pass(key)
                 except NotLeader:
-                    return
+                    self._queue.add(key)
                 except (ApiError, OSError, TimeoutError) as error:
                     pause = self._queue.failed(key)
                     metrics.RECONCILES.labels(key.kind, "error").inc()

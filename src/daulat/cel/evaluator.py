@@ -13,25 +13,11 @@ from cel_expr_python.ext import ext_strings
 from daulat.api.kinds import Manifest
 
 from .functions import extension
+from .request import Request, activation
 
-_ROOTS = ("object", "oldObject", "request", "authorizer", "variables")
+__all__ = ["Request", "Verdict", "evaluate", "evaluate_all", "matches_resource"]
 
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked of the API server, as an admission policy sees it."""
-
-    object: Manifest
-    old_object: Manifest | None = None
-    operation: str = "CREATE"
-    resource: str = "pods"
-    group: str = ""
-    version: str = "v1"
-    namespace: str = ""
-    user: str = ""
-    user_groups: tuple[str, ...] = ()
-    allowed: frozenset[str] = frozenset()
-    """GROUP/RESOURCE/VERB that the user is authorized for."""
+_ROOTS = ("object", "oldObject", "namespaceObject", "request", "authorizer", "variables")
 
 
 @dataclass(frozen=True)
@@ -41,7 +27,9 @@ class Verdict:
     allowed: bool
     message: str = ""
     error: bool = False
-    """The policy couldn't be evaluated, so it refuses."""
+    """The policy couldn't be evaluated, so it refuses. The API server refuses too, in words of its own."""
+    violations: tuple[str, ...] = ()
+    """What the policy's variable of that name holds: one message a violation. Empty after an error."""
 
 
 @cache
@@ -70,14 +58,16 @@ def matches_resource(policy: Manifest, request: Request) -> bool:
 def evaluate(policy: Manifest, request: Request) -> Verdict:
     """Return the verdict of one ValidatingAdmissionPolicy on a request that it matches."""
     try:
-        data = _activation(request)
+        data = {**activation(request), "variables": {}}
         spec = policy["spec"]
         if not all(_value(c["expression"], data) is True for c in spec.get("matchConditions", ())):
             return Verdict(True)
         data["variables"] = _variables(spec.get("variables", ()), data)
         for validation in spec["validations"]:
             if _value(validation["expression"], data) is not True:
-                return Verdict(False, _message(spec, validation, data))
+                told = data["variables"].get("violations")
+                found = tuple(map(str, told)) if isinstance(told, list) else ()
+                return Verdict(False, _message(spec, validation, data), violations=found)
     except (RuntimeError, ValueError, TypeError, KeyError) as error:
         return Verdict(False, f"the policy could not be evaluated: {error}", error=True)
     return Verdict(True)
@@ -110,33 +100,3 @@ def _value(expression: str, data: Mapping[str, Any]) -> Any:
     if result.type() == cel.Type.ERROR:
         raise ValueError(str(result.plain_value()))
     return result.plain_value()
-
-
-def _activation(request: Request) -> dict[str, Any]:
-    resource, _, subresource = request.resource.partition("/")
-    return {
-        "object": _as_stored(request.object),
-        "oldObject": _as_stored(request.old_object),
-        "request": {
-            "operation": request.operation,
-            "namespace": request.namespace,
-            "resource": {"group": request.group, "version": request.version, "resource": resource},
-            "subResource": subresource,
-            "dryRun": False,
-            "userInfo": {"username": request.user, "groups": list(request.user_groups)},
-        },
-        "authorizer": {"allowed": sorted(request.allowed)},
-        "variables": {},
-    }
-
-
-def _as_stored(value: Any) -> Any:
-    """Leave out nulls, as the API server does when it decodes an object: a field that is null isn't there."""
-    if isinstance(value, str) and "\0" in value:
-        # cel-expr-python 0.1.3 would judge only what stands before it, and the API server judges all.
-        raise ValueError(f"{value!r} holds a NUL character")
-    if isinstance(value, Mapping):
-        return {_as_stored(key): _as_stored(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [_as_stored(item) for item in value]
-    return value

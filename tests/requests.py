@@ -7,6 +7,7 @@ from typing import Any
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.admission.policy import compile_policy
 from daulat.api.policy import SovereigntyPolicySpec
+from daulat.api.zone import SovereignZoneSpec
 from daulat.catalog import accelerators
 from daulat.cel.evaluator import Request
 from daulat.controls import library
@@ -34,11 +35,18 @@ def policy_of(example: Example) -> SovereigntyPolicySpec:
     return SovereigntyPolicySpec.model_validate(merge(library.base()["policy"], example.policy))
 
 
+def zones_of(example: Example) -> dict[str, SovereignZoneSpec]:
+    """Return the specs of the zones that there are, by name."""
+    raw = merge(library.base()["zones"], example.zones)
+    return {name: SovereignZoneSpec.model_validate(spec) for name, spec in raw.items()}
+
+
 def manifests_of(control: Control, example: Example) -> list[dict[str, Any]]:
     """Return the compiled policy, or the cluster's guards, that judge the example."""
     if library.guards()[control.guard].scope == "cluster":
         return compile_cluster_guards()
-    return list(compile_policy("confidential", policy_of(example), accelerators.shipped()).manifests)
+    spec, zones = policy_of(example), zones_of(example)
+    return list(compile_policy("confidential", spec, accelerators.shipped(), zones=zones).manifests)
 
 
 def request_of(control: Control, example: Example) -> Request:

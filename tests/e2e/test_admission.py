@@ -177,7 +177,8 @@ def _exemption(policy: str, namespace: str, until: datetime) -> dict[str, Any]:
         "controls": ["STO-07"],
         "namespaces": [namespace],
         "reason": "the mirror moves this week",
-        "approvedBy": [{"name": "Data Protection Officer", "reference": "CHG-1"}],
+        "requestedBy": "kubernetes-admin",
+        "approvals": [{"user": "data-protection-officer", "reference": "CHG-1"}],
         "expiresAt": until.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     head = {"apiVersion": "daulat.dev/v1alpha1", "kind": "SovereigntyExemption"}

@@ -32,7 +32,8 @@ def _exemption() -> dict[str, Any]:
         "controls": ["STO-07"],
         "namespaces": ["treasury"],
         "reason": "the mirror moves this week",
-        "approvedBy": [{"name": "Data Protection Officer", "reference": "CHG-1"}],
+        "requestedBy": "kubernetes-admin",
+        "approvals": [{"user": "data-protection-officer", "reference": "CHG-1"}],
         "expiresAt": "2031-01-01T00:00:00Z",
     }
     head = {"apiVersion": "daulat.dev/v1alpha1", "kind": "SovereigntyExemption"}
@@ -86,7 +87,7 @@ CASES = [
     ("AcceleratorProfile", "spec.vender", {}, 'unknown field "spec.vender"'),
     ("SovereigntyExemption", "spec.expiresAt", "next Tuesday", "spec.expiresAt"),
     ("SovereigntyExemption", "spec.controls", ["sto-7"], "spec.controls[0]"),
-    ("SovereigntyExemption", "spec.approvedBy", [], "spec.approvedBy"),
+    ("SovereigntyExemption", "spec.requestedBy", "", "spec.requestedBy"),
     ("SovereigntyExemption", "spec.reason", "because", "spec.reason"),
     ("SovereigntyExemption", "spec.until", "x", 'unknown field "spec.until"'),
 ]

@@ -42,21 +42,29 @@ class Guard(_Data):
     resources: tuple[Resources, ...]
     conditions: tuple[Named, ...]
     variables: tuple[Named, ...]
+    exemptible: bool = True
+    """Whether exemptions hold here. They end by the object's creation time, which a Binding or an exec doesn't have."""
 
 
 class Example(_Data):
     """A request that a control must pass (no violations) or refuse with exactly these messages."""
 
     name: str
-    object: dict[str, Any]
-    """Merged (RFC 7386) over the guard's base object."""
+    object: dict[str, Any] = Field(default_factory=dict)
+    """Merged (RFC 7386) over the guard's base object; not looked at for DELETE, which has an oldObject alone."""
     oldObject: dict[str, Any] | None = None  # noqa: N815 - the name in an AdmissionReview
     policy: dict[str, Any] = Field(default_factory=dict)
     """Merged over the base policy's spec."""
+    zones: dict[str, Any] = Field(default_factory=dict)
+    """Merged over the base zones."""
     user: str = "tenant"
-    operation: Literal["CREATE", "UPDATE"] = "CREATE"
+    operation: Literal["CREATE", "UPDATE", "DELETE", "CONNECT"] = "CREATE"
     resource: str | None = None
     """The resource where it isn't the guard's first one."""
+    groups: tuple[str, ...] = ()
+    """The user's groups, beside system:authenticated."""
+    namespace_labels: dict[str, str] = Field(default_factory=dict, alias="namespaceLabels")
+    """Labels of the namespace that the request is made in."""
     allowed: tuple[str, ...] = ()
     """GROUP/RESOURCE/VERB that the user is authorized for."""
     setup: tuple[dict[str, Any], ...] = ()
@@ -109,7 +117,7 @@ def ids() -> frozenset[str]:
 
 
 def base() -> dict[str, Any]:
-    """Return what examples are merged over: a policy's spec and one object a guard."""
+    """Return what examples are merged over: a policy's spec, the zones, and one object a guard."""
     data: dict[str, Any] = yaml.safe_load((resources.files(__package__) / "base.yaml").read_text())
     return data
 

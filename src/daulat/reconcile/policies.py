@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from daulat.admission.policy import PROTECTED_NAMESPACES, CompiledPolicy, PolicyError, compile_policy
 from daulat.api import reasons
 from daulat.api.names import GROUP
+from daulat.api.zone import SovereignZoneSpec
 from daulat.facts.child import Child
 from daulat.facts.declared import Declared, Malformed
 from daulat.facts.ref import Ref
@@ -29,7 +30,9 @@ def compiled(policy: Policy, snapshot: Snapshot, now: float) -> CompiledPolicy:
     key = ("compiled", policy.name, policy.spec, tuple(exemptions))
     if key not in snapshot.memo:
         protected = _protected(snapshot)
-        snapshot.memo[key] = compile_policy(policy.name, policy.spec, snapshot.known_profiles, exemptions, protected)
+        snapshot.memo[key] = compile_policy(
+            policy.name, policy.spec, snapshot.known_profiles, exemptions, protected, _zones(snapshot)
+        )
     found: CompiledPolicy = snapshot.memo[key]
     return found
 
@@ -121,6 +124,10 @@ def _scope(policy: Policy) -> Told:
         return told(reasons.SCOPE_TAMPERABLE, True, reasons.SELECTS_OPEN_LABELS, message, good="False")
     message = "the selector reads guarded labels only"
     return told(reasons.SCOPE_TAMPERABLE, False, reasons.SELECTS_GUARDED_LABELS, message, good="False")
+
+
+def _zones(snapshot: Snapshot) -> dict[str, SovereignZoneSpec]:
+    return {name: zone.spec for name, zone in snapshot.known_zones.items()}
 
 
 def _protected(snapshot: Snapshot) -> tuple[str, ...]:

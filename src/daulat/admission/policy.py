@@ -111,7 +111,7 @@ def compile_policy(
         raise PolicyError(f"metadata.name: {name} can't be a node label of its own")
     try:
         spec = presets.expanded(spec)
-    except presets.UnknownPreset as error:
+    except presets.PresetError as error:
         raise PolicyError(f"spec.preset: {error}") from error
     controls = in_force(spec)
     selector = _namespace_selector(spec, protected)

@@ -56,7 +56,7 @@ def parse_declared(kind: str, raw: Mapping[str, Any]) -> Declared[Any] | Malform
     if isinstance(spec, SovereigntyPolicySpec):
         try:
             spec = presets.expanded(spec)
-        except presets.UnknownPreset as error:
+        except presets.PresetError as error:
             return Malformed(f"spec.preset: {error}", namespace, name, uid, generation, status)
     created = str(meta.get("creationTimestamp") or "")
     return Declared(namespace, name, uid, generation, created, bool(meta.get("deletionTimestamp")), spec, status)

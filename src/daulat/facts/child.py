@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from daulat.api.names import MODEL_LABEL, POLICY_LABEL, REVISION_ANNOTATION
+from daulat.admission.policy import digest
+from daulat.api.names import MODEL_LABEL, POLICY_LABEL, REVISION_ANNOTATION, SOURCE_ANNOTATION
 
 from .ref import Ref
 
@@ -27,6 +28,10 @@ class Child:
     ready_replicas: int = 0
     message: str = field(default="", compare=True)
     """What a Deployment says that keeps it from progressing."""
+    source: str = ""
+    """Who applies it, where it is an admission policy or a binding: Operator or GitOps."""
+    content: str = ""
+    """The digest of the spec of an admission policy or a binding, to see drift by."""
 
 
 def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
@@ -53,4 +58,6 @@ def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
         replicas=int(status.get("replicas") or 0),
         ready_replicas=int(status.get("readyReplicas") or 0),
         message=" ".join(stuck),
+        source=str(annotations.get(SOURCE_ANNOTATION) or ""),
+        content=digest(raw.get("spec")) if "Admission" in kind else "",
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from daulat.admission.policy import PROTECTED_NAMESPACES, CompiledPolicy, PolicyError, compile_policy
 from daulat.api import reasons
 from daulat.api.names import GROUP
+from daulat.api.policy import EnforcementSource
 from daulat.api.zone import SovereignZoneSpec
 from daulat.facts.child import Child
 from daulat.facts.declared import Declared, Malformed
@@ -14,6 +15,7 @@ from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.placement.eligibility import ineligible
 
+from . import gitops
 from .canary import PATIENCE, canary_pod, judge
 from .conditions import Told, told, write
 from .effects import Apply, Delete, Effect, Outcome, Probe
@@ -41,7 +43,9 @@ def reconcile_policy(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     """Return what brings the policy into force, and its status."""
     policy = snapshot.policies.get(ref.name)
     if policy is None:
-        return Outcome(tuple(_sweep(_children(ref.name, snapshot), keep=())))
+        # What GitOps applied is GitOps' to take away: its pipeline may be about to bring the policy back.
+        own = [c for c in _children(ref.name, snapshot) if c.source != EnforcementSource.GITOPS.value]
+        return Outcome(tuple(_sweep(own, keep=())))
     if isinstance(policy, Malformed):
         return _refuse(ref, policy, reasons.INVALID, policy.reason, now)
     governed = [n for n in snapshot.namespaces.values() if policy.spec.namespace_selector.matches(n.labels)]
@@ -54,8 +58,12 @@ def reconcile_policy(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     except PolicyError as error:
         return _refuse(ref, policy, reasons.INVALID, str(error), now)
 
-    effects: list[Effect] = [Apply(m) for m in result.manifests]
-    effects += _sweep(_children(ref.name, snapshot), keep=[Ref.of(m["kind"], m) for m in result.manifests])
+    by_operator = gitops.source(policy) is EnforcementSource.OPERATOR
+    children, wanted = _children(ref.name, snapshot), gitops.manifests(policy, result)
+    effects: list[Effect] = []
+    if by_operator:
+        effects += [Apply(m) for m in wanted]
+        effects += _sweep(children, keep=[Ref.of(m["kind"], m) for m in wanted])
     open_namespaces = sorted(n.name for n in governed if not n.terminating)
     enforced, requeue = _enforced(policy, result, open_namespaces, snapshot, now)
     if requeue is not None and open_namespaces and result.enforces:
@@ -67,8 +75,14 @@ def reconcile_policy(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
         "eligibleNodes": eligible,
         "controls": [{"id": c.control.id, "guard": c.control.guard, "action": c.action} for c in result.controls],
     }
-    obstacle = snapshot.obstacles.get(ref)
-    conditions = [enforced, _compiled_condition(result, obstacle), _scope(policy)]
+    compiled_told = _compiled_condition(result, snapshot.obstacles.get(ref) if by_operator else None)
+    if not by_operator:
+        differing = gitops.drift(wanted, children)
+        if differing or not result.missing_profiles:
+            compiled_told = gitops.condition(result, differing, not children, enforced.status == "True")
+        if compiled_told.status == "False" and requeue == PATIENCE:
+            requeue = gitops.PATIENCE
+    conditions = [enforced, compiled_told, _scope(policy)]
     effects += write(ref, policy.uid, policy.generation, policy.status, conditions, fields, now)
     return Outcome(
         tuple(effects), min([requeue if requeue is not None else RECHECK, *_expiries(policy, snapshot, now)])

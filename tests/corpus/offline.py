@@ -1,0 +1,127 @@
+"""What is in force for a case, and what the offline evaluator says about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from daulat.admission.cluster import compile_cluster_guards
+from daulat.admission.policy import compile_policy
+from daulat.api.exemption import SovereigntyExemptionSpec
+from daulat.api.names import ELIGIBLE, eligible_label
+from daulat.api.policy import SovereigntyPolicySpec
+from daulat.api.zone import SovereignZoneSpec
+from daulat.catalog import accelerators
+from daulat.cel.evaluator import Request, Verdict, evaluate, matches_resource
+from daulat.controls import library
+from tests.requests import NAMESPACE, merge, request_for
+
+from .case import Case
+
+Manifest = dict[str, Any]
+POLICY = "confidential"
+EXEMPTION = {
+    "policy": POLICY,
+    "namespaces": [NAMESPACE],
+    "reason": "A case of the corpus",
+    "requestedBy": "tenant",
+    "approvals": [{"user": "officer", "reference": "T-1"}],
+    "expiresAt": "2999-01-01T00:00:00Z",
+}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one admission policy says about a request that it doesn't let by."""
+
+    policy: str
+    """The name of the ValidatingAdmissionPolicy."""
+    action: str
+    """Deny, Warn or Audit: the first of what its binding asks for."""
+    verdict: Verdict
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The controls that it speaks of."""
+        return frozenset(v.partition(" ")[0] for v in self.verdict.violations)
+
+
+def scope(case: Case) -> str:
+    """Return what tells the cases apart that can't share a namespace: everything that is in force there."""
+    return json.dumps([_inputs(case), case.asked.namespace_labels, case.pinned], sort_keys=True)
+
+
+def policies_of(case: Case, namespace: str = NAMESPACE, prefix: str = "") -> list[Manifest]:
+    """Return the compiled policies that a namespace is under. The prefix keeps the names of two namespaces apart."""
+    return _compiled(_inputs(case), namespace, prefix)
+
+
+@cache
+def cluster_guards() -> list[Manifest]:
+    """Return the guards of the whole cluster, which judge every case as well."""
+    return compile_cluster_guards()
+
+
+def request(case: Case, namespace: str = NAMESPACE) -> Request:
+    """Return the request as it reaches the policies."""
+    asked = request_for(case.guard, case.asked, namespace)
+    if not (case.pinned and asked.object):
+        return asked
+    pins = {eligible_label(name): ELIGIBLE for name in [POLICY, *case.policies]}
+    missing = {k: v for k, v in pins.items() if k not in (asked.object["spec"].get("nodeSelector") or {})}
+    return replace(asked, object=merge(asked.object, {"spec": {"nodeSelector": missing}}))
+
+
+def judge(manifests: Sequence[Manifest], asked: Request) -> list[Said]:
+    """Return what every admission policy among the manifests says that doesn't let the request by, by its binding."""
+    actions = {
+        m["spec"]["policyName"]: m["spec"]["validationActions"][0]
+        for m in manifests
+        if m["kind"] == "ValidatingAdmissionPolicyBinding"
+    }
+    found = []
+    for manifest in manifests:
+        if manifest["kind"] == "ValidatingAdmissionPolicy" and matches_resource(manifest, asked):
+            verdict = evaluate(manifest, asked)
+            if not verdict.allowed:
+                name = manifest["metadata"]["name"]
+                found.append(Said(name, actions[name], verdict))
+    return found
+
+
+def _inputs(case: Case) -> str:
+    patches = {POLICY: case.asked.policy, **case.policies}
+    return json.dumps([patches, case.asked.zones, case.exemptions], sort_keys=True)
+
+
+@cache
+def _compiled(inputs: str, namespace: str, prefix: str) -> list[Manifest]:
+    patches, zones, exemptions = json.loads(inputs)
+    base = library.base()
+    given = {n: SovereignZoneSpec.model_validate(z) for n, z in merge(base["zones"], zones).items()}
+    granted = [_exemption(e, namespace) for e in exemptions]
+    selector = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    found: list[Manifest] = []
+    for name, patch in patches.items():
+        spec = SovereigntyPolicySpec.model_validate({**merge(base["policy"], patch), "namespaceSelector": selector})
+        compiled = compile_policy(name, spec, accelerators.shipped(), exemptions=granted, zones=given)
+        found += [_renamed(m, prefix) for m in compiled.manifests]
+    return found
+
+
+def _exemption(patch: dict[str, Any], namespace: str) -> SovereigntyExemptionSpec:
+    whole = merge(EXEMPTION, patch)
+    whole["namespaces"] = [namespace if n == NAMESPACE else n for n in whole["namespaces"]]
+    return SovereigntyExemptionSpec.model_validate(whole)
+
+
+def _renamed(manifest: Manifest, prefix: str) -> Manifest:
+    """Return the manifest under a name of its own, and as nobody's: an operator would take what it doesn't know away."""
+    spec = dict(manifest["spec"])
+    if "policyName" in spec:
+        spec["policyName"] = prefix + spec["policyName"]
+    metadata = {"name": prefix + manifest["metadata"]["name"]}
+    return {**manifest, "metadata": metadata, "spec": spec}

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from daulat.admission.cluster import compile_cluster_guards
+from daulat.admission.cluster import Installation, compile_cluster_guards
 from daulat.api import crd
 from daulat.api.meta import DataClass
 from daulat.catalog import accelerators
@@ -32,6 +32,14 @@ CHART_ACCELERATORS = CHART_FILES / "accelerators"
 OWNED = (CRDS, CHART_CRDS, CHART_FILES, CHART_ACCELERATORS)
 """Folders that hold nothing but generated files, so that one of a kind that is gone can be told and removed."""
 
+PLACEHOLDERS = Installation(
+    namespace="daulat-placeholder-namespace",
+    service_account="daulat-placeholder-account",
+    image="daulat-placeholder-image",
+    sidecar_images=("daulat-placeholder-sidecars",),
+)
+"""What the chart's template puts the release's own values in the place of: see charts/daulat/templates/cluster-guards.yaml."""
+
 WIDTH = 120
 FOLDED_FROM = 80
 """Strings longer than this become block scalars: quoted CEL, with each of its own quotes doubled, is unreadable."""
@@ -46,7 +54,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _string(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value else ">" if len(value) > FOLDED_FROM and " " in value else None
+    style = "|" if "\n" in value else ">" if len(value) > FOLDED_FROM and (" " in value or "'" in value) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
@@ -68,7 +76,7 @@ def render() -> dict[Path, str]:
         text = _header("src/daulat/api") + to_yaml(manifest)
         name = f"{manifest['metadata']['name']}.yaml"
         files |= {CRDS / name: text, CHART_CRDS / name: text}
-    guards = "---\n".join(to_yaml(manifest) for manifest in compile_cluster_guards())
+    guards = "---\n".join(to_yaml(manifest) for manifest in compile_cluster_guards(PLACEHOLDERS))
     files[CHART_FILES / "cluster-guards.yaml"] = _header("src/daulat/controls") + guards
     for manifest in accelerators.manifests():
         name = f"{manifest['metadata']['name']}.yaml"

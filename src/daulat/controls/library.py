@@ -38,12 +38,15 @@ class Guard(_Data):
 
     guard: str
     title: str
-    scope: Literal["policy", "cluster"]
+    scope: Literal["policy", "policies", "cluster"]
+    """What it is compiled with: each policy for itself, all policies together, or none."""
     resources: tuple[Resources, ...]
     conditions: tuple[Named, ...]
     variables: tuple[Named, ...]
     exemptible: bool = True
     """Whether exemptions hold here. They end by the object's creation time, which a Binding or an exec doesn't have."""
+    operator_namespace: bool = Field(default=False, alias="operatorNamespace")
+    """Whether it looks at the operator's own namespace alone. Only a cluster's guard can."""
 
 
 class Example(_Data):
@@ -57,6 +60,8 @@ class Example(_Data):
     """Merged over the base policy's spec."""
     zones: dict[str, Any] = Field(default_factory=dict)
     """Merged over the base zones."""
+    profiles: dict[str, Any] = Field(default_factory=dict)
+    """Merged over the specs of the shipped AcceleratorProfiles, by name."""
     user: str = "tenant"
     operation: Literal["CREATE", "UPDATE", "DELETE", "CONNECT"] = "CREATE"
     resource: str | None = None

@@ -10,6 +10,11 @@ from .lazy import LazyCommand, LazyGroup
 
 # One line a command: its module is imported when it is run.
 COMMANDS = {
+    "check": LazyCommand("daulat.cli.check", "check", "Judge manifests before they reach a cluster."),
+    "compile": LazyCommand(
+        "daulat.cli.compile", "compile_", "Write what policies compile to, for GitOps or the API server."
+    ),
+    "doctor": LazyCommand("daulat.cli.doctor", "doctor", "Find what weakens enforcement in a cluster."),
     "operator": LazyCommand("daulat.cli.run_operator", "operator", "Run the operator."),
 }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.admission.policy import compile_policy
+from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.zone import SovereignZoneSpec
 from daulat.catalog import accelerators
@@ -68,12 +69,19 @@ def zones_of(example: Example) -> dict[str, SovereignZoneSpec]:
     return {name: SovereignZoneSpec.model_validate(spec) for name, spec in raw.items()}
 
 
+def profiles_of(example: Example) -> dict[str, AcceleratorProfileSpec]:
+    """Return the specs of the AcceleratorProfiles that there are, by name."""
+    shipped = {m["metadata"]["name"]: m["spec"] for m in accelerators.manifests()}
+    return {n: AcceleratorProfileSpec.model_validate(s) for n, s in merge(shipped, example.profiles).items()}
+
+
 def manifests_of(control: Control, example: Example) -> list[dict[str, Any]]:
     """Return the compiled policy, or the cluster's guards, that judge the example."""
     if library.guards()[control.guard].scope == "cluster":
         return compile_cluster_guards()
     spec, zones = policy_of(example), zones_of(example)
-    return list(compile_policy("confidential", spec, accelerators.shipped(), zones=zones).manifests)
+    profiles = profiles_of(example) if example.profiles else accelerators.shipped()
+    return list(compile_policy("confidential", spec, profiles, zones=zones).manifests)
 
 
 def request_of(control: Control, example: Example) -> Request:
@@ -82,15 +90,20 @@ def request_of(control: Control, example: Example) -> Request:
 
 
 def request_for(guard: str, example: Example, namespace: str = NAMESPACE) -> Request:
-    """Return the request that an example is for a guard."""
+    """Return the request that an example is for a guard. An object that names another namespace is there."""
     base = base_object(guard, example.resource)
-    # What is deleted is the old object alone; what is connected to is told by its options alone.
+    # What is deleted is the old object alone.
     new = None if example.operation == "DELETE" else merge(base, example.object)
     old = merge(base, example.oldObject) if example.oldObject is not None else None
     resource, rule = asked_about(library.guards()[guard], example.resource, new or old or {})
-    name = str(((new or old or {}).get("metadata") or {}).get("name") or "example")
-    where = {"kubernetes.io/metadata.name": namespace, **example.namespace_labels}
+    metadata = (new or old or {}).get("metadata") or {}
+    name, own = str(metadata.get("name") or "example"), str(metadata.get("namespace") or NAMESPACE)
+    namespace = namespace if own == NAMESPACE else own
     inside = "" if resource.partition("/")[0] in CLUSTER_SCOPED else namespace
+    labels = {"kubernetes.io/metadata.name": namespace, **example.namespace_labels}
+    if example.operation == "CONNECT" and new is not None:
+        # The options of a connection have no metadata: a base object has it to say whom it is to.
+        new = {k: v for k, v in new.items() if k != "metadata"}
     return Request(
         object=_stored(new),
         old_object=_stored(old),
@@ -103,7 +116,7 @@ def request_for(guard: str, example: Example, namespace: str = NAMESPACE) -> Req
         user=example.user,
         user_groups=(*example.groups, "system:authenticated"),
         allowed=frozenset(example.allowed),
-        namespace_object={"metadata": {"name": namespace, "labels": where}} if inside else None,
+        namespace_object={"metadata": {"name": namespace, "labels": labels}} if inside else None,
     )
 
 

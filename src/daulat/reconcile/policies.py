@@ -15,7 +15,7 @@ from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.placement.eligibility import ineligible
 
-from . import gitops
+from . import gitops, ungoverned
 from .canary import PATIENCE, canary_pod, judge
 from .conditions import Told, told, write
 from .effects import Apply, Delete, Effect, Outcome, Probe
@@ -49,9 +49,7 @@ def reconcile_policy(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     if isinstance(policy, Malformed):
         return _refuse(ref, policy, reasons.INVALID, policy.reason, now)
     governed = [n for n in snapshot.namespaces.values() if policy.spec.namespace_selector.matches(n.labels)]
-    protected = sorted({n.name for n in governed} & set(_protected(snapshot)))
-    if protected:
-        message = f"spec.namespaceSelector selects {', '.join(protected)}, which no policy may govern; exclude it"
+    if message := governs_protected(policy, snapshot):
         return _refuse(ref, policy, reasons.PROTECTED_NAMESPACE, message, now)
     try:
         result = compiled(policy, snapshot, now)
@@ -68,6 +66,7 @@ def reconcile_policy(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     enforced, requeue = _enforced(policy, result, open_namespaces, snapshot, now)
     if requeue is not None and open_namespaces and result.enforces:
         effects.append(Probe(policy.name, canary_pod(policy.name, open_namespaces[0])))
+        effects.append(ungoverned.probe(policy.name, open_namespaces[0]))
     eligible = sum(ineligible(node, policy, snapshot) is None for node in snapshot.nodes.values())
     fields = {
         "revision": result.revision,
@@ -85,8 +84,19 @@ def reconcile_policy(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     conditions = [enforced, compiled_told, _scope(policy)]
     effects += write(ref, policy.uid, policy.generation, policy.status, conditions, fields, now)
     return Outcome(
-        tuple(effects), min([requeue if requeue is not None else RECHECK, *_expiries(policy, snapshot, now)])
+        tuple(effects),
+        min([requeue if requeue is not None else RECHECK, *_expiries(policy, snapshot, now)]),
+        also=(ungoverned.KEY,),
     )
+
+
+def governs_protected(policy: Policy, snapshot: Snapshot) -> str:
+    """Return what is wrong with a policy that selects a namespace which none may govern; nothing where it selects none."""
+    selects = policy.spec.namespace_selector.matches
+    found = [n.name for n in snapshot.namespaces.values() if n.name in _protected(snapshot) and selects(n.labels)]
+    if not found:
+        return ""
+    return f"spec.namespaceSelector selects {', '.join(sorted(found))}, which no policy may govern; exclude it"
 
 
 def _expiries(policy: Policy, snapshot: Snapshot, now: float) -> list[float]:
@@ -113,6 +123,9 @@ def _enforced(
         return told(reasons.ENFORCED, None, reasons.NOTHING_GOVERNED, message), None
     found = snapshot.canaries.get(policy.name)
     condition, proved = judge(found, result.revision)
+    if proved and ungoverned.closed(policy.name, snapshot):
+        message = "the namespaces that the policy governs aren't open yet: GOV-01 still refuses pods there"
+        return told(reasons.ENFORCED, None, reasons.CANARY_PENDING, message), PATIENCE
     if proved and found is not None and found.namespace in namespaces and now - found.at < RECHECK:
         return condition, None
     return condition, RECHECK if proved else PATIENCE

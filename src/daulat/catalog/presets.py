@@ -6,10 +6,10 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from daulat.api.meta import DataClass
+from daulat.api.packaged import load
 from daulat.api.policy import SovereigntyPolicySpec
 
 Grade = Literal["primary text", "secondary source", "our reading", "our own choice"]
@@ -70,7 +70,7 @@ def presets() -> dict[str, Preset]:
     """Return every shipped preset by name."""
     folder = resources.files(__package__) / "presets"
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
-    found = [Preset.model_validate(yaml.safe_load(f.read_text(encoding="utf-8"))) for f in files]
+    found = [Preset.model_validate(load(f.read_text(encoding="utf-8"))) for f in files]
     return {preset.name: preset for preset in found}
 
 

@@ -7,9 +7,9 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from daulat.api.packaged import load
 from daulat.api.policy import ControlId
 
 
@@ -123,7 +123,7 @@ def ids() -> frozenset[str]:
 
 def base() -> dict[str, Any]:
     """Return what examples are merged over: a policy's spec, the zones, and one object a guard."""
-    data: dict[str, Any] = yaml.safe_load((resources.files(__package__) / "base.yaml").read_text())
+    data: dict[str, Any] = load((resources.files(__package__) / "base.yaml").read_text())
     return data
 
 
@@ -133,6 +133,6 @@ def _yaml(folder: Traversable) -> list[Traversable]:
 
 def _read(file: Traversable, model: type[T]) -> T:
     try:
-        return model.model_validate(yaml.safe_load(file.read_text()))
+        return model.model_validate(load(file.read_text()))
     except ValueError as error:
         raise ValueError(f"{file.name}: {error}") from error

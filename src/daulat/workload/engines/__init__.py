@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cache
 from importlib import resources
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
+
+from daulat.api.packaged import load
 
 
 class EngineData(BaseModel):
@@ -31,4 +32,4 @@ def engine(name: str) -> EngineData:
     file = resources.files(__package__) / f"{name}.yaml"
     if not file.is_file():
         raise KeyError(name)
-    return EngineData.model_validate(yaml.safe_load(file.read_text()))
+    return EngineData.model_validate(load(file.read_text()))

@@ -41,6 +41,8 @@ def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
     owners = meta.get("ownerReferences") or ()
     generation = meta.get("generation")
     version = f"g{generation}" if generation else f"v{meta.get('resourceVersion')}"
+    # A note counts as well: the operator takes an object back that somebody else applied with the same spec.
+    version += str(annotations.get(SOURCE_ANNOTATION) or "")
     stuck = [
         str(c.get("message", ""))
         for c in status.get("conditions") or ()

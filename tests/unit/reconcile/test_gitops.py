@@ -42,7 +42,10 @@ def applied(found: World) -> World:
 
 def proved(found: World) -> World:
     revision = wanted(found)[0]["metadata"]["annotations"]["daulat.dev/revision"]
-    found.canaries = {"confidential": Canary("treasury", True, f"USE-04 ... revision {revision}", NOW)}
+    found.canaries = {
+        "confidential": Canary("treasury", True, f"USE-04 ... revision {revision}", NOW),
+        "confidential/ungoverned": Canary("treasury", False, "", NOW),
+    }
     return found
 
 

@@ -10,7 +10,7 @@ from daulat.api.names import eligible_label
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.requirements import AccessRequirements, EngineRequirements, Exposure, StorageRequirements
 from daulat.api.zone import SovereignZoneSpec
-from daulat.catalog import accelerators
+from daulat.catalog import accelerators, engine_environment
 
 from .literals import Constant
 from .zones import rejects
@@ -31,6 +31,7 @@ def constants(
         **_ways_to_devices(spec, [*approved.values()], profiles),
         **_acknowledgements(spec, approved),
         **_artefacts(spec),
+        **_engines(),
         **_places(spec, zones),
         **_people_and_network(spec),
     }
@@ -38,7 +39,7 @@ def constants(
 
 def _accelerators(spec: SovereigntyPolicySpec, approved: Sequence[AcceleratorProfileSpec]) -> Constants:
     classes = {c for p in approved for c in p.device_class_names}
-    implicit = {f"deviceclass.resource.kubernetes.io/{c}" for c in classes}
+    implicit = {_implicit(c) for c in classes}
     resources = {r.name for p in approved for r in p.resources}
     return {
         "approvedProfiles": sorted(spec.accelerators.profiles),
@@ -46,6 +47,11 @@ def _accelerators(spec: SovereigntyPolicySpec, approved: Sequence[AcceleratorPro
         "acceleratorResources": sorted(resources | implicit),
         "approvedDeviceClasses": sorted(classes),
     }
+
+
+def _implicit(device_class: str) -> str:
+    """Return the extended resource by which any pod can ask for a DeviceClass (KEP-5004)."""
+    return f"deviceclass.resource.kubernetes.io/{device_class}"
 
 
 def _ways_to_devices(
@@ -71,8 +77,8 @@ def _acknowledgements(spec: SovereigntyPolicySpec, approved: Profiles) -> Consta
     missing = {name: sorted({f.regime for f in p.risk_flags} & open_regimes) for name, p in approved.items()}
     by_resource: dict[str, set[str]] = {}
     for name, profile in approved.items():
-        for resource in profile.resources:
-            by_resource.setdefault(resource.name, set()).update(missing[name])
+        for resource in [*(r.name for r in profile.resources), *map(_implicit, profile.device_class_names)]:
+            by_resource.setdefault(resource, set()).update(missing[name])
     return {
         "unacknowledgedResources": {r: ", ".join(sorted(m)) for r, m in by_resource.items() if m},
         "unacknowledgedProfiles": {p: ", ".join(m) for p, m in missing.items() if m},
@@ -93,6 +99,19 @@ def _artefacts(spec: SovereigntyPolicySpec) -> Constants:
         "originCountries": sorted((models.origin_countries if models else None) or ()),
         "offlineRequired": engines.require_offline,
         "remoteCodeAllowed": engines.allow_remote_code,
+    }
+
+
+def _engines() -> Constants:
+    """Return what is known about the environment of engines. It is the same for every policy."""
+    known = engine_environment.variables()
+    required = [v for v in known if v.required]
+    return {
+        "engineVariables": {v.name: v.kind for v in known},
+        "safeValues": {v.name: "|".join(v.safe) for v in known},
+        "requiredTelemetry": [f"{v.name}={v.set_to}" for v in required if v.kind == "telemetry"],
+        "requiredOffline": [f"{v.name}={v.set_to}" for v in required if v.kind == "hub"],
+        "unsafeVariables": [v.name for v in known if not v.safe],
     }
 
 

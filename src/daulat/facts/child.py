@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
 from daulat.admission.policy import digest
+from daulat.api.meta import LabelSelector
 from daulat.api.names import MODEL_LABEL, POLICY_LABEL, REVISION_ANNOTATION, SOURCE_ANNOTATION
 
 from .ref import Ref
@@ -32,6 +35,8 @@ class Child:
     """Who applies it, where it is an admission policy or a binding: Operator or GitOps."""
     content: str = ""
     """The digest of the spec of an admission policy or a binding, to see drift by."""
+    selector: LabelSelector | None = None
+    """The namespaces that it governs, where it is a policy's guard of pods."""
 
 
 def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
@@ -62,4 +67,15 @@ def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
         message=" ".join(stuck),
         source=str(annotations.get(SOURCE_ANNOTATION) or ""),
         content=digest(raw.get("spec")) if "Admission" in kind else "",
+        selector=_pods_selector(kind, raw, str(labels.get(POLICY_LABEL) or "")),
     )
+
+
+def _pods_selector(kind: str, raw: Mapping[str, Any], policy: str) -> LabelSelector | None:
+    name = str((raw.get("metadata") or {}).get("name"))
+    if kind != "ValidatingAdmissionPolicy" or not policy or not name.startswith(f"{policy}.pods."):
+        return None
+    try:
+        return LabelSelector.model_validate(raw["spec"]["matchConstraints"]["namespaceSelector"])
+    except (KeyError, TypeError, ValidationError):
+        return None

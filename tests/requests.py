@@ -6,6 +6,7 @@ from typing import Any
 
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.admission.policy import compile_policy
+from daulat.admission.ungoverned import compile_ungoverned
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.zone import SovereignZoneSpec
@@ -69,18 +70,23 @@ def zones_of(example: Example) -> dict[str, SovereignZoneSpec]:
     return {name: SovereignZoneSpec.model_validate(spec) for name, spec in raw.items()}
 
 
-def profiles_of(example: Example) -> dict[str, AcceleratorProfileSpec]:
-    """Return the specs of the AcceleratorProfiles that there are, by name."""
+def profiles_of(patch: dict[str, Any]) -> dict[str, AcceleratorProfileSpec]:
+    """Return the specs of the AcceleratorProfiles that there are, by name: those that are shipped, with a patch over them."""
+    if not patch:
+        return dict(accelerators.shipped())
     shipped = {m["metadata"]["name"]: m["spec"] for m in accelerators.manifests()}
-    return {n: AcceleratorProfileSpec.model_validate(s) for n, s in merge(shipped, example.profiles).items()}
+    return {n: AcceleratorProfileSpec.model_validate(s) for n, s in merge(shipped, patch).items()}
 
 
 def manifests_of(control: Control, example: Example) -> list[dict[str, Any]]:
     """Return the compiled policy, or the cluster's guards, that judge the example."""
-    if library.guards()[control.guard].scope == "cluster":
+    scope = library.guards()[control.guard].scope
+    if scope == "cluster":
         return compile_cluster_guards()
+    if scope == "policies":
+        return compile_ungoverned([policy_of(example).namespace_selector])
     spec, zones = policy_of(example), zones_of(example)
-    profiles = profiles_of(example) if example.profiles else accelerators.shipped()
+    profiles = profiles_of(example.profiles)
     return list(compile_policy("confidential", spec, profiles, zones=zones).manifests)
 
 

@@ -28,6 +28,7 @@ class Written(BaseModel):
     policies: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """More policies on the same namespace: patches over the base policy's spec by name."""
     zones: dict[str, Any] = Field(default_factory=dict)
+    profiles: dict[str, Any] = Field(default_factory=dict)
     exemptions: tuple[dict[str, Any], ...] = ()
     """Merged over an exemption in force, which says only which controls it is about."""
     user: str = "tenant"
@@ -92,7 +93,18 @@ def of_file(guard: str, written: Written) -> Case:
     """Return the case that a file says, with its rows filled in already."""
     fields = {
         name: getattr(written, name)
-        for name in ("object", "oldObject", "policy", "zones", "user", "groups", "operation", "resource", "allowed")
+        for name in (
+            "object",
+            "oldObject",
+            "policy",
+            "zones",
+            "profiles",
+            "user",
+            "groups",
+            "operation",
+            "resource",
+            "allowed",
+        )
     }
     return Case(
         name=f"{guard}: {written.name}",

@@ -22,7 +22,7 @@ def bindings(policy: Manifest, scene: Scene) -> list[Manifest]:
     name = policy["metadata"]["name"]
     (own,) = (m for m in scene.in_force if m["spec"].get("policyName") == name)
     rules = policy["spec"]["matchConstraints"]["resourceRules"]
-    if library.guards()[scene.case.guard].scope == "cluster" or not any(_split(r, True) for r in rules):
+    if library.guards()[scene.case.guard].scope != "policy" or not any(_split(r, True) for r in rules):
         return [own]
     if scene.request.namespace:
         return [_narrowed(own, "namespaced", {"resourceRules": [s for r in rules for s in _split(r, False)]})]

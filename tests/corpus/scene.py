@@ -15,6 +15,8 @@ from .case import Case
 from .offline import Said
 from .server import Answer, Manifest
 
+UNNAMED = "example"
+"""The name of an object whose name says nothing: it gets one of its own."""
 SCOPE_LABEL = "corpus.example.my/scope"
 """Marks the cluster-scoped objects of the cases under one policy, for no namespace tells them apart."""
 
@@ -37,6 +39,11 @@ class Scene:
         return self.request.name
 
     @property
+    def unshared(self) -> bool:
+        """Whether no other case is about an object of that name."""
+        return self.name == f"case-{self.number:04}"
+
+    @property
     def said(self) -> list[Said]:
         """What the offline evaluator says."""
         return offline.judge(self.in_force, self.request)
@@ -45,22 +52,22 @@ class Scene:
 def scenes(cases: Sequence[Case]) -> list[Scene]:
     """Return every case with a namespace that it shares with the cases under the same policies, and names of its own."""
     numbers: dict[str, int] = {}
-    found = []
-    for number, case in enumerate(cases):
-        scope = numbers.setdefault(offline.scope(case), len(numbers))
-        namespace, prefix = f"corpus-{scope:03}", f"s{scope:03}."
-        request = offline.request(case, namespace)
-        if request.name == "example":
-            request = _named(request, f"case-{number:04}")
-        if library.guards()[case.guard].scope == "policy" and not request.namespace:
-            request = _labelled(request, namespace)
-        if request.namespace_object:
-            request = replace(
-                request, object=inside(request.object, namespace), old_object=inside(request.old_object, namespace)
-            )
-        in_force = [*offline.policies_of(case, namespace, prefix), *offline.cluster_guards()]
-        found.append(Scene(case, number, namespace, in_force, request))
-    return found
+    return [_scene(c, n, numbers.setdefault(offline.scope(c), len(numbers))) for n, c in enumerate(cases)]
+
+
+def _scene(case: Case, number: int, scope: int) -> Scene:
+    shared = f"corpus-{scope:03}"
+    request = offline.request(case, shared)
+    namespace = request.namespace if request.namespace_object else shared
+    if request.name == UNNAMED:
+        request = _named(request, f"case-{number:04}")
+    if library.guards()[case.guard].scope == "policy" and not request.namespace_object:
+        request = _labelled(request, namespace)
+    if request.namespace_object:
+        there = {"namespace": namespace}
+        old = with_metadata(request.old_object, there)
+        request = replace(request, object=with_metadata(request.object, there), old_object=old)
+    return Scene(case, number, namespace, offline.in_force(case, namespace, f"s{scope:03}."), request)
 
 
 def difference(before: Any, after: Any) -> Any:
@@ -72,30 +79,29 @@ def difference(before: Any, after: Any) -> Any:
     return {**gone, **changed}
 
 
-def inside(manifest: Manifest | None, namespace: str) -> Manifest | None:
-    """Return the object as one of the namespace."""
-    return _with_metadata(manifest, {"namespace": namespace})
-
-
 def _named(request: Request, name: str) -> Request:
     """Return the request about an object of this name; a namespace is in itself."""
     return replace(
         request,
         name=name,
+        # A kubelet's user name ends with its node's.
+        user=request.user.removesuffix(f":{UNNAMED}") + f":{name}"
+        if request.user.endswith(f":{UNNAMED}")
+        else request.user,
         namespace=name if request.resource.partition("/")[0] == "namespaces" else request.namespace,
-        object=_with_metadata(request.object, {"name": name}),
-        old_object=_with_metadata(request.old_object, {"name": name}),
+        object=with_metadata(request.object, {"name": name}),
+        old_object=with_metadata(request.old_object, {"name": name}),
     )
 
 
 def _labelled(request: Request, namespace: str) -> Request:
     label = {"labels": {SCOPE_LABEL: namespace}}
     return replace(
-        request, object=_with_metadata(request.object, label), old_object=_with_metadata(request.old_object, label)
+        request, object=with_metadata(request.object, label), old_object=with_metadata(request.old_object, label)
     )
 
 
-def _with_metadata(manifest: Manifest | None, metadata: Manifest) -> Manifest | None:
+def with_metadata(manifest: Manifest | None, metadata: Manifest) -> Manifest | None:
     # The options of a CONNECT have none.
     if manifest is None or "metadata" not in manifest:
         return manifest

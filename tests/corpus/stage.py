@@ -14,7 +14,7 @@ from dev.deployment import poll
 from tests.requests import merge
 
 from . import furniture
-from .scene import Scene, difference, inside
+from .scene import Scene, difference, with_metadata
 from .server import Answer, Manifest, Server
 
 EVERYTHING = "corpus:everything"
@@ -35,6 +35,8 @@ AFTER_ADMISSION = (
     "no preferred addresses found",
     "address not allowed",
     "unable to upgrade connection",
+    # A kubelet's token requests are judged by NodeRestriction, too.
+    "node requested token not bound to a pod",
 )
 
 
@@ -56,31 +58,34 @@ class Stage:
             for scene in self._scenes:
                 for manifest in scene.case.asked.setup:
                     self._make_setup(manifest, scene.namespace)
-            list(pool.map(self._make_live, [s for s in self._scenes if self._own_name(s)]))
+            list(pool.map(self._make_live, [s for s in self._scenes if s.unshared]))
             self._enforce(pool)
-            list(pool.map(self._ask, [s for s in self._scenes if self._own_name(s)]))
+            list(pool.map(self._ask, [s for s in self._scenes if s.unshared]))
         for scene in self._scenes:
-            if not self._own_name(scene):
+            if not scene.unshared:
                 self._ask_about_a_known_object(scene)
 
     # --- what must be there first
 
     def _define_kinds(self) -> None:
-        """Define the kinds that guards judge and this cluster doesn't know, taking any content."""
+        """Define the kinds that cases bring along, and those that guards judge and nobody brings, taking any content."""
+        brought = [m for s in self._scenes for m in s.case.asked.setup if m["kind"] == "CustomResourceDefinition"]
+        self._define({m["metadata"]["name"]: m for m in brought})
         wanted = {}
         for scene in self._scenes:
-            asked = scene.request
-            if asked.resource.partition("/")[0] not in self._served(asked.group, asked.version):
+            asked, plural = scene.request, scene.request.resource.partition("/")[0]
+            if plural not in self._served(asked.group, asked.version):
                 kind = (asked.object or asked.old_object or {})["kind"]
-                wanted[asked.group, asked.version, asked.resource.partition("/")[0]] = kind
-        for (group, version, plural), kind in wanted.items():
-            self._server.must(
-                "POST",
-                "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
-                furniture.definition(group, version, plural, kind),
-            )
-        for group, version, plural in wanted:
-            poll(f"{plural} to be served", lambda: self._now_served(group, version, plural))  # noqa: B023
+                made = furniture.definition(asked.group, asked.version, plural, kind)
+                wanted[made["metadata"]["name"]] = made
+        self._define(wanted)
+
+    def _define(self, definitions: dict[str, Manifest]) -> None:
+        for manifest in definitions.values():
+            self._server.must("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", manifest)
+        for spec in [m["spec"] for m in definitions.values()]:
+            names = [(spec["group"], v["name"], spec["names"]["plural"]) for v in spec["versions"]]
+            poll(f"{names} to be served", lambda: all(self._now_served(*n) for n in names))  # noqa: B023
 
     def _give_rights(self) -> None:
         verbs = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"]
@@ -104,23 +109,29 @@ class Stage:
 
     def _make_namespaces(self, pool: ThreadPoolExecutor) -> None:
         labels = {s.namespace: s.case.asked.namespace_labels for s in self._scenes}
+        accounts = {(s.namespace, name) for s in self._scenes for name in ("default", _account(s)) if name}
 
         def make(namespace: str) -> None:
             metadata = {"name": namespace, "labels": labels[namespace]}
             self._server.must("POST", "/api/v1/namespaces", {"metadata": metadata})
-            # There is no controller that would make it. Without a token's volume a pod stays as it was written.
-            account = {"metadata": {"name": "default"}, "automountServiceAccountToken": False}
-            self._server.must("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", account)
+
+        def admit(place: tuple[str, str]) -> None:
+            # There is no controller that would make them. Without a token's volume a pod stays as it was written.
+            account = {"metadata": {"name": place[1]}, "automountServiceAccountToken": False}
+            self._server.must("POST", f"/api/v1/namespaces/{place[0]}/serviceaccounts", account)
 
         list(pool.map(make, sorted(labels)))
+        list(pool.map(admit, sorted(accounts)))
 
     def _make_setup(self, manifest: Manifest, namespace: str) -> None:
         """Make what a case needs beside its own object, once; two cases may not want different objects of one name."""
+        if manifest["kind"] == "CustomResourceDefinition":
+            return
         group, _, version = manifest["apiVersion"].rpartition("/")
         own = [r["name"] for r in self._resources(group, version) if r["kind"] == manifest["kind"]]
         plural = next(name for name in own if "/" not in name)
         path = self._collection(group, version, plural, namespace)
-        body = inside(manifest, namespace) if self._served(group, version)[plural] else manifest
+        body = with_metadata(manifest, {"namespace": namespace}) if self._served(group, version)[plural] else manifest
         key = f"{path}/{manifest['metadata']['name']}"
         if key not in self._set_up:
             made = self._server.must("POST", path, body)
@@ -158,6 +169,7 @@ class Stage:
                 "spec": {"ports": [{"port": 80}]},
             },
             "nodes": {"apiVersion": "v1", "kind": "Node", "metadata": {"name": asked.name}},
+            "serviceaccounts": {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
         }
         if asked.resource == "bindings":
             return bases["pods"]
@@ -201,20 +213,13 @@ class Stage:
 
     # --- asking
 
-    def _own_name(self, scene: Scene) -> bool:
-        return scene.name == f"case-{scene.number:04}"
-
     def _ask_about_a_known_object(self, scene: Scene) -> None:
         """Ask about an object whose name means something: one case at a time has it, unless it is there for good."""
-        asked = scene.request
-        made = False
-        if asked.operation in {"UPDATE", "DELETE"}:
-            path = self._object(scene)
-            present = self._server.ask("GET", path)
-            scene.live = present.body if present.status == 200 else None
-            if scene.live is None:
-                self._make_live(scene)
-                made = True
+        present = self._server.ask("GET", self._object(scene))
+        scene.live = present.body if present.status == 200 else None
+        made = scene.live is None and self._before(scene) is not None
+        if made:
+            self._make_live(scene)
         self._ask(scene)
         if made:
             self._server.must("DELETE", self._object(scene))
@@ -271,6 +276,11 @@ class Stage:
 def passed(answer: Answer) -> bool:
     """Say whether a request came through admission."""
     return answer.status < 300 or any(words in answer.text for words in AFTER_ADMISSION)
+
+
+def _account(scene: Scene) -> str:
+    spec = (scene.request.object or {}).get("spec")
+    return str(spec.get("serviceAccountName") or "") if isinstance(spec, dict) else ""
 
 
 def _may(permission: str) -> str:

@@ -6,8 +6,9 @@ from functools import cache
 from importlib import resources
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
+
+from daulat.api.packaged import load
 
 from .finding import Severity
 from .sources import SOURCES
@@ -73,5 +74,5 @@ def advisories() -> tuple[Advisory, ...]:
 
 
 def _read(name: str) -> list[object]:
-    entries: list[object] = yaml.safe_load((resources.files(__package__) / name).read_text(encoding="utf-8"))
+    entries: list[object] = load((resources.files(__package__) / name).read_text(encoding="utf-8"))
     return entries

@@ -11,7 +11,7 @@ from daulat.admission.policy import CompiledPolicy, PolicyError
 from daulat.api.kinds import KINDS, Manifest
 from daulat.facts.snapshot import Namespace, Policy, Snapshot
 from daulat.facts.store import Store
-from daulat.reconcile.policies import compiled
+from daulat.reconcile.policies import compiled, governs_protected
 
 from .finding import NotLooked
 from .rbac import Rbac
@@ -93,24 +93,38 @@ class Cluster:
 
     @cached_property
     def compiled(self) -> dict[str, CompiledPolicy]:
-        """What each policy compiles to; one that can't be compiled isn't here. Raises NotLooked."""
+        """What each policy compiles to; one that the operator refuses isn't here. Raises NotLooked."""
         found = {}
         for name, policy in self.snapshot.known_policies.items():
+            if governs_protected(policy, self.snapshot):
+                continue
             try:
                 found[name] = compiled(policy, self.snapshot, self.now)
             except PolicyError:
                 continue  # Its condition Enforced says so, and the check of conditions tells it.
         return found
 
-    def refusing(self, namespace: str, resource: str) -> list[Manifest]:
+    def refusing(self, namespace: str, resource: str) -> tuple[Manifest, ...]:
         """Return what refuses requests for the resource there: admission policies as they should be, not as they are."""
-        return [
-            manifest
-            for policy in self.governing.get(namespace, ())
-            if policy.name in self.compiled
-            for manifest in self.compiled[policy.name].refusing
-            if any(resource in rule["resources"] for rule in manifest["spec"]["matchConstraints"]["resourceRules"])
-        ]
+        key = (namespace, resource)
+        if key not in self._refusing:
+            self._refusing[key] = tuple(
+                manifest
+                for policy in self.governing.get(namespace, ())
+                if policy.name in self.compiled
+                for manifest in self.compiled[policy.name].refusing
+                if any(resource in rule["resources"] for rule in manifest["spec"]["matchConstraints"]["resourceRules"])
+            )
+        return self._refusing[key]
+
+    @cached_property
+    def namespace_objects(self) -> dict[str, Manifest]:
+        """The raw namespaces by name. Raises NotLooked."""
+        return {name_of(item): item for item in self.items("namespaces")}
+
+    @cached_property
+    def _refusing(self) -> dict[tuple[str, str], tuple[Manifest, ...]]:
+        return {}
 
 
 def name_of(item: Mapping[str, Any]) -> str:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 
-from daulat.admission.cluster import compile_cluster_guards
+from daulat.admission.cluster import Installation, cluster_name, compile_cluster_guards
+from daulat.admission.policy import CompiledPolicy
+from daulat.api import reasons
 from daulat.api.kinds import Manifest
 from daulat.api.names import MANAGED_BY, POLICY_LABEL, REVISION_ANNOTATION
+from daulat.api.policy import EnforcementSource
+from daulat.reconcile.desired import desired
+from daulat.reconcile.gitops import source
 
 from .cluster import Cluster, labels_of, name_of
 from .finding import Found, NotLooked, Severity
@@ -18,6 +25,8 @@ KINDS = {
     "MutatingAdmissionPolicy": "mutatingadmissionpolicies",
     "MutatingAdmissionPolicyBinding": "mutatingadmissionpolicybindings",
 }
+_OTHER_VERSION = "Use the command line in the operator's version. If it is, look whether the operator runs."
+SOFTWARE_GUARD = cluster_name("software")
 OPERATOR_GUARD = "operator.cluster.daulat.dev"
 LEASE = "daulat-operator"
 STALE = 60.0
@@ -27,7 +36,10 @@ STALE = 60.0
 def guards(cluster: Cluster) -> Iterator[Found]:
     """Say which of the cluster's guards are missing, or say something else than they should."""
     live = _live(cluster, ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"))
-    for manifest in compile_cluster_guards():
+    if not cluster.served("sovereigntypolicies"):
+        return
+    installation = _installation(cluster, live)
+    for manifest in compile_cluster_guards(installation):
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         found = live.get((kind, name))
         if found is None:
@@ -35,9 +47,15 @@ def guards(cluster: Cluster) -> Iterator[Found]:
         elif found.get("spec") != manifest["spec"]:
             yield Found(f"{kind} {name} differs from what this version of daulat compiles", (f"{kind} {name}",))
     for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"):
-        if (kind, OPERATOR_GUARD) not in live and cluster.served("sovereigntypolicies"):
+        if (kind, OPERATOR_GUARD) not in live:
             what = f"{kind} {OPERATOR_GUARD} is missing, so the operator's ServiceAccount may start pods"
             yield Found(what, (f"{kind} {OPERATOR_GUARD}",), Severity.MEDIUM)
+    if installation.sidecar_images:
+        what = f"beside the operator may run {', '.join(installation.sidecar_images)}, by {SOFTWARE_GUARD}"
+        yield Found(what, (f"ValidatingAdmissionPolicy {SOFTWARE_GUARD}",), Severity.INFO)
+    for item in cluster.items("deployments"):
+        if item["metadata"]["name"] == "daulat":
+            yield from _running(item, installation)
 
 
 def operator(cluster: Cluster) -> Iterator[Found]:
@@ -59,14 +77,33 @@ def drift(cluster: Cluster) -> Iterator[Found]:
     live = _live(cluster, KINDS)
     wanted: set[tuple[str, str]] = set()
     for policy, compiled in sorted(cluster.compiled.items()):
+        others: dict[str, list[str]] = {}
+        if _static(cluster, policy, compiled, live):
+            what = f"policy {policy} has no object in the API and a violating pod is refused: static manifests hold it"
+            yield Found(what, (f"SovereigntyPolicy {policy}",), Severity.INFO)
+            continue
         for manifest in compiled.manifests:
             kind, name = manifest["kind"], manifest["metadata"]["name"]
             wanted.add((kind, name))
             found = live.get((kind, name))
-            if found is None:
+            revision = ((found or {}).get("metadata") or {}).get("annotations", {}).get(REVISION_ANNOTATION, "none")
+            if found is not None and found.get("spec") != manifest["spec"] and revision != compiled.revision:
+                others.setdefault(revision, []).append(f"{kind} {name}")
+            elif found is None:
                 yield Found(f"{kind} {name} of policy {policy} is missing", (f"{kind} {name}",))
             elif found.get("spec") != manifest["spec"]:
-                yield _differs(manifest, found, policy, compiled.revision)
+                what = f"{kind} {name} was changed: it isn't what revision {revision} of policy {policy} says"
+                yield Found(what, (f"{kind} {name}",))
+        for revision, names in sorted(others.items()):
+            what = f"{len(names)} objects of policy {policy} are of revision {revision}; this daulat compiles {compiled.revision}"
+            yield Found(what, tuple(names), Severity.MEDIUM, _OTHER_VERSION)
+    for manifest in desired(cluster.snapshot, cluster.now).ungoverned:
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        found = live.get((kind, name))
+        if found is None:
+            yield Found(f"{kind} {name}, which all policies share, is missing", (f"{kind} {name}",))
+        elif found.get("spec") != manifest["spec"]:
+            yield Found(f"{kind} {name} isn't what the policies compile to", (f"{kind} {name}",))
     for (kind, name), found in sorted(live.items()):
         policy = labels_of(found).get(POLICY_LABEL, "")
         ours = labels_of(found).get(MANAGED_BY) == "daulat" and policy
@@ -108,16 +145,39 @@ def kubelet_ports(_: Cluster) -> Iterator[Found]:
     yield
 
 
-def _differs(wanted: Manifest, found: Manifest, policy: str, revision: str) -> Found:
-    kind, name = wanted["kind"], wanted["metadata"]["name"]
-    own = ((found.get("metadata") or {}).get("annotations") or {}).get(REVISION_ANNOTATION)
-    if own == revision:
-        return Found(
-            f"{kind} {name} was changed: it isn't what revision {revision} of policy {policy} says", (f"{kind} {name}",)
-        )
-    what = f"{kind} {name} is of revision {own}; this version of daulat compiles policy {policy} to {revision}"
-    remedy = "Use the command line in the operator's version. If it is, look whether the operator runs."
-    return Found(what, (f"{kind} {name}",), Severity.MEDIUM, remedy)
+def _installation(cluster: Cluster, live: Mapping[tuple[str, str], Manifest]) -> Installation:
+    """Return where and as what the operator is installed, as the live guard of its pods says: the chart's values decide that."""
+    own = Installation(cluster.operator_namespace, cluster.operator_account)
+    guard = live.get(("ValidatingAdmissionPolicy", SOFTWARE_GUARD)) or {}
+    for variable in (guard.get("spec") or {}).get("variables") or ():
+        try:
+            value = json.loads(variable["expression"])
+        except ValueError:
+            continue
+        if variable["name"] == "operatorImage" and isinstance(value, str):
+            own = replace(own, image=value)
+        if variable["name"] == "sidecarImages" and isinstance(value, list):
+            own = replace(own, sidecar_images=tuple(map(str, value)))
+    return own
+
+
+def _running(deployment: Manifest, installation: Installation) -> Iterator[Found]:
+    spec = ((deployment.get("spec") or {}).get("template") or {}).get("spec") or {}
+    known = (installation.image, *installation.sidecar_images)
+    for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
+        image = str(container.get("image"))
+        if image not in known and not image.startswith(f"{installation.image}@sha256:"):
+            what = f"Deployment {name_of(deployment)} runs {image}, which isn't the operator's image of record"
+            yield Found(what, (f"Deployment {name_of(deployment)}",))
+
+
+def _static(cluster: Cluster, policy: str, compiled: CompiledPolicy, live: Mapping[tuple[str, str], Manifest]) -> bool:
+    """Say whether a policy that GitOps applies is proved to be in force without an object in the API."""
+    declared = cluster.policies[policy]
+    conditions = declared.status.get("conditions") or ()
+    proved = any(c.get("type") == reasons.ENFORCED and c.get("status") == "True" for c in conditions)
+    absent = not any((m["kind"], m["metadata"]["name"]) in live for m in compiled.manifests)
+    return absent and proved and source(declared) is EnforcementSource.GITOPS
 
 
 def _live(cluster: Cluster, kinds: Iterable[str]) -> dict[tuple[str, str], Manifest]:

@@ -52,6 +52,8 @@ def examine(cluster: Cluster) -> Report:
         try:
             for found in _run(check, cluster):
                 findings.append(_finding(check, found))  # noqa: PERF401 - what was found before a list is missing stays
+            # Where nothing else was there to look at, a check may not have come to all that it needs.
+            cluster.items(*check.needs)
             checked.append(check.id)
         except NotLooked as missing:
             unchecked.append(Unchecked(check.id, check.title, check.severity, missing.needs, missing.rights))

@@ -39,6 +39,7 @@ SOURCES: dict[str, Source] = {
         Source("secrets", "", "v1", "secrets", where="governed", keys_only=True),
         Source("nfdconfig", "", "v1", "configmaps", labels="app.kubernetes.io/name=node-feature-discovery"),
         Source("daemonsets", "apps", "v1", "daemonsets"),
+        Source("deployments", "apps", "v1", "deployments", where="operator"),
         Source("leases", "coordination.k8s.io", "v1", "leases", where="operator"),
         Source("runtimeclasses", "node.k8s.io", "v1", "runtimeclasses"),
         Source("deviceclasses", "resource.k8s.io", "v1", "deviceclasses"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from daulat.api.kinds import Manifest
 from daulat.api.names import NODE_PREFIX
-from daulat.cel.evaluator import Request, evaluate, matches_resource
+from daulat.cel.evaluator import Request, evaluate_all
 from daulat.facts.ref import Unknown
 from daulat.placement.eligibility import ineligible
 
@@ -35,10 +35,7 @@ def violations(cluster: Cluster) -> Iterator[Found]:
         namespace = str((pod.get("metadata") or {}).get("namespace"))
         if namespace not in cluster.governing or _finished(pod):
             continue
-        messages: list[str] = []
-        for manifest in cluster.refusing(namespace, "pods"):
-            messages += _judged(manifest, _request(cluster, _unbound(pod), "pods", namespace))
-        if messages:
+        if messages := _judged(cluster, _unbound(pod), "pods", namespace):
             yield Found(f"pod {name_of(pod)}: {' '.join(messages)}", (f"Pod {name_of(pod)}",))
 
 
@@ -82,23 +79,20 @@ def settings(cluster: Cluster) -> Iterator[Found]:
         for item in cluster.items(key):
             namespace = str((item.get("metadata") or {}).get("namespace"))
             subject = {"apiVersion": "v1", "kind": kind, **item}
-            messages: list[str] = []
-            for manifest in cluster.refusing(namespace, key):
-                messages += _judged(manifest, _request(cluster, subject, key, namespace))
-            if messages:
+            if messages := _judged(cluster, subject, key, namespace):
                 yield Found(f"{kind} {name_of(item)}: {' '.join(messages)}", (f"{kind} {name_of(item)}",))
 
 
-def _judged(manifest: Manifest, request: Request) -> list[str]:
-    if not matches_resource(manifest, request):
-        return []
-    verdict = evaluate(manifest, request)
-    return [] if verdict.allowed else list(verdict.violations) or [verdict.message]
-
-
-def _request(cluster: Cluster, subject: Manifest, resource: str, namespace: str) -> Request:
-    items = (i for i in cluster.items("namespaces") if name_of(i) == namespace)
-    return Request(object=subject, resource=resource, namespace=namespace, namespace_object=next(items, None))
+def _judged(cluster: Cluster, subject: Manifest, resource: str, namespace: str) -> list[str]:
+    """Return why the object would be refused if somebody without a name made it now."""
+    request = Request(
+        object=subject,
+        resource=resource,
+        namespace=namespace,
+        namespace_object=cluster.namespace_objects.get(namespace),
+    )
+    refusals = evaluate_all(cluster.refusing(namespace, resource), request)
+    return [message for verdict in refusals for message in verdict.violations or (verdict.message,)]
 
 
 def _unbound(pod: Manifest) -> Manifest:

@@ -57,13 +57,13 @@ def test_the_admin_of_a_namespace_can_not_take_it_out_of_its_policy(world: World
         unique("mover"), {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "patch", "create"]}
     )
     for value in ("null", '"public"'):
-        patch = f'--patch={{"metadata": {{"labels": {{"daulat.dev/data-class": {value}}}}}}}'
+        patch = f'--patch={{"metadata": {{"labels": {{"daulat.dev/scope": {value}}}}}}}'
         with pytest.raises(ClusterError, match="MGD-13"):
             mover.run("patch", "namespace", namespace, "--type=merge", patch)
         # RBAC gives the admin of a namespace no right to it, and the guard wouldn't either.
         with pytest.raises(ClusterError, match=r"MGD-13|cannot patch"):
             tenant.run("patch", "namespace", namespace, "--type=merge", patch)
-    assert world.get("namespace", namespace)["metadata"]["labels"]["daulat.dev/data-class"] == policy
+    assert world.get("namespace", namespace)["metadata"]["labels"]["daulat.dev/scope"] == policy
     # Nor is a namespace of one's own brought under a policy by just anybody.
     assert "MGD-13" in world.refusal(namespace_manifest(unique("ns"), policy), kubectl=mover)
     mover.run("label", "namespace", namespace, "team=x")

@@ -99,7 +99,7 @@ def test_static_manifests_guard_the_labels_of_record(fortress: Fortress) -> None
     patch = f'--patch={{"metadata": {{"labels": {{"{PREFIX}site": "cyberjaya-1"}}}}}}'
     with pytest.raises(ClusterError, match="MGD-02"):
         mallory.run("patch", "node", "sg-gpu-1", "--type=merge", patch)
-    patch = '--patch={"metadata": {"labels": {"daulat.dev/data-class": null}}}'
+    patch = '--patch={"metadata": {"labels": {"daulat.dev/scope": null}}}'
     with pytest.raises(ClusterError, match="MGD-13"):
         mallory.run("patch", "namespace", "treasury", "--type=merge", patch)
 

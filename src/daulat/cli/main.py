@@ -15,6 +15,7 @@ COMMANDS = {
         "daulat.cli.compile", "compile_", "Write what policies compile to, for GitOps or the API server."
     ),
     "doctor": LazyCommand("daulat.cli.doctor", "doctor", "Find what weakens enforcement in a cluster."),
+    "explain": LazyCommand("daulat.cli.explain", "explain", "Explain a control, a policy or an object."),
     "operator": LazyCommand("daulat.cli.run_operator", "operator", "Run the operator."),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from daulat.check.documents import Chunk, Document, Problem, chunks, documents, line_of
 from daulat.check.inventory import Inventory
@@ -21,6 +22,8 @@ class Input:
 
     documents: tuple[Document, ...]
     problems: tuple[Problem, ...]
+    inventory: Inventory
+    """What objects are judged by, as it was written."""
 
     def place(self, kind: str, name: str) -> tuple[str, int]:
         """Return the file and line of an object; its name and 0 where it isn't in the input."""
@@ -30,19 +33,37 @@ class Input:
         return f"{kind} {name}", 0
 
 
-def read(paths: Sequence[str]) -> Input:
-    """Read every object at the paths: files, directories, or - for standard input."""
+def read(paths: Sequence[str], more: Sequence[tuple[str, bytes]] = ()) -> Input:
+    """Read every object at the paths, files, directories, or - for standard input, and in more files by name."""
     found: list[Document] = []
     problems: list[Problem] = []
     inventory = Inventory()
     for part in _parts(paths):
-        for item in documents(part) if isinstance(part, Chunk) else [part]:
-            if isinstance(item, Problem):
-                problems.append(item)
-            elif isinstance(item, Document):
-                found.append(item)
-                problems += inventory.take(item)
-    return Input(tuple(found), tuple(problems))
+        _take(part, found, problems, inventory, frozenset())
+    # What the files say takes the place of what the others do, as an edited policy does of the cluster's.
+    said = frozenset(_key(d) for d in found)
+    for part in chain.from_iterable(chunks(data, name) for name, data in more):
+        _take(part, found, problems, inventory, said)
+    return Input(tuple(found), tuple(problems), inventory)
+
+
+def _take(
+    part: Chunk | Problem,
+    found: list[Document],
+    problems: list[Problem],
+    inventory: Inventory,
+    without: frozenset[tuple[str, str, str]],
+) -> None:
+    for item in documents(part) if isinstance(part, Chunk) else [part]:
+        if isinstance(item, Problem):
+            problems.append(item)
+        elif isinstance(item, Document) and _key(item) not in without:
+            found.append(item)
+            problems += inventory.take(item)
+
+
+def _key(document: Document) -> tuple[str, str, str]:
+    return document.kind, str(document.metadata.get("namespace") or ""), document.name
 
 
 def unreadable(snapshot: Snapshot, given: Input) -> list[Problem]:

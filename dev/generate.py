@@ -21,6 +21,8 @@ from daulat.api.meta import DataClass
 from daulat.catalog import accelerators
 from daulat.catalog.presets import Citation, Preset, leaves, presets, rules
 from daulat.controls import library
+from daulat.doctor.catalog import checks
+from daulat.doctor.sources import manifests as doctor_roles
 
 ROOT = Path(__file__).resolve().parents[1]
 CRDS = Path("crds")
@@ -28,6 +30,7 @@ CHART_CRDS = Path("charts/daulat/crds")
 CHART_FILES = Path("charts/daulat/files")
 CONTROLS_DOC = Path("docs/controls.md")
 PRESETS_DOC = Path("docs/presets.md")
+DOCTOR_DOC = Path("docs/doctor.md")
 CHART_ACCELERATORS = CHART_FILES / "accelerators"
 OWNED = (CRDS, CHART_CRDS, CHART_FILES, CHART_ACCELERATORS)
 """Folders that hold nothing but generated files, so that one of a kind that is gone can be told and removed."""
@@ -87,6 +90,7 @@ def render() -> dict[Path, str]:
     files[CONTROLS_DOC] = _controls_doc((ROOT / CONTROLS_DOC).read_text(encoding="utf-8"))
     text = "\n\n".join(_preset(p) for p in presets().values())
     files[PRESETS_DOC] = _between((ROOT / PRESETS_DOC).read_text(encoding="utf-8"), "presets", f"\n{text}\n")
+    files[DOCTOR_DOC] = _doctor_doc((ROOT / DOCTOR_DOC).read_text(encoding="utf-8"))
     return files
 
 
@@ -103,6 +107,13 @@ def _controls_doc(text: str) -> str:
         for g in library.guards().values()
     ]
     return _between(text, "guards", _table(("guard", "judges", "resources", "on"), judged))
+
+
+def _doctor_doc(text: str) -> str:
+    roles = "---\n".join(to_yaml(m) for m in doctor_roles())
+    text = _between(text, "doctor-role", f"\n```yaml\n{roles}```\n")
+    rows = [(f"`{c.id}`", c.severity, c.title, c.why, c.remedy) for c in checks().values()]
+    return _between(text, "doctor-checks", _table(("id", "severity", "title", "why", "remedy"), rows))
 
 
 def _preset(preset: Preset) -> str:

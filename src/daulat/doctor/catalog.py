@@ -54,6 +54,7 @@ class Advisory(_Data):
     note: str
     source: str
     read: str
+    """The day on which the source was read; empty where it wasn't."""
     grade: Literal["primary text", "secondary source", "not verified"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from daulat.api.kinds import KINDS
+from daulat.api.kinds import KINDS, Manifest
 from daulat.api.names import GROUP, VERSION
 
 _ADMISSION = "admissionregistration.k8s.io"
@@ -59,3 +59,20 @@ SOURCES: dict[str, Source] = {
         *(Source(k.plural, GROUP, VERSION, k.plural) for k in KINDS if k.kind != "SovereignModel"),
     )
 }
+
+
+def manifests() -> list[Manifest]:
+    """Return the ClusterRoles that let somebody read all of this: one for everything but Secrets, and one for these."""
+    rest = [source for key, source in SOURCES.items() if key != "secrets"]
+    return [_role("daulat-doctor", rest), _role("daulat-doctor-secrets", [SOURCES["secrets"]])]
+
+
+def _role(name: str, sources: list[Source]) -> Manifest:
+    groups: dict[str, list[str]] = {}
+    for source in sources:
+        groups.setdefault(source.group, []).append(source.resource)
+    rules = [
+        {"apiGroups": [group], "resources": sorted(set(resources)), "verbs": ["list"]}
+        for group, resources in sorted(groups.items())
+    ]
+    return {"apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}

@@ -26,7 +26,7 @@ def version_of(text: str) -> Version | None:
 def weaknesses(component: str, version: Version) -> list[str]:
     """Return the known weaknesses of this release of a component, each with what it is."""
     return [
-        f"{a.id} ({a.note}; mended in {', '.join(a.fixed)})"
+        f"{a.id} ({a.note}; mended in {', '.join(a.fixed)}{', which is not verified' if a.grade == 'not verified' else ''})"
         for a in advisories()
         if a.component == component and _weak(version, [_known(f) for f in a.fixed])
     ]

@@ -238,7 +238,7 @@ WEAK: list[tuple[str, Weaken, Severity, str]] = [
             ),
         ),
         Severity.HIGH,
-        "CVE-2025-23266",
+        "CVE-2025-23266 (a crafted image runs code on the node; mended in 1.17.8, which is not verified)",
     ),
     (
         "DOC-25",

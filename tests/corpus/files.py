@@ -44,7 +44,7 @@ def filled(value: Any, row: dict[str, Any]) -> Any:
         return [item for written in value for item in _items(written, row)]
     if isinstance(value, dict):
         if "$text" in value:
-            return filled(value["$text"], row) * int(value["$times"])
+            return filled(value["$text"], row) * int(filled(value["$times"], row))
         return {filled(key, row): filled(item, row) for key, item in value.items()}
     return value
 
@@ -72,7 +72,7 @@ def _with_container(guard: str, written: Written) -> dict[str, Any]:
 
 def _items(written: Any, row: dict[str, Any]) -> list[Any]:
     if isinstance(written, dict) and "$of" in written:
-        return [filled(written["$of"], {**row, "i": i}) for i in range(int(written["$times"]))]
+        return [filled(written["$of"], {**row, "i": i}) for i in range(int(filled(written["$times"], row)))]
     return [filled(written, row)]
 
 

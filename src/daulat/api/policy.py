@@ -145,7 +145,7 @@ class ControlInForce(Observed):
     id: str
     """The control's id."""
     guard: str
-    """What it judges: pods, bindings or models."""
+    """What it judges, such as pods, volumeclaims or sessions."""
     action: str
     """What happens to a request that breaks it."""
 

@@ -25,6 +25,12 @@ class Namespaces:
         labels = (manifest.get("metadata") or {}).get("labels") or {}
         return {**{key: value or "" for key, value in labels.items()}, NAME_LABEL: name}
 
+    def manifest(self, name: str) -> Manifest:
+        """Return a namespace as controls see it. One that isn't known has the one label that the API server gives it."""
+        known = self.known.get(name) or {"apiVersion": "v1", "kind": "Namespace"}
+        labels = self.labels(name) or {NAME_LABEL: name}
+        return {**known, "metadata": {**(known.get("metadata") or {}), "name": name, "labels": labels}}
+
     def selected(self, selector: LabelSelector, name: str) -> bool | None:
         """Say whether the selector selects the namespace, or None where nobody can tell."""
         labels = self.labels(name)

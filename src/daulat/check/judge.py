@@ -97,7 +97,10 @@ class Judge:
         self._cluster = _rules("", guards)
         self._profiles, self._namespaces, self._options = profiles, namespaces, options
         every = [rule.manifest for p in self._policies for rule in p.rules] + guards
-        self._verbs = frozenset("/".join(found) for m in every for found in _VERB.findall(str(m)))
+        texts = [str(m) for m in every]
+        self._verbs = frozenset("/".join(found) for text in texts for found in _VERB.findall(text))
+        # Given to the evaluator only where somebody reads it: it costs a second conversion of the request.
+        self._reads_namespace = any("namespaceObject" in text for text in texts)
         self._by_namespace: dict[str, _Governing] = {}
 
     def judge(self, document: Document) -> Judged:
@@ -205,7 +208,7 @@ class Judge:
             user=options.user or _asker(subject.object) or ORDINARY_USER,
             user_groups=options.groups,
             allowed=frozenset() if options.user else self._verbs,
-            namespace_object=self._namespaces.known.get(namespace),
+            namespace_object=self._namespaces.manifest(namespace) if self._reads_namespace and namespace else None,
         )
 
     def _pinned(self, request: Request, policies: Sequence[_Policy]) -> Request:
@@ -213,11 +216,11 @@ class Judge:
         if request.object is None:
             return request
         for policy in policies:
-            if policy.pin is None or not matches_resource(policy.pin, request) or not _applies(policy.pin, request):
+            if policy.pin is None or not matches_resource(policy.pin, request):
                 continue
-            spec = request.object["spec"]
-            selector = {**(spec.get("nodeSelector") or {}), eligible_label(policy.name): ELIGIBLE}
-            request = replace(request, object={**request.object, "spec": {**spec, "nodeSelector": selector}})
+            pinned = _with_pin(request.object, eligible_label(policy.name))
+            if pinned is not None and _applies(policy.pin, request):
+                request = replace(request, object=pinned)
         return request
 
 
@@ -249,6 +252,15 @@ def _rules(policy: str, manifests: Sequence[Manifest]) -> tuple[_Rule, ...]:
 
 def _messages(verdict: Verdict) -> tuple[str, ...]:
     return verdict.violations or (verdict.message,)
+
+
+def _with_pin(pod: Manifest, label: str) -> Manifest | None:
+    """Return the pod as the pin's patch leaves it, or None where that changes nothing or can't be done."""
+    spec = pod.get("spec")
+    selector = (spec.get("nodeSelector") or {}) if isinstance(spec, dict) else None
+    if not isinstance(spec, dict) or not isinstance(selector, dict) or label in selector:
+        return None
+    return {**pod, "spec": {**spec, "nodeSelector": {**selector, label: ELIGIBLE}}}
 
 
 def _applies(pin: Manifest, request: Request) -> bool:

@@ -23,6 +23,8 @@ class Run:
 
     inventory: Inventory = field(default_factory=Inventory)
     problems: list[Problem] = field(default_factory=list)
+    objects: int = 0
+    """Objects that were read so far."""
     skipped: int = 0
     """Documents that hold no Kubernetes object, in files that nobody named."""
     _pending: list[tuple[Chunk, bool] | Document] = field(default_factory=list)
@@ -60,6 +62,7 @@ class Run:
     def _read(self, chunk: Chunk, named: bool) -> Iterator[Document]:
         for each in documents(chunk):
             if isinstance(each, Document):
+                self.objects += 1
                 yield each
             elif isinstance(each, Problem):
                 self.problems.append(each)

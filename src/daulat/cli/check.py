@@ -21,6 +21,7 @@ from . import output
 from .inputs import Unreadable, files
 from .output.text import printable
 
+NO_OBJECT = "the input holds no Kubernetes object, so nothing was checked"
 NO_POLICY = (
     "no SovereigntyPolicy in the input, so nothing says what is allowed: add the file that holds one, or its directory with"
     " --policy-dir, or read the current cluster's with --cluster"
@@ -59,6 +60,7 @@ _MIB = 1 << 20
     help="Who applies the manifests, without the verbs that Daulat's guards ask for. Left out: somebody who has them.",
 )
 @click.option("--as-group", "groups", multiple=True, metavar="GROUP", help="A group of that user. Repeatable.")
+@click.option("--skip-foreign", is_flag=True, help="Skip documents that are no Kubernetes objects in named files, too.")
 @click.option("-o", "--output", "form", type=click.Choice(output.FORMATS), default="table", show_default=True)
 @click.option("--output-file", type=click.Path(dir_okay=False), metavar="FILE", help="Where to write; standard output.")
 @click.option(
@@ -81,6 +83,7 @@ def check(
     strict_namespaces: bool,
     user: str,
     groups: tuple[str, ...],
+    skip_foreign: bool,
     form: str,
     output_file: str | None,
     warn_exit_code: int,
@@ -100,8 +103,8 @@ def check(
     run = Run()
     limit = int(max_file_size * _MIB)
     for folder in policy_dirs:
-        _add(run, (folder,), limit, judged=False)
-    _add(run, paths, limit, judged=True)
+        _add(run, (folder,), limit, judged=False, foreign=True)
+    _add(run, paths, limit, judged=True, foreign=skip_foreign)
     for given in namespace_labels:
         manifest = _namespace(given)
         run.inventory.namespaces[manifest["metadata"]["name"]] = manifest
@@ -119,6 +122,8 @@ def check(
     report = Report(policies=tuple(sorted(run.inventory.policies)))
     if run.inventory.policies:
         report.objects += run.judge(options, now)
+    if not report.objects and not run.problems and not skip_foreign:
+        run.problems.append(Problem(", ".join(paths), 0, NO_OBJECT))
     report.problems += run.problems
     report.skipped = run.skipped
     for problem in report.problems:
@@ -127,12 +132,12 @@ def check(
     sys.exit(report.exit_code(warn_exit_code))
 
 
-def _add(run: Run, paths: tuple[str, ...], limit: int, judged: bool) -> None:
+def _add(run: Run, paths: tuple[str, ...], limit: int, judged: bool, foreign: bool) -> None:
     for file in files(paths, limit):
         if isinstance(file, Unreadable):
             run.problems.append(Problem(file.name, 0, file.reason))
         else:
-            run.add(file.data, file.name, judged=judged, named=file.named and judged)
+            run.add(file.data, file.name, judged=judged, named=file.named and not foreign)
 
 
 def _namespace(given: str) -> Manifest:

@@ -139,7 +139,7 @@ def measure(api: Server, rounds: int) -> None:
 
 
 def _row(api: Server, pair: Pair, rounds: int) -> str:
-    client = api.connect(pair.user)  # The API server closes a connection that rested for a while.
+    client = api.connect(pair.user)
     latencies(client, pair, 50)
     governed, free = latencies(client, pair, rounds)
     median, worst = percentile(0.5), percentile(0.99)

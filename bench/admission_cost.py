@@ -68,7 +68,6 @@ def bystanders(api: Server, rounds: int) -> None:
             names.append(f"other-{len(names)}")
             api.apply(policy(names[-1]).manifests)
         api.settle()
-        client = api.connect()
         used = []
         for _ in range(rounds):
             before = api.cpu_seconds()
@@ -108,7 +107,6 @@ def main() -> None:
             if _judges(variant):
                 api.wait(f"{variant.title} to be in force", lambda v=variant: _refuses(client, v))  # type: ignore[misc]
         api.settle()
-        client = api.connect()
         results = measure(api, client, variants, rounds)
         print(f"{'added by':44}{'ms of processor a request':>30}")
         for variant in variants:

@@ -41,10 +41,8 @@ class Client:
             pair.flush()
             context.load_cert_chain(pair.name)
         self.host = str(cluster["server"]).removeprefix("https://")
-        name, _, port = self.host.rpartition(":")
-        plain = socket.create_connection((name, int(port)), timeout=TIMEOUT_SECONDS)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket = context.wrap_socket(plain, server_hostname=name)
+        self._context = context
+        self._socket = self._connect()
 
     def send(self, raw: bytes) -> int:
         """Send a request, read the whole answer, and return its status."""
@@ -52,8 +50,15 @@ class Client:
 
     def ask(self, raw: bytes) -> tuple[int, bytes]:
         """Send a request and return the answer's status and body, as it was sent."""
-        self._socket.sendall(raw)
-        data = b""
+        try:
+            self._socket.sendall(raw)
+            data = self._receive()
+        except OSError:
+            # The API server ends a connection that has rested for a minute and a half.
+            self._socket.close()
+            self._socket = self._connect()
+            self._socket.sendall(raw)
+            data = self._receive()
         while _END not in data:
             data += self._receive()
         head, _, body = data.partition(_END)
@@ -72,6 +77,12 @@ class Client:
     def close(self) -> None:
         """End the connection."""
         self._socket.close()
+
+    def _connect(self) -> ssl.SSLSocket:
+        name, _, port = self.host.rpartition(":")
+        plain = socket.create_connection((name, int(port)), timeout=TIMEOUT_SECONDS)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self._context.wrap_socket(plain, server_hostname=name)
 
     def _receive(self) -> bytes:
         data = self._socket.recv(65536)

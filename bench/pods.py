@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from dataclasses import dataclass
+import sys
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -18,26 +18,29 @@ RULES = ("host-path", "node-name", "registry", "digest")
 VIOLATING_EVERY = 20
 
 
-@dataclass(frozen=True)
-class Stream:
-    """A file of many pods, and the truth about it."""
-
-    text: str
-    violations: frozenset[tuple[str, str]]
-    """Pod and rule."""
+def violations(count: int) -> frozenset[tuple[str, str]]:
+    """Return the truth about a file of so many pods: which pod breaks which rule."""
+    return frozenset((_name(number), rule) for number in range(count) if (rule := _broken(number)))
 
 
-def stream(count: int, policy: str) -> Stream:
-    """Return so many pods of about 1 KB of YAML each; every twentieth breaks one rule, in turn. A single pod is fine."""
-    documents, violations = [], set()
-    for number in range(count):
-        rule = RULES[number // VIOLATING_EVERY % len(RULES)] if number % VIOLATING_EVERY == VIOLATING_EVERY - 1 else ""
-        pod = _small(number, policy)
-        if rule:
-            violations.add((pod["metadata"]["name"], rule))
-            _break(pod["spec"], rule, number)
-        documents.append(yaml.dump(pod, Dumper=_DUMPER, sort_keys=False))
-    return Stream("---\n".join(documents), frozenset(violations))
+def write(file: Path, count: int, policy: str) -> None:
+    """Write so many pods of about 1 KB of YAML each; every twentieth breaks one rule, in turn. A single pod is fine."""
+    with file.open("w") as output:
+        for number in range(count):
+            pod = _small(number, policy)
+            if rule := _broken(number):
+                _break(pod["spec"], rule, number)
+            output.write("---\n")
+            yaml.dump(pod, output, Dumper=_DUMPER, sort_keys=False)
+
+
+def _name(number: int) -> str:
+    return f"pod-{number:06d}"
+
+
+def _broken(number: int) -> str:
+    turn, place = divmod(number, VIOLATING_EVERY)
+    return RULES[turn % len(RULES)] if place == VIOLATING_EVERY - 1 else ""
 
 
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -61,7 +64,7 @@ def _small(number: int, policy: str) -> Manifest:
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": f"pod-{number:06d}",
+            "name": _name(number),
             "namespace": NAMESPACE,
             "labels": {"app.kubernetes.io/name": app, "app.kubernetes.io/instance": f"{app}-{number}", "team": "ml"},
         },
@@ -167,9 +170,5 @@ def _container(name: str, variables: int, *, device: bool) -> Manifest:
     }
 
 
-def numbered(prefix: str) -> Iterator[str]:
-    """Return names without end."""
-    number = 0
-    while True:
-        yield f"{prefix}-{number}"
-        number += 1
+if __name__ == "__main__":
+    write(Path(sys.argv[3]), int(sys.argv[1]), sys.argv[2])

@@ -13,7 +13,12 @@ from daulat.controls import library
 
 Manifest = dict[str, Any]
 _OBJECT = re.compile(r"\b(object|oldObject|request|variables|namespaceObject)\b")
+_TEXT = re.compile(r"""\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'""")
+# A text comes first, so that a variable is never looked for inside one.
+_VARIABLE = re.compile(rf"{_TEXT.pattern}|\bvariables\.([A-Za-z_][A-Za-z0-9_]*)")
 _LONG_LIST = 6
+NEEDS_NAMESPACE = ("USE-02",)
+"""Controls that read the namespace, which match conditions don't have."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +54,10 @@ def every() -> list[Variant]:
     add("constants inlined", lambda name: _guard(name, inline_constants))
     add("constants inlined, lists as maps", lambda name: _guard(name, lists_as_maps, inline_constants))
     add("the same, controls inlined", lambda name: _guard(name, lists_as_maps, inline_constants, _inline_controls))
-    add(
-        "judged in matchConditions",
-        lambda name: _guard(name, _judge_in_conditions),
-    )
+    add("judged in matchConditions", lambda name: _guard(name, _judge_in_conditions, off=NEEDS_NAMESPACE))
     add(
         "in matchConditions, lists as maps",
-        lambda name: _guard(name, lists_as_maps, _judge_in_conditions),
+        lambda name: _guard(name, lists_as_maps, _judge_in_conditions, off=NEEDS_NAMESPACE),
     )
     for control in library.controls():
         if control.guard == "pods":
@@ -132,7 +134,7 @@ def inline_constants(spec: Manifest) -> None:
 def lists_as_maps(spec: Manifest) -> None:
     """Ask whether a name is among many of a map, which looks it up, instead of a list, which compares them all."""
     for variable in spec["variables"]:
-        if _is_constant(variable["expression"]) and variable["expression"].count('", "') >= _LONG_LIST:
+        if variable["expression"].startswith('["') and variable["expression"].count('", "') >= _LONG_LIST:
             as_map = "{" + variable["expression"][1:-1].replace('", "', '": true, "') + ": true}"
             membership = re.compile(rf"\bin variables\.{variable['name']}\b")
             for other in spec["variables"]:
@@ -158,17 +160,18 @@ def _judge_in_conditions(spec: Manifest) -> None:
     condition = f"size({found.removesuffix('.sort()')}) > 0"
     for variable in reversed(shared):
         condition = f"[{variable['expression']}].exists({variable['name']}, {condition})"
-    names = "|".join(v["name"] for v in shared)
-    condition = re.sub(rf"\bvariables\.({names})\b", r"\1", condition)
+    condition = _replaced(condition, {v["name"]: v["name"] for v in shared})
     spec["matchConditions"].append({"name": "something-is-found", "expression": condition})
 
 
 def _is_constant(expression: str) -> bool:
-    return not _OBJECT.search(re.sub(r'"(?:\\.|[^"\\])*"', "", expression))
+    return not _OBJECT.search(_TEXT.sub("", expression))
 
 
 def _replaced(expression: str, by: dict[str, str]) -> str:
+    """Put expressions in the place of variables, outside texts."""
+
     def value(match: re.Match[str]) -> str:
         return f"({by[match[1]]})" if match[1] in by else match[0]
 
-    return re.sub(r"\bvariables\.([A-Za-z_][A-Za-z0-9_]*)", value, expression)
+    return _VARIABLE.sub(value, expression)

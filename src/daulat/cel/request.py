@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from daulat.api.kinds import Manifest
+from .functions.authorizer import authorizer
+
+if TYPE_CHECKING:  # The kinds take longer to import than all that is here.
+    from daulat.api.kinds import Manifest
 
 # The API server keeps these from policies (apiserver, celplugin: CreateNamespaceObject).
 _UNSEEN_OF_NAMESPACE = ("managedFields", "ownerReferences", "selfLink")
@@ -29,7 +33,8 @@ class Request:
     user: str = ""
     user_groups: tuple[str, ...] = ()
     allowed: frozenset[str] = frozenset()
-    """GROUP/RESOURCE/VERB that the user is authorized for."""
+    """What the user is authorized for: GROUP/RESOURCE[/SUBRESOURCE]/VERB, followed by @NAMESPACE or @NAMESPACE/NAME where
+    it is so there alone, or VERB PATH."""
     name: str = ""
     """The name in the request's path; where it's empty, the object's own."""
     namespace_object: Manifest | None = None
@@ -51,7 +56,7 @@ def activation(request: Request) -> dict[str, Any]:
         "oldObject": _as_stored(request.old_object),
         "namespaceObject": _namespace(request.namespace_object),
         "request": _as_stored(_admission_request(request)),
-        "authorizer": {"allowed": sorted(request.allowed)},
+        "authorizer": authorizer(request.allowed, request.group, request.resource, request.namespace, _name(request)),
     }
 
 
@@ -62,28 +67,29 @@ def _admission_request(request: Request) -> dict[str, Any]:
     group, _, version = str(subject.get("apiVersion") or "").rpartition("/")
     kind = {"group": group, "version": version, "kind": subject.get("kind") or ""}
     what = {"group": request.group, "version": request.version, "resource": resource}
-    metadata = subject.get("metadata")
-    own_name = metadata.get("name") if isinstance(metadata, Mapping) else None
-    return {
+    # Everybody has a name and a group in the API server, so these two are there where nobody is known, too.
+    user: dict[str, Any] = {"username": request.user, "groups": request.user_groups}
+    fields = {
         "kind": kind,
         "requestKind": kind,
         "resource": what,
         "requestResource": what,
-        "subResource": subresource or None,
-        "requestSubResource": subresource or None,
-        "name": request.name or own_name or None,
-        "namespace": request.namespace or None,
         "operation": request.operation,
-        "userInfo": {
-            # Everybody has a name and a group in the API server, so these two are there where nobody is known, too.
-            "username": request.user,
-            "groups": request.user_groups,
-            "uid": request.user_uid or None,
-            "extra": request.user_extra or None,
-        },
+        "userInfo": user | _present(uid=request.user_uid, extra=request.user_extra),
         "dryRun": request.dry_run,
-        "options": request.options,
     }
+    names = _present(subResource=subresource, requestSubResource=subresource, namespace=request.namespace)
+    return fields | names | _present(name=_name(request), options=request.options)
+
+
+def _name(request: Request) -> str:
+    metadata = (request.object or request.old_object or {}).get("metadata")
+    own = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return request.name or str(own or "")
+
+
+def _present(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value}
 
 
 def _namespace(namespace: Manifest | None) -> Any:
@@ -98,12 +104,31 @@ def _namespace(namespace: Manifest | None) -> Any:
 
 
 def _as_stored(value: Any) -> Any:
-    """Leave out nulls, as the API server does when it decodes an object: a field that is null isn't there."""
+    """Return the value as the API server decodes it: JSON, in which a field that is null isn't there."""
+    if value is None:
+        return None
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError):
+        return _cleaned(value)
+    return _cleaned(value) if "null" in text or "\\u0000" in text else _JSON.decode(text)
+
+
+def _integer(text: str) -> float:
+    """Return an integer; a float where it's larger than the API server's integers, as there."""
+    value = int(text)
+    return value if -(2**63) <= value < 2**63 else float(value)
+
+
+_JSON = json.JSONDecoder(parse_int=_integer)
+
+
+def _cleaned(value: Any) -> Any:
     if isinstance(value, str) and "\0" in value:
         # cel-expr-python 0.1.3 would judge only what stands before it, and the API server judges all.
         raise ValueError(f"{value!r} holds a NUL character")
     if isinstance(value, Mapping):
-        return {_as_stored(key): _as_stored(item) for key, item in value.items() if item is not None}
+        return {_cleaned(key): _cleaned(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
-        return [_as_stored(item) for item in value]
-    return value
+        return [_cleaned(item) for item in value]
+    return _integer(str(value)) if type(value) is int else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,12 @@ from daulat.cli.compile import compile_
 from dev.cluster import ClusterError, EmbeddedCluster
 from dev.cluster.kubectl import Kubectl
 from dev.cluster.scenario import load, zone_manifests
-from dev.deployment import poll
+from dev.deployment import kubectl, poll
 
 from .world import (
     IMAGE,
     SCENARIO,
     World,
-    kubectl,
     lower,
     namespace_manifest,
     pod_manifest,
@@ -57,7 +57,7 @@ class Fortress:
         self.world = World(self.cluster, None, self.admin)  # type: ignore[arg-type]
         self.admin.apply([namespace_manifest("treasury", "confidential"), namespace_manifest("free")])
         for namespace in ("treasury", "free"):
-            poll("a ServiceAccount", lambda name=namespace: self.world.exists("serviceaccount", "default", name))
+            poll("a ServiceAccount", partial(self.world.exists, "serviceaccount", "default", namespace))
 
     def write(self, **changes: Any) -> None:
         """Compile the example policy, with changes of its spec, into the directory."""
@@ -213,7 +213,7 @@ def test_system_masters_can_delete_nothing_of_daulats(anchored: Anchored) -> Non
 
 def test_system_masters_can_loosen_nothing_of_daulats(anchored: Anchored) -> None:
     before = {name: json.loads(anchored.admin.run("get", name, "-o", "json")) for name in anchored.names()}
-    patches = {
+    patches: dict[str, list[dict[str, Any]]] = {
         "Policy": [
             {"spec": {"failurePolicy": "Ignore"}},
             {"spec": {"matchConditions": [{"name": "never", "expression": "false"}]}},
@@ -254,8 +254,8 @@ def test_system_masters_can_loosen_nothing_of_daulats(anchored: Anchored) -> Non
         ),
     )
     # The status is the controller manager's, and takes no labels along.
-    patch = '--patch={"metadata": {"labels": {"app.kubernetes.io/managed-by": null}}}'
-    anchored.admin.run("patch", name, "--subresource=status", "--type=merge", patch)
+    unlabel = '--patch={"metadata": {"labels": {"app.kubernetes.io/managed-by": null}}}'
+    anchored.admin.run("patch", name, "--subresource=status", "--type=merge", unlabel)
     after = {name: json.loads(anchored.admin.run("get", name, "-o", "json")) for name in anchored.names()}
     for name, raw in before.items():
         assert after[name]["spec"] == raw["spec"]

@@ -98,12 +98,13 @@ def test_nobody_but_the_operator_creates_changes_or_deletes_what_is_daulats(mani
 
 def test_taking_labels_off_or_putting_owners_or_finalizers_on_is_a_change() -> None:
     (manifest, *_) = compiled()
-    for meta in (
+    changes: tuple[dict[str, Any], ...] = (
         {"labels": {}},
         {"annotations": {}},
         {"ownerReferences": [{"uid": "x"}]},
         {"finalizers": ["x/y"]},
-    ):
+    )
+    for meta in changes:
         assert not judged("UPDATE", manifest, changed(manifest, **meta)).allowed
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daulat.admission.ungoverned import DATA_CLASS, UNGOVERNED, compile_ungoverned
+from daulat.api.frozen import FrozenDict
 from daulat.api.meta import LabelSelector
 from daulat.cel.evaluator import Request, Verdict, evaluate
 
@@ -63,7 +64,7 @@ def test_without_any_policy_a_class_closes_its_namespace() -> None:
 
 
 def test_names_in_selectors_are_text_and_nothing_else() -> None:
-    odd = LabelSelector.model_construct(match_labels={'x" in {} || true || "': "a"}, match_expressions=None)
+    odd = LabelSelector.model_construct(match_labels=FrozenDict({'x" in {} || true || "': "a"}), match_expressions=None)
     assert not verdict([odd], {DATA_CLASS: "a"}).allowed
 
 

@@ -50,6 +50,8 @@ class Written(BaseModel):
     """Texts that stand in what is said."""
     invalid: str = ""
     """The API server refuses the request by itself, before any policy is asked, and says this."""
+    costly: bool = False
+    """The API server gives up judging it, for its cost, and so refuses it. The evaluator has no such limit."""
 
     @model_validator(mode="after")
     def _sane(self) -> Written:
@@ -75,6 +77,7 @@ class Case:
     messages: tuple[str, ...] | None = None
     """Everything that is said, word for word, where the case says it."""
     invalid: str = ""
+    costly: bool = False
     pinned: bool = False
 
 
@@ -117,5 +120,6 @@ def of_file(guard: str, written: Written) -> Case:
         audited=written.audited,
         says=written.says,
         invalid=written.invalid,
+        costly=written.costly,
         pinned=written.pinned,
     )

@@ -1,6 +1,7 @@
 """Reads the corpus: every control's own examples, and the cases of the YAML files beside this module.
 
-In a file, rows multiply a case, ``{digest}`` stands for an image digest, ``{$times: 3, $of: ...}`` in a list for three items
+A file holds one document a guard. In it, rows multiply a case, ``{digest}`` stands for an image digest and
+``{released}`` for the operator's own image, ``{$times: 3, $of: ...}`` in a list for three items
 (``{i}`` is the item's number), and ``{$text: x, $times: 3}`` for a text that repeats.
 """
 
@@ -12,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from daulat.admission.cluster import RELEASED
 from daulat.controls import library
 from tests.requests import base_object, merge
 
@@ -27,7 +29,8 @@ def cases() -> tuple[Case, ...]:
     found = [of_example(c, e) for c in library.controls() for e in c.examples]
     for path in sorted(FOLDER.glob("*.yaml")):
         try:
-            found += _read(yaml.load(path.read_text(), yaml.CSafeLoader))
+            for content in yaml.load_all(path.read_text(), yaml.CSafeLoader):
+                found += _read(content)
         except ValueError as error:
             raise ValueError(f"{path.name}: {error}") from error
     names = [case.name for case in found]
@@ -61,7 +64,8 @@ def _read(content: dict[str, Any]) -> list[Case]:
 
 
 def _whole(row: dict[str, Any]) -> dict[str, Any]:
-    return {"digest": DIGEST, **filled(row, {"digest": DIGEST})}
+    known = {"digest": DIGEST, "released": RELEASED.image}
+    return {**known, **filled(row, known)}
 
 
 def _with_container(guard: str, written: Written) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class Step:
 
     program: Any
     given: tuple[str, ...] = ()
+    program_if_empty: Any = None
+    """The program for when all that it would be given are empty lists: the rule, as most requests break no control."""
 
 
 class Plan:
@@ -65,7 +67,13 @@ class Plan:
                 return Step(compiled(self._bound(expression, taken)))
             except RuntimeError:
                 pass  # It may be too deep with them; without them it tells what is wrong.
-        return Step(compiled(_TOKEN.sub(_matched, expression)), tuple(sorted(reads, key=self._order.__getitem__)))
+        given = tuple(sorted(reads, key=self._order.__getitem__))
+        text = _TOKEN.sub(_matched, expression)
+        empty = _TOKEN.sub(lambda token: "[]" if token["variable"] in reads else _matched(token), expression)
+        try:
+            return Step(compiled(text), given, compiled(empty))
+        except RuntimeError:
+            return Step(compiled(text), given)  # Not all of them are lists.
 
     def _taken_along(self, reads: set[str]) -> list[str]:
         """Return these variables and those that they read, but for single texts and the like, which are written out."""

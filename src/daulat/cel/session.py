@@ -34,19 +34,29 @@ class Session:
     def value(self, expression: str) -> Any:
         """Return an expression's value as plain Python. Raises one of FAILURES where it has none."""
         step = self._plan.step(expression)
-        result = step.program.eval(activation=self._given(step.given) if step.given else self._activation)
+        program, activation = step.program, self._activation
+        if step.given:
+            values = self._values(step.given)
+            if (
+                step.program_if_empty is not None
+                and len(values) == len(step.given)
+                and all(v == [] for v in values.values())
+            ):
+                program = step.program_if_empty
+            else:
+                activation = environment().Activation({**self._data, "variables": values})
+        result = program.eval(activation=activation)
         if result.type() == cel.Type.ERROR:
             why = [self._failed[name] for name in step.given if name in self._failed]
             raise ValueError(" ".join([*why, str(result.plain_value())]))
         return result.plain_value()
 
-    def _given(self, names: Iterable[str]) -> Any:
+    def _values(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return the values of those variables that have one. As in the API server, the others matter only where they are read."""
         for name in names:
             if name not in self._known and name not in self._failed:
                 try:
                     self._known[name] = self.value(self._plan.expressions[name])
                 except FAILURES as error:
-                    # As in the API server, it matters only where it is read: there it is missing.
                     self._failed[name] = f"variable {name}: {error}"
-        values = {name: self._known[name] for name in names if name in self._known}
-        return environment().Activation({**self._data, "variables": values})
+        return {name: self._known[name] for name in names if name in self._known}

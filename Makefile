@@ -69,6 +69,17 @@ lock: $(VENV)/ready ## Pin all dependencies anew, with hashes
 bench: $(VENV)/ready ## Measure how long a pass takes in a small and a large cluster
 	@$(PY) bench/reconcile.py
 
+bench-admission: $(VENV)/ready ## Measure what a policy costs at admission, governed against ungoverned (10 minutes)
+	@$(PY) -m dev.cluster build
+	@$(PY) -m bench.admission
+
+bench-admission-cost: $(VENV)/ready ## Measure what each part of a policy costs the API server (15 minutes)
+	@$(PY) -m dev.cluster build
+	@$(PY) -m bench.admission_cost
+
+bench-check: $(VENV)/ready ## Measure `daulat check` against gator and kyverno (builds them first; then 10 minutes)
+	@$(PY) -m bench.check
+
 clean: ## Remove the virtual environment and tools' caches, not the built control plane
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
@@ -79,4 +90,4 @@ $(VENV)/ready: requirements/dev.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --only-binary :all: -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help demo demo-down test unit e2e lint fmt type layers generate verify cluster-up cluster-down cluster-status lock bench clean
+.PHONY: help demo demo-down test unit e2e lint fmt type layers generate verify cluster-up cluster-down cluster-status lock bench bench-admission bench-admission-cost bench-check clean

@@ -1,11 +1,12 @@
 """`python -m dev.generate [--check]`: writes what the source decides and the chart ships, or says what has drifted.
 
-CRDs come from the kinds, the cluster's guards from their controls, the accelerator profiles from the catalog.
+CRDs come from the kinds, the cluster's guards from their controls, accelerator profiles and presets from the catalog.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
@@ -14,19 +15,33 @@ from typing import Any
 
 import yaml
 
-from daulat.admission.cluster import compile_cluster_guards
+from daulat.admission.cluster import Installation, compile_cluster_guards
 from daulat.api import crd
+from daulat.api.meta import DataClass
 from daulat.catalog import accelerators
+from daulat.catalog.presets import Citation, Preset, leaves, presets, rules
 from daulat.controls import library
+from daulat.doctor.catalog import checks
+from daulat.doctor.sources import manifests as doctor_roles
 
 ROOT = Path(__file__).resolve().parents[1]
 CRDS = Path("crds")
 CHART_CRDS = Path("charts/daulat/crds")
 CHART_FILES = Path("charts/daulat/files")
 CONTROLS_DOC = Path("docs/controls.md")
+PRESETS_DOC = Path("docs/presets.md")
+DOCTOR_DOC = Path("docs/doctor.md")
 CHART_ACCELERATORS = CHART_FILES / "accelerators"
 OWNED = (CRDS, CHART_CRDS, CHART_FILES, CHART_ACCELERATORS)
 """Folders that hold nothing but generated files, so that one of a kind that is gone can be told and removed."""
+
+PLACEHOLDERS = Installation(
+    namespace="daulat-placeholder-namespace",
+    service_account="daulat-placeholder-account",
+    image="daulat-placeholder-image",
+    sidecar_images=("daulat-placeholder-sidecars",),
+)
+"""What the chart's template puts the release's own values in the place of: see charts/daulat/templates/cluster-guards.yaml."""
 
 WIDTH = 120
 FOLDED_FROM = 80
@@ -42,7 +57,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _string(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value else ">" if len(value) > FOLDED_FROM and " " in value else None
+    style = "|" if "\n" in value else ">" if len(value) > FOLDED_FROM and (" " in value or "'" in value) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
@@ -64,7 +79,7 @@ def render() -> dict[Path, str]:
         text = _header("src/daulat/api") + to_yaml(manifest)
         name = f"{manifest['metadata']['name']}.yaml"
         files |= {CRDS / name: text, CHART_CRDS / name: text}
-    guards = "---\n".join(to_yaml(manifest) for manifest in compile_cluster_guards())
+    guards = "---\n".join(to_yaml(manifest) for manifest in compile_cluster_guards(PLACEHOLDERS))
     files[CHART_FILES / "cluster-guards.yaml"] = _header("src/daulat/controls") + guards
     for manifest in accelerators.manifests():
         name = f"{manifest['metadata']['name']}.yaml"
@@ -73,6 +88,9 @@ def render() -> dict[Path, str]:
         header = _header("src/daulat/catalog/accelerators")
         files[CHART_ACCELERATORS / name] = header + source.read_text(encoding="utf-8")
     files[CONTROLS_DOC] = _controls_doc((ROOT / CONTROLS_DOC).read_text(encoding="utf-8"))
+    text = "\n\n".join(_preset(p) for p in presets().values())
+    files[PRESETS_DOC] = _between((ROOT / PRESETS_DOC).read_text(encoding="utf-8"), "presets", f"\n{text}\n")
+    files[DOCTOR_DOC] = _doctor_doc((ROOT / DOCTOR_DOC).read_text(encoding="utf-8"))
     return files
 
 
@@ -91,6 +109,38 @@ def _controls_doc(text: str) -> str:
     return _between(text, "guards", _table(("guard", "judges", "resources", "on"), judged))
 
 
+def _doctor_doc(text: str) -> str:
+    roles = "---\n".join(to_yaml(m) for m in doctor_roles())
+    text = _between(text, "doctor-role", f"\n```yaml\n{roles}```\n")
+    rows = [(f"`{c.id}`", c.severity, c.title, c.why, c.remedy) for c in checks().values()]
+    return _between(text, "doctor-checks", _table(("id", "severity", "title", "why", "remedy"), rows))
+
+
+def _preset(preset: Preset) -> str:
+    """Return what the page about presets says of one: its rules for each class of data, and where each comes from."""
+    classes: list[DataClass | None] = [*preset.data_classes] or [None]
+    said = {c: leaves(rules(preset.name, c)) for c in classes}
+    fields = sorted({field for body in said.values() for field in body})
+    head = ("field", *(str(c or "all data") for c in classes))
+    values = _table(head, [(f"`{f}`", *(_told(said[c].get(f)) for c in classes)) for f in fields])
+    lines = [f"## {preset.name}", f"{preset.title}. Status: {preset.status}.", preset.note, values]
+    head = ("field", "for", "what is asked for", "source", "dated", "read", "grade")
+    lines.append(_table(head, [_cited(c) for c in preset.citations]))
+    if preset.open:
+        lines.append("Not verified, or not to be checked here:\n\n" + "\n".join(f"- {o}" for o in preset.open))
+    return "\n\n".join(lines)
+
+
+def _cited(citation: Citation) -> tuple[str, ...]:
+    source = f"[{citation.source}]({citation.url})" if citation.url else citation.source
+    classes = ", ".join(citation.classes) or "all data"
+    return (f"`{citation.field}`", classes, citation.rule, source, citation.dated, citation.read, citation.grade)
+
+
+def _told(value: Any) -> str:
+    return "" if value is None else f"`{json.dumps(value)}`"
+
+
 def _operations(guard: library.Guard) -> str:
     return ", ".join(dict.fromkeys(o for r in guard.resources for o in r.operations))
 
@@ -105,7 +155,7 @@ def _between(text: str, name: str, table: str) -> str:
     before, _, rest = text.partition(start)
     _, found, after = rest.partition(end)
     if not found:
-        raise ValueError(f"{CONTROLS_DOC} has lost its marks {start} and {end}")
+        raise ValueError(f"a page of docs/ has lost its marks {start} and {end}")
     return f"{before}{start}\n{table}\n{end}{after}"
 
 

@@ -150,7 +150,7 @@ def test_a_namespace_that_nobody_governs_is_left_alone(world: World) -> None:
 def test_two_policies_on_one_namespace_must_both_hold(world: World) -> None:
     second = unique("pol")
     with world.governed() as (first, namespace):
-        selector = {"matchLabels": {"daulat.dev/data-class": first}}
+        selector = {"matchLabels": {"daulat.dev/scope": first}}
         only = {"registries": ["registry.example.my/strict/"], "requireDigest": True}
         world.admin.apply([policy_manifest(second, namespaceSelector=selector, images=only)])
         for policy in (first, second):
@@ -177,7 +177,7 @@ def _exemption(policy: str, namespace: str, until: datetime) -> dict[str, Any]:
         "controls": ["STO-07"],
         "namespaces": [namespace],
         "reason": "the mirror moves this week",
-        "approvedBy": [{"name": "Data Protection Officer", "reference": "CHG-1"}],
+        "requestedBy": "kubernetes-admin",
         "expiresAt": until.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     head = {"apiVersion": "daulat.dev/v1alpha1", "kind": "SovereigntyExemption"}
@@ -190,6 +190,7 @@ def test_an_exemption_lifts_its_controls_in_its_namespace_until_it_expires(world
         world.admin.apply([namespace_manifest(other, policy)])
         until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
         world.admin.apply([_exemption(policy, namespace, until)])
+        world.approve(f"for-{namespace}")
         world.wait_condition("sovereigntyexemption", f"for-{namespace}", "Active", "True")
         foreign = pod_manifest("p", namespace, containers=_container(image=ELSEWHERE))
         poll("the exemption to be live", lambda: world.refusal(foreign, "--dry-run=server") == "", 8)
@@ -277,7 +278,7 @@ def test_no_violating_pod_slips_in_while_a_policy_is_edited(world: World) -> Non
     ]
     with world.governed() as (policy, namespace):
         streams = [Stream(world, policy, namespace) for _ in range(3)]
-        same = {"matchExpressions": [{"key": "daulat.dev/data-class", "operator": "In", "values": [policy]}]}
+        same = {"matchExpressions": [{"key": "daulat.dev/scope", "operator": "In", "values": [policy]}]}
         with streams[0], streams[1], streams[2]:
             poll("the stream to run", lambda: all(s.refused > 5 for s in streams))
             for change in [*edits, {"namespaceSelector": same}, {}]:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from daulat.admission.cluster import compile_cluster_guards
 from daulat.api.kinds import KINDS
 from daulat.catalog import accelerators
 from dev.cluster import build
@@ -34,7 +35,7 @@ SITE = "daulat.node-restriction.kubernetes.io/site"
 DATA_CLASS = "daulat.dev/data-class"
 NODE = "ascend-1"
 TENANT = "treasury"
-GUARDS = {"namespaces.cluster.daulat.dev", "nodes.cluster.daulat.dev", "operator.cluster.daulat.dev"}
+GUARDS = {m["metadata"]["name"] for m in compile_cluster_guards()} | {"operator.cluster.daulat.dev"}
 PLURALS = [kind.plural for kind in KINDS]
 
 # A policy takes a second or two to be live after it is created, and RBAC a moment.
@@ -197,7 +198,13 @@ def _people() -> list[dict[str, Any]]:
 
     role = {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": {"name": "test-editor"}, "rules": EDITOR}
     editors = [bind(user, "test-editor") for user in ("mallory", "zoe", "pam")]
-    return [role, *editors, bind("zoe", "daulat-zone-admin"), bind("pam", "daulat-policy-admin"), bind("vera", "view")]
+    roles = {
+        "zoe": "daulat-zone-admin",
+        "pam": "daulat-policy-admin",
+        "cyril": "daulat-exemption-approver",
+        "vera": "view",
+    }
+    return [role, *editors, *(bind(user, name) for user, name in roles.items())]
 
 
 @pytest.fixture(scope="module")
@@ -360,6 +367,7 @@ OPERATOR_MAY: list[tuple[str, str, Sequence[str], str]] = [
     *[("daulat.dev", r, READ, "") for r in PLURALS],
     *[("daulat.dev", f"{r}/status", ("get", "patch"), "") for r in PLURALS],
     ("daulat.dev", "sovereignzones", ("certify",), ""),
+    ("daulat.dev", "sovereigntypolicies", ("govern",), ""),
     *[("admissionregistration.k8s.io", r, OWN, "") for r in ADMISSION],
     ("apps", "deployments", OWN, ""),
     *[("", r, OWN, "") for r in ("services", "serviceaccounts")],
@@ -386,7 +394,6 @@ OPERATOR_MAY_NOT: list[tuple[str, str, Sequence[str], str]] = [
     ("", "namespaces", ("create", "patch", "update", "delete"), ""),
     ("apps", "daemonsets", OWN, ""),
     *[("daulat.dev", r, ("create", "update", "patch", "delete"), "") for r in PLURALS],
-    ("daulat.dev", "sovereigntypolicies", ("govern",), ""),
     ("apiextensions.k8s.io", "customresourcedefinitions", ("create", "patch", "delete"), ""),
     *[("rbac.authorization.k8s.io", r, OWN, "") for r in ("roles", "clusterroles", "clusterrolebindings")],
     ("authentication.k8s.io", "tokenreviews", ("create",), ""),
@@ -446,7 +453,7 @@ def test_the_operators_role_grants_exactly_the_list(world: World) -> None:
 
 def test_no_role_of_the_chart_has_a_wildcard(world: World) -> None:
     roles = world.get("clusterroles", "-l", "app.kubernetes.io/instance=daulat")["items"]
-    assert len(roles) == 6
+    assert len(roles) == 7
     assert "*" not in json.dumps([rule for role in roles for rule in role["rules"]])
 
 
@@ -457,10 +464,21 @@ def test_the_builtin_roles_gain_the_kinds(world: World) -> None:
 
 
 def test_only_the_policy_admin_governs_and_only_the_zone_admin_certifies(world: World) -> None:
-    asked = [("daulat.dev", "sovereigntypolicies", "govern", ""), ("daulat.dev", "sovereignzones", "certify", "")]
-    assert answers(world, "pam", [], asked) == [True, False]
-    assert answers(world, "zoe", [], asked) == [False, True]
-    assert answers(world, "mallory", [], asked) == [False, False]
+    verbs = {"sovereigntypolicies": "govern", "sovereignzones": "certify", "acceleratorprofiles": "certify"}
+    asked = [("daulat.dev", r, v, "") for r, v in [*verbs.items(), ("sovereigntyexemptions", "approve")]]
+    assert answers(world, "pam", [], asked) == [True, False, False, False]
+    assert answers(world, "zoe", [], asked) == [False, True, True, False]
+    assert answers(world, "cyril", [], asked) == [False, False, False, True]
+    assert answers(world, "mallory", [], asked) == [False, False, False, False]
+
+
+def test_only_named_components_certify_devices(chart_cluster: World) -> None:
+    values = ["--set", "rbac.deviceComponents[0].namespace=nfd", "--set", "rbac.deviceComponents[0].name=worker"]
+    rendered = [d for d in yaml.safe_load_all(chart_cluster.helm("template", "daulat", str(CHART), *values)) if d]
+    (bound,) = [d for d in rendered if d["metadata"]["name"] == "daulat-device-component" and "subjects" in d]
+    assert bound["subjects"] == [{"kind": "ServiceAccount", "name": "worker", "namespace": "nfd"}]
+    (role,) = [d for d in rendered if d["metadata"]["name"] == "daulat-device-component" and "rules" in d]
+    assert role["rules"] == [{"apiGroups": ["daulat.dev"], "resources": ["acceleratorprofiles"], "verbs": ["certify"]}]
 
 
 # --- the guards
@@ -475,6 +493,124 @@ def test_the_operator_tries_pods_out_and_cannot_keep_one(world: World) -> None:
 def test_others_create_pods_as_before(world: World) -> None:
     world.kubectl().run("create", "-f", "-", stdin=pod("ordinary"))
     world.kubectl().run("delete", "pod", "-n", TENANT, "ordinary", "--now")
+
+
+def _operator_pods(world: World) -> list[dict[str, Any]]:
+    selector = "app.kubernetes.io/component=operator"
+    return [p for p in world.get("-n", NAMESPACE, "pods", "-l", selector)["items"] if _lives(p)]
+
+
+def _lives(pod: dict[str, Any]) -> bool:
+    return "deletionTimestamp" not in pod["metadata"]
+
+
+def _as_operator(name: str, image: str, account: str = "daulat", **container: Any) -> str:
+    """A pod in the operator's namespace, as good as the namespace's standard asks for."""
+    context = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    spec = {
+        "serviceAccountName": account,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [{"name": "operator", "image": image, "securityContext": context, **container}],
+    }
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
+    return json.dumps(manifest)
+
+
+def test_the_operator_runs_and_runs_the_releases_image_alone(world: World) -> None:
+    eventually("the operator's pods come up", lambda: len(_operator_pods(world)) == 2)
+    image = _operator_pods(world)[0]["spec"]["containers"][0]["image"]
+    create = ["create", "--dry-run=server", "-f", "-"]
+    assert "MGD-08 spec.containers" in world.refusal(
+        "admin", *create, stdin=_as_operator("x", "registry.example.my/x:1")
+    )
+    said = world.refusal("admin", *create, stdin=_as_operator("x", image, command=["sh"]))
+    assert 'MGD-08 spec.containers["operator"].command: "sh"' in said
+    assert world.refusal("admin", *create, stdin=_as_operator("x", image)) == ""
+    assert world.refusal("admin", *create, stdin=_as_operator("x", image + "@sha256:" + "1a" * 32)) == ""
+    # Others in its namespace, and accounts of that name elsewhere, are nobody's business.
+    world.kubectl().run("create", "serviceaccount", "other", "-n", NAMESPACE)
+    assert world.refusal("admin", *create, stdin=_as_operator("x", "registry.example.my/x:1", account="other")) == ""
+    # A running pod's image can't be changed either.
+    name = _operator_pods(world)[0]["metadata"]["name"]
+    said = world.refusal("admin", "set", "image", f"pod/{name}", "-n", NAMESPACE, "operator=registry.example.my/x:1")
+    assert "MGD-08" in said
+
+
+def test_nobody_without_govern_reaches_into_the_operator(world: World) -> None:
+    rules = [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["pods/exec", "pods/attach", "pods/portforward"], "verbs": ["create", "get"]},
+        {"apiGroups": [""], "resources": ["pods/ephemeralcontainers"], "verbs": ["get", "patch", "update"]},
+        {"apiGroups": [""], "resources": ["serviceaccounts/token", "secrets"], "verbs": ["create"]},
+    ]
+    rbac = "rbac.authorization.k8s.io"
+    head = {"apiVersion": f"{rbac}/v1", "metadata": {"name": "test-support", "namespace": NAMESPACE}}
+    subjects = [{"apiGroup": rbac, "kind": "User", "name": user} for user in ("sam", "pam")]
+    ref = {"apiGroup": rbac, "kind": "Role", "name": "test-support"}
+    binding = {**head, "kind": "RoleBinding", "roleRef": ref, "subjects": subjects}
+    world.kubectl().apply([{**head, "kind": "Role", "rules": rules}, binding])
+    eventually("the operator's pods come up", lambda: len(_operator_pods(world)) == 2)
+    name = _operator_pods(world)[0]["metadata"]["name"]
+    pod = f"/api/v1/namespaces/{NAMESPACE}/pods/{name}"
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": "token",
+            "namespace": NAMESPACE,
+            "annotations": {"kubernetes.io/service-account.name": "daulat"},
+        },
+        "type": "kubernetes.io/service-account-token",
+    }
+    # Within the namespace's Pod Security, so that nothing else refuses it first.
+    context = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    container = {"name": "debug", "image": "registry.example.my/x:1", "securityContext": context}
+    ephemeral = json.dumps({"spec": {"ephemeralContainers": [container]}})
+    on_pod = ["patch", "pod", name, "-n", NAMESPACE, "--dry-run=server"]
+    attempts: list[tuple[list[str], str | None]] = [
+        (["exec", "-n", NAMESPACE, name, "--", "sh"], None),
+        (["create", "--raw", f"{pod}/attach", "-f", "-"], ""),
+        (["create", "--raw", f"{pod}/portforward", "-f", "-"], ""),
+        (["create", "token", "daulat", "-n", NAMESPACE], None),
+        (["create", "--dry-run=server", "-f", "-"], json.dumps(secret)),
+        ([*on_pod, "--subresource=ephemeralcontainers", "--type=strategic", f"--patch={ephemeral}"], None),
+    ]
+    for arguments, stdin in attempts:
+        eventually(
+            f"{arguments} is refused by the guard",
+            partial(_says, world, "sam", arguments, stdin, "MGD-08 metadata.name"),
+        )
+        # RBAC and the guard let a policy admin; there is no container behind it, or Pod Security objects.
+        assert "MGD-08" not in world.refusal("pam", *arguments, stdin=stdin)
+    # Accounts of others are others' business.
+    world.kubectl("sam").run("create", "token", "default", "-n", NAMESPACE)
+
+
+def _says(world: World, user: str, arguments: Sequence[str], stdin: str | None, what: str) -> bool:
+    return what in world.refusal(user, *arguments, stdin=stdin)
+
+
+def test_the_kinds_themselves_are_kept(world: World) -> None:
+    rules = [{"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["*"]}]
+    rules += [
+        {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions/status"], "verbs": ["*"]}
+    ]
+    rbac = "rbac.authorization.k8s.io"
+    head = {"apiVersion": f"{rbac}/v1", "metadata": {"name": "test-crds"}}
+    ref = {"apiGroup": rbac, "kind": "ClusterRole", "name": "test-crds"}
+    subjects = [{"apiGroup": rbac, "kind": "User", "name": user} for user in ("mallory", "pam")]
+    role = {**head, "kind": "ClusterRole", "rules": rules}
+    world.kubectl().apply([role, {**head, "kind": "ClusterRoleBinding", "roleRef": ref, "subjects": subjects}])
+    crd = "sovereigntypolicies.daulat.dev"
+    delete = ["delete", "crd", crd, "--dry-run=server"]
+    eventually("mallory is refused by the guard", partial(_says, world, "mallory", delete, None, "MGD-08 "))
+    unserved = '--patch=[{"op": "replace", "path": "/spec/versions/0/served", "value": false}]'
+    assert "MGD-08 " in world.refusal("mallory", "patch", "crd", crd, "--type=json", unserved)
+    hidden = '--patch=[{"op": "replace", "path": "/status/conditions", "value": []}]'
+    status = ["patch", "crd", crd, "--subresource=status", "--type=json", hidden, "--dry-run=server"]
+    assert "MGD-08 " in world.refusal("mallory", *status)
+    assert world.refusal("mallory", "annotate", "crd", crd, "example.my/x=y") == ""
+    assert world.refusal("pam", *delete) == ""
 
 
 SITE_REFUSED = f'MGD-02 metadata.labels["{SITE}"]: user "mallory" changed a label of record'
@@ -583,6 +719,26 @@ def test_an_upgrade_changes_what_changed_and_replaces_nothing(world: World) -> N
     world.helm("upgrade", "daulat", str(CHART), "--namespace", NAMESPACE, "--set", "replicas=3")
     assert world.get("-n", NAMESPACE, "deployment", "daulat")["spec"]["replicas"] == 3
     assert {resource: world.uids(resource) for resource in kept} == before
+
+
+def test_an_upgrade_to_another_image_gets_through(world: World) -> None:
+    """Helm changes the Deployment before the guard that knows the image: pods that come too early are asked for again."""
+    before = world.get("-n", NAMESPACE, "deployment", "daulat")["spec"]["template"]["spec"]["containers"][0]["image"]
+    values = ["--set", "replicas=2", "--set", "image.tag=9.9.9"]
+    world.helm("upgrade", "daulat", str(CHART), "--namespace", NAMESPACE, *values)
+
+    def images() -> set[str]:
+        return {p["spec"]["containers"][0]["image"].rpartition(":")[2] for p in _operator_pods(world)}
+
+    # The first of the new pods is enough: no kubelet here makes it ready, so the old ones stay.
+    eventually("a pod runs the new image", lambda: "9.9.9" in images())
+    said = world.refusal("admin", "create", "--dry-run=server", "-f", "-", stdin=_as_operator("x", before))
+    assert "MGD-08 " in said
+    world.helm("rollback", "daulat", "--namespace", NAMESPACE)
+    trial = ["create", "--dry-run=server", "-f", "-"]
+    eventually(
+        "the old image may run again", lambda: world.refusal("admin", *trial, stdin=_as_operator("x", before)) == ""
+    )
 
 
 def test_an_uninstall_leaves_the_kinds_and_what_users_made(world: World) -> None:

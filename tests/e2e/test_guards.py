@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from typing import Any
 
 import pytest
 
 from dev.cluster import ClusterError
+from dev.cluster.kubectl import Kubectl
 from dev.deployment import poll
 
-from .world import World, model_manifest, namespace_manifest, pod_manifest, unique
+from .world import (
+    World,
+    model_manifest,
+    namespace_manifest,
+    pod_manifest,
+    policy_manifest,
+    unique,
+    zone_manifest,
+)
 
 PREFIX = "daulat.node-restriction.kubernetes.io/"
 
@@ -57,13 +68,13 @@ def test_the_admin_of_a_namespace_can_not_take_it_out_of_its_policy(world: World
         unique("mover"), {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "patch", "create"]}
     )
     for value in ("null", '"public"'):
-        patch = f'--patch={{"metadata": {{"labels": {{"daulat.dev/data-class": {value}}}}}}}'
+        patch = f'--patch={{"metadata": {{"labels": {{"daulat.dev/scope": {value}}}}}}}'
         with pytest.raises(ClusterError, match="MGD-13"):
             mover.run("patch", "namespace", namespace, "--type=merge", patch)
         # RBAC gives the admin of a namespace no right to it, and the guard wouldn't either.
         with pytest.raises(ClusterError, match=r"MGD-13|cannot patch"):
             tenant.run("patch", "namespace", namespace, "--type=merge", patch)
-    assert world.get("namespace", namespace)["metadata"]["labels"]["daulat.dev/data-class"] == policy
+    assert world.get("namespace", namespace)["metadata"]["labels"]["daulat.dev/scope"] == policy
     # Nor is a namespace of one's own brought under a policy by just anybody.
     assert "MGD-13" in world.refusal(namespace_manifest(unique("ns"), policy), kubectl=mover)
     mover.run("label", "namespace", namespace, "team=x")
@@ -181,3 +192,222 @@ def test_somebody_elses_service_of_the_models_name_is_not_taken_over(world: Worl
         # Once it is out of the way, the model comes up by itself.
         world.admin.run("delete", "service", "m", "-n", namespace)
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
+
+
+def _every_verb_but_ours(*resources: str, group: str = "daulat.dev") -> dict[str, list[str]]:
+    return {
+        "apiGroups": [group],
+        "resources": list(resources),
+        "verbs": ["get", "list", "create", "update", "patch", "delete"],
+    }
+
+
+def test_whoever_may_write_records_needs_the_verb_as_well(world: World) -> None:
+    plurals = {"sovereigntypolicies": "govern", "sovereignzones": "certify", "acceleratorprofiles": "certify"}
+    user = unique("mallory")
+    mallory = world.grant(user, _every_verb_but_ours(*plurals))
+    profile = {**world.get("accel", "nvidia-h20"), "metadata": {"name": unique("profile")}}
+    profile.pop("status", None)
+    made = {
+        "sovereigntypolicies": policy_manifest(unique("records")),
+        "sovereignzones": zone_manifest(unique("records")),
+        "acceleratorprofiles": profile,
+    }
+    for plural, verb in plurals.items():
+        kind = made[plural]["kind"]
+        said = world.refusal(made[plural], kubectl=mallory)
+        assert f"only principals with the verb {verb} on {plural} may" in said
+        assert f'MGD-07 metadata.name: user "{user}" created {kind}' in said
+        world.admin.apply([made[plural]])
+        name = made[plural]["metadata"]["name"]
+        change = {"sovereigntypolicies": {"action": "Warn"}, "sovereignzones": {"country": "SG"}}.get(
+            plural, {"model": "X"}
+        )
+        patch = ["patch", plural, name, "--type=merge", f"--patch={json.dumps({'spec': change})}"]
+        for attempt in (patch, ["delete", plural, name], ["delete", plural, "--all"]):
+            with pytest.raises(ClusterError, match="MGD-07"):
+                mallory.run(*attempt)
+        mallory.run("label", plural, name, "team=x")
+    world.grant(
+        user,
+        _every_verb_but_ours(*plurals),
+        *({"apiGroups": ["daulat.dev"], "resources": [p], "verbs": [v]} for p, v in plurals.items()),
+    )
+    for plural, manifest in made.items():
+        poll(f"{plural} to be theirs", partial(_runs, mallory, "delete", plural, manifest["metadata"]["name"]))
+
+
+def _is_refused(world: World, manifest: dict[str, Any], who: Kubectl, what: str) -> bool:
+    return what in world.refusal(manifest, "--dry-run=server", kubectl=who)
+
+
+def _runs(who: Kubectl, *arguments: str) -> bool:
+    try:
+        who.run(*arguments)
+    except ClusterError:
+        return False
+    return True
+
+
+def test_a_device_class_is_for_those_who_certify_accelerators(world: World) -> None:
+    user = unique("mallory")
+    mallory = world.grant(user, _every_verb_but_ours("deviceclasses", group="resource.k8s.io"))
+    manifest = {
+        "apiVersion": "resource.k8s.io/v1",
+        "kind": "DeviceClass",
+        "metadata": {"name": unique("class")},
+        "spec": {"extendedResourceName": "nvidia.com/gpu"},
+    }
+    said = world.refusal(manifest, kubectl=mallory)
+    assert "SUP-08 metadata.name" in said
+    assert 'which stands for the resource "nvidia.com/gpu"' in said
+    # The same by an older version of the API.
+    older = {**manifest, "apiVersion": "resource.k8s.io/v1beta1", "spec": {}}
+    assert "SUP-08 " in world.refusal(older, kubectl=mallory) or "no matches for kind" in world.refusal(older)
+    world.grant(
+        user,
+        _every_verb_but_ours("deviceclasses", group="resource.k8s.io"),
+        {"apiGroups": ["daulat.dev"], "resources": ["acceleratorprofiles"], "verbs": ["certify"]},
+    )
+    poll("the class to be theirs", lambda: world.refusal(manifest, kubectl=mallory) == "")
+    mallory.run("delete", "deviceclass", manifest["metadata"]["name"])  # type: ignore[index]
+
+
+def test_only_its_own_kubelet_says_which_devices_a_node_has(world: World) -> None:
+    status = {"apiGroups": [""], "resources": ["nodes", "nodes/status"], "verbs": ["get", "patch"]}
+    daemon = world.grant(unique("vendor"), status)
+    fake = '--patch={"status": {"capacity": {"example.my/npu": "8"}, "allocatable": {"example.my/npu": "8"}}}'
+    gone = '--patch={"status": {"allocatable": {"nvidia.com/gpu": null}}}'
+    on_node = ["patch", "node", "sg-gpu-1", "--subresource=status", "--type=merge"]
+    for patch, resource in ((fake, "example.my/npu"), (gone, "nvidia.com/gpu")):
+        with pytest.raises(ClusterError, match=f'MGD-14 status.allocatable."{resource}"'):
+            daemon.run(*on_node, patch)
+    daemon.run(*on_node, '--patch={"status": {"capacity": {"hugepages-2Mi": "0"}}}')
+    other = world.as_user("system:node:sg-gpu-2", "system:nodes")
+    node = world.get("node", "sg-gpu-1")
+    node["status"]["capacity"]["example.my/npu"] = node["status"]["allocatable"]["example.my/npu"] = "8"
+    path = "/api/v1/nodes/sg-gpu-1/status"
+    with pytest.raises(ClusterError, match=r"MGD-14|is not allowed to modify node"):
+        other.run("replace", "--raw", path, "-f", "-", stdin=json.dumps(node))
+    # Its own kubelet reports what its device plugins tell it.
+    own = world.as_user("system:node:sg-gpu-1", "system:nodes")
+    own.run("replace", "--raw", path, "-f", "-", stdin=json.dumps(node))
+    world.admin.run(
+        *on_node, '--patch={"status": {"capacity": {"example.my/npu": null}, "allocatable": {"example.my/npu": null}}}'
+    )
+
+
+def test_a_node_does_not_move_by_itself(world: World) -> None:
+    node = world.get("node", "sg-gpu-1")
+    region = "topology.kubernetes.io/region"
+    assert region in node["metadata"]["labels"]
+    node["metadata"]["labels"][region] = "my-central"
+    kubelet = world.as_user("system:node:sg-gpu-1", "system:nodes")
+    for path in ("/api/v1/nodes/sg-gpu-1", "/api/v1/nodes/sg-gpu-1/status"):
+        with pytest.raises(ClusterError, match=r"MGD-01 metadata.labels"):
+            kubelet.run("replace", "--raw", path, "-f", "-", stdin=json.dumps(node))
+    kubelet.run("label", "node", "sg-gpu-1", "example.my/batch=7")
+
+
+def test_a_taint_of_record_is_for_zone_admins(world: World) -> None:
+    mallory = world.grant(unique("mallory"), {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]})
+    world.admin.run("taint", "node", "sg-gpu-1", "daulat.dev/held=yes:NoSchedule")
+    try:
+        with pytest.raises(ClusterError, match=r"MGD-02 spec.taints"):
+            mallory.run("taint", "node", "sg-gpu-1", "daulat.dev/held-")
+        mallory.run("taint", "node", "sg-gpu-1", "example.my/busy=yes:PreferNoSchedule")
+        mallory.run("taint", "node", "sg-gpu-1", "example.my/busy-")
+    finally:
+        world.admin.run("taint", "node", "sg-gpu-1", "daulat.dev/held-")
+
+
+def test_admin_access_to_devices_is_given_by_policy_admins(world: World) -> None:
+    mover = world.grant(unique("mover"), {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "patch"]})
+    name = unique("dra")
+    world.admin.apply([namespace_manifest(name)])
+    with pytest.raises(ClusterError, match=r'MGD-13 metadata.labels."resource.kubernetes.io/admin-access"'):
+        mover.run("label", "namespace", name, "resource.kubernetes.io/admin-access=true")
+    world.admin.run("delete", "namespace", name, "--wait=false")
+
+
+def _feature_kinds() -> list[dict[str, Any]]:
+    """Return stand-ins for the kinds of Node Feature Discovery, whose own schemas make no difference here."""
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    group, found = "nfd.k8s-sigs.io", []
+    for kind, scope in (("NodeFeature", "Namespaced"), ("NodeFeatureRule", "Cluster")):
+        plural = kind.lower() + "s"
+        version = {"name": "v1alpha1", "served": True, "storage": True, "schema": schema}
+        names = {"plural": plural, "singular": kind.lower(), "kind": kind}
+        spec = {"group": group, "scope": scope, "names": names, "versions": [version]}
+        head = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+        found.append({**head, "metadata": {"name": f"{plural}.{group}"}, "spec": spec})
+    return found
+
+
+def test_features_of_nodes_are_for_the_discovery(world: World) -> None:
+    # The guard was there all the time, without the kinds: it harmed nobody.
+    assert world.exists("validatingadmissionpolicy", "nodefeatures.cluster.daulat.dev")
+    assert "nodefeatures" not in world.admin.run("api-resources", "--api-group=nfd.k8s-sigs.io")
+    world.admin.apply(_feature_kinds())
+    try:
+        world.admin.run("wait", "--for=condition=Established", "crd", "nodefeatures.nfd.k8s-sigs.io")
+        world.admin.run("wait", "--for=condition=Established", "crd", "nodefeaturerules.nfd.k8s-sigs.io")
+        write = _every_verb_but_ours("nodefeatures", "nodefeaturerules", group="nfd.k8s-sigs.io")
+        mallory = world.grant(unique("mallory"), write)
+        certify = {"apiGroups": ["daulat.dev"], "resources": ["acceleratorprofiles"], "verbs": ["certify"]}
+        discovery = world.grant("system:serviceaccount:nfd:worker", certify, write)
+        feature = {
+            "apiVersion": "nfd.k8s-sigs.io/v1alpha1",
+            "kind": "NodeFeature",
+            "metadata": {"name": "sg-gpu-1", "namespace": "default"},
+            "spec": {"labels": {"nvidia.com/gpu.product": "NVIDIA-H20"}},
+        }
+        rule = {**feature, "kind": "NodeFeatureRule", "metadata": {"name": "rule"}, "spec": {"rules": [{"name": "a"}]}}
+        for manifest in (feature, rule):
+            poll("the guard to see the new kind", partial(_is_refused, world, manifest, mallory, "MGD-15 "))
+            assert world.refusal(manifest, "--dry-run=server", kubectl=discovery) == ""
+        for labels in ({PREFIX + "site": "cyberjaya-1"}, {"daulat.dev/x": "y"}):
+            assert "MGD-02 spec.labels" in world.refusal({**feature, "spec": {"labels": labels}}, kubectl=discovery)
+    finally:
+        world.admin.run("delete", "crd", "nodefeatures.nfd.k8s-sigs.io", "nodefeaturerules.nfd.k8s-sigs.io")
+
+
+def test_a_namespace_with_a_class_stays_closed_until_a_policy_is_in_force(world: World) -> None:
+    name = unique("class")
+    labels = {"daulat.dev/data-class": "restricted", "daulat.dev/scope": name}
+    namespace: dict[str, Any] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+    world.admin.apply([namespace])
+    policy = policy_manifest(name, namespaceSelector={"matchLabels": labels})
+    pod = pod_manifest("p", name)
+    poll("the default ServiceAccount", lambda: world.exists("serviceaccount", "default", name))
+    # Before any policy selects it, from the first request on.
+    said = world.refusal(pod)
+    assert "GOV-01 metadata.namespace" in said
+    assert "no policy in force selects it" in said
+    assert "GOV-01 " in world.refusal(model_manifest("m", name))
+    assert "GOV-01 " in world.refusal(pod_manifest("p", name), kubectl=world.make_admin(unique("tenant"), name))
+    world.admin.apply([policy])
+    world.wait_condition("sovereigntypolicy", name, "Enforced", "True")
+    # Enforced says that it is open as well, and that what the policy refuses is refused.
+    assert world.refusal(pod) == ""
+    assert "USE-04 " in world.refusal(pod_manifest("q", name, nodeName="x"))
+    assert world.refusal(model_manifest("m", name), "--dry-run=server") == ""
+    # A changed policy doesn't close it, not for a moment.
+    world.admin.run(
+        "patch", "sovereigntypolicy", name, "--type=merge", '--patch={"spec": {"controls": {"USE-18": "Warn"}}}'
+    )
+    for _ in range(30):
+        assert "GOV-01 " not in world.refusal(pod_manifest("r", name), "--dry-run=server")
+    world.admin.run("delete", "sovereigntypolicy", name)
+    poll("the namespace to be closed again", lambda: "GOV-01 " in world.refusal(pod_manifest("r", name)), 20)
+    # What ran goes on, and can still be looked after.
+    world.admin.run("label", "pod", "p", "-n", name, "team=x")
+    world.remove(name)
+
+
+def test_what_keeps_namespaces_closed_is_repaired_within_seconds(world: World) -> None:
+    name = "ungoverned.cluster.daulat.dev"
+    for kind in ("validatingadmissionpolicy", "validatingadmissionpolicybinding"):
+        uid = world.get(kind, name)["metadata"]["uid"]
+        world.admin.run("delete", kind, name)
+        _there(world, kind, name, uid=uid)

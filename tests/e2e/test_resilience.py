@@ -69,7 +69,7 @@ def test_with_the_operator_stopped_pods_are_still_refused_admitted_and_pinned(br
     mallory = world.grant(
         unique("mallory"), {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "patch"]}
     )
-    patch = {"metadata": {"name": namespace, "labels": {"daulat.dev/data-class": None}}}
+    patch = {"metadata": {"name": namespace, "labels": {"daulat.dev/scope": None}}}
     with pytest.raises(ClusterError, match="MGD-13"):
         mallory.run("patch", "namespace", namespace, "--type=merge", f"--patch={json.dumps(patch)}")
 

@@ -36,7 +36,7 @@ def policy_manifest(name: str, **changes: Any) -> Manifest:
     """Return the example policy under a name of its own, which governs namespaces labelled with that name."""
     manifest: Manifest = yaml.safe_load((ROOT / "examples" / "policy.yaml").read_text())
     manifest["metadata"]["name"] = name
-    manifest["spec"]["namespaceSelector"] = {"matchLabels": {"daulat.dev/data-class": name}}
+    manifest["spec"]["namespaceSelector"] = {"matchLabels": {"daulat.dev/scope": name}}
     manifest["spec"].update(changes)
     return manifest
 
@@ -205,6 +205,16 @@ class World:
         self.admin.run("create", "rolebinding", user, "--clusterrole=admin", f"--user={user}", "-n", namespace)
         return self._once_allowed(user, "create", "pods", "-n", namespace)
 
+    def approve(self, exemption: str, user: str = "data-protection-officer", reference: str = "CHG-1") -> None:
+        """Approve an exemption as somebody who may."""
+        rule = {
+            "apiGroups": ["daulat.dev"],
+            "resources": ["sovereigntyexemptions"],
+            "verbs": ["get", "patch", "approve"],
+        }
+        approval = json.dumps({"spec": {"approvals": [{"user": user, "reference": reference}]}})
+        self.grant(user, rule).run("patch", "sexempt", exemption, "--type=merge", f"--patch={approval}")
+
     def _once_allowed(self, user: str, verb: str, resource: str, *where: str) -> Kubectl:
         who = self.as_user(user)
 
@@ -231,9 +241,9 @@ class World:
         return ""
 
 
-def namespace_manifest(name: str, data_class: str = "", **labels: str) -> Manifest:
+def namespace_manifest(name: str, scope: str = "", **labels: str) -> Manifest:
     """Return a namespace, governed where a data class is given."""
-    governed = {"daulat.dev/data-class": data_class} if data_class else {}
+    governed = {"daulat.dev/scope": scope} if scope else {}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {**governed, **labels}}}
 
 

@@ -116,7 +116,8 @@ def exemption(name: str = "e", **spec: Any) -> Raw:
         "controls": ["SUP-01"],
         "namespaces": ["treasury"],
         "reason": "the mirror is being built",
-        "approvedBy": [{"name": "CISO", "reference": "T-1"}],
+        "requestedBy": "alice",
+        "approvals": [{"user": "ciso", "reference": "T-1"}],
         "expiresAt": "2030-01-01T00:00:00Z",
     }
     return {"metadata": _meta(name), "spec": merge(body, spec)}

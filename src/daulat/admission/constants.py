@@ -2,49 +2,144 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.api.meta import DataClass
 from daulat.api.names import eligible_label
 from daulat.api.policy import SovereigntyPolicySpec
-from daulat.catalog import accelerators
+from daulat.api.requirements import AccessRequirements, EngineRequirements, Exposure, StorageRequirements
+from daulat.api.zone import SovereignZoneSpec
+from daulat.catalog import accelerators, engine_environment
 
 from .literals import Constant
+from .zones import rejects
+
+Constants = dict[str, Constant]
+Profiles = Mapping[str, AcceleratorProfileSpec]
 
 
 def constants(
-    name: str, spec: SovereigntyPolicySpec, profiles: Mapping[str, AcceleratorProfileSpec]
-) -> dict[str, Constant]:
-    """Return the policy's constants by CEL variable name. A profile that isn't there approves nothing."""
-    approved = [profiles[p] for p in spec.accelerators.profiles if p in profiles]
-    known = accelerators.known_access()
-    every = [*accelerators.shipped().values(), *profiles.values()]
-    models, images = spec.models, spec.images
-    runtime_classes = {c for p in approved for c in p.device_access.runtime_class_names}
+    name: str, spec: SovereigntyPolicySpec, profiles: Profiles, zones: Mapping[str, SovereignZoneSpec]
+) -> Constants:
+    """Return the policy's constants by CEL variable name. A profile or a zone that isn't there approves nothing."""
+    approved = {p: profiles[p] for p in spec.accelerators.profiles if p in profiles}
     return {
         "policy": name,
         "pin": eligible_label(name),
+        **_accelerators(spec, [*approved.values()]),
+        **_ways_to_devices(spec, [*approved.values()], profiles),
+        **_acknowledgements(spec, approved),
+        **_artefacts(spec),
+        **_engines(),
+        **_places(spec, zones),
+        **_people_and_network(spec),
+    }
+
+
+def _accelerators(spec: SovereigntyPolicySpec, approved: Sequence[AcceleratorProfileSpec]) -> Constants:
+    classes = {c for p in approved for c in p.device_class_names}
+    implicit = {_implicit(c) for c in classes}
+    resources = {r.name for p in approved for r in p.resources}
+    return {
+        "approvedProfiles": sorted(spec.accelerators.profiles),
+        "approvedResources": sorted(resources | implicit | {*spec.accelerators.other_resources}),
+        "acceleratorResources": sorted(resources | implicit),
+        "approvedDeviceClasses": sorted(classes),
+    }
+
+
+def _implicit(device_class: str) -> str:
+    """Return the extended resource by which any pod can ask for a DeviceClass (KEP-5004)."""
+    return f"deviceclass.resource.kubernetes.io/{device_class}"
+
+
+def _ways_to_devices(
+    spec: SovereigntyPolicySpec, approved: Sequence[AcceleratorProfileSpec], profiles: Profiles
+) -> Constants:
+    known = accelerators.known_access()
+    every = [*accelerators.shipped().values(), *profiles.values()]
+    runtime_classes = {c for p in approved for c in p.device_access.runtime_class_names}
+    return {
         "schedulers": spec.schedulers,
         "deviceComponents": sorted(spec.accelerators.component_users),
-        "approvedProfiles": sorted(spec.accelerators.profiles),
-        "approvedResources": sorted(
-            {r.name for p in approved for r in p.resources} | {*spec.accelerators.other_resources}
-        ),
         "approvedRuntimeClasses": sorted(runtime_classes | {*spec.accelerators.runtime_class_names}),
         "deviceRuntimeClasses": sorted({c for p in every for c in p.device_access.runtime_class_names}),
         "deviceEnvironment": sorted({*known.environment} | {e for p in every for e in p.device_access.environment}),
         "deviceAnnotations": sorted({*known.annotations} | {a for p in every for a in p.device_access.annotations}),
         "approvedCapabilities": known.capabilities,
+    }
+
+
+def _acknowledgements(spec: SovereigntyPolicySpec, approved: Profiles) -> Constants:
+    """Return what approved profiles' resources and names lack: the regimes that nobody has acknowledged."""
+    open_regimes = {*spec.accelerators.require_acknowledgement} - {a.regime for a in spec.accelerators.acknowledgements}
+    missing = {name: sorted({f.regime for f in p.risk_flags} & open_regimes) for name, p in approved.items()}
+    by_resource: dict[str, set[str]] = {}
+    for name, profile in approved.items():
+        for resource in [*(r.name for r in profile.resources), *map(_implicit, profile.device_class_names)]:
+            by_resource.setdefault(resource, set()).update(missing[name])
+    return {
+        "unacknowledgedResources": {r: ", ".join(sorted(m)) for r, m in by_resource.items() if m},
+        "unacknowledgedProfiles": {p: ", ".join(m) for p, m in missing.items() if m},
+    }
+
+
+def _artefacts(spec: SovereigntyPolicySpec) -> Constants:
+    models, images, engines = spec.models, spec.images, spec.engines or EngineRequirements()
+    sources = (models.sources if models else None) or ()
+    return {
         "imageRegistries": sorted(images.registries) if images else [],
         "imageDigestRequired": bool(images and images.require_digest),
-        "weightRegistries": sorted(s.removeprefix("oci://") for s in _sources(spec) if s.startswith("oci://")),
-        "modelSources": sorted(_sources(spec)),
+        "weightRegistries": sorted(s.removeprefix("oci://") for s in sources if s.startswith("oci://")),
+        "modelSources": sorted(sources),
         "weightDigestRequired": bool(models and models.require_digest),
         "licenses": sorted((models.licenses if models else None) or ()),
         "developers": sorted((models.developers if models else None) or ()),
         "originCountries": sorted((models.origin_countries if models else None) or ()),
+        "offlineRequired": engines.require_offline,
+        "remoteCodeAllowed": engines.allow_remote_code,
     }
 
 
-def _sources(spec: SovereigntyPolicySpec) -> tuple[str, ...]:
-    return (spec.models.sources if spec.models else None) or ()
+def _engines() -> Constants:
+    """Return what is known about the environment of engines. It is the same for every policy."""
+    known = engine_environment.variables()
+    required = [v for v in known if v.required]
+    return {
+        "engineVariables": {v.name: v.kind for v in known},
+        "safeValues": {v.name: "|".join(v.safe) for v in known},
+        "requiredTelemetry": [f"{v.name}={v.set_to}" for v in required if v.kind == "telemetry"],
+        "requiredOffline": [f"{v.name}={v.set_to}" for v in required if v.kind == "hub"],
+        "unsafeVariables": [v.name for v in known if not v.safe],
+    }
+
+
+def _places(spec: SovereigntyPolicySpec, zones: Mapping[str, SovereignZoneSpec]) -> Constants:
+    accepted = [zone for name, zone in sorted(zones.items()) if rejects(spec.zones, name, zone) is None]
+    storage = spec.storage or StorageRequirements()
+    of_record = {c for zone in accepted for c in zone.storage_classes}
+    listed = of_record if storage.storage_classes is None else {*storage.storage_classes}
+    lowest = spec.zones.minimum_data_class
+    return {
+        "zoneStorageClasses": sorted(of_record),
+        "approvedStorageClasses": sorted(listed),
+        "storageDrivers": sorted(storage.drivers),
+        "approvedVolumeTypes": sorted(storage.volume_types),
+        # One accepted zone without regions of record may be anywhere, so then regions say nothing.
+        "zoneRegions": sorted({r for z in accepted for r in z.regions}) if all(z.regions for z in accepted) else [],
+        "dataClasses": [str(c.value) for c in DataClass],
+        "handledDataClasses": [str(c.value) for c in DataClass if lowest is not None and c.rank <= lowest.rank],
+    }
+
+
+def _people_and_network(spec: SovereigntyPolicySpec) -> Constants:
+    access, exposure = spec.access or AccessRequirements(), spec.exposure or Exposure()
+    return {
+        "accessUsers": sorted(access.users),
+        "accessGroups": sorted(access.groups),
+        "loadBalancerClasses": sorted(exposure.load_balancer_classes),
+        "ingressClasses": sorted(exposure.ingress_classes),
+        "gatewayClasses": sorted(exposure.gateway_classes),
+        "nodePortsAllowed": exposure.node_ports,
+    }

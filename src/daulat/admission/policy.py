@@ -21,6 +21,8 @@ from daulat.api.names import (
     REVISION_ANNOTATION,
 )
 from daulat.api.policy import ControlAction, SovereigntyPolicySpec
+from daulat.api.zone import SovereignZoneSpec
+from daulat.catalog import presets
 from daulat.controls import library
 from daulat.controls.library import Control
 
@@ -31,6 +33,7 @@ from .literals import literal
 ADMISSION = "admissionregistration.k8s.io/v1"
 _NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 PROTECTED_NAMESPACES = ("kube-system",)
+_NO_ZONES: Mapping[str, SovereignZoneSpec] = {}
 
 
 class PolicyError(ValueError):
@@ -98,13 +101,21 @@ def compile_policy(
     profiles: Mapping[str, AcceleratorProfileSpec],
     exemptions: Sequence[SovereigntyExemptionSpec] = (),
     protected: Sequence[str] = PROTECTED_NAMESPACES,
+    zones: Mapping[str, SovereignZoneSpec] = _NO_ZONES,
 ) -> CompiledPolicy:
-    """Return the policy's manifests, the same bytes for the same input. Raises PolicyError."""
+    """Return the policy's manifests, the same bytes for the same input. Raises PolicyError.
+
+    Exemptions that nobody approved count for nothing. Storage and regions are of the zones that the policy accepts.
+    """
     if not _NAME.match(name) or len(name) > MAX_POLICY_NAME or name in RESERVED_POLICY_NAMES:
         raise PolicyError(f"metadata.name: {name} can't be a node label of its own")
+    try:
+        spec = presets.expanded(spec)
+    except presets.PresetError as error:
+        raise PolicyError(f"spec.preset: {error}") from error
     controls = in_force(spec)
     selector = _namespace_selector(spec, protected)
-    fixed = constants(name, spec, profiles)
+    fixed = constants(name, spec, profiles, zones)
     exempt = _exempt(name, exemptions)
     groups: dict[tuple[str, str], list[Control]] = {}
     for entry in controls:
@@ -192,7 +203,7 @@ def _namespace_selector(spec: SovereigntyPolicySpec, protected: Sequence[str]) -
 def _exempt(policy: str, exemptions: Sequence[SovereigntyExemptionSpec]) -> dict[str, list[validating.Exempt]]:
     found: dict[str, list[validating.Exempt]] = {}
     for exemption in exemptions:
-        if exemption.policy == policy:
+        if exemption.policy == policy and exemption.approved:
             for control in exemption.controls:
                 found.setdefault(control, []).append(
                     validating.Exempt(tuple(sorted(exemption.namespaces)), exemption.expiry)
@@ -204,4 +215,5 @@ def _is_set(fields: Manifest, path: str) -> bool:
     value: Any = fields
     for part in path.split("."):
         value = value.get(part) if isinstance(value, dict) else None
-    return bool(value)
+    # A section that is there calls for its controls, even where it approves nothing: `storage: {}`, `access: {}`.
+    return True if isinstance(value, dict) else bool(value)

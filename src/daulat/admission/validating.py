@@ -62,7 +62,8 @@ def spec(
     extra_conditions: Sequence[Manifest] = (),
 ) -> Manifest:
     """Return the spec of a ValidatingAdmissionPolicy with one validation: that all controls together find nothing."""
-    own = [_control_variable(c, (exemptions or {}).get(c.id, ())) for c in controls]
+    exempt = exemptions if exemptions and guard.exemptible else {}
+    own = [_control_variable(c, exempt.get(c.id, ())) for c in controls]
     lists = [f"variables.{c.variable}.map(m, {literal(c.id + ' ')} + m)" for c in controls]
     violations = " + ".join([*lists, *([extra_violations] if extra_violations else [])])
     tail = [

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from .frozen import FrozenDict
-from .meta import SELECTOR_VALUES, ConditionedStatus, CountryCode, LabelSelector, Spec
+from .meta import SELECTOR_VALUES, ConditionedStatus, CountryCode, LabelSelector, ObjectName, Spec
 
 ResourceName = Annotated[
     str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$", max_length=317)
@@ -66,6 +66,19 @@ class EngineSettings(Spec):
     """Environment that the engine needs on this accelerator."""
 
 
+class RiskFlag(Spec):
+    """A dated note that a legal regime concerns this accelerator. Data for policies that ask for it, not legal advice."""
+
+    regime: str = Field(pattern=r"^[A-Z0-9]([-A-Z0-9]*[A-Z0-9])?$", max_length=63)
+    """The regime's short name, such as US-GP10."""
+    note: str = Field(min_length=1, max_length=1024)
+    """What it says, in a sentence."""
+    source: str = Field(min_length=1, max_length=512)
+    """Where that is written."""
+    as_of: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
+    """The day on which the source was read."""
+
+
 class AcceleratorProfileSpec(Spec):
     """One accelerator: its names in the cluster, its maker, its engines."""
 
@@ -81,6 +94,14 @@ class AcceleratorProfileSpec(Spec):
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     """The extended resources it is asked for by. The first one is used for a SovereignModel."""
+    device_class_names: tuple[ObjectName, ...] = Field(default=(), max_length=16)
+    """DeviceClasses by which ResourceClaims ask for it (dynamic resource allocation)."""
+    risk_flags: tuple[RiskFlag, ...] = Field(
+        default=(),
+        max_length=16,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["regime"]},
+    )
+    """Legal regimes that concern it. They matter to policies with accelerators.requireAcknowledgement alone."""
     node_selector: LabelSelector | None = Field(
         default=None, json_schema_extra={"x-kubernetes-validations": [SELECTOR_VALUES]}
     )

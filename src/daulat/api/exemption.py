@@ -8,13 +8,14 @@ from pydantic import Field, field_validator
 
 from .meta import ConditionedStatus, ObjectName, Spec
 from .policy import ControlId
+from .requirements import UserName
 
 
 class Approval(Spec):
-    """Who approved the exemption."""
+    """One person's approval, which admission lets that person alone write."""
 
-    name: str = Field(min_length=1, max_length=253)
-    """The person or body of record."""
+    user: UserName
+    """The user name of the approver in this cluster; never that of whoever asked."""
     reference: str = Field(min_length=1, max_length=512)
     """Where the decision is filed, such as a ticket."""
 
@@ -30,8 +31,14 @@ class SovereigntyExemptionSpec(Spec):
     """The namespaces where they don't apply, by name."""
     reason: str = Field(min_length=10, max_length=1024)
     """Why."""
-    approved_by: tuple[Approval, ...] = Field(min_length=1, max_length=8)
-    """Who approved it."""
+    requested_by: UserName
+    """The user name of whoever asks; admission compares it with who really does."""
+    approvals: tuple[Approval, ...] = Field(
+        default=(),
+        max_length=8,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["user"]},
+    )
+    """Who approved it. Without an approval nothing is exempt."""
     expires_at: str = Field(json_schema_extra={"format": "date-time"}, max_length=40)
     """When it ends. Pods made later are judged in full, with the operator down too."""
 
@@ -46,6 +53,11 @@ class SovereigntyExemptionSpec(Spec):
         except OverflowError:
             raise ValueError("is before the year 1 or after the year 9999 in UTC") from None
         return value
+
+    @property
+    def approved(self) -> bool:
+        """Whether somebody else than the requester approved it."""
+        return any(a.user != self.requested_by for a in self.approvals)
 
     @property
     def expiry(self) -> str:

@@ -15,6 +15,8 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 POLICY_LABEL = "daulat.dev/policy"
 MODEL_LABEL = "daulat.dev/model"
 REVISION_ANNOTATION = "daulat.dev/revision"
+SOURCE_ANNOTATION = "daulat.dev/source"
+"""On a compiled admission policy, says who applies it: Operator or GitOps. What GitOps applied is never deleted here."""
 CANARY_ANNOTATION = "daulat.dev/canary"
 """On a dry-run pod, asks an admission policy to say which revision it enforces. It never lets a pod in."""
 

@@ -7,9 +7,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import yaml
-
 from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.api.packaged import load
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ def manifests() -> list[dict[str, Any]]:
     """Return the shipped AcceleratorProfiles as manifests, by name."""
     folder = resources.files(__package__) / "accelerators"
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
-    return [yaml.safe_load(f.read_text()) for f in files]
+    return [load(f.read_text()) for f in files]
 
 
 @cache
@@ -37,5 +36,5 @@ def shipped() -> dict[str, AcceleratorProfileSpec]:
 @cache
 def known_access() -> KnownAccess:
     """Return the ways to devices that are known beside the profiles."""
-    data = yaml.safe_load((resources.files(__package__) / "device_access.yaml").read_text())
+    data = load((resources.files(__package__) / "device_access.yaml").read_text())
     return KnownAccess(tuple(data["environment"]), tuple(data["annotations"]), tuple(data["capabilities"]))

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
-from cel_expr_python import cel
-from cel_expr_python.ext import ext_strings
+from .request import Request, activation
+from .session import FAILURES, Session
 
-from daulat.api.kinds import Manifest
+if TYPE_CHECKING:  # The kinds take longer to import than all that is here.
+    from daulat.api.kinds import Manifest
 
-from .functions import extension
-
-_ROOTS = ("object", "oldObject", "request", "authorizer", "variables")
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked of the API server, as an admission policy sees it."""
-
-    object: Manifest
-    old_object: Manifest | None = None
-    operation: str = "CREATE"
-    resource: str = "pods"
-    group: str = ""
-    version: str = "v1"
-    namespace: str = ""
-    user: str = ""
-    user_groups: tuple[str, ...] = ()
-    allowed: frozenset[str] = frozenset()
-    """GROUP/RESOURCE/VERB that the user is authorized for."""
+__all__ = ["Request", "Verdict", "evaluate", "evaluate_all", "evaluate_each", "matches_resource"]
 
 
 @dataclass(frozen=True)
@@ -41,17 +22,9 @@ class Verdict:
     allowed: bool
     message: str = ""
     error: bool = False
-    """The policy couldn't be evaluated, so it refuses."""
-
-
-@cache
-def _environment() -> Any:
-    return cel.NewEnv(variables=dict.fromkeys(_ROOTS, cel.Type.DYN), extensions=[ext_strings.ExtStrings(), extension()])
-
-
-@lru_cache(maxsize=4096)  # A process sees new revisions for as long as it lives.
-def _compiled(expression: str) -> Any:
-    return _environment().compile(expression)
+    """The policy couldn't be evaluated, so it refuses. The API server refuses too, in words of its own."""
+    violations: tuple[str, ...] = ()
+    """What the policy's variable of that name holds: one message a violation. Empty after an error."""
 
 
 def matches_resource(policy: Manifest, request: Request) -> bool:
@@ -69,74 +42,97 @@ def matches_resource(policy: Manifest, request: Request) -> bool:
 
 def evaluate(policy: Manifest, request: Request) -> Verdict:
     """Return the verdict of one ValidatingAdmissionPolicy on a request that it matches."""
-    try:
-        data = _activation(request)
-        spec = policy["spec"]
-        if not all(_value(c["expression"], data) is True for c in spec.get("matchConditions", ())):
-            return Verdict(True)
-        data["variables"] = _variables(spec.get("variables", ()), data)
-        for validation in spec["validations"]:
-            if _value(validation["expression"], data) is not True:
-                return Verdict(False, _message(spec, validation, data))
-    except (RuntimeError, ValueError, TypeError, KeyError) as error:
-        return Verdict(False, f"the policy could not be evaluated: {error}", error=True)
-    return Verdict(True)
+    return next(_verdicts([policy], request))[1]
+
+
+def evaluate_each(policies: Iterable[Manifest], request: Request) -> list[tuple[Manifest, Verdict]]:
+    """Return each ValidatingAdmissionPolicy among the manifests that is asked about the request, with its verdict."""
+    asked = [p for p in policies if p["kind"] == "ValidatingAdmissionPolicy" and matches_resource(p, request)]
+    return list(_verdicts(asked, request))
 
 
 def evaluate_all(policies: Sequence[Manifest], request: Request) -> list[Verdict]:
     """Return the refusals of every ValidatingAdmissionPolicy among the manifests that is asked about the request."""
-    asked = [p for p in policies if p["kind"] == "ValidatingAdmissionPolicy" and matches_resource(p, request)]
-    return [verdict for verdict in (evaluate(p, request) for p in asked) if not verdict.allowed]
+    return [verdict for _, verdict in evaluate_each(policies, request) if not verdict.allowed]
 
 
-def _message(spec: Manifest, validation: Mapping[str, str], data: Mapping[str, Any]) -> str:
-    """Return the refusal's text. The API server has no authorizer where it works it out, not even in a variable."""
-    if any("authorizer" in variable["expression"] for variable in spec.get("variables", ())):
-        return validation["message"]
-    message = str(_value(validation["messageExpression"], data)).strip()
-    # The API server tells no message of several lines.
-    return message if message and "\n" not in message else str(validation["message"])
+def _verdicts(policies: Sequence[Manifest], request: Request) -> Iterator[tuple[Manifest, Verdict]]:
+    if not policies:
+        return
+    try:
+        judge = _Judge(request)
+    except FAILURES as error:
+        yield from ((policy, _failed(error)) for policy in policies)
+        return
+    for policy in policies:
+        try:
+            yield policy, judge.verdict(policy["spec"])
+        except FAILURES as error:
+            yield policy, _failed(error)
 
 
-def _variables(declared: Sequence[Mapping[str, str]], data: Mapping[str, Any]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for variable in declared:
-        values[variable["name"]] = _value(variable["expression"], {**data, "variables": values})
-    return values
+def _failed(error: Exception) -> Verdict:
+    return Verdict(False, f"the policy could not be evaluated: {error}", error=True)
 
 
-def _value(expression: str, data: Mapping[str, Any]) -> Any:
-    result = _compiled(expression).eval(data=dict(data))
-    if result.type() == cel.Type.ERROR:
-        raise ValueError(str(result.plain_value()))
-    return result.plain_value()
+class _Judge:
+    """Judges one request by policy after policy."""
+
+    def __init__(self, request: Request) -> None:
+        self._data = activation(request)
+        # The API server has no namespace where it looks at matchConditions.
+        has_namespace = self._data["namespaceObject"] is not None
+        self._conditions = Session({**self._data, "namespaceObject": None}) if has_namespace else None
+        self._session = Session(self._data)
+
+    def verdict(self, spec: Manifest) -> Verdict:
+        if not self._applies(spec.get("matchConditions", ())):
+            return Verdict(True)
+        self._session.declare(spec.get("variables", ()))
+        for validation in spec["validations"]:
+            if self._session.value(validation["expression"]) is not True:
+                return Verdict(False, self._message(spec, validation), violations=self._violations(spec))
+        return Verdict(True)
+
+    def _applies(self, conditions: Iterable[Mapping[str, str]]) -> bool:
+        """Say whether all conditions hold. One that doesn't outweighs those that fail, as in the API server."""
+        session, failure = self._conditions or self._session, None
+        session.declare(())
+        for condition in conditions:
+            try:
+                if session.value(condition["expression"]) is not True:
+                    return False
+            except FAILURES as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        return True
+
+    def _message(self, spec: Manifest, validation: Mapping[str, str]) -> str:
+        """Return the refusal's text, or the one that the API server puts in its place where it has none."""
+        session = self._session
+        if any("authorizer" in variable["expression"] for variable in spec.get("variables", ())):
+            # The API server has no authorizer where it works out messages, not even in a variable.
+            session = Session({name: value for name, value in self._data.items() if name != "authorizer"})
+            session.declare(spec["variables"])
+        try:
+            told = session.value(validation["messageExpression"])
+        except FAILURES:
+            told = None
+        message = told.strip() if isinstance(told, str) else ""
+        if not message or "\n" in message or len(message.encode(errors="replace")) > _MESSAGE_BYTES:
+            message = validation.get("message", "").strip() or f"failed expression: {validation['expression'].strip()}"
+        return message
+
+    def _violations(self, spec: Manifest) -> tuple[str, ...]:
+        if not any(variable["name"] == "violations" for variable in spec.get("variables", ())):
+            return ()
+        try:
+            found = self._session.value("variables.violations")
+        except FAILURES:
+            return ()
+        return tuple(map(str, found)) if isinstance(found, list) else ()
 
 
-def _activation(request: Request) -> dict[str, Any]:
-    resource, _, subresource = request.resource.partition("/")
-    return {
-        "object": _as_stored(request.object),
-        "oldObject": _as_stored(request.old_object),
-        "request": {
-            "operation": request.operation,
-            "namespace": request.namespace,
-            "resource": {"group": request.group, "version": request.version, "resource": resource},
-            "subResource": subresource,
-            "dryRun": False,
-            "userInfo": {"username": request.user, "groups": list(request.user_groups)},
-        },
-        "authorizer": {"allowed": sorted(request.allowed)},
-        "variables": {},
-    }
-
-
-def _as_stored(value: Any) -> Any:
-    """Leave out nulls, as the API server does when it decodes an object: a field that is null isn't there."""
-    if isinstance(value, str) and "\0" in value:
-        # cel-expr-python 0.1.3 would judge only what stands before it, and the API server judges all.
-        raise ValueError(f"{value!r} holds a NUL character")
-    if isinstance(value, Mapping):
-        return {_as_stored(key): _as_stored(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [_as_stored(item) for item in value]
-    return value
+_MESSAGE_BYTES = 5 * 1024
+"""The API server drops a longer one (apiserver, apis/cel: MaxEvaluatedMessageExpressionSizeBytes)."""

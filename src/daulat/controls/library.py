@@ -7,9 +7,9 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from daulat.api.packaged import load
 from daulat.api.policy import ControlId
 
 
@@ -38,25 +38,38 @@ class Guard(_Data):
 
     guard: str
     title: str
-    scope: Literal["policy", "cluster"]
+    scope: Literal["policy", "policies", "cluster"]
+    """What it is compiled with: each policy for itself, all policies together, or none."""
     resources: tuple[Resources, ...]
     conditions: tuple[Named, ...]
     variables: tuple[Named, ...]
+    exemptible: bool = True
+    """Whether exemptions hold here. They end by the object's creation time, which a Binding or an exec doesn't have."""
+    operator_namespace: bool = Field(default=False, alias="operatorNamespace")
+    """Whether it looks at the operator's own namespace alone. Only a cluster's guard can."""
 
 
 class Example(_Data):
     """A request that a control must pass (no violations) or refuse with exactly these messages."""
 
     name: str
-    object: dict[str, Any]
-    """Merged (RFC 7386) over the guard's base object."""
+    object: dict[str, Any] = Field(default_factory=dict)
+    """Merged (RFC 7386) over the guard's base object; not looked at for DELETE, which has an oldObject alone."""
     oldObject: dict[str, Any] | None = None  # noqa: N815 - the name in an AdmissionReview
     policy: dict[str, Any] = Field(default_factory=dict)
     """Merged over the base policy's spec."""
+    zones: dict[str, Any] = Field(default_factory=dict)
+    """Merged over the base zones."""
+    profiles: dict[str, Any] = Field(default_factory=dict)
+    """Merged over the specs of the shipped AcceleratorProfiles, by name."""
     user: str = "tenant"
-    operation: Literal["CREATE", "UPDATE"] = "CREATE"
+    operation: Literal["CREATE", "UPDATE", "DELETE", "CONNECT"] = "CREATE"
     resource: str | None = None
     """The resource where it isn't the guard's first one."""
+    groups: tuple[str, ...] = ()
+    """The user's groups, beside system:authenticated."""
+    namespace_labels: dict[str, str] = Field(default_factory=dict, alias="namespaceLabels")
+    """Labels of the namespace that the request is made in."""
     allowed: tuple[str, ...] = ()
     """GROUP/RESOURCE/VERB that the user is authorized for."""
     setup: tuple[dict[str, Any], ...] = ()
@@ -109,8 +122,8 @@ def ids() -> frozenset[str]:
 
 
 def base() -> dict[str, Any]:
-    """Return what examples are merged over: a policy's spec and one object a guard."""
-    data: dict[str, Any] = yaml.safe_load((resources.files(__package__) / "base.yaml").read_text())
+    """Return what examples are merged over: a policy's spec, the zones, and one object a guard."""
+    data: dict[str, Any] = load((resources.files(__package__) / "base.yaml").read_text())
     return data
 
 
@@ -120,6 +133,6 @@ def _yaml(folder: Traversable) -> list[Traversable]:
 
 def _read(file: Traversable, model: type[T]) -> T:
     try:
-        return model.model_validate(yaml.safe_load(file.read_text()))
+        return model.model_validate(load(file.read_text()))
     except ValueError as error:
         raise ValueError(f"{file.name}: {error}") from error

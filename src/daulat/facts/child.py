@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from daulat.api.names import MODEL_LABEL, POLICY_LABEL, REVISION_ANNOTATION
+from pydantic import ValidationError
+
+from daulat.admission.policy import digest
+from daulat.api.meta import LabelSelector
+from daulat.api.names import MODEL_LABEL, POLICY_LABEL, REVISION_ANNOTATION, SOURCE_ANNOTATION
 
 from .ref import Ref
 
@@ -27,6 +31,12 @@ class Child:
     ready_replicas: int = 0
     message: str = field(default="", compare=True)
     """What a Deployment says that keeps it from progressing."""
+    source: str = ""
+    """Who applies it, where it is an admission policy or a binding: Operator or GitOps."""
+    content: str = ""
+    """The digest of the spec of an admission policy or a binding, to see drift by."""
+    selector: LabelSelector | None = None
+    """The namespaces that it governs, where it is a policy's guard of pods."""
 
 
 def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
@@ -36,6 +46,8 @@ def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
     owners = meta.get("ownerReferences") or ()
     generation = meta.get("generation")
     version = f"g{generation}" if generation else f"v{meta.get('resourceVersion')}"
+    # A note counts as well: the operator takes an object back that somebody else applied with the same spec.
+    version += str(annotations.get(SOURCE_ANNOTATION) or "")
     stuck = [
         str(c.get("message", ""))
         for c in status.get("conditions") or ()
@@ -53,4 +65,17 @@ def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
         replicas=int(status.get("replicas") or 0),
         ready_replicas=int(status.get("readyReplicas") or 0),
         message=" ".join(stuck),
+        source=str(annotations.get(SOURCE_ANNOTATION) or ""),
+        content=digest(raw.get("spec")) if "Admission" in kind else "",
+        selector=_pods_selector(kind, raw, str(labels.get(POLICY_LABEL) or "")),
     )
+
+
+def _pods_selector(kind: str, raw: Mapping[str, Any], policy: str) -> LabelSelector | None:
+    name = str((raw.get("metadata") or {}).get("name"))
+    if kind != "ValidatingAdmissionPolicy" or not policy or not name.startswith(f"{policy}.pods."):
+        return None
+    try:
+        return LabelSelector.model_validate(raw["spec"]["matchConstraints"]["namespaceSelector"])
+    except (KeyError, TypeError, ValidationError):
+        return None

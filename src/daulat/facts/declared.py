@@ -10,6 +10,8 @@ from pydantic import ValidationError
 
 from daulat.api.kinds import Manifest, by_kind
 from daulat.api.meta import Spec
+from daulat.api.policy import SovereigntyPolicySpec
+from daulat.catalog import presets
 
 from .ref import Unknown
 
@@ -51,5 +53,10 @@ def parse_declared(kind: str, raw: Mapping[str, Any]) -> Declared[Any] | Malform
     except ValidationError as error:
         problems = "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         return Malformed(problems, namespace, name, uid, generation, status)
+    if isinstance(spec, SovereigntyPolicySpec):
+        try:
+            spec = presets.expanded(spec)
+        except presets.PresetError as error:
+            return Malformed(f"spec.preset: {error}", namespace, name, uid, generation, status)
     created = str(meta.get("creationTimestamp") or "")
     return Declared(namespace, name, uid, generation, created, bool(meta.get("deletionTimestamp")), spec, status)

@@ -31,6 +31,10 @@ class ApiError(Exception):
         self.status, self.reason, self.message = status, reason, message
 
 
+class KubeconfigError(Exception):
+    """There is no kubeconfig, or it names no usable cluster. The text says why."""
+
+
 class Client:
     """A connection to one API server, with the credentials of a kubeconfig or of the pod's ServiceAccount."""
 
@@ -45,6 +49,16 @@ class Client:
             await kube_config.load_kube_config(config_file=path, client_configuration=configuration)
         else:
             kube_config.load_incluster_config(client_configuration=configuration)
+        return cls(kube.ApiClient(configuration))
+
+    @classmethod
+    async def from_kubeconfig(cls, context: str | None = None) -> Client:
+        """Return a client by a person's kubeconfig, as kubectl finds it. Raises KubeconfigError."""
+        configuration = kube.Configuration()
+        try:
+            await kube_config.load_kube_config(context=context, client_configuration=configuration)
+        except (kube_config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
+            raise KubeconfigError(str(error) or type(error).__name__) from error
         return cls(kube.ApiClient(configuration))
 
     async def close(self) -> None:
@@ -88,20 +102,25 @@ class Client:
         body: Any = None,
         query: Mapping[str, str] | None = None,
         content_type: str = JSON,
+        headers: Mapping[str, str] | None = None,
     ) -> Manifest:
         """Send a request and return the answer. Raises ApiError, or OSError and TimeoutError where there is none."""
         pairs: Sequence[tuple[str, str]] = [(k, v) for k, v in (query or {}).items() if v]
-        headers = {"Accept": JSON, "Content-Type": content_type}
-        method, url, headers, data, _ = await self._api.param_serialize(
-            method, path, query_params=list(pairs), header_params=headers, body=body, auth_settings=["BearerToken"]
+        all_headers = {"Accept": JSON, "Content-Type": content_type, **(headers or {})}
+        method, url, all_headers, data, _ = await self._api.param_serialize(
+            method, path, query_params=list(pairs), header_params=all_headers, body=body, auth_settings=["BearerToken"]
         )
         try:
-            response = await self._api.call_api(method, url, headers, data, _request_timeout=TIMEOUT)
+            response = await self._api.call_api(method, url, all_headers, data, _request_timeout=TIMEOUT)
             text = await response.read()
         except aiohttp.ClientError as error:
             # Some of them are OSErrors and some aren't; to callers all of them mean that there was no answer.
             raise ConnectionError(f"{type(error).__name__}: {error}") from error
-        answer: Manifest = json.loads(text) if text else {}
+        try:
+            answer: Manifest = json.loads(text) if text else {}
+        except ValueError:
+            # A group that isn't served, or a proxy in between, answers in plain text.
+            answer = {"message": text.decode(errors="replace").strip()}
         if response.status >= 400:
             raise ApiError(
                 response.status, str(answer.get("reason") or response.reason), str(answer.get("message") or "")

@@ -159,6 +159,8 @@ class Operator:
             if refusal:
                 log.warning("the API server refused", extra={"key": str(key), "answer": refusal[:1000]})
             self._queue.add(key)
+        for other in outcome.also:
+            self._queue.add(other)
         if outcome.requeue_after is not None:
             self._queue.add(key, outcome.requeue_after)
         self._observe(key)

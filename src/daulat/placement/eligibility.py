@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from daulat.admission.zones import rejects
 from daulat.api.accelerator import AcceleratorProfileSpec
-from daulat.api.policy import SovereigntyPolicySpec, ZoneRequirements
+from daulat.api.policy import SovereigntyPolicySpec
 from daulat.facts.node import Node
 from daulat.facts.ref import Unknown
-from daulat.facts.snapshot import Policy, Snapshot, Zone
+from daulat.facts.snapshot import Policy, Snapshot
 
 from .zoning import zone_of_record
 
@@ -27,7 +28,8 @@ def _ineligible(node: Node | Unknown, policy: Policy, snapshot: Snapshot) -> str
         return zone.reason
     if isinstance(node, Unknown):
         return node.reason
-    return _zone_fails(zone, policy.spec.zones) or _device_fails(node, policy.spec, snapshot.known_profiles)
+    rejected = rejects(policy.spec.zones, zone.name, zone.spec)
+    return rejected or _device_fails(node, policy.spec, snapshot.known_profiles)
 
 
 def profile_of(node: Node, resource: str, profiles: Mapping[str, AcceleratorProfileSpec]) -> str | None:
@@ -43,24 +45,6 @@ def profile_of(node: Node, resource: str, profiles: Mapping[str, AcceleratorProf
 def carries_labels(node: Node, profile: AcceleratorProfileSpec) -> bool:
     """Say whether the node has the labels that the vendor's components put on nodes with this accelerator."""
     return profile.node_selector is None or profile.node_selector.matches(node.labels)
-
-
-def _zone_fails(zone: Zone, asked: ZoneRequirements) -> str | None:
-    spec = zone.spec
-    if asked.names and zone.name not in asked.names:
-        return f"zone {zone.name} is none of {', '.join(asked.names)}"
-    if asked.countries and spec.country not in asked.countries:
-        return f"zone {zone.name} is in {spec.country}, outside {', '.join(asked.countries)}"
-    if asked.operator_countries and spec.operator.country not in asked.operator_countries:
-        return (
-            f"zone {zone.name} is operated from {spec.operator.country}, outside {', '.join(asked.operator_countries)}"
-        )
-    parent = spec.operator.ultimate_parent_country
-    if asked.parent_countries and parent not in asked.parent_countries:
-        return f"zone {zone.name} is operated by a company whose parent is in {parent}, outside {', '.join(asked.parent_countries)}"
-    if asked.minimum_data_class and spec.maximum_data_class.rank < asked.minimum_data_class.rank:
-        return f"zone {zone.name} may handle {spec.maximum_data_class} data at most, not {asked.minimum_data_class}"
-    return None
 
 
 def _device_fails(

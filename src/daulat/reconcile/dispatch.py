@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from daulat.admission.ungoverned import UNGOVERNED
 from daulat.api.kinds import Manifest
 from daulat.api.reasons import READY
 from daulat.facts.ref import Ref
@@ -15,6 +16,8 @@ from .exemptions import reconcile_exemption
 from .models import reconcile_model
 from .nodes import reconcile_node
 from .policies import reconcile_policy
+from .ungoverned import KEY as UNGOVERNED_KEY
+from .ungoverned import reconcile_ungoverned
 from .zones import reconcile_profile, reconcile_zone
 
 Reconciler = Callable[[Ref, Snapshot, float], Outcome]
@@ -26,6 +29,7 @@ RECONCILERS: dict[str, Reconciler] = {
     "SovereigntyPolicy": reconcile_policy,
     "SovereigntyExemption": reconcile_exemption,
     "SovereignModel": reconcile_model,
+    "Ungoverned": reconcile_ungoverned,
 }
 
 
@@ -59,6 +63,8 @@ def concerned(changed: Ref, snapshot: Snapshot) -> Iterable[Ref]:
                 yield from _named("Node", left_over(snapshot))
             elif pod.model:
                 yield Ref("SovereignModel", pod.namespace, pod.model)
+        case _ if changed.name == UNGOVERNED:
+            yield UNGOVERNED_KEY
         case _:
             child = snapshot.children.get(changed)
             if child is not None and child.policy:
@@ -74,6 +80,8 @@ def everything(snapshot: Snapshot) -> Iterable[Ref]:
     yield from _named("Node", snapshot.nodes)
     yield from _named("SovereignZone", snapshot.zones)
     yield from _named("AcceleratorProfile", snapshot.profiles)
+    # Before the policies: the namespaces of one that is gone are closed before it is swept.
+    yield UNGOVERNED_KEY
     left = {c.policy for c in snapshot.children.values() if c.policy}
     yield from _named("SovereigntyPolicy", {*snapshot.policies, *left})
     yield from _named("SovereigntyExemption", snapshot.exemptions)

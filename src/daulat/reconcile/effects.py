@@ -69,3 +69,5 @@ class Outcome:
 
     effects: tuple[Effect, ...] = ()
     requeue_after: float | None = None
+    also: tuple[Ref, ...] = ()
+    """Keys to look at once the effects are carried out, because they depend on them."""

@@ -25,6 +25,9 @@ def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
         active = told(reasons.ACTIVE, False, reasons.EXPIRED, f"expired at {exemption.spec.expiry}")
     elif exemption.spec.policy not in snapshot.policies:
         active = told(reasons.ACTIVE, False, reasons.UNKNOWN_POLICY, f"policy {exemption.spec.policy} doesn't exist")
+    elif not exemption.spec.approved:
+        message = "waits for the approval of somebody else than " + exemption.spec.requested_by
+        active = told(reasons.ACTIVE, False, reasons.NOT_APPROVED, message)
     else:
         message = f"until {exemption.spec.expiry}, for {', '.join(exemption.spec.namespaces)}"
         active = told(reasons.ACTIVE, True, reasons.IN_FORCE, message)

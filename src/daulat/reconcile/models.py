@@ -78,11 +78,12 @@ def _decide(model: Model, policies: Sequence[Policy], snapshot: Snapshot, now: f
     except PolicyError as error:
         message = f"a policy can't be compiled: {error}; nothing is changed"
         return _Verdict(told(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNKNOWN, message))
-    violations = _model_violations(model, in_force)
+    namespace = _namespace(model.namespace, snapshot)
+    violations = _model_violations(model, namespace, in_force)
     decision = choose(model, policies, snapshot)
     if decision.chosen is not None:
         violations += unusable_settings(model, decision.chosen)
-        violations += _pod_violations(model, decision.chosen, policies, in_force, now)
+        violations += _pod_violations(model, decision.chosen, namespace, policies, in_force, now)
     if violations:
         message = " ".join(dict.fromkeys(violations))
         return _Verdict(told(reasons.POLICY_COMPLIANT, False, reasons.VIOLATION, message), stop=True)
@@ -92,7 +93,13 @@ def _decide(model: Model, policies: Sequence[Policy], snapshot: Snapshot, now: f
     return _Verdict(compliant, decision, manifests(model, decision.chosen, policies))
 
 
-def _model_violations(model: Model, in_force: Sequence[CompiledPolicy]) -> list[str]:
+def _namespace(name: str, snapshot: Snapshot) -> Manifest:
+    found = snapshot.namespaces.get(name)
+    labels = dict(found.labels) if found else {}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+
+def _model_violations(model: Model, namespace: Manifest, in_force: Sequence[CompiledPolicy]) -> list[str]:
     request = Request(
         object={
             "apiVersion": API_VERSION,
@@ -104,18 +111,26 @@ def _model_violations(model: Model, in_force: Sequence[CompiledPolicy]) -> list[
         group="daulat.dev",
         version="v1alpha1",
         namespace=model.namespace,
+        namespace_object=namespace,
     )
     return [v.message for c in in_force for v in evaluate_all(c.refusing, request)]
 
 
 def _pod_violations(
-    model: Model, chosen: Chosen, policies: Sequence[Policy], in_force: Sequence[CompiledPolicy], now: float
+    model: Model,
+    chosen: Chosen,
+    namespace: Manifest,
+    policies: Sequence[Policy],
+    in_force: Sequence[CompiledPolicy],
+    now: float,
 ) -> list[str]:
     pod = template(model, chosen, [p.name for p in policies])
     created = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     metadata = {**pod["metadata"], "name": model.name, "namespace": model.namespace, "creationTimestamp": created}
     request = Request(
-        object={"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod["spec"]}, namespace=model.namespace
+        object={"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod["spec"]},
+        namespace=model.namespace,
+        namespace_object=namespace,
     )
     return [v.message for c in in_force for v in evaluate_all(c.refusing, request)]
 

@@ -7,12 +7,15 @@ from collections.abc import Iterable
 from daulat.admission.policy import PROTECTED_NAMESPACES, CompiledPolicy, PolicyError, compile_policy
 from daulat.api import reasons
 from daulat.api.names import GROUP
+from daulat.api.policy import EnforcementSource
+from daulat.api.zone import SovereignZoneSpec
 from daulat.facts.child import Child
 from daulat.facts.declared import Declared, Malformed
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.placement.eligibility import ineligible
 
+from . import gitops, ungoverned
 from .canary import PATIENCE, canary_pod, judge
 from .conditions import Told, told, write
 from .effects import Apply, Delete, Effect, Outcome, Probe
@@ -29,7 +32,9 @@ def compiled(policy: Policy, snapshot: Snapshot, now: float) -> CompiledPolicy:
     key = ("compiled", policy.name, policy.spec, tuple(exemptions))
     if key not in snapshot.memo:
         protected = _protected(snapshot)
-        snapshot.memo[key] = compile_policy(policy.name, policy.spec, snapshot.known_profiles, exemptions, protected)
+        snapshot.memo[key] = compile_policy(
+            policy.name, policy.spec, snapshot.known_profiles, exemptions, protected, _zones(snapshot)
+        )
     found: CompiledPolicy = snapshot.memo[key]
     return found
 
@@ -38,25 +43,30 @@ def reconcile_policy(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     """Return what brings the policy into force, and its status."""
     policy = snapshot.policies.get(ref.name)
     if policy is None:
-        return Outcome(tuple(_sweep(_children(ref.name, snapshot), keep=())))
+        # What GitOps applied is GitOps' to take away: its pipeline may be about to bring the policy back.
+        own = [c for c in _children(ref.name, snapshot) if c.source != EnforcementSource.GITOPS.value]
+        return Outcome(tuple(_sweep(own, keep=())))
     if isinstance(policy, Malformed):
         return _refuse(ref, policy, reasons.INVALID, policy.reason, now)
     governed = [n for n in snapshot.namespaces.values() if policy.spec.namespace_selector.matches(n.labels)]
-    protected = sorted({n.name for n in governed} & set(_protected(snapshot)))
-    if protected:
-        message = f"spec.namespaceSelector selects {', '.join(protected)}, which no policy may govern; exclude it"
+    if message := governs_protected(policy, snapshot):
         return _refuse(ref, policy, reasons.PROTECTED_NAMESPACE, message, now)
     try:
         result = compiled(policy, snapshot, now)
     except PolicyError as error:
         return _refuse(ref, policy, reasons.INVALID, str(error), now)
 
-    effects: list[Effect] = [Apply(m) for m in result.manifests]
-    effects += _sweep(_children(ref.name, snapshot), keep=[Ref.of(m["kind"], m) for m in result.manifests])
+    by_operator = gitops.source(policy) is EnforcementSource.OPERATOR
+    children, wanted = _children(ref.name, snapshot), gitops.manifests(policy, result)
+    effects: list[Effect] = []
+    if by_operator:
+        effects += [Apply(m) for m in wanted]
+        effects += _sweep(children, keep=[Ref.of(m["kind"], m) for m in wanted])
     open_namespaces = sorted(n.name for n in governed if not n.terminating)
     enforced, requeue = _enforced(policy, result, open_namespaces, snapshot, now)
     if requeue is not None and open_namespaces and result.enforces:
         effects.append(Probe(policy.name, canary_pod(policy.name, open_namespaces[0])))
+        effects.append(ungoverned.probe(policy.name, open_namespaces[0]))
     eligible = sum(ineligible(node, policy, snapshot) is None for node in snapshot.nodes.values())
     fields = {
         "revision": result.revision,
@@ -64,12 +74,29 @@ def reconcile_policy(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
         "eligibleNodes": eligible,
         "controls": [{"id": c.control.id, "guard": c.control.guard, "action": c.action} for c in result.controls],
     }
-    obstacle = snapshot.obstacles.get(ref)
-    conditions = [enforced, _compiled_condition(result, obstacle), _scope(policy)]
+    compiled_told = _compiled_condition(result, snapshot.obstacles.get(ref) if by_operator else None)
+    if not by_operator:
+        differing = gitops.drift(wanted, children)
+        if differing or not result.missing_profiles:
+            compiled_told = gitops.condition(result, differing, not children, enforced.status == "True")
+        if compiled_told.status == "False" and requeue == PATIENCE:
+            requeue = gitops.PATIENCE
+    conditions = [enforced, compiled_told, _scope(policy)]
     effects += write(ref, policy.uid, policy.generation, policy.status, conditions, fields, now)
     return Outcome(
-        tuple(effects), min([requeue if requeue is not None else RECHECK, *_expiries(policy, snapshot, now)])
+        tuple(effects),
+        min([requeue if requeue is not None else RECHECK, *_expiries(policy, snapshot, now)]),
+        also=(ungoverned.KEY,),
     )
+
+
+def governs_protected(policy: Policy, snapshot: Snapshot) -> str:
+    """Return what is wrong with a policy that selects a namespace which none may govern; nothing where it selects none."""
+    selects = policy.spec.namespace_selector.matches
+    found = [n.name for n in snapshot.namespaces.values() if n.name in _protected(snapshot) and selects(n.labels)]
+    if not found:
+        return ""
+    return f"spec.namespaceSelector selects {', '.join(sorted(found))}, which no policy may govern; exclude it"
 
 
 def _expiries(policy: Policy, snapshot: Snapshot, now: float) -> list[float]:
@@ -96,6 +123,9 @@ def _enforced(
         return told(reasons.ENFORCED, None, reasons.NOTHING_GOVERNED, message), None
     found = snapshot.canaries.get(policy.name)
     condition, proved = judge(found, result.revision)
+    if proved and ungoverned.closed(policy.name, snapshot):
+        message = "the namespaces that the policy governs aren't open yet: GOV-01 still refuses pods there"
+        return told(reasons.ENFORCED, None, reasons.CANARY_PENDING, message), PATIENCE
     if proved and found is not None and found.namespace in namespaces and now - found.at < RECHECK:
         return condition, None
     return condition, RECHECK if proved else PATIENCE
@@ -121,6 +151,10 @@ def _scope(policy: Policy) -> Told:
         return told(reasons.SCOPE_TAMPERABLE, True, reasons.SELECTS_OPEN_LABELS, message, good="False")
     message = "the selector reads guarded labels only"
     return told(reasons.SCOPE_TAMPERABLE, False, reasons.SELECTS_GUARDED_LABELS, message, good="False")
+
+
+def _zones(snapshot: Snapshot) -> dict[str, SovereignZoneSpec]:
+    return {name: zone.spec for name, zone in snapshot.known_zones.items()}
 
 
 def _protected(snapshot: Snapshot) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from daulat.api.kinds import Manifest
-from daulat.api.policy import EgressPeer, SovereigntyPolicySpec
+from daulat.api.policy import SovereigntyPolicySpec
+from daulat.api.requirements import EgressPeer
 from daulat.facts.snapshot import Model
 
 from .engines import engine

@@ -290,3 +290,16 @@ def test_a_policy_on_trial_pins_nothing() -> None:
         spec = SovereigntyPolicySpec.model_validate({**library.base()["policy"], "action": action})
         kinds = {m["kind"] for m in compile_policy("trial", spec, accelerators.shipped()).manifests}
         assert kinds == {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+
+
+def test_a_section_that_approves_nothing_calls_for_its_controls() -> None:
+    ids = {(c.control.id, c.control.guard) for c in compiled(storage={}, access={"users": [], "groups": []}).controls}
+    assert {("STO-02", "volumeclaims"), ("MGD-05", "sessions")} <= ids
+    left_out = {c.control.guard for c in compiled(storage=None, access=None, egress=None).controls}
+    assert not {"volumeclaims", "volumes", "storageclasses", "sessions", "networkpolicies"} & left_out
+
+
+def test_an_empty_list_and_a_switch_that_is_off_call_for_nothing() -> None:
+    ids = {c.control.id for c in compiled(models={"requireDigest": False}, images={"requireDigest": False}).controls}
+    assert "SUP-01" not in ids
+    assert "EXP-05" not in {c.control.id for c in compiled(accelerators={"requireAcknowledgement": []}).controls}

@@ -128,3 +128,14 @@ def test_a_nul_character_does_not_hide_what_follows(hostile: dict[str, Any]) -> 
     verdict = evaluate(admission("true"), Request({"kind": "X", **hostile}))
     assert verdict.error
     assert not verdict.allowed
+
+
+def test_a_refusal_tells_its_violations_one_by_one() -> None:
+    policy = admission("size(variables.violations) == 0", violations="[object.kind + ' a; b', 'c']")
+    assert evaluate(policy, Request(POD)).violations == ("Pod a; b", "c")
+
+
+def test_what_is_allowed_or_in_error_has_no_violations() -> None:
+    assert evaluate(admission("true", violations="['a']"), Request(POD)).violations == ()
+    assert evaluate(admission("1 / 0 == 1", violations="['a']"), Request(POD)).violations == ()
+    assert evaluate(admission("false"), Request(POD)).violations == ()

@@ -148,6 +148,13 @@ def test_a_model_is_judged_by_all_policies() -> None:
     assert "policy two allows Apache-2.0" in message(outcome)
 
 
+def test_a_model_in_a_namespace_with_more_sensitive_data_than_its_zones_handle_gets_no_workload() -> None:
+    zones = {"countries": ["MY"], "minimumDataClass": "internal"}
+    outcome = run(World(policies=[policy(zones=zones)]))
+    assert applied(outcome) == []
+    assert 'USE-02 metadata.namespace: the namespace holds "confidential" data' in message(outcome)
+
+
 def test_an_exemption_lets_a_model_run_until_it_expires() -> None:
     tagged = model(accelerators=[choice(ASCEND, 4, image=IMAGE.partition("@")[0] + ":v1")])
     strict = policy(images={"registries": ["registry.example.my/"], "requireDigest": True})

@@ -10,6 +10,7 @@ from daulat.facts.ref import Ref
 from daulat.reconcile.conditions import cut, told, write
 from daulat.reconcile.dispatch import RECONCILERS, concerned, everything, reconcile
 from daulat.reconcile.effects import ApplyStatus, LabelNode, Outcome, Record
+from daulat.reconcile.ungoverned import KEY
 from tests.unit.world import ASCEND, World, ascend, child, exemption, model, namespace, node, pod, zone
 
 NOW = 1_800_000_000.0
@@ -102,7 +103,7 @@ def test_what_cant_be_read_is_told_once(ref: Ref, world: World) -> None:
     assert run(ref, world, NOW + 60).effects == ()
 
 
-@pytest.mark.parametrize("kind", sorted(RECONCILERS))
+@pytest.mark.parametrize("kind", sorted(RECONCILERS.keys() - {KEY.kind}))
 def test_an_object_that_is_gone_needs_nothing(kind: str) -> None:
     assert run(Ref(kind, "", "gone"), World()) == Outcome()
 

@@ -8,8 +8,10 @@ import pytest
 
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Canary
+from daulat.reconcile.canary import PATIENCE
 from daulat.reconcile.effects import Apply, ApplyStatus, Delete, Outcome, Probe
 from daulat.reconcile.policies import RECHECK, reconcile_policy
+from daulat.reconcile.ungoverned import KEY
 from tests.unit.world import OPERATOR_NAMESPACE, World, child, exemption, namespace, policy
 
 REF = Ref("SovereigntyPolicy", "", "confidential")
@@ -40,7 +42,8 @@ def revision(world: World) -> str:
 
 
 def canary(message: str, refused: bool = True, at: float = NOW, where: str = "treasury") -> dict[str, Canary]:
-    return {"confidential": Canary(where, refused, message, at)}
+    opened = Canary(where, False, "the API server answered 201", at)
+    return {"confidential": Canary(where, refused, message, at), "confidential/ungoverned": opened}
 
 
 def proved(world: World, at: float = NOW) -> World:
@@ -66,8 +69,8 @@ def test_nothing_is_written_where_nothing_changed() -> None:
 
 def test_a_policy_that_wasnt_tried_yet_is_tried_and_not_called_enforced() -> None:
     outcome = run(World())
-    (probe,) = of(outcome, Probe)
-    assert (probe.policy, probe.pod["metadata"]["namespace"]) == ("confidential", "treasury")
+    asked = [(p.policy, p.pod["metadata"]["namespace"]) for p in of(outcome, Probe)]
+    assert asked == [("confidential", "treasury"), ("confidential/ungoverned", "treasury")]
     assert condition(outcome) == ("Unknown", "CanaryPending")
 
 
@@ -75,6 +78,20 @@ def test_a_refusal_by_the_current_revision_is_the_proof() -> None:
     outcome = run(proved(World()))
     assert condition(outcome) == ("True", "CanaryRefused")
     assert of(outcome, Probe) == []
+
+
+def test_a_policy_is_not_called_enforced_while_its_namespaces_are_closed() -> None:
+    world = proved(World())
+    message = "ValidatingAdmissionPolicy 'ungoverned.cluster.daulat.dev' denied request: GOV-01 metadata.namespace"
+    world.canaries["confidential/ungoverned"] = Canary("treasury", True, message, NOW)
+    outcome = run(world)
+    assert condition(outcome) == ("Unknown", "CanaryPending")
+    assert len(of(outcome, Probe)) == 2
+    assert outcome.requeue_after == PATIENCE
+
+
+def test_what_all_policies_share_is_looked_at_after_each() -> None:
+    assert run(World()).also == (KEY,)
 
 
 def test_a_refusal_by_an_older_revision_proves_nothing() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import cache
 from importlib import resources
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
+
+from daulat.api.packaged import load
+from daulat.catalog import engine_environment
 
 
 class EngineData(BaseModel):
@@ -21,7 +23,9 @@ class EngineData(BaseModel):
     args: tuple[str, ...]
     parallel_args: tuple[str, ...]
     env: dict[str, str]
-    forbidden_env: tuple[str, ...]
+    """What keeps it from talking to others; nothing may undo it."""
+    forbidden_env: tuple[str, ...] = ()
+    """Variables that would switch a hub, a report or a debugging interface on."""
     cache_env: dict[str, str]
 
 
@@ -31,4 +35,6 @@ def engine(name: str) -> EngineData:
     file = resources.files(__package__) / f"{name}.yaml"
     if not file.is_file():
         raise KeyError(name)
-    return EngineData.model_validate(yaml.safe_load(file.read_text()))
+    data = EngineData.model_validate(load(file.read_text()))
+    env = {**engine_environment.offline(), **data.env}
+    return data.model_copy(update={"env": env, "forbidden_env": engine_environment.forbidden()})

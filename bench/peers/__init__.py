@@ -1,0 +1,1 @@
+"""The tools that Daulat is compared with, built from pinned modules."""

@@ -1,0 +1,208 @@
+"""What a SovereigntyPolicy asks for: of zones, accelerators, models, images, engines, storage, the network, and people."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .accelerator import ResourceName
+from .meta import CountryCode, DataClass, LabelSelector, ObjectName, Spec
+
+UserName = Annotated[str, Field(min_length=1, max_length=253)]
+GroupName = Annotated[str, Field(min_length=1, max_length=253)]
+Regime = Annotated[str, Field(pattern=r"^[A-Z0-9]([-A-Z0-9]*[A-Z0-9])?$", max_length=63, examples=["US-GP10"])]
+VolumeType = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z][A-Za-z0-9]*$",
+        max_length=63,
+        description="A volume source by the name of its field, such as nfs or csi.",
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {"rule": "self != 'hostPath'", "message": "host paths can't be approved by a policy; use an exemption"}
+            ]
+        },
+    ),
+]
+Prefix = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-zA-Z0-9][-a-zA-Z0-9._:/]*/$",
+        max_length=512,
+        description="A prefix that ends with a slash, so that it can't be continued by another name.",
+        examples=["registry.example.my/"],
+    ),
+]
+SourcePrefix = Annotated[
+    str,
+    Field(
+        pattern=r"^(oci|pvc)://([a-zA-Z0-9][-a-zA-Z0-9._:/]*/)?$",
+        max_length=512,
+        description="A prefix of model URIs that ends with a slash.",
+        examples=["oci://registry.example.my/"],
+    ),
+]
+
+
+class ZoneRequirements(Spec):
+    """Which zones are good enough. Every field that is set must hold; one that isn't set doesn't restrict."""
+
+    names: tuple[ObjectName, ...] | None = Field(default=None, min_length=1, max_length=64)
+    """Only these zones."""
+    countries: tuple[CountryCode, ...] | None = Field(default=None, min_length=1, max_length=64)
+    """The facility stands in one of these countries."""
+    operator_countries: tuple[CountryCode, ...] | None = Field(default=None, min_length=1, max_length=64)
+    """The facility's operator is incorporated in one of these countries."""
+    parent_countries: tuple[CountryCode, ...] | None = Field(default=None, min_length=1, max_length=64)
+    """The operator's ultimate parent is in one of these countries."""
+    minimum_data_class: DataClass | None = None
+    """The zone may handle at least this class of data."""
+
+
+class Acknowledgement(Spec):
+    """An accountable person's note that accelerators under a legal regime are used."""
+
+    regime: Regime
+    """The regime."""
+    by: str = Field(min_length=1, max_length=253)
+    """The accountable person or body of record."""
+    reference: str = Field(min_length=1, max_length=512)
+    """Where the decision is filed."""
+
+
+class AcceleratorRequirements(Spec):
+    """Which accelerators are approved. Every other extended resource is refused."""
+
+    profiles: tuple[ObjectName, ...] = Field(max_length=64)
+    """The approved AcceleratorProfiles; an empty list approves none."""
+    other_resources: tuple[ResourceName, ...] = Field(default=(), max_length=64)
+    """Extended resources that aren't accelerators and are fine, such as rdma/hca."""
+    component_users: tuple[UserName, ...] = Field(default=(), max_length=16)
+    """User names of the vendors' components that may set device annotations on pods, such as a device plugin's."""
+    runtime_class_names: tuple[ObjectName, ...] = Field(default=(), max_length=16)
+    """RuntimeClasses that are fine beside those of the approved profiles, such as gvisor."""
+    require_acknowledgement: tuple[Regime, ...] = Field(default=(), max_length=16)
+    """Legal regimes that matter here, such as US-GP10: an approved profile that carries one needs an acknowledgement."""
+    acknowledgements: tuple[Acknowledgement, ...] = Field(
+        default=(),
+        max_length=16,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["regime"]},
+    )
+    """Who took note of which regime."""
+
+
+class ModelRequirements(Spec):
+    """Which models may be served. A field that isn't set doesn't restrict."""
+
+    sources: tuple[SourcePrefix, ...] | None = Field(default=None, min_length=1, max_length=64)
+    """Where weights may come from, as prefixes of spec.model.uri."""
+    require_digest: bool = False
+    """Weights must be pinned by digest."""
+    licenses: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9][-A-Za-z0-9.+]*$", max_length=128)], ...] | None = Field(
+        default=None, min_length=1, max_length=128
+    )
+    """SPDX licence ids that are fine."""
+    developers: tuple[Annotated[str, Field(min_length=1, max_length=128)], ...] | None = Field(
+        default=None, min_length=1, max_length=128
+    )
+    """Developers whose models are fine."""
+    origin_countries: tuple[CountryCode, ...] | None = Field(default=None, min_length=1, max_length=64)
+    """Countries of origin whose models are fine."""
+
+
+class ImageRequirements(Spec):
+    """Which container images may run."""
+
+    registries: tuple[Prefix, ...] = Field(min_length=1, max_length=64)
+    """Where images may come from."""
+    require_digest: bool = False
+    """Images must be pinned by digest."""
+
+
+class EgressPort(Spec):
+    """A port, as in a NetworkPolicy."""
+
+    port: int = Field(ge=1, le=65535)
+    """The port number."""
+    protocol: str = Field(default="TCP", pattern="^(TCP|UDP|SCTP)$")
+    """The protocol."""
+
+
+class IPBlock(Spec):
+    """A range of addresses, as in a NetworkPolicy."""
+
+    cidr: str = Field(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", max_length=43)
+    """The range in CIDR notation."""
+
+
+class EgressPeer(Spec):
+    """Whom the pods of a SovereignModel may talk to beside DNS."""
+
+    namespace_selector: LabelSelector | None = None
+    """Pods in these namespaces."""
+    pod_selector: LabelSelector | None = None
+    """Pods with these labels, in the selected namespaces or in the model's own."""
+    ip_block: IPBlock | None = None
+    """Addresses, alone without the selectors."""
+    ports: tuple[EgressPort, ...] = Field(default=(), max_length=32)
+    """Only these ports; every port where none is given."""
+
+
+class Egress(Spec):
+    """Whom the pods of a SovereignModel may talk to. Everything else is denied by a NetworkPolicy."""
+
+    allow: tuple[EgressPeer, ...] = Field(
+        max_length=32,
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "self.all(p, has(p.ipBlock) != (has(p.namespaceSelector) || has(p.podSelector)))",
+                    "message": "each entry needs either ipBlock or selectors",
+                }
+            ]
+        },
+    )
+    """The allowed peers."""
+
+
+class EngineRequirements(Spec):
+    """How inference engines run, in the pods of a SovereignModel and in any other."""
+
+    require_offline: bool = False
+    """Containers that ask for an accelerator must set the variables that keep telemetry off and model hubs offline."""
+    allow_remote_code: bool = False
+    """Engines may run code that comes with the weights."""
+
+
+class StorageRequirements(Spec):
+    """Where volumes may come from."""
+
+    storage_classes: tuple[ObjectName, ...] | None = Field(default=None, max_length=64)
+    """StorageClasses that are fine, if an accepted zone has them on record; left out, every such class."""
+    volume_types: tuple[VolumeType, ...] = Field(default=(), max_length=16)
+    """Volume sources that are fine beside those that hold no data outside the pod's node and namespace, such as nfs."""
+    drivers: tuple[Annotated[str, Field(min_length=1, max_length=63)], ...] = Field(default=(), max_length=32)
+    """CSI drivers that may stand behind these StorageClasses; left out, any."""
+
+
+class Exposure(Spec):
+    """How Services may be reached from outside the cluster."""
+
+    load_balancer_classes: tuple[str, ...] = Field(default=(), max_length=16)
+    """Values of spec.loadBalancerClass that are fine; an empty string stands for Services that name none."""
+    ingress_classes: tuple[ObjectName, ...] = Field(default=(), max_length=16)
+    """IngressClasses that are fine."""
+    gateway_classes: tuple[ObjectName, ...] = Field(default=(), max_length=16)
+    """GatewayClasses that are fine."""
+    node_ports: bool = False
+    """Services may open a port on every node."""
+
+
+class AccessRequirements(Spec):
+    """Who may reach into running pods: exec, attach, port-forward, proxies, ephemeral containers. Empty lists let nobody."""
+
+    users: tuple[UserName, ...] = Field(default=(), max_length=64)
+    """User names that may."""
+    groups: tuple[GroupName, ...] = Field(default=(), max_length=64)
+    """Groups whose members may."""

@@ -1,0 +1,155 @@
+"""Sorts objects: what judges, what is known of namespaces, and what is to be judged. Daulat's own kinds are read strictly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from daulat.admission.policy import CompiledPolicy, PolicyError, compile_policy
+from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.api.exemption import SovereigntyExemptionSpec
+from daulat.api.kinds import KINDS, Manifest
+from daulat.api.names import GROUP, VERSION
+from daulat.api.policy import SovereigntyPolicySpec
+from daulat.api.zone import SovereignZoneSpec
+from daulat.catalog import accelerators
+
+from .documents import Document, Problem, line_of
+from .paths import dotted
+from .yamltext import Path
+
+_KINDS = {kind.kind: kind for kind in KINDS}
+_FIELDS = ("apiVersion", "kind", "metadata", "spec", "status")
+
+
+@dataclass
+class Inventory:
+    """What objects are judged by. Names are looked up as in a cluster, so each may be there once."""
+
+    policies: dict[str, SovereigntyPolicySpec] = field(default_factory=dict)
+    zones: dict[str, SovereignZoneSpec] = field(default_factory=dict)
+    profiles: dict[str, AcceleratorProfileSpec] = field(default_factory=dict)
+    exemptions: dict[str, SovereigntyExemptionSpec] = field(default_factory=dict)
+    namespaces: dict[str, Manifest] = field(default_factory=dict)
+    _places: dict[tuple[str, str], Document] = field(default_factory=dict, repr=False)
+
+    def take(self, document: Document) -> list[Problem]:
+        """Take in an object that others are judged by; another one is only looked at. Return what is wrong with it."""
+        if document.group == GROUP:
+            problems, spec = parse_own(document)
+            if problems:
+                return problems
+            shelf: dict[str, dict[str, Any]] = {
+                "SovereigntyPolicy": self.policies,
+                "SovereignZone": self.zones,
+                "AcceleratorProfile": self.profiles,
+                "SovereigntyExemption": self.exemptions,
+            }
+            if document.kind in shelf:
+                return self._put(shelf[document.kind], document, spec)
+        elif document.kind == "Namespace" and document.api_version == "v1":
+            return self._put(self.namespaces, document, document.object)
+        return []
+
+    def adopt(self, other: Inventory) -> None:
+        """Take over what only the other one knows, such as the cluster's objects."""
+        for mine, theirs in (
+            (self.policies, other.policies),
+            (self.zones, other.zones),
+            (self.profiles, other.profiles),
+            (self.exemptions, other.exemptions),
+            (self.namespaces, other.namespaces),
+        ):
+            _fill(mine, theirs)
+
+    @property
+    def known_profiles(self) -> Mapping[str, AcceleratorProfileSpec]:
+        """The profiles that are shipped, and those that were given in their place or beside them."""
+        return {**accelerators.shipped(), **self.profiles}
+
+    def compiled(self, now: float) -> tuple[list[CompiledPolicy], list[Problem]]:
+        """Return every policy compiled, and what is wrong with those that can't be. ``now`` counts seconds since the epoch."""
+        done: list[CompiledPolicy] = []
+        problems: list[Problem] = []
+        exemptions = [spec for _, spec in sorted(self.exemptions.items()) if not spec.expired(now)]
+        for name, spec in sorted(self.policies.items()):
+            try:
+                policy = compile_policy(name, spec, self.known_profiles, exemptions, zones=self.zones)
+            except PolicyError as error:
+                problems.append(self._problem("SovereigntyPolicy", name, str(error)))
+                continue
+            problems += [
+                self._problem(
+                    "SovereigntyPolicy", name, f"AcceleratorProfile {missing} doesn't exist", "spec.accelerators"
+                )
+                for missing in policy.missing_profiles
+            ]
+            done.append(policy)
+        return done, problems
+
+    def _put(self, shelf: dict[str, Any], document: Document, value: Any) -> list[Problem]:
+        name = document.name
+        if not document.metadata.get("name"):
+            return [Problem(document.chunk.file, line_of(document, ("metadata",)), "is missing", "metadata.name")]
+        before = self._places.get((document.kind, name))
+        if before is not None and shelf[name] != value:
+            where = f"{before.chunk.file}:{line_of(before, ())}"
+            told = f"{document.kind} {name} is already there with other contents, at {where}"
+            return [Problem(document.chunk.file, line_of(document, ("metadata", "name")), told, "metadata.name")]
+        shelf[name] = value
+        self._places[document.kind, name] = document
+        return []
+
+    def _problem(self, kind: str, name: str, message: str, path: str = "") -> Problem:
+        document = self._places.get((kind, name))
+        if document is None:
+            return Problem(f"{kind} {name}", 0, message, path)
+        where = tuple(path.split(".")) if path else ()
+        return Problem(document.chunk.file, line_of(document, where), message, path)
+
+
+def _fill(mine: dict[str, Any], theirs: dict[str, Any]) -> None:
+    for name, value in theirs.items():
+        mine.setdefault(name, value)
+
+
+def parse_own(document: Document) -> tuple[list[Problem], Any]:
+    """Read an object of a daulat.dev kind. Return everything that is wrong with it, or its spec."""
+    file = document.chunk.file
+    kind = _KINDS.get(document.kind)
+    if kind is None:
+        told = f"{document.kind} is no kind of {GROUP}; known are {', '.join(sorted(_KINDS))}"
+        return [Problem(file, line_of(document, ("kind",)), told, "kind")], None
+    if document.api_version != f"{GROUP}/{VERSION}":
+        told = f"{document.api_version} isn't known; known is {GROUP}/{VERSION}"
+        return [Problem(file, line_of(document, ("apiVersion",)), told, "apiVersion")], None
+    problems = [
+        Problem(file, line_of(document, (key,)), "is no field of this kind", key)
+        for key in document.object
+        if key not in _FIELDS
+    ]
+    try:
+        # As the API server reads it: no text for a number, and no other spelling of a field.
+        text = json.dumps(document.object.get("spec"))
+        spec = kind.spec.model_validate_json(text, strict=True, by_alias=True, by_name=False)
+    except ValidationError as error:
+        return [*problems, *_spec_problems(document, error)], None
+    return problems, spec
+
+
+def _spec_problems(document: Document, error: ValidationError) -> Iterator[Problem]:
+    for each in error.errors(include_url=False, include_input=False, include_context=False):
+        path: Path = ("spec", *(p for p in each["loc"] if p != "[key]"))
+        message = "is no field of this kind" if each["type"] == "extra_forbidden" else _sentence(each["msg"])
+        if each["type"] == "missing":
+            message = "is missing"
+        yield Problem(document.chunk.file, line_of(document, path), message, dotted(path))
+
+
+def _sentence(message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]

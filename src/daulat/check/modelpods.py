@@ -1,0 +1,71 @@
+"""The pods that a SovereignModel would get, on each accelerator that it may run on: rendered as the operator renders them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.api.kinds import Manifest
+from daulat.facts.declared import Malformed, parse_declared
+from daulat.facts.snapshot import Model
+from daulat.placement.choice import Chosen
+from daulat.workload.pod import template, unusable_settings
+
+from .yamltext import Path
+
+
+@dataclass(frozen=True)
+class ModelPod:
+    """One pod, and the accelerator of the model that it is for."""
+
+    path: Path
+    object: Manifest
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What a model comes to: its pods, settings that the operator refuses, and what can't be told."""
+
+    pods: tuple[ModelPod, ...] = ()
+    refused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def render(
+    raw: Manifest, namespace: str, policies: Sequence[str], profiles: Mapping[str, AcceleratorProfileSpec]
+) -> Rendered:
+    """Return the pods under these policies. The zone isn't known before the model is placed, and no control asks for it."""
+    model = parse_declared(
+        "SovereignModel", {**raw, "metadata": {**(raw.get("metadata") or {}), "namespace": namespace}}
+    )
+    if isinstance(model, Malformed):
+        return Rendered(notes=(model.reason,))
+    pods: list[ModelPod] = []
+    refused: list[str] = []
+    notes: list[str] = []
+    for n, choice in enumerate(model.spec.accelerators):
+        where = f'spec.accelerators["{choice.profile}"]'
+        profile = profiles.get(choice.profile)
+        if profile is None:
+            notes.append(f"{where}: there is no AcceleratorProfile {choice.profile}, so the model can't run on it")
+            continue
+        if profile.engine(model.spec.engine.name) is None:
+            notes.append(f"{where}: it doesn't run {model.spec.engine.name}, so the model can't run on it")
+            continue
+        for chosen in _options(model, n, profile):
+            refused += unusable_settings(model, chosen)
+            pods.append(ModelPod(("spec", "accelerators", n), _pod(model, chosen, policies)))
+    return Rendered(tuple(pods), tuple(dict.fromkeys(refused)), tuple(notes))
+
+
+def _options(model: Model, index: int, profile: AcceleratorProfileSpec) -> Iterable[Chosen]:
+    choice = model.spec.accelerators[index]
+    for resource in profile.resources:
+        yield Chosen("unplaced", choice, profile, resource.name, ())
+
+
+def _pod(model: Model, chosen: Chosen, policies: Sequence[str]) -> Manifest:
+    made = template(model, chosen, policies)
+    metadata = {**made["metadata"], "name": model.name, "namespace": model.namespace}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": made["spec"]}

@@ -1,0 +1,94 @@
+"""What came of a check: findings on objects, notes, and input that couldn't be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .documents import Problem
+
+Level = Literal["error", "warning", "note"]
+LEVELS: dict[str, Level] = {"Enforce": "error", "Warn": "warning", "Audit": "note"}
+"""How much a finding weighs, by the action that the policy gives the control."""
+
+Result = Literal["allowed", "audited", "warned", "refused"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One violation of one control."""
+
+    control: str
+    """The control's id; empty where a policy couldn't be evaluated, or where nothing says what governs the object."""
+    message: str
+    """The sentence, as the API server says it."""
+    action: str
+    """Enforce, Warn or Audit."""
+    policy: str
+    """The SovereigntyPolicy; empty for a guard of the whole cluster."""
+    field: str
+    """The field in the object as it stands in the file."""
+    line: int
+
+    @property
+    def level(self) -> Level:
+        """How much it weighs."""
+        return LEVELS[self.action]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One object of the input, with everything that was found about it."""
+
+    file: str
+    line: int
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    origin: str = ""
+    """The template that Helm made it from, where the input says so."""
+    policies: tuple[str, ...] = ()
+    """The policies that govern it, or that may."""
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What couldn't be decided offline."""
+
+    @property
+    def title(self) -> str:
+        """Kind, namespace and name."""
+        where = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return f"{self.kind} {where}"
+
+    @property
+    def result(self) -> Result:
+        """What the API server would do."""
+        levels = {f.level for f in self.findings}
+        if "error" in levels:
+            return "refused"
+        if "warning" in levels:
+            return "warned"
+        return "audited" if levels else "allowed"
+
+
+@dataclass
+class Report:
+    """A whole run."""
+
+    policies: tuple[str, ...] = ()
+    objects: list[Judged] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    skipped: int = 0
+    """Documents in directories that hold no Kubernetes object."""
+
+    def count(self, result: Result) -> int:
+        """Return how many objects came out so."""
+        return sum(o.result == result for o in self.objects)
+
+    def exit_code(self, warn_exit_code: int) -> int:
+        """Return 2 for input that can't be used, 1 for violations, the given code for warnings alone, 0 where all is fine."""
+        if self.problems:
+            return 2
+        if self.count("refused"):
+            return 1
+        return warn_exit_code if self.count("warned") else 0

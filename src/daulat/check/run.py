@@ -1,0 +1,73 @@
+"""A whole check: takes files in, and judges what is in them once all are known, since a policy may come last."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .documents import Chunk, Document, Problem, chunks, documents
+from .governance import Namespaces
+from .inventory import Inventory
+from .judge import Judge, Options
+from .report import Judged
+
+# What may hold a policy, a namespace or another object that judges. Whatever could spell such a name otherwise (an escape, or
+# the tag !!binary) counts too, so that nothing is overlooked; the rest is read only when it is judged, and not kept.
+_MAY_JUDGE = re.compile(r"daulat\.dev|Namespace|[\\!]")
+
+
+@dataclass
+class Run:
+    """The input of a check."""
+
+    inventory: Inventory = field(default_factory=Inventory)
+    problems: list[Problem] = field(default_factory=list)
+    objects: int = 0
+    """Objects that were read so far."""
+    skipped: int = 0
+    """Documents that hold no Kubernetes object, in files that nobody named."""
+    _pending: list[tuple[Chunk, bool] | Document] = field(default_factory=list)
+
+    def add(self, data: bytes, file: str, *, judged: bool = True, named: bool = True) -> None:
+        """Take a file in. One that isn't judged only judges others; in one that isn't named foreign documents are skipped."""
+        for chunk in chunks(data, file):
+            if isinstance(chunk, Problem):
+                self.problems.append(chunk)
+            elif judged and not _MAY_JUDGE.search(chunk.text):
+                self._pending.append((chunk, named))
+            else:
+                for document in self._read(chunk, named):
+                    found = self.inventory.take(document)
+                    self.problems += found
+                    if judged and not found:
+                        self._pending.append(document)
+
+    def judge(self, options: Options, now: float) -> Iterator[Judged]:
+        """Judge everything that was taken in, in the order of the input. ``now`` counts seconds since the epoch."""
+        policies, problems = self.inventory.compiled(now)
+        self.problems += problems
+        namespaces = Namespaces(self.inventory.namespaces)
+        judge = Judge(policies, self.inventory.known_profiles, namespaces, options)
+        for document in self._documents():
+            yield judge.judge(document)
+
+    def _documents(self) -> Iterator[Document]:
+        for pending in self._pending:
+            if isinstance(pending, Document):
+                yield pending
+            else:
+                yield from self._read(*pending)
+
+    def _read(self, chunk: Chunk, named: bool) -> Iterator[Document]:
+        for each in documents(chunk):
+            if isinstance(each, Document):
+                self.objects += 1
+                yield each
+            elif isinstance(each, Problem):
+                self.problems.append(each)
+            elif named:
+                told = "neither apiVersion nor kind is there: it's no Kubernetes object"
+                self.problems.append(Problem(each.chunk.file, each.chunk.line, told))
+            else:
+                self.skipped += 1

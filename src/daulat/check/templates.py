@@ -1,0 +1,184 @@
+"""Finds every pod that an object would make, and every claim: by what is known of the kind, and by shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from daulat.api.kinds import Manifest
+
+from .yamltext import Path
+
+_BUILT_IN = frozenset(("", "apps", "batch", "extensions"))
+"""Groups whose pod templates are whole: what isn't there, nobody adds later."""
+_SERVING = "serving.kserve.io"
+# Forms of a predictor that are one container of a serving runtime (KServe, pkg/apis/serving/v1beta1/predictor.go).
+_RUNTIME_FORMS = (
+    "model",
+    "sklearn",
+    "xgboost",
+    "tensorflow",
+    "pytorch",
+    "triton",
+    "onnx",
+    "huggingface",
+    "pmml",
+    "lightgbm",
+    "paddle",
+)
+_RUNTIME_CONTAINER = "kserve-container"
+_MAX_STEPS = 50_000
+"""Values of an object that are looked through for pods; more are no manifest but data."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """An object that a controller makes of another, as it would send it."""
+
+    path: Path
+    """Where in the other object it is described: the mapping that has its ``spec``."""
+    object: Manifest
+    spec_path: Path = ()
+    """Where its spec stands in the other object."""
+    undecided: frozenset[str] = field(default_factory=frozenset)
+    """Containers whose image somebody else fills in later."""
+    rendered: bool = False
+    """Its fields stand nowhere in the other object: it was worked out of what stands at the path."""
+
+
+def made(owner: Manifest, namespace: str) -> list[Made]:
+    """Return the pods and claims that the object would make, in the order of the text. The object itself is not among them."""
+    found: list[Made] = []
+    is_pod = owner.get("kind") == "Pod" and owner.get("apiVersion") == "v1"
+    if is_pod:
+        found += _ephemeral_claims(owner.get("spec"), ("spec",), owner, namespace)
+        return found
+    for path, spec_path, metadata, spec in _pod_specs(owner):
+        undecided = _without_image(spec) if _group(owner) not in _BUILT_IN else frozenset()
+        found.append(Made(path, _pod(owner, namespace, metadata, spec), spec_path, undecided))
+        found += _ephemeral_claims(spec, spec_path, owner, namespace)
+    own = owner.get("spec")
+    if isinstance(own, dict):
+        found += _claims(own.get("volumeClaimTemplates"), ("spec", "volumeClaimTemplates"), owner, namespace)
+    return found
+
+
+def _group(owner: Manifest) -> str:
+    return str(owner.get("apiVersion") or "").rpartition("/")[0]
+
+
+def _pod(owner: Manifest, namespace: str, template_metadata: Any, spec: Manifest) -> Manifest:
+    """Return the pod as a controller would make it: labels and annotations of the template, the namespace of the owner."""
+    own = template_metadata if isinstance(template_metadata, dict) else {}
+    name = (owner.get("metadata") or {}).get("name") or (owner.get("metadata") or {}).get("generateName") or "pod"
+    metadata: Manifest = {"name": name, "namespace": namespace}
+    for part in ("labels", "annotations"):
+        if own.get(part) is not None:
+            metadata[part] = own[part]
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def _pod_specs(owner: Manifest) -> Iterator[tuple[Path, Path, Any, Manifest]]:
+    """Yield (path, path of the spec, metadata, spec) of every pod template, without recursion."""
+    if _group(owner) == _SERVING:
+        yield from _predictors(owner)
+    pending: list[tuple[Path, Any]] = [((), owner)]
+    steps = 0
+    while pending:
+        path, value = pending.pop()
+        steps += 1
+        if steps > _MAX_STEPS:
+            return
+        if isinstance(value, list):
+            pending += [((*path, n), value[n]) for n in range(len(value) - 1, -1, -1)]
+            continue
+        if not isinstance(value, dict):
+            continue
+        spec: Any = value.get("spec")
+        if is_pod_spec(spec):
+            yield path, (*path, "spec"), value.get("metadata"), spec
+        elif path and path[-1] != "spec" and is_pod_spec(value) and not _is_predictor(owner, path):
+            # A PodSpec without metadata, as in LLMInferenceService or Flink's and Prometheus' kinds.
+            yield path, path, None, value
+            continue
+        pending += [((*path, key), value[key]) for key in reversed(value) if not _skips(path, key, spec)]
+
+
+def _skips(path: Path, key: Any, spec: Any) -> bool:
+    # A pod holds no pod: its own spec isn't looked through.
+    return (key == "spec" and is_pod_spec(spec)) or (not path and key in ("status", "metadata"))
+
+
+def is_pod_spec(value: Any) -> bool:
+    """Say whether a value looks like a PodSpec: a list of containers, each a mapping, one of them with a name or an image."""
+    if not isinstance(value, dict):
+        return False
+    containers = value.get("containers")
+    if not isinstance(containers, list) or not containers:
+        return False
+    return any(isinstance(c, dict) and ("image" in c or "name" in c) for c in containers)
+
+
+def _is_predictor(owner: Manifest, path: Path) -> bool:
+    return _group(owner) == _SERVING and owner.get("kind") == "InferenceService" and len(path) >= 2
+
+
+def _predictors(owner: Manifest) -> Iterator[tuple[Path, Path, Any, Manifest]]:
+    """Yield the pods of a KServe InferenceService: a PodSpec, or one container of a serving runtime, with settings beside it."""
+    spec = owner.get("spec")
+    if owner.get("kind") != "InferenceService" or not isinstance(spec, dict):
+        return
+    for role in ("predictor", "transformer", "explainer"):
+        part = spec.get(role)
+        if not isinstance(part, dict):
+            continue
+        yield from _predictor(owner, ("spec", role), part)
+        worker = part.get("workerSpec")
+        if isinstance(worker, dict):
+            yield from _predictor(owner, ("spec", role, "workerSpec"), worker)
+
+
+def _predictor(owner: Manifest, path: Path, part: Manifest) -> Iterator[tuple[Path, Path, Any, Manifest]]:
+    forms = [(name, part[name]) for name in _RUNTIME_FORMS if isinstance(part.get(name), dict)]
+    extra = [{**form, "name": form.get("name") or _RUNTIME_CONTAINER} for _, form in forms]
+    own = part.get("containers")
+    containers = [*(own if isinstance(own, list) else []), *extra]
+    if containers:
+        rest = {key: value for key, value in part.items() if key not in _RUNTIME_FORMS and key != "workerSpec"}
+        metadata = {key: (owner.get("metadata") or {}).get(key) for key in ("labels", "annotations")}
+        yield path, path, metadata, {**rest, "containers": containers}
+
+
+def _without_image(spec: Manifest) -> frozenset[str]:
+    containers = [c for c in spec["containers"] if isinstance(c, dict)]
+    return frozenset(str(c.get("name")) for c in containers if not c.get("image"))
+
+
+def _ephemeral_claims(spec: Any, path: Path, owner: Manifest, namespace: str) -> list[Made]:
+    volumes = spec.get("volumes") if isinstance(spec, dict) else None
+    found: list[Made] = []
+    for n, volume in enumerate(volumes if isinstance(volumes, list) else ()):
+        ephemeral = volume.get("ephemeral") if isinstance(volume, dict) else None
+        template = ephemeral.get("volumeClaimTemplate") if isinstance(ephemeral, dict) else None
+        if isinstance(template, dict):
+            at = (*path, "volumes", n, "ephemeral", "volumeClaimTemplate")
+            found.append(Made(at, _claim(template, owner, namespace), (*at, "spec")))
+    return found
+
+
+def _claims(templates: Any, path: Path, owner: Manifest, namespace: str) -> list[Made]:
+    found = enumerate(templates if isinstance(templates, list) else ())
+    return [Made((*path, n), _claim(t, owner, namespace), (*path, n, "spec")) for n, t in found if isinstance(t, dict)]
+
+
+def _claim(template: Manifest, owner: Manifest, namespace: str) -> Manifest:
+    raw = template.get("metadata")
+    own = raw if isinstance(raw, dict) else {}
+    name = own.get("name") or (owner.get("metadata") or {}).get("name") or "claim"
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {**own, "name": name, "namespace": namespace},
+        "spec": template.get("spec") if template.get("spec") is not None else {},
+    }

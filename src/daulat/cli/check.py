@@ -1,0 +1,173 @@
+"""``daulat check``: judges manifests before they reach a cluster, with the expressions that the API server would judge them by."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from daulat.api.kinds import Manifest
+from daulat.check.documents import Problem
+from daulat.check.judge import Options
+from daulat.check.report import Report
+from daulat.check.run import Run
+
+from . import output
+from .inputs import Unreadable, files
+from .output.text import printable
+
+NO_OBJECT = "the input holds no Kubernetes object, so nothing was checked"
+NO_POLICY = (
+    "no SovereigntyPolicy in the input, so nothing says what is allowed: add the file that holds one, or its directory with"
+    " --policy-dir, or read the current cluster's with --cluster"
+)
+_MIB = 1 << 20
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--policy-dir",
+    "policy_dirs",
+    multiple=True,
+    type=click.Path(exists=True),
+    metavar="DIR",
+    help="Policies, zones, profiles, exemptions and namespaces to judge by, not judged themselves. Repeatable.",
+)
+@click.option("--cluster", is_flag=True, help="Judge by the current cluster's policies as well; it is only read.")
+@click.option("--context", metavar="NAME", help="The kubeconfig context for --cluster.")
+@click.option(
+    "-n", "--namespace", default="default", show_default=True, help="The namespace of objects that don't name one."
+)
+@click.option(
+    "--namespace-labels",
+    "namespace_labels",
+    multiple=True,
+    metavar="NS=KEY=VALUE,...",
+    help="The labels of a namespace that isn't in the input. Repeatable.",
+)
+@click.option("--strict-namespaces", is_flag=True, help="A namespace whose labels aren't known is a violation.")
+@click.option(
+    "--as",
+    "user",
+    default="",
+    metavar="USER",
+    help="Who applies the manifests, without the verbs that Daulat's guards ask for. Left out: somebody who has them.",
+)
+@click.option("--as-group", "groups", multiple=True, metavar="GROUP", help="A group of that user. Repeatable.")
+@click.option("--skip-foreign", is_flag=True, help="Skip documents that are no Kubernetes objects in named files, too.")
+@click.option("-o", "--output", "form", type=click.Choice(output.FORMATS), default="table", show_default=True)
+@click.option("--output-file", type=click.Path(dir_okay=False), metavar="FILE", help="Where to write; standard output.")
+@click.option(
+    "--warn-exit-code",
+    type=click.IntRange(0, 255),
+    default=0,
+    show_default=True,
+    help="The exit code where there are warnings but no violations.",
+)
+@click.option(
+    "--max-file-size", type=click.FloatRange(min=0.001), default=64.0, show_default=True, help="In MiB, for each file."
+)
+def check(
+    paths: tuple[str, ...],
+    policy_dirs: tuple[str, ...],
+    cluster: bool,
+    context: str | None,
+    namespace: str,
+    namespace_labels: tuple[str, ...],
+    strict_namespaces: bool,
+    user: str,
+    groups: tuple[str, ...],
+    skip_foreign: bool,
+    form: str,
+    output_file: str | None,
+    warn_exit_code: int,
+    max_file_size: float,
+) -> None:
+    """Judge manifests as the API server would, before they reach it.
+
+    PATH is a YAML or JSON file, a directory, or - for standard input. Policies, zones, profiles, exemptions and namespaces among
+    them judge the others.
+
+    Exit code: 0 fine, 1 violations, 2 the input or the usage is wrong.
+    """
+    if context and not cluster:
+        raise click.UsageError("--context goes with --cluster")
+    if groups and not user:
+        raise click.UsageError("--as-group goes with --as")
+    run = Run()
+    limit = int(max_file_size * _MIB)
+    for folder in policy_dirs:
+        _add(run, (folder,), limit, judged=False, foreign=True)
+    _add(run, paths, limit, judged=True, foreign=skip_foreign)
+    for given in namespace_labels:
+        manifest = _namespace(given)
+        run.inventory.namespaces[manifest["metadata"]["name"]] = manifest
+    if cluster:
+        from .clusterinputs import read_cluster  # noqa: PLC0415 - its client takes half a second to import
+
+        there = read_cluster(context)
+        run.inventory.adopt(there.inventory)
+        run.problems += there.problems
+    if not run.inventory.policies and not run.problems:
+        run.problems.append(Problem("daulat check", 0, NO_POLICY))
+    now = time.time()
+    created = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    options = Options(created, namespace, user, groups, strict_namespaces)
+    report = Report(policies=tuple(sorted(run.inventory.policies)))
+    if run.inventory.policies:
+        report.objects += run.judge(options, now)
+    if not report.objects and not run.problems and not skip_foreign:
+        run.problems.append(Problem(", ".join(paths), 0, NO_OBJECT))
+    report.problems += run.problems
+    report.skipped = run.skipped
+    for problem in report.problems:
+        click.echo(printable(f"error: {problem}"), err=True)
+    _write(report, form, output_file)
+    sys.exit(report.exit_code(warn_exit_code))
+
+
+def _add(run: Run, paths: tuple[str, ...], limit: int, judged: bool, foreign: bool) -> None:
+    for file in files(paths, limit):
+        if isinstance(file, Unreadable):
+            run.problems.append(Problem(file.name, 0, file.reason))
+        else:
+            run.add(file.data, file.name, judged=judged, named=file.named and not foreign)
+
+
+def _namespace(given: str) -> Manifest:
+    """Return the namespace that an option describes."""
+    name, _, pairs = given.partition("=")
+    labels = dict(pair.partition("=")[::2] for pair in pairs.split(",") if pair)
+    if not name or not labels or not all(labels) or any("=" not in pair for pair in pairs.split(",") if pair):
+        raise click.BadParameter(f"{given!r} isn't NAMESPACE=KEY=VALUE,...", param_hint="--namespace-labels")
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+
+def _write(report: Report, form: str, output_file: str | None) -> None:
+    if form == "table":
+        from .output.table import as_table  # noqa: PLC0415 - the other formats go without
+
+        tty = output_file is None and sys.stdout.isatty()
+        width = shutil.get_terminal_size().columns if tty else 100
+        text = as_table(report, width, colour=tty and not os.environ.get("NO_COLOR"))
+    else:
+        text = output.writer(form)(report)
+    data = text.encode("utf-8", "replace")
+    if output_file is not None:
+        try:
+            Path(output_file).write_bytes(data)
+        except OSError as error:
+            raise click.BadParameter(f"{output_file}: {error.strerror or error}", param_hint="--output-file") from error
+        return
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # Whoever read it has seen enough, as head has; nothing more may be written at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,52 @@
+"""``daulat doctor``: what weakens enforcement in a cluster. Only reads; with --probe it sends two dry runs as well."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import click
+
+from daulat.doctor.examine import examine
+from daulat.doctor.finding import Severity
+from daulat.operator.client import ApiError, KubeconfigError
+
+from .doctor_output import WRITERS
+from .doctor_reading import read
+
+
+@click.command()
+@click.option("--context", help="The context of the kubeconfig; the current one by default.")
+@click.option(
+    "--namespace",
+    envvar="DAULAT_NAMESPACE",
+    default="daulat-system",
+    show_default=True,
+    help="The operator's namespace.",
+)
+@click.option("-o", "--output", type=click.Choice(list(WRITERS)), default="table", show_default=True)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["high", "medium", "low"]),
+    default="high",
+    show_default=True,
+    help="Exit with 1 from this severity on. A check for which rights are missing counts as if it had found something.",
+)
+@click.option(
+    "--probe",
+    is_flag=True,
+    help="Also send two dry runs that should be refused: a label as a kubelet, and the deletion of a policy's binding.",
+)
+def doctor(context: str | None, namespace: str, output: str, fail_on: str, probe: bool) -> None:
+    """Find what weakens enforcement in the cluster, each with its remedy.
+
+    Exits with 0 where nothing of --fail-on or worse was found, 1 where something was, 2 where the cluster can't be read.
+    """
+    try:
+        report = examine(asyncio.run(read(context, namespace, probe=probe)))
+    except (KubeconfigError, ApiError, OSError, TimeoutError) as error:
+        click.echo(f"error: the cluster can't be read: {error or type(error).__name__}", err=True)
+        sys.exit(2)
+    click.echo(WRITERS[output](report), nl=False)
+    worst = report.worst()
+    sys.exit(1 if worst is not None and worst.rank >= Severity(fail_on).rank else 0)

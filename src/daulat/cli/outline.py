@@ -1,0 +1,175 @@
+"""Writes an explanation for people: sections, lines that fit the terminal, the reasons under what they are about."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from daulat.api.kinds import Manifest
+
+from .output.text import printable
+
+_NARROWEST = 40
+_COLOURS = {
+    "refused": "red",
+    "warned": "yellow",
+    "audited": "blue",
+    "satisfied": "green",
+    "allowed": "green",
+    "in force": "green",
+}
+_SAMPLE = 5
+
+
+class _Page:
+    """Lines that are written one after the other."""
+
+    def __init__(self, width: int, colour: bool) -> None:
+        self._width, self._colour = max(width, _NARROWEST), colour
+        self.lines: list[str] = []
+
+    def title(self, text: str, verdict: str = "") -> None:
+        told = self._styled(verdict, fg=_COLOURS.get(verdict)) if verdict else ""
+        self.lines.append(self._styled(printable(text), bold=True) + (f"  {told}" if told else ""))
+
+    def section(self, text: str) -> None:
+        self.lines += ["", self._styled(text, bold=True)]
+
+    def item(self, text: str, depth: int = 1, verdict: str = "") -> None:
+        head = "  " * depth
+        if verdict:
+            head += self._styled(f"{verdict:<10}", fg=_COLOURS.get(verdict))
+            # Colours take no room on the terminal.
+            first, rest = "  " * depth + " " * 10, "  " * depth + " " * 10
+            wrapped = self._wrapped(text, first, rest)
+            self.lines += [head + wrapped[0][len(first) :], *wrapped[1:]] if wrapped else [head.rstrip()]
+            return
+        self.lines += self._wrapped(text, head, head + "  ")
+
+    def items(self, texts: Iterable[str], depth: int = 1) -> None:
+        for text in texts:
+            self.item(text, depth)
+
+    def _wrapped(self, text: str, first: str, rest: str) -> list[str]:
+        return textwrap.wrap(
+            printable(text),
+            self._width,
+            initial_indent=first,
+            subsequent_indent=rest,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+    def _styled(self, text: str, fg: str | None = None, bold: bool | None = None) -> str:
+        return click.style(text, fg=fg, bold=bold) if self._colour else text
+
+
+def render(explained: Manifest, width: int, colour: bool) -> str:
+    """Return an explanation of a control, a policy or an object as text."""
+    page = _Page(width, colour)
+    if "control" in explained:
+        _control(page, explained)
+    elif "policy" in explained:
+        _policy(page, explained)
+    else:
+        _object(page, explained)
+    return "\n".join(page.lines) + "\n"
+
+
+def _control(page: _Page, told: Manifest) -> None:
+    page.title(f"{told['control']} ({', '.join(told['axis'])})")
+    for guard in told["guards"]:
+        page.section(f"{guard['guard']}: {guard['title']}")
+        page.item(guard["why"])
+        page.item(f"judges {', '.join(guard['resources'])} on {', '.join(guard['operations'])}")
+        called = ", or ".join(guard["calledForBy"])
+        if guard["scope"] == "policy":
+            page.item(f"called for by {called}" if called else "every policy calls for it")
+            page.item("exemptions hold" if guard["exemptible"] else "no exemption holds")
+        else:
+            page.item("guards the whole cluster: no policy calls for it, and no exemption holds")
+        for example in guard["examples"]:
+            page.item(f"{example['operation']} {example['name']}", verdict=example["verdict"])
+            page.items(example["messages"], 7)
+
+
+def _policy(page: _Page, told: Manifest) -> None:
+    page.title(f"SovereigntyPolicy {told['policy']}, {told['action']}, revision {told['revision']}")
+    if preset := told["preset"]:
+        of_class = f" for {preset['dataClass']} data" if preset["dataClass"] else ""
+        page.section(f"preset {preset['name']}{of_class}")
+        page.items([preset["title"], f"status: {preset['status']}", preset["note"]])
+        page.items(f"not covered: {' '.join(text.split())}" for text in preset["open"])
+    page.section("rules")
+    for rule in told["rules"]:
+        page.item(f"{rule['field']}: {_value(rule['value'])}  [{rule['from']}]")
+        if "overrides" in rule:
+            page.item(f"overrides the preset's {_value(rule['overrides'])}", 3)
+        for cited in rule.get("citations", ()):
+            page.item(f"{cited['rule']} {cited['source']}, {cited['dated']}; read {cited['read']}, {cited['grade']}", 3)
+    page.section("controls in force")
+    for control in told["controls"]["inForce"]:
+        page.item(f"{control['id']} {control['guard']}: {control['title']}  [{control['action']}]")
+    for word, key in (("turned off", "off"), ("not called for by what the policy sets", "notCalledFor")):
+        if told["controls"][key]:
+            page.item(f"{word}: {', '.join(told['controls'][key])}")
+    page.section("zones")
+    page.item(f"accepted: {', '.join(told['zones']['accepted']) or 'none'}")
+    page.items(f"rejected: {each['reason']}" for each in told["zones"]["rejected"])
+    page.section("accelerators")
+    for each in told["accelerators"]["approved"]:
+        page.item(f"{each['profile']}: {', '.join(each['resources'])}")
+    page.items(
+        f"{name}: there is no such AcceleratorProfile, so nothing of it is approved"
+        for name in told["accelerators"]["missing"]
+    )
+    if told["accelerators"]["otherResources"]:
+        page.item(f"other resources: {', '.join(told['accelerators']['otherResources'])}")
+    page.section("governed namespaces")
+    page.item(", ".join(told["namespaces"]) or "none that is known")
+    page.section("exemptions")
+    for each in told["exemptions"]:
+        where, until = ", ".join(each["namespaces"]), each["until"]
+        page.item(f"{each['name']}, {each['state']}: {', '.join(each['controls'])} in {where} until {until}")
+        page.item(
+            f"{each['reason']} (asked for by {each['requestedBy']}, approved by {', '.join(each['approvedBy']) or 'nobody'})",
+            3,
+        )
+    if not told["exemptions"]:
+        page.item("none")
+
+
+def _object(page: _Page, told: Manifest) -> None:
+    page.title(f"{told['object']}, {told['file']}:{told['line']}", told["result"])
+    page.item(f"governed by {', '.join(told['policies'])}" if told["policies"] else "no policy governs it")
+    if told["controls"]:
+        page.section("controls")
+    for control in told["controls"]:
+        by = f"  [{control['policy'] or 'the whole cluster'}]"
+        page.item(f"{control['id']} {control['title']}{by}".strip(), verdict=control["verdict"])
+        page.items(control["messages"], 7)
+    for place in told["placements"]:
+        page.section(f"where {place['of']} would run")
+        page.item(place["message"])
+        if place["nodes"]:
+            page.item(f"takes it: {_names(place['nodes'])}")
+        for group in place["rejected"]:
+            page.item(f"not {_names(group['nodes'])}: {group['reason']}")
+        if place["notLookedAt"]:
+            page.item(f"not looked at: {', '.join(place['notLookedAt'])}")
+    if told["notes"]:
+        page.section("notes")
+        page.items(told["notes"])
+
+
+def _names(names: list[str]) -> str:
+    more = len(names) - _SAMPLE
+    return ", ".join(names[:_SAMPLE]) + (f" and {more} more" if more > 0 else "")
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,91 @@
+"""What zones, policies and exemptions say that weakens them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from daulat.api import reasons
+from daulat.api.kinds import Manifest
+from daulat.api.names import GROUP, NODE_PREFIX
+from daulat.api.policy import SovereigntyPolicySpec
+from daulat.catalog import presets
+from daulat.facts.declared import Declared, Malformed, parse_declared
+
+from .cluster import Cluster, name_of
+from .finding import Found, Severity
+
+
+def open_zones(cluster: Cluster) -> Iterator[Found]:
+    """Name zones whose nodes are found by labels that others than zone admins write."""
+    for item in cluster.items("sovereignzones"):
+        zone = parse_declared("SovereignZone", item)
+        if isinstance(zone, Malformed):
+            yield Found(f"SovereignZone {zone.name} can't be read: {zone.reason}", (f"SovereignZone {zone.name}",))
+            continue
+        keys = zone.spec.node_selector.label_keys()
+        if loose := sorted(k for k in keys if not k.startswith(NODE_PREFIX)):
+            what = f"SovereignZone {zone.name} selects nodes by {', '.join(loose)}"
+            yield Found(what, (f"SovereignZone {zone.name}",))
+
+
+def open_policies(cluster: Cluster) -> Iterator[Found]:
+    """Name policies whose namespaces are found by labels that others than policy admins write."""
+    for policy in cluster.policies.values():
+        keys = policy.spec.namespace_selector.label_keys()
+        if loose := sorted(k for k in keys if not k.startswith(f"{GROUP}/") and k != "kubernetes.io/metadata.name"):
+            what = f"SovereigntyPolicy {policy.name} selects namespaces by {', '.join(loose)}"
+            yield Found(what, (f"SovereigntyPolicy {policy.name}",))
+
+
+def unenforced(cluster: Cluster) -> Iterator[Found]:
+    """Name policies without the proof that they are in force."""
+    if not cluster.served("sovereigntypolicies"):
+        yield Found("the kinds of daulat.dev aren't served: Daulat isn't installed", remedy="Install the chart.")
+    for item in cluster.items("sovereigntypolicies"):
+        conditions = (item.get("status") or {}).get("conditions") or ()
+        enforced: Manifest = next((c for c in conditions if c.get("type") == reasons.ENFORCED), {})
+        stale = enforced.get("observedGeneration") != (item.get("metadata") or {}).get("generation")
+        if enforced.get("status") == "True" and not stale:
+            continue
+        calm = enforced.get("reason") in (reasons.NOTHING_GOVERNED, reasons.NOT_ENFORCING)
+        told = str(enforced.get("message") or "the operator has said nothing about it")
+        if stale and enforced:
+            told = f"the operator hasn't looked at its newest generation; before, it said: {told}"
+        what = f"SovereigntyPolicy {name_of(item)}: Enforced is {enforced.get('status', 'Unknown')}: {told}"
+        yield Found(what, (f"SovereigntyPolicy {name_of(item)}",), Severity.LOW if calm and not stale else None)
+
+
+def exemptions(cluster: Cluster) -> Iterator[Found]:
+    """Name exemptions: those in force, those that are over, and those that nobody approved."""
+    for item in cluster.items("sovereigntyexemptions"):
+        found = parse_declared("SovereigntyExemption", item)
+        name = f"SovereigntyExemption {name_of(item)}"
+        if not isinstance(found, Declared):
+            yield Found(f"{name} can't be read: {found.reason}", (name,))
+            continue
+        spec = found.spec
+        scope = f"{', '.join(spec.controls)} of policy {spec.policy} in {', '.join(spec.namespaces)}"
+        if spec.expired(cluster.now):
+            yield Found(f"{name} for {scope} expired at {spec.expiry}", (name,))
+        elif not spec.approved:
+            yield Found(f"{name} for {scope} is approved by nobody but the requester {spec.requested_by}", (name,))
+        elif spec.policy not in cluster.policies:
+            yield Found(f"{name} names policy {spec.policy}, which doesn't exist or can't be read", (name,))
+        else:
+            by = ", ".join(sorted(a.user for a in spec.approvals if a.user != spec.requested_by))
+            what = f"{name} lifts {scope} until {spec.expiry}; approved by {by}"
+            yield Found(what, (name,), Severity.INFO)
+
+
+def departures(cluster: Cluster) -> Iterator[Found]:
+    """Name the fields in which policies say something else than their preset."""
+    for item in cluster.items("sovereigntypolicies"):
+        name = f"SovereigntyPolicy {name_of(item)}"
+        if name_of(item) not in cluster.policies:
+            continue  # Its condition says why it can't be read.
+        # As it is written: a policy among the facts has its preset's fields already.
+        policy = SovereigntyPolicySpec.model_validate(item["spec"])
+        preset = policy.preset.name if policy.preset else ""
+        for path, (said, own) in presets.overridden(policy).items():
+            yield Found(f"{name} sets {path} to {json.dumps(own)}; preset {preset} says {json.dumps(said)}", (name,))

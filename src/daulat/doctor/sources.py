@@ -1,0 +1,78 @@
+"""The lists that doctor reads, each with the right that it takes. All of them are lists: nothing is ever written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from daulat.api.kinds import KINDS, Manifest
+from daulat.api.names import GROUP, VERSION
+
+_ADMISSION = "admissionregistration.k8s.io"
+_RBAC = "rbac.authorization.k8s.io"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One list. ``where`` narrows it to the operator's namespace or to governed ones; ``keys_only`` drops all values."""
+
+    key: str
+    group: str
+    version: str
+    resource: str
+    where: str = ""
+    labels: str = ""
+    keys_only: bool = False
+
+    @property
+    def right(self) -> str:
+        """The right that it takes, in words."""
+        return f"list {self.resource}" + (f".{self.group}" if self.group else "")
+
+
+SOURCES: dict[str, Source] = {
+    source.key: source
+    for source in (
+        Source("namespaces", "", "v1", "namespaces"),
+        Source("nodes", "", "v1", "nodes"),
+        Source("pods", "", "v1", "pods"),
+        Source("configmaps", "", "v1", "configmaps", where="governed", keys_only=True),
+        Source("secrets", "", "v1", "secrets", where="governed", keys_only=True),
+        Source("nfdconfig", "", "v1", "configmaps", labels="app.kubernetes.io/name=node-feature-discovery"),
+        Source("daemonsets", "apps", "v1", "daemonsets"),
+        Source("deployments", "apps", "v1", "deployments", where="operator"),
+        Source("leases", "coordination.k8s.io", "v1", "leases", where="operator"),
+        Source("runtimeclasses", "node.k8s.io", "v1", "runtimeclasses"),
+        Source("deviceclasses", "resource.k8s.io", "v1", "deviceclasses"),
+        Source("nodefeatures", "nfd.k8s-sigs.io", "v1alpha1", "nodefeatures"),
+        *(Source(r, _RBAC, "v1", r) for r in ("roles", "clusterroles", "rolebindings", "clusterrolebindings")),
+        *(
+            Source(r, _ADMISSION, "v1", r)
+            for r in (
+                "validatingadmissionpolicies",
+                "validatingadmissionpolicybindings",
+                "mutatingadmissionpolicies",
+                "mutatingadmissionpolicybindings",
+                "validatingwebhookconfigurations",
+                "mutatingwebhookconfigurations",
+            )
+        ),
+        *(Source(k.plural, GROUP, VERSION, k.plural) for k in KINDS if k.kind != "SovereignModel"),
+    )
+}
+
+
+def manifests() -> list[Manifest]:
+    """Return the ClusterRoles that let somebody read all of this: one for everything but Secrets, and one for these."""
+    rest = [source for key, source in SOURCES.items() if key != "secrets"]
+    return [_role("daulat-doctor", rest), _role("daulat-doctor-secrets", [SOURCES["secrets"]])]
+
+
+def _role(name: str, sources: list[Source]) -> Manifest:
+    groups: dict[str, list[str]] = {}
+    for source in sources:
+        groups.setdefault(source.group, []).append(source.resource)
+    rules = [
+        {"apiGroups": [group], "resources": sorted(set(resources)), "verbs": ["list"]}
+        for group, resources in sorted(groups.items())
+    ]
+    return {"apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}

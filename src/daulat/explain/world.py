@@ -1,0 +1,40 @@
+"""Makes of manifests the snapshot that the operator would have of a cluster with these objects in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from daulat.api.kinds import Manifest
+from daulat.api.names import GROUP
+from daulat.catalog import accelerators
+from daulat.facts.snapshot import Snapshot
+from daulat.facts.store import OWN_KINDS, Store
+
+_CORE = ("Namespace", "Node", "Pod")
+
+
+def snapshot_of(objects: Iterable[Manifest], operator_namespace: str, default_namespace: str = "default") -> Snapshot:
+    """Return what is known of a cluster with these objects, and with the shipped profiles where no other has the name."""
+    store = Store(operator_namespace)
+    for manifest in [*accelerators.manifests(), *objects]:
+        group, kind = str(manifest.get("apiVersion") or "").rpartition("/")[0], str(manifest.get("kind") or "")
+        if group == GROUP and kind in OWN_KINDS:
+            store.apply(kind, _placed(manifest, default_namespace) if kind == "SovereignModel" else _unplaced(manifest))
+        elif group == "" and kind in _CORE:
+            store.apply(kind, _placed(manifest, default_namespace) if kind == "Pod" else _unplaced(manifest))
+    return store.snapshot()
+
+
+def _placed(manifest: Manifest, namespace: str) -> Manifest:
+    meta = manifest.get("metadata") or {}
+    return _versionless(manifest, {**meta, "namespace": meta.get("namespace") or namespace})
+
+
+def _unplaced(manifest: Manifest) -> Manifest:
+    # The API server ignores nothing here, but people do write a namespace onto kinds that have none.
+    return _versionless(manifest, {**(manifest.get("metadata") or {}), "namespace": ""})
+
+
+def _versionless(manifest: Manifest, meta: Manifest) -> Manifest:
+    """Leave out the version: of two objects of a name the later one in the input counts, not the one that a cluster made later."""
+    return {**manifest, "metadata": {k: v for k, v in meta.items() if k != "resourceVersion"}}

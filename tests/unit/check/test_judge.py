@@ -1,0 +1,418 @@
+"""Objects get the verdict that the API server would give, and so does every pod and claim that they would make."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daulat.admission.policy import compile_policy
+from daulat.api.policy import SovereigntyPolicySpec
+from daulat.catalog import accelerators
+from daulat.cel.evaluator import Request, evaluate_all
+from daulat.check.scopes import resource_of
+from daulat.controls import library
+
+from .scene import BAD, GOOD, OPTIONS, Raw, controls, judged, namespace, owner, pod, policy, problems, template
+
+TEMPLATE = template()
+INLINE = TEMPLATE["spec"]
+
+
+def test_an_unpinned_pod_is_judged_as_admission_would_pin_it() -> None:
+    (found,) = judged(pod())
+    assert found.result == "allowed"
+    assert found.policies == ("confidential",)
+
+
+def test_a_pod_pinned_to_another_value_is_refused() -> None:
+    (found,) = judged(pod(nodeSelector={"daulat.node-restriction.kubernetes.io/confidential": "no"}))
+    assert controls(found) == ["USE-01"]
+
+
+def test_a_policy_on_trial_pins_nothing_and_warns() -> None:
+    (found,) = judged(pod(BAD), by=(policy(action="Warn"), namespace()))
+    assert controls(found) == ["USE-01", "STO-07"]
+    assert found.result == "warned"
+    assert {f.action for f in found.findings} == {"Warn"}
+
+
+def test_each_control_has_its_own_action() -> None:
+    (found,) = judged(pod(BAD, nodeName="x"), by=(policy(controls={"STO-07": "Audit"}), namespace()))
+    assert {f.control: f.level for f in found.findings} == {"STO-07": "note", "USE-04": "error"}
+    (off,) = judged(pod(BAD), by=(policy(controls={"STO-07": "Off"}), namespace()))
+    assert off.result == "allowed"
+
+
+def test_every_policy_that_governs_is_asked() -> None:
+    other = policy("other", images={"registries": ["elsewhere.example/"]})
+    (found,) = judged(pod(GOOD), by=(policy(), other, namespace()))
+    assert found.policies == ("confidential", "other")
+    assert [(f.control, f.policy) for f in found.findings] == [("STO-07", "other")]
+
+
+def test_a_violation_is_told_with_its_field_and_line() -> None:
+    (found,) = judged(pod(BAD, initContainers=[{"name": "init", "image": "quay.io/x"}]))
+    assert [(f.control, f.field, f.line) for f in found.findings] == [
+        ("STO-07", 'spec.containers["main"].image', 12),
+        ("STO-07", 'spec.containers["init"].image', 18),
+    ]
+
+
+def test_the_message_is_the_api_servers() -> None:
+    spec = SovereigntyPolicySpec.model_validate(policy()["spec"])
+    compiled = compile_policy("confidential", spec, accelerators.shipped())
+    raw = pod(BAD, nodeName="x", nodeSelector={"daulat.node-restriction.kubernetes.io/confidential": "eligible"})
+    (verdict,) = evaluate_all(compiled.refusing, Request(object=raw, namespace="treasury"))
+    (found,) = judged(raw)
+    assert " ".join(sorted(f.message for f in found.findings)) == verdict.message
+
+
+def test_an_object_without_a_namespace_is_in_the_default_one() -> None:
+    by = (policy(), namespace("mine"))
+    (found,) = judged(pod(BAD, namespace=None), by=by, options=replace(OPTIONS, namespace="mine"))
+    assert (found.namespace, found.result) == ("mine", "refused")
+    (other,) = judged(pod(BAD, namespace=None), by=by)
+    assert other.namespace == "default"
+
+
+def test_a_namespace_that_isnt_known_is_told() -> None:
+    (found,) = judged(pod(BAD, namespace="elsewhere"))
+    assert found.result == "allowed"
+    assert "the labels of namespace elsewhere aren't known" in found.notes[0]
+    (strict,) = judged(pod(BAD, namespace="elsewhere"), options=replace(OPTIONS, strict_namespaces=True))
+    assert strict.result == "refused"
+    assert strict.notes == ()
+
+
+def test_a_namespace_is_known_by_its_name_where_that_is_enough() -> None:
+    by_name = policy(namespaceSelector={"matchLabels": {"kubernetes.io/metadata.name": "treasury"}})
+    refused, free = judged(pod(BAD), pod(BAD, namespace="other"), by=(by_name,))
+    assert (refused.result, free.result) == ("refused", "allowed")
+    assert refused.notes == free.notes == ()
+
+
+def test_what_no_control_asks_about_needs_no_namespace() -> None:
+    (found,) = judged(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a", "namespace": "elsewhere"}}
+    )
+    assert found.notes == ()
+
+
+def test_a_free_namespace_is_free() -> None:
+    (found,) = judged(pod(BAD), by=(policy(), namespace(team="x")))
+    assert (found.result, found.policies, found.notes) == ("allowed", (), ())
+
+
+def test_kube_system_is_never_governed() -> None:
+    (found,) = judged(
+        pod(BAD, namespace="kube-system"),
+        by=(policy(), namespace("kube-system", **{"daulat.dev/data-class": "confidential"})),
+    )
+    assert found.policies == ()
+
+
+def test_an_exemption_holds_until_it_ends() -> None:
+    def exemption(expires: str) -> Raw:
+        spec = {
+            "policy": "confidential",
+            "controls": ["STO-07"],
+            "namespaces": ["treasury"],
+            "reason": "the mirror is being built",
+            "requestedBy": "alice",
+            "expiresAt": expires,
+            "approvals": [{"user": "bob", "reference": "T-1"}],
+        }
+        return {
+            "apiVersion": "daulat.dev/v1alpha1",
+            "kind": "SovereigntyExemption",
+            "metadata": {"name": "e"},
+            "spec": spec,
+        }
+
+    (free,) = judged(pod(BAD), by=(policy(), namespace(), exemption("2099-01-01T00:00:00Z")))
+    (over,) = judged(pod(BAD), by=(policy(), namespace(), exemption("2020-01-01T00:00:00Z")))
+    assert (free.result, over.result) == ("allowed", "refused")
+
+
+MAKERS: list[tuple[str, str, Raw, str]] = [
+    ("apps/v1", "Deployment", {"template": TEMPLATE}, "spec.template.spec"),
+    ("apps/v1", "ReplicaSet", {"template": TEMPLATE}, "spec.template.spec"),
+    ("v1", "ReplicationController", {"template": TEMPLATE}, "spec.template.spec"),
+    ("apps/v1", "StatefulSet", {"template": TEMPLATE}, "spec.template.spec"),
+    ("apps/v1", "DaemonSet", {"template": TEMPLATE}, "spec.template.spec"),
+    ("batch/v1", "Job", {"template": TEMPLATE}, "spec.template.spec"),
+    ("batch/v1", "CronJob", {"jobTemplate": {"spec": {"template": TEMPLATE}}}, "spec.jobTemplate.spec.template.spec"),
+    (
+        "leaderworkerset.x-k8s.io/v1",
+        "LeaderWorkerSet",
+        {"leaderWorkerTemplate": {"workerTemplate": TEMPLATE}},
+        "spec.leaderWorkerTemplate.workerTemplate.spec",
+    ),
+    (
+        "jobset.x-k8s.io/v1alpha2",
+        "JobSet",
+        {"replicatedJobs": [{"name": "a", "template": {"spec": {"template": TEMPLATE}}}]},
+        "spec.replicatedJobs[0].template.spec.template.spec",
+    ),
+    ("ray.io/v1", "RayCluster", {"headGroupSpec": {"template": TEMPLATE}}, "spec.headGroupSpec.template.spec"),
+    (
+        "ray.io/v1",
+        "RayJob",
+        {"rayClusterSpec": {"workerGroupSpecs": [{"template": TEMPLATE}]}},
+        "spec.rayClusterSpec.workerGroupSpecs[0].template.spec",
+    ),
+    (
+        "ray.io/v1",
+        "RayService",
+        {"rayClusterConfig": {"headGroupSpec": {"template": TEMPLATE}}},
+        "spec.rayClusterConfig.headGroupSpec.template.spec",
+    ),
+    ("argoproj.io/v1alpha1", "Rollout", {"template": TEMPLATE}, "spec.template.spec"),
+    ("batch.volcano.sh/v1alpha1", "Job", {"tasks": [{"template": TEMPLATE}]}, "spec.tasks[0].template.spec"),
+    (
+        "kubeflow.org/v1",
+        "PyTorchJob",
+        {"pytorchReplicaSpecs": {"Master": {"template": TEMPLATE}}},
+        "spec.pytorchReplicaSpecs.Master.template.spec",
+    ),
+    ("serving.kserve.io/v1beta1", "InferenceService", {"predictor": INLINE}, "spec.predictor"),
+    (
+        "serving.kserve.io/v1beta1",
+        "InferenceService",
+        {"predictor": {"model": {"image": BAD}}, "transformer": {}},
+        "spec.predictor",
+    ),
+    (
+        "serving.kserve.io/v1beta1",
+        "InferenceService",
+        {"predictor": {"workerSpec": INLINE}},
+        "spec.predictor.workerSpec",
+    ),
+    ("serving.kserve.io/v1alpha1", "LLMInferenceService", {"template": INLINE}, "spec.template"),
+    ("serving.knative.dev/v1", "Service", {"template": TEMPLATE}, "spec.template.spec"),
+    ("example.my/v1", "Anything", {"deep": [[{"er": TEMPLATE}]]}, "spec.deep[0][0].er.spec"),
+    ("example.my/v1", "Anything", INLINE, "spec"),
+]
+
+
+@pytest.mark.parametrize(("api_version", "kind", "spec", "where"), MAKERS, ids=[f"{k}-{w}" for _, k, _, w in MAKERS])
+def test_the_pods_of_an_object_are_judged(api_version: str, kind: str, spec: Raw, where: str) -> None:
+    (found,) = judged(owner(api_version, kind, spec))
+    names = {"STO-07"} if "model" in str(spec) and "kserve" in api_version else {"STO-07"}
+    assert set(controls(found)) == names
+    assert len(found.findings) == 1, "each pod is judged once"
+    assert found.findings[0].field.startswith(f"{where}.containers[")
+    assert found.line == 1
+
+
+def test_a_pod_template_object_is_judged() -> None:
+    raw = {
+        "apiVersion": "v1",
+        "kind": "PodTemplate",
+        "metadata": {"name": "t", "namespace": "treasury"},
+        "template": TEMPLATE,
+    }
+    (found,) = judged(raw)
+    assert found.findings[0].field == 'template.spec.containers["main"].image'
+
+
+def test_a_predictor_without_an_image_is_told_and_not_refused() -> None:
+    spec = {"predictor": {"model": {"modelFormat": {"name": "x"}, "resources": {"limits": {"nvidia.com/evil": 1}}}}}
+    (found,) = judged(owner("serving.kserve.io/v1beta1", "InferenceService", spec))
+    assert controls(found) == ["USE-03"] or controls(found), "devices are judged all the same"
+    assert "STO-07" not in controls(found)
+    assert any("which image" in note for note in found.notes)
+
+
+def test_a_built_in_pod_without_an_image_is_refused() -> None:
+    (found,) = judged(owner("apps/v1", "Deployment", {"template": {"spec": {"containers": [{"name": "main"}]}}}))
+    assert controls(found) == ["STO-07"]
+
+
+def test_annotations_of_the_template_count_and_those_of_the_owner_dont() -> None:
+    name = accelerators.known_access().annotations[0]
+    held = {**template(GOOD), "metadata": {"annotations": {name: "x"}}}
+    (found,) = judged(owner("apps/v1", "Deployment", {"template": held}))
+    assert controls(found) == ["USE-20"]
+    assert found.findings[0].field == f'spec.template.metadata.annotations["{name}"]'
+    own = owner("apps/v1", "Deployment", {"template": template(GOOD)})
+    own["metadata"]["annotations"] = {name: "x"}
+    assert judged(own)[0].result == "allowed"
+
+
+STORAGE = {"storageClasses": ["encrypted"]}
+
+
+@pytest.mark.parametrize(
+    ("raw", "where"),
+    [
+        (
+            owner(
+                "apps/v1",
+                "StatefulSet",
+                {
+                    "template": template(GOOD),
+                    "volumeClaimTemplates": [{"metadata": {"name": "d"}, "spec": {"storageClassName": "cheap"}}],
+                },
+            ),
+            "spec.volumeClaimTemplates[0]",
+        ),
+        (
+            pod(volumes=[{"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": {"storageClassName": "cheap"}}}}]),
+            "spec.volumes[0].ephemeral.volumeClaimTemplate",
+        ),
+        (
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "metadata": {"name": "c", "namespace": "treasury"},
+                "spec": {"storageClassName": "cheap"},
+            },
+            "spec",
+        ),
+    ],
+)
+def test_claims_are_judged_wherever_they_come_from(raw: Raw, where: str) -> None:
+    (found,) = judged(raw, by=(policy(storage=STORAGE), namespace()))
+    assert found.result == "refused"
+    assert any(f.field.startswith(where) for f in found.findings), found.findings
+
+
+def _model(**choice: Any) -> Raw:
+    spec = {
+        "model": {
+            "name": "m",
+            "uri": "oci://registry.example.my/m@sha256:" + "1a" * 32,
+            "developer": "d",
+            "originCountry": "MY",
+            "license": "MIT",
+        },
+        "accelerators": [{"profile": "huawei-ascend-910b", "count": 1, "image": GOOD, **choice}],
+    }
+    return owner("daulat.dev/v1alpha1", "SovereignModel", spec)
+
+
+def test_a_model_and_its_pods_are_judged() -> None:
+    assert judged(_model())[0].result == "allowed"
+    (found,) = judged(_model(image=BAD))
+    assert found.result == "refused"
+    assert {f.line for f in found.findings} > {0}
+
+
+def test_a_model_that_switches_a_device_variable_is_refused_by_its_pods() -> None:
+    (found,) = judged(_model(env={"ASCEND_VISIBLE_DEVICES": "0"}))
+    assert "USE-16" in controls(found)
+    assert next(f for f in found.findings if f.control == "USE-16").field == "spec.accelerators[0]"
+
+
+def test_a_model_on_a_profile_that_isnt_there_is_told() -> None:
+    (found,) = judged(_model(profile="no-such"))
+    assert any("there is no AcceleratorProfile no-such" in note for note in found.notes)
+
+
+def test_labels_of_record_are_judged_where_a_user_is_named() -> None:
+    labelled = namespace("mine")
+    (anybody,) = judged(labelled)
+    assert anybody.result == "allowed"
+    (tenant,) = judged(labelled, options=replace(OPTIONS, user="mallory"))
+    assert controls(tenant) == ["MGD-13"]
+    assert 'user "mallory"' in tenant.findings[0].message
+
+
+def test_a_policy_that_cant_be_evaluated_refuses() -> None:
+    (found,) = judged(pod(containers="x"))
+    assert found.result == "refused"
+    assert "could not be evaluated" in found.findings[0].message
+
+
+@pytest.mark.parametrize("kind", sorted({o["kind"] for o in library.base()["objects"].values()}))
+def test_the_resource_of_every_kind_that_a_guard_knows_is_known(kind: str) -> None:
+    guarded = {r.partition("/")[0] for g in library.guards().values() for rule in g.resources for r in rule.resources}
+    group = next(
+        str(o["apiVersion"]).rpartition("/")[0] for o in library.base()["objects"].values() if o["kind"] == kind
+    )
+    assert resource_of(group, kind) in guarded or kind.endswith("Options")
+
+
+def test_what_is_wrong_with_a_policy_is_told_field_by_field() -> None:
+    spec = policy()["spec"] | {"zone": {}, "action": "enforce", "schedulers": "me"}
+    told = problems({**policy(), "spec": spec, "specs": {}})
+    assert any("spec.zone: is no field of this kind" in p for p in told)
+    assert any("spec.action: " in p for p in told)
+    assert any("spec.schedulers: " in p for p in told)
+    assert any("specs: is no field of this kind" in p for p in told)
+    assert all(p.startswith("object-0.json:") for p in told)
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        ({**policy(), "kind": "SovereignPolicy"}, "kind: SovereignPolicy is no kind of daulat.dev"),
+        ({**policy(), "apiVersion": "daulat.dev/v2"}, "apiVersion: daulat.dev/v2 isn't known"),
+        (policy("zone"), "can't be a node label"),
+        (policy(controls={"XXX-99": "Off"}), "XXX-99 is not a control"),
+        (policy(accelerators={"profiles": ["no-such"]}), "AcceleratorProfile no-such doesn't exist"),
+        (policy(namespace_selector={}), "spec.namespace_selector: is no field of this kind"),
+        ({**policy(), "spec": None}, "spec: "),
+        ({**policy(), "metadata": {}}, "metadata.name: is missing"),
+    ],
+)
+def test_what_is_wrong_with_an_object_of_daulats_is_told(raw: Raw, told: str) -> None:
+    assert any(told in problem for problem in problems(raw)), problems(raw)
+
+
+def test_two_policies_of_one_name_are_told_and_the_same_one_twice_is_not() -> None:
+    assert problems(policy(), policy()) == []
+    assert any(
+        "already there with other contents, at object-0.json:1" in p for p in problems(policy(), policy(action="Warn"))
+    )
+
+
+_junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "spec",
+                    "containers",
+                    "image",
+                    "name",
+                    "metadata",
+                    "template",
+                    "volumes",
+                    "env",
+                    "nodeSelector",
+                    "labels",
+                    "annotations",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    st.sampled_from(
+        [
+            "v1 Pod",
+            "apps/v1 Deployment",
+            "daulat.dev/v1alpha1 SovereignModel",
+            "serving.kserve.io/v1beta1 InferenceService",
+            "v1 Namespace",
+            "v1 Node",
+        ]
+    ),
+    st.dictionaries(st.sampled_from(["spec", "metadata", "items", "status"]), _junk),
+)
+def test_any_object_gets_a_verdict_or_a_problem(head: str, body: Raw) -> None:
+    api_version, kind = head.split()
+    problems({"apiVersion": api_version, "kind": kind, **body}, policy(), namespace())

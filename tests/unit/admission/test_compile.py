@@ -201,6 +201,7 @@ def test_an_exemption_holds_in_its_namespaces_until_it_expires_and_for_its_contr
 
 def test_an_object_without_a_creation_time_is_not_exempt() -> None:
     request = pod(**TAGGED)
+    assert request.object is not None
     del request.object["metadata"]["creationTimestamp"]
     assert "SUP-01" in messages(compiled([exempt()]), request)
 

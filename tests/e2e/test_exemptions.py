@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import yaml
 
 from dev.cluster import ClusterError
 from dev.cluster.kubectl import Kubectl
-from dev.deployment import poll
+from dev.deployment import ROOT, poll
 
 from .world import World, pod_manifest, unique
 
@@ -187,3 +188,12 @@ def test_an_exemption_says_when_its_time_is_over(world: World, name: str) -> Non
     poll("the exemption to be over", lambda: reason(world, name) == "Expired")
     row = world.admin.run("get", "sexempt", name, "--no-headers").split()
     assert row[3:5] == ["False", "Expired"]
+
+
+def test_the_example_is_asked_for_and_approved_as_it_says(world: World) -> None:
+    manifest = yaml.safe_load((ROOT / "examples" / "exemption.yaml").read_text())
+    name, asker = manifest["metadata"]["name"], world.grant(manifest["spec"]["requestedBy"], WRITE)
+    assert answer(asker, "apply", "-f", "-", manifest=manifest) == ""
+    world.approve(name, "farid@example.my", "RISK-118")
+    assert approvals(world, name) == [{"user": "farid@example.my", "reference": "RISK-118"}]
+    asker.run("delete", "sexempt", name)

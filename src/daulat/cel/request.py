@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -111,7 +112,7 @@ def _as_stored(value: Any) -> Any:
         text = json.dumps(value)
     except (TypeError, ValueError):
         return _cleaned(value)
-    return _cleaned(value) if "null" in text or "\\u0000" in text else _JSON.decode(text)
+    return _cleaned(value) if "null" in text or "\\u0000" in text or _LONG.search(text) else json.loads(text)
 
 
 def _integer(text: str) -> float:
@@ -120,7 +121,8 @@ def _integer(text: str) -> float:
     return value if -(2**63) <= value < 2**63 else float(value)
 
 
-_JSON = json.JSONDecoder(parse_int=_integer)
+_LONG = re.compile(r"[0-9]{19}")
+"""Every integer that is too large has as many digits."""
 
 
 def _cleaned(value: Any) -> Any:

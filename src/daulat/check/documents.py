@@ -12,6 +12,7 @@ from typing import Any
 from daulat.api.kinds import Manifest
 
 from .paths import dotted
+from .plainyaml import read_plain
 from .yamltext import MAX_DEPTH, Flaw, Path, read
 
 _SEPARATOR = re.compile(r"^---(?P<rest>[^\n]*)(?:\n|\Z)", re.MULTILINE)
@@ -122,8 +123,10 @@ def documents(chunk: Chunk) -> list[Document | Foreign | Problem]:
     if chunk.json:
         value, flaws = _read_json(chunk.text)
     else:
-        reading = read(chunk.text)
-        value, flaws = reading.value, reading.flaws
+        value, flaws = read_plain(chunk.text), []
+        if value is None:
+            reading = read(chunk.text)
+            value, flaws = reading.value, reading.flaws
     if flaws:
         return [Problem(chunk.file, chunk.line_at(f.offset), _hint(chunk, f.message)) for f in flaws]
     return list(_objects(chunk, value, ())) if value is not None else []

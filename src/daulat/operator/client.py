@@ -56,7 +56,9 @@ class Client:
         """Return a client by a person's kubeconfig, as kubectl finds it. Raises KubeconfigError."""
         configuration = kube.Configuration()
         try:
-            await kube_config.load_kube_config(context=context, client_configuration=configuration)
+            # The library reads the variable once, when it is imported.
+            path = os.environ.get("KUBECONFIG") or None
+            await kube_config.load_kube_config(path, context=context, client_configuration=configuration)
         except (kube_config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
             raise KubeconfigError(str(error) or type(error).__name__) from error
         return cls(kube.ApiClient(configuration))

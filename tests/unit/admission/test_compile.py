@@ -227,7 +227,7 @@ def test_names_that_look_like_variables_are_only_names(name: str) -> None:
     assert [references(m) for m in result.manifests if m["kind"] == "ValidatingAdmissionPolicy" and references(m)] == []
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(TEXT.filter(lambda t: len(t) > 0))
 def test_any_developers_name_compiles_and_is_matched_exactly(name: str) -> None:
     guard = manifest(compiled(models={"developers": [name]}), "confidential.models.daulat.dev")

@@ -38,13 +38,13 @@ def test_a_hostile_text_is_read_back_as_it_is(text: str) -> None:
     assert is_read_back(text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(TEXT)
 def test_any_text_is_read_back_as_it_is(text: str) -> None:
     assert is_read_back(text)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(TEXT, max_size=4))
 def test_any_list_of_texts_is_read_back_as_it_is(texts: list[str]) -> None:
     assert evaluate(admission(f"object.value == {literal(texts)}"), Request({"kind": "X", "value": texts})).allowed

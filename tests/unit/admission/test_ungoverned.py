@@ -42,7 +42,7 @@ def verdict(selectors: list[LabelSelector], labels: dict[str, str], **changes: A
     return evaluate(compile_ungoverned(selectors)[0], request)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(SELECTOR, max_size=3), LABELS)
 def test_it_refuses_exactly_what_has_a_class_and_no_policy(
     selectors: list[LabelSelector], labels: dict[str, str]

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from daulat.api.kinds import Manifest
@@ -87,7 +87,7 @@ def test_every_example_gets_the_plain_verdict(control: Control, example: Example
             assert (not verdict.allowed, verdict.violations) == refused(policy, request), verdict.message
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(PODS)
 def test_every_pod_gets_the_plain_verdict(pod: dict[str, Any]) -> None:
     manifests, request = policies()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from daulat.api import reasons
 from daulat.facts.node import Node
@@ -189,7 +189,7 @@ def test_a_cluster_without_nodes_is_told_so() -> None:
     assert decide(World(nodes=[])).message.endswith(": there are no nodes")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(clusters())
 def test_every_node_is_accounted_for_once_and_a_chosen_one_is_eligible_under_all_policies(world: World) -> None:
     world.namespaces = [namespace()]
@@ -208,7 +208,7 @@ def test_every_node_is_accounted_for_once_and_a_chosen_one_is_eligible_under_all
         assert all(ineligible(taken, p, snapshot) is None for p in policies)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(clusters())
 def test_a_new_placement_has_room_for_every_replica(world: World) -> None:
     world.models[0]["status"], world.pods = {}, [p for p in world.pods if "deepseek" not in str(p)]

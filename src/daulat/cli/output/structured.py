@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+from pydantic_core import to_json
 
 from daulat.check.documents import Problem
 from daulat.check.report import Finding, Judged, Report
@@ -13,7 +14,8 @@ API_VERSION = "check.daulat.dev/v1"
 
 def as_json(report: Report) -> str:
     """Return the report as JSON."""
-    return json.dumps(_report(report), ensure_ascii=False, indent=2) + "\n"
+    # The standard library writes indented text in Python, which shows with thousands of objects.
+    return to_json(_report(report), indent=2).decode() + "\n"
 
 
 def as_yaml(report: Report) -> str:

@@ -1,0 +1,63 @@
+"""What the code imports is what pyproject.toml declares, and what the lock files pin: another machine has nothing else."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+OWN = {"daulat", "dev", "tests", "bench"}
+
+
+def imported(*folders: str) -> set[str]:
+    """Return the top-level modules that files in the folders import, without Python's own and the project's."""
+    found = set()
+    for file in (f for folder in folders for f in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found.add(str(node.module).partition(".")[0])
+    return found - OWN - sys.stdlib_module_names
+
+
+def named(requirements: Iterable[str]) -> set[str]:
+    """Return the normalised names of distributions."""
+    return {re.sub(r"[-_.]+", "-", re.split(r"[<>=!~\[ ;]", line)[0]).lower() for line in requirements if line.strip()}
+
+
+def distributions(modules: set[str]) -> dict[str, set[str]]:
+    """Return which distributions each of the modules comes from."""
+    found = packages_distributions()
+    return {module: named(found.get(module, [])) for module in modules}
+
+
+SHIPPED = named(PROJECT["project"]["dependencies"])
+DEVELOPMENT = named(PROJECT["dependency-groups"]["dev"])
+
+
+@pytest.mark.parametrize(
+    ("folders", "declared"),
+    [(["src"], SHIPPED), (["tests", "dev", "bench"], SHIPPED | DEVELOPMENT)],
+    ids=["shipped", "development"],
+)
+def test_what_is_imported_is_declared(folders: list[str], declared: set[str]) -> None:
+    undeclared = {m: sorted(d) for m, d in distributions(imported(*folders)).items() if not d & declared}
+    # pydantic pins its core exactly, and the two are one library to their users.
+    undeclared.pop("pydantic_core", None)
+    assert undeclared == {}
+
+
+@pytest.mark.parametrize(("file", "declared"), [("runtime", SHIPPED), ("dev", SHIPPED | DEVELOPMENT)])
+def test_what_is_declared_is_pinned(file: str, declared: set[str]) -> None:
+    lines = (ROOT / "requirements" / f"{file}.txt").read_text().splitlines()
+    pinned = named(line for line in lines if "==" in line)
+    assert declared - pinned == set()

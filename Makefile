@@ -21,14 +21,14 @@ demo-down: $(VENV)/ready ## Remove the demo's cluster
 
 test: lint type layers verify ## Everything: lint, types, layers, generated files, unit and end-to-end tests
 	@$(PY) -m dev.cluster build
-	@$(PY) -m pytest tests/unit tests/e2e
+	@$(PY) -m pytest tests
 
-unit: $(VENV)/ready ## Unit tests alone (seconds)
-	@$(PY) -m pytest tests/unit
+unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
+	@$(PY) -m pytest tests -m "not e2e"
 
 e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 	@$(PY) -m dev.cluster build
-	@$(PY) -m pytest tests/e2e
+	@$(PY) -m pytest tests -m e2e
 
 lint: $(VENV)/ready ## Lint and check the format
 	@$(VENV)/bin/ruff check src tests dev bench

@@ -1,8 +1,43 @@
-"""How Hypothesis runs here: the same examples each time, and never judged by the clock of a busy machine."""
+"""What all tests share: how Hypothesis runs, and one cluster for those that need one."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.e2e.world import World, lower, raise_world, unique
+
+# The same examples each time, and never judged by the clock of a busy machine.
 settings.register_profile("daulat", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("daulat")
+
+_END_TO_END = {Path(__file__).parent / name for name in ("e2e", "bypass")}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of these folders as end-to-end."""
+    for item in items:
+        if _END_TO_END & set(Path(item.path).parents):
+            item.add_marker("e2e")
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A cluster with Daulat on it. Nothing in a test may stop its operator or its API server."""
+    raised = raise_world(unique("e2e"), tmp_path_factory.mktemp("operator"), say=lambda line: None)
+    yield raised
+    if os.environ.get("DAULAT_KEEP_CLUSTER"):
+        return
+    lower(raised)
+
+
+@pytest.fixture
+def own_world(tmp_path: Path) -> Iterator[World]:
+    """A cluster of the test's own, to break."""
+    raised = raise_world(unique("own"), tmp_path / "operator", say=lambda line: None)
+    yield raised
+    lower(raised)

@@ -39,7 +39,8 @@ class Place:
         One on the host's network has its ports there by default, and of defaults that one alone is seen by controls.
         """
         spec = dict(pod["spec"])
-        spec["nodeSelector"] = {self.rules.pin: "eligible", **(spec.get("nodeSelector") or {})}
+        selector = {key: value or "" for key, value in (spec.get("nodeSelector") or {}).items()}
+        spec["nodeSelector"] = {self.rules.pin: "eligible", **selector}
         if spec.get("hostNetwork"):
             for kind in ("containers", "initContainers"):
                 if spec.get(kind):

@@ -105,7 +105,7 @@ def _namespace(namespace: Manifest | None) -> Any:
 
 
 def _as_stored(value: Any) -> Any:
-    """Return the value as the API server decodes it: JSON, in which a field that is null isn't there."""
+    """Return the value as the API server decodes it: JSON, in which a field that is null isn't there, but for maps of texts."""
     if value is None:
         return None
     try:
@@ -113,6 +113,18 @@ def _as_stored(value: Any) -> Any:
     except (TypeError, ValueError):
         return _cleaned(value)
     return _cleaned(value) if "null" in text or "\\u0000" in text or _LONG.search(text) else json.loads(text)
+
+
+_NULL_MEANS = {
+    **dict.fromkeys(("labels", "annotations", "nodeSelector", "matchLabels", "data", "binaryData", "stringData"), ""),
+    **dict.fromkeys(("limits", "requests", "capacity", "allocatable"), "0"),
+}
+"""What a null stands for in maps of texts and of quantities: Go reads an entry there as its type's zero value."""
+
+
+def _field(name: Any, value: Any) -> Any:
+    null = _NULL_MEANS.get(name) if isinstance(value, Mapping) else None
+    return _cleaned(value if null is None else {k: null if v is None else v for k, v in value.items()})
 
 
 def _integer(text: str) -> float:
@@ -130,7 +142,7 @@ def _cleaned(value: Any) -> Any:
         # cel-expr-python 0.1.3 would judge only what stands before it, and the API server judges all.
         raise ValueError(f"{value!r} holds a NUL character")
     if isinstance(value, Mapping):
-        return {_cleaned(key): _cleaned(item) for key, item in value.items() if item is not None}
+        return {_cleaned(key): _field(key, item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
         return [_cleaned(item) for item in value]
     return _integer(str(value)) if type(value) is int else value

@@ -1,0 +1,193 @@
+"""Ways to a device that a pod was not given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.world import Manifest, unique
+
+from .attack import DIGEST, Ground, annotated, refused, respecified, rule, taken
+
+IMAGE = f"registry.example.my/vllm{DIGEST}"
+
+
+def variable(name: str, value: Any = None, **source: Any) -> Manifest:
+    return {"name": name, **({"value": value} if value is not None else {}), **source}
+
+
+def test_row_10_a_debug_container(ground: Ground) -> None:
+    debugger = ground.with_rights("debugger", rule("", "pods/ephemeralcontainers", "update"), rule("", "pods", "get"))
+    path = f"{ground.pods}/{ground.running()['metadata']['name']}"
+    for change, said in (
+        ({"image": "docker.io/library/busybox:1"}, "SUP-01 "),
+        ({"env": [variable("NVIDIA_VISIBLE_DEVICES", "all")]}, "USE-16 "),
+        ({"securityContext": {"privileged": True}}, "USE-18 "),
+        ({"envFrom": [{"prefix": "NVIDIA_VISIBLE_", "configMapRef": {"name": "c"}}]}, "USE-16 "),
+    ):
+        container = {"name": "debug", "image": IMAGE, "targetContainerName": "main", **change}
+        attempt = debugger.change(path, respecified(ephemeralContainers=[container]), "ephemeralcontainers")
+        refused(attempt, said)
+
+
+def test_row_11_a_change_after_admission(ground: Ground) -> None:
+    path = f"{ground.pods}/{ground.running()['metadata']['name']}"
+    image = "docker.io/library/busybox:1"
+    refused(ground.tenant.change(path, lambda p: p["spec"]["containers"][0].update(image=image)), "SUP-01 ")
+    for key in ("huawei.com/Ascend910", "cdi.k8s.io/x", "devices.nri.io/container.main"):
+        noted = ground.tenant.change(path, annotated({key: "nvidia.com/gpu=all"}))
+        refused(noted, "USE-20 ")
+    resizer = ground.with_rights("resizer", rule("", "pods/resize", "update"), rule("", "pods", "get"))
+    resized = resizer.change(
+        path, lambda p: p["spec"]["containers"][0].update(resources={"limits": {"nvidia.com/gpu": 8}}), "resize"
+    )
+    refused(resized, "USE-|SUP-", "Forbidden|Invalid")
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        [variable("NVIDIA_VISIBLE_DEVICES", "all")],
+        [variable("NVIDIA_VISIBLE_DEVICES", "")],
+        [variable("NVIDIA_VISIBLE_DEVICES", "$(A)"), variable("A", "all")],
+        [variable("NVIDIA_VISIBLE_DEVICES", "void"), variable("NVIDIA_VISIBLE_DEVICES", "0")],
+        [variable("NVIDIA_VISIBLE_DEVICES", valueFrom={"configMapKeyRef": {"name": "c", "key": "k"}})],
+    ],
+    ids=["all", "empty", "by reference", "twice", "from elsewhere"],
+)
+def test_row_12_nvidias_variable(ground: Ground, env: list[Manifest]) -> None:
+    refused(ground.tenant.create(ground.pods, ground.container(env=env)), "USE-16 ")
+
+
+@pytest.mark.parametrize("devices", [None, 1], ids=["without a device", "with one"])
+@pytest.mark.parametrize("name", ["VISIBLE_DEVICES", "RUNTIME_OPTIONS", "RUNTIME_MOUNTS", "VNPU_SPECS", "ALLOW_LINK"])
+def test_row_13_ascends_variables(ground: Ground, name: str, devices: int | None) -> None:
+    """The last one wins on Ascend, also over what the device plugin sets."""
+    env = [variable("ASCEND_VISIBLE_DEVICES", "void"), variable(f"ASCEND_{name}", "0-127")]
+    resources = {"limits": {"huawei.com/Ascend910": devices}} if devices else {}
+    refused(ground.tenant.create(ground.pods, ground.container(env=env, resources=resources)), "USE-16 ")
+
+
+def test_row_14_the_annotation_that_volcano_reads(ground: Ground) -> None:
+    source = {"fieldRef": {"fieldPath": "metadata.annotations['huawei.com/Ascend910']"}}
+    pod = ground.container(env=[variable("ASCEND_VISIBLE_DEVICES", valueFrom=source)])
+    refused(ground.tenant.create(ground.pods, pod), "USE-16 ")
+    pod = ground.pod()
+    pod["metadata"]["annotations"] = {"huawei.com/Ascend910": "Ascend910-0"}
+    refused(ground.tenant.create(ground.pods, pod), "USE-20 ")
+
+
+def test_row_15_a_runtime_class_that_hands_out_devices(ground: Ground) -> None:
+    for name in ("nvidia", "ascend", "kata-qemu"):
+        ground.server.ask(
+            "POST", "/apis/node.k8s.io/v1/runtimeclasses", {"metadata": {"name": name}, "handler": "runc"}
+        )
+        refused(ground.tenant.create(ground.pods, ground.pod(runtimeClassName=name)), "USE-17 ")
+    zero = ground.container(resources={"limits": {"nvidia.com/gpu": 0}})
+    zero["spec"]["runtimeClassName"] = "nvidia"
+    refused(ground.tenant.create(ground.pods, zero), "USE-17 ")
+
+
+@pytest.mark.parametrize(
+    "path", ["/dev/nvidia0", "/dev/davinci_manager", "/usr/local/Ascend/driver", "/run/containerd"]
+)
+def test_row_16_a_path_of_the_host(ground: Ground, path: str) -> None:
+    volume = {"name": "host", "hostPath": {"path": path}}
+    refused(ground.tenant.create(ground.pods, ground.pod(volumes=[volume])), "STO-03 ")
+
+
+def test_row_16_privilege(ground: Ground) -> None:
+    for pod in (ground.pod(hostPID=True), ground.pod(hostIPC=True), ground.pod(hostNetwork=True)):
+        refused(ground.tenant.create(ground.pods, pod), "USE-18 ")
+    for context in (
+        {"privileged": True},
+        {"capabilities": {"add": ["SYS_ADMIN"]}},
+        {"capabilities": {"add": ["mknod"]}},
+    ):
+        refused(ground.tenant.create(ground.pods, ground.container(securityContext=context)), "USE-18 ")
+
+
+def test_row_16_a_path_of_the_host_behind_a_claim(ground: Ground) -> None:
+    """Whoever may make volumes can't put a path under an approved class."""
+    storage = ground.with_rights("storage", rule("", "persistentvolumes", "get create"))
+    spec = {
+        "capacity": {"storage": "1Gi"},
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "encrypted-cyberjaya",
+    }
+    for source in ({"hostPath": {"path": "/dev"}}, {"nfs": {"server": "10.0.0.1", "path": "/"}}):
+        body = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": unique("pv")}}
+        refused(storage.create("/api/v1/persistentvolumes", {**body, "spec": {**spec, **source}}), "STO-02 ")
+    block = {"name": "main", "image": IMAGE, "volumeDevices": [{"name": "v", "devicePath": "/dev/x"}]}
+    volume = {"name": "v", "persistentVolumeClaim": {"claimName": "raw"}}
+    refused(ground.tenant.create(ground.pods, ground.pod(containers=[block], volumes=[volume])), "STO-03 ")
+
+
+def claim(name: str, **exactly: Any) -> Manifest:
+    requests = [{"name": "gpu", "exactly": {"deviceClassName": "gpu.nvidia.com", **exactly}}]
+    return {"metadata": {"name": name}, "spec": {"devices": {"requests": requests}}}
+
+
+def test_row_17_admin_access_to_devices(ground: Ground) -> None:
+    claims = ground.with_rights("dra", rule("resource.k8s.io", "resourceclaims resourceclaimtemplates", "get create"))
+    path = ground.within("resource.k8s.io/v1", "resourceclaims")
+    # The API server asks for the namespace's label first, which is a policy admin's to set.
+    refused(claims.create(path, claim("a", adminAccess=True)), "USE-19 ", "admin access to devices")
+    template = {"metadata": {"name": "t"}, "spec": claim("t", adminAccess=True)}
+    template["spec"].pop("metadata")
+    path = ground.within("resource.k8s.io/v1", "resourceclaimtemplates")
+    refused(claims.create(path, template), "USE-19 ", "admin access to devices")
+    mover = ground.with_rights("mover", rule("", "namespaces", "get update"))
+    label = {"resource.kubernetes.io/admin-access": "true"}
+    there = f"/api/v1/namespaces/{ground.namespace}"
+    refused(mover.change(there, lambda n: n["metadata"]["labels"].update(label)), "MGD-13 ")
+
+
+def test_row_18_a_device_class_behind_an_approved_name(ground: Ground) -> None:
+    mallory = ground.with_rights("mallory", rule("resource.k8s.io", "deviceclasses", "get create"))
+    body = {"metadata": {"name": unique("class")}, "spec": {"extendedResourceName": "huawei.com/Ascend910"}}
+    refused(mallory.create("/apis/resource.k8s.io/v1/deviceclasses", body), "SUP-08 ")
+    refused(
+        ground.tenant.create(ground.within("resource.k8s.io/v1", "resourceclaims"), claim("c")), "USE-19 ", "cannot"
+    )
+    refused(
+        ground.tenant.create(ground.pods, ground.pod(resourceClaims=[{"name": "g", "resourceClaimName": "c"}])),
+        "USE-19 ",
+    )
+    by_class = ground.container(resources={"limits": {"deviceclass.resource.kubernetes.io/gpu.nvidia.com": 1}})
+    refused(ground.tenant.create(ground.pods, by_class), "SUP-08 ")
+
+
+def test_row_32_what_no_policy_has_heard_of(ground: Ground) -> None:
+    """Unknown resources and kinds of volumes are refused because they're unknown, and older versions are judged alike."""
+    for name in ("example.org/new-npu", "nvidia.com/GPU", "huawei.com/ascend910"):
+        refused(ground.tenant.create(ground.pods, ground.container(resources={"limits": {name: 1}})), "SUP-08 ")
+    for volume in ({"flexVolume": {"driver": "example.com/x"}}, {"gitRepo": {"repository": "https://x"}}):
+        pod = ground.pod(volumes=[{"name": "v", **volume}])
+        refused(ground.tenant.create(ground.pods, pod), "STO-03 ", "not supported|no longer")
+    for kind in ("validatingadmissionpolicies", "mutatingadmissionpolicies"):
+        for manifest in ground.server.must("GET", f"/apis/admissionregistration.k8s.io/v1/{kind}")["items"]:
+            if manifest["metadata"]["name"].endswith(".daulat.dev"):
+                assert manifest["spec"]["matchConstraints"]["matchPolicy"] == "Equivalent", manifest["metadata"]["name"]
+
+
+def test_more_devices_in_every_kind_of_container(ground: Ground) -> None:
+    bad = {"name": "i", "image": IMAGE, "resources": {"limits": {"amd.com/gpu": 1}}}
+    for extra in ({}, {"restartPolicy": "Always"}):
+        refused(ground.tenant.create(ground.pods, ground.pod(initContainers=[{**bad, **extra}])), "SUP-08 ")
+    taken(
+        ground.tenant.create(f"{ground.pods}?dryRun=All", ground.container(resources={"limits": {"nvidia.com/gpu": 1}}))
+    )
+
+
+def test_more_a_variable_that_a_settings_object_brings(ground: Ground) -> None:
+    for kind, plural in (("ConfigMap", "configmaps"), ("Secret", "secrets")):
+        path = ground.within("v1", plural)
+        body = {"kind": kind, "metadata": {"name": unique("settings")}, "data": {"NVIDIA_VISIBLE_DEVICES": "YWxs"}}
+        refused(ground.tenant.create(path, body), "USE-16 ")
+        clean = {**body, "data": {"A": "YWxs"}}
+        taken(ground.tenant.create(path, clean))
+        name = clean["metadata"]["name"]  # type: ignore[index]
+        later = ground.tenant.change(f"{path}/{name}", lambda o: o["data"].update(ASCEND_VISIBLE_DEVICES="MA=="))
+        refused(later, "USE-16 ")

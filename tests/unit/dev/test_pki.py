@@ -17,8 +17,6 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 from dev.cluster import identity, kubeconfig
 from dev.cluster.pki import Authority, write_private
 
-NOW = dt.datetime.now(dt.UTC)
-
 
 def certificate(pem: bytes) -> x509.Certificate:
     return x509.load_pem_x509_certificate(pem)
@@ -28,7 +26,7 @@ def test_a_server_certificate_verifies_for_its_names_only() -> None:
     authority = Authority.create("ca")
     store = Store([certificate(authority.pair.certificate)])
     server = certificate(authority.server("api", ["localhost", "127.0.0.1"]).certificate)
-    policy = PolicyBuilder().store(store).time(NOW)
+    policy = PolicyBuilder().store(store).time(dt.datetime.now(dt.UTC))
     for name in (x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))):
         assert len(policy.build_server_verifier(name).verify(server, [])) == 2
     with pytest.raises(VerificationError):

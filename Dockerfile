@@ -5,11 +5,13 @@ COPY requirements/runtime.txt requirements/
 RUN python -m venv /opt/daulat \
  && /opt/daulat/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/runtime.txt
 COPY src src
+RUN printf '#!/opt/daulat/bin/python\nfrom daulat.cli.main import main\n\nmain()\n' > /opt/daulat/bin/daulat \
+ && chmod 0755 /opt/daulat/bin/daulat
 
 FROM python:3.13-slim
 COPY --from=build /opt/daulat /opt/daulat
 COPY --from=build /build/src /opt/daulat/src
-ENV PYTHONPATH=/opt/daulat/src PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PATH=/opt/daulat/bin:$PATH PYTHONPATH=/opt/daulat/src PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532
 ENTRYPOINT ["/opt/daulat/bin/python", "-m", "daulat.cli.main"]
 CMD ["operator"]

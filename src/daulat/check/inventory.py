@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from daulat.admission.policy import CompiledPolicy, PolicyError, compile_policy
 from daulat.api.accelerator import AcceleratorProfileSpec
@@ -141,13 +142,31 @@ def parse_own(document: Document) -> tuple[list[Problem], Any]:
     return problems, spec
 
 
-def _spec_problems(document: Document, error: ValidationError) -> Iterator[Problem]:
-    for each in error.errors(include_url=False, include_input=False, include_context=False):
+def _spec_problems(document: Document, error: ValidationError) -> list[Problem]:
+    found = error.errors(include_url=False, include_input=False)
+    # What was wrong with an item is left out of its list, which would then be told to be too short as well.
+    broken = {each["loc"][:depth] for each in found for depth in range(len(each["loc"]))}
+    problems = []
+    for each in found:
+        if each["type"] == "too_short" and each["loc"] in broken:
+            continue
         path: Path = ("spec", *(p for p in each["loc"] if p != "[key]"))
-        message = "is no field of this kind" if each["type"] == "extra_forbidden" else _sentence(each["msg"])
-        if each["type"] == "missing":
-            message = "is missing"
-        yield Problem(document.chunk.file, line_of(document, path), message, dotted(path))
+        problems.append(Problem(document.chunk.file, line_of(document, path), _told(each), dotted(path)))
+    return sorted(problems, key=lambda problem: problem.line)
+
+
+def _told(each: ErrorDetails) -> str:
+    match each["type"]:
+        case "extra_forbidden":
+            return "is no field of this kind"
+        case "missing":
+            return "is missing"
+        case "too_short":
+            fewest = each["ctx"]["min_length"]
+            return f"needs at least {fewest} {'item' if fewest == 1 else 'items'}"
+        case "string_pattern_mismatch":
+            return f"doesn't match {each['ctx']['pattern']}"
+    return _sentence(each["msg"])
 
 
 def _sentence(message: str) -> str:

@@ -48,9 +48,7 @@ def _suite(root: Element, file: str, objects: list[Judged], problems: list[Probl
 
 def _case(suite: Element, judged: Judged) -> None:
     name = f"{judged.title} (line {judged.line})"
-    case = SubElement(
-        suite, "testcase", {"classname": _xml(judged.file), "name": _xml(name), "file": _xml(judged.file)}
-    )
+    case = SubElement(suite, "testcase", {"classname": _xml(judged.file), "name": _xml(name)})
     refusals = [f for f in judged.findings if f.level == "error"]
     others = [f"{f.level}: {f.message}" for f in judged.findings if f.level != "error"]
     told = [*others, *(f"note: {note}" for note in judged.notes)]

@@ -66,16 +66,20 @@ def _notes(report: Report, width: int, colour: bool) -> Iterator[str]:
 
 def _summary(report: Report, colour: bool) -> str:
     refused, warned, audited = report.count("refused"), report.count("warned"), report.count("audited")
-    parts = [f"{len(report.objects)} {'object' if len(report.objects) == 1 else 'objects'} checked"]
+    parts = [f"{_counted(len(report.objects), 'object')} checked"]
     parts += [f"{number} {word}" for number, word in ((warned, "warned"), (audited, "audited")) if number]
     parts.insert(1, f"{refused} refused" if refused else "none refused")
     if report.skipped:
-        parts.append(f"{report.skipped} other documents skipped")
+        parts.append(f"{_counted(report.skipped, 'other document')} skipped")
     if report.problems:
-        parts.append(f"{len(report.problems)} errors in the input")
+        parts.append(f"{_counted(len(report.problems), 'error')} in the input")
     under = f" under {', '.join(report.policies)}" if report.policies else ""
     good = not refused and not report.problems
     return _styled(f"{', '.join(parts)}{under}", colour, fg="green" if good else "red")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _wrapped(text: str, first: str, rest: str, width: int) -> list[str]:

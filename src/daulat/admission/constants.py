@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.meta import DataClass
@@ -65,10 +65,15 @@ def _ways_to_devices(
         "deviceComponents": sorted(spec.accelerators.component_users),
         "approvedRuntimeClasses": sorted(runtime_classes | {*spec.accelerators.runtime_class_names}),
         "deviceRuntimeClasses": sorted({c for p in every for c in p.device_access.runtime_class_names}),
-        "deviceEnvironment": sorted({*known.environment} | {e for p in every for e in p.device_access.environment}),
-        "deviceAnnotations": sorted({*known.annotations} | {a for p in every for a in p.device_access.annotations}),
+        "deviceEnvironment": _names({*known.environment} | {e for p in every for e in p.device_access.environment}),
+        "deviceAnnotations": _names({*known.annotations} | {a for p in every for a in p.device_access.annotations}),
         "approvedCapabilities": known.capabilities,
     }
+
+
+def _names(found: Iterable[str]) -> dict[str, str]:
+    """Return names as the keys of a map, where CEL looks a name up; in a list it compares it with each."""
+    return dict.fromkeys(sorted(found), "")
 
 
 def _acknowledgements(spec: SovereigntyPolicySpec, approved: Profiles) -> Constants:

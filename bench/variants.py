@@ -70,11 +70,8 @@ def every() -> list[Variant]:
 def _of(name: str, kind: str, guard: str, off: Sequence[str] = ()) -> list[Manifest]:
     """Return the policy of one guard and its binding, or the pin and its."""
     full = f"{name}.{guard}.daulat.dev"
-    return [
-        m
-        for m in policy(name, off).manifests
-        if m["metadata"]["name"] == full and m["kind"] in (kind, f"{kind}Binding")
-    ]
+    found = {m["kind"]: m for m in policy(name, off).manifests if m["metadata"]["name"] == full}
+    return [found[kind], found[f"{kind}Binding"]]
 
 
 def _other_guards(name: str) -> list[Manifest]:

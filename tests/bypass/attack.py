@@ -38,9 +38,14 @@ class Attacker:
 
     def change(self, path: str, edit: Edit, subresource: str = "") -> Answer:
         """Read an object as the cluster's admin, edit it, and write it back as the attacker."""
-        body = copy.deepcopy(self.server.must("GET", path))
-        edit(body)
-        return self.ask("PUT", f"{path}/{subresource}".rstrip("/"), body)
+        for _ in range(20):
+            body = copy.deepcopy(self.server.must("GET", path))
+            edit(body)
+            answer = self.ask("PUT", f"{path}/{subresource}".rstrip("/"), body)
+            # The operator or the kubelet wrote in between. Somebody who means it tries again.
+            if answer.status != 409:
+                break
+        return answer
 
 
 @dataclass(frozen=True)

@@ -40,10 +40,11 @@ def test_row_21_labels_that_take_a_pod_out(ground: Ground) -> None:
     names = ["daulat.dev/exempt", "daulat.dev/model", "app.kubernetes.io/managed-by", "policies.kyverno.io/skip"]
     pod["metadata"]["labels"] = dict.fromkeys(names, "daulat")
     refused(ground.tenant.create(ground.pods, pod), "USE-04 ")
-    for kind in ("validatingadmissionpolicies", "mutatingadmissionpolicies"):
-        for manifest in ground.server.must("GET", f"{ADMISSION}/{kind}")["items"]:
-            if manifest["metadata"]["name"].endswith(".daulat.dev"):
-                assert not manifest["spec"]["matchConstraints"].get("objectSelector"), manifest["metadata"]["name"]
+    for kind, field in (("policies", "matchConstraints"), ("policybindings", "matchResources")):
+        for action in ("validating", "mutating"):
+            for manifest in ground.server.must("GET", f"{ADMISSION}/{action}admission{kind}")["items"]:
+                if manifest["metadata"]["name"].endswith(".daulat.dev"):
+                    assert not manifest["spec"].get(field, {}).get("objectSelector"), manifest["metadata"]["name"]
 
 
 def exemption(ground: Ground, asker: str, **spec: Any) -> Manifest:

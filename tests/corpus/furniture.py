@@ -80,7 +80,11 @@ def _split(rule: Manifest, of_cluster: bool) -> list[Manifest]:
 
 def _narrowed(binding: Manifest, suffix: str, resources: dict[str, Any]) -> Manifest:
     name = f"{binding['metadata']['name']}.{suffix}"
-    return {**binding, "metadata": {"name": name}, "spec": {**binding["spec"], "matchResources": resources}}
+    return {
+        **binding,
+        "metadata": {"name": name},
+        "spec": {**binding["spec"], "matchResources": {**binding["spec"]["matchResources"], **resources}},
+    }
 
 
 def _manifest(kind: str, spec: dict[str, Any]) -> Manifest:

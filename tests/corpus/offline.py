@@ -11,6 +11,7 @@ from typing import Any
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.admission.policy import compile_policy
 from daulat.admission.ungoverned import compile_ungoverned
+from daulat.admission.validating import selected_namespaces, where
 from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.meta import LabelSelector
 from daulat.api.names import ELIGIBLE, eligible_label
@@ -73,10 +74,10 @@ def _ungoverned(inputs: str, namespace: str, prefix: str) -> list[Manifest]:
     base = library.base()["policy"]
     specs = [SovereigntyPolicySpec.model_validate(merge(base, patch)) for patch in json.loads(inputs)[0].values()]
     found = [_renamed(m, prefix) for m in compile_ungoverned([s.namespace_selector for s in specs])]
-    where = found[0]["spec"]["matchConstraints"]
+    binding = next(m for m in found if m["kind"].endswith("Binding"))
+    selected = selected_namespaces(binding)
     only = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [namespace]}
-    expressions = [*where["namespaceSelector"]["matchExpressions"], only]
-    found[0]["spec"]["matchConstraints"] = {**where, "namespaceSelector": {"matchExpressions": expressions}}
+    binding["spec"]["matchResources"] = where({"matchExpressions": [*selected["matchExpressions"], only]})
     return found
 
 
@@ -95,28 +96,24 @@ def request(case: Case, namespace: str = NAMESPACE) -> Request:
     return replace(asked, object=merge(asked.object, {"spec": {"nodeSelector": missing}}))
 
 
-def asks(policy: Manifest, asked: Request) -> bool:
+def asks(policy: Manifest, binding: Manifest, asked: Request) -> bool:
     """Say whether an admission policy is asked about the request, in the namespace where it is made."""
     if not matches_resource(policy, asked) or asked.namespace_object is None:
         return matches_resource(policy, asked)
-    selector = LabelSelector.model_validate(policy["spec"]["matchConstraints"]["namespaceSelector"])
+    selector = LabelSelector.model_validate(selected_namespaces(binding))
     return selector.matches(asked.namespace_object["metadata"]["labels"])
 
 
 def judge(manifests: Sequence[Manifest], asked: Request) -> list[Said]:
     """Return what every admission policy among the manifests says that doesn't let the request by, by its binding."""
-    actions = {
-        m["spec"]["policyName"]: m["spec"]["validationActions"][0]
-        for m in manifests
-        if m["kind"] == "ValidatingAdmissionPolicyBinding"
-    }
+    bindings = {m["spec"]["policyName"]: m for m in manifests if m["kind"] == "ValidatingAdmissionPolicyBinding"}
     found = []
     for manifest in manifests:
-        if manifest["kind"] == "ValidatingAdmissionPolicy" and asks(manifest, asked):
-            verdict = evaluate(manifest, asked)
-            if not verdict.allowed:
-                name = manifest["metadata"]["name"]
-                found.append(Said(name, actions[name], verdict))
+        if manifest["kind"] != "ValidatingAdmissionPolicy":
+            continue
+        name = manifest["metadata"]["name"]
+        if asks(manifest, bindings[name], asked) and not (verdict := evaluate(manifest, asked)).allowed:
+            found.append(Said(name, bindings[name]["spec"]["validationActions"][0], verdict))
     return found
 
 

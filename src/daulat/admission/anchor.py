@@ -32,7 +32,7 @@ def anchor(users: Sequence[str] = (OPERATOR,)) -> list[Manifest]:
     """Return the policy and its binding. The users are those who may write; everybody else may read."""
     return [
         _manifest("ValidatingAdmissionPolicy", _spec(sorted({*users}))),
-        _manifest("ValidatingAdmissionPolicyBinding", binding_spec(NAME, "Enforce")),
+        _manifest("ValidatingAdmissionPolicyBinding", binding_spec(NAME, "Enforce", {})),
     ]
 
 

@@ -48,9 +48,10 @@ def compile_cluster_guards(installation: Installation = RELEASED) -> list[Manife
         controls = [c for c in library.controls() if c.guard == guard.guard]
         name = cluster_name(guard.guard)
         selector = own_namespace if guard.operator_namespace else {}
-        body = validating.spec(guard, controls, installation.constants, selector)
+        body = validating.spec(guard, controls, installation.constants)
+        binding = validating.binding_spec(name, "Enforce", selector)
+        manifests.append(manifest("ValidatingAdmissionPolicyBinding", name, binding))
         manifests.append(manifest("ValidatingAdmissionPolicy", name, body))
-        manifests.append(manifest("ValidatingAdmissionPolicyBinding", name, validating.binding_spec(name, "Enforce")))
     return manifests
 
 

@@ -12,7 +12,7 @@ from .literals import literal
 from .validating import Exempt, match_constraints
 
 
-def spec(policy: str, guard: Guard, namespace_selector: Manifest, exemptions: Sequence[Exempt] = ()) -> Manifest:
+def spec(policy: str, guard: Guard, exemptions: Sequence[Exempt] = ()) -> Manifest:
     """Return the spec. A pod that has the label in its nodeSelector already, with any value, is left to the controls.
 
     Exempted namespaces aren't pinned. Should the operator be down when the exemption ends, the controls refuse their pods.
@@ -22,7 +22,7 @@ def spec(policy: str, guard: Guard, namespace_selector: Manifest, exemptions: Se
     exempt = (
         [{"name": "not-exempt", "expression": f"!(request.namespace in {literal(namespaces)})"}] if namespaces else []
     )
-    constraints = match_constraints(guard, namespace_selector)
+    constraints = match_constraints(guard)
     constraints["resourceRules"] = [
         {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"], "scope": "*"}
     ]

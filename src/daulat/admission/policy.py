@@ -123,22 +123,24 @@ def compile_policy(
 
     def build(revision: str) -> list[Manifest]:
         manifests: list[Manifest] = []
+
+        def add(kind: str, full_name: str, body: Manifest, binding: Manifest) -> None:
+            # The binding says where, so it comes first: without it the policy does nothing, and never anything elsewhere.
+            manifests.append(_manifest(f"{kind}Binding", full_name, name, revision, binding))
+            manifests.append(_manifest(kind, full_name, name, revision, body))
+
         for (guard, action), members in sorted(groups.items()):
             canary = _canary(name, revision) if guard == "pods" else ""
             full_name = validating_name(name, guard, action)
             conditions = [_not_for_another(name)] if guard == "pods" else []
-            body = validating.spec(library.guards()[guard], members, fixed, selector, exempt, canary, conditions)
-            manifests.append(_manifest("ValidatingAdmissionPolicy", full_name, name, revision, body))
-            binding = validating.binding_spec(full_name, action)
-            manifests.append(_manifest("ValidatingAdmissionPolicyBinding", full_name, name, revision, binding))
+            body = validating.spec(library.guards()[guard], members, fixed, exempt, canary, conditions)
+            add("ValidatingAdmissionPolicy", full_name, body, validating.binding_spec(full_name, action, selector))
         # A policy on trial changes nothing: pods are pinned where unpinned ones would be refused.
         if any(c.control.id == "USE-01" and c.action == "Enforce" for c in controls):
-            body = pin.spec(name, library.guards()["pods"], selector, exempt.get("USE-01", ()))
+            body = pin.spec(name, library.guards()["pods"], exempt.get("USE-01", ()))
             pin_name = f"{name}.pin.daulat.dev"
-            manifests.append(_manifest("MutatingAdmissionPolicy", pin_name, name, revision, body))
-            manifests.append(
-                _manifest("MutatingAdmissionPolicyBinding", pin_name, name, revision, {"policyName": pin_name})
-            )
+            binding = {"policyName": pin_name, "matchResources": validating.where(selector)}
+            add("MutatingAdmissionPolicy", pin_name, body, binding)
         return manifests
 
     revision = digest(build(""))

@@ -39,8 +39,8 @@ def compile_ungoverned(
         ]
     }
     found = [
-        manifest("ValidatingAdmissionPolicy", UNGOVERNED, validating.spec(guard, controls, {}, where)),
-        manifest("ValidatingAdmissionPolicyBinding", UNGOVERNED, validating.binding_spec(UNGOVERNED, "Enforce")),
+        manifest("ValidatingAdmissionPolicyBinding", UNGOVERNED, validating.binding_spec(UNGOVERNED, "Enforce", where)),
+        manifest("ValidatingAdmissionPolicy", UNGOVERNED, validating.spec(guard, controls, {})),
     ]
     for one in found:
         one["metadata"]["labels"][MANAGED_BY] = "daulat"

@@ -33,11 +33,15 @@ class Exempt:
         )
 
 
-def match_constraints(guard: Guard, namespace_selector: Manifest) -> Manifest:
-    """Return matchConstraints, with every default written out so that applying it twice changes nothing."""
+def match_constraints(guard: Guard) -> Manifest:
+    """Return matchConstraints, with every default written out so that applying it twice changes nothing.
+
+    Namespaces are the binding's to select. The API server parses a selector for each request, before it looks at the resource. Here
+    each guard of each policy would cost every request something; a binding is read only where its policy's resources match.
+    """
     return {
         "matchPolicy": "Equivalent",
-        "namespaceSelector": namespace_selector,
+        "namespaceSelector": {},
         "objectSelector": {},
         "resourceRules": [
             {
@@ -56,7 +60,6 @@ def spec(
     guard: Guard,
     controls: Sequence[Control],
     constants: Mapping[str, Constant],
-    namespace_selector: Manifest,
     exemptions: Mapping[str, Sequence[Exempt]] | None = None,
     extra_violations: str = "",
     extra_conditions: Sequence[Manifest] = (),
@@ -82,7 +85,7 @@ def spec(
     fixed = [{"name": name, "expression": literal(value)} for name, value in sorted(constants.items())]
     return {
         "failurePolicy": "Fail",
-        "matchConstraints": match_constraints(guard, namespace_selector),
+        "matchConstraints": match_constraints(guard),
         # An empty list is left out by the API server, and what is applied must read back the same.
         **({"matchConditions": conditions} if conditions else {}),
         "variables": _used([*fixed, *shared, *own, *tail], roots=("violations", "text")),
@@ -100,10 +103,21 @@ def spec(
     }
 
 
-def binding_spec(policy: str, action: str) -> Manifest:
+def binding_spec(policy: str, action: str, namespace_selector: Manifest) -> Manifest:
     """Return the spec of the binding that puts the policy in force. Enforce refuses, Warn warns, Audit writes it down."""
     actions = {"Enforce": ["Deny"], "Warn": ["Warn", "Audit"], "Audit": ["Audit"]}[action]
-    return {"policyName": policy, "validationActions": actions}
+    return {"policyName": policy, "matchResources": where(namespace_selector), "validationActions": actions}
+
+
+def where(namespace_selector: Manifest) -> Manifest:
+    """Return a binding's matchResources: the namespaces in which the policy holds, of all that its own constraints match."""
+    return {"matchPolicy": "Equivalent", "namespaceSelector": namespace_selector, "objectSelector": {}}
+
+
+def selected_namespaces(binding: Manifest) -> Manifest:
+    """Return the namespace selector of a compiled binding. Raises KeyError or TypeError where it has none."""
+    found: Manifest = binding["spec"]["matchResources"]["namespaceSelector"]
+    return found
 
 
 def _control_variable(control: Control, exemptions: Iterable[Exempt]) -> dict[str, str]:

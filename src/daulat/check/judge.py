@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.admission.policy import CompiledPolicy
+from daulat.admission.validating import selected_namespaces
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector
@@ -233,9 +234,8 @@ def _policy(compiled: CompiledPolicy) -> _Policy:
 def _selector(manifests: Sequence[Manifest]) -> LabelSelector:
     """Return which namespaces the policy governs. Guards of what is in no namespace select all."""
     for manifest in manifests:
-        selector = manifest["spec"].get("matchConstraints", {}).get("namespaceSelector")
-        if selector:
-            return LabelSelector.model_validate(selector)
+        if manifest["kind"].endswith("Binding"):
+            return LabelSelector.model_validate(selected_namespaces(manifest))
     return LabelSelector()
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from daulat.admission.policy import digest
+from daulat.admission.validating import selected_namespaces
+from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector
 from daulat.api.names import MODEL_LABEL, POLICY_LABEL, REVISION_ANNOTATION, SOURCE_ANNOTATION
 
@@ -36,7 +38,7 @@ class Child:
     content: str = ""
     """The digest of the spec of an admission policy or a binding, to see drift by."""
     selector: LabelSelector | None = None
-    """The namespaces that it governs, where it is a policy's guard of pods."""
+    """The namespaces in which it holds, where it is the binding of a policy's guard of pods."""
 
 
 def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
@@ -67,15 +69,15 @@ def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
         message=" ".join(stuck),
         source=str(annotations.get(SOURCE_ANNOTATION) or ""),
         content=digest(raw.get("spec")) if "Admission" in kind else "",
-        selector=_pods_selector(kind, raw, str(labels.get(POLICY_LABEL) or "")),
+        selector=_pods_selector(kind, dict(raw), str(labels.get(POLICY_LABEL) or "")),
     )
 
 
-def _pods_selector(kind: str, raw: Mapping[str, Any], policy: str) -> LabelSelector | None:
+def _pods_selector(kind: str, raw: Manifest, policy: str) -> LabelSelector | None:
     name = str((raw.get("metadata") or {}).get("name"))
-    if kind != "ValidatingAdmissionPolicy" or not policy or not name.startswith(f"{policy}.pods."):
+    if kind != "ValidatingAdmissionPolicyBinding" or not policy or not name.startswith(f"{policy}.pods."):
         return None
     try:
-        return LabelSelector.model_validate(raw["spec"]["matchConstraints"]["namespaceSelector"])
+        return LabelSelector.model_validate(selected_namespaces(raw))
     except (KeyError, TypeError, ValidationError):
         return None

@@ -32,12 +32,12 @@ def reconcile_ungoverned(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
 def selectors_in_force(snapshot: Snapshot) -> Iterator[LabelSelector]:
     """Return by which labels namespaces are governed now: as compiled, not as wished for.
 
-    A new policy opens its namespaces once its guard of pods is there. One that can't be read any more still governs by what it was
-    compiled to before. One that is gone closes its namespaces before its guards are swept.
+    A new policy opens its namespaces once its guard of pods is there and bound. One that can't be read any more still governs by
+    what it was compiled to before. One that is gone closes its namespaces before its guards are swept.
     """
-    bindings = {c.ref.name for c in snapshot.children.values() if c.ref.kind == "ValidatingAdmissionPolicyBinding"}
+    guards = {c.ref.name for c in snapshot.children.values() if c.ref.kind == "ValidatingAdmissionPolicy"}
     for child in snapshot.children.values():
-        if child.selector is not None and child.ref.name in bindings and _stays(child, snapshot):
+        if child.selector is not None and child.ref.name in guards and _stays(child, snapshot):
             yield child.selector
     for policy in snapshot.known_policies.values():
         if _is_static(policy) and _is_proved(policy, snapshot):

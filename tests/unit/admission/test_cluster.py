@@ -16,8 +16,8 @@ TAGGED = Installation("sovereign", "keeper", "registry.example.my/daulat:1.0", (
 BY_DIGEST = Installation("sovereign", "keeper", f"registry.example.my/daulat@{DIGEST}")
 
 
-def guard(name: str, installation: Installation = TAGGED) -> dict[str, Any]:
-    found = compile_cluster_guards(installation)
+def guard(name: str, installation: Installation = TAGGED, kind: str = "ValidatingAdmissionPolicy") -> dict[str, Any]:
+    found = [m for m in compile_cluster_guards(installation) if m["kind"] == kind]
     return next(m for m in found if m["metadata"]["name"] == cluster_name(name))
 
 
@@ -38,7 +38,8 @@ def test_the_same_installation_compiles_to_the_same_bytes() -> None:
 def test_only_the_operators_own_guards_are_kept_to_its_namespace() -> None:
     for one in library.guards().values():
         if one.scope == "cluster":
-            where = guard(one.guard)["spec"]["matchConstraints"]["namespaceSelector"]
+            binding = guard(one.guard, kind="ValidatingAdmissionPolicyBinding")
+            where = binding["spec"]["matchResources"]["namespaceSelector"]
             own = {"matchLabels": {"kubernetes.io/metadata.name": "sovereign"}}
             assert where == (own if one.operator_namespace else {})
 

@@ -118,9 +118,7 @@ def test_only_declared_variables_are_referred_to_and_declared_before_use(changes
 
 def test_kube_system_is_never_governed() -> None:
     selectors = [
-        m["spec"]["matchConstraints"]["namespaceSelector"]
-        for m in compiled().manifests
-        if "matchConstraints" in m["spec"]
+        m["spec"]["matchResources"]["namespaceSelector"] for m in compiled().manifests if m["kind"].endswith("Binding")
     ]
     assert selectors
     never = {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system"]}
@@ -132,7 +130,7 @@ def test_the_users_expressions_are_kept_beside_the_exclusion() -> None:
     result = compile_policy(
         "p", spec(namespaceSelector={"matchExpressions": [own]}), accelerators.shipped(), (), ("kube-system", "own")
     )
-    selector = result.manifests[0]["spec"]["matchConstraints"]["namespaceSelector"]
+    selector = result.manifests[0]["spec"]["matchResources"]["namespaceSelector"]
     assert selector["matchExpressions"][0] == own
     assert selector["matchExpressions"][-1]["values"] == ["kube-system", "own"]
 
@@ -169,6 +167,16 @@ def test_a_policy_that_only_warns_refuses_nothing(action: str) -> None:
     result = compiled(action=action)
     assert not result.enforces
     assert result.refusing == ()
+
+
+def test_a_policy_comes_right_after_the_binding_that_says_where_it_holds() -> None:
+    result = compiled(controls={"USE-04": "Warn"}).manifests
+    for binding, policy in zip(result[::2], result[1::2], strict=True):
+        assert (binding["kind"], binding["spec"]["policyName"]) == (
+            f"{policy['kind']}Binding",
+            policy["metadata"]["name"],
+        )
+        assert "namespaceSelector" in binding["spec"]["matchResources"]
 
 
 def test_every_policy_has_its_binding() -> None:

@@ -82,7 +82,8 @@ def test_it_is_what_the_operator_applies(tmp_path: Path) -> None:
     # Which profiles are known beside the approved ones is a matter of the cluster: names of devices to refuse.
     assert [m["metadata"]["name"] for m in printed] == [m["metadata"]["name"] for m in applied]
     assert [m["metadata"]["labels"] for m in printed] == [m["metadata"]["labels"] for m in applied]
-    assert [m["spec"].get("matchConstraints") for m in printed] == [m["spec"].get("matchConstraints") for m in applied]
+    for key in ("matchConstraints", "matchResources"):
+        assert [m["spec"].get(key) for m in printed] == [m["spec"].get(key) for m in applied]
 
 
 def test_an_exemption_is_left_out_from_when_it_is_over(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.admission.ungoverned import compile_ungoverned
+from daulat.admission.validating import selected_namespaces
 from daulat.api.meta import LabelSelector
 from daulat.catalog import accelerators
 from daulat.doctor.cluster import Cluster, Probe
@@ -135,9 +136,7 @@ def _desired(lists: Lists) -> list[Raw]:
     read = cluster(lists)
     manifests = [m for compiled in read.compiled.values() for m in compiled.manifests]
     assert manifests
-    selectors = [
-        m["spec"]["matchConstraints"]["namespaceSelector"] for m in manifests if "matchConstraints" in m["spec"]
-    ]
+    selectors = [selected_namespaces(m) for m in manifests if m["kind"].endswith("Binding")]
     governed = [LabelSelector.model_validate(s) for s in selectors]
     return [*manifests, *compile_ungoverned(governed, ("kube-system", "daulat-system"))]
 

@@ -16,15 +16,15 @@ from tests.unit.world import World, child, policy
 
 POLICY = Ref("SovereigntyPolicy", "", "confidential")
 SELECTOR = {"matchLabels": {"daulat.dev/data-class": "confidential"}}
-GUARD = {"spec": {"matchConstraints": {"namespaceSelector": SELECTOR}}}
+BINDING = {"spec": {"matchResources": {"namespaceSelector": SELECTOR}}}
 KIND = "ValidatingAdmissionPolicy"
 
 
 def guard(name: str = "confidential.pods.daulat.dev", **more: Any) -> list[dict[str, Any]]:
     """Return the guard of pods that the policy was compiled to, with its binding."""
     return [
-        child(KIND, name, policy="confidential", **{**GUARD, **more}),
-        child(f"{KIND}Binding", name, policy="confidential", spec={"policyName": name}),
+        child(KIND, name, policy="confidential"),
+        child(f"{KIND}Binding", name, policy="confidential", **{**BINDING, **more}),
     ]
 
 

@@ -14,6 +14,8 @@ ResourceName = Annotated[
 ]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
 EngineName = Literal["vllm"]
+Precision = Literal["FP32", "BF16", "FP16", "FP8", "INT8", "INT4", "MXFP4"]
+"""In what form weights are kept. INT8 stands for W8A8, INT4 for four-bit weights with 16-bit scales (AWQ, GPTQ, W4A8)."""
 
 
 class Vendor(Spec):
@@ -106,6 +108,12 @@ class AcceleratorProfileSpec(Spec):
         default=None, json_schema_extra={"x-kubernetes-validations": [SELECTOR_VALUES]}
     )
     """Labels that the vendor's components put on nodes with this accelerator: told apart by them, never trusted alone."""
+    devices_per_node: int | None = Field(default=None, ge=1, le=1024)
+    """Devices in one node that reach each other without the network: as many as one replica can have on a node."""
+    precisions: tuple[Precision, ...] = Field(
+        default=(), max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}
+    )
+    """Forms of weights that engines can serve on it, if only by turning them into another in the device."""
     devices_per_package: int = Field(default=1, ge=1, le=64)
     """Devices in one physical package: 2 for an Ascend 910C, whose two dies are two devices."""
     device_access: DeviceAccess = DeviceAccess()

@@ -17,6 +17,7 @@ COMMANDS = {
     "doctor": LazyCommand("daulat.cli.doctor", "doctor", "Find what weakens enforcement in a cluster."),
     "explain": LazyCommand("daulat.cli.explain", "explain", "Explain a control, a policy or an object."),
     "operator": LazyCommand("daulat.cli.run_operator", "operator", "Run the operator."),
+    "sizing": LazyCommand("daulat.cli.sizing", "sizing", "Say how many devices a model needs, and why."),
 }
 
 

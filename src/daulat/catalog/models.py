@@ -1,0 +1,163 @@
+"""Reads the shipped facts about open models: who made them, under which licence, and what their shape asks of a device."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from daulat.api.accelerator import Precision
+from daulat.api.meta import CountryCode
+from daulat.api.packaged import load
+
+Grade = Literal["primary text", "computed", "secondary source", "not verified"]
+"""Primary text: read in the developer's own files. Computed: from such files, by the rule in the source. Secondary source: read
+in what others say. Not verified: general knowledge, which nobody has looked up yet."""
+_BYTES_KEPT = 2
+"""Engines keep keys and values in 16 bits unless they are told otherwise."""
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Source(_Data):
+    """Where facts come from."""
+
+    facts: tuple[str, ...] = Field(min_length=1)
+    """Fields of the entry that it is about."""
+    text: str = Field(min_length=1, alias="from")
+    """What was read."""
+    read: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
+    """The day on which it was read."""
+    grade: Grade
+    """How sure we are."""
+
+
+class License(_Data):
+    """Under which licence the weights are published."""
+
+    spdx: str = Field(pattern=r"^[-A-Za-z0-9.+]+$")
+    """The SPDX identifier, or LicenseRef- and a name where SPDX has none."""
+    limits: str = ""
+    """What it says about countries, users or size of the licensee. Data, not legal advice."""
+
+
+class Attention(_Data):
+    """How a layer attends, and so what it keeps of each token."""
+
+    heads: int = Field(ge=1)
+    """Query heads: what tensor parallelism divides."""
+    key_value_heads: int | None = Field(default=None, ge=1, alias="keyValueHeads")
+    """Heads whose keys and values are kept: all of them in multi-head attention, fewer in grouped-query attention."""
+    head_width: int | None = Field(default=None, ge=1, alias="headWidth")
+    """Numbers in one head's key, and as many in its value."""
+    latent_width: int | None = Field(default=None, ge=1, alias="latentWidth")
+    """Numbers kept instead of all keys and values in multi-head latent attention: the compressed pair and the positional part."""
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Attention:
+        grouped = self.key_value_heads is not None and self.head_width is not None
+        if grouped == (self.latent_width is not None):
+            raise ValueError("give keyValueHeads and headWidth, or latentWidth")
+        return self
+
+    @property
+    def form(self) -> str:
+        """MHA, GQA, MQA or MLA."""
+        if self.latent_width is not None:
+            return "MLA"
+        return {self.heads: "MHA", 1: "MQA"}.get(self.key_value_heads or 0, "GQA")
+
+    @property
+    def bytes_for_token(self) -> int:
+        """What one layer keeps of one token, in bytes."""
+        if self.latent_width is not None:
+            return self.latent_width * _BYTES_KEPT
+        return 2 * (self.key_value_heads or 0) * (self.head_width or 0) * _BYTES_KEPT
+
+
+class Layers(_Data):
+    """How many layers there are, by what they keep."""
+
+    total: int = Field(ge=1)
+    windowed: int = Field(default=0, ge=0)
+    """Layers that keep the last tokens only."""
+    window: int = Field(default=0, ge=0)
+    """How many tokens those keep."""
+    stateful: int = Field(default=0, ge=0)
+    """Layers with a state of fixed size instead of keys and values, as in linear attention."""
+
+    @model_validator(mode="after")
+    def _add_up(self) -> Layers:
+        if self.windowed + self.stateful > self.total:
+            raise ValueError("more layers are windowed or stateful than there are")
+        if (self.windowed > 0) != (self.window > 0):
+            raise ValueError("windowed layers have a window, and others don't")
+        return self
+
+    def tokens_kept(self, context: int) -> int:
+        """Return of how many tokens all layers together keep something, for one sequence of so many tokens."""
+        full = self.total - self.windowed - self.stateful
+        return full * context + self.windowed * min(self.window, context)
+
+
+class ModelFacts(_Data):
+    """One open model."""
+
+    name: str = Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=128)
+    """The name by which Daulat knows it."""
+    repository: str
+    """Where the developer publishes it, as ORGANISATION/NAME."""
+    developer: str
+    """Who made it."""
+    origin_country: CountryCode = Field(alias="originCountry")
+    """The developer's country."""
+    license: License
+    """Under which licence."""
+    parameters: int = Field(ge=1)
+    """How many parameters it has, over all experts."""
+    expert_parameters: int = Field(default=0, ge=0, alias="expertParameters")
+    """How many of them are in routed experts, which some precisions are for alone."""
+    layers: Layers
+    """Its layers."""
+    attention: Attention
+    """How they attend."""
+    context: int = Field(ge=1)
+    """The longest sequence that it was made for, in tokens."""
+    precisions: tuple[Precision, ...] = Field(min_length=1)
+    """The precisions in which the developer publishes weights, the usual one first."""
+    sources: tuple[Source, ...] = Field(min_length=1)
+    """Where all this comes from."""
+
+    @model_validator(mode="after")
+    def _sourced(self) -> ModelFacts:
+        told = {fact for source in self.sources for fact in source.facts}
+        given = {f.alias or name for name, f in type(self).model_fields.items() if name in self.model_fields_set}
+        missing = given - told - {"name", "sources"}
+        unknown = told - {f.alias or name for name, f in type(self).model_fields.items()}
+        if missing or unknown:
+            raise ValueError(f"sources: none for {sorted(missing)}, and {sorted(unknown)} are no facts")
+        if self.expert_parameters >= self.parameters:
+            raise ValueError("expertParameters: there are no others")
+        return self
+
+
+@cache
+def models() -> dict[str, ModelFacts]:
+    """Return every model that is known, by name."""
+    folder = resources.files(__package__) / "models"
+    files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
+    found = [ModelFacts.model_validate(item) for f in files for item in load(f.read_text(encoding="utf-8"))["models"]]
+    by_name = {model.name: model for model in found}
+    if len(by_name) != len(found):
+        raise ValueError("two models have one name")
+    return by_name
+
+
+def named(name: str) -> ModelFacts | None:
+    """Return the model of that name, or the one that its developer publishes under it."""
+    found = models()
+    return found.get(name) or next((m for m in found.values() if m.repository.lower() == name.lower()), None)

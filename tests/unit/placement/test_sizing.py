@@ -1,0 +1,231 @@
+"""Sizing agrees with what others publish of the same cases, never promises what doesn't fit, and always says why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.catalog import accelerators
+from daulat.catalog.models import ModelFacts, models
+from daulat.placement.sizing import ENGINES_SHARE, GIB, Ask, NoFit, Sizing, size, weights_bytes
+
+SOURCE = {"facts": ["x"], "from": "the test", "read": "2026-11-24", "grade": "computed"}
+FACTS = [
+    *("repository", "developer", "originCountry", "license", "parameters", "layers", "attention", "context"),
+    "precisions",
+]
+
+
+def model(
+    parameters: float, layers: int, heads: int, kept: Mapping[str, int] = MappingProxyType({}), **changes: Any
+) -> ModelFacts:
+    raw = {
+        "name": "m",
+        "repository": "o/m",
+        "developer": "o",
+        "originCountry": "MY",
+        "license": {"spdx": "MIT"},
+        "parameters": int(parameters * 1e9),
+        "layers": {"total": layers, **kept},
+        "attention": {"heads": heads, "keyValueHeads": 8, "headWidth": 128},
+        "context": 131072,
+        "precisions": ["BF16"],
+        "sources": [{**SOURCE, "facts": FACTS}],
+    }
+    return ModelFacts.model_validate({**raw, **changes})
+
+
+def profile(memory: int, per_node: int = 8, **changes: Any) -> AcceleratorProfileSpec:
+    raw = {
+        "vendor": {"name": "v", "country": "MY"},
+        "family": "f",
+        "model": "m",
+        "resources": [{"name": "example.my/gpu", "sharing": "Whole", "memoryGiB": memory}],
+        "devicesPerNode": per_node,
+        "precisions": ["BF16", "FP16", "FP8", "INT8"],
+    }
+    return AcceleratorProfileSpec.model_validate({**raw, **changes})
+
+
+def sized(facts: ModelFacts, of: AcceleratorProfileSpec, context: int = 32768, **more: Any) -> Sizing:
+    return size(Ask(facts, "p", of, context=context, **more))
+
+
+QWEN_7B = model(7.616, 28, 28, attention={"heads": 28, "keyValueHeads": 4, "headWidth": 128})
+QWEN_72B = model(72.706, 80, 64)
+LLAMA_70B = model(70.554, 80, 64)
+R1 = models()["deepseek-r1"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "precision", "weights", "token", "devices"),
+    [
+        # KAITO's and GPUStack's rules on the same cases, rounded up to what divides the heads and to whole nodes of 8.
+        (QWEN_7B, "BF16", 14.2, 56.0, {64: 1, 80: 1, 141: 1}),
+        (QWEN_72B, "BF16", 135.4, 320.0, {64: 4, 80: 4, 141: 2}),
+        (LLAMA_70B, "BF16", 131.4, 320.0, {64: 4, 80: 4, 141: 2}),
+        (R1, "FP8", 624.9, 68.6, {64: 16, 80: 16, 141: 8}),
+        (R1, "BF16", 1249.8, 68.6, {64: 32, 80: 24, 141: 16}),
+    ],
+    ids=["qwen2.5-7b", "qwen2.5-72b", "llama-3.3-70b", "deepseek-r1 in 8 bits", "deepseek-r1 in 16 bits"],
+)
+def test_known_cases_come_out_as_published(
+    facts: ModelFacts, precision: Any, weights: float, token: float, devices: dict[int, int]
+) -> None:
+    assert weights_bytes(facts, precision) / GIB == pytest.approx(weights, abs=0.1)
+    assert facts.attention.bytes_for_token * facts.layers.total / 1024 == pytest.approx(token, abs=0.05)
+    assert {m: sized(facts, profile(m), precision=precision).devices for m in devices} == devices
+
+
+def test_a_latent_pair_is_kept_by_every_device_and_has_its_full_width() -> None:
+    """Two published estimators get this wrong: one divides it by the devices, one counts 256 numbers instead of 576."""
+    assert R1.attention.bytes_for_token == 576 * 2
+    few = sized(R1, profile(141), precision="FP8")
+    many = sized(R1, profile(180, 16), precision="FP8", devices=16)
+    assert few.pipeline_parallel == many.pipeline_parallel == 1
+    kept = R1.attention.bytes_for_token * R1.layers.total * 32768 / GIB
+    for one in (few, many):
+        without = one.needed_gib - 2.3 - one.weights_gib * 1.07 / one.tensor_parallel
+        assert without == pytest.approx(kept, abs=0.1)
+
+
+def test_grouped_heads_are_divided_as_far_as_there_are_any() -> None:
+    wide = model(70, 80, 64, attention={"heads": 64, "keyValueHeads": 2, "headWidth": 128}, context=1 << 20)
+    one = sized(wide, profile(141), context=1 << 20, devices=8)
+    cache = 2 * 2 * 128 * 2 * 80 * (1 << 20) / GIB
+    assert one.needed_gib == pytest.approx(one.weights_gib * 1.07 / 8 + 2.3 + cache / 2, abs=0.1)
+
+
+def test_windowed_and_stateful_layers_keep_less() -> None:
+    full = model(20, 24, 64).layers
+    windowed = model(20, 24, 64, kept={"windowed": 12, "window": 128}).layers
+    stateful = model(20, 24, 64, kept={"stateful": 18}).layers
+    assert full.tokens_kept(1000) == 24000
+    assert windowed.tokens_kept(1000) == 12 * 1000 + 12 * 128
+    assert windowed.tokens_kept(100) == 2400
+    assert stateful.tokens_kept(1000) == 6000
+
+
+def test_four_bits_for_experts_alone_leave_the_rest_in_sixteen() -> None:
+    gpt = models()["gpt-oss-120b"]
+    # OpenAI's checkpoint has 60.8 GiB.
+    assert weights_bytes(gpt, "MXFP4") / GIB == pytest.approx(60.8, abs=0.5)
+    assert size(Ask(gpt, "nvidia-h100", accelerators.shipped()["nvidia-h100"])).devices == 1
+
+
+def test_ascend_910b_has_no_fp8_so_the_weights_double() -> None:
+    one = size(Ask(R1, "huawei-ascend-910b", accelerators.shipped()["huawei-ascend-910b"], context=32768))
+    assert (one.precision, one.weights_gib, one.devices, one.nodes) == ("BF16", 1249.8, 32, 4)
+    assert "doesn't compute in FP8" in one.lines[0].why
+    int8 = size(Ask(R1, "huawei-ascend-910b", accelerators.shipped()["huawei-ascend-910b"], "INT8", 32768))
+    assert (int8.devices, int8.nodes) == (16, 2)
+
+
+def test_packages_are_taken_whole() -> None:
+    small = models()["qwen3-8b"]
+    assert size(Ask(small, "c", accelerators.shipped()["huawei-ascend-910c"], context=4096)).devices == 2
+    with pytest.raises(NoFit, match="which 3 devices of c can't divide: a node has 16, in steps of 2"):
+        size(Ask(small, "c", accelerators.shipped()["huawei-ascend-910c"], context=4096, devices=3))
+
+
+def test_heads_are_divided_evenly() -> None:
+    odd = model(20, 40, 28, attention={"heads": 28, "keyValueHeads": 4, "headWidth": 128})
+    assert sized(odd, profile(64), devices=4).tensor_parallel == 4
+    with pytest.raises(NoFit, match="28 attention heads"):
+        sized(odd, profile(64), devices=5)
+    # Stages may follow each other within a node.
+    eight = sized(odd, profile(64), devices=8)
+    assert (eight.tensor_parallel, eight.pipeline_parallel, eight.nodes) == (4, 2, 1)
+
+
+def test_parts_of_devices_share_no_model() -> None:
+    part = profile(40, 1, resources=[{"name": "example.my/part", "sharing": "Partition", "memoryGiB": 40}])
+    assert sized(QWEN_7B, part).devices == 1
+    with pytest.raises(NoFit, match="on each of 1 devices"):
+        sized(QWEN_72B, part)
+
+
+@pytest.mark.parametrize(
+    ("changes", "ask", "told"),
+    [
+        ({"devicesPerNode": None}, {}, "doesn't say how many devices a node has: devicesPerNode"),
+        ({"precisions": []}, {}, "doesn't say in which precisions it computes: precisions"),
+        (
+            {"resources": [{"name": "example.my/gpu", "sharing": "Whole"}]},
+            {},
+            r"doesn't say how much memory a device has: resources\[0\].memoryGiB",
+        ),
+        ({}, {"precision": "INT4"}, "p doesn't compute in INT4; it has BF16, FP16, FP8, INT8. m is published in BF16"),
+        (
+            {"precisions": ["INT8"]},
+            {},
+            "m is published in BF16; p computes in INT8, and nothing turns the one into the other",
+        ),
+        ({}, {"context": 200_000}, "a context of 200000 tokens was asked for; m was made for 131072"),
+    ],
+)
+def test_what_cant_be_sized_says_what_is_missing(changes: dict[str, Any], ask: dict[str, Any], told: str) -> None:
+    raw = {k: v for k, v in changes.items() if v is not None}
+    spec = profile(64, **raw)
+    if "devicesPerNode" in changes:
+        spec = spec.model_copy(update={"devices_per_node": None})
+    with pytest.raises(NoFit, match=told):
+        sized(QWEN_72B, spec, **ask)
+
+
+def test_what_is_too_large_says_by_how_much() -> None:
+    with pytest.raises(NoFit) as refused:
+        sized(model(5000, 100, 64), profile(32))
+    assert str(refused.value) == (
+        "m needs 89.6 GiB on each of 128 devices of p (9313.2 GiB of weights in BF16, 1 x 32768 tokens); "
+        "the engine has 28.8 GiB of 32 GiB there"
+    )
+
+
+@given(
+    parameters=st.floats(0.1, 2000),
+    layers=st.integers(1, 200),
+    heads=st.sampled_from([1, 7, 8, 12, 28, 40, 64, 96, 128]),
+    kept=st.sampled_from([1, 2, 4, 8]),
+    memory=st.integers(8, 288),
+    per_node=st.sampled_from([1, 4, 8, 16, 64]),
+    context=st.integers(1, 131072),
+    concurrency=st.integers(1, 64),
+    package=st.sampled_from([1, 2]),
+)
+def test_what_is_promised_fits_and_one_step_less_doesnt(
+    parameters: float,
+    layers: int,
+    heads: int,
+    kept: int,
+    memory: int,
+    per_node: int,
+    context: int,
+    concurrency: int,
+    package: int,
+) -> None:
+    facts = model(parameters, layers, heads, attention={"heads": heads, "keyValueHeads": kept, "headWidth": 128})
+    of = profile(memory, per_node, devicesPerPackage=package)
+    try:
+        one = sized(facts, of, context, concurrency=concurrency)
+    except NoFit:
+        return
+    assert one.needed_gib <= one.usable_gib + 0.1 <= memory * ENGINES_SHARE + 0.2
+    assert one.devices == one.tensor_parallel * one.pipeline_parallel
+    assert one.tensor_parallel <= per_node
+    assert one.tensor_parallel % package == 0
+    assert heads % one.tensor_parallel == 0
+    assert one.pipeline_parallel <= layers
+    assert one.nodes * per_node >= one.devices
+    assert one.cache_tokens >= context * concurrency * 0.99
+    # The whole model is somewhere: what all devices have isn't less than it takes.
+    assert one.usable_gib * one.devices >= one.weights_gib
+    for fewer in range(1, one.devices):
+        with pytest.raises(NoFit):
+            sized(facts, of, context, concurrency=concurrency, devices=fewer)

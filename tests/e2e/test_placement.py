@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
-from dev.deployment import poll
+from dev.deployment import ROOT, poll
 
 from .world import (
     IMAGE,
@@ -56,6 +57,40 @@ def test_a_model_lands_on_domestic_ascend_and_says_where_and_why_not_elsewhere(w
         assert sum(group["count"] for group in placement["rejected"]) + len(placement["nodes"]) <= 12
         assert status["url"] == f"http://m.{namespace}.svc/v1"
         assert "Chosen" in _events(world, "m", namespace)
+
+
+def _known(name: str, namespace: str, of: str, **engine: Any) -> dict[str, Any]:
+    """Return a model of the catalogue that leaves its devices to Daulat."""
+    manifest: dict[str, Any] = yaml.safe_load((ROOT / "examples" / "qwen3-32b.yaml").read_text())
+    manifest["metadata"] = {"name": name, "namespace": namespace}
+    manifest["spec"]["engine"].update(engine)
+    manifest["spec"]["model"]["name"] = of
+    if of != "qwen3-32b":
+        del manifest["spec"]["model"]["precision"]
+    return manifest
+
+
+def test_a_model_of_the_catalogue_gets_the_devices_that_it_needs(world: World) -> None:
+    with world.governed() as (_, namespace):
+        world.admin.apply([_known("m", namespace, "qwen3-32b")])
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
+        sizing = world.get("sovereignmodel", "m", namespace=namespace)["status"]["sizing"]
+        assert (sizing["devices"], sizing["precision"], sizing["concurrency"]) == (2, "BF16", 4)
+        assert sizing["account"][0] == "weights: 61.0 GiB; 32.8 billion parameters in BF16"
+        (pod,) = world.pods(namespace)
+        (engine,) = pod["spec"]["containers"]
+        assert engine["resources"]["limits"] == {"huawei.com/Ascend910": "2"}
+        assert {"--tensor-parallel-size=2", "--max-model-len=32768", "--max-num-seqs=4"} <= set(engine["args"])
+
+
+def test_a_model_that_fits_nowhere_is_told_with_the_numbers(world: World) -> None:
+    with world.governed() as (_, namespace):
+        world.admin.apply([_known("m", namespace, "deepseek-r1", concurrency=1)])
+        told = world.wait_condition("sovereignmodel", "m", "Placed", "False", namespace)
+        assert told["reason"] == "DoesNotFit"
+        assert "deepseek-r1 needs 32 devices of huawei-ascend-910b on 4 nodes (1249.8 GiB" in told["message"]
+        assert "deepseek-r1 needs 16 devices of nvidia-h20 on 2 nodes (624.9 GiB" in told["message"]
+        assert world.pods(namespace) == []
 
 
 def test_kubectl_scale_changes_the_number_of_replicas(world: World) -> None:

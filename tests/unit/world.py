@@ -86,7 +86,7 @@ def model(name: str = "deepseek", namespace: str = "treasury", status: Raw | Non
     """Return a SovereignModel, changed by merging."""
     body = {
         "model": {
-            "name": "deepseek-r1",
+            "name": "deepseek-r1-distill-qwen-32b",
             "uri": URI,
             "developer": "deepseek-ai",
             "originCountry": "CN",

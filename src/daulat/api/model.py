@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .accelerator import EngineName, EnvName
+from .accelerator import EngineName, EnvName, Precision
 from .frozen import FrozenDict
 from .meta import DEFAULTED, ConditionedStatus, CountryCode, ObjectName, Observed, Spec
 
@@ -18,7 +18,7 @@ class ModelSource(Spec):
     """Which model, from where, made by whom, under which licence."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9._/]*[A-Za-z0-9])?$", max_length=128)
-    """The name that clients ask for in the OpenAI API."""
+    """The name that clients ask for in the OpenAI API. One of the catalogue's (daulat sizing) lets Daulat work out the devices."""
     uri: str = Field(
         max_length=1024,
         pattern=r"^(oci://[a-zA-Z0-9][-a-zA-Z0-9._:/]*(@sha256:[a-f0-9]{64})?|pvc://[a-z0-9][-a-z0-9.]*(/([-A-Za-z0-9_][-A-Za-z0-9._]*)?)*)$",
@@ -30,6 +30,8 @@ class ModelSource(Spec):
     """The country of the developer."""
     license: str = Field(min_length=1, max_length=256, pattern=r"^[-A-Za-z0-9.+() ]+$")
     """The model's licence as an SPDX expression, such as MIT or Apache-2.0."""
+    precision: Precision | None = None
+    """The form of these weights, for sizing; left out, the first that the developer publishes and the accelerator can serve."""
 
 
 class Engine(Spec):
@@ -37,6 +39,10 @@ class Engine(Spec):
 
     name: EngineName = "vllm"
     """The inference engine."""
+    context: int | None = Field(default=None, ge=1, le=16777216, json_schema_extra={"format": "int32"})
+    """Tokens in the longest sequence; left out, as many as the model was made for."""
+    concurrency: int | None = Field(default=None, ge=1, le=65536, json_schema_extra={"format": "int32"})
+    """Sequences at the same time that the engine takes at most, and that devices are worked out for; left out, sized for one."""
     args: tuple[Argument, ...] = Field(default=(), max_length=64)
     """Arguments for the engine on every accelerator."""
 
@@ -46,8 +52,8 @@ class AcceleratorChoice(Spec):
 
     profile: ObjectName
     """The AcceleratorProfile."""
-    count: int = Field(ge=1, le=128)
-    """Devices for each replica, all of them on one node."""
+    count: int | None = Field(default=None, ge=1, le=128)
+    """Devices for each replica, all of them on one node; left out, as many as a model of the catalogue needs."""
     image: str | None = Field(default=None, max_length=512, pattern=r"^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$")
     """The engine's image on this accelerator; left out, the profile's."""
     args: tuple[Argument, ...] = Field(default=(), max_length=64)
@@ -95,6 +101,27 @@ class GoverningPolicy(Observed):
     """Its metadata.generation when the model was placed."""
 
 
+class SizingStatus(Observed):
+    """How many devices a replica has, and how that came about."""
+
+    devices: int
+    """Devices of each replica."""
+    tensor_parallel: int
+    """How many of them share each layer."""
+    pipeline_parallel: int
+    """How many stages of layers follow each other."""
+    precision: str | None = None
+    """The form of the weights."""
+    context: int | None = None
+    """Tokens in a sequence, for which it was worked out."""
+    concurrency: int | None = None
+    """Sequences at the same time, for which it was worked out."""
+    account: tuple[str, ...] = ()
+    """The account, line by line; empty where the model isn't in the catalogue."""
+    note: str | None = None
+    """What to know about a count that the model's author gave."""
+
+
 class Placement(Observed):
     """Where the model runs, and why not elsewhere."""
 
@@ -125,5 +152,7 @@ class SovereignModelStatus(ConditionedStatus):
     """Replicas that are ready."""
     selector: str | None = None
     """The label selector of the replicas, for autoscalers."""
+    sizing: SizingStatus | None = None
+    """How many devices each replica has, and why."""
     placement: Placement | None = None
     """Where the model runs, and why not elsewhere."""

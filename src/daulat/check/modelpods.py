@@ -10,6 +10,8 @@ from daulat.api.kinds import Manifest
 from daulat.facts.declared import Malformed, parse_declared
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
+from daulat.placement.devices import Devices, devices
+from daulat.placement.sizing import NoFit
 from daulat.workload.pod import template, unusable_settings
 
 from .yamltext import Path
@@ -53,16 +55,21 @@ def render(
         if profile.engine(model.spec.engine.name) is None:
             notes.append(f"{where}: it doesn't run {model.spec.engine.name}, so the model can't run on it")
             continue
-        for chosen in _options(model, n, profile):
+        try:
+            needed = devices(model.spec, choice, profile)
+        except NoFit as error:
+            notes.append(f"{where}: the model can't run on it: {error}")
+            continue
+        for chosen in _options(model, n, profile, needed):
             refused += unusable_settings(model, chosen)
             pods.append(ModelPod(("spec", "accelerators", n), _pod(model, chosen, policies)))
     return Rendered(tuple(pods), tuple(dict.fromkeys(refused)), tuple(notes))
 
 
-def _options(model: Model, index: int, profile: AcceleratorProfileSpec) -> Iterable[Chosen]:
+def _options(model: Model, index: int, profile: AcceleratorProfileSpec, needed: Devices) -> Iterable[Chosen]:
     choice = model.spec.accelerators[index]
     for resource in profile.resources:
-        yield Chosen("unplaced", choice, profile, resource.name, ())
+        yield Chosen("unplaced", choice, profile, resource.name, (), needed)
 
 
 def _pod(model: Model, chosen: Chosen, policies: Sequence[str]) -> Manifest:

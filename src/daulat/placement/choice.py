@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from daulat.api import reasons
@@ -13,7 +13,9 @@ from daulat.facts.ref import Ref, Unknown
 from daulat.facts.snapshot import Model, Policy, Snapshot
 
 from .capacity import Ledger
+from .devices import Devices, devices
 from .eligibility import carries_labels, ineligible
+from .sizing import NoFit
 from .standing import standing
 from .zoning import zone_of_record
 
@@ -29,6 +31,8 @@ class Chosen:
     profile: AcceleratorProfileSpec
     resource: str
     nodes: tuple[str, ...]
+    devices: Devices
+    """Those of each replica."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,15 @@ class Decision:
     rejected: tuple[Group, ...]
 
 
+@dataclass(frozen=True)
+class _Unusable:
+    """One accelerator of the model that no node can be taken for, and the nodes that have it."""
+
+    reason: str
+    why: str
+    nodes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class _Option:
     """One accelerator in one zone: the eligible nodes that have it, and those of them that take pods."""
@@ -58,6 +71,7 @@ class _Option:
     profile: AcceleratorProfileSpec
     resource: str
     nodes: tuple[Node, ...]
+    devices: Devices
 
     @property
     def open(self) -> list[Node]:
@@ -75,47 +89,60 @@ def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Deci
             eligible.append(node)
         else:
             refused[name] = why or "can't be read"
-    options, missing = _options(model, policies, eligible, snapshot)
+    options, unusable = _options(model, policies, eligible, snapshot)
     ledger = Ledger(snapshot, ref)
     option = _stay(model, options, ledger, snapshot) or _first_with_room(model, options, ledger)
     chosen = _chosen(model, option, ledger, snapshot) if option is not None else None
-    rejected = _groups(refused, eligible, options, (option, chosen), ledger, model.spec.replicas)
+    left_out = {name: u.why for u in reversed(unusable) for name in u.nodes}
+    rejected = _groups(refused, eligible, options, (option, chosen), ledger, model.spec.replicas, left_out)
     if chosen is not None:
         return Decision(chosen, reasons.CHOSEN, _told(model, chosen), rejected)
-    if not options and missing and len(missing) == len(model.spec.accelerators):
-        return Decision(None, reasons.UNKNOWN_PROFILE, "; ".join(missing), rejected)
+    told = [u.why for u in unusable]
+    if not options and len(unusable) == len(model.spec.accelerators):
+        unfit = any(u.reason == reasons.DOES_NOT_FIT for u in unusable)
+        return Decision(None, reasons.DOES_NOT_FIT if unfit else reasons.UNKNOWN_PROFILE, "; ".join(told), rejected)
     if not options:
         listed = ", ".join(a.profile for a in model.spec.accelerators)
-        message = f"no eligible node has {listed}: {'; '.join([*missing, _summary(rejected)])}"
+        message = f"no eligible node has {listed}: {'; '.join([*told, _summary(rejected)])}"
         return Decision(None, reasons.NO_ELIGIBLE_NODE, message, rejected)
-    message = f"no room for {model.spec.replicas} replicas: {'; '.join([*missing, _summary(rejected)])}"
+    message = f"no room for {model.spec.replicas} replicas: {'; '.join([*told, _summary(rejected)])}"
     return Decision(None, reasons.NO_ROOM, message, rejected)
 
 
 def _options(
     model: Model, policies: Sequence[Policy], eligible: Sequence[Node], snapshot: Snapshot
-) -> tuple[list[_Option], list[str]]:
+) -> tuple[list[_Option], list[_Unusable]]:
     options: list[_Option] = []
-    missing: list[str] = []
+    unusable: list[_Unusable] = []
     for choice in model.spec.accelerators:
         profile = snapshot.known_profiles.get(choice.profile)
         if profile is None:
-            missing.append(f"AcceleratorProfile {choice.profile} doesn't exist")
+            unusable.append(_Unusable(reasons.UNKNOWN_PROFILE, f"AcceleratorProfile {choice.profile} doesn't exist"))
             continue
         if profile.engine(model.spec.engine.name) is None:
-            missing.append(f"AcceleratorProfile {choice.profile} doesn't run {model.spec.engine.name}")
+            why = f"AcceleratorProfile {choice.profile} doesn't run {model.spec.engine.name}"
+            unusable.append(_Unusable(reasons.UNKNOWN_PROFILE, why))
             continue
         if not all(choice.profile in p.spec.accelerators.profiles for p in policies):
-            missing.append(f"AcceleratorProfile {choice.profile} isn't approved")
+            why = f"AcceleratorProfile {choice.profile} isn't approved"
+            unusable.append(_Unusable(reasons.UNKNOWN_PROFILE, why))
             continue
-        by_zone: dict[str, list[Node]] = {}
         resource = profile.resources[0].name
+        by_zone: dict[str, list[Node]] = {}
         for node in eligible:
             zone = zone_of_record(node, snapshot)
             if not isinstance(zone, Unknown) and resource in node.devices and carries_labels(node, profile):
                 by_zone.setdefault(zone.name, []).append(node)
-        options += [_Option(zone, choice, profile, resource, tuple(nodes)) for zone, nodes in sorted(by_zone.items())]
-    return options, missing
+        try:
+            needed = devices(model.spec, choice, profile)
+        except NoFit as error:
+            nodes = tuple(node.name for zone in by_zone.values() for node in zone)
+            unusable.append(_Unusable(reasons.DOES_NOT_FIT, str(error), nodes))
+            continue
+        options += [
+            _Option(zone, choice, profile, resource, tuple(nodes), needed) for zone, nodes in sorted(by_zone.items())
+        ]
+    return options, unusable
 
 
 def _stay(model: Model, options: Sequence[_Option], ledger: Ledger, snapshot: Snapshot) -> _Option | None:
@@ -127,7 +154,7 @@ def _stay(model: Model, options: Sequence[_Option], ledger: Ledger, snapshot: Sn
     )
     if current is None or _runs(model, snapshot):
         return current
-    room = ledger.slots(current.open, current.resource, current.choice.count) >= model.spec.replicas
+    room = ledger.slots(current.open, current.resource, current.devices.count) >= model.spec.replicas
     return current if room else None
 
 
@@ -137,7 +164,7 @@ def _runs(model: Model, snapshot: Snapshot) -> bool:
 
 def _first_with_room(model: Model, options: Sequence[_Option], ledger: Ledger) -> _Option | None:
     for option in options:
-        if ledger.slots(option.open, option.resource, option.choice.count) >= model.spec.replicas:
+        if ledger.slots(option.open, option.resource, option.devices.count) >= model.spec.replicas:
             return option
     return None
 
@@ -145,11 +172,11 @@ def _first_with_room(model: Model, options: Sequence[_Option], ledger: Ledger) -
 def _chosen(model: Model, option: _Option, ledger: Ledger, snapshot: Snapshot) -> Chosen:
     bound = [pod.node for pod in snapshot.pods_by_model.get((model.namespace, model.name), ()) if pod.node]
     runs = set(bound)
-    roomy = [n.name for n in option.open if ledger.free(n, option.resource) >= option.choice.count]
+    roomy = [n.name for n in option.open if ledger.free(n, option.resource) >= option.devices.count]
     standing_on = runs & {n.name for n in option.nodes}
     # Replicas that aren't on a node yet may still come to any with room.
     nodes = sorted(standing_on if len(bound) >= max(model.spec.replicas, 1) and standing_on else standing_on | {*roomy})
-    return Chosen(option.zone, option.choice, option.profile, option.resource, tuple(nodes))
+    return Chosen(option.zone, option.choice, option.profile, option.resource, tuple(nodes), option.devices)
 
 
 def _groups(
@@ -159,6 +186,7 @@ def _groups(
     choice: tuple[_Option | None, Chosen | None],
     ledger: Ledger,
     replicas: int,
+    left_out: Mapping[str, str],
 ) -> tuple[Group, ...]:
     """Account for every node: why it isn't eligible, has nothing that the model lists, or wasn't taken."""
     by_reason: dict[str, list[str]] = {}
@@ -176,11 +204,11 @@ def _groups(
             continue
         own = first.get(node.name)
         if own is None:
-            why = "has no accelerator that the model lists"
+            why = left_out.get(node.name, "has no accelerator that the model lists")
         elif not node.takes_pods:
             why = "isn't ready, is cordoned or is tainted"
-        elif own is taken_option and ledger.free(node, own.resource) < own.choice.count:
-            why = f"has fewer than {own.choice.count} free {own.resource}"
+        elif own is taken_option and ledger.free(node, own.resource) < own.devices.count:
+            why = f"has fewer than {own.devices.count} free {own.resource}"
         else:
             why = why_not[id(own)]
         by_reason.setdefault(why, []).append(node.name)
@@ -193,13 +221,13 @@ def _why_not(option: _Option, options: Sequence[_Option], chosen: _Option | None
         return "has room too, but the model runs on other nodes of its zone"
     if chosen is not None and options.index(option) > options.index(chosen):
         return f"{option.choice.profile} in zone {option.zone} comes later in the model's order"
-    room = ledger.slots(option.open, option.resource, option.choice.count)
+    room = ledger.slots(option.open, option.resource, option.devices.count)
     return f"{option.choice.profile} in zone {option.zone} has room for {room} of {replicas} replicas"
 
 
 def _told(model: Model, chosen: Chosen) -> str:
     return (
-        f"{model.spec.replicas} replicas with {chosen.choice.count} x {chosen.resource} each on "
+        f"{model.spec.replicas} replicas with {chosen.devices.count} x {chosen.resource} each on "
         f"{chosen.choice.profile} in zone {chosen.zone}"
     )
 

@@ -15,6 +15,8 @@ class Standing:
     accelerator: str
     resource: str
     nodes: tuple[str, ...]
+    devices: int
+    """Of each replica; 0 where an earlier release didn't write it down."""
 
 
 def standing(model: Model) -> Standing | None:
@@ -23,6 +25,11 @@ def standing(model: Model) -> Standing | None:
     zone, accelerator = placement.get("zone"), placement.get("accelerator")
     if not zone or not accelerator:
         return None
+    sizing = model.status.get("sizing") or {}
     return Standing(
-        str(zone), str(accelerator), str(placement.get("resource") or ""), tuple(placement.get("nodes") or ())
+        str(zone),
+        str(accelerator),
+        str(placement.get("resource") or ""),
+        tuple(placement.get("nodes") or ()),
+        int(sizing.get("devices") or 0),
     )

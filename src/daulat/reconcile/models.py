@@ -178,8 +178,32 @@ def _fields(
         "replicas": deployment.replicas if deployment else 0,
         "readyReplicas": ready,
         "selector": ",".join(f"{key}={value}" for key, value in sorted(selector(model).items())),
+        "sizing": _sizing(model, verdict),
         "placement": _placement(model, policies, verdict),
     }
+
+
+def _sizing(model: Model, verdict: _Verdict) -> Manifest | None:
+    if verdict.decision is None:
+        return None if verdict.stop else model.status.get("sizing")
+    if verdict.decision.chosen is None:
+        return None
+    needed = verdict.decision.chosen.devices
+    told: Manifest = {
+        "devices": needed.count,
+        "tensorParallel": needed.tensor_parallel,
+        "pipelineParallel": needed.pipeline_parallel,
+    }
+    if needed.sizing is not None:
+        told |= {
+            "precision": needed.sizing.precision,
+            "context": needed.sizing.context,
+            "concurrency": needed.sizing.concurrency,
+            "account": [f"{line.what}: {line.value}; {line.why}" for line in needed.sizing.lines],
+        }
+    if needed.note:
+        told["note"] = needed.note
+    return told
 
 
 def _placement(model: Model, policies: Sequence[Policy], verdict: _Verdict) -> Manifest | None:

@@ -82,16 +82,24 @@ def _container(model: Model, chosen: Chosen, data: EngineData) -> Manifest:
     words = {
         "weights": weights_path(model),
         "name": model.spec.model.name,
-        "devices": str(chosen.choice.count),
+        "devices": str(chosen.devices.tensor_parallel),
+        "stages": str(chosen.devices.pipeline_parallel),
+        "context": str(model.spec.engine.context),
+        "concurrency": str(model.spec.engine.concurrency),
         "cache": CACHE,
     }
     args = [a.format(**words) for a in data.args]
-    if chosen.choice.count > 1:
-        args += [a.format(**words) for a in data.parallel_args]
+    templates = [
+        *(data.parallel_args if chosen.devices.tensor_parallel > 1 else ()),
+        *(data.stage_args if chosen.devices.pipeline_parallel > 1 else ()),
+        *(data.context_args if model.spec.engine.context else ()),
+        *(data.concurrency_args if model.spec.engine.concurrency else ()),
+    ]
+    args += [a.format(**words) for a in templates]
     args += [*settings.args, *model.spec.engine.args, *chosen.choice.args]
     cache = {name: value.format(**words) for name, value in data.cache_env.items()}
     env = {**cache, **settings.env, **chosen.choice.env, **data.env}
-    devices = {chosen.resource: str(chosen.choice.count)}
+    devices = {chosen.resource: str(chosen.devices.count)}
     probe = {"httpGet": {"path": data.health_path, "port": "http"}}
     container: dict[str, Any] = {
         "name": "engine",

@@ -316,6 +316,13 @@ def test_a_model_on_a_profile_that_isnt_there_is_told() -> None:
     assert any("there is no AcceleratorProfile no-such" in note for note in found.notes)
 
 
+def test_a_model_that_cant_fit_is_told_with_the_numbers() -> None:
+    raw = _model(count=None)
+    raw["spec"]["model"]["name"] = "deepseek-r1"
+    (found,) = judged(raw)
+    assert any("the model can't run on it: deepseek-r1 needs " in note for note in found.notes)
+
+
 def test_labels_of_record_are_judged_where_a_user_is_named() -> None:
     labelled = namespace("mine")
     (anybody,) = judged(labelled)

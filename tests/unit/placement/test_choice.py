@@ -224,4 +224,4 @@ def test_a_new_placement_has_room_for_every_replica(world: World) -> None:
             if n["metadata"]["name"] in chosen.nodes
         }
         replicas = world.models[0]["spec"]["replicas"]
-        assert sum(count // chosen.choice.count for count in free.values()) >= replicas
+        assert sum(count // chosen.devices.count for count in free.values()) >= replicas

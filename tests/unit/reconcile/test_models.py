@@ -64,6 +64,51 @@ def test_a_compliant_model_gets_its_workload_and_says_where() -> None:
     assert status(outcome)["placement"]["nodes"] == ["a1", "a2"]
 
 
+def known(name: str, context: int = 32768, **accelerator: Any) -> World:
+    """Return a world with a model of the catalogue."""
+    spec = {"name": name, "uri": "oci://registry.example.my/models/m@sha256:" + "1a" * 32}
+    listed = [{"profile": ASCEND, "image": IMAGE, **accelerator}]
+    return World(models=[model(model=spec, engine={"context": context}, accelerators=listed)])
+
+
+def test_a_model_of_the_catalogue_is_sized_and_says_how() -> None:
+    outcome = run(known("llama-3.3-70b"))
+    sizing = status(outcome)["sizing"]
+    assert (sizing["devices"], sizing["tensorParallel"], sizing["pipelineParallel"]) == (4, 4, 1)
+    assert (sizing["precision"], sizing["context"], sizing["concurrency"]) == ("BF16", 32768, 1)
+    assert sizing["account"][0] == "weights: 131.4 GiB; 70.5 billion parameters in BF16"
+    (deployment,) = [e.manifest for e in outcome.effects if isinstance(e, Apply) and e.manifest["kind"] == "Deployment"]
+    (engine,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert engine["resources"]["limits"] == {"huawei.com/Ascend910": "4"}
+    assert {"--tensor-parallel-size=4", "--max-model-len=32768"} <= set(engine["args"])
+
+
+def test_a_model_that_doesnt_fit_is_told_with_the_numbers_and_on_which_nodes() -> None:
+    outcome = run(known("deepseek-r1"))
+    assert condition(outcome, "Placed") == ("False", "DoesNotFit")
+    why = "deepseek-r1 needs 32 devices of huawei-ascend-910b on 4 nodes (1249.8 GiB of weights in BF16, 1 x 32768 tokens), "
+    assert message(outcome, "Placed").startswith(why)
+    assert "sizing" not in status(outcome)
+    groups = {node: g["reason"] for g in status(outcome)["placement"]["rejected"] for node in g["sample"]}
+    assert groups["a1"].startswith(why)
+    assert groups["h1"] == "has no accelerator that the model lists"
+    assert applied(outcome) == []
+
+
+def test_a_sized_model_stays_with_its_devices_while_others_come() -> None:
+    first = known("llama-3.3-70b")
+    snapshot = first.snapshot()
+    placed = status(reconcile_model(REF, snapshot, NOW))
+    sized = first.models[0] | {"status": placed}
+    others = [model(f"m{n}", accelerators=[choice(ASCEND, 8)]) for n in range(2)]
+    world = World(models=[sized, *others])
+    told = {
+        name: reconcile_model(Ref("SovereignModel", "treasury", name), world.snapshot(), NOW) for name in ("m0", "m1")
+    }
+    # Two nodes with eight devices, of which four are held for the first: each of the others fits on the second alone.
+    assert all(status(o)["placement"]["nodes"] == ["a2"] for o in told.values())
+
+
 def test_a_model_with_all_replicas_is_ready_and_has_an_address() -> None:
     outcome = run(deployed(World(), ready=1))
     assert condition(outcome, "Ready") == ("True", "ReplicasReady")

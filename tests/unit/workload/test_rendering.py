@@ -56,6 +56,14 @@ def engine_of(world: World) -> dict[str, Any]:
     return found
 
 
+def test_an_engine_is_told_stages_and_limits_only_where_there_are_any() -> None:
+    plain = engine_of(on(ASCEND, 1))["args"]
+    assert not [a for a in plain if a.startswith(("--tensor", "--pipeline", "--max-"))]
+    limited = World(models=[model(engine={"context": 8192, "concurrency": 4}, accelerators=[choice(ASCEND, 2)])])
+    args = engine_of(limited)["args"]
+    assert args[-3:] == ["--tensor-parallel-size=2", "--max-model-len=8192", "--max-num-seqs=4"]
+
+
 def env_of(world: World) -> dict[str, str]:
     return {e["name"]: e["value"] for e in engine_of(world)["env"]}
 

@@ -13,7 +13,7 @@ from daulat.catalog import engine_environment
 
 
 class EngineData(BaseModel):
-    """One engine. Texts may hold {weights}, {name}, {devices} and {cache}."""
+    """One engine. Texts may hold {weights}, {name}, {cache}, and what their field says."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
 
@@ -22,6 +22,13 @@ class EngineData(BaseModel):
     startup_seconds: int
     args: tuple[str, ...]
     parallel_args: tuple[str, ...]
+    """What divides layers between {devices}."""
+    stage_args: tuple[str, ...]
+    """What makes {stages} of layers follow each other."""
+    context_args: tuple[str, ...]
+    """What keeps sequences within {context} tokens."""
+    concurrency_args: tuple[str, ...]
+    """What keeps to {concurrency} sequences at a time."""
     env: dict[str, str]
     """What keeps it from talking to others; nothing may undo it."""
     forbidden_env: tuple[str, ...] = ()

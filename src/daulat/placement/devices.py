@@ -1,0 +1,94 @@
+"""How many devices a replica of a model gets on an accelerator: as many as it says, or as many as it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.api.model import AcceleratorChoice, SovereignModelSpec
+from daulat.catalog.models import ModelFacts, named
+
+from .sizing import GIB, Ask, NoFit, Sizing, size, weights_bytes
+
+
+@dataclass(frozen=True)
+class Devices:
+    """The devices of a replica, and how the model is divided between them."""
+
+    count: int
+    tensor_parallel: int
+    pipeline_parallel: int
+    sizing: Sizing | None
+    """The account, where the model is known; without it the count is the user's word."""
+    note: str = ""
+    """What to know about a count that the user gave."""
+
+
+def devices(spec: SovereignModelSpec, choice: AcceleratorChoice, profile: AcceleratorProfileSpec) -> Devices:
+    """Return the devices of a replica. Raises NoFit, with the numbers, where the model can't be on one node of this accelerator."""
+    facts = named(spec.model.name)
+    if choice.count is not None:
+        return _given(spec, choice, profile, facts, choice.count)
+    if facts is None:
+        raise NoFit(
+            f'spec.accelerators["{choice.profile}"].count: it was left out, and the catalogue has no model {spec.model.name} to '
+            "work it out for. Set it"
+        )
+    sizing = size(_ask(spec, choice, profile, facts))
+    if sizing.nodes > 1:
+        raise NoFit(
+            f"{facts.name} needs {sizing.devices} devices of {choice.profile} on {sizing.nodes} nodes "
+            f"({sizing.weights_gib} GiB of weights in {sizing.precision}, {sizing.concurrency} x {sizing.context} tokens), "
+            "and a replica runs on one"
+        )
+    return Devices(sizing.devices, sizing.tensor_parallel, sizing.pipeline_parallel, sizing)
+
+
+def _given(
+    spec: SovereignModelSpec,
+    choice: AcceleratorChoice,
+    profile: AcceleratorProfileSpec,
+    facts: ModelFacts | None,
+    count: int,
+) -> Devices:
+    if facts is None:
+        return Devices(count, count, 1, None)
+    # The node that takes the pod has so many devices, whatever is usual.
+    at_least = profile.model_copy(update={"devices_per_node": max(count, profile.devices_per_node or count)})
+    try:
+        sizing = size(_ask(spec, choice, at_least, facts, count))
+    except NoFit as error:
+        _refuse_the_impossible(spec, choice, profile, facts, count)
+        return Devices(count, count, 1, None, f"by our estimate it may not fit: {error}")
+    return Devices(count, sizing.tensor_parallel, sizing.pipeline_parallel, sizing)
+
+
+def _refuse_the_impossible(
+    spec: SovereignModelSpec,
+    choice: AcceleratorChoice,
+    profile: AcceleratorProfileSpec,
+    facts: ModelFacts,
+    count: int,
+) -> None:
+    """Raise NoFit where not even the weights fit, in the smallest form that they may have. What is tight is the user's to try."""
+    memory = profile.resources[0].memory_gi_b
+    forms = [spec.model.precision] if spec.model.precision else list(profile.precisions)
+    if memory is None or not forms:
+        return
+    least, form = min((weights_bytes(facts, p) / GIB, p) for p in forms)
+    if least > memory * count:
+        raise NoFit(
+            f'spec.accelerators["{choice.profile}"].count: the weights of {facts.name} in {form} take {least:.1f} GiB; '
+            f"{count} x {memory} GiB were asked for"
+        )
+
+
+def _ask(
+    spec: SovereignModelSpec,
+    choice: AcceleratorChoice,
+    profile: AcceleratorProfileSpec,
+    facts: ModelFacts,
+    count: int | None = None,
+) -> Ask:
+    engine = spec.engine
+    return Ask(facts, choice.profile, profile, spec.model.precision, engine.context, engine.concurrency or 1, count)

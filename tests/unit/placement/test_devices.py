@@ -1,0 +1,91 @@
+"""A replica gets the devices that it says or needs, and what can't be is refused with the numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from daulat.api.model import SovereignModelSpec
+from daulat.catalog import accelerators
+from daulat.placement.devices import Devices, devices
+from daulat.placement.sizing import NoFit
+from tests.unit.world import URI
+
+ASCEND, H20, H200 = "huawei-ascend-910b", "nvidia-h20", "nvidia-h200"
+
+
+def needed(
+    name: str, profile: str, count: int | None = None, engine: dict[str, Any] | None = None, **of: Any
+) -> Devices:
+    facts = {"name": name, "uri": URI, "developer": "d", "originCountry": "MY", "license": "MIT", **of}
+    choice = {"profile": profile, **({"count": count} if count else {})}
+    spec = SovereignModelSpec.model_validate({"model": facts, "engine": engine or {}, "accelerators": [choice]})
+    return devices(spec, spec.accelerators[0], accelerators.shipped()[profile])
+
+
+def test_a_model_of_the_catalogue_gets_what_it_needs() -> None:
+    one = needed("llama-3.3-70b", ASCEND, engine={"context": 32768})
+    assert (one.count, one.tensor_parallel, one.pipeline_parallel) == (4, 4, 1)
+    assert one.sizing is not None
+    assert one.sizing.context == 32768
+    assert needed("deepseek-ai/DeepSeek-R1", H200, engine={"context": 32768}).count == 8
+
+
+def test_more_sequences_at_a_time_need_more_devices() -> None:
+    few = needed("qwen3-32b", H20, engine={"context": 40960, "concurrency": 1})
+    many = needed("qwen3-32b", H20, engine={"context": 40960, "concurrency": 16})
+    assert few.count < many.count
+
+
+def test_the_form_of_the_weights_counts() -> None:
+    assert needed("qwen3-32b", ASCEND, engine={"context": 8192}).count == 2
+    assert needed("qwen3-32b", ASCEND, engine={"context": 8192}, precision="INT8").count == 1
+    with pytest.raises(NoFit, match="doesn't compute in FP8; it has BF16, FP16, INT8, INT4"):
+        needed("qwen3-32b", ASCEND, precision="FP8")
+
+
+def test_a_count_is_the_users_word_where_nobody_knows_the_model() -> None:
+    assert needed("our-own", ASCEND, 3) == Devices(3, 3, 1, None)
+
+
+def test_a_count_that_was_left_out_for_an_unknown_model_is_asked_for() -> None:
+    with pytest.raises(NoFit) as refused:
+        needed("our-own", ASCEND)
+    assert str(refused.value) == (
+        'spec.accelerators["huawei-ascend-910b"].count: it was left out, and the catalogue has no model our-own to work it '
+        "out for. Set it"
+    )
+
+
+def test_a_model_for_several_nodes_is_refused_with_the_numbers() -> None:
+    with pytest.raises(NoFit) as refused:
+        needed("deepseek-r1", ASCEND, engine={"context": 32768})
+    assert str(refused.value) == (
+        "deepseek-r1 needs 32 devices of huawei-ascend-910b on 4 nodes (1249.8 GiB of weights in BF16, 1 x 32768 tokens), "
+        "and a replica runs on one"
+    )
+
+
+def test_a_count_that_not_even_the_weights_fit_in_is_refused() -> None:
+    with pytest.raises(NoFit) as refused:
+        needed("deepseek-r1", ASCEND, 4)
+    assert str(refused.value) == (
+        'spec.accelerators["huawei-ascend-910b"].count: the weights of deepseek-r1 in INT4 take 332.0 GiB; 4 x 64 GiB were '
+        "asked for"
+    )
+    with pytest.raises(NoFit, match=r"in BF16 take 1249\.8 GiB; 8 x 64 GiB"):
+        needed("deepseek-r1", ASCEND, 8, precision="BF16")
+
+
+def test_a_count_that_is_tight_is_the_users_to_try_and_told() -> None:
+    """DeepSeek R1 in FP8 has 624.9 GiB: on eight H20 it fits, but with less room than the estimate wants."""
+    tight = needed("deepseek-r1", H20, 8, engine={"context": 32768})
+    assert (tight.count, tight.tensor_parallel, tight.sizing) == (8, 8, None)
+    assert tight.note.startswith("by our estimate it may not fit: deepseek-r1 needs ")
+
+
+def test_a_count_is_divided_as_the_heads_allow() -> None:
+    """Llama 4 has 40 heads: 8 divide them, 16 don't, so two stages follow each other."""
+    one = needed("llama-4-maverick", H200, 16, engine={"context": 8192})
+    assert (one.count, one.tensor_parallel, one.pipeline_parallel) == (16, 8, 2)

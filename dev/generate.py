@@ -20,6 +20,7 @@ from daulat.api import crd
 from daulat.api.meta import DataClass
 from daulat.catalog import accelerators
 from daulat.catalog.presets import Citation, Preset, leaves, presets, rules
+from daulat.catalog.sources import unverified
 from daulat.controls import library
 from daulat.doctor.catalog import checks
 from daulat.doctor.sources import manifests as doctor_roles
@@ -29,6 +30,7 @@ CRDS = Path("crds")
 CHART_CRDS = Path("charts/daulat/crds")
 CHART_FILES = Path("charts/daulat/files")
 CONTROLS_DOC = Path("docs/controls.md")
+ACCELERATORS_DOC = Path("docs/accelerators.md")
 PRESETS_DOC = Path("docs/presets.md")
 DOCTOR_DOC = Path("docs/doctor.md")
 CHART_ACCELERATORS = CHART_FILES / "accelerators"
@@ -86,12 +88,39 @@ def render() -> dict[Path, str]:
         # The text as it is: its comments say where each name was read.
         source = resources.files("daulat.catalog") / "accelerators" / name
         header = _header("src/daulat/catalog/accelerators")
-        files[CHART_ACCELERATORS / name] = header + source.read_text(encoding="utf-8")
+        text, _, sources = source.read_text(encoding="utf-8").partition("\nsources:\n")
+        files[CHART_ACCELERATORS / name] = (
+            header + text + "\n" + "".join(f"# {line}\n" for line in sources.splitlines())
+        )
+    files[ACCELERATORS_DOC] = _accelerators_doc((ROOT / ACCELERATORS_DOC).read_text(encoding="utf-8"))
     files[CONTROLS_DOC] = _controls_doc((ROOT / CONTROLS_DOC).read_text(encoding="utf-8"))
     text = "\n\n".join(_preset(p) for p in presets().values())
     files[PRESETS_DOC] = _between((ROOT / PRESETS_DOC).read_text(encoding="utf-8"), "presets", f"\n{text}\n")
     files[DOCTOR_DOC] = _doctor_doc((ROOT / DOCTOR_DOC).read_text(encoding="utf-8"))
     return files
+
+
+def _accelerators_doc(text: str) -> str:
+    """Return the page about accelerators with its table written anew."""
+    rows = []
+    for name, profile in sorted(accelerators.shipped().items()):
+        devices = [r for r in profile.resources if r.unit == "Device"]
+        memory = sorted({r.memory_gi_b for r in devices if r.memory_gi_b}, reverse=True)
+        rows.append(
+            (
+                f"`{name}`",
+                f"{profile.vendor.name}, {profile.vendor.country}",
+                ", ".join(f"`{r.name}`" for r in devices),
+                ", ".join(f"`{c}`" for c in profile.device_class_names),
+                ", ".join(map(str, memory)),
+                str(profile.devices_per_node or ""),
+                ", ".join(profile.precisions),
+                ", ".join(e.name for e in profile.engines),
+                ", ".join(unverified(accelerators.sources()[name])),
+            )
+        )
+    heads = ("profile", "vendor", "resources", "DeviceClass", "GiB", "a node", "weights", "engines", "not verified")
+    return _between(text, "accelerators", _table(heads, rows))
 
 
 def _controls_doc(text: str) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.packaged import load
 
+from .sources import Source
+
 
 @dataclass(frozen=True)
 class KnownAccess:
@@ -22,9 +24,19 @@ class KnownAccess:
 
 def manifests() -> list[dict[str, Any]]:
     """Return the shipped AcceleratorProfiles as manifests, by name."""
+    return [{key: value for key, value in entry.items() if key != "sources"} for entry in _entries()]
+
+
+@cache
+def sources() -> dict[str, tuple[Source, ...]]:
+    """Return where the facts of each shipped profile come from, by its name. Facts are the fields of its spec."""
+    return {e["metadata"]["name"]: tuple(Source.model_validate(s) for s in e["sources"]) for e in _entries()}
+
+
+def _entries() -> list[dict[str, Any]]:
     folder = resources.files(__package__) / "accelerators"
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
-    return [load(f.read_text()) for f in files]
+    return [load(f.read_text(encoding="utf-8")) for f in files]
 
 
 @cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -12,28 +11,14 @@ from daulat.api.accelerator import Precision
 from daulat.api.meta import CountryCode
 from daulat.api.packaged import load
 
-Grade = Literal["primary text", "computed", "secondary source", "not verified"]
-"""Primary text: read in the developer's own files. Computed: from such files, by the rule in the source. Secondary source: read
-in what others say. Not verified: general knowledge, which nobody has looked up yet."""
+from .sources import Source, unsourced
+
 _BYTES_KEPT = 2
 """Engines keep keys and values in 16 bits unless they are told otherwise."""
 
 
 class _Data(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Source(_Data):
-    """Where facts come from."""
-
-    facts: tuple[str, ...] = Field(min_length=1)
-    """Fields of the entry that it is about."""
-    text: str = Field(min_length=1, alias="from")
-    """What was read."""
-    read: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
-    """The day on which it was read."""
-    grade: Grade
-    """How sure we are."""
 
 
 class License(_Data):
@@ -134,10 +119,9 @@ class ModelFacts(_Data):
 
     @model_validator(mode="after")
     def _sourced(self) -> ModelFacts:
-        told = {fact for source in self.sources for fact in source.facts}
+        known = {field.alias or name for name, field in type(self).model_fields.items()}
         given = {f.alias or name for name, f in type(self).model_fields.items() if name in self.model_fields_set}
-        missing = given - told - {"name", "sources"}
-        unknown = told - {f.alias or name for name, f in type(self).model_fields.items()}
+        missing, unknown = unsourced(given - {"name", "sources"}, known, self.sources)
         if missing or unknown:
             raise ValueError(f"sources: none for {sorted(missing)}, and {sorted(unknown)} are no facts")
         if self.expert_parameters >= self.parameters:

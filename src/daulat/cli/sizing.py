@@ -13,6 +13,7 @@ import click
 from daulat.api.accelerator import AcceleratorProfileSpec, Precision
 from daulat.catalog import accelerators
 from daulat.catalog.models import ModelFacts, models, named
+from daulat.catalog.sources import unverified
 from daulat.placement.sizing import Ask, NoFit, Sizing, size
 
 from . import reading
@@ -153,7 +154,7 @@ def _overview(facts: ModelFacts, results: Mapping[str, Sizing | NoFit]) -> str:
 
 def _unsure(facts: ModelFacts) -> list[str]:
     """Return which facts nobody has verified, in lines."""
-    open_facts = sorted({f for s in facts.sources if s.grade == "not verified" for f in s.facts})
+    open_facts = unverified(facts.sources)
     return [f"Not verified: {', '.join(open_facts)} of {facts.name}."] if open_facts else []
 
 

@@ -56,12 +56,9 @@ def engine_of(world: World) -> dict[str, Any]:
     return found
 
 
-def test_an_engine_is_told_stages_and_limits_only_where_there_are_any() -> None:
+def test_an_engine_is_told_no_more_than_it_needs() -> None:
     plain = engine_of(on(ASCEND, 1))["args"]
     assert not [a for a in plain if a.startswith(("--tensor", "--pipeline", "--max-"))]
-    limited = World(models=[model(engine={"context": 8192, "concurrency": 4}, accelerators=[choice(ASCEND, 2)])])
-    args = engine_of(limited)["args"]
-    assert args[-3:] == ["--tensor-parallel-size=2", "--max-model-len=8192", "--max-num-seqs=4"]
 
 
 def env_of(world: World) -> dict[str, str]:
@@ -72,10 +69,26 @@ def test_the_same_model_renders_to_the_same_manifests() -> None:
     assert yaml.safe_dump(rendered(World())) == yaml.safe_dump(rendered(World()))
 
 
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
 @pytest.mark.parametrize(("name", "profile"), [("ascend", ASCEND), ("nvidia", H20)])
-def test_an_upgrade_of_the_operator_rolls_no_pod(name: str, profile: str) -> None:
+def test_an_upgrade_of_the_operator_rolls_no_pod(name: str, profile: str, engine: str) -> None:
     """Where this fails, every running model restarts on upgrade: change the golden file only if that is meant."""
-    assert rendered(on(profile)) == list(yaml.safe_load_all((GOLDEN / f"{name}.yaml").read_text()))
+    golden = GOLDEN / (f"{name}.yaml" if engine == "vllm" else f"{name}-{engine}.yaml")
+    world = World(models=[model(engine={"name": engine}, accelerators=[choice(profile, 4)])])
+    assert rendered(world) == list(yaml.safe_load_all(golden.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("engine", "limits"),
+    [
+        ("vllm", ["--max-model-len=8192", "--max-num-seqs=4"]),
+        ("sglang", ["--context-length=8192", "--max-running-requests=4"]),
+    ],
+)
+def test_every_engine_is_told_what_it_was_sized_for(engine: str, limits: list[str]) -> None:
+    settings = {"name": engine, "context": 8192, "concurrency": 4}
+    args = engine_of(World(models=[model(engine=settings, accelerators=[choice(H20, 2)])]))["args"]
+    assert args[-3:] == ["--tensor-parallel-size=2", *limits]
 
 
 def leaves(value: Any, path: str = "") -> dict[str, Any]:

@@ -30,7 +30,7 @@ def test_a_name_says_how_large_the_model_is(name: str) -> None:
     """Developers put billions of parameters in their names, so a slip in the data shows."""
     told = [float(w[:-1]) for w in name.split("-") if w.endswith("b") and w[:-1].replace(".", "").isdigit()]
     if told:
-        assert models()[name].parameters / 1e9 == pytest.approx(told[0], rel=0.08)
+        assert models()[name].parameters / 1e9 == pytest.approx(told[0], rel=0.09)
 
 
 def test_a_model_is_known_by_its_developers_name() -> None:

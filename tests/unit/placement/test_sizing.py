@@ -57,10 +57,7 @@ def sized(facts: ModelFacts, of: AcceleratorProfileSpec, context: int = 32768, *
     return size(Ask(facts, "p", of, context=context, **more))
 
 
-QWEN_7B = model(7.616, 28, 28, attention={"heads": 28, "keyValueHeads": 4, "headWidth": 128})
-QWEN_72B = model(72.706, 80, 64)
-LLAMA_70B = model(70.554, 80, 64)
-R1 = models()["deepseek-r1"]
+QWEN_7B, QWEN_72B, LLAMA_70B, R1 = (models()[n] for n in ("qwen2.5-7b", "qwen2.5-72b", "llama-3.3-70b", "deepseek-r1"))
 
 
 @pytest.mark.parametrize(
@@ -161,13 +158,17 @@ def test_parts_of_devices_share_no_model() -> None:
             {},
             r"doesn't say how much memory a device has: resources\[0\].memoryGiB",
         ),
-        ({}, {"precision": "INT4"}, "p doesn't compute in INT4; it has BF16, FP16, FP8, INT8. m is published in BF16"),
+        (
+            {},
+            {"precision": "INT4"},
+            "p doesn't compute in INT4; it has BF16, FP16, FP8, INT8. qwen2.5-72b is published in BF16",
+        ),
         (
             {"precisions": ["INT8"]},
             {},
-            "m is published in BF16; p computes in INT8, and nothing turns the one into the other",
+            "qwen2.5-72b is published in BF16; p computes in INT8, and nothing turns the one into the other",
         ),
-        ({}, {"context": 200_000}, "a context of 200000 tokens was asked for; m was made for 131072"),
+        ({}, {"context": 200_000}, "a context of 200000 tokens was asked for; qwen2.5-72b was made for 131072"),
     ],
 )
 def test_what_cant_be_sized_says_what_is_missing(changes: dict[str, Any], ask: dict[str, Any], told: str) -> None:

@@ -110,6 +110,8 @@ class SizingStatus(Observed):
     """How many of them share each layer."""
     pipeline_parallel: int
     """How many stages of layers follow each other."""
+    model: str | None = None
+    """The model of the catalogue that it was worked out for."""
     precision: str | None = None
     """The form of the weights."""
     context: int | None = None

@@ -134,7 +134,7 @@ def _options(
             if not isinstance(zone, Unknown) and resource in node.devices and carries_labels(node, profile):
                 by_zone.setdefault(zone.name, []).append(node)
         try:
-            needed = devices(model.spec, choice, profile)
+            needed = devices(model.spec, choice, profile, standing(model))
         except NoFit as error:
             nodes = tuple(node.name for zone in by_zone.values() for node in zone)
             unusable.append(_Unusable(reasons.DOES_NOT_FIT, str(error), nodes))

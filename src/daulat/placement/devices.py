@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.model import AcceleratorChoice, SovereignModelSpec
 from daulat.catalog.models import ModelFacts, named
 
 from .sizing import GIB, Ask, NoFit, Sizing, size, weights_bytes
+from .standing import Standing
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What devices are for. A model that stands keeps its own as long as this is the same."""
+
+    model: str
+    context: int
+    concurrency: int
+    precision: str | None
 
 
 @dataclass(frozen=True)
@@ -20,15 +31,31 @@ class Devices:
     pipeline_parallel: int
     sizing: Sizing | None
     """The account, where the model is known; without it the count is the user's word."""
+    basis: Basis | None = None
+    """What they are for, where the model is known."""
     note: str = ""
-    """What to know about a count that the user gave."""
+    """What to know about a count that looks tight."""
 
 
-def devices(spec: SovereignModelSpec, choice: AcceleratorChoice, profile: AcceleratorProfileSpec) -> Devices:
-    """Return the devices of a replica. Raises NoFit, with the numbers, where the model can't be on one node of this accelerator."""
+def devices(
+    spec: SovereignModelSpec, choice: AcceleratorChoice, profile: AcceleratorProfileSpec, where: Standing | None = None
+) -> Devices:
+    """Return the devices of a replica. Raises NoFit, with the numbers, where the model can't be on one node of this accelerator.
+
+    A model that stands on the accelerator keeps what was worked out for it: a release that estimates otherwise rolls no pod.
+    """
     facts = named(spec.model.name)
     if choice.count is not None:
         return _given(spec, choice, profile, facts, choice.count)
+    if facts is not None and where is not None and _sized_alike(spec, choice, facts, where):
+        kept = _given(spec, choice, profile, facts, where.devices)
+        tensor, pipeline = (int(where.sizing.get(f"{word}Parallel") or 0) for word in ("tensor", "pipeline"))
+        return replace(
+            kept,
+            tensor_parallel=tensor or kept.tensor_parallel,
+            pipeline_parallel=pipeline or kept.pipeline_parallel,
+            basis=_basis(spec, facts, where.sizing.get("precision")),
+        )
     if facts is None:
         raise NoFit(
             f'spec.accelerators["{choice.profile}"].count: it was left out, and the catalogue has no model {spec.model.name} to '
@@ -41,7 +68,25 @@ def devices(spec: SovereignModelSpec, choice: AcceleratorChoice, profile: Accele
             f"({sizing.weights_gib} GiB of weights in {sizing.precision}, {sizing.concurrency} x {sizing.context} tokens), "
             "and a replica runs on one"
         )
-    return Devices(sizing.devices, sizing.tensor_parallel, sizing.pipeline_parallel, sizing)
+    basis = _basis(spec, facts, sizing.precision)
+    return Devices(sizing.devices, sizing.tensor_parallel, sizing.pipeline_parallel, sizing, basis)
+
+
+def _basis(spec: SovereignModelSpec, facts: ModelFacts, precision: str | None) -> Basis:
+    return Basis(facts.name, spec.engine.context or facts.context, spec.engine.concurrency or 1, precision)
+
+
+def _sized_alike(spec: SovereignModelSpec, choice: AcceleratorChoice, facts: ModelFacts, where: Standing) -> bool:
+    """Say whether the model stands there with devices that were worked out for what it asks for now."""
+    sized = where.sizing
+    was = (sized.get("model"), sized.get("context"), sized.get("concurrency"))
+    now = _basis(spec, facts, spec.model.precision)
+    return (
+        where.devices > 0
+        and where.accelerator == choice.profile
+        and was == (now.model, now.context, now.concurrency)
+        and now.precision in (None, sized.get("precision"))
+    )
 
 
 def _given(
@@ -59,8 +104,10 @@ def _given(
         sizing = size(_ask(spec, choice, at_least, facts, count))
     except NoFit as error:
         _refuse_the_impossible(spec, choice, profile, facts, count)
-        return Devices(count, count, 1, None, f"by our estimate it may not fit: {error}")
-    return Devices(count, sizing.tensor_parallel, sizing.pipeline_parallel, sizing)
+        basis = _basis(spec, facts, spec.model.precision)
+        return Devices(count, count, 1, None, basis, f"by our estimate it may not fit: {error}")
+    basis = _basis(spec, facts, sizing.precision)
+    return Devices(count, sizing.tensor_parallel, sizing.pipeline_parallel, sizing, basis)
 
 
 def _refuse_the_impossible(

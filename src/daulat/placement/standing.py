@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from daulat.api.kinds import Manifest
 from daulat.facts.snapshot import Model
 
 
@@ -15,8 +16,13 @@ class Standing:
     accelerator: str
     resource: str
     nodes: tuple[str, ...]
-    devices: int
-    """Of each replica; 0 where an earlier release didn't write it down."""
+    sizing: Manifest = field(default_factory=dict, hash=False)
+    """How many devices each replica has, and what for; empty where an earlier release didn't write it down."""
+
+    @property
+    def devices(self) -> int:
+        """The devices of each replica; 0 where nobody knows."""
+        return int(self.sizing.get("devices") or 0)
 
 
 def standing(model: Model) -> Standing | None:
@@ -25,11 +31,10 @@ def standing(model: Model) -> Standing | None:
     zone, accelerator = placement.get("zone"), placement.get("accelerator")
     if not zone or not accelerator:
         return None
-    sizing = model.status.get("sizing") or {}
     return Standing(
         str(zone),
         str(accelerator),
         str(placement.get("resource") or ""),
         tuple(placement.get("nodes") or ()),
-        int(sizing.get("devices") or 0),
+        model.status.get("sizing") or {},
     )

@@ -194,13 +194,12 @@ def _sizing(model: Model, verdict: _Verdict) -> Manifest | None:
         "tensorParallel": needed.tensor_parallel,
         "pipelineParallel": needed.pipeline_parallel,
     }
+    if needed.basis is not None:
+        basis = needed.basis
+        told |= {"model": basis.model, "context": basis.context, "concurrency": basis.concurrency}
+        told |= {"precision": basis.precision} if basis.precision else {}
     if needed.sizing is not None:
-        told |= {
-            "precision": needed.sizing.precision,
-            "context": needed.sizing.context,
-            "concurrency": needed.sizing.concurrency,
-            "account": [f"{line.what}: {line.value}; {line.why}" for line in needed.sizing.lines],
-        }
+        told["account"] = [f"{line.what}: {line.value}; {line.why}" for line in needed.sizing.lines]
     if needed.note:
         told["note"] = needed.note
     return told

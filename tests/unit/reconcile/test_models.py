@@ -95,6 +95,21 @@ def test_a_model_that_doesnt_fit_is_told_with_the_numbers_and_on_which_nodes() -
     assert applied(outcome) == []
 
 
+def test_a_model_keeps_its_devices_where_a_release_estimates_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = known("llama-3.3-70b")
+    world.models[0]["status"] = status(run(world))
+    monkeypatch.setattr("daulat.placement.sizing.WORKING_FACTOR", 2.0)
+    for _ in range(2):
+        told = status(run(world))
+        assert (told["sizing"]["devices"], told["sizing"]["tensorParallel"]) == (4, 4)
+        assert told["sizing"]["note"].startswith("by our estimate it may not fit: ")
+        world.models[0]["status"] = {**told, "conditions": []}
+    # Anew, it would get more; and it does once it is asked for something else.
+    assert status(run(known("llama-3.3-70b")))["sizing"]["devices"] == 8
+    world.models[0]["spec"]["engine"] = {"context": 16384}
+    assert status(run(world))["sizing"]["devices"] == 8
+
+
 def test_a_sized_model_stays_with_its_devices_while_others_come() -> None:
     first = known("llama-3.3-70b")
     snapshot = first.snapshot()

@@ -42,13 +42,14 @@ def devices(
 ) -> Devices:
     """Return the devices of a replica. Raises NoFit, with the numbers, where the model can't be on one node of this accelerator.
 
-    A model that stands on the accelerator keeps what was worked out for it: a release that estimates otherwise rolls no pod.
+    A model that stands on the accelerator keeps what was worked out for it, and what it was given: a release that knows more or
+    estimates otherwise rolls and stops no pod.
     """
     facts = named(spec.model.name)
     if choice.count is not None:
-        return _given(spec, choice, profile, facts, choice.count)
+        return _given(spec, choice, profile, facts, choice.count, runs=_stands_with(choice, choice.count, where))
     if facts is not None and where is not None and _sized_alike(spec, choice, facts, where):
-        kept = _given(spec, choice, profile, facts, where.devices)
+        kept = _given(spec, choice, profile, facts, where.devices, runs=True)
         tensor, pipeline = (int(where.sizing.get(f"{word}Parallel") or 0) for word in ("tensor", "pipeline"))
         return replace(
             kept,
@@ -76,6 +77,11 @@ def _basis(spec: SovereignModelSpec, facts: ModelFacts, precision: str | None) -
     return Basis(facts.name, spec.engine.context or facts.context, spec.engine.concurrency or 1, precision)
 
 
+def _stands_with(choice: AcceleratorChoice, count: int, where: Standing | None) -> bool:
+    """Say whether the model stands on the accelerator with so many devices already, as far as its status tells."""
+    return where is not None and where.accelerator == choice.profile and where.devices in (0, count)
+
+
 def _sized_alike(spec: SovereignModelSpec, choice: AcceleratorChoice, facts: ModelFacts, where: Standing) -> bool:
     """Say whether the model stands there with devices that were worked out for what it asks for now."""
     sized = where.sizing
@@ -95,6 +101,8 @@ def _given(
     profile: AcceleratorProfileSpec,
     facts: ModelFacts | None,
     count: int,
+    *,
+    runs: bool,
 ) -> Devices:
     if facts is None:
         return Devices(count, count, 1, None)
@@ -103,7 +111,8 @@ def _given(
     try:
         sizing = size(_ask(spec, choice, at_least, facts, count))
     except NoFit as error:
-        _refuse_the_impossible(spec, choice, profile, facts, count)
+        if not runs:
+            _refuse_the_impossible(spec, choice, profile, facts, count)
         basis = _basis(spec, facts, spec.model.precision)
         return Devices(count, count, 1, None, basis, f"by our estimate it may not fit: {error}")
     basis = _basis(spec, facts, sizing.precision)

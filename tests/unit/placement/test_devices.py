@@ -10,18 +10,24 @@ from daulat.api.model import SovereignModelSpec
 from daulat.catalog import accelerators
 from daulat.placement.devices import Devices, devices
 from daulat.placement.sizing import NoFit
+from daulat.placement.standing import Standing
 from tests.unit.world import URI
 
 ASCEND, H20, H200 = "huawei-ascend-910b", "nvidia-h20", "nvidia-h200"
 
 
 def needed(
-    name: str, profile: str, count: int | None = None, engine: dict[str, Any] | None = None, **of: Any
+    name: str,
+    profile: str,
+    count: int | None = None,
+    engine: dict[str, Any] | None = None,
+    where: Standing | None = None,
+    **of: Any,
 ) -> Devices:
     facts = {"name": name, "uri": URI, "developer": "d", "originCountry": "MY", "license": "MIT", **of}
     choice = {"profile": profile, **({"count": count} if count else {})}
     spec = SovereignModelSpec.model_validate({"model": facts, "engine": engine or {}, "accelerators": [choice]})
-    return devices(spec, spec.accelerators[0], accelerators.shipped()[profile])
+    return devices(spec, spec.accelerators[0], accelerators.shipped()[profile], where)
 
 
 def test_a_model_of_the_catalogue_gets_what_it_needs() -> None:
@@ -83,6 +89,22 @@ def test_a_count_that_is_tight_is_the_users_to_try_and_told() -> None:
     tight = needed("deepseek-r1", H20, 8, engine={"context": 32768})
     assert (tight.count, tight.tensor_parallel, tight.sizing) == (8, 8, None)
     assert tight.note.startswith("by our estimate it may not fit: deepseek-r1 needs ")
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "sized", "told"),
+    [(ASCEND, {}, True), (ASCEND, {"devices": 4}, True), (ASCEND, {"devices": 8}, False), (H20, {"devices": 4}, False)],
+)
+def test_a_model_that_stands_with_a_count_isnt_stopped_for_it(
+    accelerator: str, sized: dict[str, Any], told: bool
+) -> None:
+    """A release that has learnt of the model, or another name, must not end what runs."""
+    where = Standing("cyberjaya-1", accelerator, "r", ("n",), sized)
+    if told:
+        assert needed("deepseek-r1", ASCEND, 4, where=where).note.startswith("by our estimate it may not fit: ")
+    else:
+        with pytest.raises(NoFit, match="4 x 64 GiB were asked for"):
+            needed("deepseek-r1", ASCEND, 4, where=where)
 
 
 def test_a_count_is_divided_as_the_heads_allow() -> None:

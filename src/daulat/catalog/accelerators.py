@@ -8,7 +8,7 @@ from importlib import resources
 from typing import Any
 
 from daulat.api.accelerator import AcceleratorProfileSpec
-from daulat.api.packaged import load
+from daulat.api.packaged import load, load_folder
 
 from .sources import Source
 
@@ -34,9 +34,7 @@ def sources() -> dict[str, tuple[Source, ...]]:
 
 
 def _entries() -> list[dict[str, Any]]:
-    folder = resources.files(__package__) / "accelerators"
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
-    return [load(f.read_text(encoding="utf-8")) for f in files]
+    return [entry for _, entry in load_folder(__package__, "accelerators")]
 
 
 @cache

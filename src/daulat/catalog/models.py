@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from daulat.api.accelerator import Precision
 from daulat.api.meta import CountryCode
-from daulat.api.packaged import load
+from daulat.api.packaged import load_folder
 
 from .sources import Source, unsourced
 
@@ -132,9 +131,9 @@ class ModelFacts(_Data):
 @cache
 def models() -> dict[str, ModelFacts]:
     """Return every model that is known, by name."""
-    folder = resources.files(__package__) / "models"
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
-    found = [ModelFacts.model_validate(item) for f in files for item in load(f.read_text(encoding="utf-8"))["models"]]
+    found = [
+        ModelFacts.model_validate(m) for _, content in load_folder(__package__, "models") for m in content["models"]
+    ]
     by_name = {model.name: model for model in found}
     if len(by_name) != len(found):
         raise ValueError("two models have one name")
@@ -143,5 +142,9 @@ def models() -> dict[str, ModelFacts]:
 
 def named(name: str) -> ModelFacts | None:
     """Return the model of that name, or the one that its developer publishes under it."""
-    found = models()
-    return found.get(name) or next((m for m in found.values() if m.repository.lower() == name.lower()), None)
+    return models().get(name) or _by_repository().get(name.lower())
+
+
+@cache
+def _by_repository() -> dict[str, ModelFacts]:
+    return {model.repository.lower(): model for model in models().values()}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from daulat.api.meta import DataClass
-from daulat.api.packaged import load
+from daulat.api.packaged import load_folder
 from daulat.api.policy import SovereigntyPolicySpec
 
 Grade = Literal["primary text", "secondary source", "our reading", "our own choice"]
@@ -68,9 +67,7 @@ class Preset(_Data):
 @cache
 def presets() -> dict[str, Preset]:
     """Return every shipped preset by name."""
-    folder = resources.files(__package__) / "presets"
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
-    found = [Preset.model_validate(load(f.read_text(encoding="utf-8"))) for f in files]
+    found = [Preset.model_validate(content) for _, content in load_folder(__package__, "presets")]
     return {preset.name: preset for preset in found}
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from importlib.resources.abc import Traversable
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from daulat.api.packaged import load
+from daulat.api.packaged import load, load_folder
 from daulat.api.policy import ControlId
 
 
@@ -104,14 +103,14 @@ T = TypeVar("T", bound=_Data)
 @cache
 def controls() -> tuple[Control, ...]:
     """Return every control, by guard and id."""
-    found = [_read(f, Control) for f in _yaml(resources.files(__package__)) if f.name != "base.yaml"]
+    found = [_read(name, content, Control) for name, content in load_folder(__package__) if name != "base.yaml"]
     return tuple(sorted(found, key=lambda c: (c.guard, c.id)))
 
 
 @cache
 def guards() -> dict[str, Guard]:
     """Return every guard by name."""
-    found = [_read(f, Guard) for f in _yaml(resources.files(__package__) / "guards")]
+    found = [_read(name, content, Guard) for name, content in load_folder(__package__, "guards")]
     return {g.guard: g for g in sorted(found, key=lambda g: g.guard)}
 
 
@@ -127,12 +126,8 @@ def base() -> dict[str, Any]:
     return data
 
 
-def _yaml(folder: Traversable) -> list[Traversable]:
-    return [f for f in folder.iterdir() if f.name.endswith(".yaml")]
-
-
-def _read(file: Traversable, model: type[T]) -> T:
+def _read(name: str, content: Any, model: type[T]) -> T:
     try:
-        return model.model_validate(load(file.read_text()))
+        return model.model_validate(content)
     except ValueError as error:
-        raise ValueError(f"{file.name}: {error}") from error
+        raise ValueError(f"{name}: {error}") from error

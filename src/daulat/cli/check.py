@@ -19,7 +19,7 @@ from daulat.check.run import Run
 
 from . import output
 from .inputs import Unreadable, files
-from .output.text import printable
+from .problems import tell
 
 NO_OBJECT = "the input holds no Kubernetes object, so nothing was checked"
 NO_POLICY = (
@@ -126,8 +126,7 @@ def check(
         run.problems.append(Problem(", ".join(paths), 0, NO_OBJECT))
     report.problems += run.problems
     report.skipped = run.skipped
-    for problem in report.problems:
-        click.echo(printable(f"error: {problem}"), err=True)
+    tell(report.problems)
     _write(report, form, output_file)
     sys.exit(report.exit_code(warn_exit_code))
 

@@ -19,6 +19,7 @@ from daulat.reconcile.desired import desired
 
 from . import reading, static_files
 from .manifests import as_json, as_yaml
+from .problems import end, end_if
 
 CONFIGURATION = "admission-configuration.yaml"
 _README = """<!-- {mark} -->
@@ -122,13 +123,13 @@ def compile_(
 
 def _compiled(paths: Sequence[str], now: float, operator_namespace: str, shared: bool) -> tuple[Manifest, ...]:
     given = reading.read(paths)
-    _refuse(given.problems)
+    end_if(given.problems)
     snapshot = snapshot_of((d.object for d in given.documents), operator_namespace)
-    _refuse(reading.unreadable(snapshot, given))
+    end_if(reading.unreadable(snapshot, given))
     if not snapshot.policies:
-        _refuse([Problem(", ".join(paths), 0, "there is no SovereigntyPolicy here; name the files that hold one")])
+        end(Problem(", ".join(paths), 0, "there is no SovereigntyPolicy here; name the files that hold one"))
     result = desired(snapshot, now)
-    _refuse([Problem(*given.place("SovereigntyPolicy", name), why) for name, why in result.refused.items()])
+    end_if([Problem(*given.place("SovereigntyPolicy", name), why) for name, why in result.refused.items()])
     for name, profiles in result.missing_profiles.items():
         where = Problem(*given.place("SovereigntyPolicy", name), f"AcceleratorProfile {', '.join(profiles)} isn't here")
         click.echo(f"warning: {where}; nothing of it is approved", err=True)
@@ -149,13 +150,6 @@ def _guards(operator_namespace: str, image: str | None) -> list[Manifest]:
     return [m for m in found if m["metadata"]["name"] != cluster_name("software")]
 
 
-def _refuse(problems: Sequence[Problem]) -> None:
-    for problem in problems:
-        click.echo(f"error: {problem}", err=True)
-    if problems:
-        sys.exit(2)
-
-
 def _write_static(root: Path, manifests: Sequence[Manifest], name: str, host_path: str | None) -> None:
     where = host_path or str(root.absolute())
     if not PurePosixPath(where).is_absolute():
@@ -174,8 +168,7 @@ def _write_static(root: Path, manifests: Sequence[Manifest], name: str, host_pat
             (root / folder).mkdir(parents=True, exist_ok=True)
         written, removed = static_files.put(root, files)
     except (static_files.NotOurs, OSError) as error:
-        _refuse([Problem(str(root), 0, str(error))])
-        return
+        end(Problem(str(root), 0, str(error)))
     for path in written:
         click.echo(f"wrote {root / path}", err=True)
     for path in removed:

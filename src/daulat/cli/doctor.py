@@ -13,6 +13,7 @@ from daulat.operator.client import ApiError, KubeconfigError
 
 from .doctor_output import WRITERS
 from .doctor_reading import read
+from .problems import end
 
 
 @click.command()
@@ -45,8 +46,7 @@ def doctor(context: str | None, namespace: str, output: str, fail_on: str, probe
     try:
         report = examine(asyncio.run(read(context, namespace, probe=probe)))
     except (KubeconfigError, ApiError, OSError, TimeoutError) as error:
-        click.echo(f"error: the cluster can't be read: {error or type(error).__name__}", err=True)
-        sys.exit(2)
+        end(f"the cluster can't be read: {error or type(error).__name__}")
     click.echo(WRITERS[output](report), nl=False)
     worst = report.worst()
     sys.exit(1 if worst is not None and worst.rank >= Severity(fail_on).rank else 0)

@@ -28,7 +28,7 @@ from daulat.facts.snapshot import Snapshot
 from daulat.reconcile.policies import compiled
 
 from . import outline, reading
-from .output.text import printable
+from .problems import end, end_if
 
 _CONTROL = re.compile(r"^[A-Za-z]{3}-[0-9]{2}$")
 _POLICY_KINDS = frozenset(("sovereigntypolicy", "sovereigntypolicies", "spolicy", "policy"))
@@ -56,7 +56,7 @@ class _Given:
                 done.append(compiled(policy, self.snapshot, self.now))
             except PolicyError as error:
                 problems.append(Problem(*self.given.place("SovereigntyPolicy", name), str(error)))
-        _end(problems)
+        end_if(problems)
         created = datetime.fromtimestamp(self.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         inventory = self.given.inventory
         options = Options(created, self.namespace)
@@ -100,7 +100,7 @@ def explain(
         try:
             _show([explain_control(target.upper())], form)
         except UnknownControl as error:
-            _end([Problem(target, 0, str(error))])
+            end(Problem(target, 0, str(error)))
         return
     kind, _, rest = target.rpartition("/") if target.count("/") == 1 else target.partition("/")
     is_policy = bool(target) and (not rest or not kind or kind.lower() in _POLICY_KINDS)
@@ -108,14 +108,14 @@ def explain(
         raise click.UsageError("say where the policies are: PATH..., or --cluster")
     given = _read((*paths, *subjects), cluster, context, None if is_policy or not target else target, namespace)
     world = _Given(given, namespace, operator_namespace)
-    _end(reading.unreadable(world.snapshot, given))
+    end_if(reading.unreadable(world.snapshot, given))
     if is_policy:
         _policy(world, target.rpartition("/")[2], form)
         return
     documents = _chosen(given.documents, target, subjects, namespace)
     if not documents:
         where = "the cluster or the files" if cluster else "the files"
-        _end([Problem(target or ", ".join(subjects), 0, f"there is no such object in {where}")])
+        end(Problem(target or ", ".join(subjects), 0, f"there is no such object in {where}"))
     judge = world.judge()
     explained = [explain_object(_asked_for(d), judge, world.snapshot) for d in documents]
     _show(explained, form)
@@ -133,7 +133,7 @@ def _read(
         wanted = Wanted(*_parts(target, namespace)) if target else None
         more, problems = read_objects(context, wanted)
     given = reading.read(paths, more)
-    _end([*problems, *given.problems])
+    end_if([*problems, *given.problems])
     return given
 
 
@@ -141,13 +141,11 @@ def _policy(world: _Given, name: str, form: str) -> None:
     policy = world.snapshot.known_policies.get(name)
     if policy is None:
         there = ", ".join(world.snapshot.known_policies) or "none"
-        _end([Problem(name, 0, f"there is no such policy; there are {there}")])
-        return
+        end(Problem(name, 0, f"there is no such policy; there are {there}"))
     try:
         result = compiled(policy, world.snapshot, world.now)
     except PolicyError as error:
-        _end([Problem(*world.given.place("SovereigntyPolicy", name), str(error))])
-        return
+        end(Problem(*world.given.place("SovereigntyPolicy", name), str(error)))
     declared = world.given.inventory.policies[name]
     _show([explain_policy(policy, declared, result, world.snapshot, world.now)], form)
 
@@ -185,13 +183,6 @@ def _asked_for(document: Document) -> Document:
     if document.kind != "Pod" or not isinstance(spec, dict) or not document.metadata.get("uid"):
         return document
     return replace(document, object={**document.object, "spec": {k: v for k, v in spec.items() if k != "nodeName"}})
-
-
-def _end(problems: Sequence[Problem]) -> None:
-    for problem in problems:
-        click.echo(printable(f"error: {problem}"), err=True)
-    if problems:
-        sys.exit(2)
 
 
 def _show(explained: Sequence[Manifest], form: str) -> None:

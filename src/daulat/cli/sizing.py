@@ -6,7 +6,7 @@ import difflib
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn, get_args
+from typing import Any, get_args
 
 import click
 
@@ -17,7 +17,7 @@ from daulat.catalog.sources import unverified
 from daulat.placement.sizing import Ask, NoFit, Sizing, size
 
 from . import reading
-from .output.text import printable
+from .problems import end, end_if
 
 _COLUMNS = ("ACCELERATOR", "DEVICES", "NODES", "WEIGHTS", "PRECISION", "ROOM FOR TOKENS")
 
@@ -62,7 +62,7 @@ def sizing(
     profiles = _profiles(paths)
     for name in wanted:
         if name not in profiles:
-            _end(f"there is no AcceleratorProfile {name}{_instead(name, profiles)}")
+            end(f"there is no AcceleratorProfile {name}{_instead(name, profiles)}")
     results: dict[str, Sizing | NoFit] = {}
     for name in wanted or sorted(profiles):
         try:
@@ -77,7 +77,7 @@ def _model(name: str) -> ModelFacts:
     facts = named(name)
     if facts is None:
         known = models()
-        _end(
+        end(
             f"there is no model {name} in the catalogue{_instead(name, known) or '.'} Known are {', '.join(sorted(known))}"
         )
     return facts
@@ -85,21 +85,13 @@ def _model(name: str) -> ModelFacts:
 
 def _profiles(paths: Sequence[str]) -> Mapping[str, AcceleratorProfileSpec]:
     given = reading.read(paths)
-    if given.problems:
-        for problem in given.problems:
-            click.echo(printable(f"error: {problem}"), err=True)
-        sys.exit(2)
+    end_if(given.problems)
     return {**accelerators.shipped(), **given.inventory.profiles}
 
 
 def _instead(name: str, known: Mapping[str, object]) -> str:
     near = difflib.get_close_matches(name.lower(), sorted(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
-
-
-def _end(message: str) -> NoReturn:
-    click.echo(printable(f"error: {message}"), err=True)
-    sys.exit(2)
 
 
 def _text(facts: ModelFacts, results: Mapping[str, Sizing | NoFit], form: str, *, single: bool) -> str:

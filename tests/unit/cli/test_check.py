@@ -293,7 +293,7 @@ def test_input_that_isnt_there_is_exit_code_2(arguments: tuple[str, ...], messag
     ],
 )
 def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...]) -> None:
-    done = run(*arguments, stdin=json.dumps([policy()][0]))
+    done = run(*arguments, stdin=json.dumps(policy()))
     assert done.exit_code == 2
     assert "Error: " in done.stderr
 

@@ -1,9 +1,10 @@
-# The operator's image. Dependencies come from the lock, by hash; the user is the one that the chart runs it as.
+# The image of the operator, and of the init containers that fetch and check weights. Dependencies come from the lock, by
+# hash; the user is the one that the chart runs the operator as.
 FROM python:3.13-slim AS build
 WORKDIR /build
-COPY requirements/runtime.txt requirements/
+COPY requirements/weights.txt requirements/
 RUN python -m venv /opt/daulat \
- && /opt/daulat/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/runtime.txt
+ && /opt/daulat/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/weights.txt
 COPY src src
 RUN printf '#!/opt/daulat/bin/python\nfrom daulat.cli.main import main\n\nmain()\n' > /opt/daulat/bin/daulat \
  && chmod 0755 /opt/daulat/bin/daulat

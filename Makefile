@@ -64,7 +64,9 @@ lock: $(VENV)/ready ## Pin all dependencies anew, with hashes
 	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --upgrade pyproject.toml -o requirements/runtime.txt
 	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-annotate --no-header --upgrade pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
+		--no-annotate --no-header --upgrade pyproject.toml --extra weights -c requirements/runtime.txt -o requirements/weights.txt
+	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header --upgrade pyproject.toml --extra weights --group dev -c requirements/weights.txt -c requirements/runtime.txt -o requirements/dev.txt
 
 bench: $(VENV)/ready ## Measure how long a pass takes in a small and a large cluster
 	@$(PY) bench/reconcile.py

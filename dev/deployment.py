@@ -84,6 +84,10 @@ def operator_kubeconfig(cluster: Cluster, directory: Path) -> Path:
     return path
 
 
+WEIGHTS_IMAGE = "registry.example.my/daulat/daulat@sha256:" + "3c" * 32
+"""What the operator is told to load weights with: nothing pulls it here."""
+
+
 class OperatorProcess:
     """``daulat operator`` as a process of this machine."""
 
@@ -109,6 +113,7 @@ class OperatorProcess:
         """Start it, and wait until its facts are synced."""
         config = operator_kubeconfig(self._cluster, self._directory)
         environment = {**os.environ, "KUBECONFIG": str(config), "DAULAT_NAMESPACE": NAMESPACE, "POD_NAME": self._name}
+        environment["DAULAT_WEIGHTS_IMAGE"] = WEIGHTS_IMAGE
         self.port = 0
         offset = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:

@@ -154,6 +154,19 @@ class World:
             raise ClusterError(f"{error}; it was {dict(seen)}") from error
         return seen
 
+    def wait_reason(self, kind: str, name: str, type_: str, reason: str, namespace: str = "") -> Mapping[str, str]:
+        """Wait until a condition has a reason, and return it."""
+        poll(
+            f"{kind} {name} to have {type_} for {reason}",
+            lambda: self.condition(kind, name, type_, namespace).get("reason") == reason,
+        )
+        return self.condition(kind, name, type_, namespace)
+
+    def made(self, kind: str, name: str, namespace: str) -> Manifest:
+        """Wait until an object exists, and return it."""
+        poll(f"{kind} {name} to exist", lambda: self.exists(kind, name, namespace))
+        return self.get(kind, name, namespace=namespace)
+
     def govern(self, namespace: str = "", **changes: Any) -> tuple[str, str]:
         """Make a policy and a namespace of a test's own, wait until it is enforced, and return both names."""
         name = unique("pol")

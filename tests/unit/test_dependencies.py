@@ -41,12 +41,13 @@ def distributions(modules: set[str]) -> dict[str, set[str]]:
 
 
 SHIPPED = named(PROJECT["project"]["dependencies"])
+WEIGHTS = named(PROJECT["project"]["optional-dependencies"]["weights"])
 DEVELOPMENT = named(PROJECT["dependency-groups"]["dev"])
 
 
 @pytest.mark.parametrize(
     ("folders", "declared"),
-    [(["src"], SHIPPED), (["tests", "dev", "bench"], SHIPPED | DEVELOPMENT)],
+    [(["src"], SHIPPED | WEIGHTS), (["tests", "dev", "bench"], SHIPPED | WEIGHTS | DEVELOPMENT)],
     ids=["shipped", "development"],
 )
 def test_what_is_imported_is_declared(folders: list[str], declared: set[str]) -> None:
@@ -56,8 +57,18 @@ def test_what_is_imported_is_declared(folders: list[str], declared: set[str]) ->
     assert undeclared == {}
 
 
-@pytest.mark.parametrize(("file", "declared"), [("runtime", SHIPPED), ("dev", SHIPPED | DEVELOPMENT)])
+@pytest.mark.parametrize(
+    ("file", "declared"),
+    [("runtime", SHIPPED), ("weights", SHIPPED | WEIGHTS), ("dev", SHIPPED | WEIGHTS | DEVELOPMENT)],
+)
 def test_what_is_declared_is_pinned(file: str, declared: set[str]) -> None:
     lines = (ROOT / "requirements" / f"{file}.txt").read_text().splitlines()
     pinned = named(line for line in lines if "==" in line)
     assert declared - pinned == set()
+
+
+def test_only_what_loads_weights_needs_what_loads_them() -> None:
+    """The operator and the other commands work with the dependencies that everybody installs."""
+    rest = [f for f in (ROOT / "src" / "daulat").iterdir() if f.is_dir() and f.name not in ("weights", "__pycache__")]
+    needed = distributions(imported(*(str(f) for f in rest)))
+    assert {m for m, d in needed.items() if d & WEIGHTS - SHIPPED} == set()

@@ -25,6 +25,7 @@ ASCEND_RESOURCE, NVIDIA_RESOURCE = "huawei.com/Ascend910", "nvidia.com/gpu"
 ASCEND_LABELS = {"node.kubernetes.io/npu.chip.name": "910B3"}
 H20_LABELS = {"nvidia.com/gpu.product": "NVIDIA-H20"}
 IMAGE = "registry.example.my/vllm@sha256:" + "2b" * 32
+WEIGHTS_IMAGE = "registry.example.my/daulat@sha256:" + "3c" * 32
 URI = "oci://registry.example.my/models/deepseek@sha256:" + "1a" * 32
 
 
@@ -185,10 +186,11 @@ class World:
     children: list[Raw] = field(default_factory=list)
     canaries: dict[str, Canary] = field(default_factory=dict)
     obstacles: dict[Ref, str] = field(default_factory=dict)
+    weights_image: str = WEIGHTS_IMAGE
 
     def snapshot(self) -> Snapshot:
         """Return all of it as the operator knows it."""
-        store = Store(OPERATOR_NAMESPACE)
+        store = Store(OPERATOR_NAMESPACE, self.weights_image)
         kinds = {
             "Node": self.nodes,
             "SovereignZone": self.zones,

@@ -8,7 +8,14 @@ from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.meta import DataClass
 from daulat.api.names import eligible_label
 from daulat.api.policy import SovereigntyPolicySpec
-from daulat.api.requirements import AccessRequirements, EngineRequirements, Exposure, StorageRequirements
+from daulat.api.requirements import (
+    AccessRequirements,
+    EngineRequirements,
+    Exposure,
+    StorageRequirements,
+    WeightEndpoints,
+)
+from daulat.api.weights import REMOTE
 from daulat.api.zone import SovereignZoneSpec
 from daulat.catalog import accelerators, engine_environment
 
@@ -93,11 +100,14 @@ def _acknowledgements(spec: SovereigntyPolicySpec, approved: Profiles) -> Consta
 def _artefacts(spec: SovereigntyPolicySpec) -> Constants:
     models, images, engines = spec.models, spec.images, spec.engines or EngineRequirements()
     sources = (models.sources if models else None) or ()
+    servers = (models.endpoints if models else None) or WeightEndpoints()
     return {
         "imageRegistries": sorted(images.registries) if images else [],
         "imageDigestRequired": bool(images and images.require_digest),
         "weightRegistries": sorted(s.removeprefix("oci://") for s in sources if s.startswith("oci://")),
         "modelSources": sorted(sources),
+        "weightServers": {s: " ".join(sorted(getattr(servers, s))) for s in REMOTE},
+        "weightProxies": sorted(servers.proxies),
         "weightDigestRequired": bool(models and models.require_digest),
         "licenses": sorted((models.licenses if models else None) or ()),
         "developers": sorted((models.developers if models else None) or ()),

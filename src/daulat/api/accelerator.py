@@ -13,7 +13,7 @@ ResourceName = Annotated[
     str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$", max_length=317)
 ]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
-EngineName = Literal["sglang", "vllm"]
+EngineName = Literal["custom", "llama.cpp", "mindie", "sglang", "vllm"]
 Precision = Literal["FP32", "BF16", "FP16", "FP8", "INT8", "INT4", "MXFP4"]
 """In what form weights are kept. INT8 stands for W8A8, INT4 for four-bit weights with 16-bit scales (AWQ, GPTQ, W4A8)."""
 
@@ -126,8 +126,9 @@ class AcceleratorProfileSpec(Spec):
     """The engines that run on it."""
 
     def engine(self, name: str) -> EngineSettings | None:
-        """Return how the engine runs on this accelerator, or None where it doesn't."""
-        return next((e for e in self.engines if e.name == name), None)
+        """Return how the engine runs on this accelerator, or None where it doesn't. A custom engine is its author's concern."""
+        own = EngineSettings(name="custom") if name == "custom" else None
+        return next((e for e in self.engines if e.name == name), own)
 
 
 class AcceleratorProfileStatus(ConditionedStatus):

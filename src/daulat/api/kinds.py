@@ -65,7 +65,22 @@ SOVEREIGN_MODEL = Kind(
         Column("URL", ".status.url", priority=1),
         Column("Age", ".metadata.creationTimestamp", "date"),
     ),
-    rules=(("size(self.metadata.name) <= 50", "a SovereignModel's name has at most 50 characters"),),
+    rules=(
+        ("size(self.metadata.name) <= 50", "a SovereignModel's name has at most 50 characters"),
+        (
+            "!has(self.spec.model.fetch) || !self.spec.model.uri.startsWith('pvc://')",
+            "spec.model.fetch: a pvc is mounted, not fetched",
+        ),
+        (
+            "!has(self.spec.model.fetch) || !has(self.spec.model.fetch.endpoint) || !self.spec.model.uri.startsWith('oci://')",
+            "spec.model.fetch.endpoint: an oci uri names its server itself",
+        ),
+        (
+            "!has(self.spec.model.fetch) || !has(self.spec.model.fetch.cache) || !has(self.spec.replicas) || self.spec.replicas < 2"
+            " || !has(self.spec.model.fetch.cache.accessMode) || self.spec.model.fetch.cache.accessMode == 'ReadWriteMany'",
+            "spec.model.fetch.cache.accessMode: ReadWriteOnce is for one replica, since replicas are on different nodes",
+        ),
+    ),
     scale=True,
 )
 SOVEREIGNTY_POLICY = Kind(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .accelerator import EngineName, EnvName, Precision
 from .frozen import FrozenDict
 from .meta import DEFAULTED, ConditionedStatus, CountryCode, ObjectName, Observed, Spec
+from .weights import URI_PATTERN, Fetch
 
 ONE_LINE = r"^[^\r\n]*$"
+UrlPath = Annotated[str, Field(pattern=r"^/[-A-Za-z0-9._~/]*$", max_length=256)]
 Argument = Annotated[str, Field(max_length=4096, pattern=ONE_LINE)]
 
 
@@ -19,11 +21,19 @@ class ModelSource(Spec):
 
     name: str = Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9._/]*[A-Za-z0-9])?$", max_length=128)
     """The name that clients ask for in the OpenAI API. One of the catalogue's (daulat sizing) lets Daulat work out the devices."""
-    uri: str = Field(
-        max_length=1024,
-        pattern=r"^(oci://[a-zA-Z0-9][-a-zA-Z0-9._:/]*(@sha256:[a-f0-9]{64})?|pvc://[a-z0-9][-a-z0-9.]*(/([-A-Za-z0-9_][-A-Za-z0-9._]*)?)*)$",
+    uri: str = Field(max_length=1024, pattern=URI_PATTERN)
+    """Where the weights are: oci://REGISTRY/REPOSITORY (mounted as an image volume), pvc://CLAIM/PATH, s3://BUCKET/PATH,
+    hf://ORGANISATION/NAME:REVISION or ms://ORGANISATION/NAME:REVISION, each followed by @sha256:DIGEST to pin the content."""
+    file: Annotated[str, Field(pattern=r"^[-A-Za-z0-9_][-A-Za-z0-9._]*(/[-A-Za-z0-9_][-A-Za-z0-9._]*)*$")] | None = (
+        Field(default=None, max_length=512)
     )
-    """Where the weights are: oci://REGISTRY/REPOSITORY@sha256:DIGEST (mounted as an image volume) or pvc://CLAIM/PATH."""
+    """The file under uri that the engine loads, for an engine that loads one, such as llama.cpp."""
+    fetch: Fetch | None = None
+    """How the weights are fetched, where no volume can mount them: s3, hf and ms always, oci where this is set."""
+    signature: Annotated[str, Field(pattern=r"^[-A-Za-z0-9_][-A-Za-z0-9._]*(/[-A-Za-z0-9_][-A-Za-z0-9._]*)*$")] = Field(
+        default="model.sig", max_length=512
+    )
+    """Where the signature lies under uri (OpenSSF model signing), which policies with models.signatures ask for."""
     developer: str = Field(min_length=1, max_length=128, pattern=ONE_LINE)
     """Who made the model, as one word, such as deepseek-ai."""
     origin_country: CountryCode
@@ -32,6 +42,37 @@ class ModelSource(Spec):
     """The model's licence as an SPDX expression, such as MIT or Apache-2.0."""
     precision: Precision | None = None
     """The form of these weights, for sizing; left out, the first that the developer publishes and the accelerator can serve."""
+
+
+class KeySecret(Spec):
+    """A key of a Secret in the model's namespace."""
+
+    name: ObjectName
+    """The Secret."""
+    key: str = Field(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)
+    """The key in it."""
+
+
+class CustomEngine(Spec):
+    """An engine that Daulat doesn't know. It must speak HTTP, and find its devices by itself.
+
+    Arguments and command may hold {weights}, {name}, {port}, {devices}, {stages}, {context}, {concurrency} and {cache}.
+    """
+
+    command: tuple[Argument, ...] = Field(default=(), max_length=16)
+    """The command; left out, the image's own."""
+    args: tuple[Argument, ...] = Field(default=(), max_length=64)
+    """Its arguments."""
+    port: int = Field(default=8000, ge=1024, le=65535)
+    """Where it listens. It isn't root, so not below 1024."""
+    health_path: UrlPath = "/health"
+    """What answers 200 once it can serve."""
+    metrics_path: UrlPath = "/metrics"
+    """Where its metrics are, on the same port."""
+    startup_seconds: int = Field(default=3600, ge=10, le=86400)
+    """How long it may take to start."""
+    api_key_env: EnvName | None = None
+    """The variable that it reads the key from that clients must send."""
 
 
 class Engine(Spec):
@@ -45,6 +86,16 @@ class Engine(Spec):
     """Sequences at the same time that the engine takes at most, and that devices are worked out for; left out, sized for one."""
     args: tuple[Argument, ...] = Field(default=(), max_length=64)
     """Arguments for the engine on every accelerator."""
+    api_key_secret: KeySecret | None = None
+    """Where the key is that clients must send; left out, the engine asks for none."""
+    custom: CustomEngine | None = None
+    """How the engine named custom is run."""
+
+    @model_validator(mode="after")
+    def _custom_is_told(self) -> Engine:
+        if (self.name == "custom") != (self.custom is not None):
+            raise ValueError("custom goes with the engine named custom, and with no other")
+        return self
 
 
 class AcceleratorChoice(Spec):
@@ -67,7 +118,17 @@ class SovereignModelSpec(Spec):
 
     model: ModelSource
     """Which model."""
-    engine: Engine = Engine()
+    engine: Engine = Field(
+        default=Engine(),
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "(has(self.name) && self.name == 'custom') == has(self.custom)",
+                    "message": "custom goes with the engine named custom, and with no other",
+                }
+            ]
+        },
+    )
     """What serves it."""
     accelerators: tuple[AcceleratorChoice, ...] = Field(
         min_length=1,
@@ -124,6 +185,19 @@ class SizingStatus(Observed):
     """What to know about a count that the model's author gave."""
 
 
+class WeightsStatus(Observed):
+    """How the weights come into the pods. A model that stands keeps it over upgrades of the operator."""
+
+    method: str
+    """Mounted: the volume itself. Fetched: an init container brings them."""
+    image: str | None = None
+    """The image of the init container that fetches or checks them, where there is one."""
+    endpoint: str | None = None
+    """The server that they are fetched from, where the URI doesn't name it."""
+    trusted_by: tuple[str, ...] = ()
+    """The policies whose keys a signature is checked against before the engine starts."""
+
+
 class Placement(Observed):
     """Where the model runs, and why not elsewhere."""
 
@@ -156,5 +230,7 @@ class SovereignModelStatus(ConditionedStatus):
     """The label selector of the replicas, for autoscalers."""
     sizing: SizingStatus | None = None
     """How many devices each replica has, and why."""
+    weights: WeightsStatus | None = None
+    """How the weights come into the pods."""
     placement: Placement | None = None
     """Where the model runs, and why not elsewhere."""

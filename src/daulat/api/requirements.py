@@ -8,6 +8,7 @@ from pydantic import Field
 
 from .accelerator import ResourceName
 from .meta import CountryCode, DataClass, LabelSelector, ObjectName, Spec
+from .weights import Endpoint
 
 UserName = Annotated[str, Field(min_length=1, max_length=253)]
 GroupName = Annotated[str, Field(min_length=1, max_length=253)]
@@ -37,11 +38,21 @@ Prefix = Annotated[
 SourcePrefix = Annotated[
     str,
     Field(
-        pattern=r"^(oci|pvc)://([a-zA-Z0-9][-a-zA-Z0-9._:/]*/)?$",
+        pattern=r"^(oci|pvc|s3|hf|ms)://([a-zA-Z0-9][-a-zA-Z0-9._:/]*/)?$",
         max_length=512,
         description="A prefix of model URIs that ends with a slash.",
         examples=["oci://registry.example.my/"],
     ),
+]
+
+
+PublicKey = Annotated[
+    str,
+    Field(pattern=r"^-----BEGIN PUBLIC KEY-----\n[A-Za-z0-9+/=\n]+-----END PUBLIC KEY-----\n?$", max_length=1024),
+]
+Certificate = Annotated[
+    str,
+    Field(pattern=r"^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?$", max_length=8192),
 ]
 
 
@@ -92,11 +103,47 @@ class AcceleratorRequirements(Spec):
     """Who took note of which regime."""
 
 
+class WeightEndpoints(Spec):
+    """The servers that weights are fetched from. Whatever isn't named here isn't fetched from."""
+
+    s3: tuple[Endpoint, ...] = Field(default=(), max_length=16)
+    """Object stores that speak S3."""
+    hf: tuple[Endpoint, ...] = Field(default=(), max_length=16)
+    """Mirrors that speak the Hugging Face Hub's protocol."""
+    ms: tuple[Endpoint, ...] = Field(default=(), max_length=16)
+    """Mirrors that speak ModelScope's protocol."""
+    proxies: tuple[Endpoint, ...] = Field(default=(), max_length=16)
+    """Proxies on the way to them."""
+
+
+class TrustedSigners(Spec):
+    """Who may have signed the weights. One of them must have, and every file must be as it was signed."""
+
+    keys: tuple[PublicKey, ...] = Field(default=(), max_length=16)
+    """Public keys: EC keys as PEM."""
+    certificates: tuple[Certificate, ...] = Field(default=(), max_length=16)
+    """Authorities whose certificates may have signed, as PEM."""
+
+
 class ModelRequirements(Spec):
     """Which models may be served. A field that isn't set doesn't restrict."""
 
     sources: tuple[SourcePrefix, ...] | None = Field(default=None, min_length=1, max_length=64)
     """Where weights may come from, as prefixes of spec.model.uri."""
+    endpoints: WeightEndpoints | None = None
+    """Where s3, hf and ms weights may be fetched from; left out, from nowhere."""
+    signatures: TrustedSigners | None = Field(
+        default=None,
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "size(self.?keys.orValue([])) + size(self.?certificates.orValue([])) > 0",
+                    "message": "name at least one key or certificate",
+                }
+            ]
+        },
+    )
+    """Weights must be signed by one of these (OpenSSF model signing); it is checked in the pod, before the engine starts."""
     require_digest: bool = False
     """Weights must be pinned by digest."""
     licenses: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9][-A-Za-z0-9.+]*$", max_length=128)], ...] | None = Field(

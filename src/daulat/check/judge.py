@@ -232,7 +232,7 @@ def _policy(compiled: CompiledPolicy) -> _Policy:
 
 
 def _selector(manifests: Sequence[Manifest]) -> LabelSelector:
-    """Return which namespaces the policy governs. Guards of what is in no namespace select all."""
+    """Return which namespaces the policy governs: every binding of a policy selects the same."""
     for manifest in manifests:
         if manifest["kind"].endswith("Binding"):
             return LabelSelector.model_validate(selected_namespaces(manifest))

@@ -13,6 +13,7 @@ from daulat.placement.choice import Chosen
 from daulat.placement.devices import Devices, devices
 from daulat.placement.sizing import NoFit
 from daulat.workload.pod import template, unusable_settings
+from daulat.workload.weights import loading
 
 from .yamltext import Path
 
@@ -73,6 +74,7 @@ def _options(model: Model, index: int, profile: AcceleratorProfileSpec, needed: 
 
 
 def _pod(model: Model, chosen: Chosen, policies: Sequence[str]) -> Manifest:
-    made = template(model, chosen, policies)
+    # Whose keys are trusted and which image checks them is the cluster's; controls judge what the author writes.
+    made = template(model, chosen, policies, loading(model, chosen, (), ""))
     metadata = {**made["metadata"], "name": model.name, "namespace": model.namespace}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": made["spec"]}

@@ -17,6 +17,8 @@ class LazyCommand:
     module: str
     attribute: str
     help: str
+    extra: str = ""
+    """The optional dependencies that it needs, by their name in a requirement such as daulat[weights]."""
 
 
 class LazyGroup(click.Group):
@@ -35,7 +37,12 @@ class LazyGroup(click.Group):
         entry = self._lazy.get(cmd_name)
         if entry is None:
             return super().get_command(ctx, cmd_name)
-        command = getattr(import_module(entry.module), entry.attribute)
+        try:
+            command = getattr(import_module(entry.module), entry.attribute)
+        except ModuleNotFoundError as error:
+            if not entry.extra or (error.name or "").startswith("daulat"):
+                raise
+            raise click.ClickException(f"{error.name} isn't installed: pip install 'daulat[{entry.extra}]'") from error
         if not isinstance(command, click.Command):
             raise TypeError(f"{entry.module}.{entry.attribute} is no command")
         return command

@@ -18,6 +18,9 @@ COMMANDS = {
     "explain": LazyCommand("daulat.cli.explain", "explain", "Explain a control, a policy or an object."),
     "operator": LazyCommand("daulat.cli.run_operator", "operator", "Run the operator."),
     "sizing": LazyCommand("daulat.cli.sizing", "sizing", "Say how many devices a model needs, and why."),
+    "weights": LazyCommand(
+        "daulat.cli.weights", "weights", "Fetch weights, and check their digest and signature.", "weights"
+    ),
 }
 
 

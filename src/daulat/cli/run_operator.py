@@ -24,13 +24,19 @@ from daulat.operator.process import Options, default_identity, run
 )
 @click.option("--identity", envvar="POD_NAME", default=None, help="This replica's name; the pod's by default.")
 @click.option(
+    "--weights-image",
+    envvar="DAULAT_WEIGHTS_IMAGE",
+    default="",
+    help="The image with which pods fetch and check weights: Daulat's own, from a registry that policies allow.",
+)
+@click.option(
     "--log-level",
     envvar="DAULAT_LOG_LEVEL",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
     show_default=True,
 )
-def operator(namespace: str, port: int, identity: str | None, log_level: str) -> None:
+def operator(namespace: str, port: int, identity: str | None, weights_image: str, log_level: str) -> None:
     """Run the operator, with KUBECONFIG or the pod's ServiceAccount."""
     configure(log_level)
-    sys.exit(asyncio.run(run(Options(namespace, identity or default_identity(), port))))
+    sys.exit(asyncio.run(run(Options(namespace, identity or default_identity(), port, weights_image))))

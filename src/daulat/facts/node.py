@@ -16,6 +16,8 @@ _QUANTITY = re.compile(r"^([0-9]{1,18}(?:\.[0-9]{0,18})?)(?:([kMGTPE]|[KMGTPE]i)
 _SCALE = {"k": 10**3, **{p: 10 ** (3 * n) for n, p in enumerate("MGTPE", 2)}} | {
     f"{p}i": 2 ** (10 * n) for n, p in enumerate("KMGTPE", 1)
 }
+IMAGE_VOLUMES = {"containerd": (2, 1), "cri-o": (1, 31), "docker": (10**6, 0)}
+"""Since when runtimes mount images as volumes (KEP-4639). cri-dockerd never has."""
 REGION = "topology.kubernetes.io/region"
 
 
@@ -30,6 +32,8 @@ class Node:
     schedulable: bool
     tolerated: bool
     """Whether pods that tolerate no more than the devices they ask for may run on it."""
+    image_volumes: bool = True
+    """Whether its container runtime mounts images as volumes, as far as its version tells."""
 
     @property
     def takes_pods(self) -> bool:
@@ -63,7 +67,17 @@ def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
         ready=conditions.get("Ready") == "True",
         schedulable=not spec.get("unschedulable", False),
         tolerated=not taints,
+        image_volumes=_mounts_images(str((status.get("nodeInfo") or {}).get("containerRuntimeVersion") or "")),
     )
+
+
+def _mounts_images(runtime: str) -> bool:
+    """Read a runtime such as containerd://2.1.4. One that nobody knows is taken to be newer than what is known here."""
+    found = re.match(r"^([a-z-]+)://v?([0-9]+)\.([0-9]+)", runtime)
+    if found is None:
+        return True
+    least = IMAGE_VOLUMES.get(found[1])
+    return least is None or (int(found[2]), int(found[3])) >= least
 
 
 def is_extended(resource: str) -> bool:

@@ -10,6 +10,7 @@ from daulat.api.frozen import FrozenDict
 from daulat.api.names import MODEL_LABEL, NODE_PREFIX
 
 from .node import is_extended, whole
+from .trouble import Trouble, trouble
 
 ALL = 10**9
 """What a quantity that can't be read counts as: nothing is free beside it."""
@@ -25,6 +26,8 @@ class Pod:
     devices: FrozenDict[str, int]
     pins: frozenset[str]
     model: str
+    trouble: Trouble | None = None
+    """What keeps a model's pod from serving, as far as its own status tells."""
 
 
 def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
@@ -36,13 +39,15 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
     pins = frozenset(key for key in spec.get("nodeSelector") or {} if key.startswith(NODE_PREFIX))
     if not devices and not pins:
         return None
+    model = str((meta.get("labels") or {}).get(MODEL_LABEL) or "")
     return Pod(
         namespace=str(meta.get("namespace") or ""),
         name=str(meta.get("name") or ""),
         node=str(spec.get("nodeName") or ""),
         devices=FrozenDict(devices),
         pins=pins,
-        model=str((meta.get("labels") or {}).get(MODEL_LABEL) or ""),
+        model=model,
+        trouble=trouble(status) if model else None,
     )
 
 

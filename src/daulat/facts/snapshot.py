@@ -66,6 +66,8 @@ class Snapshot:
     obstacles: Mapping[Ref, str] = field(default_factory=dict)
     """What the API server answered where it refused part of a model's workload."""
     operator_namespace: str = "daulat-system"
+    weights_image: str = ""
+    """The image with which this release fetches and checks weights in pods; empty where the operator wasn't told."""
     memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
     """What was worked out from nodes, zones, profiles and policies alone; shared by snapshots in which these are the same."""
 

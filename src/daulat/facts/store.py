@@ -31,6 +31,7 @@ CHILD_KINDS = frozenset(
         "ServiceAccount",
         "NetworkPolicy",
         "PodDisruptionBudget",
+        "PersistentVolumeClaim",
         "ValidatingAdmissionPolicy",
         "ValidatingAdmissionPolicyBinding",
         "MutatingAdmissionPolicy",
@@ -44,8 +45,8 @@ assert {k.kind for k in KINDS} == set(OWN_KINDS)  # noqa: S101
 class Store:
     """The facts as they are now. An object older than what is already known of it is ignored."""
 
-    def __init__(self, operator_namespace: str) -> None:
-        self._operator_namespace = operator_namespace
+    def __init__(self, operator_namespace: str, weights_image: str = "") -> None:
+        self._operator_namespace, self._weights_image = operator_namespace, weights_image
         self._facts: dict[str, dict[Any, Any]] = {
             name: {} for name in ("nodes", "namespaces", "pods", "children", *OWN_KINDS.values())
         }
@@ -115,6 +116,7 @@ class Store:
                 canaries=dict(self._canaries),
                 obstacles=dict(self._obstacles),
                 operator_namespace=self._operator_namespace,
+                weights_image=self._weights_image,
             )
         return self._snapshot
 

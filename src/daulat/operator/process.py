@@ -36,6 +36,8 @@ class Options:
     namespace: str
     identity: str
     port: int = 8080
+    weights_image: str = ""
+    """The image with which pods fetch and check weights; models that need it are refused where it's empty."""
 
 
 class Operator:
@@ -43,7 +45,7 @@ class Operator:
 
     def __init__(self, client: Client, options: Options) -> None:
         self._client, self._options = client, options
-        self._store = Store(options.namespace)
+        self._store = Store(options.namespace, options.weights_image)
         self._queue = Queue()
         self._lease = Lease(client, options.namespace, options.identity)
         self._leads = False

@@ -46,6 +46,7 @@ WATCHED: tuple[Resource, ...] = (
     Resource("ServiceAccount", "", "v1", "serviceaccounts", True, OURS),
     Resource("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies", True, OURS),
     Resource("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets", True, OURS),
+    Resource("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims", True, OURS),
     Resource("Pod", "", "v1", "pods", True, fields="status.phase!=Succeeded,status.phase!=Failed"),
 )
 BY_KIND = {r.kind: r for r in WATCHED}

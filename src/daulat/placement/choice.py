@@ -14,7 +14,7 @@ from daulat.facts.snapshot import Model, Policy, Snapshot
 
 from .capacity import Ledger
 from .devices import Devices, devices
-from .eligibility import carries_labels, ineligible
+from .eligibility import carries_labels, ineligible, lacks_storage
 from .sizing import NoFit
 from .standing import standing
 from .zoning import zone_of_record
@@ -33,6 +33,8 @@ class Chosen:
     nodes: tuple[str, ...]
     devices: Devices
     """Those of each replica."""
+    image_volumes: bool = True
+    """Whether every node that it may come to mounts images as volumes."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,12 @@ def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Deci
     ref = Ref("SovereignModel", model.namespace, model.name)
     refused: dict[str, str] = {}
     eligible: list[Node] = []
+    fetch = model.spec.model.fetch
+    keeps_in = fetch.cache.storage_class_name if fetch is not None and fetch.cache is not None else ""
     for name, node in sorted(snapshot.nodes.items()):
         why = next((w for p in policies if (w := ineligible(node, p, snapshot))), None)
+        if why is None and isinstance(node, Node) and keeps_in:
+            why = lacks_storage(node, keeps_in, snapshot)
         if why is None and isinstance(node, Node):
             eligible.append(node)
         else:
@@ -114,6 +120,7 @@ def _options(
 ) -> tuple[list[_Option], list[_Unusable]]:
     options: list[_Option] = []
     unusable: list[_Unusable] = []
+    where = standing(model)
     for choice in model.spec.accelerators:
         profile = snapshot.known_profiles.get(choice.profile)
         if profile is None:
@@ -134,7 +141,7 @@ def _options(
             if not isinstance(zone, Unknown) and resource in node.devices and carries_labels(node, profile):
                 by_zone.setdefault(zone.name, []).append(node)
         try:
-            needed = devices(model.spec, choice, profile, standing(model))
+            needed = devices(model.spec, choice, profile, where)
         except NoFit as error:
             nodes = tuple(node.name for zone in by_zone.values() for node in zone)
             unusable.append(_Unusable(reasons.DOES_NOT_FIT, str(error), nodes))
@@ -176,7 +183,8 @@ def _chosen(model: Model, option: _Option, ledger: Ledger, snapshot: Snapshot) -
     standing_on = runs & {n.name for n in option.nodes}
     # Replicas that aren't on a node yet may still come to any with room.
     nodes = sorted(standing_on if len(bound) >= max(model.spec.replicas, 1) and standing_on else standing_on | {*roomy})
-    return Chosen(option.zone, option.choice, option.profile, option.resource, tuple(nodes), option.devices)
+    mounts = all(node.image_volumes for node in option.nodes)
+    return Chosen(option.zone, option.choice, option.profile, option.resource, tuple(nodes), option.devices, mounts)
 
 
 def _groups(

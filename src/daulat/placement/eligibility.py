@@ -61,3 +61,13 @@ def _device_fails(
         if not any(carries_labels(node, p) for p in named):
             return f"has {resource} of another kind than the approved profiles describe"
     return None
+
+
+def lacks_storage(node: Node, storage_class: str, snapshot: Snapshot) -> str | None:
+    """Return why volumes of the class aren't known to lie where the node stands, or None where they are."""
+    zone = zone_of_record(node, snapshot)
+    if isinstance(zone, Unknown):
+        return zone.reason
+    if storage_class in zone.spec.storage_classes:
+        return None
+    return f"zone {zone.name} has no StorageClass {storage_class} on record, where the weights would be kept"

@@ -13,6 +13,7 @@ from daulat.api.names import API_VERSION
 from daulat.cel.evaluator import Request, evaluate_all
 from daulat.facts.child import Child
 from daulat.facts.declared import Malformed
+from daulat.facts.pod import Pod
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Model, Policy, Snapshot
 from daulat.placement.choice import SAMPLE, Chosen, Decision, choose
@@ -20,6 +21,7 @@ from daulat.workload.labels import selector
 from daulat.workload.manifests import manifests
 from daulat.workload.network import url
 from daulat.workload.pod import template, unusable_settings
+from daulat.workload.weights import Loading, cache_name, loading
 
 from .conditions import Told, told, write
 from .effects import Apply, Delete, Effect, Outcome
@@ -37,6 +39,7 @@ class _Verdict:
     decision: Decision | None = None
     run: Sequence[Manifest] = ()
     stop: bool = False
+    weights: Loading | None = None
 
 
 def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
@@ -55,11 +58,27 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     effects: list[Effect] = [Apply(m) for m in verdict.run]
     if verdict.stop and deployment is not None and deployment.owner_uid == model.uid and not deployment.deleting:
         effects.append(Delete(deployment.ref, deployment.uid))
+    effects += _left_over(model, verdict, snapshot)
     obstacle = snapshot.obstacles.get(ref)
-    conditions = _conditions(model, verdict, deployment, obstacle)
+    pods = snapshot.pods_by_model.get((model.namespace, model.name), ())
+    # Weights that are still being brought are no trouble beside a real one.
+    troubled = sorted(
+        (p for p in pods if p.trouble),
+        key=lambda p: (p.trouble and p.trouble.reason == reasons.LOADING_WEIGHTS, p.name),
+    )
+    conditions = _conditions(model, verdict, deployment, obstacle, troubled)
     fields = _fields(model, policies, verdict, deployment, conditions)
     effects += write(ref, model.uid, model.generation, model.status, conditions, fields, now)
     return Outcome(tuple(effects), RETRY if obstacle else None)
+
+
+def _left_over(model: Model, verdict: _Verdict, snapshot: Snapshot) -> list[Effect]:
+    """Return the removal of a cache that the model doesn't ask for any more. What is stopped keeps its cache."""
+    claim = snapshot.children.get(Ref("PersistentVolumeClaim", model.namespace, cache_name(model)))
+    wanted = any(m["kind"] == "PersistentVolumeClaim" for m in verdict.run)
+    if not verdict.run or wanted or claim is None or claim.owner_uid != model.uid or claim.deleting:
+        return []
+    return [Delete(claim.ref, claim.uid)]
 
 
 def _decide(model: Model, policies: Sequence[Policy], snapshot: Snapshot, now: float) -> _Verdict:
@@ -81,16 +100,19 @@ def _decide(model: Model, policies: Sequence[Policy], snapshot: Snapshot, now: f
     namespace = _namespace(model.namespace, snapshot)
     violations = _model_violations(model, namespace, in_force)
     decision = choose(model, policies, snapshot)
+    how: Loading | None = None
     if decision.chosen is not None:
+        how = loading(model, decision.chosen, policies, snapshot.weights_image)
         violations += unusable_settings(model, decision.chosen)
-        violations += _pod_violations(model, decision.chosen, namespace, policies, in_force, now)
+        violations += [how.problem] if how.problem else []
+        violations += _pod_violations(model, decision.chosen, namespace, policies, in_force, now, how)
     if violations:
         message = " ".join(dict.fromkeys(violations))
         return _Verdict(told(reasons.POLICY_COMPLIANT, False, reasons.VIOLATION, message), stop=True)
     compliant = told(reasons.POLICY_COMPLIANT, True, reasons.COMPLIANT, f"under {', '.join(p.name for p in policies)}")
-    if decision.chosen is None:
+    if decision.chosen is None or how is None:
         return _Verdict(compliant, decision, stop=True)
-    return _Verdict(compliant, decision, manifests(model, decision.chosen, policies))
+    return _Verdict(compliant, decision, manifests(model, decision.chosen, policies, how), weights=how)
 
 
 def _namespace(name: str, snapshot: Snapshot) -> Manifest:
@@ -123,8 +145,9 @@ def _pod_violations(
     policies: Sequence[Policy],
     in_force: Sequence[CompiledPolicy],
     now: float,
+    how: Loading,
 ) -> list[str]:
-    pod = template(model, chosen, [p.name for p in policies])
+    pod = template(model, chosen, [p.name for p in policies], how)
     created = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     metadata = {**pod["metadata"], "name": model.name, "namespace": model.namespace, "creationTimestamp": created}
     request = Request(
@@ -135,13 +158,15 @@ def _pod_violations(
     return [v.message for c in in_force for v in evaluate_all(c.refusing, request)]
 
 
-def _conditions(model: Model, verdict: _Verdict, deployment: Child | None, obstacle: str | None) -> list[Told]:
+def _conditions(
+    model: Model, verdict: _Verdict, deployment: Child | None, obstacle: str | None, troubled: Sequence[Pod]
+) -> list[Told]:
     compliant, decision = verdict.compliant, verdict.decision
     if decision is None:
         placed = told(reasons.PLACED, None, reasons.NOT_DECIDED, "waits for PolicyCompliant")
     else:
         placed = told(reasons.PLACED, decision.chosen is not None, decision.reason, decision.message)
-    workload = _workload(model, placed, deployment, obstacle)
+    workload = _workload(model, placed, deployment, obstacle, troubled)
     parts = (compliant, placed, workload)
     first_bad = next((c for c in parts if c.status != "True"), None)
     if first_bad is None:
@@ -152,7 +177,9 @@ def _conditions(model: Model, verdict: _Verdict, deployment: Child | None, obsta
     return [ready, *parts]
 
 
-def _workload(model: Model, placed: Told, deployment: Child | None, obstacle: str | None) -> Told:
+def _workload(
+    model: Model, placed: Told, deployment: Child | None, obstacle: str | None, troubled: Sequence[Pod]
+) -> Told:
     if placed.status != "True":
         return told(reasons.WORKLOAD_READY, None, reasons.NOT_DECIDED, "waits for Placed")
     if obstacle:
@@ -163,6 +190,8 @@ def _workload(model: Model, placed: Told, deployment: Child | None, obstacle: st
     message = f"{ready} of {model.spec.replicas} replicas are ready"
     if deployment is not None and deployment.message:
         return told(reasons.WORKLOAD_READY, False, reasons.APPLY_FAILED, f"{message}: {deployment.message}")
+    if ready < model.spec.replicas and troubled and (worst := troubled[0].trouble):
+        return told(reasons.WORKLOAD_READY, False, worst.reason, f"{message}; pod {troubled[0].name}: {worst.message}")
     if ready < model.spec.replicas:
         return told(reasons.WORKLOAD_READY, False, reasons.REPLICAS_PENDING, message)
     return told(reasons.WORKLOAD_READY, True, reasons.REPLICAS_READY, message)
@@ -179,6 +208,7 @@ def _fields(
         "readyReplicas": ready,
         "selector": ",".join(f"{key}={value}" for key, value in sorted(selector(model).items())),
         "sizing": _sizing(model, verdict),
+        "weights": _weights(model, verdict),
         "placement": _placement(model, policies, verdict),
     }
 
@@ -203,6 +233,12 @@ def _sizing(model: Model, verdict: _Verdict) -> Manifest | None:
     if needed.note:
         told["note"] = needed.note
     return told
+
+
+def _weights(model: Model, verdict: _Verdict) -> Manifest | None:
+    if verdict.decision is None:
+        return None if verdict.stop else model.status.get("weights")
+    return verdict.weights.told if verdict.weights is not None else None
 
 
 def _placement(model: Model, policies: Sequence[Policy], verdict: _Verdict) -> Manifest | None:

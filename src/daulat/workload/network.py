@@ -9,7 +9,7 @@ from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.requirements import EgressPeer
 from daulat.facts.snapshot import Model
 
-from .engines import engine
+from .engines import engine_of
 from .labels import owned, selector
 
 
@@ -26,7 +26,8 @@ def url(model: Model) -> str:
 
 def network_policy(model: Model, policies: Sequence[SovereigntyPolicySpec]) -> Manifest:
     """Return the NetworkPolicy. Of what policies allow, only what all of them allow is let through."""
-    port = engine(model.spec.engine.name).port
+    data = engine_of(model.spec.engine)
+    ports = [data.port, *([data.metrics_port] if data.metrics_port is not None else [])]
     dns = {
         "to": [
             {
@@ -39,7 +40,7 @@ def network_policy(model: Model, policies: Sequence[SovereigntyPolicySpec]) -> M
     spec = {
         "podSelector": {"matchLabels": selector(model)},
         "policyTypes": ["Egress", "Ingress"],
-        "ingress": [{"from": [{"podSelector": {}}], "ports": [{"protocol": "TCP", "port": port}]}],
+        "ingress": [{"from": [{"podSelector": {}}], "ports": [{"protocol": "TCP", "port": p} for p in ports]}],
         "egress": [dns, *(_rule(peer) for peer in _allowed(policies))],
     }
     return owned(model, "networking.k8s.io/v1", "NetworkPolicy", {"spec": spec})

@@ -53,3 +53,12 @@ def test_an_entry_that_is_no_command_is_told() -> None:
     group = LazyGroup("g", lazy={"x": LazyCommand("daulat.cli.main", "COMMANDS", "x")})
     with pytest.raises(TypeError, match=r"daulat\.cli\.main\.COMMANDS is no command"):
         group.get_command(click.Context(group), "x")
+
+
+def test_what_isnt_installed_is_told_with_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "model_signing", None)
+    for module in ("daulat.cli.weights", "daulat.weights.load", "daulat.weights.signature"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    result = CliRunner().invoke(main, ["weights", "digest", "."])
+    assert result.exit_code == 1
+    assert "pip install 'daulat[weights]'" in result.output

@@ -48,6 +48,8 @@ def understood(command: str) -> tuple[str, dict[str, Any]]:
     with click.Context(main) as parent:
         found = main.get_command(parent, name)
         assert found is not None, f"there is no command {name}"
+        if isinstance(found, click.Group):
+            found = found.commands[arguments.pop(0)]
         with click.Context(found, info_name=name, parent=parent) as context:
             options, rest, _ = found.make_parser(context).parse_args(arguments)
     assert rest == []

@@ -14,9 +14,17 @@ from daulat.cel.evaluator import Request, evaluate_all
 from daulat.controls import library
 from daulat.placement.choice import choose
 from daulat.workload.manifests import manifests
+from daulat.workload.weights import loading
 from tests.requests import merge
 from tests.unit.world import ASCEND, H20, IMAGE, World, choice, model, policy, the_model
 
+KEY = "-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----\n"
+ENDPOINTS = {"s3": ["https://s3.example.my"], "hf": ["https://hub.example.my"]}
+SOURCES: dict[str, dict[str, Any]] = {
+    "pvc": {"uri": "pvc://weights/deepseek"},
+    "s3": {"uri": "s3://models/r1", "fetch": {"secretName": "reader", "caConfigMapName": "ca"}},
+    "hf": {"uri": "hf://deepseek-ai/DeepSeek-R1:main"},
+}
 OPERATOR = "system:serviceaccount:daulat-system:daulat"
 NAMESPACE = {
     "apiVersion": "v1",
@@ -39,16 +47,16 @@ RESOURCES = {
 }
 
 
-@pytest.mark.parametrize(("profile", "uri"), [(ASCEND, "oci"), (H20, "oci"), (H20, "pvc")])
+@pytest.mark.parametrize(("profile", "uri"), [(ASCEND, "oci"), (H20, "oci"), (H20, "pvc"), (H20, "s3"), (ASCEND, "hf")])
 def test_nothing_that_the_operator_makes_breaks_a_control(profile: str, uri: str) -> None:
     base = library.base()
     spec = SovereigntyPolicySpec.model_validate(merge(base["policy"], STRICT))
     zones = {n: SovereignZoneSpec.model_validate(z) for n, z in base["zones"].items()}
     compiled = compile_policy("confidential", spec, accelerators.shipped(), zones=zones)
-    weights: dict[str, Any] = {"model": {"uri": "pvc://weights/deepseek"}} if uri == "pvc" else {}
+    weights: dict[str, Any] = {"model": SOURCES[uri]} if uri in SOURCES else {}
     world = World(
         models=[model(accelerators=[choice(profile, 2, image=IMAGE)], **weights)],
-        policies=[policy(egress=STRICT["egress"])],
+        policies=[policy(egress=STRICT["egress"], models={"endpoints": ENDPOINTS, "signatures": {"keys": [KEY]}})],
     )
     snapshot = world.snapshot()
     found = the_model(snapshot)
@@ -56,7 +64,9 @@ def test_nothing_that_the_operator_makes_breaks_a_control(profile: str, uri: str
     decision = choose(found, policies, snapshot)
     assert decision.chosen is not None, decision.message
     judged = []
-    for manifest in manifests(found, decision.chosen, policies):
+    for manifest in manifests(
+        found, decision.chosen, policies, loading(found, decision.chosen, policies, snapshot.weights_image)
+    ):
         if manifest["kind"] == "Deployment":
             template = manifest["spec"]["template"]
             pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", **template["metadata"]}}

@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from daulat.placement.choice import choose
-from daulat.workload.manifests import KINDS, manifests
+from daulat.workload.manifests import manifests
 from daulat.workload.pod import unusable_settings
+from daulat.workload.weights import loading
 from tests.unit.world import (
     ASCEND,
     ASCEND_RESOURCE,
@@ -22,8 +23,10 @@ from tests.unit.world import (
     model,
     policy,
     the_model,
+    zone,
 )
 
+S3 = "https://s3.example.my"
 GOLDEN = Path(__file__).parent / "golden"
 PINS = "daulat.node-restriction.kubernetes.io/"
 
@@ -34,7 +37,9 @@ def rendered(world: World) -> list[dict[str, Any]]:
     policies = snapshot.governing(found.namespace)
     decision = choose(found, policies, snapshot)
     assert decision.chosen is not None, decision.message
-    return manifests(found, decision.chosen, policies)
+    how = loading(found, decision.chosen, policies, snapshot.weights_image)
+    assert not how.problem
+    return manifests(found, decision.chosen, policies, how)
 
 
 def on(profile: str, count: int = 4, **more: Any) -> World:
@@ -265,10 +270,11 @@ def test_weights_from_a_claim_are_mounted_read_only(uri: str, claim: str, path: 
 
 
 def test_the_network_is_closed_before_the_first_pod_comes() -> None:
-    kinds = [m["kind"] for m in rendered(World())]
-    assert kinds == list(KINDS)
-    assert kinds[0] == "NetworkPolicy"
-    assert kinds[-1] == "Deployment"
+    cached = {"uri": "s3://models/x", "fetch": {"endpoint": S3, "cache": {"storageClassName": "c", "size": "1Gi"}}}
+    world = World(models=[model(model=cached)], zones=[zone(storageClasses=["c"])])
+    plain = ["NetworkPolicy", "ServiceAccount", "Service", "PodDisruptionBudget", "Deployment"]
+    assert [m["kind"] for m in rendered(World())] == plain
+    assert [m["kind"] for m in rendered(world)] == [*plain[:-1], "PersistentVolumeClaim", "Deployment"]
 
 
 def test_everything_goes_with_its_model() -> None:

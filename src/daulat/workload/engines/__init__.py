@@ -4,36 +4,58 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from daulat.api.model import CustomEngine, Engine
 from daulat.api.packaged import load
 from daulat.catalog import engine_environment
 
 
-class EngineData(BaseModel):
-    """One engine. Texts may hold {weights}, {name}, {cache}, and what their field says."""
-
+class _Data(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class Configuration(_Data):
+    """A JSON configuration that the engine reads from an environment variable, by its command."""
+
+    variable: str
+    body: dict[str, Any]
+    """May hold {weights} and the like; {devices...} is the list of the devices' numbers. What has no value is left out."""
+
+
+class EngineData(_Data):
+    """One engine. Texts may hold {weights}, {name}, {port}, {cache}, and what their field says."""
 
     port: int
     health_path: str
+    metrics_path: str = "/metrics"
+    metrics_port: int | None = None
+    """Where the metrics are, if not on the API's port."""
     startup_seconds: int
+    command: tuple[str, ...] = ()
+    """The command, where neither the image nor the profile has one."""
     args: tuple[str, ...]
-    parallel_args: tuple[str, ...]
+    parallel_args: tuple[str, ...] = ()
     """What divides layers between {devices}."""
-    stage_args: tuple[str, ...]
+    stage_args: tuple[str, ...] = ()
     """What makes {stages} of layers follow each other."""
-    context_args: tuple[str, ...]
-    """What keeps sequences within {context} tokens."""
-    concurrency_args: tuple[str, ...]
+    context_args: tuple[str, ...] = ()
+    """What keeps sequences within {context} tokens; {tokens} is the room for all of them."""
+    concurrency_args: tuple[str, ...] = ()
     """What keeps to {concurrency} sequences at a time."""
-    env: dict[str, str]
+    configuration: Configuration | None = None
+    api_key_env: str = ""
+    """The variable that holds the key which clients must send; empty where the engine can't ask for one."""
+    one_file: bool = False
+    """Whether it loads one file, which the model must name."""
+    env: dict[str, str] = {}
     """What keeps it from talking to others; nothing may undo it."""
     forbidden_env: tuple[str, ...] = ()
     """Variables that would switch a hub, a report or a debugging interface on."""
-    cache_env: dict[str, str]
+    cache_env: dict[str, str] = {}
 
 
 @cache
@@ -42,6 +64,29 @@ def engine(name: str) -> EngineData:
     file = resources.files(__package__) / f"{name}.yaml"
     if not file.is_file():
         raise KeyError(name)
-    data = EngineData.model_validate(load(file.read_text()))
+    return _kept_offline(EngineData.model_validate(load(file.read_text())))
+
+
+def engine_of(asked: Engine) -> EngineData:
+    """Return what the model's engine is, a custom one included."""
+    return engine(asked.name) if asked.custom is None else _custom(asked.custom)
+
+
+@cache
+def _custom(own: CustomEngine) -> EngineData:
+    data = EngineData(
+        port=own.port,
+        health_path=own.health_path,
+        metrics_path=own.metrics_path,
+        startup_seconds=own.startup_seconds,
+        command=own.command,
+        args=own.args,
+        api_key_env=own.api_key_env or "",
+        cache_env={"HOME": "{cache}", "XDG_CACHE_HOME": "{cache}", "HF_HOME": "{cache}/huggingface"},
+    )
+    return _kept_offline(data)
+
+
+def _kept_offline(data: EngineData) -> EngineData:
     env = {**engine_environment.offline(), **data.env}
     return data.model_copy(update={"env": env, "forbidden_env": engine_environment.forbidden()})

@@ -1,0 +1,112 @@
+"""``daulat weights``: fetch and check weights in a pod, and the same checks for whoever publishes them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from daulat.api.weights import FETCH_FAILED, Environment, parse
+from daulat.weights.digest import folder_digest
+from daulat.weights.load import Order
+from daulat.weights.load import check as check_order
+from daulat.weights.load import load as load_order
+from daulat.weights.problem import WeightsProblem
+from daulat.weights.signature import Trust, check_signature, read_trust
+
+from .problems import end
+
+TERMINATION_LOG = Path("/dev/termination-log")
+"""Where the kubelet reads a container's last words from, for the pod's status."""
+AUTHORITY = Path("/etc/weights/authority/ca.crt")
+REGISTRIES = Path("/etc/weights/registries")
+
+
+@click.group()
+def weights() -> None:
+    """Fetch weights, and check their digest and their signature."""
+
+
+@weights.command()
+def load() -> None:
+    """Fetch weights and check them. For a pod's init container, which is told by its environment."""
+    _in_pod(load_order)
+
+
+@weights.command()
+def check() -> None:
+    """Check weights that are mounted. For a pod's init container, which is told by its environment."""
+    _in_pod(lambda order: check_order(order, order.target))
+
+
+@weights.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def digest(folder: Path) -> None:
+    """Print the digest that pins FOLDER in a model's URI."""
+    try:
+        click.echo(f"sha256:{folder_digest(folder)}")
+    except (OSError, ValueError) as error:
+        end(error)
+
+
+@weights.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A public key, as PEM.",
+)
+@click.option(
+    "--certificate",
+    "certificates",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An authority's certificate, as PEM.",
+)
+@click.option("--signature", default="model.sig", show_default=True, help="The signature's path under FOLDER.")
+def verify(folder: Path, keys: tuple[Path, ...], certificates: tuple[Path, ...], signature: str) -> None:
+    """Check the signature of FOLDER as a pod does. Exit codes: 0 it holds, 1 it doesn't, 2 the input is wrong."""
+    if not keys and not certificates:
+        end("give --key or --certificate")
+    trust = Trust("", tuple(k.read_text() for k in keys), tuple(c.read_text() for c in certificates))
+    try:
+        check_signature(folder, folder / signature, [trust])
+    except WeightsProblem as problem:
+        click.echo(problem.sentence.replace("policy  doesn't trust", "nobody given vouches for"), err=True)
+        sys.exit(1)
+    click.echo("signed by a trusted key, and unchanged since")
+
+
+def _in_pod(carry_out: Callable[[Order], object]) -> None:
+    try:
+        carry_out(_order())
+    except WeightsProblem as problem:
+        click.echo(str(problem), err=True)
+        try:
+            TERMINATION_LOG.write_text(str(problem)[:4000])
+        except OSError:
+            click.echo("the pod's status can't be told", err=True)
+        sys.exit(1)
+
+
+def _order() -> Order:
+    environment = os.environ
+    if AUTHORITY.is_file():
+        # Each library has a name of its own for it. Only the private authority is trusted then.
+        os.environ |= dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"), str(AUTHORITY))
+    try:
+        return Order(
+            source=parse(environment[Environment.URI]),
+            target=Path(environment[Environment.TARGET]),
+            endpoint=environment.get(Environment.ENDPOINT, ""),
+            signature=environment.get(Environment.SIGNATURE, ""),
+            trusted=read_trust(environment[Environment.TRUST]) if Environment.TRUST in environment else (),
+            registry_configs=tuple(sorted(REGISTRIES.glob("*.json"))),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsProblem(FETCH_FAILED, f"the init container's environment can't be read: {error!r}") from error

@@ -1,0 +1,1 @@
+"""Fetches weights into a pod and checks them, before the engine starts. Runs in the pod, never in the operator."""

@@ -1,0 +1,135 @@
+"""Fetches weights from an OCI registry: a model image's files, or an artifact's, each blob checked against its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import oras.container
+import oras.provider
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from daulat.api.weights import DIGEST_MISMATCH, FETCH_FAILED, Source
+
+from .problem import WeightsProblem
+
+_INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
+_MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
+_TITLE = "org.opencontainers.image.title"
+_WHITEOUT = ".wh."
+_OPAQUE = ".wh..opq"
+_CHUNK = 1 << 20
+_TIMEOUT = 30
+_RETRIES = Retry(total=5, backoff_factor=1, status_forcelist=(500, 502, 503, 504))
+
+
+def fetch(source: Source, target: Path, configs: list[Path], *, insecure: bool = False) -> None:
+    """Fetch the image or artifact. ``configs`` are Docker configurations with credentials. Raises WeightsProblem."""
+    try:
+        container = oras.container.Container(source.location + (f"@sha256:{source.digest}" if source.digest else ""))
+        registry = _connected(container, configs, insecure=insecure)
+        for layer in _manifest(registry, container, source.digest)["layers"]:
+            _unpack(registry, container, layer, target)
+    except (requests.RequestException, ValueError, KeyError, tarfile.TarError, OSError) as error:
+        raise WeightsProblem(FETCH_FAILED, f"{source.uri}: {' '.join(str(error).split())[:300]}") from error
+
+
+def _connected(container: Any, configs: list[Path], *, insecure: bool) -> Any:
+    """Return the registry with the credentials that there are, asking as it wants to be asked: by token or by password."""
+    verify = os.environ.get("SSL_CERT_FILE") or True
+    scheme = "http" if insecure else "https"
+    asks = requests.get(f"{scheme}://{container.registry}/v2/", verify=verify, timeout=_TIMEOUT)
+    by_password = asks.headers.get("WWW-Authenticate", "").lower().startswith("basic")
+    registry = oras.provider.Registry(
+        container.registry, insecure, tls_verify=verify, auth_backend="basic" if by_password else "token"
+    )
+    registry.auth.load_configs(container, configs=[str(c) for c in configs])
+    if by_password and not hasattr(registry.auth, "_basic_auth"):
+        raise ValueError(f"{container.registry} asks for a user and a password; name a pull secret that has them")
+    for prefix in ("http://", "https://"):
+        registry.session.mount(prefix, HTTPAdapter(max_retries=_RETRIES))
+    return registry
+
+
+def _ask(registry: Any, url: str, **more: Any) -> requests.Response:
+    # The library's own retries sleep for two minutes over what won't change, such as a name that nobody knows.
+    response: requests.Response = oras.provider.Registry.do_request.__wrapped__(registry, url, "GET", **more)
+    response.raise_for_status()
+    return response
+
+
+def _manifest(registry: Any, container: Any, digest: str) -> dict[str, Any]:
+    """Return the manifest, or the first that an index names: weights are the same for every platform."""
+    wanted = f"sha256:{digest}" if digest else container.tag
+    url = f"{registry.prefix}://{container.registry}/v2/{container.api_prefix}/manifests/{wanted}"
+    response = _ask(registry, url, headers={"Accept": ", ".join((*_MANIFESTS, *_INDEXES))})
+    if digest and hashlib.sha256(response.content).hexdigest() != digest:
+        raise WeightsProblem(
+            DIGEST_MISMATCH, f"{container.registry} answered with another manifest than sha256:{digest}"
+        )
+    manifest: dict[str, Any] = json.loads(response.content)
+    if "manifests" in manifest:
+        return _manifest(registry, container, manifest["manifests"][0]["digest"].removeprefix("sha256:"))
+    return manifest
+
+
+def _unpack(registry: Any, container: Any, layer: dict[str, Any], target: Path) -> None:
+    title = str((layer.get("annotations") or {}).get(_TITLE) or "")
+    with tempfile.NamedTemporaryFile(dir=target) as blob:
+        digest = hashlib.sha256()
+        for chunk in _chunks(registry, container, layer["digest"]):
+            digest.update(chunk)
+            blob.write(chunk)
+        blob.flush()
+        if f"sha256:{digest.hexdigest()}" != layer["digest"]:
+            raise WeightsProblem(
+                DIGEST_MISMATCH, f"{container.registry} answered with another blob than {layer['digest']}"
+            )
+        if "tar" in layer["mediaType"]:
+            _extract(Path(blob.name), target)
+            return
+        name = title or layer["digest"].removeprefix("sha256:")
+        path = target / name
+        if not path.resolve().is_relative_to(target.resolve()):
+            raise WeightsProblem(FETCH_FAILED, f"{name} would lie outside the folder of the weights")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(blob.name, path)
+
+
+def _chunks(registry: Any, container: Any, digest: str) -> Iterator[bytes]:
+    url = f"{registry.prefix}://{container.registry}/v2/{container.api_prefix}/blobs/{digest}"
+    with _ask(registry, url, stream=True) as response:
+        yield from response.iter_content(_CHUNK)
+
+
+def _extract(archive: Path, target: Path) -> None:
+    """Lay a layer over those below it: a whiteout takes a file of theirs away."""
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            path = Path(member.name)
+            if path.name.startswith(_WHITEOUT):
+                _take_away(target, path)
+            else:
+                tar.extract(member, target, filter="data")
+
+
+def _take_away(target: Path, whiteout: Path) -> None:
+    name = whiteout.name.removeprefix(_WHITEOUT)
+    folder = target / whiteout.parent
+    if not folder.resolve().is_relative_to(target.resolve()):
+        return
+    gone = list(folder.iterdir()) if name == _OPAQUE else [folder / name]
+    for path in gone:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,138 @@
+"""Writes the container of the engine: restricted, offline, with the chosen accelerator and no other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from daulat.api.accelerator import EngineSettings
+from daulat.api.kinds import Manifest
+from daulat.facts.snapshot import Model
+from daulat.placement.choice import Chosen
+
+from .engines import EngineData, engine_of
+from .weights import MOUNT, Loading, path
+
+CACHE = "/cache"
+
+
+def settings_of(model: Model, chosen: Chosen) -> EngineSettings:
+    """Return how the engine runs on the accelerator. Raises ValueError where it doesn't."""
+    settings = chosen.profile.engine(model.spec.engine.name)
+    if settings is None:
+        raise ValueError(f"{chosen.choice.profile} doesn't run {model.spec.engine.name}")
+    return settings
+
+
+def container(model: Model, chosen: Chosen, how: Loading) -> Manifest:
+    """Return the engine's container."""
+    data, settings = engine_of(model.spec.engine), settings_of(model, chosen)
+    words = _words(model, chosen, how, data)
+    devices = {chosen.resource: str(chosen.devices.count)}
+    probe = {"httpGet": {"path": data.health_path, "port": "http"}}
+    made: dict[str, Any] = {
+        "name": "engine",
+        "image": chosen.choice.image or settings.image or "",
+        "args": _args(model, chosen, data, settings, words),
+        "env": _environment(model, chosen, data, settings, words),
+        "ports": [{"name": "http", "containerPort": data.port, "protocol": "TCP"}],
+        "resources": {"limits": devices, "requests": devices},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "startupProbe": {**probe, "periodSeconds": 10, "failureThreshold": max(1, data.startup_seconds // 10)},
+        "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 3},
+        "livenessProbe": {**probe, "periodSeconds": 15, "failureThreshold": 8, "timeoutSeconds": 5},
+        "volumeMounts": [
+            {"name": "weights", "mountPath": MOUNT, "readOnly": True},
+            {"name": "cache", "mountPath": CACHE},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - inside the container
+            {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - inside the container
+        ],
+    }
+    if data.metrics_port is not None:
+        made["ports"].append({"name": "metrics", "containerPort": data.metrics_port, "protocol": "TCP"})
+    command = settings.command or data.command
+    if command:
+        made["command"] = [_filled(word, words) for word in command]
+    return made
+
+
+def _words(model: Model, chosen: Chosen, how: Loading, data: EngineData) -> dict[str, str]:
+    asked = model.spec.engine
+    return {
+        "weights": path(model, how),
+        "name": model.spec.model.name,
+        "devices": str(chosen.devices.tensor_parallel),
+        "stages": str(chosen.devices.pipeline_parallel),
+        "context": str(asked.context),
+        "concurrency": str(asked.concurrency),
+        "tokens": str((asked.context or 0) * (asked.concurrency or 1)),
+        "port": str(data.port),
+        "cache": CACHE,
+    }
+
+
+def _args(
+    model: Model, chosen: Chosen, data: EngineData, settings: EngineSettings, words: Mapping[str, str]
+) -> list[str]:
+    asked = model.spec.engine
+    templates = [
+        *data.args,
+        *(data.parallel_args if chosen.devices.tensor_parallel > 1 else ()),
+        *(data.stage_args if chosen.devices.pipeline_parallel > 1 else ()),
+        *(data.context_args if asked.context else ()),
+        *(data.concurrency_args if asked.concurrency else ()),
+    ]
+    return [*(_filled(a, words) for a in templates), *settings.args, *asked.args, *chosen.choice.args]
+
+
+def _environment(
+    model: Model, chosen: Chosen, data: EngineData, settings: EngineSettings, words: Mapping[str, str]
+) -> list[Manifest]:
+    cache = {name: _filled(value, words) for name, value in data.cache_env.items()}
+    plain = {**cache, **settings.env, **chosen.choice.env, **data.env}
+    if data.configuration is not None:
+        plain[data.configuration.variable] = _configuration(model, chosen, data.configuration.body, words)
+    found: list[Manifest] = [{"name": name, "value": value} for name, value in plain.items()]
+    secret = model.spec.engine.api_key_secret
+    if secret is not None and data.api_key_env:
+        reference = {"name": secret.name, "key": secret.key}
+        found.append({"name": data.api_key_env, "valueFrom": {"secretKeyRef": reference}})
+    return sorted(found, key=lambda e: str(e["name"]))
+
+
+def _configuration(model: Model, chosen: Chosen, body: Any, words: Mapping[str, str]) -> str:
+    """Return the engine's JSON configuration. A value that is one word in braces and a number becomes a number."""
+    numbers = {
+        "devices": chosen.devices.tensor_parallel * chosen.devices.pipeline_parallel,
+        "context": model.spec.engine.context,
+        "concurrency": model.spec.engine.concurrency,
+    }
+    return json.dumps(_substituted(body, words, numbers), separators=(",", ":"))
+
+
+def _substituted(value: Any, words: Mapping[str, str], numbers: Mapping[str, int | None]) -> Any:
+    if isinstance(value, dict):
+        made = {key: _substituted(inner, words, numbers) for key, inner in value.items()}
+        return {key: inner for key, inner in made.items() if inner is not None}
+    if isinstance(value, list):
+        return [_substituted(inner, words, numbers) for inner in value]
+    if not isinstance(value, str):
+        return value
+    name = value.strip("{}")
+    if value == f"{{{name}}}" and name in numbers:
+        return numbers[name]
+    if value == "{devices...}":
+        return list(range(numbers["devices"] or 0))
+    return _filled(value, words)
+
+
+def _filled(text: str, words: Mapping[str, str]) -> str:
+    """Return the text with every known word in braces replaced. Not str.format: an author's own braces stay."""
+    for name, value in words.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text

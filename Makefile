@@ -50,6 +50,10 @@ generate: $(VENV)/ready ## Write CRDs and the chart's generated files
 verify: $(VENV)/ready ## Check that generated files are up to date
 	@$(PY) -m dev.generate --check
 
+verify-engines: $(VENV)/ready ## Put what is rendered to the engines' own parsers: 10 GB at a time, 15 minutes (ENGINES="vllm sglang llama.cpp")
+	@$(PY) -m pip install --quiet uv
+	@$(PY) -m dev.engines.verify $(ENGINES)
+
 cluster-up: $(VENV)/ready ## Bring up an embedded control plane with the demo's nodes, without Daulat
 	@$(PY) -m dev.cluster up --name $(NAME) --scenario dev/scenarios/demo.yaml
 

@@ -11,7 +11,7 @@ from daulat.api.kinds import Manifest
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 
-from .engines import EngineData, engine_of
+from .engines import Configuration, EngineData, engine_of
 from .weights import MOUNT, Loading, path
 
 CACHE = "/cache"
@@ -30,13 +30,14 @@ def container(model: Model, chosen: Chosen, how: Loading) -> Manifest:
     data, settings = engine_of(model.spec.engine), settings_of(model, chosen)
     words = _words(model, chosen, how, data)
     devices = {chosen.resource: str(chosen.devices.count)}
-    probe = {"httpGet": {"path": data.health_path, "port": "http"}}
+    probe = {"httpGet": {"path": data.health_path, "port": "http" if data.health_port is None else "health"}}
+    ports = {"http": data.port, "health": data.health_port, "metrics": data.metrics_port}
     made: dict[str, Any] = {
         "name": "engine",
         "image": chosen.choice.image or settings.image or "",
         "args": _args(model, chosen, data, settings, words),
         "env": _environment(model, chosen, data, settings, words),
-        "ports": [{"name": "http", "containerPort": data.port, "protocol": "TCP"}],
+        "ports": [{"name": n, "containerPort": p, "protocol": "TCP"} for n, p in ports.items() if p is not None],
         "resources": {"limits": devices, "requests": devices},
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -53,8 +54,6 @@ def container(model: Model, chosen: Chosen, how: Loading) -> Manifest:
             {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - inside the container
         ],
     }
-    if data.metrics_port is not None:
-        made["ports"].append({"name": "metrics", "containerPort": data.metrics_port, "protocol": "TCP"})
     command = settings.command or data.command
     if command:
         made["command"] = [_filled(word, words) for word in command]
@@ -96,7 +95,7 @@ def _environment(
     cache = {name: _filled(value, words) for name, value in data.cache_env.items()}
     plain = {**cache, **settings.env, **chosen.choice.env, **data.env}
     if data.configuration is not None:
-        plain[data.configuration.variable] = _configuration(model, chosen, data.configuration.body, words)
+        plain[data.configuration.variable] = _configuration(model, chosen, data.configuration, words)
     found: list[Manifest] = [{"name": name, "value": value} for name, value in plain.items()]
     secret = model.spec.engine.api_key_secret
     if secret is not None and data.api_key_env:
@@ -105,30 +104,33 @@ def _environment(
     return sorted(found, key=lambda e: str(e["name"]))
 
 
-def _configuration(model: Model, chosen: Chosen, body: Any, words: Mapping[str, str]) -> str:
-    """Return the engine's JSON configuration. A value that is one word in braces and a number becomes a number."""
+def context_of(model: Model, chosen: Chosen) -> int | None:
+    """Return the longest sequence that the engine is told: what the model asks for, or what its devices were worked out for."""
+    basis = chosen.devices.basis
+    return model.spec.engine.context or (basis.context if basis is not None else None)
+
+
+def _configuration(model: Model, chosen: Chosen, told: Configuration, words: Mapping[str, str]) -> str:
     numbers = {
+        **told.defaults,
         "devices": chosen.devices.tensor_parallel * chosen.devices.pipeline_parallel,
-        "context": model.spec.engine.context,
-        "concurrency": model.spec.engine.concurrency,
+        "context": context_of(model, chosen) or 0,
+        **({"concurrency": model.spec.engine.concurrency} if model.spec.engine.concurrency else {}),
     }
-    return json.dumps(_substituted(body, words, numbers), separators=(",", ":"))
+    return json.dumps(_substituted(told.body, words, numbers), separators=(",", ":"))
 
 
-def _substituted(value: Any, words: Mapping[str, str], numbers: Mapping[str, int | None]) -> Any:
+def _substituted(value: Any, words: Mapping[str, str], numbers: Mapping[str, int]) -> Any:
     if isinstance(value, dict):
-        made = {key: _substituted(inner, words, numbers) for key, inner in value.items()}
-        return {key: inner for key, inner in made.items() if inner is not None}
+        return {key: _substituted(inner, words, numbers) for key, inner in value.items()}
+    if value == ["{devices...}"]:
+        return list(range(numbers["devices"]))
     if isinstance(value, list):
         return [_substituted(inner, words, numbers) for inner in value]
     if not isinstance(value, str):
         return value
-    name = value.strip("{}")
-    if value == f"{{{name}}}" and name in numbers:
-        return numbers[name]
-    if value == "{devices...}":
-        return list(range(numbers["devices"] or 0))
-    return _filled(value, words)
+    alone = value.removeprefix("{").removesuffix("}")
+    return numbers[alone] if value == f"{{{alone}}}" and alone in numbers else _filled(value, words)
 
 
 def _filled(text: str, words: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from daulat.api.names import ELIGIBLE, ZONE_LABEL, eligible_label
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 
-from .container import container
+from .container import container, context_of
 from .engines import engine_of
 from .labels import labels
 from .weights import Loading, init_container, volumes
@@ -68,6 +68,12 @@ def unusable_settings(model: Model, chosen: Chosen) -> list[str]:
         )
     if data.configuration is not None and (asked.args or chosen.choice.args):
         found.append(f"spec.engine.args: {asked.name} takes a configuration and no arguments. Remove them.")
+    if data.configuration is not None and context_of(model, chosen) is None:
+        found.append(f"spec.engine.context: {asked.name} has to be told how long sequences are. Set it.")
+    if data.configuration is not None and "/" in model.spec.model.name:
+        found.append(
+            f'spec.model.name: {asked.name} serves no name with a slash, such as "{model.spec.model.name}". Choose another.'
+        )
     return found + [
         f'{where}.env["{name}"]: it would switch a hub, a report or a debugging interface on. Remove it.'
         for name in sorted(chosen.choice.env)

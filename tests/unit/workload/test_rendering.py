@@ -67,20 +67,77 @@ def test_an_engine_is_told_no_more_than_it_needs() -> None:
 
 
 def env_of(world: World) -> dict[str, str]:
-    return {e["name"]: e["value"] for e in engine_of(world)["env"]}
+    return {e["name"]: e["value"] for e in engine_of(world)["env"] if "value" in e}
 
 
 def test_the_same_model_renders_to_the_same_manifests() -> None:
     assert yaml.safe_dump(rendered(World())) == yaml.safe_dump(rendered(World()))
 
 
-@pytest.mark.parametrize("engine", ["vllm", "sglang"])
-@pytest.mark.parametrize(("name", "profile"), [("ascend", ASCEND), ("nvidia", H20)])
-def test_an_upgrade_of_the_operator_rolls_no_pod(name: str, profile: str, engine: str) -> None:
+RUNS = {
+    ASCEND: ("vllm", "sglang", "mindie", "custom"),
+    H20: ("vllm", "sglang", "llama.cpp", "custom"),
+}
+CUSTOM = {"command": ["serve"], "args": ["--weights={weights}", "--on={devices}"], "port": 9000, "apiKeyEnv": "KEY"}
+
+
+@pytest.mark.parametrize(("profile", "engine"), [(p, e) for p, engines in RUNS.items() for e in engines])
+def test_an_upgrade_of_the_operator_rolls_no_pod(profile: str, engine: str) -> None:
     """Where this fails, every running model restarts on upgrade: change the golden file only if that is meant."""
+    name = "ascend" if profile == ASCEND else "nvidia"
     golden = GOLDEN / (f"{name}.yaml" if engine == "vllm" else f"{name}-{engine}.yaml")
-    world = World(models=[model(engine={"name": engine}, accelerators=[choice(profile, 4)])])
+    settings: dict[str, Any] = {"name": engine}
+    if engine == "custom":
+        settings |= {"custom": CUSTOM, "apiKeySecret": {"name": "keys", "key": "api"}}
+    file = {"file": "q4/model.gguf"} if engine == "llama.cpp" else {}
+    world = World(models=[model(engine=settings, model=file, accelerators=[choice(profile, 4)])])
     assert rendered(world) == list(yaml.safe_load_all(golden.read_text()))
+
+
+def sentences(world: World) -> list[str]:
+    snapshot = world.snapshot()
+    decision = choose(the_model(snapshot), snapshot.governing("treasury"), snapshot)
+    assert decision.chosen is not None
+    return unusable_settings(the_model(snapshot), decision.chosen)
+
+
+@pytest.mark.parametrize(
+    ("profile", "engine", "words"),
+    [
+        (H20, {"name": "llama.cpp"}, "spec.model.file: llama.cpp loads one file"),
+        (ASCEND, {"name": "mindie", "args": ["--x"]}, "spec.engine.args: mindie takes a configuration"),
+        (
+            ASCEND,
+            {"name": "mindie", "apiKeySecret": {"name": "k", "key": "k"}},
+            "spec.engine.apiKeySecret: mindie can't",
+        ),
+        (H20, {"name": "sglang", "apiKeySecret": {"name": "k", "key": "k"}}, "spec.engine.apiKeySecret: sglang can't"),
+    ],
+)
+def test_what_an_engine_cant_do_is_told(profile: str, engine: dict[str, Any], words: str) -> None:
+    (told,) = sentences(World(models=[model(engine=engine, accelerators=[choice(profile, 4)])]))
+    assert told.startswith(words)
+
+
+def test_mindie_is_told_how_long_sequences_are_and_serves_no_slash() -> None:
+    unknown = {"name": "own/model"}
+    told = sentences(World(models=[model(engine={"name": "mindie"}, model=unknown, accelerators=[choice(ASCEND, 4)])]))
+    assert [t.split(":")[0] for t in told] == ["spec.engine.context", "spec.model.name"]
+
+
+@pytest.mark.parametrize(("engine", "name"), [("vllm", "VLLM_API_KEY"), ("llama.cpp", "LLAMA_API_KEY")])
+def test_a_key_comes_from_a_secret_and_is_nowhere_in_the_manifest(engine: str, name: str) -> None:
+    settings = {"name": engine, "apiKeySecret": {"name": "keys", "key": "api"}}
+    world = World(models=[model(engine=settings, model={"file": "m.gguf"}, accelerators=[choice(H20, 1)])])
+    (found,) = [e for e in engine_of(world)["env"] if "valueFrom" in e]
+    assert found == {"name": name, "valueFrom": {"secretKeyRef": {"name": "keys", "key": "api"}}}
+
+
+def test_nobody_is_let_to_what_stops_mindie() -> None:
+    world = World(models=[model(engine={"name": "mindie"}, accelerators=[choice(ASCEND, 4)])])
+    (rule,) = of_kind("NetworkPolicy", world)["spec"]["ingress"]
+    assert [p["port"] for p in rule["ports"]] == [1025, 1027]
+    assert engine_of(world)["readinessProbe"]["httpGet"] == {"path": "/v2/health/ready", "port": "health"}
 
 
 @pytest.mark.parametrize(
@@ -88,12 +145,16 @@ def test_an_upgrade_of_the_operator_rolls_no_pod(name: str, profile: str, engine
     [
         ("vllm", ["--max-model-len=8192", "--max-num-seqs=4"]),
         ("sglang", ["--context-length=8192", "--max-running-requests=4"]),
+        ("llama.cpp", ["--ctx-size", "32768", "--parallel", "4"]),
     ],
 )
 def test_every_engine_is_told_what_it_was_sized_for(engine: str, limits: list[str]) -> None:
     settings = {"name": engine, "context": 8192, "concurrency": 4}
-    args = engine_of(World(models=[model(engine=settings, accelerators=[choice(H20, 2)])]))["args"]
-    assert args[-3:] == ["--tensor-parallel-size=2", *limits]
+    args = engine_of(World(models=[model(engine=settings, model={"file": "m.gguf"}, accelerators=[choice(H20, 2)])]))[
+        "args"
+    ]
+    divided = [] if engine == "llama.cpp" else ["--tensor-parallel-size=2"]
+    assert args[-len(limits) - len(divided) :] == [*divided, *limits]
 
 
 def leaves(value: Any, path: str = "") -> dict[str, Any]:

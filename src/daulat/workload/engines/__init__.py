@@ -23,7 +23,10 @@ class Configuration(_Data):
 
     variable: str
     body: dict[str, Any]
-    """May hold {weights} and the like; {devices...} is the list of the devices' numbers. What has no value is left out."""
+    """May hold {weights} and the like. A text that is {devices}, {context} or {concurrency} alone becomes a number, and a list of
+    {devices...} the devices' numbers."""
+    defaults: dict[str, int] = {}
+    """What {concurrency} is where the model doesn't say."""
 
 
 class EngineData(_Data):
@@ -31,6 +34,8 @@ class EngineData(_Data):
 
     port: int
     health_path: str
+    health_port: int | None = None
+    """Where health is asked for, if not on the API's port. Nobody but the kubelet is let to it."""
     metrics_path: str = "/metrics"
     metrics_port: int | None = None
     """Where the metrics are, if not on the API's port."""

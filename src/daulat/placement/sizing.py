@@ -131,7 +131,9 @@ def size(ask: Ask) -> Sizing:
 
 def weights_bytes(model: ModelFacts, precision: Precision) -> float:
     """Return what the weights take in that precision. Some precisions are for experts alone; the rest is then in 16 bits."""
-    if precision in _EXPERTS_ONLY:
+    # A developer's own INT4 is for experts alone too; others' may be for everything.
+    published = precision == "INT4" and precision in model.precisions and model.expert_parameters > 0
+    if precision in _EXPERTS_ONLY or published:
         return (
             model.expert_parameters * _BYTES[precision] + (model.parameters - model.expert_parameters) * _BYTES["BF16"]
         )
@@ -206,11 +208,13 @@ def _layers_share(model: ModelFacts, division: _Division) -> float:
 
 
 def _cache_bytes(model: ModelFacts, context: int, division: _Division) -> float:
-    """Return what one sequence takes on one device. Heads are divided as far as there are any; a latent pair is kept by all."""
-    attention = model.attention
+    """Return what one sequence takes on one device. Heads and their states are divided as far as there are any; a latent pair and
+    an index are kept by all."""
+    attention, layers = model.attention, model.layers
     divided = 1 if attention.form == "MLA" else min(division.tensor, attention.key_value_heads or 1)
-    whole = attention.bytes_for_token * model.layers.tokens_kept(context)
-    return whole * _layers_share(model, division) / divided
+    pairs = attention.bytes_for_token * layers.tokens_kept(context) / divided
+    kept = pairs + layers.index_bytes(context) + layers.state_bytes / division.tensor
+    return kept * _layers_share(model, division)
 
 
 def _told(
@@ -228,12 +232,12 @@ def _told(
     # Windowed layers fill up early: what a token takes is an average over a sequence of this length.
     free = (usable - needed) * GIB + one * ask.concurrency
     tokens = int(free / (one / context)) if one else 0
-    cache = ask.model.attention.bytes_for_token * ask.model.layers.tokens_kept(context) * ask.concurrency / GIB
+    cache = ask.model.bytes_kept(context) * ask.concurrency / GIB
     lines = (
         Line("weights", _gib(weights), _why_weights(ask, precision)),
         Line(
             "a token's keys and values",
-            _kib(ask.model.attention.bytes_for_token * ask.model.layers.tokens_kept(context) / context),
+            _kib(ask.model.bytes_kept(context) / context),
             _why_token(ask.model),
         ),
         Line("cache", _gib(cache), f"{ask.concurrency} x {context} tokens"),
@@ -294,12 +298,17 @@ def _why_token(model: ModelFacts) -> str:
     attention, layers = model.attention, model.layers
     form = f"{attention.form}, {layers.total} layers"
     if attention.latent_width is not None:
-        return f"{form}, {attention.latent_width} numbers of 2 bytes in each, on every device"
-    form += f", {attention.key_value_heads} heads of {attention.head_width}"
+        form += f", {attention.latent_width} numbers of 2 bytes in each, on every device"
+    else:
+        form += f", {attention.key_value_heads} heads of {attention.head_width}"
     if layers.windowed:
         form += f"; {layers.windowed} layers keep the last {layers.window} tokens"
+    for some in layers.compressed:
+        form += f"; {some.layers} layers keep the last {layers.window} tokens and one entry for {some.every}"
     if layers.stateful:
-        form += f"; {layers.stateful} layers keep none"
+        form += f"; {layers.stateful} layers keep none, but {layers.state / 1024:.0f} KiB for a sequence"
+    if layers.index is not None:
+        form += f"; {layers.index.layers} layers have an index, {layers.index.width} numbers for {_tokens(layers.index.every)}"
     return form
 
 
@@ -317,6 +326,10 @@ def _why_divided(ask: Ask, division: _Division) -> str:
 def _ways(division: _Division) -> str:
     nodes = f" on {division.nodes} nodes" if division.nodes > 1 else ""
     return f"{division.devices} {'device' if division.devices == 1 else 'devices'}{nodes}"
+
+
+def _tokens(number: int) -> str:
+    return "a token" if number == 1 else f"{number} tokens"
 
 
 def _gib(number: float) -> str:

@@ -23,7 +23,7 @@ FACTS = [
 
 
 def model(
-    parameters: float, layers: int, heads: int, kept: Mapping[str, int] = MappingProxyType({}), **changes: Any
+    parameters: float, layers: int, heads: int, kept: Mapping[str, Any] = MappingProxyType({}), **changes: Any
 ) -> ModelFacts:
     raw = {
         "name": "m",
@@ -102,11 +102,50 @@ def test_grouped_heads_are_divided_as_far_as_there_are_any() -> None:
 def test_windowed_and_stateful_layers_keep_less() -> None:
     full = model(20, 24, 64).layers
     windowed = model(20, 24, 64, kept={"windowed": 12, "window": 128}).layers
-    stateful = model(20, 24, 64, kept={"stateful": 18}).layers
+    stateful = model(20, 24, 64, kept={"stateful": 18, "state": 1000}).layers
     assert full.tokens_kept(1000) == 24000
     assert windowed.tokens_kept(1000) == 12 * 1000 + 12 * 128
     assert windowed.tokens_kept(100) == 2400
     assert stateful.tokens_kept(1000) == 6000
+    assert stateful.state_bytes == 18000
+
+
+def test_compressed_layers_keep_the_last_tokens_and_one_entry_for_several() -> None:
+    kept = {"windowed": 2, "window": 128, "compressed": [{"layers": 8, "every": 4}]}
+    layers = model(20, 10, 64, kept).layers
+    assert layers.tokens_kept(1000) == 10 * 128 + 8 * 250
+    assert layers.tokens_kept(3) == 10 * 3
+
+
+@pytest.mark.parametrize(("name", "published"), [("deepseek-v4-pro", 9.62), ("deepseek-v3.2", 8.7 * 9.62)])
+def test_sparse_attention_keeps_what_is_published_of_it(name: str, published: float) -> None:
+    """Reports of DeepSeek V4's release: 9.62 GiB for a million tokens in 16 bits, 8.7 times less than V3.2."""
+    assert models()[name].bytes_kept(1 << 20) / GIB == pytest.approx(published, rel=0.005)
+
+
+def test_an_index_is_on_every_device_and_a_state_is_divided() -> None:
+    kept = {"stateful": 30, "state": 1 << 28, "index": {"layers": 10, "width": 128}}
+    facts = model(20, 40, 64, kept)
+    alone = sized(facts, profile(141), devices=1)
+    four = sized(facts, profile(141), devices=4)
+    pairs, index, states = (x / GIB for x in (2 * 8 * 128 * 2 * 10 * 32768, 128 * 2 * 10 * 32768, 30 << 28))
+    assert alone.cache_gib == pytest.approx(pairs + index + states, abs=0.1)
+    assert alone.needed_gib == pytest.approx(alone.weights_gib * 1.07 + 2.3 + pairs + index + states, abs=0.1)
+    assert four.needed_gib == pytest.approx(four.weights_gib * 1.07 / 4 + 2.3 + (pairs + states) / 4 + index, abs=0.1)
+    told = alone.lines[1].why
+    assert (
+        "30 layers keep none, but 262144 KiB for a sequence; 10 layers have an index, 128 numbers for a token" in told
+    )
+
+
+def test_the_account_says_what_compressed_layers_keep() -> None:
+    flash = models()["deepseek-v4-flash"]
+    told = sized(flash, profile(141), precision="INT8").lines[1].why
+    assert told == (
+        "MLA, 43 layers, 512 numbers of 2 bytes in each, on every device; 2 layers keep the last 128 tokens; "
+        "21 layers keep the last 128 tokens and one entry for 4; 20 layers keep the last 128 tokens and one entry for 128; "
+        "21 layers have an index, 128 numbers for 4 tokens"
+    )
 
 
 def test_four_bits_for_experts_alone_leave_the_rest_in_sixteen() -> None:
@@ -114,6 +153,16 @@ def test_four_bits_for_experts_alone_leave_the_rest_in_sixteen() -> None:
     # OpenAI's checkpoint has 60.8 GiB.
     assert weights_bytes(gpt, "MXFP4") / GIB == pytest.approx(60.8, abs=0.5)
     assert size(Ask(gpt, "nvidia-h100", accelerators.shipped()["nvidia-h100"])).devices == 1
+
+
+def test_a_developers_own_four_bits_leave_the_rest_in_sixteen() -> None:
+    # Kimi K3's checkpoint has 1561 GB, and its part for images isn't counted.
+    assert weights_bytes(models()["kimi-k3"], "MXFP4") / 1e9 == pytest.approx(1561, abs=3)
+    kimi = models()["kimi-k2.5"]
+    rest = kimi.parameters - kimi.expert_parameters
+    assert weights_bytes(kimi, "INT4") == kimi.expert_parameters * 0.53125 + rest * 2
+    # What others make of a model that is published otherwise may be in four bits throughout.
+    assert weights_bytes(R1, "INT4") == R1.parameters * 0.53125
 
 
 def test_ascend_910b_has_no_fp8_so_the_weights_double() -> None:

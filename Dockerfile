@@ -4,7 +4,7 @@ FROM python:3.13-slim AS build
 WORKDIR /build
 COPY requirements/weights.txt requirements/
 RUN python -m venv /opt/daulat \
- && /opt/daulat/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/weights.txt
+ && /opt/daulat/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r requirements/weights.txt
 COPY src src
 RUN printf '#!/opt/daulat/bin/python\nfrom daulat.cli.main import main\n\nmain()\n' > /opt/daulat/bin/daulat \
  && chmod 0755 /opt/daulat/bin/daulat

@@ -93,7 +93,8 @@ $(VENV)/ready: requirements/dev.txt
 	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11 or newer with the venv module (on Debian: apt-get install python3-venv)" >&2; exit 2; }
 	@echo "setting up $(VENV) with $$($(PYTHON) --version)" >&2
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --only-binary :all: -r requirements/dev.txt
+	@# The lock is whole. Looking for dependencies, pip would find pydantic[email] among them, for which no lock can have a hash.
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --only-binary :all: -r requirements/dev.txt
 	@touch $@
 
 .PHONY: help demo demo-down test unit e2e lint fmt type layers generate verify cluster-up cluster-down cluster-status lock bench bench-admission bench-admission-cost bench-check clean

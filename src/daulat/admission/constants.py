@@ -67,6 +67,7 @@ def _ways_to_devices(
     known = accelerators.known_access()
     every = [*accelerators.shipped().values(), *profiles.values()]
     runtime_classes = {c for p in approved for c in p.device_access.runtime_class_names}
+    runtime_classes |= {p.runtime_class_name for p in approved if p.runtime_class_name}
     return {
         "schedulers": spec.schedulers,
         "deviceComponents": sorted(spec.accelerators.component_users),

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from .frozen import FrozenDict
-from .meta import SELECTOR_VALUES, ConditionedStatus, CountryCode, LabelSelector, ObjectName, Spec
+from .meta import SELECTOR_VALUES, ConditionedStatus, CountryCode, LabelKey, LabelSelector, ObjectName, Spec
 
 ResourceName = Annotated[
     str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$", max_length=317)
@@ -51,6 +51,8 @@ class DeviceAccess(Spec):
     """RuntimeClasses whose runtime hands out devices."""
     annotations: tuple[str, ...] = Field(default=(), max_length=64)
     """Pod annotations that choose devices; one that ends with a slash stands for every annotation under it."""
+    paths: tuple[Annotated[str, Field(pattern=r"^/dev/[-A-Za-z0-9_/]+$")], ...] = Field(default=(), max_length=32)
+    """How the paths of its device files begin, such as /dev/davinci. Policies refuse every host path, these among them."""
 
 
 class EngineSettings(Spec):
@@ -66,6 +68,26 @@ class EngineSettings(Spec):
     """Arguments that the engine needs on this accelerator."""
     env: FrozenDict[EnvName, str] = Field(default_factory=FrozenDict, max_length=64)
     """Environment that the engine needs on this accelerator."""
+
+
+class IdentifyingLabel(Spec):
+    """A node label by which the accelerator is told."""
+
+    key: LabelKey
+    """The label."""
+    written_by: str = Field(min_length=1, max_length=128)
+    """Whose it is: who can write it can make other hardware pass for this."""
+
+
+class Interconnect(Spec):
+    """Which devices reach each other fast."""
+
+    scope: Literal["Node", "Domain"]
+    """Node: those of one node. Domain: those of the nodes that share a label's value, such as an NVLink clique or a super-pod."""
+    devices: int | None = Field(default=None, ge=2, le=65536)
+    """The most devices in one of them, where the vendor says."""
+    node_label: LabelKey | None = None
+    """The label whose value tells domains apart."""
 
 
 class RiskFlag(Spec):
@@ -98,6 +120,28 @@ class AcceleratorProfileSpec(Spec):
     """The extended resources it is asked for by. The first one is used for a SovereignModel."""
     device_class_names: tuple[ObjectName, ...] = Field(default=(), max_length=16)
     """DeviceClasses by which ResourceClaims ask for it (dynamic resource allocation)."""
+    drivers: tuple[ObjectName, ...] = Field(default=(), max_length=8)
+    """Drivers that hand it out by dynamic resource allocation, as ResourceSlices name them."""
+    runtime_class_name: ObjectName | None = None
+    """The RuntimeClass that pods which ask for it must have; left out, they need none."""
+    interconnect: Interconnect | None = Field(
+        default=None,
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "(self.scope == 'Domain') == has(self.nodeLabel)",
+                    "message": "a Domain has a nodeLabel that tells it apart, a Node needs none",
+                }
+            ]
+        },
+    )
+    """Which of its devices reach each other fast."""
+    labels: tuple[IdentifyingLabel, ...] = Field(
+        default=(),
+        max_length=16,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["key"]},
+    )
+    """Who writes the labels that tell it apart."""
     risk_flags: tuple[RiskFlag, ...] = Field(
         default=(),
         max_length=16,

@@ -39,6 +39,8 @@ def template(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading
         "containers": [container(model, chosen, how)],
         "volumes": _volumes(model, how),
     }
+    if chosen.profile.runtime_class_name:
+        spec["runtimeClassName"] = chosen.profile.runtime_class_name
     if how.image:
         spec["initContainers"] = [init_container(model, how)]
     if expressions := _expressions(chosen.profile.node_selector):

@@ -24,6 +24,10 @@ FACTS = {
     "devicesPerPackage",
     "deviceAccess",
     "engines",
+    "drivers",
+    "runtimeClassName",
+    "interconnect",
+    "labels",
 }
 """Fields of a spec, and the memory of its resources, which nobody reads where the names are read."""
 
@@ -66,3 +70,21 @@ def test_every_vendor_of_the_research_is_there() -> None:
         *("Kunlunxin", "Enflame", "Biren", "Vastai", "Google", "AWS", "FuriosaAI", "Rebellions", "Tenstorrent"),
         *("Qualcomm", "Graphcore"),
     }
+
+
+def test_labels_that_tell_a_product_say_who_writes_them() -> None:
+    """Whoever can write such a label can make other hardware pass for this."""
+    for name, profile in accelerators.shipped().items():
+        selected = profile.node_selector.label_keys() if profile.node_selector else frozenset()
+        assert {label.key for label in profile.labels} <= selected, name
+        if profile.vendor.name in ("NVIDIA", "Huawei") and profile.labels == ():
+            assert not selected & {"nvidia.com/gpu.product", "node.kubernetes.io/npu.chip.name"}, name
+
+
+def test_a_domain_is_told_by_a_label() -> None:
+    domains = {n: p.interconnect for n, p in accelerators.shipped().items() if p.interconnect}
+    assert all((i.scope == "Domain") == (i.node_label is not None) for i in domains.values())
+    assert "huawei-ascend-910c" in domains
+    assert all(
+        i.devices is None or i.devices >= (accelerators.shipped()[n].devices_per_node or 0) for n, i in domains.items()
+    )

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import ssl
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -43,7 +44,7 @@ class Site:
     @property
     def host(self) -> str:
         """The server's host and port."""
-        return self.url.removeprefix("http://")
+        return self.url.partition("://")[2]
 
     def image(self, name: str, *layers: bytes, tag: str = "1") -> str:
         """Put an image of tar layers into the registry and return its digest."""
@@ -83,8 +84,8 @@ def tar(files: Files, links: Mapping[str, str] | None = None) -> bytes:
 
 
 @contextmanager
-def serving(site: Site) -> Iterator[Site]:
-    """Serve the site on a port of its own."""
+def serving(site: Site, tls: ssl.SSLContext | None = None) -> Iterator[Site]:
+    """Serve the site on a port of its own, by HTTPS where there is a context for it. It serves as a proxy as well."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -117,8 +118,10 @@ def serving(site: Site) -> Iterator[Site]:
                 self.wfile.write(content)
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        site.url = f"http://127.0.0.1:{server.server_port}"
+        site.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_port}"
         yield site
         server.shutdown()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -59,6 +60,21 @@ def certified(where: Path, weights: Path) -> str:
     return (where / "root.crt").read_text()
 
 
+def server_certificate(where: Path) -> tuple[Path, Path, Path]:
+    """Write a private authority's certificate, and one for 127.0.0.1 with its key. Return authority, certificate and key."""
+    authority, leaf = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    root = _certificate("private authority", authority, "private authority", authority, ca=True, serves=True)
+    own = _certificate("127.0.0.1", leaf, "private authority", authority, ca=False, serves=True)
+    files = where / "ca.crt", where / "server.crt", where / "server.key"
+    for file, content in zip(
+        files,
+        (root.public_bytes(serialization.Encoding.PEM), own.public_bytes(serialization.Encoding.PEM), _pem(leaf)),
+        strict=True,
+    ):
+        file.write_bytes(content)
+    return files
+
+
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -66,7 +82,13 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _certificate(
-    name: str, key: ec.EllipticCurvePrivateKey, issuer: str, by: ec.EllipticCurvePrivateKey, *, ca: bool
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: str,
+    by: ec.EllipticCurvePrivateKey,
+    *,
+    ca: bool,
+    serves: bool = False,
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     usage = x509.KeyUsage(
@@ -80,9 +102,16 @@ def _certificate(
         encipher_only=False,
         decipher_only=False,
     )
+    purpose = ExtendedKeyUsageOID.SERVER_AUTH if serves else ExtendedKeyUsageOID.CODE_SIGNING
+    builder = x509.CertificateBuilder()
+    if serves and not ca:
+        address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(name))])
+        builder = builder.add_extension(address, critical=False)
+    if by is not key:
+        issued = x509.AuthorityKeyIdentifier.from_issuer_public_key(by.public_key())
+        builder = builder.add_extension(issued, critical=False)
     return (
-        x509.CertificateBuilder()
-        .subject_name(_name(name))
+        builder.subject_name(_name(name))
         .issuer_name(_name(issuer))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
@@ -90,7 +119,7 @@ def _certificate(
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         .add_extension(usage, critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(by, hashes.SHA256())
     )

@@ -756,3 +756,29 @@ def test_an_uninstall_leaves_the_kinds_and_what_users_made(world: World) -> None
         # Installing beside CRDs that are there already is what every reinstall does.
         world.install()
     assert world.get("szone", "mine")["metadata"]["uid"] == made
+
+
+# --- what models' pods are given
+
+
+@pytest.mark.parametrize(
+    ("values", "image"),
+    [
+        ((), "ghcr.io/daulat/daulat:0.1.0"),
+        (
+            (
+                "--set=image.digest=sha256:1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a",
+                "--set=image.repository=r.example.my/d",
+            ),
+            "r.example.my/d@sha256:1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a",
+        ),
+        (("--set=weights.image=r.example.my/own@sha256:2",), "r.example.my/own@sha256:2"),
+    ],
+)
+def test_weights_are_loaded_by_the_operators_image_unless_another_is_given(
+    chart_cluster: World, values: tuple[str, ...], image: str
+) -> None:
+    rendered = [d for d in yaml.safe_load_all(chart_cluster.helm("template", "daulat", str(CHART), *values)) if d]
+    (operator,) = [d for d in rendered if d["kind"] == "Deployment"]
+    env = {e["name"]: e.get("value") for e in operator["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert env["DAULAT_WEIGHTS_IMAGE"] == image

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -103,8 +103,12 @@ class AcceleratorChoice(Spec):
 
     profile: ObjectName
     """The AcceleratorProfile."""
-    count: int | None = Field(default=None, ge=1, le=128)
-    """Devices for each replica, all of them on one node; left out, as many as a model of the catalogue needs."""
+    count: int | None = Field(default=None, ge=1, le=1024)
+    """Devices for each replica, over all its nodes; left out, as many as a model of the catalogue needs."""
+    nodes: int | None = Field(default=None, ge=1, le=64, json_schema_extra={"format": "int32"})
+    """Nodes for each replica, with as many devices on each; left out with a count, one, and without, as many as it needs."""
+    claims: Literal["DevicePlugin", "DynamicResourceAllocation"] = "DevicePlugin"
+    """How pods ask for the devices: by the extended resource of a device plugin, or by a ResourceClaim."""
     image: str | None = Field(default=None, max_length=512, pattern=r"^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$")
     """The engine's image on this accelerator; left out, the profile's."""
     args: tuple[Argument, ...] = Field(default=(), max_length=64)

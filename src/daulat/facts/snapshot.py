@@ -65,6 +65,8 @@ class Snapshot:
     canaries: Mapping[str, Canary] = field(default_factory=dict)
     obstacles: Mapping[Ref, str] = field(default_factory=dict)
     """What the API server answered where it refused part of a model's workload."""
+    unserved: frozenset[str] = frozenset()
+    """The kinds of other projects that this API server doesn't know, such as LeaderWorkerSet."""
     operator_namespace: str = "daulat-system"
     weights_image: str = ""
     """The image with which this release fetches and checks weights in pods; empty where the operator wasn't told."""
@@ -120,6 +122,10 @@ class Snapshot:
         if found is None:
             return []
         return [p for _, p in sorted(self.known_policies.items()) if p.spec.namespace_selector.matches(found.labels)]
+
+    def serves(self, kind: str) -> bool:
+        """Say whether objects of the kind can be made."""
+        return kind not in self.unserved
 
     def malformed_policies(self) -> list[str]:
         """Return the names of policies that couldn't be read: they may govern anything."""

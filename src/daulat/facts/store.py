@@ -32,6 +32,13 @@ CHILD_KINDS = frozenset(
         "NetworkPolicy",
         "PodDisruptionBudget",
         "PersistentVolumeClaim",
+        "StatefulSet",
+        "LeaderWorkerSet",
+        "HorizontalPodAutoscaler",
+        "ScaledObject",
+        "HTTPRoute",
+        "InferencePool",
+        "ResourceClaimTemplate",
         "ValidatingAdmissionPolicy",
         "ValidatingAdmissionPolicyBinding",
         "MutatingAdmissionPolicy",
@@ -54,6 +61,7 @@ class Store:
         self._gone: dict[Ref, int] = {}
         self._canaries: dict[str, Canary] = {}
         self._obstacles: dict[Ref, str] = {}
+        self._unserved: set[str] = set()
         self._snapshot: Snapshot | None = None
         self._views: dict[str, Any] = {}
         self._memo: dict[Any, Any] = {}
@@ -88,6 +96,19 @@ class Store:
         self._gone = {ref: at for ref, at in self._gone.items() if ref.kind != kind or at > version}
         return changed
 
+    def record_served(self, kind: str, *, served: bool) -> None:
+        """Take in whether the API server knows a kind that clusters do without. What isn't served isn't there."""
+        if served == (kind not in self._unserved):
+            return
+        if served:
+            self._unserved.discard(kind)
+        else:
+            self._unserved.add(kind)
+            for ref, version in list(self._versions.items()):
+                if ref.kind == kind:
+                    self._forget(ref, version)
+        self._snapshot = None
+
     def record_canary(self, policy: str, canary: Canary) -> None:
         """Take in what came of a canary."""
         self._canaries[policy] = canary
@@ -115,6 +136,7 @@ class Store:
                 memo=self._memo,
                 canaries=dict(self._canaries),
                 obstacles=dict(self._obstacles),
+                unserved=frozenset(self._unserved),
                 operator_namespace=self._operator_namespace,
                 weights_image=self._weights_image,
             )

@@ -75,8 +75,12 @@ class Informer:
         try:
             items, version = await self._client.list(resource)
         except (ApiError, OSError, TimeoutError) as error:
+            if resource.optional and isinstance(error, ApiError) and error.status == 404:
+                self._store.record_served(kind, served=False)
+                return True
             log.warning("could not list", extra={"kind": kind, "error": str(error)[:200]})
             return False
+        self._store.record_served(kind, served=True)
         changed = self._store.replace(kind, items, version)
         if heard is not None:
             metrics.MISSED.labels(kind).inc(len(changed))

@@ -22,6 +22,8 @@ class Resource:
     namespaced: bool
     labels: str = ""
     fields: str = ""
+    optional: bool = False
+    """Whether clusters do without it: where it isn't served, there are no such objects, and nothing is made of them."""
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """Return the URL path of the collection, an object, or one of its subresources."""
@@ -47,6 +49,13 @@ WATCHED: tuple[Resource, ...] = (
     Resource("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies", True, OURS),
     Resource("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets", True, OURS),
     Resource("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims", True, OURS),
+    Resource("StatefulSet", "apps", "v1", "statefulsets", True, OURS),
+    Resource("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers", True, OURS),
+    Resource("ResourceClaimTemplate", "resource.k8s.io", "v1", "resourceclaimtemplates", True, OURS, optional=True),
+    Resource("LeaderWorkerSet", "leaderworkerset.x-k8s.io", "v1", "leaderworkersets", True, OURS, optional=True),
+    Resource("ScaledObject", "keda.sh", "v1alpha1", "scaledobjects", True, OURS, optional=True),
+    Resource("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes", True, OURS, optional=True),
+    Resource("InferencePool", "inference.networking.k8s.io", "v1", "inferencepools", True, OURS, optional=True),
     Resource("Pod", "", "v1", "pods", True, fields="status.phase!=Succeeded,status.phase!=Failed"),
 )
 BY_KIND = {r.kind: r for r in WATCHED}

@@ -57,12 +57,17 @@ class CustomEngine(Spec):
     """An engine that Daulat doesn't know. It must speak HTTP, and find its devices by itself.
 
     Arguments and command may hold {weights}, {name}, {port}, {devices}, {stages}, {context}, {concurrency} and {cache}.
+    For a replica of several nodes also {nodes}, {leader} (where they meet) and $(GROUP_RANK) (a node's number, the leader's is 0).
     """
 
     command: tuple[Argument, ...] = Field(default=(), max_length=16)
     """The command; left out, the image's own."""
     args: tuple[Argument, ...] = Field(default=(), max_length=64)
     """Its arguments."""
+    group_args: tuple[Argument, ...] = Field(default=(), max_length=64)
+    """Further arguments that divide a replica between nodes; left out, a replica has one node."""
+    worker_args: tuple[Argument, ...] = Field(default=(), max_length=64)
+    """Further arguments of the nodes beside the leader."""
     port: int = Field(default=8000, ge=1024, le=65535)
     """Where it listens. It isn't root, so not below 1024."""
     health_path: UrlPath = "/health"
@@ -171,6 +176,8 @@ class SizingStatus(Observed):
 
     devices: int
     """Devices of each replica."""
+    nodes: int | None = None
+    """Nodes of each replica, where there are several."""
     tensor_parallel: int
     """How many of them share each layer."""
     pipeline_parallel: int
@@ -202,6 +209,34 @@ class WeightsStatus(Observed):
     """The policies whose keys a signature is checked against before the engine starts."""
 
 
+class DrainStatus(Observed):
+    """What is done for nodes that are cordoned while the model runs on them."""
+
+    since: str = Field(json_schema_extra={"format": "date-time"})
+    """Since when. A replica elsewhere is made for a while alone: nobody sees whether a cordoned node will be drained."""
+    nodes: tuple[str, ...] = ()
+    """The nodes."""
+
+
+class Revision(Observed):
+    """What the model's pods ran, or run."""
+
+    revision: int
+    """The number, which grows."""
+    template: str
+    """The revision of the pod template, as on the pods: the same template, the same revision."""
+    generation: int
+    """The model's metadata.generation that first asked for it."""
+    started_at: str = Field(json_schema_extra={"format": "date-time"})
+    """When the rollout began."""
+    finished_at: str | None = Field(default=None, json_schema_extra={"format": "date-time"})
+    """When every replica was ready with it; left out where that never came about."""
+    rollback_to: int | None = None
+    """The earlier number that it is the same as."""
+    summary: str
+    """What runs, where."""
+
+
 class Placement(Observed):
     """Where the model runs, and why not elsewhere."""
 
@@ -230,6 +265,8 @@ class SovereignModelStatus(ConditionedStatus):
     """Replicas that exist."""
     ready_replicas: int | None = Field(default=None, json_schema_extra={"format": "int32"})
     """Replicas that are ready."""
+    updated_replicas: int | None = Field(default=None, json_schema_extra={"format": "int32"})
+    """Replicas that run the present settings."""
     selector: str | None = None
     """The label selector of the replicas, for autoscalers."""
     sizing: SizingStatus | None = None
@@ -238,3 +275,7 @@ class SovereignModelStatus(ConditionedStatus):
     """How the weights come into the pods."""
     placement: Placement | None = None
     """Where the model runs, and why not elsewhere."""
+    drain: DrainStatus | None = None
+    """Nodes of the model that are cordoned."""
+    history: tuple[Revision, ...] = ()
+    """What the model has run, the latest last; the last ten are kept."""

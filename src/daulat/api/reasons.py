@@ -55,6 +55,19 @@ CONTAINER_NOT_STARTED = "ContainerNotStarted"
 ENGINE_CRASHED = "EngineCrashed"
 """The engine ended by itself; its log says why."""
 
+ROLLED_OUT = "RolledOut"
+"""No replica runs former settings. While some do, they go on serving, and WorkloadReady counts them."""
+UP_TO_DATE = "UpToDate"
+"""Every replica that exists runs the present settings."""
+ROLLING_OUT = "RollingOut"
+"""Replicas are being replaced, one at a time."""
+ROLLOUT_FAILED = "RolloutFailed"
+"""A new replica doesn't come up, so no further one is replaced; the message says why. The others serve as before."""
+NO_WHOLE_ROOM = "NoWholeRoom"
+"""A replica of several nodes waits until there is room for all of its pods in one domain; until then it holds no device."""
+PASSING = frozenset({LOADING_WEIGHTS})
+"""What keeps a pod from serving for a while, and is no failure."""
+
 # SovereigntyPolicy
 ENFORCED = "Enforced"
 """A dry run of a violating pod was refused by the compiled policy as it is now."""

@@ -12,7 +12,7 @@ from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 from daulat.placement.devices import Devices, devices
 from daulat.placement.sizing import NoFit
-from daulat.workload.pod import template, unusable_settings
+from daulat.workload.pod import templates, unusable_settings
 from daulat.workload.weights import loading
 
 from .yamltext import Path
@@ -63,7 +63,7 @@ def render(
             continue
         for chosen in _options(model, n, profile, needed):
             refused += unusable_settings(model, chosen)
-            pods.append(ModelPod(("spec", "accelerators", n), _pod(model, chosen, policies)))
+            pods += [ModelPod(("spec", "accelerators", n), pod) for pod in _pods(model, chosen, policies)]
     return Rendered(tuple(pods), tuple(dict.fromkeys(refused)), tuple(notes))
 
 
@@ -73,8 +73,8 @@ def _options(model: Model, index: int, profile: AcceleratorProfileSpec, needed: 
         yield Chosen("unplaced", choice, profile, resource.name, (), needed)
 
 
-def _pod(model: Model, chosen: Chosen, policies: Sequence[str]) -> Manifest:
+def _pods(model: Model, chosen: Chosen, policies: Sequence[str]) -> Iterable[Manifest]:
     # Whose keys are trusted and which image checks them is the cluster's; controls judge what the author writes.
-    made = template(model, chosen, policies, loading(model, chosen, (), ""))
-    metadata = {**made["metadata"], "name": model.name, "namespace": model.namespace}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": made["spec"]}
+    for made in templates(model, chosen, policies, loading(model, chosen, (), "")):
+        metadata = {**made["metadata"], "name": model.name, "namespace": model.namespace}
+        yield {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": made["spec"]}

@@ -12,9 +12,19 @@ from daulat.admission.policy import digest
 from daulat.admission.validating import selected_namespaces
 from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector
-from daulat.api.names import MODEL_LABEL, POLICY_LABEL, REVISION_ANNOTATION, SOURCE_ANNOTATION
+from daulat.api.names import (
+    DOMAIN_ANNOTATION,
+    GROUP_LABEL,
+    MODEL_LABEL,
+    POLICY_LABEL,
+    REVISION_ANNOTATION,
+    SOURCE_ANNOTATION,
+)
 
 from .ref import Ref
+
+WORKLOADS = frozenset({"Deployment", "StatefulSet", "LeaderWorkerSet"})
+"""The kinds that make a model's pods."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,20 @@ class Child:
     ready_replicas: int = 0
     message: str = field(default="", compare=True)
     """What a Deployment says that keeps it from progressing."""
+    wanted: int = 0
+    """Replicas that its spec asks for."""
+    updated: int = 0
+    """Replicas that were made by its latest template."""
+    settled: bool = True
+    """Whether its controller has seen its latest spec."""
+    surges: bool = False
+    """Whether it brings a new pod before an old one goes."""
+    stalled: str = ""
+    """What it says where a rollout has taken longer than it may."""
+    group: str = ""
+    """The group of pods that it is, where a replica has several nodes."""
+    domain: str = ""
+    """The interconnect domain that the group was made for."""
     source: str = ""
     """Who applies it, where it is an admission policy or a binding: Operator or GitOps."""
     content: str = ""
@@ -50,11 +74,12 @@ def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
     version = f"g{generation}" if generation else f"v{meta.get('resourceVersion')}"
     # A note counts as well: the operator takes an object back that somebody else applied with the same spec.
     version += str(annotations.get(SOURCE_ANNOTATION) or "")
-    stuck = [
-        str(c.get("message", ""))
-        for c in status.get("conditions") or ()
-        if c.get("type") == "ReplicaFailure" and c.get("status") == "True"
-    ]
+    spec = raw.get("spec") or {}
+    conditions = {str(c.get("type")): c for c in status.get("conditions") or ()}
+    stuck, progress = conditions.get("ReplicaFailure", {}), conditions.get("Progressing", {})
+    stalled = progress.get("status") == "False" and progress.get("reason") == "ProgressDeadlineExceeded"
+    rolling = (spec.get("strategy") or {}).get("rollingUpdate") or {} if kind == "Deployment" else {}
+    replicas = spec.get("replicas") if kind in WORKLOADS else None
     return Child(
         ref=Ref.of(kind, dict(raw)),
         uid=str(meta.get("uid") or ""),
@@ -66,7 +91,14 @@ def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
         deleting=bool(meta.get("deletionTimestamp")),
         replicas=int(status.get("replicas") or 0),
         ready_replicas=int(status.get("readyReplicas") or 0),
-        message=" ".join(stuck),
+        message=str(stuck.get("message") or "") if stuck.get("status") == "True" else "",
+        wanted=1 if replicas is None else int(replicas),
+        updated=int(status.get("updatedReplicas") or 0),
+        settled=not generation or int(status.get("observedGeneration") or 0) >= int(generation),
+        surges=bool(rolling.get("maxSurge")),
+        stalled=str(progress.get("message") or "") if stalled else "",
+        group=str(labels.get(GROUP_LABEL) or ""),
+        domain=str(annotations.get(DOMAIN_ANNOTATION) or ""),
         source=str(annotations.get(SOURCE_ANNOTATION) or ""),
         content=digest(raw.get("spec")) if "Admission" in kind else "",
         selector=_pods_selector(kind, dict(raw), str(labels.get(POLICY_LABEL) or "")),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daulat.api.frozen import FrozenDict
-from daulat.api.names import MODEL_LABEL, NODE_PREFIX
+from daulat.api.names import GROUP_LABEL, MODEL_LABEL, NODE_PREFIX, REVISION_ANNOTATION
 
 from .node import is_extended, whole
 from .trouble import Trouble, trouble
@@ -26,6 +26,14 @@ class Pod:
     devices: FrozenDict[str, int]
     pins: frozenset[str]
     model: str
+    ready: bool = False
+    """Whether it serves."""
+    revision: str = ""
+    """The revision of the template that it was made by, where it is a model's."""
+    group: str = ""
+    """The group that it belongs to, where a replica has several nodes."""
+    waits_since: str = ""
+    """Since when the scheduler has found no node for it; empty where it has one, or nobody has looked yet."""
     trouble: Trouble | None = None
     """What keeps a model's pod from serving, as far as its own status tells."""
 
@@ -39,7 +47,11 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
     pins = frozenset(key for key in spec.get("nodeSelector") or {} if key.startswith(NODE_PREFIX))
     if not devices and not pins:
         return None
-    model = str((meta.get("labels") or {}).get(MODEL_LABEL) or "")
+    labels, annotations = meta.get("labels") or {}, meta.get("annotations") or {}
+    model = str(labels.get(MODEL_LABEL) or "")
+    conditions = {str(c.get("type")): c for c in status.get("conditions") or ()} if model else {}
+    scheduled = conditions.get("PodScheduled", {})
+    waits = scheduled.get("status") == "False" and not spec.get("nodeName")
     return Pod(
         namespace=str(meta.get("namespace") or ""),
         name=str(meta.get("name") or ""),
@@ -47,6 +59,10 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
         devices=FrozenDict(devices),
         pins=pins,
         model=model,
+        ready=conditions.get("Ready", {}).get("status") == "True",
+        revision=str(annotations.get(REVISION_ANNOTATION) or "") if model else "",
+        group=str(labels.get(GROUP_LABEL) or "") if model else "",
+        waits_since=str(scheduled.get("lastTransitionTime") or "") if waits else "",
         trouble=trouble(status) if model else None,
     )
 

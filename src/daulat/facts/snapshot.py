@@ -112,6 +112,15 @@ class Snapshot:
         return found
 
     @cached_property
+    def children_by_model(self) -> dict[tuple[str, str], list[Child]]:
+        """What was made for every model, by the model's namespace and name."""
+        found: dict[tuple[str, str], list[Child]] = {}
+        for child in self.children.values():
+            if child.model:
+                found.setdefault((child.ref.namespace, child.model), []).append(child)
+        return found
+
+    @cached_property
     def pins(self) -> frozenset[str]:
         """Every label under Daulat's prefix that some pod is pinned to."""
         return frozenset(label for pod in self.pods.values() for label in pod.pins)

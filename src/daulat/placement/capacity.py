@@ -41,11 +41,12 @@ class Ledger:
         choice = next((a for a in spec.accelerators if a.profile == where.accelerator), None)
         if choice is None:
             return
-        count = choice.count or where.devices
+        nodes = where.spread or choice.nodes or 1
+        count = (choice.count or where.devices) // nodes
         if not count:
             return
         bound = sum(bool(p.node) for p in self._snapshot.pods_by_model.get((ref.namespace, ref.name), ()))
-        waiting = spec.replicas - bound
+        waiting = spec.replicas * nodes - bound
         for name in where.nodes:
             node = self._snapshot.nodes.get(name)
             while waiting > 0 and isinstance(node, Node) and self.free(node, where.resource) >= count:

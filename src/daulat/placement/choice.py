@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from daulat.api import reasons
 from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.api.frozen import FrozenDict
 from daulat.api.model import AcceleratorChoice
 from daulat.facts.node import Node
 from daulat.facts.ref import Ref, Unknown
@@ -15,6 +16,7 @@ from daulat.facts.snapshot import Model, Policy, Snapshot
 from .capacity import Ledger
 from .devices import Devices, devices
 from .eligibility import carries_labels, ineligible, lacks_storage
+from .room import beside_own, replicas
 from .sizing import NoFit
 from .standing import standing
 from .zoning import zone_of_record
@@ -33,6 +35,9 @@ class Chosen:
     nodes: tuple[str, ...]
     devices: Devices
     """Those of each replica."""
+    room: FrozenDict[str, int] = field(default_factory=FrozenDict)
+    """How many more of its pods there is room for beside those that it has, by interconnect domain; by "" where a replica has one
+    node or there is no such domain."""
     image_volumes: bool = True
     """Whether every node that it may come to mounts images as volumes."""
 
@@ -78,6 +83,10 @@ class _Option:
     @property
     def open(self) -> list[Node]:
         return [n for n in self.nodes if n.takes_pods]
+
+    def room(self, ledger: Ledger) -> int:
+        """Return how many replicas there is room for."""
+        return replicas(self.open, self.profile, self.resource, self.devices, ledger)
 
 
 def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Decision:
@@ -161,8 +170,7 @@ def _stay(model: Model, options: Sequence[_Option], ledger: Ledger, snapshot: Sn
     )
     if current is None or _runs(model, snapshot):
         return current
-    room = ledger.slots(current.open, current.resource, current.devices.count) >= model.spec.replicas
-    return current if room else None
+    return current if current.room(ledger) >= model.spec.replicas else None
 
 
 def _runs(model: Model, snapshot: Snapshot) -> bool:
@@ -171,7 +179,7 @@ def _runs(model: Model, snapshot: Snapshot) -> bool:
 
 def _first_with_room(model: Model, options: Sequence[_Option], ledger: Ledger) -> _Option | None:
     for option in options:
-        if ledger.slots(option.open, option.resource, option.devices.count) >= model.spec.replicas:
+        if option.room(ledger) >= model.spec.replicas:
             return option
     return None
 
@@ -179,12 +187,23 @@ def _first_with_room(model: Model, options: Sequence[_Option], ledger: Ledger) -
 def _chosen(model: Model, option: _Option, ledger: Ledger, snapshot: Snapshot) -> Chosen:
     bound = [pod.node for pod in snapshot.pods_by_model.get((model.namespace, model.name), ()) if pod.node]
     runs = set(bound)
-    roomy = [n.name for n in option.open if ledger.free(n, option.resource) >= option.devices.count]
+    roomy = [n.name for n in option.open if ledger.free(n, option.resource) >= option.devices.per_node]
     standing_on = runs & {n.name for n in option.nodes}
     # Replicas that aren't on a node yet may still come to any with room.
-    nodes = sorted(standing_on if len(bound) >= max(model.spec.replicas, 1) and standing_on else standing_on | {*roomy})
+    pods = max(model.spec.replicas, 1) * option.devices.nodes
+    nodes = sorted(standing_on if len(bound) >= pods and standing_on else standing_on | {*roomy})
     mounts = all(node.image_volumes for node in option.nodes)
-    return Chosen(option.zone, option.choice, option.profile, option.resource, tuple(nodes), option.devices, mounts)
+    room = beside_own(model, option.open, option.profile, option.resource, option.devices, ledger, snapshot)
+    return Chosen(
+        option.zone,
+        option.choice,
+        option.profile,
+        option.resource,
+        tuple(nodes),
+        option.devices,
+        FrozenDict(room),
+        mounts,
+    )
 
 
 def _groups(
@@ -215,8 +234,8 @@ def _groups(
             why = left_out.get(node.name, "has no accelerator that the model lists")
         elif not node.takes_pods:
             why = "isn't ready, is cordoned or is tainted"
-        elif own is taken_option and ledger.free(node, own.resource) < own.devices.count:
-            why = f"has fewer than {own.devices.count} free {own.resource}"
+        elif own is taken_option and ledger.free(node, own.resource) < own.devices.per_node:
+            why = f"has fewer than {own.devices.per_node} free {own.resource}"
         else:
             why = why_not[id(own)]
         by_reason.setdefault(why, []).append(node.name)
@@ -229,13 +248,14 @@ def _why_not(option: _Option, options: Sequence[_Option], chosen: _Option | None
         return "has room too, but the model runs on other nodes of its zone"
     if chosen is not None and options.index(option) > options.index(chosen):
         return f"{option.choice.profile} in zone {option.zone} comes later in the model's order"
-    room = ledger.slots(option.open, option.resource, option.devices.count)
+    room = option.room(ledger)
     return f"{option.choice.profile} in zone {option.zone} has room for {room} of {replicas} replicas"
 
 
 def _told(model: Model, chosen: Chosen) -> str:
+    spread = f" over {chosen.devices.nodes} nodes" if chosen.devices.nodes > 1 else ""
     return (
-        f"{model.spec.replicas} replicas with {chosen.devices.count} x {chosen.resource} each on "
+        f"{model.spec.replicas} replicas with {chosen.devices.count} x {chosen.resource} each{spread} on "
         f"{chosen.choice.profile} in zone {chosen.zone}"
     )
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from daulat.api.accelerator import AcceleratorProfileSpec
-from daulat.api.model import AcceleratorChoice, SovereignModelSpec
+from daulat.api.model import AcceleratorChoice, Engine, SovereignModelSpec
 from daulat.catalog.models import ModelFacts, named
 
 from .sizing import GIB, Ask, NoFit, Sizing, size, weights_bytes
 from .standing import Standing
+
+SPANNING = frozenset({"sglang", "vllm"})
+"""Engines that can divide a replica between nodes: those whose data under workload/engines/ has groupArgs."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,13 @@ class Devices:
     """What they are for, where the model is known."""
     note: str = ""
     """What to know about a count that looks tight."""
+    nodes: int = 1
+    """The nodes that they are spread over, as many on each."""
+
+    @property
+    def per_node(self) -> int:
+        """The devices of one pod: a replica has one on each of its nodes."""
+        return self.count // self.nodes
 
 
 def devices(
@@ -46,10 +56,18 @@ def devices(
     estimates otherwise rolls and stops no pod.
     """
     facts = named(spec.model.name)
+    if choice.count is not None and choice.count % (choice.nodes or 1):
+        raise NoFit(
+            f'spec.accelerators["{choice.profile}"].nodes: {choice.count} devices can\'t be spread evenly over {choice.nodes} nodes'
+        )
+    if (choice.nodes or 1) > 1 and not spans_nodes(spec.engine):
+        raise NoFit(_cant_span(spec))
     if choice.count is not None:
         return _given(spec, choice, profile, facts, choice.count, runs=_stands_with(choice, choice.count, where))
     if facts is not None and where is not None and _sized_alike(spec, choice, facts, where):
-        kept = _given(spec, choice, profile, facts, where.devices, runs=True)
+        nodes = int(where.sizing.get("nodes") or 1)
+        stands = choice.model_copy(update={"nodes": nodes})
+        kept = _given(spec, stands, profile, facts, where.devices, runs=True)
         tensor, pipeline = (int(where.sizing.get(f"{word}Parallel") or 0) for word in ("tensor", "pipeline"))
         return replace(
             kept,
@@ -63,14 +81,23 @@ def devices(
             "work it out for. Set it"
         )
     sizing = size(_ask(spec, choice, profile, facts))
-    if sizing.nodes > 1:
+    if sizing.nodes > 1 and not spans_nodes(spec.engine):
         raise NoFit(
             f"{facts.name} needs {sizing.devices} devices of {choice.profile} on {sizing.nodes} nodes "
             f"({sizing.weights_gib} GiB of weights in {sizing.precision}, {sizing.concurrency} x {sizing.context} tokens), "
-            "and a replica runs on one"
+            f"and {_cant_span(spec)}"
         )
     basis = _basis(spec, facts, sizing.precision)
-    return Devices(sizing.devices, sizing.tensor_parallel, sizing.pipeline_parallel, sizing, basis)
+    return Devices(sizing.devices, sizing.tensor_parallel, sizing.pipeline_parallel, sizing, basis, nodes=sizing.nodes)
+
+
+def spans_nodes(engine: Engine) -> bool:
+    """Say whether the engine can divide a replica between nodes."""
+    return engine.name in SPANNING if engine.custom is None else bool(engine.custom.group_args)
+
+
+def _cant_span(spec: SovereignModelSpec) -> str:
+    return f"{spec.engine.name} runs a replica on one node"
 
 
 def _basis(spec: SovereignModelSpec, facts: ModelFacts, precision: str | None) -> Basis:
@@ -92,6 +119,7 @@ def _sized_alike(spec: SovereignModelSpec, choice: AcceleratorChoice, facts: Mod
         and where.accelerator == choice.profile
         and was == (now.model, now.context, now.concurrency)
         and now.precision in (None, sized.get("precision"))
+        and choice.nodes in (None, int(sized.get("nodes") or 1))
     )
 
 
@@ -104,8 +132,11 @@ def _given(
     *,
     runs: bool,
 ) -> Devices:
+    nodes = choice.nodes or 1
     if facts is None:
-        return Devices(count, count, 1, None)
+        return Devices(count, count // nodes, nodes, None, nodes=nodes)
+    if nodes > 1:
+        return _given_over_nodes(spec, choice, profile, facts, count, nodes, runs=runs)
     # The node that takes the pod has so many devices, whatever is usual.
     at_least = profile.model_copy(update={"devices_per_node": max(count, profile.devices_per_node or count)})
     try:
@@ -117,6 +148,30 @@ def _given(
         return Devices(count, count, 1, None, basis, f"by our estimate it may not fit: {error}")
     basis = _basis(spec, facts, sizing.precision)
     return Devices(count, sizing.tensor_parallel, sizing.pipeline_parallel, sizing, basis)
+
+
+def _given_over_nodes(
+    spec: SovereignModelSpec,
+    choice: AcceleratorChoice,
+    profile: AcceleratorProfileSpec,
+    facts: ModelFacts,
+    count: int,
+    nodes: int,
+    *,
+    runs: bool,
+) -> Devices:
+    """Divide layers between the nodes, and each layer between the devices of one: the network is slower than what joins those."""
+    each = count // nodes
+    basis = _basis(spec, facts, spec.model.precision)
+    a_node = profile.model_copy(update={"devices_per_node": each})
+    try:
+        sizing = size(_ask(spec, choice, a_node, facts, count))
+    except NoFit as error:
+        if not runs:
+            _refuse_the_impossible(spec, choice, profile, facts, count)
+        note = f"by our estimate it may not fit: {error}"
+        return Devices(count, each, nodes, None, basis, note, nodes)
+    return Devices(count, sizing.tensor_parallel, sizing.pipeline_parallel, sizing, basis, nodes=nodes)
 
 
 def _refuse_the_impossible(
@@ -147,4 +202,5 @@ def _ask(
     count: int | None = None,
 ) -> Ask:
     engine = spec.engine
-    return Ask(facts, choice.profile, profile, spec.model.precision, engine.context, engine.concurrency or 1, count)
+    many = engine.concurrency or 1
+    return Ask(facts, choice.profile, profile, spec.model.precision, engine.context, many, count, choice.nodes)

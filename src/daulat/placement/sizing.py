@@ -97,6 +97,8 @@ class Ask:
     """Sequences of that length at the same time."""
     devices: int | None = None
     """How many devices there shall be; left out, as few as it takes."""
+    nodes: int | None = None
+    """On how many nodes they shall be; left out, on as few as it takes."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,13 @@ def _divisions(ask: Ask, per_node: int) -> Iterator[_Division]:
     in_a_node = per_node // tensor
     longest = 1 if alone else min(MAX_NODES * in_a_node, ask.model.layers.total)
     found += [_Division(tensor, stages, math.ceil(stages / in_a_node)) for stages in range(2, longest + 1)]
-    yield from (d for d in found if ask.devices is None or d.devices == ask.devices)
+    # Every node of a replica has as many devices as the others.
+    found = [d for d in found if d.devices % d.nodes == 0]
+    yield from (
+        d
+        for d in found
+        if (ask.devices is None or d.devices == ask.devices) and (ask.nodes is None or d.nodes == ask.nodes)
+    )
 
 
 def _needed(ask: Ask, precision: Precision, context: int, division: _Division) -> float:

@@ -24,6 +24,11 @@ class Standing:
         """The devices of each replica; 0 where nobody knows."""
         return int(self.sizing.get("devices") or 0)
 
+    @property
+    def spread(self) -> int:
+        """The nodes of each replica; 0 where nobody knows."""
+        return int(self.sizing.get("nodes") or 0)
+
 
 def standing(model: Model) -> Standing | None:
     """Return where the model was placed, or None where it wasn't yet."""

@@ -25,6 +25,8 @@ class Told:
     reason: str
     message: str
     good: str = "True"
+    expected: bool = False
+    """Whether it holds from the start, so that people need to hear of it only once it didn't."""
 
 
 def told(type_: str, holds: bool | None, reason: str, message: str, good: str = "True") -> Told:
@@ -47,7 +49,7 @@ def write(
     effects: list[Effect] = [ApplyStatus(ref, status)]
     for condition in conditions:
         was = old.get(condition.type)
-        if was is None and condition.status == "Unknown":
+        if was is None and (condition.status == "Unknown" or condition.expected):
             continue
         if was is None or (was.get("status"), was.get("reason")) != (condition.status, condition.reason):
             kind = "Normal" if condition.status in (condition.good, "Unknown") else "Warning"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from daulat.admission.policy import CompiledPolicy, PolicyError
@@ -11,35 +10,24 @@ from daulat.api import reasons
 from daulat.api.kinds import Manifest
 from daulat.api.names import API_VERSION
 from daulat.cel.evaluator import Request, evaluate_all
-from daulat.facts.child import Child
+from daulat.facts.child import WORKLOADS, Child
 from daulat.facts.declared import Malformed
-from daulat.facts.pod import Pod
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Model, Policy, Snapshot
-from daulat.placement.choice import SAMPLE, Chosen, Decision, choose
-from daulat.workload.labels import selector
+from daulat.placement.choice import Chosen, choose
 from daulat.workload.manifests import manifests
-from daulat.workload.network import url
-from daulat.workload.pod import template, unusable_settings
-from daulat.workload.weights import Loading, cache_name, loading
+from daulat.workload.pod import revision, templates, unusable_settings
+from daulat.workload.weights import Loading, loading
 
-from .conditions import Told, told, write
+from .conditions import told, write
 from .effects import Apply, Delete, Effect, Outcome
+from .model_status import Serving, conditions, fields
 from .policies import compiled
+from .rolling import Surroundings, roll
+from .verdict import Verdict
 
 RETRY = 15.0
 """Seconds after which a model that the API server refused is tried again."""
-
-
-@dataclass(frozen=True)
-class _Verdict:
-    """What is decided on a model: its conditions, and what is applied."""
-
-    compliant: Told
-    decision: Decision | None = None
-    run: Sequence[Manifest] = ()
-    stop: bool = False
-    weights: Loading | None = None
 
 
 def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
@@ -49,54 +37,54 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
         return Outcome()
     if isinstance(model, Malformed):
         invalid = told(reasons.READY, False, reasons.INVALID, model.reason)
-        return Outcome(tuple(write(ref, model.uid, model.generation, model.status, [invalid], {}, now)))
+        # Where it stands isn't forgotten: it can be read again after an upgrade.
+        kept = {k: v for k, v in model.status.items() if k not in ("conditions", "observedGeneration")}
+        return Outcome(tuple(write(ref, model.uid, model.generation, model.status, [invalid], kept, now)))
     if model.deleting:
         return Outcome()
     policies = snapshot.governing(model.namespace)
-    verdict = _decide(model, policies, snapshot, now)
-    deployment = snapshot.children.get(Ref("Deployment", model.namespace, model.name))
-    effects: list[Effect] = [Apply(m) for m in verdict.run]
-    if verdict.stop and deployment is not None and deployment.owner_uid == model.uid and not deployment.deleting:
-        effects.append(Delete(deployment.ref, deployment.uid))
-    effects += _left_over(model, verdict, snapshot)
-    obstacle = snapshot.obstacles.get(ref)
+    made = [c for c in snapshot.children_by_model.get((model.namespace, model.name), ()) if c.owner_uid == model.uid]
     pods = snapshot.pods_by_model.get((model.namespace, model.name), ())
-    # Weights that are still being brought are no trouble beside a real one.
-    troubled = sorted(
-        (p for p in pods if p.trouble),
-        key=lambda p: (p.trouble and p.trouble.reason == reasons.LOADING_WEIGHTS, p.name),
-    )
-    conditions = _conditions(model, verdict, deployment, obstacle, troubled)
-    fields = _fields(model, policies, verdict, deployment, conditions)
-    effects += write(ref, model.uid, model.generation, model.status, conditions, fields, now)
-    return Outcome(tuple(effects), RETRY if obstacle else None)
+    verdict = _decide(model, policies, Surroundings(snapshot, made, pods, now))
+    effects: list[Effect] = [Apply(m) for m in verdict.run]
+    effects += [Delete(c.ref, c.uid) for c in _left_over(verdict, made)]
+    obstacle = snapshot.obstacles.get(ref)
+    serving = Serving(model, verdict, made, pods, obstacle)
+    said = conditions(serving)
+    effects += write(ref, model.uid, model.generation, model.status, said, fields(serving, policies, said, now), now)
+    again = [RETRY] if obstacle else []
+    again += [verdict.rolling.again] if verdict.rolling is not None and verdict.rolling.again is not None else []
+    return Outcome(tuple(effects), min(again, default=None))
 
 
-def _left_over(model: Model, verdict: _Verdict, snapshot: Snapshot) -> list[Effect]:
-    """Return the removal of a cache that the model doesn't ask for any more. What is stopped keeps its cache."""
-    claim = snapshot.children.get(Ref("PersistentVolumeClaim", model.namespace, cache_name(model)))
-    wanted = any(m["kind"] == "PersistentVolumeClaim" for m in verdict.run)
-    if not verdict.run or wanted or claim is None or claim.owner_uid != model.uid or claim.deleting:
+def _left_over(verdict: Verdict, made: Sequence[Child]) -> list[Child]:
+    """Return what is there and isn't wanted any more. What is stopped loses its pods alone, and keeps its weights."""
+    there = [c for c in made if not c.deleting]
+    if verdict.stop:
+        return [c for c in there if c.ref.kind in WORKLOADS]
+    if not verdict.run or verdict.rolling is None:
         return []
-    return [Delete(claim.ref, claim.uid)]
+    wanted = {Ref.of(m["kind"], m) for m in verdict.run}
+    return [c for c in there if c.ref not in wanted and not verdict.rolling.keeps(c)]
 
 
-def _decide(model: Model, policies: Sequence[Policy], snapshot: Snapshot, now: float) -> _Verdict:
+def _decide(model: Model, policies: Sequence[Policy], around: Surroundings) -> Verdict:
+    snapshot, now = around.snapshot, around.now
     unreadable = snapshot.malformed_policies()
     if unreadable:
         message = f"policy {', '.join(unreadable)} can't be read, so nobody can say what it allows; nothing is changed"
-        return _Verdict(told(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNKNOWN, message))
+        return Verdict(told(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNKNOWN, message))
     if not policies:
         message = (
             f"no policy governs namespace {model.namespace}, so nothing says where the model may run; "
             "label the namespace so that a SovereigntyPolicy selects it"
         )
-        return _Verdict(told(reasons.POLICY_COMPLIANT, False, reasons.NOT_GOVERNED, message), stop=True)
+        return Verdict(told(reasons.POLICY_COMPLIANT, False, reasons.NOT_GOVERNED, message), stop=True)
     try:
         in_force = [compiled(policy, snapshot, now) for policy in policies]
     except PolicyError as error:
         message = f"a policy can't be compiled: {error}; nothing is changed"
-        return _Verdict(told(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNKNOWN, message))
+        return Verdict(told(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNKNOWN, message))
     namespace = _namespace(model.namespace, snapshot)
     violations = _model_violations(model, namespace, in_force)
     decision = choose(model, policies, snapshot)
@@ -108,11 +96,13 @@ def _decide(model: Model, policies: Sequence[Policy], snapshot: Snapshot, now: f
         violations += _pod_violations(model, decision.chosen, namespace, policies, in_force, now, how)
     if violations:
         message = " ".join(dict.fromkeys(violations))
-        return _Verdict(told(reasons.POLICY_COMPLIANT, False, reasons.VIOLATION, message), stop=True)
+        return Verdict(told(reasons.POLICY_COMPLIANT, False, reasons.VIOLATION, message), stop=True)
     compliant = told(reasons.POLICY_COMPLIANT, True, reasons.COMPLIANT, f"under {', '.join(p.name for p in policies)}")
     if decision.chosen is None or how is None:
-        return _Verdict(compliant, decision, stop=True)
-    return _Verdict(compliant, decision, manifests(model, decision.chosen, policies, how), weights=how)
+        return Verdict(compliant, decision, stop=True)
+    rolling = roll(model, decision.chosen, revision(model, decision.chosen, [p.name for p in policies], how), around)
+    run = manifests(model, decision.chosen, policies, how, rolling.plan)
+    return Verdict(compliant, decision, run, weights=how, rolling=rolling)
 
 
 def _namespace(name: str, snapshot: Snapshot) -> Manifest:
@@ -147,123 +137,14 @@ def _pod_violations(
     now: float,
     how: Loading,
 ) -> list[str]:
-    pod = template(model, chosen, [p.name for p in policies], how)
     created = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    metadata = {**pod["metadata"], "name": model.name, "namespace": model.namespace, "creationTimestamp": created}
-    request = Request(
-        object={"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod["spec"]},
-        namespace=model.namespace,
-        namespace_object=namespace,
-    )
-    return [v.message for c in in_force for v in evaluate_all(c.refusing, request)]
-
-
-def _conditions(
-    model: Model, verdict: _Verdict, deployment: Child | None, obstacle: str | None, troubled: Sequence[Pod]
-) -> list[Told]:
-    compliant, decision = verdict.compliant, verdict.decision
-    if decision is None:
-        placed = told(reasons.PLACED, None, reasons.NOT_DECIDED, "waits for PolicyCompliant")
-    else:
-        placed = told(reasons.PLACED, decision.chosen is not None, decision.reason, decision.message)
-    workload = _workload(model, placed, deployment, obstacle, troubled)
-    parts = (compliant, placed, workload)
-    first_bad = next((c for c in parts if c.status != "True"), None)
-    if first_bad is None:
-        ready = told(reasons.READY, True, reasons.REPLICAS_READY, workload.message)
-    else:
-        holds = None if first_bad.status == "Unknown" else False
-        ready = told(reasons.READY, holds, first_bad.reason, first_bad.message)
-    return [ready, *parts]
-
-
-def _workload(
-    model: Model, placed: Told, deployment: Child | None, obstacle: str | None, troubled: Sequence[Pod]
-) -> Told:
-    if placed.status != "True":
-        return told(reasons.WORKLOAD_READY, None, reasons.NOT_DECIDED, "waits for Placed")
-    if obstacle:
-        return told(reasons.WORKLOAD_READY, False, reasons.APPLY_FAILED, obstacle)
-    if model.spec.replicas == 0:
-        return told(reasons.WORKLOAD_READY, True, reasons.SCALED_TO_ZERO, "the model asks for no replica")
-    ready = deployment.ready_replicas if deployment else 0
-    message = f"{ready} of {model.spec.replicas} replicas are ready"
-    if deployment is not None and deployment.message:
-        return told(reasons.WORKLOAD_READY, False, reasons.APPLY_FAILED, f"{message}: {deployment.message}")
-    if ready < model.spec.replicas and troubled and (worst := troubled[0].trouble):
-        return told(reasons.WORKLOAD_READY, False, worst.reason, f"{message}; pod {troubled[0].name}: {worst.message}")
-    if ready < model.spec.replicas:
-        return told(reasons.WORKLOAD_READY, False, reasons.REPLICAS_PENDING, message)
-    return told(reasons.WORKLOAD_READY, True, reasons.REPLICAS_READY, message)
-
-
-def _fields(
-    model: Model, policies: Sequence[Policy], verdict: _Verdict, deployment: Child | None, conditions: Sequence[Told]
-) -> Manifest:
-    ready = deployment.ready_replicas if deployment else 0
-    return {
-        "phase": _phase(conditions, verdict),
-        "url": url(model) if ready and verdict.decision and verdict.decision.chosen else None,
-        "replicas": deployment.replicas if deployment else 0,
-        "readyReplicas": ready,
-        "selector": ",".join(f"{key}={value}" for key, value in sorted(selector(model).items())),
-        "sizing": _sizing(model, verdict),
-        "weights": _weights(model, verdict),
-        "placement": _placement(model, policies, verdict),
-    }
-
-
-def _sizing(model: Model, verdict: _Verdict) -> Manifest | None:
-    if verdict.decision is None:
-        return None if verdict.stop else model.status.get("sizing")
-    if verdict.decision.chosen is None:
-        return None
-    needed = verdict.decision.chosen.devices
-    told: Manifest = {
-        "devices": needed.count,
-        "tensorParallel": needed.tensor_parallel,
-        "pipelineParallel": needed.pipeline_parallel,
-    }
-    if needed.basis is not None:
-        basis = needed.basis
-        told |= {"model": basis.model, "context": basis.context, "concurrency": basis.concurrency}
-        told |= {"precision": basis.precision} if basis.precision else {}
-    if needed.sizing is not None:
-        told["account"] = [f"{line.what}: {line.value}; {line.why}" for line in needed.sizing.lines]
-    if needed.note:
-        told["note"] = needed.note
-    return told
-
-
-def _weights(model: Model, verdict: _Verdict) -> Manifest | None:
-    if verdict.decision is None:
-        return None if verdict.stop else model.status.get("weights")
-    return verdict.weights.told if verdict.weights is not None else None
-
-
-def _placement(model: Model, policies: Sequence[Policy], verdict: _Verdict) -> Manifest | None:
-    if verdict.decision is None:
-        # Nothing was decided anew: where the model stands is kept as long as it isn't stopped.
-        return None if verdict.stop else model.status.get("placement")
-    chosen, rejected = verdict.decision.chosen, verdict.decision.rejected
-    where: Manifest = {
-        "policies": [{"name": p.name, "generation": p.generation} for p in policies],
-        "rejected": [{"reason": g.reason, "count": len(g.nodes), "sample": list(g.nodes[:SAMPLE])} for g in rejected],
-    }
-    if chosen is not None:
-        where |= {
-            "zone": chosen.zone,
-            "accelerator": chosen.choice.profile,
-            "resource": chosen.resource,
-            "nodes": list(chosen.nodes),
-        }
-    return where
-
-
-def _phase(conditions: Sequence[Told], verdict: _Verdict) -> str:
-    ready, compliant, placed, _ = conditions
-    if ready.status == "True":
-        return "Ready"
-    if compliant.status == "False":
-        return "Refused"
-    return "Placing" if placed.status == "True" else "Pending"
+    found: list[str] = []
+    for pod in templates(model, chosen, [p.name for p in policies], how):
+        metadata = {**pod["metadata"], "name": model.name, "namespace": model.namespace, "creationTimestamp": created}
+        request = Request(
+            object={"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod["spec"]},
+            namespace=model.namespace,
+            namespace_object=namespace,
+        )
+        found += [v.message for c in in_force for v in evaluate_all(c.refusing, request)]
+    return found

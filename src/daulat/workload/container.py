@@ -12,9 +12,12 @@ from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 
 from .engines import Configuration, EngineData, engine_of
+from .labels import Member
 from .weights import MOUNT, Loading, path
 
 CACHE = "/cache"
+RANK = "GROUP_RANK"
+"""The variable with a node's number in its replica, which arguments name as $(GROUP_RANK)."""
 
 
 def settings_of(model: Model, chosen: Chosen) -> EngineSettings:
@@ -25,18 +28,18 @@ def settings_of(model: Model, chosen: Chosen) -> EngineSettings:
     return settings
 
 
-def container(model: Model, chosen: Chosen, how: Loading) -> Manifest:
-    """Return the engine's container."""
+def container(model: Model, chosen: Chosen, how: Loading, member: Member | None = None) -> Manifest:
+    """Return the engine's container. One beside a replica's leader answers nobody, so nobody asks it for its health."""
     data, settings = engine_of(model.spec.engine), settings_of(model, chosen)
-    words = _words(model, chosen, how, data)
-    devices = {chosen.resource: str(chosen.devices.count)}
+    words = _words(model, chosen, how, data, member)
+    devices = {chosen.resource: str(chosen.devices.per_node)}
     probe = {"httpGet": {"path": data.health_path, "port": "http" if data.health_port is None else "health"}}
     ports = {"http": data.port, "health": data.health_port, "metrics": data.metrics_port}
     made: dict[str, Any] = {
         "name": "engine",
         "image": chosen.choice.image or settings.image or "",
-        "args": _args(model, chosen, data, settings, words),
-        "env": _environment(model, chosen, data, settings, words),
+        "args": _args(model, chosen, data, settings, words, member),
+        "env": _environment(model, chosen, data, settings, words, member),
         "ports": [{"name": n, "containerPort": p, "protocol": "TCP"} for n, p in ports.items() if p is not None],
         "resources": {"limits": devices, "requests": devices},
         "securityContext": {
@@ -54,15 +57,20 @@ def container(model: Model, chosen: Chosen, how: Loading) -> Manifest:
             {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - inside the container
         ],
     }
+    if member is not None and not member.leader:
+        for key in ("ports", "startupProbe", "readinessProbe", "livenessProbe"):
+            del made[key]
     command = settings.command or data.command
     if command:
         made["command"] = [_filled(word, words) for word in command]
     return made
 
 
-def _words(model: Model, chosen: Chosen, how: Loading, data: EngineData) -> dict[str, str]:
+def _words(model: Model, chosen: Chosen, how: Loading, data: EngineData, member: Member | None) -> dict[str, str]:
     asked = model.spec.engine
+    together = {"nodes": str(member.nodes), "leader": member.address} if member is not None else {}
     return {
+        **together,
         "weights": path(model, how),
         "name": model.spec.model.name,
         "devices": str(chosen.devices.tensor_parallel),
@@ -76,13 +84,20 @@ def _words(model: Model, chosen: Chosen, how: Loading, data: EngineData) -> dict
 
 
 def _args(
-    model: Model, chosen: Chosen, data: EngineData, settings: EngineSettings, words: Mapping[str, str]
+    model: Model,
+    chosen: Chosen,
+    data: EngineData,
+    settings: EngineSettings,
+    words: Mapping[str, str],
+    member: Member | None,
 ) -> list[str]:
     asked = model.spec.engine
     templates = [
         *data.args,
         *(data.parallel_args if chosen.devices.tensor_parallel > 1 else ()),
         *(data.stage_args if chosen.devices.pipeline_parallel > 1 else ()),
+        *(data.group_args if member is not None else ()),
+        *(data.worker_args if member is not None and not member.leader else ()),
         *(data.context_args if asked.context else ()),
         *(data.concurrency_args if asked.concurrency else ()),
     ]
@@ -90,7 +105,12 @@ def _args(
 
 
 def _environment(
-    model: Model, chosen: Chosen, data: EngineData, settings: EngineSettings, words: Mapping[str, str]
+    model: Model,
+    chosen: Chosen,
+    data: EngineData,
+    settings: EngineSettings,
+    words: Mapping[str, str],
+    member: Member | None,
 ) -> list[Manifest]:
     cache = {name: _filled(value, words) for name, value in data.cache_env.items()}
     plain = {**cache, **settings.env, **chosen.choice.env, **data.env}
@@ -101,6 +121,12 @@ def _environment(
     if secret is not None and data.api_key_env:
         reference = {"name": secret.name, "key": secret.key}
         found.append({"name": data.api_key_env, "valueFrom": {"secretKeyRef": reference}})
+    if member is not None:
+        rank = {"fieldRef": {"fieldPath": f"metadata.labels['{member.rank_label}']"}}
+        found = [e for e in found if e["name"] not in (RANK, data.address_env)]
+        found.append({"name": RANK, "valueFrom": rank})
+        if data.address_env:
+            found.append({"name": data.address_env, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}})
     return sorted(found, key=lambda e: str(e["name"]))
 
 

@@ -8,39 +8,69 @@ from daulat.api.kinds import Manifest
 from daulat.facts.snapshot import Model, Policy
 from daulat.placement.choice import Chosen
 
+from .group import group_manifests
 from .labels import owned, selector
 from .network import network_policy, service
+from .plan import Plan
 from .pod import template
 from .weights import Loading, cache_claim
 
+CAUSE = "kubernetes.io/change-cause"
+DEADLINE = 3900
+"""Seconds that one step of a rollout may take: an engine has an hour to start, and images are pulled before."""
 
-def manifests(model: Model, chosen: Chosen, policies: Sequence[Policy], how: Loading) -> list[Manifest]:
-    """Return the manifests, the same for the same model, choice, policies and way of the weights."""
+
+def manifests(model: Model, chosen: Chosen, policies: Sequence[Policy], how: Loading, plan: Plan) -> list[Manifest]:
+    """Return the manifests, the same for the same model, choice, policies, way of the weights and plan."""
+    grouped = chosen.devices.nodes > 1
+    names = [p.name for p in policies]
     return [
         # The network is closed before the first pod comes.
-        network_policy(model, [p.spec for p in policies]),
+        network_policy(model, [p.spec for p in policies], grouped=grouped),
         owned(model, "v1", "ServiceAccount", {"automountServiceAccountToken": False}),
-        service(model),
-        owned(
-            model,
-            "policy/v1",
-            "PodDisruptionBudget",
-            {"spec": {"maxUnavailable": 1, "selector": {"matchLabels": selector(model)}}},
-        ),
+        service(model, grouped=grouped),
+        _budget(model, plan),
         *cache_claim(model, how),
-        deployment(model, chosen, [p.name for p in policies], how),
+        *(m for group in plan.groups for m in group_manifests(model, chosen, names, how, group)),
+        *([] if grouped else [_deployment(model, chosen, names, how, plan)]),
     ]
 
 
-def deployment(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading) -> Manifest:
-    """Return the Deployment."""
+def _budget(model: Model, plan: Plan) -> Manifest:
     spec = {
-        "replicas": model.spec.replicas,
-        "revisionHistoryLimit": 3,
-        "progressDeadlineSeconds": 3900,
+        "maxUnavailable": plan.evictable,
         "selector": {"matchLabels": selector(model)},
-        # A surge would wait for ever where no spare device exists: old pods go before new ones come.
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
-        "template": template(model, chosen, policies, how),
+        # A pod that doesn't serve is no loss: it must not keep a node from being drained.
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
     }
-    return owned(model, "apps/v1", "Deployment", {"spec": spec})
+    return owned(model, "policy/v1", "PodDisruptionBudget", {"spec": spec})
+
+
+def _deployment(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, plan: Plan) -> Manifest:
+    pods = template(model, chosen, policies, how)
+    spec = {
+        "replicas": plan.replicas,
+        "revisionHistoryLimit": 10,
+        "progressDeadlineSeconds": DEADLINE,
+        "selector": {"matchLabels": selector(model)},
+        # A surge waits for ever where no spare device exists: there, old pods go before new ones come.
+        "strategy": {
+            "type": "RollingUpdate",
+            "rollingUpdate": {"maxSurge": int(plan.surge), "maxUnavailable": int(not plan.surge)},
+        },
+        "template": pods,
+    }
+    made = owned(model, "apps/v1", "Deployment", {"spec": spec})
+    made["metadata"]["annotations"] = {**pods["metadata"]["annotations"], CAUSE: summary(model, chosen)}
+    return made
+
+
+def summary(model: Model, chosen: Chosen) -> str:
+    """Return what the pods run, in a sentence: what ``kubectl rollout history`` shows as the cause."""
+    settings = chosen.profile.engine(model.spec.engine.name)
+    image = chosen.choice.image or (settings.image if settings else "") or ""
+    spread = f" on {chosen.devices.nodes} nodes" if chosen.devices.nodes > 1 else ""
+    return (
+        f"{model.spec.engine.name} {image} serves {model.spec.model.uri} with {chosen.devices.count} x {chosen.choice.profile}"
+        f"{spread} in zone {chosen.zone}"
+    )

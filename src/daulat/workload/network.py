@@ -10,13 +10,14 @@ from daulat.api.requirements import EgressPeer
 from daulat.facts.snapshot import Model
 
 from .engines import engine_of
-from .labels import owned, selector
+from .labels import answering, owned, selector
 
 
-def service(model: Model) -> Manifest:
-    """Return the Service of the model's API."""
+def service(model: Model, *, grouped: bool = False) -> Manifest:
+    """Return the Service of the model's API. Of a replica of several nodes, the leader answers."""
     port = {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}
-    return owned(model, "v1", "Service", {"spec": {"type": "ClusterIP", "selector": selector(model), "ports": [port]}})
+    spec = {"type": "ClusterIP", "selector": answering(model, grouped=grouped), "ports": [port]}
+    return owned(model, "v1", "Service", {"spec": spec})
 
 
 def url(model: Model) -> str:
@@ -24,8 +25,12 @@ def url(model: Model) -> str:
     return f"http://{model.name}.{model.namespace}.svc/v1"
 
 
-def network_policy(model: Model, policies: Sequence[SovereigntyPolicySpec]) -> Manifest:
-    """Return the NetworkPolicy. Of what policies allow, only what all of them allow is let through."""
+def network_policy(model: Model, policies: Sequence[SovereigntyPolicySpec], *, grouped: bool = False) -> Manifest:
+    """Return the NetworkPolicy. Of what policies allow, only what all of them allow is let through.
+
+    Where a replica has several nodes, the model's pods talk to each other: what they say is neither encrypted nor signed.
+    """
+    own = [{"podSelector": {"matchLabels": selector(model)}}]
     data = engine_of(model.spec.engine)
     ports = [data.port, *([data.metrics_port] if data.metrics_port is not None else [])]
     dns = {
@@ -40,8 +45,11 @@ def network_policy(model: Model, policies: Sequence[SovereigntyPolicySpec]) -> M
     spec = {
         "podSelector": {"matchLabels": selector(model)},
         "policyTypes": ["Egress", "Ingress"],
-        "ingress": [{"from": [{"podSelector": {}}], "ports": [{"protocol": "TCP", "port": p} for p in ports]}],
-        "egress": [dns, *(_rule(peer) for peer in _allowed(policies))],
+        "ingress": [
+            {"from": [{"podSelector": {}}], "ports": [{"protocol": "TCP", "port": p} for p in ports]},
+            *([{"from": own}] if grouped else []),
+        ],
+        "egress": [dns, *([{"to": own}] if grouped else []), *(_rule(peer) for peer in _allowed(policies))],
     }
     return owned(model, "networking.k8s.io/v1", "NetworkPolicy", {"spec": spec})
 

@@ -4,28 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from daulat.admission.policy import digest
 from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector
-from daulat.api.names import ELIGIBLE, ZONE_LABEL, eligible_label
+from daulat.api.names import ELIGIBLE, REVISION_ANNOTATION, ZONE_LABEL, eligible_label
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 
 from .container import container, context_of
 from .engines import engine_of
-from .labels import labels
+from .labels import Member, labels
 from .weights import Loading, init_container, volumes
 
 USER = 2000
 """An ordinary user, the one that vLLM's own image prepares (docs/deployment/docker.md)."""
 
 
-def template(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading) -> Manifest:
-    """Return the pod template. It depends on the model, the choice, the policies' names and trust, and on nothing that moves."""
+def template(
+    model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, member: Member | None = None
+) -> Manifest:
+    """Return the pod template. It depends on the model, the choice, the policies' names and trust, and on nothing that moves.
+
+    Its revision is on it, so that a pod tells by which template it was made.
+    """
+    noted = {REVISION_ANNOTATION: revision(model, chosen, policies, how)}
+    metadata = {"labels": {**labels(model), **(member.labels if member else {})}, "annotations": noted}
+    return {"metadata": metadata, "spec": _spec(model, chosen, policies, how, member)}
+
+
+def templates(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading) -> list[Manifest]:
+    """Return every kind of pod that a replica has, as policies judge them: which replica it is and in which domain is left out."""
+    if chosen.devices.nodes == 1:
+        return [template(model, chosen, policies, how)]
+    return [template(model, chosen, policies, how, member) for member in _members(chosen)]
+
+
+def revision(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading) -> str:
+    """Return the revision of the pod template. Which replica a pod belongs to and in which domain it runs is no part of it."""
+    if chosen.devices.nodes == 1:
+        return digest(_spec(model, chosen, policies, how, None))
+    return digest([_spec(model, chosen, policies, how, member) for member in _members(chosen)])
+
+
+def _members(chosen: Chosen) -> list[Member]:
+    return [Member(0, leader, chosen.devices.nodes, "", "") for leader in (True, False)]
+
+
+def _spec(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, member: Member | None) -> Manifest:
     spec: Manifest = {
         "automountServiceAccountToken": False,
         "serviceAccountName": model.name,
         "enableServiceLinks": False,
-        "nodeSelector": _node_selector(chosen, policies),
+        "nodeSelector": {
+            **_node_selector(chosen, policies),
+            **(dict([member.domain]) if member and member.domain else {}),
+        },
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,
@@ -36,7 +69,7 @@ def template(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading
         "terminationGracePeriodSeconds": 60,
         # Accelerator nodes are often tainted with the resource's name, to keep other pods away.
         "tolerations": [{"key": chosen.resource, "operator": "Exists"}],
-        "containers": [container(model, chosen, how)],
+        "containers": [container(model, chosen, how, member)],
         "volumes": _volumes(model, how),
     }
     if chosen.profile.runtime_class_name:
@@ -48,7 +81,7 @@ def template(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading
         spec["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
     if model.spec.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in model.spec.image_pull_secrets]
-    return {"metadata": {"labels": labels(model)}, "spec": spec}
+    return spec
 
 
 def unusable_settings(model: Model, chosen: Chosen) -> list[str]:

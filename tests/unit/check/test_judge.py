@@ -319,6 +319,7 @@ def test_a_model_on_a_profile_that_isnt_there_is_told() -> None:
 def test_a_model_that_cant_fit_is_told_with_the_numbers() -> None:
     raw = _model(count=None)
     raw["spec"]["model"]["name"] = "deepseek-r1"
+    raw["spec"]["engine"] = {"name": "mindie"}
     (found,) = judged(raw)
     assert any("the model can't run on it: deepseek-r1 needs " in note for note in found.notes)
 

@@ -64,12 +64,12 @@ def test_a_count_that_was_left_out_for_an_unknown_model_is_asked_for() -> None:
     )
 
 
-def test_a_model_for_several_nodes_is_refused_with_the_numbers() -> None:
+def test_a_model_for_several_nodes_is_refused_with_the_numbers_where_the_engine_cant_span_them() -> None:
     with pytest.raises(NoFit) as refused:
-        needed("deepseek-r1", ASCEND, engine={"context": 32768})
+        needed("deepseek-r1", ASCEND, engine={"name": "mindie", "context": 32768})
     assert str(refused.value) == (
         "deepseek-r1 needs 32 devices of huawei-ascend-910b on 4 nodes (1249.8 GiB of weights in BF16, 1 x 32768 tokens), "
-        "and a replica runs on one"
+        "and mindie runs a replica on one node"
     )
 
 

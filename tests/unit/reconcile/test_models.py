@@ -38,10 +38,15 @@ def message(outcome: Outcome, type_: str = "PolicyCompliant") -> str:
 
 
 def deployed(world: World, ready: int = 0, uid: str = "uid-treasury-deepseek", **more: Any) -> World:
-    raw = child(
-        "Deployment", "deepseek", "treasury", model="deepseek", status={"replicas": 1, "readyReplicas": ready, **more}
-    )
-    raw["metadata"]["ownerReferences"] = [{"uid": uid}]
+    (made,) = [
+        e.manifest for e in run(world).effects if isinstance(e, Apply) and e.manifest["kind"] == "Deployment"
+    ] or [{"metadata": {}, "spec": {}}]
+    counts = {"replicas": 1, "updatedReplicas": 1, "readyReplicas": ready, "observedGeneration": 1, **more}
+    raw = child("Deployment", "deepseek", "treasury", model="deepseek", status=counts, spec=made["spec"])
+    raw["metadata"] |= {
+        "ownerReferences": [{"uid": uid}],
+        "annotations": made["metadata"].get("annotations", {}),
+    }
     world.children = [raw]
     return world
 
@@ -84,7 +89,9 @@ def test_a_model_of_the_catalogue_is_sized_and_says_how() -> None:
 
 
 def test_a_model_that_doesnt_fit_is_told_with_the_numbers_and_on_which_nodes() -> None:
-    outcome = run(known("deepseek-r1"))
+    world = known("deepseek-r1")
+    world.models[0]["spec"]["engine"]["name"] = "mindie"
+    outcome = run(world)
     assert condition(outcome, "Placed") == ("False", "DoesNotFit")
     why = "deepseek-r1 needs 32 devices of huawei-ascend-910b on 4 nodes (1249.8 GiB of weights in BF16, 1 x 32768 tokens), "
     assert message(outcome, "Placed").startswith(why)

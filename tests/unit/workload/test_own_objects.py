@@ -14,6 +14,7 @@ from daulat.cel.evaluator import Request, evaluate_all
 from daulat.controls import library
 from daulat.placement.choice import choose
 from daulat.workload.manifests import manifests
+from daulat.workload.plan import Plan
 from daulat.workload.weights import loading
 from tests.requests import merge
 from tests.unit.world import ASCEND, H20, IMAGE, World, choice, model, policy, the_model
@@ -65,7 +66,11 @@ def test_nothing_that_the_operator_makes_breaks_a_control(profile: str, uri: str
     assert decision.chosen is not None, decision.message
     judged = []
     for manifest in manifests(
-        found, decision.chosen, policies, loading(found, decision.chosen, policies, snapshot.weights_image)
+        found,
+        decision.chosen,
+        policies,
+        loading(found, decision.chosen, policies, snapshot.weights_image),
+        Plan(found.spec.replicas),
     ):
         if manifest["kind"] == "Deployment":
             template = manifest["spec"]["template"]

@@ -10,6 +10,7 @@ import yaml
 
 from daulat.placement.choice import choose
 from daulat.workload.manifests import manifests
+from daulat.workload.plan import Plan
 from daulat.workload.pod import unusable_settings
 from daulat.workload.weights import loading
 from tests.unit.world import (
@@ -31,7 +32,7 @@ GOLDEN = Path(__file__).parent / "golden"
 PINS = "daulat.node-restriction.kubernetes.io/"
 
 
-def rendered(world: World) -> list[dict[str, Any]]:
+def rendered(world: World, plan: Plan | None = None) -> list[dict[str, Any]]:
     snapshot = world.snapshot()
     found = the_model(snapshot)
     policies = snapshot.governing(found.namespace)
@@ -39,7 +40,7 @@ def rendered(world: World) -> list[dict[str, Any]]:
     assert decision.chosen is not None, decision.message
     how = loading(found, decision.chosen, policies, snapshot.weights_image)
     assert not how.problem
-    return manifests(found, decision.chosen, policies, how)
+    return manifests(found, decision.chosen, policies, how, plan or Plan(found.spec.replicas))
 
 
 def on(profile: str, count: int = 4, **more: Any) -> World:
@@ -176,6 +177,9 @@ def test_accelerators_differ_in_their_own_parts_alone() -> None:
         "/affinity",
         "/tolerations",
         "/env/PYTORCH_NPU",
+        # What tells that they differ.
+        "/daulat.dev/revision",
+        "/kubernetes.io/change-cause",
     )
     assert [p for p in different if not any(part in p for part in allowed)] == []
     assert any("/resources" in p for p in different)

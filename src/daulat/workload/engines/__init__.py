@@ -47,6 +47,12 @@ class EngineData(_Data):
     """What divides layers between {devices}."""
     stage_args: tuple[str, ...] = ()
     """What makes {stages} of layers follow each other."""
+    group_args: tuple[str, ...] = ()
+    """What divides a replica between {nodes} nodes that meet at {leader}; $(GROUP_RANK) is a node's number. Empty: it can't."""
+    worker_args: tuple[str, ...] = ()
+    """What the nodes beside the leader are told, which answer no requests."""
+    address_env: str = ""
+    """The variable that says by which address the other nodes reach this one."""
     context_args: tuple[str, ...] = ()
     """What keeps sequences within {context} tokens; {tokens} is the room for all of them."""
     concurrency_args: tuple[str, ...] = ()
@@ -86,6 +92,8 @@ def _custom(own: CustomEngine) -> EngineData:
         startup_seconds=own.startup_seconds,
         command=own.command,
         args=own.args,
+        group_args=own.group_args,
+        worker_args=own.worker_args,
         api_key_env=own.api_key_env or "",
         cache_env={"HOME": "{cache}", "XDG_CACHE_HOME": "{cache}", "HF_HOME": "{cache}/huggingface"},
     )

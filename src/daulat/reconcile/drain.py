@@ -1,0 +1,74 @@
+"""Lets nodes be drained: a model with one replica gets another elsewhere first, and no budget blocks a drain for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from daulat.api.kinds import Manifest
+from daulat.facts.node import Node
+from daulat.facts.pod import Pod
+from daulat.facts.snapshot import Model, Snapshot
+from daulat.placement.choice import Chosen
+from daulat.workload.manifests import DEADLINE
+
+
+@dataclass(frozen=True)
+class Drain:
+    """What a drain, or the wait for one, means for a model."""
+
+    extra: int
+    """Replicas beyond those that are asked for."""
+    evictable: int
+    """How many pods may be evicted at a time."""
+    told: Manifest | None = None
+    """The status block, while pods are on nodes that are being drained."""
+    again: float | None = None
+    """Seconds after which to look again."""
+
+
+def drain(model: Model, chosen: Chosen, pods: Sequence[Pod], snapshot: Snapshot, now: float) -> Drain:
+    """Return how many replicas there are to be, and how many may go.
+
+    Nobody sees from outside whether a cordoned node will be drained. So the replica elsewhere is made for a cordoned node, and
+    given up again after the time in which it could have come up.
+    """
+    alone = model.spec.replicas == 1 and chosen.devices.nodes == 1
+    leaving = [p for p in pods if _cordoned(p, snapshot)]
+    if not leaving:
+        # With one replica, its eviction waits for the operator: there may be room for another one first.
+        return Drain(0, 0 if alone else 1)
+    since = str((model.status.get("drain") or {}).get("since") or "") or _stamp(now)
+    told = {"since": since, "nodes": sorted({p.node for p in leaving})}
+    left = _seconds(since) + DEADLINE - now
+    elsewhere = [p for p in pods if p.node and p not in leaving]
+    room = sum(chosen.room.values()) - sum(not p.node for p in pods)
+    everything = len(leaving) + sum(not p.ready for p in pods if p not in leaving)
+    if left <= 0:
+        return Drain(0, everything, told)
+    coming = any(not p.ready for p in elsewhere)
+    if alone and any(p.ready for p in elsewhere):
+        return Drain(1, 1, told, left)
+    if alone and (coming or room > 0 or (room == 0 and any(not p.node for p in pods))):
+        return Drain(1, 0, told, left)
+    if not alone and (coming or room >= 0):
+        return Drain(0, 1, told, left)
+    # There is no room for a replacement: what is on those nodes may go at once, whatever is lost by that.
+    return Drain(0, everything, told, left)
+
+
+def _cordoned(pod: Pod, snapshot: Snapshot) -> bool:
+    node = snapshot.nodes.get(pod.node)
+    return isinstance(node, Node) and not node.schedulable
+
+
+def _stamp(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _seconds(stamp: str) -> float:
+    try:
+        return datetime.fromisoformat(stamp).timestamp()
+    except ValueError:
+        return 0.0

@@ -1,0 +1,52 @@
+"""Decides how the replicas of a Deployment are replaced, and tells how far that has come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from daulat.api import reasons
+from daulat.facts.child import Child
+from daulat.facts.pod import Pod
+from daulat.placement.choice import Chosen
+
+from .conditions import Told, told
+
+
+def surges(chosen: Chosen, revision: str, deployment: Child | None, pods: Sequence[Pod]) -> bool:
+    """Say whether a new pod comes before an old one goes.
+
+    That is decided when a rollout begins, by whether there is a spare device, and taken back where another took the device
+    meanwhile: the new pod would wait for ever for what the old one holds.
+    """
+    if deployment is None:
+        return False
+    waiting = sum(not p.node for p in pods)
+    room = sum(chosen.room.values())
+    if deployment.revision != revision:
+        return room > waiting
+    if deployment.surges and not complete(deployment) and room < waiting:
+        return False
+    return deployment.surges
+
+
+def complete(deployment: Child) -> bool:
+    """Say whether every replica of a Deployment is there, is ready, and was made by its latest template."""
+    counts = {deployment.replicas, deployment.updated, deployment.ready_replicas}
+    return deployment.settled and counts == {deployment.wanted}
+
+
+def progress(revision: str, made: int, updated: int, stalled: str, pods: Sequence[Pod]) -> Told:
+    """Return whether all pods run what the model asks for now. ``made`` replicas exist, ``updated`` of them are of the revision."""
+    if made <= updated:
+        said = told(reasons.ROLLED_OUT, True, reasons.UP_TO_DATE, "no replica runs former settings")
+        return replace(said, expected=True)
+    message = f"{updated} of {made} replicas run the present settings; the others go on with the former ones"
+    new = [p for p in pods if p.revision == revision and p.trouble is not None]
+    worst = next((p for p in new if p.trouble and p.trouble.reason not in reasons.PASSING), None)
+    if worst is not None and worst.trouble:
+        why = f"{message}. Pod {worst.name}: {worst.trouble.message}"
+        return told(reasons.ROLLED_OUT, False, reasons.ROLLOUT_FAILED, why)
+    if stalled:
+        return told(reasons.ROLLED_OUT, False, reasons.ROLLOUT_FAILED, f"{message}. {stalled}")
+    return told(reasons.ROLLED_OUT, False, reasons.ROLLING_OUT, message)

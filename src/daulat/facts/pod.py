@@ -47,8 +47,12 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
         devices=FrozenDict(devices),
         pins=pins,
         model=model,
-        trouble=trouble(status) if model else None,
+        trouble=trouble(status, _gates(spec)) if model else None,
     )
+
+
+def _gates(spec: Mapping[str, Any]) -> list[str]:
+    return [str(gate.get("name")) for gate in spec.get("schedulingGates") or ()]
 
 
 def _requests(spec: Mapping[str, Any]) -> dict[str, int]:

@@ -13,9 +13,9 @@ from daulat.api.names import API_VERSION
 from daulat.cel.evaluator import Request, evaluate_all
 from daulat.facts.child import Child
 from daulat.facts.declared import Malformed
-from daulat.facts.pod import Pod
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Model, Policy, Snapshot
+from daulat.facts.trouble import Trouble
 from daulat.placement.choice import SAMPLE, Chosen, Decision, choose
 from daulat.workload.labels import selector
 from daulat.workload.manifests import manifests
@@ -25,6 +25,7 @@ from daulat.workload.weights import Loading, cache_name, loading
 
 from .conditions import Told, told, write
 from .effects import Apply, Delete, Effect, Outcome
+from .hindrance import hindrance, refused_by
 from .policies import compiled
 
 RETRY = 15.0
@@ -60,13 +61,7 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
         effects.append(Delete(deployment.ref, deployment.uid))
     effects += _left_over(model, verdict, snapshot)
     obstacle = snapshot.obstacles.get(ref)
-    pods = snapshot.pods_by_model.get((model.namespace, model.name), ())
-    # Weights that are still being brought are no trouble beside a real one.
-    troubled = sorted(
-        (p for p in pods if p.trouble),
-        key=lambda p: (p.trouble and p.trouble.reason == reasons.LOADING_WEIGHTS, p.name),
-    )
-    conditions = _conditions(model, verdict, deployment, obstacle, troubled)
+    conditions = _conditions(model, verdict, deployment, obstacle, hindrance(model, snapshot))
     fields = _fields(model, policies, verdict, deployment, conditions)
     effects += write(ref, model.uid, model.generation, model.status, conditions, fields, now)
     return Outcome(tuple(effects), RETRY if obstacle else None)
@@ -159,14 +154,14 @@ def _pod_violations(
 
 
 def _conditions(
-    model: Model, verdict: _Verdict, deployment: Child | None, obstacle: str | None, troubled: Sequence[Pod]
+    model: Model, verdict: _Verdict, deployment: Child | None, obstacle: str | None, hindered: Trouble | None
 ) -> list[Told]:
     compliant, decision = verdict.compliant, verdict.decision
     if decision is None:
         placed = told(reasons.PLACED, None, reasons.NOT_DECIDED, "waits for PolicyCompliant")
     else:
         placed = told(reasons.PLACED, decision.chosen is not None, decision.reason, decision.message)
-    workload = _workload(model, placed, deployment, obstacle, troubled)
+    workload = _workload(model, placed, deployment, obstacle, hindered)
     parts = (compliant, placed, workload)
     first_bad = next((c for c in parts if c.status != "True"), None)
     if first_bad is None:
@@ -178,20 +173,21 @@ def _conditions(
 
 
 def _workload(
-    model: Model, placed: Told, deployment: Child | None, obstacle: str | None, troubled: Sequence[Pod]
+    model: Model, placed: Told, deployment: Child | None, obstacle: str | None, hindered: Trouble | None
 ) -> Told:
     if placed.status != "True":
         return told(reasons.WORKLOAD_READY, None, reasons.NOT_DECIDED, "waits for Placed")
     if obstacle:
-        return told(reasons.WORKLOAD_READY, False, reasons.APPLY_FAILED, obstacle)
+        return told(reasons.WORKLOAD_READY, False, refused_by(obstacle), obstacle)
     if model.spec.replicas == 0:
         return told(reasons.WORKLOAD_READY, True, reasons.SCALED_TO_ZERO, "the model asks for no replica")
     ready = deployment.ready_replicas if deployment else 0
     message = f"{ready} of {model.spec.replicas} replicas are ready"
     if deployment is not None and deployment.message:
-        return told(reasons.WORKLOAD_READY, False, reasons.APPLY_FAILED, f"{message}: {deployment.message}")
-    if ready < model.spec.replicas and troubled and (worst := troubled[0].trouble):
-        return told(reasons.WORKLOAD_READY, False, worst.reason, f"{message}; pod {troubled[0].name}: {worst.message}")
+        why = refused_by(deployment.message)
+        return told(reasons.WORKLOAD_READY, False, why, f"{message}: {deployment.message}")
+    if ready < model.spec.replicas and hindered:
+        return told(reasons.WORKLOAD_READY, False, hindered.reason, f"{message}; {hindered.message}")
     if ready < model.spec.replicas:
         return told(reasons.WORKLOAD_READY, False, reasons.REPLICAS_PENDING, message)
     return told(reasons.WORKLOAD_READY, True, reasons.REPLICAS_READY, message)

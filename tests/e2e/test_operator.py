@@ -45,7 +45,7 @@ def test_the_log_stays_free_of_secrets_when_the_workload_is_refused(world: World
         world.admin.apply([manifest])
         poll(
             "the refusal to be told",
-            lambda: world.condition("sovereignmodel", "m", "WorkloadReady", namespace).get("reason") == "ApplyFailed",
+            lambda: world.condition("sovereignmodel", "m", "WorkloadReady", namespace).get("reason") == "QuotaExceeded",
         )
     text = world.operator.log.read_text()
     assert "exceeded quota: none" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,17 @@ _WEIGHTS = {
     FETCH_FAILED: reasons.FETCH_FAILED,
 }
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
+_COMING = ("", "ContainerCreating", "PodInitializing")
+# What the scheduler says before it looks at any node (Kubernetes 1.37, plugins/volumebinding/volume_binding.go).
+_VOLUMES = re.compile(
+    r'(\d+/\d+ nodes are available: )?(\d+ )?(persistentvolumeclaim "|pod has unbound immediate PersistentVolumeClaims|'
+    r"waiting for ephemeral volume controller)"
+)
 _LONGEST = 500
+_GATES = 5
+
+PASSING = frozenset({reasons.LOADING_WEIGHTS, reasons.POD_STARTING, reasons.ENGINE_STARTING})
+"""What every pod goes through before it serves: no trouble beside a real one."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +37,17 @@ class Trouble:
     message: str
 
 
-def trouble(status: Mapping[str, Any]) -> Trouble | None:
-    """Return what keeps the pod from serving, or None where nothing does, or nobody can tell yet."""
+def trouble(status: Mapping[str, Any], gates: Iterable[str] = ()) -> Trouble | None:
+    """Return what keeps the pod from serving, or None where nothing does, or nobody can tell yet.
+
+    ``gates`` are the names of the scheduling gates in the pod's spec.
+    """
     before: Iterable[Mapping[str, Any]] = status.get("initContainerStatuses") or ()
     after: Iterable[Mapping[str, Any]] = status.get("containerStatuses") or ()
     found = [_of_weights(c) if c.get("name") == CONTAINER else _of_container(c) for c in before]
-    return next((t for t in [*found, *map(_of_container, after)] if t is not None), None)
+    found += [_of_container(c) for c in after]
+    found += [_of_scheduling(status, sorted(gates)), _of_start(status, after)]
+    return next((t for t in found if t is not None), None)
 
 
 def _of_weights(container: Mapping[str, Any]) -> Trouble | None:
@@ -50,28 +66,68 @@ def _of_weights(container: Mapping[str, Any]) -> Trouble | None:
 
 
 def _of_container(container: Mapping[str, Any]) -> Trouble | None:
-    waiting = (container.get("state") or {}).get("waiting") or {}
+    state = container.get("state") or {}
+    waiting = state.get("waiting") or {}
     name, why = container.get("name"), str(waiting.get("reason") or "")
     if why in _IMAGE:
         told = _one_line(waiting.get("message")) or why
         return Trouble(reasons.IMAGE_NOT_PULLED, f"container {name}: {told}")
     ended = _ended(container)
+    if ended is None and "running" in state and not container.get("started", True):
+        # Started anew after a failure: what it failed of is the better answer until it serves.
+        ended = _failed((container.get("lastState") or {}).get("terminated"))
     if ended is not None:
         killed = f", {ended['reason']}" if ended.get("reason") not in (None, "Error") else ""
         return Trouble(reasons.ENGINE_CRASHED, f"container {name} ended with exit code {ended.get('exitCode')}{killed}")
-    if why not in ("", "ContainerCreating", "PodInitializing"):
+    if why not in _COMING:
         return Trouble(reasons.CONTAINER_NOT_STARTED, f"container {name}: {why}: {_one_line(waiting.get('message'))}")
     return None
+
+
+def _of_scheduling(status: Mapping[str, Any], gates: list[str]) -> Trouble | None:
+    """Read the scheduler's own word, as long as the pod has no node."""
+    condition = _condition(status, "PodScheduled")
+    if condition.get("status") != "False":
+        return None
+    if condition.get("reason") == "SchedulingGated":
+        more = f" and {len(gates) - _GATES} more" if len(gates) > _GATES else ""
+        named = f" {_one_line(', '.join(gates[:_GATES]))}{more}" if gates else ""
+        held = f"the scheduling gate{named} is" if len(gates) == 1 else f"the scheduling gates{named} are"
+        return Trouble(reasons.SCHEDULING_GATED, f"the scheduler leaves it alone until {held} gone")
+    told = _one_line(condition.get("message")) or "no node was found, and the scheduler doesn't say why"
+    reason = reasons.VOLUME_PENDING if _VOLUMES.match(told) else reasons.UNSCHEDULABLE
+    return Trouble(reason, f"the scheduler says: {told}")
+
+
+def _of_start(status: Mapping[str, Any], containers: Iterable[Mapping[str, Any]]) -> Trouble | None:
+    """Tell how far a pod is that has a node and no trouble."""
+    sandbox = _condition(status, "PodReadyToStartContainers")
+    if sandbox.get("status") == "False" and _condition(status, "PodScheduled").get("status") == "True":
+        return Trouble(reasons.POD_STARTING, "it has a node; its volumes and its network aren't ready yet")
+    for container in containers:
+        if "running" not in (container.get("state") or {}) or container.get("ready"):
+            continue
+        if not container.get("started"):
+            return Trouble(reasons.ENGINE_STARTING, f"container {container.get('name')} runs and doesn't serve yet")
+        return Trouble(
+            reasons.ENGINE_NOT_READY, f"container {container.get('name')} runs and doesn't answer its health check"
+        )
+    return None
+
+
+def _condition(status: Mapping[str, Any], type_: str) -> Mapping[str, Any]:
+    return next((c for c in status.get("conditions") or () if c.get("type") == type_), {})
 
 
 def _ended(container: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return how the container ended in failure last, where it isn't running now."""
     state = container.get("state") or {}
-    ended = (
-        state.get("terminated") or (container.get("lastState") or {}).get("terminated")
-        if "running" not in state
-        else None
-    )
+    if "running" in state:
+        return None
+    return _failed(state.get("terminated") or (container.get("lastState") or {}).get("terminated"))
+
+
+def _failed(ended: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     return ended if ended and ended.get("exitCode") else None
 
 

@@ -16,9 +16,11 @@ from daulat.facts.snapshot import Model, Policy, Snapshot
 from .capacity import Ledger
 from .devices import Devices, devices
 from .eligibility import carries_labels, ineligible, lacks_storage
-from .room import beside_own, replicas
+from .refusal import refusal
+from .room import beside_own
 from .sizing import NoFit
 from .standing import standing
+from .survey import Group, Option, Survey, Unusable
 from .zoning import zone_of_record
 
 SAMPLE = 3
@@ -43,14 +45,6 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Group:
-    """Nodes that weren't chosen for the same reason."""
-
-    reason: str
-    nodes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Decision:
     """The choice, or why there is none, with every node accounted for."""
 
@@ -60,38 +54,21 @@ class Decision:
     rejected: tuple[Group, ...]
 
 
-@dataclass(frozen=True)
-class _Unusable:
-    """One accelerator of the model that no node can be taken for, and the nodes that have it."""
-
-    reason: str
-    why: str
-    nodes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class _Option:
-    """One accelerator in one zone: the eligible nodes that have it, and those of them that take pods."""
-
-    zone: str
-    choice: AcceleratorChoice
-    profile: AcceleratorProfileSpec
-    resource: str
-    nodes: tuple[Node, ...]
-    devices: Devices
-
-    @property
-    def open(self) -> list[Node]:
-        return [n for n in self.nodes if n.takes_pods]
-
-    def room(self, ledger: Ledger) -> int:
-        """Return how many replicas there is room for."""
-        return replicas(self.open, self.profile, self.resource, self.devices, ledger)
-
-
 def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Decision:
     """Return where the model goes under these policies, or why nowhere."""
-    ref = Ref("SovereignModel", model.namespace, model.name)
+    found = survey(model, policies, snapshot)
+    options, ledger = found.options, found.ledger
+    option = _stay(model, options, ledger, snapshot) or _first_with_room(model, options, ledger)
+    chosen = _chosen(model, option, ledger, snapshot) if option is not None else None
+    left_out = {name: u.why for u in reversed(found.unusable) for name in u.nodes}
+    rejected = _groups(found.refused, found.eligible, options, (option, chosen), ledger, model.spec.replicas, left_out)
+    if chosen is not None:
+        return Decision(chosen, reasons.CHOSEN, _told(model, chosen), rejected)
+    return Decision(None, *refusal(model, found, rejected, snapshot), rejected)
+
+
+def survey(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Survey:
+    """Return every node and every accelerator that the model lists, with what keeps each from being taken."""
     refused: dict[str, str] = {}
     eligible: list[Node] = []
     fetch = model.spec.model.fetch
@@ -105,43 +82,31 @@ def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Deci
         else:
             refused[name] = why or "can't be read"
     options, unusable = _options(model, policies, eligible, snapshot)
-    ledger = Ledger(snapshot, ref)
-    option = _stay(model, options, ledger, snapshot) or _first_with_room(model, options, ledger)
-    chosen = _chosen(model, option, ledger, snapshot) if option is not None else None
-    left_out = {name: u.why for u in reversed(unusable) for name in u.nodes}
-    rejected = _groups(refused, eligible, options, (option, chosen), ledger, model.spec.replicas, left_out)
-    if chosen is not None:
-        return Decision(chosen, reasons.CHOSEN, _told(model, chosen), rejected)
-    told = [u.why for u in unusable]
-    if not options and len(unusable) == len(model.spec.accelerators):
-        unfit = any(u.reason == reasons.DOES_NOT_FIT for u in unusable)
-        return Decision(None, reasons.DOES_NOT_FIT if unfit else reasons.UNKNOWN_PROFILE, "; ".join(told), rejected)
-    if not options:
-        listed = ", ".join(a.profile for a in model.spec.accelerators)
-        message = f"no eligible node has {listed}: {'; '.join([*told, _summary(rejected)])}"
-        return Decision(None, reasons.NO_ELIGIBLE_NODE, message, rejected)
-    message = f"no room for {model.spec.replicas} replicas: {'; '.join([*told, _summary(rejected)])}"
-    return Decision(None, reasons.NO_ROOM, message, rejected)
+    ledger = Ledger(snapshot, Ref("SovereignModel", model.namespace, model.name))
+    return Survey(policies, eligible, refused, options, unusable, ledger)
 
 
 def _options(
     model: Model, policies: Sequence[Policy], eligible: Sequence[Node], snapshot: Snapshot
-) -> tuple[list[_Option], list[_Unusable]]:
-    options: list[_Option] = []
-    unusable: list[_Unusable] = []
+) -> tuple[list[Option], list[Unusable]]:
+    options: list[Option] = []
+    unusable: list[Unusable] = []
     where = standing(model)
     for choice in model.spec.accelerators:
         profile = snapshot.known_profiles.get(choice.profile)
         if profile is None:
-            unusable.append(_Unusable(reasons.UNKNOWN_PROFILE, f"AcceleratorProfile {choice.profile} doesn't exist"))
+            unusable.append(
+                Unusable(choice.profile, reasons.UNKNOWN_PROFILE, f"AcceleratorProfile {choice.profile} doesn't exist")
+            )
             continue
         if profile.engine(model.spec.engine.name) is None:
             why = f"AcceleratorProfile {choice.profile} doesn't run {model.spec.engine.name}"
-            unusable.append(_Unusable(reasons.UNKNOWN_PROFILE, why))
+            unusable.append(Unusable(choice.profile, reasons.UNKNOWN_PROFILE, why))
             continue
-        if not all(choice.profile in p.spec.accelerators.profiles for p in policies):
-            why = f"AcceleratorProfile {choice.profile} isn't approved"
-            unusable.append(_Unusable(reasons.UNKNOWN_PROFILE, why))
+        against = [p.name for p in policies if choice.profile not in p.spec.accelerators.profiles]
+        if against:
+            why = f"AcceleratorProfile {choice.profile} isn't approved by policy {', '.join(against)}"
+            unusable.append(Unusable(choice.profile, reasons.UNKNOWN_PROFILE, why))
             continue
         resource = profile.resources[0].name
         by_zone: dict[str, list[Node]] = {}
@@ -153,15 +118,15 @@ def _options(
             needed = devices(model.spec, choice, profile, where)
         except NoFit as error:
             nodes = tuple(node.name for zone in by_zone.values() for node in zone)
-            unusable.append(_Unusable(reasons.DOES_NOT_FIT, str(error), nodes))
+            unusable.append(Unusable(choice.profile, reasons.DOES_NOT_FIT, str(error), nodes))
             continue
         options += [
-            _Option(zone, choice, profile, resource, tuple(nodes), needed) for zone, nodes in sorted(by_zone.items())
+            Option(zone, choice, profile, resource, tuple(nodes), needed) for zone, nodes in sorted(by_zone.items())
         ]
     return options, unusable
 
 
-def _stay(model: Model, options: Sequence[_Option], ledger: Ledger, snapshot: Snapshot) -> _Option | None:
+def _stay(model: Model, options: Sequence[Option], ledger: Ledger, snapshot: Snapshot) -> Option | None:
     """Return the option where the model stands already, unless it must move: because it isn't eligible any more, or
     because others took the devices before its first pod came, when nothing is lost by choosing anew."""
     where = standing(model)
@@ -177,14 +142,14 @@ def _runs(model: Model, snapshot: Snapshot) -> bool:
     return any(pod.node for pod in snapshot.pods_by_model.get((model.namespace, model.name), ()))
 
 
-def _first_with_room(model: Model, options: Sequence[_Option], ledger: Ledger) -> _Option | None:
+def _first_with_room(model: Model, options: Sequence[Option], ledger: Ledger) -> Option | None:
     for option in options:
         if option.room(ledger) >= model.spec.replicas:
             return option
     return None
 
 
-def _chosen(model: Model, option: _Option, ledger: Ledger, snapshot: Snapshot) -> Chosen:
+def _chosen(model: Model, option: Option, ledger: Ledger, snapshot: Snapshot) -> Chosen:
     bound = [pod.node for pod in snapshot.pods_by_model.get((model.namespace, model.name), ()) if pod.node]
     runs = set(bound)
     roomy = [n.name for n in option.open if ledger.free(n, option.resource) >= option.devices.per_node]
@@ -207,10 +172,10 @@ def _chosen(model: Model, option: _Option, ledger: Ledger, snapshot: Snapshot) -
 
 
 def _groups(
-    refused: dict[str, str],
+    refused: Mapping[str, str],
     eligible: Sequence[Node],
-    options: Sequence[_Option],
-    choice: tuple[_Option | None, Chosen | None],
+    options: Sequence[Option],
+    choice: tuple[Option | None, Chosen | None],
     ledger: Ledger,
     replicas: int,
     left_out: Mapping[str, str],
@@ -243,7 +208,7 @@ def _groups(
     return tuple(sorted(groups, key=lambda g: (-len(g.nodes), g.reason)))
 
 
-def _why_not(option: _Option, options: Sequence[_Option], chosen: _Option | None, ledger: Ledger, replicas: int) -> str:
+def _why_not(option: Option, options: Sequence[Option], chosen: Option | None, ledger: Ledger, replicas: int) -> str:
     if option is chosen:
         return "has room too, but the model runs on other nodes of its zone"
     if chosen is not None and options.index(option) > options.index(chosen):
@@ -258,9 +223,3 @@ def _told(model: Model, chosen: Chosen) -> str:
         f"{model.spec.replicas} replicas with {chosen.devices.count} x {chosen.resource} each{spread} on "
         f"{chosen.choice.profile} in zone {chosen.zone}"
     )
-
-
-def _summary(groups: Sequence[Group]) -> str:
-    if not groups:
-        return "there are no nodes"
-    return "; ".join(f"{len(g.nodes)} node{'s' if len(g.nodes) != 1 else ''}: {g.reason}" for g in groups[:6])

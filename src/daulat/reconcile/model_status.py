@@ -11,12 +11,14 @@ from daulat.api.kinds import Manifest
 from daulat.facts.child import Child
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Model, Policy
+from daulat.facts.trouble import Trouble
 from daulat.placement.choice import SAMPLE
 from daulat.workload.labels import answering
 from daulat.workload.network import url
 
 from .conditions import Told, told
 from .groups import existing
+from .hindrance import refused_by
 from .history import history
 from .rollout import progress
 from .verdict import Verdict
@@ -32,6 +34,8 @@ class Serving:
     pods: Sequence[Pod]
     obstacle: str | None
     """What the API server refused."""
+    hindered: Trouble | None
+    """What keeps its pods from serving."""
 
     @cached_property
     def deployment(self) -> Child | None:
@@ -57,12 +61,6 @@ class Serving:
             return there + one.replicas, ready + one.ready_replicas, updated + (one.updated if seen else 0)
         return there, ready, updated
 
-    @property
-    def troubled(self) -> list[Pod]:
-        """The pods that don't serve, those first that tell most: weights that are being brought are no trouble beside others."""
-        found = [p for p in self.pods if p.trouble is not None]
-        return sorted(found, key=lambda p: (p.trouble is not None and p.trouble.reason in reasons.PASSING, p.name))
-
 
 def conditions(serving: Serving) -> list[Told]:
     """Return the conditions, Ready first: it is the first of the others that doesn't hold."""
@@ -87,21 +85,21 @@ def _workload(serving: Serving, placed: Told) -> Told:
     if placed.status != "True":
         return told(reasons.WORKLOAD_READY, None, reasons.NOT_DECIDED, "waits for Placed")
     if serving.obstacle:
-        return told(reasons.WORKLOAD_READY, False, reasons.APPLY_FAILED, serving.obstacle)
+        return told(reasons.WORKLOAD_READY, False, refused_by(serving.obstacle), serving.obstacle)
     if model.spec.replicas == 0:
         return told(reasons.WORKLOAD_READY, True, reasons.SCALED_TO_ZERO, "the model asks for no replica")
     _, ready, _ = serving.replicas
     message = f"{ready} of {model.spec.replicas} replicas are ready"
     if deployment is not None and deployment.message:
-        return told(reasons.WORKLOAD_READY, False, reasons.APPLY_FAILED, f"{message}: {deployment.message}")
+        why = refused_by(deployment.message)
+        return told(reasons.WORKLOAD_READY, False, why, f"{message}: {deployment.message}")
     if ready >= model.spec.replicas:
         return told(reasons.WORKLOAD_READY, True, reasons.REPLICAS_READY, message)
     if (rolling := serving.verdict.rolling) is not None and rolling.waiting:
         why = f"{rolling.waiting} wait until one interconnect domain has room for all pods of a replica, and hold no devices"
         return told(reasons.WORKLOAD_READY, False, reasons.NO_WHOLE_ROOM, f"{message}; {why}")
-    if serving.troubled and (worst := serving.troubled[0].trouble):
-        why = f"{message}; pod {serving.troubled[0].name}: {worst.message}"
-        return told(reasons.WORKLOAD_READY, False, worst.reason, why)
+    if serving.hindered is not None:
+        return told(reasons.WORKLOAD_READY, False, serving.hindered.reason, f"{message}; {serving.hindered.message}")
     return told(reasons.WORKLOAD_READY, False, reasons.REPLICAS_PENDING, message)
 
 

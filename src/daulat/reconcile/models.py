@@ -21,6 +21,7 @@ from daulat.workload.weights import Loading, loading
 
 from .conditions import told, write
 from .effects import Apply, Delete, Effect, Outcome
+from .hindrance import hindrance
 from .model_status import Serving, conditions, fields
 from .policies import compiled
 from .rolling import Surroundings, roll
@@ -49,7 +50,7 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     effects: list[Effect] = [Apply(m) for m in verdict.run]
     effects += [Delete(c.ref, c.uid) for c in _left_over(verdict, made)]
     obstacle = snapshot.obstacles.get(ref)
-    serving = Serving(model, verdict, made, pods, obstacle)
+    serving = Serving(model, verdict, made, pods, obstacle, hindrance(model, snapshot))
     said = conditions(serving)
     effects += write(ref, model.uid, model.generation, model.status, said, fields(serving, policies, said, now), now)
     again = [RETRY] if obstacle else []

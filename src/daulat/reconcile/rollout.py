@@ -8,6 +8,7 @@ from dataclasses import replace
 from daulat.api import reasons
 from daulat.facts.child import Child
 from daulat.facts.pod import Pod
+from daulat.facts.trouble import PASSING
 from daulat.placement.choice import Chosen
 
 from .conditions import Told, told
@@ -43,7 +44,7 @@ def progress(revision: str, made: int, updated: int, stalled: str, pods: Sequenc
         return replace(said, expected=True)
     message = f"{updated} of {made} replicas run the present settings; the others go on with the former ones"
     new = [p for p in pods if p.revision == revision and p.trouble is not None]
-    worst = next((p for p in new if p.trouble and p.trouble.reason not in reasons.PASSING), None)
+    worst = next((p for p in new if p.trouble and p.trouble.reason not in PASSING), None)
     if worst is not None and worst.trouble:
         why = f"{message}. Pod {worst.name}: {worst.trouble.message}"
         return told(reasons.ROLLED_OUT, False, reasons.ROLLOUT_FAILED, why)

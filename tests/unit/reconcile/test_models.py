@@ -9,7 +9,21 @@ import pytest
 from daulat.facts.ref import Ref
 from daulat.reconcile.effects import Apply, ApplyStatus, Delete, Outcome, Record
 from daulat.reconcile.models import reconcile_model
-from tests.unit.world import ASCEND, IMAGE, World, child, choice, exemption, model, namespace, policy
+from tests.unit.world import (
+    ASCEND,
+    ASCEND_RESOURCE,
+    IMAGE,
+    World,
+    ascend,
+    child,
+    choice,
+    exemption,
+    model,
+    namespace,
+    pod,
+    policy,
+    standing,
+)
 
 REF = Ref("SovereignModel", "treasury", "deepseek")
 NOW = 1_800_000_000.0
@@ -307,3 +321,63 @@ def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
     times = [{c["type"]: c["lastTransitionTime"] for c in status(o)["conditions"]} for o in (first, second)]
     assert times[0]["PolicyCompliant"] == times[1]["PolicyCompliant"] == "2027-01-15T08:00:00Z"
     assert (times[0]["Ready"], times[1]["Ready"]) == ("2027-01-15T08:00:00Z", "2027-01-15T08:01:00Z")
+
+
+FORBIDDEN = 'pods "deepseek-1" is forbidden: exceeded quota: gpus, requested: pods=1, used: pods=0, limited: pods=0'
+
+
+def test_a_quota_that_keeps_pods_out_is_told_in_the_api_servers_words() -> None:
+    stuck = [{"type": "ReplicaFailure", "status": "True", "message": FORBIDDEN}]
+    outcome = run(deployed(World(), conditions=stuck))
+    assert condition(outcome, "Ready") == ("False", "QuotaExceeded")
+    assert message(outcome, "WorkloadReady") == f"0 of 1 replicas are ready: {FORBIDDEN}"
+
+
+def test_a_quota_that_keeps_another_part_of_the_workload_out_is_told_too() -> None:
+    answer = (
+        "Deployment deepseek: deployments.apps is forbidden: exceeded quota: none, requested: count/deployments.apps=1"
+    )
+    outcome = run(World(obstacles={REF: answer}))
+    assert condition(outcome, "WorkloadReady") == ("False", "QuotaExceeded")
+    assert message(outcome, "WorkloadReady") == answer
+
+
+def own_pod(name: str, on: str = "", **status: Any) -> dict[str, Any]:
+    return {**pod(name, on, {ASCEND_RESOURCE: "4"}, model="deepseek"), "status": {"phase": "Pending", **status}}
+
+
+def unschedulable(name: str) -> dict[str, Any]:
+    words = {"reason": "Unschedulable", "message": "0/3 nodes are available: 3 Insufficient cpu."}
+    return own_pod(name, conditions=[{"type": "PodScheduled", "status": "False", **words}])
+
+
+def starting(name: str, on: str = "a1") -> dict[str, Any]:
+    return own_pod(name, on, containerStatuses=[{"name": "engine", "state": {"running": {}}, "started": False}])
+
+
+def test_what_the_scheduler_says_of_a_pod_is_told() -> None:
+    outcome = run(deployed(World(pods=[unschedulable("deepseek-1")])))
+    assert condition(outcome, "Ready") == ("False", "Unschedulable")
+    assert message(outcome, "WorkloadReady") == (
+        "0 of 1 replicas are ready; pod deepseek-1: the scheduler says: 0/3 nodes are available: 3 Insufficient cpu."
+    )
+
+
+def test_a_real_trouble_comes_before_what_every_pod_goes_through() -> None:
+    pods = [starting("deepseek-a"), unschedulable("deepseek-b")]
+    assert condition(run(deployed(World(pods=pods))), "WorkloadReady") == ("False", "Unschedulable")
+    assert condition(run(deployed(World(pods=pods[:1]))), "WorkloadReady") == ("False", "EngineStarting")
+
+
+def test_a_node_that_is_lost_is_told_whatever_its_pods_said_last() -> None:
+    world = deployed(World(nodes=[ascend("a1", ready=False), ascend("a2")], pods=[starting("deepseek-a")]))
+    world.models[0]["status"] = standing(ASCEND, ASCEND_RESOURCE, "a1")
+    outcome = run(world)
+    assert condition(outcome, "WorkloadReady") == ("False", "NodeNotReady")
+    assert "pod deepseek-a: its node a1 isn't ready" in message(outcome, "WorkloadReady")
+    world.nodes = [ascend("a2")]
+    assert "its node a1 is gone" in message(run(world), "WorkloadReady")
+
+
+def test_a_model_whose_replicas_are_all_ready_has_no_trouble() -> None:
+    assert condition(run(deployed(World(pods=[starting("deepseek-a")]), ready=1)), "Ready") == ("True", "ReplicasReady")

@@ -1,0 +1,89 @@
+"""Tells who has the devices that a model waits for: pods that hold them, and placed models whose pods aren't on a node yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from daulat.facts.node import Node
+from daulat.facts.pod import Pod
+from daulat.facts.ref import Ref
+from daulat.facts.snapshot import Snapshot
+
+from .capacity import Ledger
+from .standing import standing
+
+NAMED = 3
+"""How many holders a sentence names; the others are counted."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who has devices: a model, by all its pods, or a pod that no model made."""
+
+    kind: str
+    namespace: str
+    name: str
+    count: int
+    promised: bool = False
+    """Whether they are kept for replicas that aren't on a node yet."""
+
+    def __str__(self) -> str:
+        return f"{self.count} {'promised to' if self.promised else 'by'} {self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """The devices of one name on some nodes: how many there are, how many are free, who has the others, largest first."""
+
+    resource: str
+    offered: int
+    free: int
+    holders: tuple[Holder, ...]
+
+    def __str__(self) -> str:
+        told = f"{self.offered - self.free} of {self.offered} {self.resource} are held"
+        named = [str(h) for h in self.holders[:NAMED]]
+        if others := self.holders[NAMED:]:
+            named.append(f"{sum(h.count for h in others)} by {len(others)} other{'s' if len(others) > 1 else ''}")
+        return f"{told}: {', '.join(named)}" if named else told
+
+
+def holdings(nodes: Iterable[Node], resource: str, ledger: Ledger, snapshot: Snapshot, model: Ref) -> Holdings:
+    """Return who has the devices on the nodes, as the model sees it: its own pods don't stand in its way."""
+    on = list(nodes)
+    offered = sum(node.devices.get(resource, 0) for node in on)
+    free = sum(min(max(ledger.free(node, resource), 0), node.devices.get(resource, 0)) for node in on)
+    found: dict[tuple[str, str, str], int] = {}
+    for node in on:
+        for pod in snapshot.pods_by_node.get(node.name, ()):
+            # A quantity that nobody can read counts as more than there is.
+            count = min(pod.devices.get(resource, 0), node.devices.get(resource, 0))
+            if count and (pod.namespace, pod.model) != (model.namespace, model.name):
+                found[_whose(pod)] = found.get(_whose(pod), 0) + count
+    held = [Holder(*whose, count) for whose, count in found.items()]
+    held += _promised(on, resource, offered - free - sum(h.count for h in held), snapshot, model)
+    return Holdings(resource, offered, free, tuple(sorted(held, key=_largest_first)))
+
+
+def _whose(pod: Pod) -> tuple[str, str, str]:
+    return ("model" if pod.model else "pod", pod.namespace, pod.model or pod.name)
+
+
+def _promised(nodes: Sequence[Node], resource: str, left: int, snapshot: Snapshot, model: Ref) -> Iterable[Holder]:
+    """Share what is neither free nor held out among the models that it is kept for, in the order in which the ledger keeps it."""
+    names = {node.name for node in nodes}
+    for ref, other in snapshot.known_models.items():
+        where = standing(other)
+        if left <= 0 or ref == model or where is None or where.resource != resource or names.isdisjoint(where.nodes):
+            continue
+        choice = next((a for a in other.spec.accelerators if a.profile == where.accelerator), None)
+        bound = sum(bool(p.node) for p in snapshot.pods_by_model.get((ref.namespace, ref.name), ()))
+        waiting = max(other.spec.replicas - bound, 0) * ((choice.count if choice else 0) or where.devices)
+        if count := min(waiting, left):
+            left -= count
+            yield Holder("model", ref.namespace, ref.name, count, promised=True)
+
+
+def _largest_first(holder: Holder) -> tuple[int, str, str, str, bool]:
+    return (-holder.count, holder.kind, holder.namespace, holder.name, holder.promised)

@@ -1,0 +1,106 @@
+"""Says why a model has no place: nothing is eligible, nothing has the accelerator, nothing takes pods, or others have it all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from daulat.api import reasons
+from daulat.facts.node import Node
+from daulat.facts.ref import Ref
+from daulat.facts.snapshot import Model, Snapshot
+
+from .eligibility import profile_of
+from .holders import holdings
+from .survey import Group, Option, Survey
+
+LINES = 6
+"""How many groups of nodes a sentence holds; the status has all of them."""
+PLACES = 4
+"""How many accelerators in zones a sentence holds."""
+NODES = 3
+
+
+def refusal(model: Model, found: Survey, rejected: Sequence[Group], snapshot: Snapshot) -> tuple[str, str]:
+    """Return the reason and the sentence."""
+    told = [u.why for u in found.unusable]
+    if not found.options and len(found.unusable) == len(model.spec.accelerators):
+        unfit = any(u.reason == reasons.DOES_NOT_FIT for u in found.unusable)
+        return reasons.DOES_NOT_FIT if unfit else reasons.UNKNOWN_PROFILE, "; ".join(told)
+    refused = summary([g for g in rejected if not {n.name for n in found.eligible}.intersection(g.nodes)])
+    if not found.eligible:
+        names = ", ".join(p.name for p in found.policies)
+        word = "policy" if len(found.policies) == 1 else "policies"
+        return reasons.NO_ELIGIBLE_NODE, f"no node is eligible under {word} {names}: {_joined([*told, refused])}"
+    rest = [*told, *([refused] if found.refused else [])]
+    if not found.options:
+        return reasons.NO_ACCELERATOR, _joined([_without(model, found, snapshot), *rest])
+    if not any(option.open for option in found.options):
+        return reasons.NO_NODE_TAKES_PODS, _joined([_closed(found.options), *rest])
+    replicas = f"{model.spec.replicas} replica{'s' if model.spec.replicas != 1 else ''}"
+    places = [_place(model, option, found, snapshot) for option in found.options[:PLACES]]
+    if more := len(found.options) - PLACES:
+        places += [f"nor in {more} more place{'s' if more > 1 else ''}"] if more > 0 else []
+    return reasons.NO_ROOM, f"no room for {replicas}: {_joined([*places, *rest])}"
+
+
+def summary(groups: Sequence[Group]) -> str:
+    """Return how many nodes were left out for which reason, the largest groups first."""
+    if not groups:
+        return "there are no nodes"
+    return "; ".join(f"{_nodes(len(g.nodes))}: {g.reason}" for g in groups[:LINES])
+
+
+def closed_for(node: Node) -> str:
+    """Return why the node takes no pods; empty where it does."""
+    states = ((node.ready, "isn't ready"), (node.schedulable, "is cordoned"), (node.tolerated, "is tainted"))
+    return " and ".join(word for holds, word in states if not holds)
+
+
+def offers(nodes: Iterable[Node], snapshot: Snapshot) -> list[str]:
+    """Return the accelerators on the nodes: the profiles', or the resource's own name where no profile knows it."""
+    profiles = snapshot.known_profiles
+    return sorted({profile_of(n, r, profiles) or r for n in nodes for r in n.devices})
+
+
+def _without(model: Model, found: Survey, snapshot: Snapshot) -> str:
+    unusable = {u.profile for u in found.unusable}
+    listed = " or ".join(a.profile for a in model.spec.accelerators if a.profile not in unusable)
+    there = ", ".join(offers(found.eligible, snapshot))
+    have = f"they have {there}" if there else "they have no accelerator"
+    if len(found.eligible) == 1:
+        have = have.replace("they have", "it has")
+        return f"the one eligible node doesn't have {listed}; {have}"
+    return f"none of the {len(found.eligible)} eligible nodes has {listed}; {have}"
+
+
+def _closed(options: Sequence[Option]) -> str:
+    nodes = {node.name: closed_for(node) for option in options for node in option.nodes}
+    named = [f"{name} {why}" for name, why in sorted(nodes.items())[:NODES]]
+    if more := max(len(nodes) - NODES, 0):
+        named.append(f"{more} more")
+    verb = "would do, but takes no pods" if len(nodes) == 1 else "would do, but none takes pods"
+    return f"{_nodes(len(nodes))} {verb}: {', '.join(named)}"
+
+
+def _place(model: Model, option: Option, found: Survey, snapshot: Snapshot) -> str:
+    count, where = option.devices.per_node, f"{option.choice.profile} in zone {option.zone}"
+    spread = f" on each of {option.devices.nodes} nodes" if option.devices.nodes > 1 else " each"
+    told = f"{where} has room for {option.room(found.ledger)} with {count} {option.resource}{spread}"
+    closed = len(option.nodes) - len(option.open)
+    left_out = f"; {closed} of its {len(option.nodes)} nodes take{'s' if closed == 1 else ''} no pods" if closed else ""
+    if not option.open:
+        return f"{where} has no node that takes pods"
+    at_most = sum(node.devices.get(option.resource, 0) // count for node in option.open) // option.devices.nodes
+    if at_most < model.spec.replicas:
+        told += f", and for {at_most} if nothing were held"
+    ref = Ref("SovereignModel", model.namespace, model.name)
+    held = holdings(option.open, option.resource, found.ledger, snapshot, ref)
+    return told + (f": {held}" if held.free < held.offered else "") + left_out
+
+
+def _nodes(count: int) -> str:
+    return f"{count} node{'s' if count != 1 else ''}"
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return "; ".join(part for part in parts if part)

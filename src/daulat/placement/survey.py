@@ -1,0 +1,68 @@
+"""What was found when a place was looked for: which nodes are eligible, and which accelerator each of them offers the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.api.model import AcceleratorChoice
+from daulat.facts.node import Node
+from daulat.facts.snapshot import Policy
+
+from .capacity import Ledger
+from .devices import Devices
+from .room import replicas
+
+
+@dataclass(frozen=True)
+class Group:
+    """Nodes that weren't chosen for the same reason."""
+
+    reason: str
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """One accelerator of the model that no node can be taken for, and the nodes that have it."""
+
+    profile: str
+    reason: str
+    why: str
+    nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Option:
+    """One accelerator in one zone: the eligible nodes that have it, and those of them that take pods."""
+
+    zone: str
+    choice: AcceleratorChoice
+    profile: AcceleratorProfileSpec
+    resource: str
+    nodes: tuple[Node, ...]
+    devices: Devices
+
+    @property
+    def open(self) -> list[Node]:
+        """The nodes that take pods, room permitting."""
+        return [n for n in self.nodes if n.takes_pods]
+
+    def room(self, ledger: Ledger) -> int:
+        """Return how many replicas there is room for."""
+        return replicas(self.open, self.profile, self.resource, self.devices, ledger)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """All nodes and all accelerators that the model lists, accounted for."""
+
+    policies: Sequence[Policy]
+    eligible: Sequence[Node]
+    refused: Mapping[str, str]
+    """Why each of the other nodes isn't eligible, by name."""
+    options: Sequence[Option]
+    """In the model's order of preference."""
+    unusable: Sequence[Unusable]
+    ledger: Ledger

@@ -1,0 +1,129 @@
+"""What keeps a pod from serving, by its own status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from daulat.facts.pod import parse_pod
+from daulat.facts.trouble import PASSING, Trouble, trouble
+from tests.unit.world import ASCEND_RESOURCE, pod
+
+Raw = dict[str, Any]
+
+
+def container(name: str = "engine", **more: Any) -> Raw:
+    return {"name": name, "ready": False, "started": False, "restartCount": 0, **more}
+
+
+def waiting(reason: str, message: str = "", **more: Any) -> Raw:
+    return container(state={"waiting": {"reason": reason, "message": message}}, **more)
+
+
+def scheduled(status: str, reason: str = "", message: str = "") -> Raw:
+    return {"type": "PodScheduled", "status": status, "reason": reason, "message": message}
+
+
+def told(status: Raw, gates: tuple[str, ...] = ()) -> tuple[str, str]:
+    found = trouble(status, gates)
+    assert found is not None
+    return found.reason, found.message
+
+
+BUSY = "0/9 nodes are available: 9 Insufficient huawei.com/Ascend910. preemption: 0/9 nodes are available."
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (BUSY, "Unschedulable"),
+        ('0/9 nodes are available: persistentvolumeclaim "weights" not found.', "VolumePending"),
+        ('persistentvolumeclaim "weights" is being deleted', "VolumePending"),
+        ("0/9 nodes are available: pod has unbound immediate PersistentVolumeClaims.", "VolumePending"),
+        ("0/9 nodes are available: 9 node(s) didn't find available persistent volumes to bind.", "Unschedulable"),
+    ],
+)
+def test_the_scheduler_is_told_in_its_own_words(message: str, reason: str) -> None:
+    status = {"conditions": [scheduled("False", "Unschedulable", message)]}
+    assert told(status) == (reason, f"the scheduler says: {message}")
+
+
+def test_a_scheduler_that_says_nothing_is_told_so() -> None:
+    assert told({"conditions": [scheduled("False", "SchedulerError")]}) == (
+        "Unschedulable",
+        "the scheduler says: no node was found, and the scheduler doesn't say why",
+    )
+
+
+def test_the_gates_that_keep_a_pod_from_the_scheduler_are_named() -> None:
+    gated = scheduled("False", "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
+    assert told({"conditions": [gated]}, ("kueue.x-k8s.io/admission",)) == (
+        "SchedulingGated",
+        "the scheduler leaves it alone until the scheduling gate kueue.x-k8s.io/admission is gone",
+    )
+    many = tuple(f"example.com/{n}" for n in range(9))
+    assert told({"conditions": [gated]}, many)[1].endswith("example.com/4 and 4 more are gone")
+
+
+def test_the_gates_are_read_from_the_pods_spec() -> None:
+    raw = pod("p", devices={ASCEND_RESOURCE: "1"}, model="m")
+    raw["spec"]["schedulingGates"] = [{"name": "example.com/quota"}]
+    raw["status"] = {"phase": "Pending", "conditions": [scheduled("False", "SchedulingGated")]}
+    found = parse_pod(raw)
+    assert found is not None
+    assert found.trouble is not None
+    assert "example.com/quota" in found.trouble.message
+
+
+def test_a_pod_that_is_being_set_up_on_its_node_is_told() -> None:
+    conditions = [scheduled("True"), {"type": "PodReadyToStartContainers", "status": "False"}]
+    status = {"conditions": conditions, "containerStatuses": [waiting("ContainerCreating")]}
+    assert told(status)[0] == "PodStarting"
+
+
+@pytest.mark.parametrize(("started", "reason"), [(False, "EngineStarting"), (True, "EngineNotReady")])
+def test_an_engine_that_runs_and_does_not_serve_is_told(started: bool, reason: str) -> None:
+    assert told({"containerStatuses": [container(state={"running": {}}, started=started)]})[0] == reason
+
+
+def test_an_engine_that_serves_is_no_trouble() -> None:
+    assert trouble({"containerStatuses": [container(state={"running": {}}, started=True, ready=True)]}) is None
+    assert trouble({}) is None
+
+
+def test_an_engine_that_was_started_anew_is_told_with_what_it_failed_of_before() -> None:
+    again = container(state={"running": {}}, lastState={"terminated": {"exitCode": 137, "reason": "OOMKilled"}})
+    assert told({"containerStatuses": [again]}) == (
+        "EngineCrashed",
+        "container engine ended with exit code 137, OOMKilled",
+    )
+    serving = {**again, "started": True, "ready": True}
+    assert trouble({"containerStatuses": [serving]}) is None
+
+
+def test_an_image_that_cant_be_pulled_comes_before_what_the_scheduler_said() -> None:
+    status = {
+        "conditions": [scheduled("False", "Unschedulable", BUSY)],
+        "containerStatuses": [waiting("ErrImagePull", "not found")],
+    }
+    assert told(status) == ("ImageNotPulled", "container engine: not found")
+
+
+def test_what_every_pod_goes_through_is_no_real_trouble() -> None:
+    assert {"LoadingWeights", "PodStarting", "EngineStarting"} == PASSING
+
+
+def test_weights_that_are_refused_are_told_though_the_engine_never_started() -> None:
+    ended = {"exitCode": 1, "message": "SignatureRefused: no key of policy confidential signed it"}
+    init = {"name": "weights", "state": {"terminated": ended}}
+    assert trouble({"initContainerStatuses": [init], "containerStatuses": [waiting("PodInitializing")]}) == Trouble(
+        "SignatureRefused", "no key of policy confidential signed it"
+    )
+
+
+def test_a_message_stays_on_one_short_line_whatever_it_holds() -> None:
+    nasty = "a\x1b[31mred\n\r\u2028b\u202e" + "x" * 5000
+    _, message = told({"conditions": [scheduled("False", "Unschedulable", nasty)]})
+    assert message.isprintable()
+    assert len(message) < 600

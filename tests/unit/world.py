@@ -188,9 +188,11 @@ class World:
     obstacles: dict[Ref, str] = field(default_factory=dict)
     weights_image: str = WEIGHTS_IMAGE
 
-    def snapshot(self) -> Snapshot:
-        """Return all of it as the operator knows it."""
+    def snapshot(self, unserved: frozenset[str] = frozenset()) -> Snapshot:
+        """Return all of it as the operator knows it, in a cluster that doesn't serve these kinds."""
         store = Store(OPERATOR_NAMESPACE, self.weights_image)
+        for kind in unserved:
+            store.record_served(kind, served=False)
         kinds = {
             "Node": self.nodes,
             "SovereignZone": self.zones,

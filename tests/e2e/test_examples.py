@@ -23,6 +23,7 @@ ELSEWHERE = {
     "policy.yaml": "world.py",
     "qwen3-32b.yaml": "test_placement.py",
     "s3-signed.yaml": "test_weights.py",
+    "several-nodes.yaml": "test_shapes.py",
 }
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from dev.deployment import poll
+from dev.deployment import ROOT, poll
 
-from .world import IMAGE, Manifest, World, model_manifest, node_manifest, unique, zone_manifest
+from .world import IMAGE, Manifest, World, lower, model_manifest, node_manifest, raise_world, unique, zone_manifest
 
 ASCEND = "huawei-ascend-910b"
 OTHER_IMAGE = IMAGE.replace("2b", "5e")
@@ -256,8 +256,8 @@ def test_a_group_that_finds_half_of_its_nodes_gives_them_back(site: Site) -> Non
     site.wait(name, "Ready", "True")
     # One node goes: what was on the other serves nobody, and would hold its devices for ever.
     site.world.admin.run("delete", "node", second)
-    site.world.wait_reason("smodel", name, "Ready", "NoRoom", site.namespace)
-    poll("the devices to be free", lambda: not [p for p in site.pods(name) if on(p) == first], 60)
+    poll("the devices to be free", lambda: not [p for p in site.pods(name) if on(p) == first], 150)
+    assert site.wait(name, "Ready", "False") in ("NoRoom", "NoWholeRoom")
     site.add(1)
     site.wait(name, "Ready", "True")
 
@@ -270,3 +270,41 @@ def test_a_model_of_groups_says_how_they_are_reached_in_the_network(site: Site) 
     own = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "sovereignmodel", "daulat.dev/model": name}}}
     assert {"from": [own]} in policy["ingress"]
     assert {"to": [own]} in policy["egress"]
+
+
+def test_the_example_of_several_nodes_serves(site: Site) -> None:
+    site.add(2)
+    example = yaml.safe_load((ROOT / "examples" / "several-nodes.yaml").read_text())
+    example["metadata"]["namespace"] = site.namespace
+    site.world.admin.apply([example])
+    site.wait(example["metadata"]["name"], "Ready", "True")
+
+
+@pytest.fixture(scope="module")
+def with_lws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A cluster in which LeaderWorkerSets are installed."""
+    raised = raise_world(unique("lws"), tmp_path_factory.mktemp("lws"), say=lambda line: None, addons=("lws",))
+    yield raised
+    lower(raised)
+
+
+def test_a_replica_of_two_nodes_is_a_leader_worker_set_where_there_are_such(with_lws: World) -> None:
+    site = Site(with_lws)
+    site.add(4)
+    name = grouped(site)
+    site.wait(name, "Ready", "True", 120)
+    (made,) = with_lws.get("leaderworkersets", namespace=site.namespace)["items"]
+    assert made["metadata"]["name"] == f"{name}-0"
+    pods = {p["metadata"]["labels"]["daulat.dev/role"]: p for p in site.pods(name)}
+    for role, rank in (("leader", "0"), ("worker", "1")):
+        assert pods[role]["metadata"]["labels"]["leaderworkerset.sigs.k8s.io/worker-index"] == rank
+    address = next(a for a in pods["worker"]["spec"]["containers"][0]["args"] if a.startswith("--master-addr="))
+    assert address == f"--master-addr={name}-0-0.{name}-0.{site.namespace}.svc"
+    service = with_lws.get("service", f"{name}-0", namespace=site.namespace)["spec"]
+    assert service["clusterIP"] == "None"
+    site.use(name, OTHER_IMAGE)
+    site.wait(name, "RolledOut", "True", 120)
+    site.wait(name, "Ready", "True", 120)
+    assert {image(p) for p in site.pods(name)} == {OTHER_IMAGE}
+    (made,) = with_lws.get("leaderworkersets", namespace=site.namespace)["items"]
+    assert made["metadata"]["name"] == f"{name}-1"

@@ -54,7 +54,7 @@ def _fetch(target: Path, kubectl: str, say: Say) -> None:
     temporary.mkdir(parents=True)
     try:
         for name, addon in CATALOG.items():
-            directory = _download(go, environment, addon) / addon.manifests
+            directory = download(go, environment, addon) / addon.manifests
             objects = [o for o in yaml.load_all(_render(directory, kubectl), LOADER) if o]
             if not objects:
                 raise ClusterError(f"{addon.module} has no manifests in {addon.manifests}: correct {FILE.name}.")
@@ -64,7 +64,7 @@ def _fetch(target: Path, kubectl: str, say: Say) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _download(go: str, environment: Mapping[str, str], addon: Addon) -> Path:
+def download(go: str, environment: Mapping[str, str], addon: Addon) -> Path:
     """Where the module's files lie, of which Go or we have checked the sum."""
     with tempfile.TemporaryDirectory() as elsewhere:
         # go.sum knows the modules that are compiled. Of the others the sum is compared here, so that no database
@@ -78,7 +78,7 @@ def _download(go: str, environment: Mapping[str, str], addon: Addon) -> Path:
     except ValueError:
         answer = {"Error": result.stderr.strip()}
     if result.returncode != 0 or "Dir" not in answer:
-        raise ClusterError(build.explain_download(wanted, str(answer.get("Error", "it gave no reason"))))
+        raise ClusterError(build.explaindownload(wanted, str(answer.get("Error", "it gave no reason"))))
     if addon.sum and answer["Sum"] != addon.sum:
         raise ClusterError(f"{wanted} has the sum {answer['Sum']}, not {addon.sum} as in {FILE.name}: don't use it.")
     return Path(answer["Dir"])

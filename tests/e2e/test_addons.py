@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import yaml
 
 from dev.cluster import ClusterError, EmbeddedCluster
 from dev.cluster.addons import NAMES
-from dev.cluster.kubectl import Kubectl
 from dev.deployment import kubectl, poll
 
-from .world import IMAGE, Manifest, namespace_manifest, unique
+from .racks import RACK, Racks, raise_racks, ready, unschedulable
+from .world import IMAGE, Manifest, unique
 
-RACK = "example.my/rack"
 LWS = "leaderworkerset.sigs.k8s.io"
 SERVED = {
     "lws": "leaderworkersets.v1.leaderworkerset.x-k8s.io",
@@ -29,55 +26,19 @@ SERVED = {
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluster]:
-    """A cluster with every add-on, and two racks of two nodes."""
-    scenario: Path = tmp_path_factory.mktemp("scenario") / "racks.yaml"
-    hardware = {rack: {"allocatable": {"cpu": 4, "memory": "8Gi"}, "labels": {RACK: rack}} for rack in ("a", "b")}
-    nodes = [{"name": f"rack-{rack}", "count": 2, "hardware": rack} for rack in hardware]
-    scenario.write_text(yaml.safe_dump({"hardware": hardware, "nodes": nodes}))
-    made = EmbeddedCluster(unique("addons"), addons=NAMES, say=lambda line: None)
-    made.up(scenario)
-    yield made
-    made.down()
+def racks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Racks]:
+    """A cluster with every add-on."""
+    raised = raise_racks(tmp_path_factory.mktemp("racks"), NAMES)
+    yield raised
+    raised.cluster.down()
 
 
 @pytest.fixture
-def namespace(admin: Kubectl) -> Iterator[str]:
-    """A namespace of the test's own, with a ServiceAccount for its pods."""
-    name = unique("ns")
-    admin.apply([namespace_manifest(name)])
-    poll("the default ServiceAccount", lambda: bool(names(admin, "serviceaccounts", name)))
-    yield name
-    admin.run("delete", "leaderworkersets,deployments,hpa,pods", "--all", "-n", name, "--wait=false")
-    admin.run("delete", "namespace", name, "--wait=false")
-    poll(f"the pods in {name} to go", lambda: not names(admin, "pods", name), 60)
-
-
-@pytest.fixture
-def admin(cluster: EmbeddedCluster) -> Kubectl:
-    """Kubectl of an administrator."""
-    return kubectl(cluster)
-
-
-def names(admin: Kubectl, kind: str, namespace: str) -> list[str]:
-    """Return the names of all objects of a kind."""
-    return admin.run("get", kind, "-n", namespace, "-o", "jsonpath={.items[*].metadata.name}").split()
-
-
-def objects(admin: Kubectl, kind: str, namespace: str) -> dict[str, Manifest]:
-    """Return all objects of a kind, by name."""
-    found = json.loads(admin.run("get", kind, "-n", namespace, "-o", "json"))["items"]
-    return {item["metadata"]["name"]: item for item in found}
-
-
-def ready(pod: Manifest) -> bool:
-    """Say whether a pod is Ready."""
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
-
-
-def unschedulable(pod: Manifest) -> bool:
-    """Say whether the scheduler found no place for a pod."""
-    return any(c.get("reason") == "Unschedulable" for c in pod["status"].get("conditions", []))
+def namespace(racks: Racks) -> Iterator[str]:
+    """A namespace of the test's own."""
+    with racks.namespace() as name:
+        yield name
+        racks.admin.run("delete", "leaderworkersets", "--all", "-n", name, "--wait=false")
 
 
 def lws_manifest(name: str, namespace: str, replicas: int, **annotations: str) -> Manifest:
@@ -91,16 +52,10 @@ def lws_manifest(name: str, namespace: str, replicas: int, **annotations: str) -
     }
 
 
-def rack_of(admin: Kubectl, pod: Manifest) -> str:
-    """Return the rack of the node that a pod is on."""
-    node = json.loads(admin.run("get", "node", pod["spec"]["nodeName"], "-o", "json"))
-    return str(node["metadata"]["labels"][RACK])
-
-
 @pytest.mark.parametrize("name", NAMES)
-def test_an_add_on_has_its_kinds_served(admin: Kubectl, name: str) -> None:
+def test_an_add_on_has_its_kinds_served(racks: Racks, name: str) -> None:
     """`kubectl get` knows a kind only by what the API server says that it serves."""
-    assert admin.run("get", SERVED[name], "-A", "-o", "name") == ""
+    assert json.loads(racks.admin.run("get", SERVED[name], "-A", "-o", "json"))["kind"] == "List"
 
 
 def test_a_cluster_without_add_ons_has_none_of_their_kinds_and_processes() -> None:
@@ -124,11 +79,11 @@ def test_an_add_on_that_does_not_exist_is_refused_by_name() -> None:
         EmbeddedCluster("unborn", addons=("lsw",))
 
 
-def test_a_group_gets_a_leader_and_a_worker_that_know_each_other(admin: Kubectl, namespace: str) -> None:
+def test_a_group_gets_a_leader_and_a_worker_that_know_each_other(racks: Racks, namespace: str) -> None:
     """The pods come from the project's controller, their variables from its webhook."""
-    admin.apply([lws_manifest("pair", namespace, 1)])
-    poll("both pods to be Ready", lambda: [*map(ready, objects(admin, "pods", namespace).values())] == [True, True], 60)
-    pods = objects(admin, "pods", namespace)
+    racks.admin.apply([lws_manifest("pair", namespace, 1)])
+    poll("both pods to be Ready", lambda: [*map(ready, racks.objects("pods", namespace).values())] == [True, True], 60)
+    pods = racks.objects("pods", namespace)
     assert set(pods) == {"pair-0", "pair-0-1"}
     for index, pod in enumerate((pods["pair-0"], pods["pair-0-1"])):
         labels = pod["metadata"]["labels"]
@@ -138,56 +93,56 @@ def test_a_group_gets_a_leader_and_a_worker_that_know_each_other(admin: Kubectl,
         assert variables["LWS_LEADER_ADDRESS"] == f"pair-0.pair.{namespace}"
         assert (variables["LWS_GROUP_SIZE"], variables["LWS_WORKER_INDEX"]) == ("2", str(index))
     status = ("get", "lws", "pair", "-n", namespace, "-o", "jsonpath={.status.readyReplicas}")
-    poll("the set to count one ready group", lambda: admin.run(*status) == "1")
+    poll("the set to count one ready group", lambda: racks.admin.run(*status) == "1")
 
 
-def test_groups_with_an_exclusive_topology_share_no_rack(admin: Kubectl, namespace: str) -> None:
+def test_groups_with_an_exclusive_topology_share_no_rack(racks: Racks, namespace: str) -> None:
     """Two racks hold two groups; the leader of a third finds no place, though every node has room."""
-    admin.apply([lws_manifest("alone", namespace, 3, **{f"{LWS}/exclusive-topology": RACK})])
+    racks.admin.apply([lws_manifest("alone", namespace, 3, **{f"{LWS}/exclusive-topology": RACK})])
 
     def settled() -> bool:
-        pods = objects(admin, "pods", namespace).values()
+        pods = racks.objects("pods", namespace).values()
         return sum(map(ready, pods)) == 4 and sum(map(unschedulable, pods)) == 1
 
     poll("two groups to run and a third to wait", settled, 60)
-    racks: dict[str, set[str]] = {}
-    for pod in objects(admin, "pods", namespace).values():
+    held: dict[str, set[str]] = {}
+    for pod in racks.objects("pods", namespace).values():
         if ready(pod):
-            racks.setdefault(pod["metadata"]["labels"][f"{LWS}/group-index"], set()).add(rack_of(admin, pod))
-    assert sorted(map(sorted, racks.values())) == [["a"], ["b"]]
+            held.setdefault(pod["metadata"]["labels"][f"{LWS}/group-index"], set()).add(racks.rack_of(pod))
+    assert sorted(map(sorted, held.values())) == [["a"], ["b"]]
 
 
-def test_deleting_a_set_deletes_its_pods(admin: Kubectl, namespace: str) -> None:
+def test_deleting_a_set_deletes_its_pods(racks: Racks, namespace: str) -> None:
     """The garbage collector knows the kind, which it learns of while it runs."""
-    admin.apply([lws_manifest("brief", namespace, 1)])
-    poll("both pods to exist", lambda: len(names(admin, "pods", namespace)) == 2, 60)
-    admin.run("delete", "lws", "brief", "-n", namespace)
-    poll("the pods to go", lambda: not names(admin, "pods", namespace), 90)
+    racks.admin.apply([lws_manifest("brief", namespace, 1)])
+    poll("both pods to exist", lambda: len(racks.objects("pods", namespace)) == 2, 60)
+    racks.admin.run("delete", "lws", "brief", "-n", namespace)
+    poll("the pods to go", lambda: not racks.objects("pods", namespace), 90)
 
 
-def test_a_set_that_the_project_refuses_is_refused(admin: Kubectl, namespace: str) -> None:
+def test_a_set_that_the_project_refuses_is_refused(racks: Racks, namespace: str) -> None:
     """By the validating webhook: the name isn't one of a Service."""
     with pytest.raises(ClusterError, match=r'admission webhook "vleaderworkerset\.kb\.io" denied'):
-        admin.apply([lws_manifest("1-set", namespace, 1)])
+        racks.admin.apply([lws_manifest("1-set", namespace, 1)])
 
 
-def test_the_manager_acts_as_the_service_account_of_its_release(admin: Kubectl, namespace: str) -> None:
+def test_the_manager_acts_as_the_service_account_of_its_release(racks: Racks, namespace: str) -> None:
     """A policy that judges who asks must see the name that it has in a real cluster."""
-    admin.apply([lws_manifest("who", namespace, 1)])
-    poll("the worker's StatefulSet", lambda: "who-0" in names(admin, "statefulsets", namespace), 60)
+    racks.admin.apply([lws_manifest("who", namespace, 1)])
+    poll("the worker's StatefulSet", lambda: "who-0" in racks.objects("statefulsets", namespace), 60)
     account = "system:serviceaccount:lws-system:lws-controller-manager"
-    assert admin.run("auth", "can-i", "create", "statefulsets", f"--as={account}").strip() == "yes"
+    assert racks.admin.run("auth", "can-i", "create", "statefulsets", f"--as={account}").strip() == "yes"
     with pytest.raises(ClusterError):  # kubectl ends with 1 for "no"
-        admin.run("auth", "can-i", "delete", "nodes", f"--as={account}")
+        racks.admin.run("auth", "can-i", "delete", "nodes", f"--as={account}")
 
 
-def test_the_manager_can_be_stopped_and_started_again(cluster: EmbeddedCluster, admin: Kubectl, namespace: str) -> None:
+def test_the_manager_can_be_stopped_and_started_again(racks: Racks, namespace: str) -> None:
     """As with every component: without it sets are refused, for its webhooks must be asked."""
-    cluster.stop("lws-manager")
-    assert not cluster.status().ready
+    racks.cluster.stop("lws-manager")
+    assert not racks.cluster.status().ready
     with pytest.raises(ClusterError, match="connection refused"):
-        admin.apply([lws_manifest("late", namespace, 1)])
-    cluster.start("lws-manager")
-    assert cluster.status().ready
-    admin.apply([lws_manifest("late", namespace, 1)])
-    poll("both pods to exist", lambda: len(names(admin, "pods", namespace)) == 2, 60)
+        racks.admin.apply([lws_manifest("late", namespace, 1)])
+    racks.cluster.start("lws-manager")
+    assert racks.cluster.status().ready
+    racks.admin.apply([lws_manifest("late", namespace, 1)])
+    poll("both pods to exist", lambda: len(racks.objects("pods", namespace)) == 2, 60)

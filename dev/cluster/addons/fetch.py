@@ -48,13 +48,12 @@ def ensure(say: Say) -> Path:
 
 def _fetch(target: Path, kubectl: str, say: Say) -> None:
     say(f"fetching the add-ons {', '.join(CATALOG)}")
-    environment = toolchain.find(say).environment()
-    go = str(toolchain.find(say).path)
+    go = toolchain.find(say)
     temporary = target.with_suffix(f".{os.getpid()}.tmp")
     temporary.mkdir(parents=True)
     try:
         for name, addon in CATALOG.items():
-            directory = _download(go, environment, addon) / addon.manifests
+            directory = download(go.path, go.environment(), addon) / addon.manifests
             objects = [o for o in yaml.load_all(_render(directory, kubectl), LOADER) if o]
             if not objects:
                 raise ClusterError(f"{addon.module} has no manifests in {addon.manifests}: correct {FILE.name}.")
@@ -64,14 +63,14 @@ def _fetch(target: Path, kubectl: str, say: Say) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _download(go: str, environment: Mapping[str, str], addon: Addon) -> Path:
+def download(go: Path, environment: Mapping[str, str], addon: Addon) -> Path:
     """Where the module's files lie, of which Go or we have checked the sum."""
     with tempfile.TemporaryDirectory() as elsewhere:
         # go.sum knows the modules that are compiled. Of the others the sum is compared here, so that no database
         # of sums is asked, which a mirror of modules needn't have; and go.mod isn't to learn of them.
         place, wanted = (elsewhere, f"{addon.module}@{addon.version}") if addon.sum else (MODULE_DIR, addon.module)
         settings = {**environment, "GOSUMDB": "off"} if addon.sum else environment
-        command = [go, "mod", "download", "-json", wanted]
+        command = [str(go), "mod", "download", "-json", wanted]
         result = subprocess.run(command, check=False, cwd=place, env=settings, capture_output=True, text=True)
     try:
         answer = json.loads(result.stdout)

@@ -182,7 +182,8 @@ def _tree(page: _Page, place: Manifest) -> set[str]:
         page.item(f"zone {zone['zone']}")
         for each in zone["accelerators"]:
             word = "chosen" if each["chosen"] else f"room for {each['room']} of {each['replicas']} replicas"
-            page.item(f"{each['profile']}: {word}, with {each['devices']} {each['resource']} each", 2)
+            spread = f"on each of {each['nodesEach']} nodes" if each["nodesEach"] > 1 else "each"
+            page.item(f"{each['profile']}: {word}, with {each['devices']} {each['resource']} {spread}", 2)
             for node in each["nodes"][:_NODES]:
                 page.item(_node(node), 3)
             if (more := len(each["nodes"]) - _NODES) > 0:

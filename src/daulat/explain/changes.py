@@ -33,6 +33,7 @@ _WORKLOAD = {
     reasons.ENGINE_STARTING: "wait: large models take up to an hour to start for the first time",
     reasons.ENGINE_CRASHED: "its log says more: kubectl logs POD --container engine --previous",
     reasons.ENGINE_NOT_READY: "its log says more: kubectl logs POD --container engine",
+    reasons.NO_WHOLE_ROOM: "free whole nodes that reach each other fast; no replica is started by halves",
     reasons.REPLICAS_PENDING: "wait; where it stays so: kubectl describe pod",
 }
 
@@ -61,26 +62,34 @@ def _of_option(model: Model, option: Option, found: Survey, snapshot: Snapshot) 
             yield f"{where}: let node {node.name} take pods again: kubectl uncordon {node.name}"
         if not node.tolerated:
             yield f"{where}: take from node {node.name} the taint that keeps pods away"
-    count = option.devices.count
-    at_most = sum(node.devices.get(option.resource, 0) // count for node in option.nodes)
+    count, together = option.devices.per_node, option.devices.nodes
+    at_most = sum(node.devices.get(option.resource, 0) // count for node in option.nodes) // together
     if at_most < model.spec.replicas:
         if at_most:
             yield f"{where}: ask for at most {at_most} of {model.spec.replicas} replicas, or add nodes there"
+        elif (largest := max(node.devices.get(option.resource, 0) for node in option.nodes)) < count:
+            yield f"{where}: ask for at most {largest} devices on a node, or add nodes with {count} there"
         else:
-            largest = max(node.devices.get(option.resource, 0) for node in option.nodes)
-            yield f"{where}: ask for at most {largest} devices a replica, or add nodes with {count} there"
+            yield f"{where}: ask for fewer nodes a replica than {together}, or add nodes with {count} devices there"
         return
-    room = found.ledger.slots(option.open, option.resource, count)
+    short = model.spec.replicas - option.room(found.ledger)
+    if short <= 0:
+        return
+    if together > 1:
+        ref = Ref("SovereignModel", model.namespace, model.name)
+        held = holdings(option.open, option.resource, found.ledger, snapshot, ref)
+        what = f"{together} nodes that reach each other fast with {count} free {option.resource} each"
+        yield f"{where}: {what}{f': wait for or remove {_listed(held.holders)}' if held.holders else ''}"
+        return
     steps = [s for node in option.open if (s := _step(option, node, found, snapshot, model)) is not None]
-    if room < model.spec.replicas and steps:
+    if steps:
         needed, node, holders = min(steps, key=lambda s: (s[0], s[1].name))
-        others = model.spec.replicas - room - 1
         again = (
             ""
-            if not others
+            if short == 1
             else ", and as much again for another"
-            if others == 1
-            else f", and again for {others} others"
+            if short == 2
+            else f", and again for {short - 1} others"
         )
         yield (
             f"{where}: {needed} more free {option.resource} on node {node.name}{again}: "

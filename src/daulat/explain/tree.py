@@ -26,9 +26,10 @@ def _accelerator(model: Model, option: Option, found: Survey, decision: Decision
     return {
         "profile": option.choice.profile,
         "resource": option.resource,
-        "devices": option.devices.count,
+        "devices": option.devices.per_node,
+        "nodesEach": option.devices.nodes,
         "replicas": model.spec.replicas,
-        "room": found.ledger.slots(option.open, option.resource, option.devices.count),
+        "room": option.room(found.ledger),
         "chosen": taken,
         "nodes": [_node(model, option, node, found, snapshot) for node in option.nodes],
     }

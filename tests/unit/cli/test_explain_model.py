@@ -143,7 +143,23 @@ def test_what_could_never_fit_is_told_so(tmp_path: Path) -> None:
         "ask for at most 1 of 3 replicas, or add nodes there"
     )
     assert changes(tmp_path, world([ascend("a1", count=4)], wanting()))[0].endswith(
-        "ask for at most 4 devices a replica, or add nodes with 8 there"
+        "ask for at most 4 devices on a node, or add nodes with 8 there"
+    )
+
+
+def test_a_replica_on_several_nodes_is_told_what_it_needs_together(tmp_path: Path) -> None:
+    asking = wanting(choice(ASCEND, 16, nodes=2))
+    busy = [holder("p", "a1", 1), holder("q", "a2", 1)]
+    (found,) = changes(tmp_path, world([ascend("a1"), ascend("a2")], asking, *busy))
+    assert found == (
+        "huawei-ascend-910b in zone cyberjaya-1: 2 nodes that reach each other fast with 8 free huawei.com/Ascend910 each: "
+        "wait for or remove pod treasury/p (1) or pod treasury/q (1)"
+    )
+    (zone_,) = place(tmp_path, world([ascend("a1"), ascend("a2")], asking))["zones"]
+    (each,) = zone_["accelerators"]
+    assert (each["devices"], each["nodesEach"], each["chosen"]) == (8, 2, True)
+    assert changes(tmp_path, world([ascend("a1")], asking))[0].endswith(
+        "ask for fewer nodes a replica than 2, or add nodes with 8 devices there"
     )
 
 
@@ -204,7 +220,7 @@ def test_every_reason_for_which_a_workload_isnt_ready_has_an_answer() -> None:
     answered = (
         "QuotaExceeded ApplyFailed SchedulingGated Unschedulable VolumePending NodeNotReady PodStarting ImageNotPulled "
         "ContainerNotStarted LoadingWeights FetchFailed DigestMismatch SignatureRefused EngineStarting EngineCrashed "
-        "EngineNotReady ReplicasPending"
+        "EngineNotReady NoWholeRoom ReplicasPending"
     )
     assert set(_WORKLOAD) == set(answered.split())
 

@@ -12,6 +12,7 @@ from typing import Any
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.kinds import Manifest
+from daulat.api.meta import LabelSelector
 from daulat.api.names import (
     CANARY_ANNOTATION,
     MANAGED_BY,
@@ -114,7 +115,7 @@ def compile_policy(
     except presets.PresetError as error:
         raise PolicyError(f"spec.preset: {error}") from error
     controls = in_force(spec)
-    selector = _namespace_selector(spec, protected)
+    selector = namespace_selector(spec.namespace_selector, protected)
     fixed = constants(name, spec, profiles, zones)
     exempt = _exempt(name, exemptions)
     groups: dict[tuple[str, str], list[Control]] = {}
@@ -195,8 +196,9 @@ def _manifest(kind: str, name: str, policy: str, revision: str, spec: Manifest) 
     }
 
 
-def _namespace_selector(spec: SovereigntyPolicySpec, protected: Sequence[str]) -> Manifest:
-    selector: Manifest = spec.namespace_selector.model_dump(by_alias=True, exclude_none=True, mode="json")
+def namespace_selector(asked: LabelSelector, protected: Sequence[str]) -> Manifest:
+    """Return a policy's selector of namespaces as bindings have it: without those that no policy may govern."""
+    selector: Manifest = asked.model_dump(by_alias=True, exclude_none=True, mode="json")
     # The operator refuses a policy that selects these; should one be relabelled later, the API server must still start.
     never = {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": sorted(protected)}
     return {**selector, "matchExpressions": [*selector.get("matchExpressions", ()), never]}

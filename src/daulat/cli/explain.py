@@ -32,7 +32,12 @@ from .problems import end, end_if
 
 _CONTROL = re.compile(r"^[A-Za-z]{3}-[0-9]{2}$")
 _POLICY_KINDS = frozenset(("sovereigntypolicy", "sovereigntypolicies", "spolicy", "policy"))
-_ALIASES = {"smodel": "sovereignmodel", "deploy": "deployment", "sts": "statefulset", "ds": "daemonset"}
+_ALIASES = {
+    **dict.fromkeys(("model", "models", "smodel", "smodels", "sovereignmodels"), "sovereignmodel"),
+    "deploy": "deployment",
+    "sts": "statefulset",
+    "ds": "daemonset",
+}
 # Objects that judge or are known, and aren't asked about by themselves.
 _WORLD = frozenset(
     ("SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption", "Namespace", "Node")
@@ -86,14 +91,15 @@ def explain(
 ) -> None:
     """Explain a control, a policy or an object.
 
-    TARGET is a control's id (USE-04), a policy's name, or an object as KIND/NAME or KIND/NAMESPACE/NAME; with -f it is left out.
+    TARGET is a control's id (USE-04), a policy's name, or an object as KIND/NAME or KIND/NAMESPACE/NAME; a model may be written as
+    model NAME. With -f it is left out.
     Policies, zones, profiles, namespaces and nodes are read from the PATHs, or with --cluster.
 
     Exit code: 0 fine, 1 an object would be refused, 2 the input or the usage is wrong.
     """
     if context and not cluster:
         raise click.UsageError("--context goes with --cluster")
-    target, paths = ("", words) if subjects else (words[0] if words else "", words[1:])
+    target, paths = ("", words) if subjects else _target(words)
     if not target and not subjects:
         raise click.UsageError("say what to explain: a control, a policy, an object, or -f FILE")
     if _CONTROL.match(target):
@@ -120,6 +126,16 @@ def explain(
     explained = [explain_object(_asked_for(d), judge, world.snapshot) for d in documents]
     _show(explained, form)
     sys.exit(1 if any(e["result"] == "refused" for e in explained) else 0)
+
+
+def _target(words: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Return what to explain, and the paths: a model's kind and name may be two words, as kubectl has them."""
+    if not words:
+        return "", ()
+    kind = words[0].lower()
+    if len(words) > 1 and _ALIASES.get(kind, kind) == "sovereignmodel" and not os.path.exists(words[1]):
+        return f"{words[0]}/{words[1]}", words[2:]
+    return words[0], words[1:]
 
 
 def _read(

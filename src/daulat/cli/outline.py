@@ -23,6 +23,8 @@ _COLOURS = {
     "in force": "green",
 }
 _SAMPLE = 5
+_NODES = 8
+"""How many nodes of an accelerator in a zone are shown; JSON and YAML have all of them."""
 
 
 class _Page:
@@ -155,15 +157,53 @@ def _object(page: _Page, told: Manifest) -> None:
     for place in told["placements"]:
         page.section(f"where {place['of']} would run")
         page.item(place["message"])
+        shown = _tree(page, place)
         if place["nodes"]:
             page.item(f"takes it: {_names(place['nodes'])}")
         for group in place["rejected"]:
-            page.item(f"not {_names(group['nodes'])}: {group['reason']}")
+            if names := [name for name in group["nodes"] if name not in shown]:
+                page.item(f"not {_names(names)}: {group['reason']}")
         if place["notLookedAt"]:
             page.item(f"not looked at: {', '.join(place['notLookedAt'])}")
+        if place.get("changes"):
+            page.section("what would change it")
+            page.items(place["changes"])
+    if told.get("conditions"):
+        page.section("what its status says")
+        page.items(f"{c['type']}={c['status']} {c['reason']}: {c['message']}" for c in told["conditions"])
     if told["notes"]:
         page.section("notes")
         page.items(told["notes"])
+
+
+def _tree(page: _Page, place: Manifest) -> set[str]:
+    """Write zones, accelerators and nodes below each other, and return the nodes that are in it."""
+    for zone in place.get("zones", ()):
+        page.item(f"zone {zone['zone']}")
+        for each in zone["accelerators"]:
+            word = "chosen" if each["chosen"] else f"room for {each['room']} of {each['replicas']} replicas"
+            spread = f"on each of {each['nodesEach']} nodes" if each["nodesEach"] > 1 else "each"
+            page.item(f"{each['profile']}: {word}, with {each['devices']} {each['resource']} {spread}", 2)
+            for node in each["nodes"][:_NODES]:
+                page.item(_node(node), 3)
+            if (more := len(each["nodes"]) - _NODES) > 0:
+                page.item(f"and {more} more nodes", 3)
+    for each in place.get("unusable", ()):
+        page.item(f"not {each['profile']}: {each['reason']}")
+    zones = place.get("zones", ())
+    return {node["node"] for zone in zones for each in zone["accelerators"] for node in each["nodes"]}
+
+
+def _node(node: Manifest) -> str:
+    told = f"{node['node']}: {node['free']} of {node['offered']} free"
+    holders = [
+        f"{h['count']} {'promised to' if h['promised'] else 'by'} {h['kind']} {h['namespace']}/{h['name']}"
+        for h in node["holders"]
+    ]
+    if holders:
+        more = f" and {len(holders) - _SAMPLE} more" if len(holders) > _SAMPLE else ""
+        told += f", held {', '.join(holders[:_SAMPLE])}{more}"
+    return told + (f"; {node['takesNoPods']}" if node["takesNoPods"] else "")
 
 
 def _names(names: list[str]) -> str:

@@ -10,13 +10,16 @@ from daulat.facts.node import Node
 from daulat.facts.pod import parse_pod
 from daulat.facts.ref import Unknown
 from daulat.facts.snapshot import Model, Policy, Snapshot
-from daulat.placement.choice import choose
+from daulat.placement.choice import choose, survey
 from daulat.placement.eligibility import ineligible
+
+from .changes import changes
+from .tree import tree
 
 
 def model_placement(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Manifest:
     """Return what the operator would choose for the model now, and why no other node."""
-    decision = choose(model, policies, snapshot)
+    decision, found = choose(model, policies, snapshot), survey(model, policies, snapshot)
     chosen = decision.chosen
     return {
         "nodes": list(chosen.nodes) if chosen else [],
@@ -25,6 +28,9 @@ def model_placement(model: Model, policies: Sequence[Policy], snapshot: Snapshot
         "message": decision.message,
         "rejected": [_group(g.reason, g.nodes) for g in decision.rejected],
         "notLookedAt": [],
+        "zones": tree(model, found, decision, snapshot),
+        "unusable": [{"profile": u.profile, "reason": u.why} for u in found.unusable],
+        "changes": changes(model, found, decision, snapshot),
     }
 
 

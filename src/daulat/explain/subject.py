@@ -35,6 +35,7 @@ def explain_object(document: Document, judge: Judge, snapshot: Snapshot) -> Mani
         "controls": _controls(document, judged, policies),
         "placements": _placements(document, judged, policies, snapshot),
         "notes": list(judged.notes),
+        **({"conditions": _conditions(document)} if _is_model(document) else {}),
     }
 
 
@@ -56,6 +57,14 @@ def _controls(document: Document, judged: Judged, policies: Sequence[Policy]) ->
     for (name, control), messages in sorted(told.items()):
         found.append(_verdict(control, name, "Enforce", titles.get(control, ""), messages))
     return found
+
+
+def _conditions(document: Document) -> list[Manifest]:
+    """Return what the operator has written into the model's status, where the input has one."""
+    status = document.object.get("status")
+    told = status.get("conditions") if isinstance(status, dict) else None
+    keys = ("type", "status", "reason", "message")
+    return [{k: str(c.get(k) or "") for k in keys} for c in told or () if isinstance(c, dict)]
 
 
 def _verdict(control: str, policy: str, action: str, title: str, messages: Sequence[str]) -> Manifest:

@@ -34,6 +34,8 @@ class Node:
     """Whether pods that tolerate no more than the devices they ask for may run on it."""
     image_volumes: bool = True
     """Whether its container runtime mounts images as volumes, as far as its version tells."""
+    resources: frozenset[str] = frozenset()
+    """The extended resources that it has at all: in use, broken or free. That changes more slowly than what it offers."""
 
     @property
     def takes_pods(self) -> bool:
@@ -67,8 +69,13 @@ def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
         ready=conditions.get("Ready") == "True",
         schedulable=not spec.get("unschedulable", False),
         tolerated=not taints,
+        resources=frozenset(devices) | _capacity(status),
         image_volumes=_mounts_images(str((status.get("nodeInfo") or {}).get("containerRuntimeVersion") or "")),
     )
+
+
+def _capacity(status: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(n for n, quantity in (status.get("capacity") or {}).items() if is_extended(n) and whole(quantity))
 
 
 def _mounts_images(runtime: str) -> bool:

@@ -63,12 +63,8 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
         revision=str(annotations.get(REVISION_ANNOTATION) or "") if model else "",
         group=str(labels.get(GROUP_LABEL) or "") if model else "",
         waits_since=str(scheduled.get("lastTransitionTime") or "") if waits else "",
-        trouble=trouble(status, _gates(spec)) if model else None,
+        trouble=trouble(status, spec) if model else None,
     )
-
-
-def _gates(spec: Mapping[str, Any]) -> list[str]:
-    return [str(gate.get("name")) for gate in spec.get("schedulingGates") or ()]
 
 
 def _requests(spec: Mapping[str, Any]) -> dict[str, int]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from daulat.api import reasons
+from daulat.api.enginestart import SERVED
 from daulat.api.weights import CONTAINER, DIGEST_MISMATCH, FETCH_FAILED, SIGNATURE_REFUSED
+from daulat.catalog import engine_errors
 
 _WEIGHTS = {
     SIGNATURE_REFUSED: reasons.SIGNATURE_REFUSED,
@@ -16,6 +18,8 @@ _WEIGHTS = {
     FETCH_FAILED: reasons.FETCH_FAILED,
 }
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
+_NEVER_RAN = ("StartError", "ContainerCannotRun")
+"""Where the runtime couldn't even start the command, the message is its own."""
 _COMING = ("", "ContainerCreating", "PodInitializing")
 # What the scheduler says before it looks at any node (Kubernetes 1.37, plugins/volumebinding/volume_binding.go).
 _VOLUMES = re.compile(
@@ -31,22 +35,21 @@ PASSING = frozenset({reasons.LOADING_WEIGHTS, reasons.POD_STARTING, reasons.ENGI
 
 @dataclass(frozen=True)
 class Trouble:
-    """One trouble: a condition's reason, and a sentence. It holds nothing that an engine has logged: prompts may be in it."""
+    """One trouble: a condition's reason, and a sentence. It never holds a line that an engine has logged: prompts may be in it."""
 
     reason: str
     message: str
 
 
-def trouble(status: Mapping[str, Any], gates: Iterable[str] = ()) -> Trouble | None:
-    """Return what keeps the pod from serving, or None where nothing does, or nobody can tell yet.
-
-    ``gates`` are the names of the scheduling gates in the pod's spec.
-    """
+def trouble(status: Mapping[str, Any], spec: Mapping[str, Any]) -> Trouble | None:
+    """Return what keeps the pod from serving, or None where nothing does, or nobody can tell yet."""
     before: Iterable[Mapping[str, Any]] = status.get("initContainerStatuses") or ()
     after: Iterable[Mapping[str, Any]] = status.get("containerStatuses") or ()
-    found = [_of_weights(c) if c.get("name") == CONTAINER else _of_container(c) for c in before]
-    found += [_of_container(c) for c in after]
-    found += [_of_scheduling(status, sorted(gates)), _of_start(status, after)]
+    gates = sorted(str(gate.get("name")) for gate in spec.get("schedulingGates") or ())
+    marks = _marking(spec)
+    found = [_of_weights(c) if c.get("name") == CONTAINER else _of_container(c, marks) for c in before]
+    found += [_of_container(c, marks) for c in after]
+    found += [_of_scheduling(status, gates), _of_start(status, after)]
     return next((t for t in found if t is not None), None)
 
 
@@ -62,10 +65,10 @@ def _of_weights(container: Mapping[str, Any]) -> Trouble | None:
         )
     if "running" in (container.get("state") or {}):
         return Trouble(reasons.LOADING_WEIGHTS, "the weights are being fetched or checked")
-    return _of_container(container)
+    return _of_container(container, frozenset())
 
 
-def _of_container(container: Mapping[str, Any]) -> Trouble | None:
+def _of_container(container: Mapping[str, Any], marks: frozenset[str]) -> Trouble | None:
     state = container.get("state") or {}
     waiting = state.get("waiting") or {}
     name, why = container.get("name"), str(waiting.get("reason") or "")
@@ -76,9 +79,13 @@ def _of_container(container: Mapping[str, Any]) -> Trouble | None:
     if ended is None and "running" in state and not container.get("started", True):
         # Started anew after a failure: what it failed of is the better answer until it serves.
         ended = _failed((container.get("lastState") or {}).get("terminated"))
+    if ended is not None and ended.get("reason") in _NEVER_RAN:
+        told = _one_line(ended.get("message")) or str(ended["reason"])
+        return Trouble(reasons.CONTAINER_NOT_STARTED, f"container {name}: {told}")
     if ended is not None:
         killed = f", {ended['reason']}" if ended.get("reason") not in (None, "Error") else ""
-        return Trouble(reasons.ENGINE_CRASHED, f"container {name} ended with exit code {ended.get('exitCode')}{killed}")
+        told = f"container {name} ended with exit code {ended.get('exitCode')}{killed}"
+        return Trouble(reasons.ENGINE_CRASHED, told + (_last_words(ended) if name in marks else ""))
     if why not in _COMING:
         return Trouble(reasons.CONTAINER_NOT_STARTED, f"container {name}: {why}: {_one_line(waiting.get('message'))}")
     return None
@@ -113,6 +120,24 @@ def _of_start(status: Mapping[str, Any], containers: Iterable[Mapping[str, Any]]
             reasons.ENGINE_NOT_READY, f"container {container.get('name')} runs and doesn't answer its health check"
         )
     return None
+
+
+def _marking(spec: Mapping[str, Any]) -> frozenset[str]:
+    """Return the containers of which the kubelet copies the log's end only if they have never served: see docs/limits.md."""
+    return frozenset(
+        str(c.get("name"))
+        for c in spec.get("containers") or ()
+        if c.get("terminationMessagePolicy") == "FallbackToLogsOnError" and "exec" in (c.get("startupProbe") or {})
+    )
+
+
+def _last_words(ended: Mapping[str, Any]) -> str:
+    """Return in our words what the container printed last. Once it has served, prompts may be in there: then nothing is read."""
+    printed = str(ended.get("message") or "")
+    if SERVED in printed:
+        return " after it had served"
+    meant = engine_errors.explained(printed)
+    return f" before it served: {meant}" if meant else " before it served"
 
 
 def _condition(status: Mapping[str, Any], type_: str) -> Mapping[str, Any]:

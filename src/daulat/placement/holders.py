@@ -79,7 +79,9 @@ def _promised(nodes: Sequence[Node], resource: str, left: int, snapshot: Snapsho
             continue
         choice = next((a for a in other.spec.accelerators if a.profile == where.accelerator), None)
         bound = sum(bool(p.node) for p in snapshot.pods_by_model.get((ref.namespace, ref.name), ()))
-        waiting = max(other.spec.replicas - bound, 0) * ((choice.count if choice else 0) or where.devices)
+        nodes_each = where.spread or (choice.nodes if choice else None) or 1
+        each = ((choice.count if choice else None) or where.devices) // nodes_each
+        waiting = max(other.spec.replicas * nodes_each - bound, 0) * each
         if count := min(waiting, left):
             left -= count
             yield Holder("model", ref.namespace, ref.name, count, promised=True)

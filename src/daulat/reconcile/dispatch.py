@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from daulat.admission.advice import SUFFIX
 from daulat.admission.ungoverned import UNGOVERNED
 from daulat.api.kinds import Manifest
 from daulat.api.reasons import READY
@@ -11,6 +12,8 @@ from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Snapshot
 from daulat.placement.certify import left_over
 
+from . import advice
+from .advice import reconcile_advice
 from .effects import Outcome
 from .exemptions import reconcile_exemption
 from .models import reconcile_model
@@ -30,6 +33,7 @@ RECONCILERS: dict[str, Reconciler] = {
     "SovereigntyExemption": reconcile_exemption,
     "SovereignModel": reconcile_model,
     "Ungoverned": reconcile_ungoverned,
+    advice.KIND: reconcile_advice,
 }
 
 
@@ -65,6 +69,8 @@ def concerned(changed: Ref, snapshot: Snapshot) -> Iterable[Ref]:
                 yield Ref("SovereignModel", pod.namespace, pod.model)
         case _ if changed.name == UNGOVERNED:
             yield UNGOVERNED_KEY
+        case _ if changed.name.endswith(SUFFIX):
+            yield advice.key(changed.name.removesuffix(SUFFIX))
         case _:
             child = snapshot.children.get(changed)
             if child is not None and child.policy:
@@ -84,6 +90,7 @@ def everything(snapshot: Snapshot) -> Iterable[Ref]:
     yield UNGOVERNED_KEY
     left = {c.policy for c in snapshot.children.values() if c.policy}
     yield from _named("SovereigntyPolicy", {*snapshot.policies, *left})
+    yield from advice.left_over(snapshot)
     yield from _named("SovereigntyExemption", snapshot.exemptions)
     yield from snapshot.models
 

@@ -15,7 +15,7 @@ from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.placement.eligibility import ineligible
 
-from . import gitops, ungoverned
+from . import advice, gitops, ungoverned
 from .canary import PATIENCE, canary_pod, judge
 from .conditions import Told, told, write
 from .effects import Apply, Delete, Effect, Outcome, Probe
@@ -45,7 +45,8 @@ def reconcile_policy(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     if policy is None:
         # What GitOps applied is GitOps' to take away: its pipeline may be about to bring the policy back.
         own = [c for c in _children(ref.name, snapshot) if c.source != EnforcementSource.GITOPS.value]
-        return Outcome(tuple(_sweep(own, keep=())))
+        left = tuple(key for key in advice.left_over(snapshot) if key.name == ref.name)
+        return Outcome(tuple(_sweep(own, keep=())), also=left)
     if isinstance(policy, Malformed):
         return _refuse(ref, policy, reasons.INVALID, policy.reason, now)
     governed = [n for n in snapshot.namespaces.values() if policy.spec.namespace_selector.matches(n.labels)]
@@ -86,7 +87,7 @@ def reconcile_policy(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     return Outcome(
         tuple(effects),
         min([requeue if requeue is not None else RECHECK, *_expiries(policy, snapshot, now)]),
-        also=(ungoverned.KEY,),
+        also=(ungoverned.KEY, advice.key(ref.name)),
     )
 
 

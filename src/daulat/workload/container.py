@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from daulat.api.accelerator import EngineSettings
+from daulat.api.enginestart import SERVED
 from daulat.api.kinds import Manifest
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
@@ -47,7 +48,11 @@ def container(model: Model, chosen: Chosen, how: Loading, member: Member | None 
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "startupProbe": {**probe, "periodSeconds": 10, "failureThreshold": max(1, data.startup_seconds // 10)},
+        "startupProbe": {
+            **(_start_probe(data, words) or probe),
+            "periodSeconds": 10,
+            "failureThreshold": max(1, data.startup_seconds // 10),
+        },
         "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 3},
         "livenessProbe": {**probe, "periodSeconds": 15, "failureThreshold": 8, "timeoutSeconds": 5},
         "volumeMounts": [
@@ -60,10 +65,19 @@ def container(model: Model, chosen: Chosen, how: Loading, member: Member | None 
     if member is not None and not member.leader:
         for key in ("ports", "startupProbe", "readinessProbe", "livenessProbe"):
             del made[key]
+    elif data.start_probe:
+        made["terminationMessagePolicy"] = "FallbackToLogsOnError"
     command = settings.command or data.command
     if command:
         made["command"] = [_filled(word, words) for word in command]
     return made
+
+
+def _start_probe(data: EngineData, words: Mapping[str, str]) -> Manifest:
+    if not data.start_probe:
+        return {}
+    command = [_filled(word, {**words, "served": SERVED}) for word in data.start_probe]
+    return {"exec": {"command": command}, "timeoutSeconds": 10}
 
 
 def _words(model: Model, chosen: Chosen, how: Loading, data: EngineData, member: Member | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from daulat.api.enginestart import SERVED
 from daulat.facts.pod import parse_pod
 from daulat.facts.trouble import PASSING, Trouble, trouble
 from tests.unit.world import ASCEND_RESOURCE, pod
@@ -26,7 +27,7 @@ def scheduled(status: str, reason: str = "", message: str = "") -> Raw:
 
 
 def told(status: Raw, gates: tuple[str, ...] = ()) -> tuple[str, str]:
-    found = trouble(status, gates)
+    found = trouble(status, {"schedulingGates": [{"name": g} for g in gates]})
     assert found is not None
     return found.reason, found.message
 
@@ -88,8 +89,8 @@ def test_an_engine_that_runs_and_does_not_serve_is_told(started: bool, reason: s
 
 
 def test_an_engine_that_serves_is_no_trouble() -> None:
-    assert trouble({"containerStatuses": [container(state={"running": {}}, started=True, ready=True)]}) is None
-    assert trouble({}) is None
+    assert trouble({"containerStatuses": [container(state={"running": {}}, started=True, ready=True)]}, {}) is None
+    assert trouble({}, {}) is None
 
 
 def test_an_engine_that_was_started_anew_is_told_with_what_it_failed_of_before() -> None:
@@ -99,7 +100,7 @@ def test_an_engine_that_was_started_anew_is_told_with_what_it_failed_of_before()
         "container engine ended with exit code 137, OOMKilled",
     )
     serving = {**again, "started": True, "ready": True}
-    assert trouble({"containerStatuses": [serving]}) is None
+    assert trouble({"containerStatuses": [serving]}, {}) is None
 
 
 def test_an_image_that_cant_be_pulled_comes_before_what_the_scheduler_said() -> None:
@@ -117,7 +118,7 @@ def test_what_every_pod_goes_through_is_no_real_trouble() -> None:
 def test_weights_that_are_refused_are_told_though_the_engine_never_started() -> None:
     ended = {"exitCode": 1, "message": "SignatureRefused: no key of policy confidential signed it"}
     init = {"name": "weights", "state": {"terminated": ended}}
-    assert trouble({"initContainerStatuses": [init], "containerStatuses": [waiting("PodInitializing")]}) == Trouble(
+    assert trouble({"initContainerStatuses": [init], "containerStatuses": [waiting("PodInitializing")]}, {}) == Trouble(
         "SignatureRefused", "no key of policy confidential signed it"
     )
 
@@ -127,3 +128,65 @@ def test_a_message_stays_on_one_short_line_whatever_it_holds() -> None:
     _, message = told({"conditions": [scheduled("False", "Unschedulable", nasty)]})
     assert message.isprintable()
     assert len(message) < 600
+
+
+MARKING = {
+    "containers": [
+        {
+            "name": "engine",
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+            "startupProbe": {"exec": {"command": ["python3"]}},
+        }
+    ]
+}
+OUT_OF_MEMORY = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
+PROMPT = "ValueError: bad prompt: what does Aminah earn"
+
+
+def crashed(message: str, spec: Raw, **more: Any) -> str:
+    ended = {"exitCode": 1, "reason": "Error", "message": message, **more}
+    raw = waiting("CrashLoopBackOff", lastState={"terminated": ended})
+    found = trouble({"containerStatuses": [raw]}, spec)
+    assert found is not None
+    assert found.reason == "EngineCrashed"
+    return found.message
+
+
+def test_an_engine_that_never_served_is_told_with_what_it_failed_of() -> None:
+    assert crashed(OUT_OF_MEMORY, MARKING) == (
+        "container engine ended with exit code 1 before it served: "
+        "the device ran out of memory when 2.00 GiB more were asked for (CUDA)"
+    )
+    assert crashed("", MARKING) == "container engine ended with exit code 1 before it served"
+
+
+@pytest.mark.parametrize(
+    "printed", [SERVED, f"{PROMPT}\n{SERVED}", f"{SERVED}\n{PROMPT}", f"OOM: {SERVED}{OUT_OF_MEMORY}"]
+)
+def test_of_an_engine_that_has_served_nothing_is_read(printed: str) -> None:
+    assert crashed(printed, MARKING) == "container engine ended with exit code 1 after it had served"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {"containers": [{"name": "engine", "terminationMessagePolicy": "FallbackToLogsOnError"}]},
+        {"containers": [{"name": "engine", "startupProbe": {"exec": {"command": ["x"]}}}]},
+        {"containers": [{**MARKING["containers"][0], "name": "another"}]},
+    ],
+    ids=["unknown", "without a start probe", "with its own message", "another container"],
+)
+def test_nothing_is_read_where_nobody_marks_that_an_engine_has_served(spec: Raw) -> None:
+    for printed in (PROMPT, OUT_OF_MEMORY):
+        assert crashed(printed, spec) == "container engine ended with exit code 1"
+
+
+def test_no_line_of_a_log_is_ever_told() -> None:
+    assert crashed(PROMPT, MARKING) == "container engine ended with exit code 1 before it served: of a ValueError"
+
+
+def test_a_command_that_cant_be_started_is_told_in_the_runtimes_words() -> None:
+    ended = {"exitCode": 128, "reason": "StartError", "message": 'exec: "vllm": executable file not found in $PATH'}
+    status = {"containerStatuses": [waiting("CrashLoopBackOff", lastState={"terminated": ended})]}
+    assert told(status) == ("ContainerNotStarted", 'container engine: exec: "vllm": executable file not found in $PATH')

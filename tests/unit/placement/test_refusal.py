@@ -119,6 +119,15 @@ def test_devices_that_are_kept_for_replicas_without_a_node_are_promised() -> Non
     )
 
 
+def test_what_is_kept_for_a_replica_on_several_nodes_is_promised_as_well() -> None:
+    placed = {**standing(ASCEND, ASCEND_RESOURCE, "a1", "a2"), "sizing": {"devices": 8, "nodes": 2}}
+    other = model("other", status=placed, accelerators=[choice(ASCEND, 8, nodes=2)])
+    bound = pod("other-0-0", "a1", {ASCEND_RESOURCE: "4"}, model="other")
+    assert decide(wanting(nodes=TWO_NODES, others=[other], pods=[bound], replicas=2)).message.endswith(
+        "8 of 16 huawei.com/Ascend910 are held: 4 by model treasury/other, 4 promised to model treasury/other"
+    )
+
+
 def test_of_many_holders_the_largest_are_named_and_the_others_counted() -> None:
     pods = [pod(f"p{n}", "a1", {ASCEND_RESOURCE: "1"}, namespace="lab") for n in range(6)]
     pods.append(pod("big", "a1", {ASCEND_RESOURCE: "2"}, namespace="lab"))

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 import yaml
 
+from daulat.api.enginestart import SERVED
 from daulat.placement.choice import choose
+from daulat.workload.container import container
+from daulat.workload.labels import Member
 from daulat.workload.manifests import manifests
 from daulat.workload.plan import Plan
 from daulat.workload.pod import unusable_settings
@@ -352,3 +359,74 @@ def test_everything_goes_with_its_model() -> None:
 def test_a_rollout_needs_no_spare_device() -> None:
     strategy = of_kind("Deployment", World())["spec"]["strategy"]
     assert strategy["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+
+
+@pytest.mark.parametrize(
+    ("profile", "engine", "marks"),
+    [(p, e, e in ("vllm", "sglang")) for p, engines in RUNS.items() for e in engines],
+)
+def test_a_kubelet_keeps_a_logs_end_only_where_the_engine_marks_that_it_serves(
+    profile: str, engine: str, marks: bool
+) -> None:
+    custom = {"custom": CUSTOM} if engine == "custom" else {}
+    found = engine_of(
+        World(models=[model(engine={"name": engine, **custom}, model={"file": "m"}, accelerators=[choice(profile, 1)])])
+    )
+    assert (found.get("terminationMessagePolicy") == "FallbackToLogsOnError") == marks
+    assert ("exec" in found["startupProbe"]) == marks
+
+
+class _Engine(BaseHTTPRequestHandler):
+    status = 503
+
+    def do_GET(self) -> None:
+        self.send_response(self.status if self.path == "/health" else 404)
+        self.end_headers()
+
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base class calls it so
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
+def test_the_start_probe_marks_that_the_engine_serves_before_it_lets_traffic_in(engine: str, tmp_path: Path) -> None:
+    """The rendered command itself, against a server."""
+    probe = engine_of(World(models=[model(engine={"name": engine}, accelerators=[choice(H20, 1)])]))["startupProbe"]
+    python, *options, script = probe["exec"]["command"]
+    assert (python, options) == ("python3", ["-I", "-S", "-c"])
+    message = tmp_path / "termination-log"
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Engine)
+    script = script.replace("8000", str(server.server_port)).replace("/dev/termination-log", str(message))
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, *options, script], capture_output=True, text=True, check=False)
+
+    try:
+        Thread(target=server.serve_forever, daemon=True).start()
+        early = run()
+        assert (early.returncode, early.stderr.strip()) == (1, "not healthy yet")
+        assert not message.exists()
+        _Engine.status = 200
+        assert run().returncode == 0
+        assert message.read_text() == SERVED
+        # Where the mark can't be written nothing is let in: no traffic without it.
+        message.unlink()
+        message.mkdir()
+        assert run().returncode == 1
+    finally:
+        _Engine.status = 503
+        server.shutdown()
+        server.server_close()
+    late = run()
+    assert (late.returncode, late.stderr.strip()) == (1, "ConnectionRefusedError")
+
+
+def test_a_worker_beside_a_replicas_leader_keeps_its_log_to_itself() -> None:
+    """Nobody asks it for its health, so nobody would mark that it serves."""
+    snapshot = on(H20, 4).snapshot()
+    found, policies = the_model(snapshot), snapshot.governing("treasury")
+    chosen = choose(found, policies, snapshot).chosen
+    assert chosen is not None
+    how = loading(found, chosen, policies, snapshot.weights_image)
+    leader, worker = (container(found, chosen, how, Member(0, leads, 2, "", "")) for leads in (True, False))
+    assert (leader["terminationMessagePolicy"], "exec" in leader["startupProbe"]) == ("FallbackToLogsOnError", True)
+    assert "terminationMessagePolicy" not in worker

@@ -39,6 +39,9 @@ class EngineData(_Data):
     metrics_path: str = "/metrics"
     metrics_port: int | None = None
     """Where the metrics are, if not on the API's port."""
+    start_probe: tuple[str, ...] = ()
+    """A command in the container that asks for health and, before it says yes, writes {served} into the termination message. Where
+    there is one, kubelets keep the log's end of an engine that never served, and of no other: then it may hold prompts."""
     startup_seconds: int
     command: tuple[str, ...] = ()
     """The command, where neither the image nor the profile has one."""

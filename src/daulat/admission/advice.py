@@ -1,0 +1,102 @@
+"""Compiles the warning that a policy gives at `kubectl apply`: that no node eligible under it has any accelerator a model asks for.
+
+It never refuses: it warns, and where it can't be evaluated it says nothing. It depends on the nodes there are, so it is no part of
+what a policy compiles to: neither of its revision nor of what `daulat compile` prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from daulat.api.kinds import Manifest
+from daulat.api.meta import LabelSelector
+from daulat.api.names import MANAGED_BY
+
+from . import validating
+from .cluster import manifest
+from .literals import literal
+from .policy import PROTECTED_NAMESPACES, namespace_selector
+
+SUFFIX = ".advice.daulat.dev"
+
+
+def advice_name(policy: str) -> str:
+    """Return the name of a policy's warning."""
+    return f"{policy}{SUFFIX}"
+
+
+def compile_advice(
+    policy: str,
+    selector: LabelSelector,
+    there: Sequence[str],
+    eligible: bool,
+    protected: Sequence[str] = PROTECTED_NAMESPACES,
+) -> list[Manifest]:
+    """Return the manifests, the same bytes for the same facts.
+
+    ``there`` are the profiles of which some node eligible under the policy has a device, and ``eligible`` says whether there is any
+    such node.
+    """
+    name = advice_name(policy)
+    binding = {
+        "policyName": name,
+        "matchResources": validating.where(namespace_selector(selector, protected)),
+        "validationActions": ["Warn"],
+    }
+    found = [
+        manifest("ValidatingAdmissionPolicyBinding", name, binding),
+        manifest("ValidatingAdmissionPolicy", name, _spec(policy, sorted(there), eligible)),
+    ]
+    for one in found:
+        one["metadata"]["labels"][MANAGED_BY] = "daulat"
+    return found
+
+
+def _spec(policy: str, there: Sequence[str], eligible: bool) -> Manifest:
+    if there:
+        have = f"the nodes that are eligible under policy {policy} have {', '.join(there)}"
+        then = "It waits until one has what it asks for; list one that they have."
+    elif eligible:
+        have = f"no node that is eligible under policy {policy} has an approved accelerator"
+        then = "It waits until one has."
+    else:
+        have, then = f"no node is eligible under policy {policy}", "It waits until one is."
+    asked = "object.spec.accelerators.map(a, a.profile).join(', ')"
+    return {
+        # What can't be told needn't be: a warning is never worth a refusal.
+        "failurePolicy": "Ignore",
+        "matchConstraints": {
+            "matchPolicy": "Equivalent",
+            "namespaceSelector": {},
+            "objectSelector": {},
+            "resourceRules": [
+                {
+                    "apiGroups": ["daulat.dev"],
+                    "apiVersions": ["v1alpha1"],
+                    "operations": ["CREATE", "UPDATE"],
+                    "resources": ["sovereignmodels"],
+                    "scope": "*",
+                }
+            ],
+        },
+        "matchConditions": [
+            {
+                "name": "accelerators-change",
+                "expression": (
+                    "request.operation != 'UPDATE' || object.spec.accelerators != oldObject.spec.accelerators"
+                ),
+            }
+        ],
+        "validations": [
+            {
+                "expression": f"object.spec.accelerators.exists(a, a.profile in {literal(there)})"
+                if there
+                else "false",
+                "messageExpression": (
+                    f"'spec.accelerators: ' + {asked} + ' was asked for; ' + {literal(f'{have} now. {then}')}"
+                ),
+                "message": f"spec.accelerators: {have} now. {then}",
+                "reason": "Invalid",
+            }
+        ],
+    }

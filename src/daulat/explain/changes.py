@@ -1,0 +1,178 @@
+"""Says what would let a model run that doesn't: one sentence for each thing that somebody could change, with who could."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from daulat.admission.zones import rejects
+from daulat.api import reasons
+from daulat.facts.node import Node
+from daulat.facts.ref import Ref, Unknown
+from daulat.facts.snapshot import Model, Snapshot
+from daulat.placement.choice import Decision
+from daulat.placement.eligibility import carries_labels, ineligible, profile_of
+from daulat.placement.holders import NAMED, Holder, holdings
+from daulat.placement.refusal import NODES, offers
+from daulat.placement.survey import Option, Survey
+from daulat.placement.zoning import zone_of_record
+
+_WORKLOAD = {
+    reasons.QUOTA_EXCEEDED: "raise the ResourceQuota that the message names, or free what counts against it",
+    reasons.APPLY_FAILED: "what the API server's answer names has to change; it is tried again every few seconds",
+    reasons.SCHEDULING_GATED: "whoever set the scheduling gates takes them away, such as a queue once it has room",
+    reasons.UNSCHEDULABLE: "what the scheduler names has to change; CPU and memory are asked for by a LimitRange, if at all",
+    reasons.VOLUME_PENDING: "the claim has to exist and be bound: kubectl get pvc",
+    reasons.NODE_NOT_READY: "bring the node back, or delete it so that its pods are made anew elsewhere",
+    reasons.POD_STARTING: "wait; where it stays so, the pod's Events name the volume or the network: kubectl describe pod",
+    reasons.IMAGE_NOT_PULLED: "mirror the image, correct its digest, or name a pull secret in spec.imagePullSecrets",
+    reasons.CONTAINER_NOT_STARTED: "correct what the message names: an image for another engine, a missing Secret or ConfigMap",
+    reasons.LOADING_WEIGHTS: "wait: the engine starts once the weights are there",
+    reasons.FETCH_FAILED: "correct spec.model.uri, its endpoint or its Secret, as the server's answer says",
+    reasons.DIGEST_MISMATCH: "name the digest of the weights that are meant, or put those there",
+    reasons.SIGNATURE_REFUSED: "have the weights signed by somebody whom the policies trust",
+    reasons.ENGINE_STARTING: "wait: large models take up to an hour to start for the first time",
+    reasons.ENGINE_CRASHED: "its log says more: kubectl logs POD --container engine --previous",
+    reasons.ENGINE_NOT_READY: "its log says more: kubectl logs POD --container engine",
+    reasons.NO_WHOLE_ROOM: "free whole nodes that reach each other fast; no replica is started by halves",
+    reasons.REPLICAS_PENDING: "wait; where it stays so: kubectl describe pod",
+}
+
+
+def changes(model: Model, found: Survey, decision: Decision, snapshot: Snapshot) -> list[str]:
+    """Return what would change it, for the place that is missing or else for what the model's own status says."""
+    if decision.chosen is not None:
+        told = [c for c in model.status.get("conditions") or () if c.get("type") == reasons.WORKLOAD_READY]
+        return [
+            _WORKLOAD[c["reason"]] for c in told if c.get("status") == "False" and str(c.get("reason")) in _WORKLOAD
+        ]
+    sentences = [s for option in found.options for s in _of_option(model, option, found, snapshot)]
+    sentences += [_of_unusable(model, profile, found, snapshot) for profile in (u.profile for u in found.unusable)]
+    if not found.options:
+        sentences += _other_accelerators(model, found, snapshot)
+    sentences += _of_refused(model, found, snapshot)
+    return list(dict.fromkeys(sentences))
+
+
+def _of_option(model: Model, option: Option, found: Survey, snapshot: Snapshot) -> Iterable[str]:
+    where = f"{option.choice.profile} in zone {option.zone}"
+    for node in option.nodes:
+        if not node.ready:
+            yield f"{where}: make node {node.name} ready"
+        if not node.schedulable:
+            yield f"{where}: let node {node.name} take pods again: kubectl uncordon {node.name}"
+        if not node.tolerated:
+            yield f"{where}: take from node {node.name} the taint that keeps pods away"
+    count, together = option.devices.per_node, option.devices.nodes
+    at_most = sum(node.devices.get(option.resource, 0) // count for node in option.nodes) // together
+    if at_most < model.spec.replicas:
+        if at_most:
+            yield f"{where}: ask for at most {at_most} of {model.spec.replicas} replicas, or add nodes there"
+        elif (largest := max(node.devices.get(option.resource, 0) for node in option.nodes)) < count:
+            yield f"{where}: ask for at most {largest} devices on a node, or add nodes with {count} there"
+        else:
+            yield f"{where}: ask for fewer nodes a replica than {together}, or add nodes with {count} devices there"
+        return
+    short = model.spec.replicas - option.room(found.ledger)
+    if short <= 0:
+        return
+    if together > 1:
+        ref = Ref("SovereignModel", model.namespace, model.name)
+        held = holdings(option.open, option.resource, found.ledger, snapshot, ref)
+        what = f"{together} nodes that reach each other fast with {count} free {option.resource} each"
+        yield f"{where}: {what}{f': wait for or remove {_listed(held.holders)}' if held.holders else ''}"
+        return
+    steps = [s for node in option.open if (s := _step(option, node, found, snapshot, model)) is not None]
+    if steps:
+        needed, node, holders = min(steps, key=lambda s: (s[0], s[1].name))
+        again = (
+            ""
+            if short == 1
+            else ", and as much again for another"
+            if short == 2
+            else f", and again for {short - 1} others"
+        )
+        yield (
+            f"{where}: {needed} more free {option.resource} on node {node.name}{again}: "
+            f"wait for or remove {_listed(holders)}"
+        )
+
+
+def _step(
+    option: Option, node: Node, found: Survey, snapshot: Snapshot, model: Model
+) -> tuple[int, Node, Sequence[Holder]] | None:
+    """Return how many more devices free on the node would make room for one more replica, and who has them."""
+    count, offered = option.devices.count, node.devices.get(option.resource, 0)
+    ref = Ref("SovereignModel", model.namespace, model.name)
+    held = holdings([node], option.resource, found.ledger, snapshot, ref)
+    wanted = (held.free // count + 1) * count
+    return (wanted - held.free, node, held.holders) if wanted <= offered else None
+
+
+def _listed(holders: Sequence[Holder]) -> str:
+    named = [f"{h.kind} {h.namespace}/{h.name} ({h.count})" for h in holders[:NAMED]]
+    if more := len(holders) - NAMED:
+        named += [f"{more} more"] if more > 0 else []
+    return " or ".join(named)
+
+
+def _of_unusable(model: Model, profile: str, found: Survey, snapshot: Snapshot) -> str:
+    known = snapshot.known_profiles.get(profile)
+    if known is None:
+        return f"make an AcceleratorProfile {profile}, or list another"
+    if known.engine(model.spec.engine.name) is None:
+        return f"choose an engine that {profile} runs, or add {model.spec.engine.name} to its spec.engines"
+    against = [p.name for p in found.policies if profile not in p.spec.accelerators.profiles]
+    if against:
+        return f"approve {profile} in spec.accelerators.profiles of policy {', '.join(against)}"
+    return f"{profile}: a shorter spec.engine.context, another spec.model.precision, or devices with more memory"
+
+
+def _other_accelerators(model: Model, found: Survey, snapshot: Snapshot) -> Iterable[str]:
+    listed = {a.profile for a in model.spec.accelerators}
+    for profile in offers(found.eligible, snapshot):
+        known = snapshot.known_profiles.get(profile)
+        approved = all(profile in p.spec.accelerators.profiles for p in found.policies)
+        if profile not in listed and known is not None and approved and known.engine(model.spec.engine.name):
+            yield f"list {profile} in spec.accelerators: eligible nodes have it"
+
+
+def _of_refused(model: Model, found: Survey, snapshot: Snapshot) -> Iterable[str]:
+    """Look at the nodes that have what the model lists and aren't eligible. The others would be no help."""
+    groups: dict[str, list[str]] = {}
+    for name in found.refused:
+        node = snapshot.nodes[name]
+        if isinstance(node, Node) and any(_has(node, a.profile, snapshot) for a in model.spec.accelerators):
+            for told in _of_node(node, found, snapshot):
+                groups.setdefault(told, []).append(name)
+    for told, names in groups.items():
+        more = f" and {len(names) - NODES} more" if len(names) > NODES else ""
+        yield told.format(nodes=f"{', '.join(names[:NODES])}{more}")
+
+
+def _of_node(node: Node, found: Survey, snapshot: Snapshot) -> Iterable[str]:
+    zone = zone_of_record(node, snapshot)
+    if isinstance(zone, Unknown):
+        how = "label them as a SovereignZone's spec.nodeSelector says, if they stand there"
+        yield f"{{nodes}}: make their zone known; {how} (now: {_plain(zone.reason)})"
+        return
+    for policy in found.policies:
+        if (why := rejects(policy.spec.zones, zone.name, zone.spec)) is not None:
+            yield f"{{nodes}}: policy {policy.name} doesn't accept their zone: {_plain(why)}"
+        elif ineligible(node, policy, snapshot) is not None:
+            there = sorted({profile_of(node, r, snapshot.known_profiles) or r for r in node.devices})
+            lacking = [p for p in there if p not in policy.spec.accelerators.profiles]
+            named = ", ".join(p for p in lacking if p in snapshot.known_profiles)
+            if named:
+                yield f"approve {named} in spec.accelerators.profiles of policy {policy.name}: {{nodes}} have it"
+            else:
+                unknown = _plain(", ".join(lacking or there))
+                yield f"{{nodes}}: describe {unknown} by an AcceleratorProfile that policy {policy.name} approves"
+
+
+def _has(node: Node, profile: str, snapshot: Snapshot) -> bool:
+    known = snapshot.known_profiles.get(profile)
+    return known is not None and known.resources[0].name in node.devices and carries_labels(node, known)
+
+
+def _plain(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")

@@ -11,6 +11,7 @@ from .meta import SELECTOR_VALUES, ConditionedStatus, CountryCode, LabelKey, Lab
 from .resources import ResourceName, ResourcePattern, fits
 
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
+UrlPath = Annotated[str, Field(pattern=r"^/[-A-Za-z0-9._~/]*$", max_length=256)]
 EngineName = Literal["custom", "llama.cpp", "mindie", "sglang", "vllm"]
 Precision = Literal["FP32", "BF16", "FP16", "FP8", "INT8", "INT4", "MXFP4"]
 """In what form weights are kept. INT8 stands for W8A8, INT4 for four-bit weights with 16-bit scales (AWQ, GPTQ, W4A8)."""
@@ -77,6 +78,12 @@ class EngineSettings(Spec):
     """Arguments that the engine needs on this accelerator."""
     env: FrozenDict[EnvName, str] = Field(default_factory=FrozenDict, max_length=64)
     """Environment that the engine needs on this accelerator."""
+    health_path: UrlPath | None = None
+    """Where it says that it can answer, where the vendor's build differs from the engine's own."""
+    metrics_path: UrlPath | None = None
+    """Where its metrics are, where the vendor's build differs from the engine's own."""
+    startup_seconds: int | None = Field(default=None, ge=10, le=86400)
+    """How long its first start may take on this accelerator, where that is more or less than is usual for the engine."""
 
 
 class IdentifyingLabel(Spec):

@@ -33,7 +33,13 @@ def container(model: Model, chosen: Chosen, how: Loading, member: Member | None 
     data, settings = engine_of(model.spec.engine), settings_of(model, chosen)
     words = _words(model, chosen, how, data, member)
     devices = {chosen.resource: str(chosen.devices.per_node)}
-    probe = {"httpGet": {"path": data.health_path, "port": "http" if data.health_port is None else "health"}}
+    probe = {
+        "httpGet": {
+            "path": settings.health_path or data.health_path,
+            "port": "http" if data.health_port is None else "health",
+        }
+    }
+    startup = settings.startup_seconds or data.startup_seconds
     ports = {"http": data.port, "health": data.health_port, "metrics": data.metrics_port}
     made: dict[str, Any] = {
         "name": "engine",
@@ -47,7 +53,7 @@ def container(model: Model, chosen: Chosen, how: Loading, member: Member | None 
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "startupProbe": {**probe, "periodSeconds": 10, "failureThreshold": max(1, data.startup_seconds // 10)},
+        "startupProbe": {**probe, "periodSeconds": 10, "failureThreshold": max(1, startup // 10)},
         "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 3},
         "livenessProbe": {**probe, "periodSeconds": 15, "failureThreshold": 8, "timeoutSeconds": 5},
         "volumeMounts": [

@@ -28,7 +28,7 @@ def manifests(model: Model, chosen: Chosen, policies: Sequence[Policy], how: Loa
         # The network is closed before the first pod comes.
         network_policy(model, [p.spec for p in policies], grouped=grouped),
         owned(model, "v1", "ServiceAccount", {"automountServiceAccountToken": False}),
-        service(model, grouped=grouped),
+        service(model, chosen, grouped=grouped),
         _budget(model, plan),
         *cache_claim(model, how),
         *(m for group in plan.groups for m in group_manifests(model, chosen, names, how, group)),

@@ -152,6 +152,12 @@ class AcceleratorProfileSpec(Spec):
     """Drivers that hand it out by dynamic resource allocation, as ResourceSlices name them."""
     runtime_class_name: ObjectName | None = None
     """The RuntimeClass that pods which ask for it must have; left out, they need none."""
+    device_groups: tuple[Annotated[int, Field(ge=1, le=2147483647)], ...] = Field(
+        default=(), max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"}
+    )
+    """Groups by number that may open its device files on nodes; the pods of models that run on it are in them."""
+    named_user: bool = False
+    """Whether its libraries look the user up by name and fail without one; the pods of models that run on it then have a name."""
     interconnect: Interconnect | None = Field(
         default=None,
         json_schema_extra={

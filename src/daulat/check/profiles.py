@@ -70,7 +70,7 @@ def _names(profile: AcceleratorProfileSpec, name: str) -> bool:
 
 
 def _twice(spec: AcceleratorProfileSpec) -> Iterator[Told]:
-    lists = {
+    lists: dict[str, tuple[str, list[str]]] = {
         "resources": ("name", [r.name for r in spec.resources]),
         "resourceFamilies": ("pattern", [f.pattern for f in spec.resource_families]),
         "labels": ("key", [label.key for label in spec.labels]),

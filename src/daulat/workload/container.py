@@ -66,6 +66,8 @@ def container(model: Model, chosen: Chosen, how: Loading, member: Member | None 
     if member is not None and not member.leader:
         for key in ("ports", "startupProbe", "readinessProbe", "livenessProbe"):
             del made[key]
+    if chosen.profile.named_user:
+        made["volumeMounts"].append({"name": "user", "mountPath": "/etc/passwd", "subPath": "passwd", "readOnly": True})
     command = settings.command or data.command
     if command:
         made["command"] = [_filled(word, words) for word in command]

@@ -18,6 +18,8 @@ FACTS = {
     "model",
     "resources",
     "resourceFamilies",
+    "deviceGroups",
+    "namedUser",
     "memoryGiB",
     "deviceClassNames",
     "riskFlags",

@@ -224,6 +224,10 @@ def test_accelerators_differ_in_their_own_parts_alone() -> None:
         # What tells that they differ.
         "/daulat.dev/revision",
         "/kubernetes.io/change-cause",
+        "/supplementalGroups",
+        "daulat.dev/passwd",
+        "/volumeMounts/user",
+        "/volumes/user",
     )
     assert [p for p in different if not any(part in p for part in allowed)] == []
     assert any("/resources" in p for p in different)
@@ -427,3 +431,29 @@ def test_a_profile_may_say_how_its_build_of_an_engine_is_probed() -> None:
 
 OWN_PROBES = {"healthPath": "/ready", "metricsPath": "/stats", "startupSeconds": 7200}
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+
+
+def test_the_engine_may_open_the_devices_of_its_node_and_has_a_name_there() -> None:
+    """An NPU's files are a group's alone, and its libraries end for a user without a name; a GPU's are everybody's."""
+    pod, container = pod_of(on(ASCEND)), engine_of(on(ASCEND))
+    assert pod["securityContext"]["supplementalGroups"] == [1000]
+    annotations = of_kind("Deployment", on(ASCEND))["spec"]["template"]["metadata"]["annotations"]
+    users = [line.split(":") for line in annotations["daulat.dev/passwd"].splitlines()]
+    assert all(len(fields) == 7 for fields in users)
+    assert [(u[2], u[3], u[5]) for u in users if u[0] == "daulat"] == [
+        (str(pod["securityContext"]["runAsUser"]), str(pod["securityContext"]["runAsGroup"]), "/cache")
+    ]
+    (mount,) = [m for m in container["volumeMounts"] if m["mountPath"] == "/etc/passwd"]
+    (volume,) = [v for v in pod["volumes"] if v["name"] == mount["name"]]
+    (item,) = volume["downwardAPI"]["items"]
+    assert (mount["subPath"], mount["readOnly"]) == (item["path"], True)
+    assert item["fieldRef"] == {"fieldPath": "metadata.annotations['daulat.dev/passwd']"}
+    plain = pod_of(on(H20))
+    assert "supplementalGroups" not in plain["securityContext"]
+    assert not any("downwardAPI" in v for v in plain["volumes"])
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "custom"])
+def test_the_user_has_a_name_for_whoever_asks_the_environment(engine: str) -> None:
+    settings = settings_for(engine)
+    assert env_of(World(models=[model(engine=settings, accelerators=[choice(H20, 2)])]))["USER"] == "daulat"

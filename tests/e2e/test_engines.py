@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -12,7 +10,7 @@ import pytest
 from daulat.catalog import accelerators
 from dev.deployment import poll
 
-from .world import World, accelerator_node, model_manifest, pod_manifest, unique
+from .world import World, model_manifest, node_with, pod_manifest
 
 IMAGE = "registry.example.my/engine@sha256:" + "4d" * 32
 PROFILES = {"huawei-ascend-910b": "huawei.com/Ascend910", "nvidia-h20": "nvidia.com/gpu"}
@@ -118,24 +116,11 @@ OTHERS = {
 }
 
 
-@contextmanager
-def node_with(world: World, profile: str, devices: dict[str, int] | None = None) -> Iterator[str]:
-    """A node with the accelerator, for as long as the block lasts."""
-    name = unique("other")
-    manifest = accelerator_node(name, profile, devices)
-    world.admin.apply([manifest])
-    world.admin.apply([manifest], "--subresource=status")
-    try:
-        yield name
-    finally:
-        world.admin.run("delete", "node", name, "--ignore-not-found")
-
-
 @pytest.mark.parametrize("profile", OTHERS)
 def test_a_model_is_served_on_other_families_too(world: World, profile: str) -> None:
     approved = {"profiles": [profile]}
     count = 1 if profile == "nvidia-h100-mig" else 2
-    with node_with(world, profile), world.governed(accelerators=approved) as (_, namespace):
+    with node_with(world, accelerators.shipped()[profile]), world.governed(accelerators=approved) as (_, namespace):
         for engine in OTHERS[profile]:
             manifest = served(namespace, engine, profile, count=count)
             manifest["metadata"]["name"] = name = f"m-{engine.replace('.', '')}"
@@ -158,7 +143,7 @@ def test_partitions_that_nobody_lists_are_approved_by_pattern_and_counted(world:
     sizes = {"nvidia.com/mig-1g.20gb": 4, "nvidia.com/mig-1g.10gb": 3}
     approved = {"profiles": ["nvidia-h100-mig"]}
     with (
-        node_with(world, "nvidia-h100-mig", sizes) as node,
+        node_with(world, accelerators.shipped()["nvidia-h100-mig"], sizes) as node,
         world.governed(accelerators=approved) as (policy, namespace),
     ):
 

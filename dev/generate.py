@@ -110,16 +110,30 @@ def _accelerators_doc(text: str) -> str:
             (
                 f"`{name}`",
                 f"{profile.vendor.name}, {profile.vendor.country}",
-                ", ".join(f"`{r.name}`" for r in devices),
+                ", ".join(
+                    f"`{r}`" for r in (*(r.name for r in devices), *(f.pattern for f in profile.resource_families))
+                ),
                 ", ".join(f"`{c}`" for c in profile.device_class_names),
                 ", ".join(map(str, memory)),
                 str(profile.devices_per_node or ""),
                 ", ".join(profile.precisions),
                 ", ".join(e.name for e in profile.engines),
+                ", ".join(f.regime for f in profile.risk_flags),
                 ", ".join(unverified(accelerators.sources()[name])),
             )
         )
-    heads = ("profile", "vendor", "resources", "DeviceClass", "GiB", "a node", "weights", "engines", "not verified")
+    heads = (
+        "profile",
+        "vendor",
+        "resources",
+        "DeviceClass",
+        "GiB",
+        "a node",
+        "weights",
+        "engines",
+        "regimes",
+        "not verified",
+    )
     return _between(text, "accelerators", _table(heads, rows))
 
 

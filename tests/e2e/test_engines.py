@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from .world import World, model_manifest
+from daulat.catalog import accelerators
+from dev.deployment import poll
+
+from .world import World, model_manifest, node_with, pod_manifest
 
 IMAGE = "registry.example.my/engine@sha256:" + "4d" * 32
 PROFILES = {"huawei-ascend-910b": "huawei.com/Ascend910", "nvidia-h20": "nvidia.com/gpu"}
@@ -100,3 +103,66 @@ def test_an_engine_that_the_accelerator_doesnt_run_is_told(world: World) -> None
         world.admin.apply([served(namespace, "sglang", "huawei-ascend-910b-vnpu")])
         told = world.wait_condition("sovereignmodel", "m", "Placed", "False", namespace)
         assert told["message"].startswith("AcceleratorProfile huawei-ascend-910b-vnpu doesn't run sglang")
+
+
+OTHERS = {
+    "amd-mi300x": ("llama.cpp", "vllm"),
+    "huawei-ascend-310p": ("mindie", "vllm"),
+    "huawei-ascend-910c": ("mindie", "sglang", "vllm"),
+    "intel-gaudi": ("vllm",),
+    "intel-gpu": ("llama.cpp", "vllm"),
+    "nvidia-h100-mig": ("vllm",),
+    "tenstorrent-chip": ("custom",),
+}
+
+
+@pytest.mark.parametrize("profile", OTHERS)
+def test_a_model_is_served_on_other_families_too(world: World, profile: str) -> None:
+    approved = {"profiles": [profile]}
+    count = 1 if profile == "nvidia-h100-mig" else 2
+    with node_with(world, accelerators.shipped()[profile]), world.governed(accelerators=approved) as (_, namespace):
+        for engine in OTHERS[profile]:
+            manifest = served(namespace, engine, profile, count=count)
+            manifest["metadata"]["name"] = name = f"m-{engine.replace('.', '')}"
+            world.admin.apply([manifest])
+            world.wait_condition("sovereignmodel", name, "Ready", "True", namespace)
+            (pod,) = [p for p in world.pods(namespace) if p["metadata"]["labels"]["daulat.dev/model"] == name]
+            (container,) = pod["spec"]["containers"]
+            status = world.get("sovereignmodel", name, namespace=namespace)["status"]
+            resource = accelerators.shipped()[profile].resources[0].name
+            assert (status["placement"]["accelerator"], status["placement"]["resource"]) == (profile, resource)
+            assert container["resources"]["limits"] == {resource: str(count)}
+            node = world.get("node", pod["spec"]["nodeName"])
+            assert int(node["status"]["allocatable"][resource]) >= count
+            assert pod["spec"]["securityContext"].get("supplementalGroups", []) == (
+                [1000] if profile.startswith("huawei") else []
+            )
+
+
+def test_partitions_that_nobody_lists_are_approved_by_pattern_and_counted(world: World) -> None:
+    sizes = {"nvidia.com/mig-1g.20gb": 4, "nvidia.com/mig-1g.10gb": 3}
+    approved = {"profiles": ["nvidia-h100-mig"]}
+    with (
+        node_with(world, accelerators.shipped()["nvidia-h100-mig"], sizes) as node,
+        world.governed(accelerators=approved) as (policy, namespace),
+    ):
+
+        def asking(name: str, resource: str) -> dict[str, Any]:
+            resources = {kind: {resource: "1"} for kind in ("limits", "requests")}
+            return pod_manifest("p", namespace, containers=[{"name": name, "image": IMAGE, "resources": resources}])
+
+        told = world.refusal(asking("main", "nvidia.com/mig-1g.20gb.shared"))
+        assert 'SUP-08 spec.containers[*].resources: "nvidia.com/mig-1g.20gb.shared" was asked for' in told
+        assert "nvidia.com/mig-#g.#gb" in told
+        eligible = f"daulat.node-restriction.kubernetes.io/{policy}"
+        poll(
+            "the node to be eligible", lambda: world.get("node", node)["metadata"]["labels"].get(eligible) == "eligible"
+        )
+        world.admin.apply([asking("main", "nvidia.com/mig-1g.20gb")])
+        poll("the pod to run there", lambda: [p["spec"].get("nodeName") for p in world.pods(namespace)] == [node])
+
+        def found() -> tuple[int, int]:
+            status = world.get("acceleratorprofile", "nvidia-h100-mig").get("status") or {}
+            return status.get("nodes", 0), status.get("devices", 0)
+
+        poll("both sizes to be counted", lambda: found() == (1, 7))

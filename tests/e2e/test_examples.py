@@ -7,14 +7,18 @@ from typing import Any
 import pytest
 import yaml
 
+from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.catalog import accelerators
 from dev.deployment import ROOT
 
-from .world import World
+from .world import World, node_with
 
 EXAMPLES = ROOT / "examples"
 UNDER_THE_POLICY = ("sglang.yaml", "llama.cpp.yaml", "custom.yaml")
 WHOLE = {"mindie-pvc.yaml": "claims", "hf-mirror.yaml": "mirrored"}
 """Examples that have a policy of their own, with its name."""
+ON_A_NODE_OF_THEIR_OWN = {"amd.yaml": "on-amd", "llama.cpp-cpu.yaml": "on-cpus", "own-profile.yaml": "on-gaudi"}
+"""Examples that have a policy of their own as well, for accelerators that the tests' cluster hasn't."""
 ELSEWHERE = {
     "deepseek-r1.yaml": "world.py",
     "deepseek-second.yaml": "test_demo.py",
@@ -32,7 +36,7 @@ def read(name: str) -> list[dict[str, Any]]:
 
 
 def test_every_example_is_some_tests() -> None:
-    assert {p.name for p in EXAMPLES.iterdir()} == {*UNDER_THE_POLICY, *WHOLE, *ELSEWHERE}
+    assert {p.name for p in EXAMPLES.iterdir()} == {*UNDER_THE_POLICY, *WHOLE, *ON_A_NODE_OF_THEIR_OWN, *ELSEWHERE}
 
 
 @pytest.mark.parametrize("name", UNDER_THE_POLICY)
@@ -57,3 +61,25 @@ def test_it_is_placed_under_its_own_policy(world: World, name: str) -> None:
         assert init["name"] == "weights"
     finally:
         world.remove(model["namespace"], WHOLE[name])
+
+
+@pytest.mark.parametrize("name", ON_A_NODE_OF_THEIR_OWN)
+def test_it_serves_on_its_own_accelerator(world: World, name: str) -> None:
+    manifests = read(name)
+    model = manifests[-1]
+    meta, (choice,) = model["metadata"], model["spec"]["accelerators"]
+    own = {m["metadata"]["name"]: m["spec"] for m in manifests if m["kind"] == "AcceleratorProfile"}
+    known = {**accelerators.shipped(), **{n: AcceleratorProfileSpec.model_validate(s) for n, s in own.items()}}
+    with node_with(world, known[choice["profile"]]):
+        try:
+            world.admin.apply(manifests)
+            world.wait_condition("sovereignmodel", meta["name"], "Ready", "True", meta["namespace"])
+            (pod,) = world.pods(meta["namespace"])
+            (container,) = pod["spec"]["containers"]
+            asked = container["resources"]["limits"]
+            assert int(asked[known[choice["profile"]].resources[0].name]) >= 1
+            assert name != "llama.cpp-cpu.yaml" or (asked["cpu"], asked["memory"]) == ("8", "16Gi")
+        finally:
+            world.remove(meta["namespace"], ON_A_NODE_OF_THEIR_OWN[name])
+            if own:
+                world.admin.run("delete", "acceleratorprofile", *own, "--ignore-not-found")

@@ -17,6 +17,8 @@ from typing import Any
 
 import yaml
 
+from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.api.meta import LabelSelector
 from dev.cluster import ClusterError, EmbeddedCluster
 from dev.cluster.kubectl import Kubectl
 from dev.cluster.scenario import load, node_manifests, zone_manifests
@@ -73,6 +75,33 @@ def node_manifest(name: str, site: str = "", region: str = "") -> Manifest:
     places = {"daulat.node-restriction.kubernetes.io/site": site, "topology.kubernetes.io/region": region}
     labels = {**{k: v for k, v in labels.items() if k not in places}, **{k: v for k, v in places.items() if v}}
     return {**manifest, "metadata": {**manifest["metadata"], "name": name, "labels": labels}}
+
+
+def accelerator_node(name: str, spec: AcceleratorProfileSpec, devices: Mapping[str, int] | None = None) -> Manifest:
+    """Return a node in Cyberjaya as the vendor's components would leave one with the accelerator, by default with eight devices."""
+    selector = spec.node_selector or LabelSelector()
+    expressions = {e.key: (e.values or ("",))[0] for e in selector.match_expressions or ()}
+    manifest = node_manifest(name, site="cyberjaya-1")
+    vendors = {"node.kubernetes.io/npu.chip.name", "accelerator-type", "accelerator"}
+    labels = {k: v for k, v in manifest["metadata"]["labels"].items() if k not in vendors}
+    labels |= {**(selector.match_labels or {}), **expressions}
+    offered = {k: v for k, v in manifest["status"]["allocatable"].items() if "/" not in k}
+    offered |= {k: str(v) for k, v in (devices or {spec.resources[0].name: 8}).items()}
+    status = {**manifest["status"], "allocatable": offered, "capacity": offered}
+    return {**manifest, "metadata": {**manifest["metadata"], "labels": labels}, "status": status}
+
+
+@contextmanager
+def node_with(world: World, spec: AcceleratorProfileSpec, devices: Mapping[str, int] | None = None) -> Iterator[str]:
+    """A node with the accelerator, for as long as the block lasts."""
+    name = unique("other")
+    manifest = accelerator_node(name, spec, devices)
+    world.admin.apply([manifest])
+    world.admin.apply([manifest], "--subresource=status")
+    try:
+        yield name
+    finally:
+        world.admin.run("delete", "node", name, "--ignore-not-found")
 
 
 class Api:

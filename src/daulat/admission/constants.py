@@ -15,6 +15,7 @@ from daulat.api.requirements import (
     StorageRequirements,
     WeightEndpoints,
 )
+from daulat.api.resources import expression
 from daulat.api.weights import REMOTE
 from daulat.api.zone import SovereignZoneSpec
 from daulat.catalog import accelerators, engine_environment
@@ -48,12 +49,20 @@ def _accelerators(spec: SovereigntyPolicySpec, approved: Sequence[AcceleratorPro
     classes = {c for p in approved for c in p.device_class_names}
     implicit = {_implicit(c) for c in classes}
     resources = {r.name for p in approved for r in p.resources}
+    patterns = sorted({f.pattern for p in approved for f in p.resource_families})
     return {
         "approvedProfiles": sorted(spec.accelerators.profiles),
-        "approvedResources": sorted(resources | implicit | {*spec.accelerators.other_resources}),
+        # Patterns are listed for messages: no resource has such a name.
+        "approvedResources": sorted(resources | implicit | {*patterns, *spec.accelerators.other_resources}),
         "acceleratorResources": sorted(resources | implicit),
+        "acceleratorPattern": _anchored(patterns),
         "approvedDeviceClasses": sorted(classes),
     }
+
+
+def _anchored(patterns: Iterable[str]) -> str:
+    """Return one regular expression for all names that the patterns stand for; without patterns it is for no name."""
+    return f"^({'|'.join(map(expression, patterns))})$"
 
 
 def _implicit(device_class: str) -> str:
@@ -89,11 +98,15 @@ def _acknowledgements(spec: SovereigntyPolicySpec, approved: Profiles) -> Consta
     open_regimes = {*spec.accelerators.require_acknowledgement} - {a.regime for a in spec.accelerators.acknowledgements}
     missing = {name: sorted({f.regime for f in p.risk_flags} & open_regimes) for name, p in approved.items()}
     by_resource: dict[str, set[str]] = {}
+    by_pattern: dict[str, set[str]] = {}
     for name, profile in approved.items():
+        for family in profile.resource_families:
+            by_pattern.setdefault(_anchored([family.pattern]), set()).update(missing[name])
         for resource in [*(r.name for r in profile.resources), *map(_implicit, profile.device_class_names)]:
             by_resource.setdefault(resource, set()).update(missing[name])
     return {
         "unacknowledgedResources": {r: ", ".join(sorted(m)) for r, m in by_resource.items() if m},
+        "unacknowledgedPatterns": {p: ", ".join(sorted(m)) for p, m in by_pattern.items() if m},
         "unacknowledgedProfiles": {p: ", ".join(m) for p, m in missing.items() if m},
     }
 

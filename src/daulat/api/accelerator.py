@@ -8,11 +8,10 @@ from pydantic import Field
 
 from .frozen import FrozenDict
 from .meta import SELECTOR_VALUES, ConditionedStatus, CountryCode, LabelKey, LabelSelector, ObjectName, Spec
+from .resources import ResourceName, ResourcePattern, fits
 
-ResourceName = Annotated[
-    str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$", max_length=317)
-]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
+UrlPath = Annotated[str, Field(pattern=r"^/[-A-Za-z0-9._~/]*$", max_length=256)]
 EngineName = Literal["custom", "llama.cpp", "mindie", "sglang", "vllm"]
 Precision = Literal["FP32", "BF16", "FP16", "FP8", "INT8", "INT4", "MXFP4"]
 """In what form weights are kept. INT8 stands for W8A8, INT4 for four-bit weights with 16-bit scales (AWQ, GPTQ, W4A8)."""
@@ -42,6 +41,17 @@ class DeviceResource(Spec):
     """Companion: a quantity that accompanies a device (memory, cores) and isn't a device by itself."""
 
 
+class ResourceFamily(Spec):
+    """Extended resources whose names differ in their figures, such as those of partitions. Approved with the profile."""
+
+    pattern: ResourcePattern
+    """The names, where # stands for digits and * for any part of a name after the slash, such as nvidia.com/mig-#g.#gb."""
+    sharing: Literal["Whole", "Partition", "TimeSliced"]
+    """As in resources."""
+    unit: Literal["Device", "Companion"] = "Device"
+    """As in resources."""
+
+
 class DeviceAccess(Spec):
     """The ways that containers reach the devices without asking for the resource. All of them are refused."""
 
@@ -68,6 +78,12 @@ class EngineSettings(Spec):
     """Arguments that the engine needs on this accelerator."""
     env: FrozenDict[EnvName, str] = Field(default_factory=FrozenDict, max_length=64)
     """Environment that the engine needs on this accelerator."""
+    health_path: UrlPath | None = None
+    """Where it says that it can answer, where the vendor's build differs from the engine's own."""
+    metrics_path: UrlPath | None = None
+    """Where its metrics are, where the vendor's build differs from the engine's own."""
+    startup_seconds: int | None = Field(default=None, ge=10, le=86400)
+    """How long its first start may take on this accelerator, where that is more or less than is usual for the engine."""
 
 
 class IdentifyingLabel(Spec):
@@ -115,15 +131,33 @@ class AcceleratorProfileSpec(Spec):
     resources: tuple[DeviceResource, ...] = Field(
         min_length=1,
         max_length=64,
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        json_schema_extra={
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["name"],
+            "x-kubernetes-validations": [
+                {"rule": "self[0].?unit.orValue('Device') == 'Device'", "message": "the first resource is a device"}
+            ],
+        },
     )
     """The extended resources it is asked for by. The first one is used for a SovereignModel."""
+    resource_families: tuple[ResourceFamily, ...] = Field(
+        default=(),
+        max_length=16,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["pattern"]},
+    )
+    """More of them by pattern, for clusters that partition devices in ways that nobody lists. No SovereignModel is given one."""
     device_class_names: tuple[ObjectName, ...] = Field(default=(), max_length=16)
     """DeviceClasses by which ResourceClaims ask for it (dynamic resource allocation)."""
     drivers: tuple[ObjectName, ...] = Field(default=(), max_length=8)
     """Drivers that hand it out by dynamic resource allocation, as ResourceSlices name them."""
     runtime_class_name: ObjectName | None = None
     """The RuntimeClass that pods which ask for it must have; left out, they need none."""
+    device_groups: tuple[Annotated[int, Field(ge=1, le=2147483647)], ...] = Field(
+        default=(), max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"}
+    )
+    """Groups by number that may open its device files on nodes; the pods of models that run on it are in them."""
+    named_user: bool = False
+    """Whether its libraries look the user up by name and fail without one; the pods of models that run on it then have a name."""
     interconnect: Interconnect | None = Field(
         default=None,
         json_schema_extra={
@@ -168,6 +202,11 @@ class AcceleratorProfileSpec(Spec):
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     """The engines that run on it."""
+
+    def resource(self, name: str) -> DeviceResource | ResourceFamily | None:
+        """Return what says how the accelerator is asked for by that name, or None where the name isn't its own."""
+        exact = next((r for r in self.resources if r.name == name), None)
+        return exact or next((f for f in self.resource_families if fits(f.pattern, name)), None)
 
     def engine(self, name: str) -> EngineSettings | None:
         """Return how the engine runs on this accelerator, or None where it doesn't. A custom engine is its author's concern."""

@@ -6,13 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .accelerator import EngineName, EnvName, Precision
+from .accelerator import EngineName, EnvName, Precision, UrlPath
 from .frozen import FrozenDict
 from .meta import DEFAULTED, ConditionedStatus, CountryCode, ObjectName, Observed, Spec
 from .weights import URI_PATTERN, Fetch
 
 ONE_LINE = r"^[^\r\n]*$"
-UrlPath = Annotated[str, Field(pattern=r"^/[-A-Za-z0-9._~/]*$", max_length=256)]
 Argument = Annotated[str, Field(max_length=4096, pattern=ONE_LINE)]
 
 

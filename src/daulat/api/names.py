@@ -34,3 +34,7 @@ MAX_POLICY_NAME = 50
 def eligible_label(policy: str) -> str:
     """Return the node label that says a node is eligible under the policy."""
     return NODE_PREFIX + policy
+
+
+NAMED_USER = f"{GROUP}/passwd"
+"""The annotation of a pod that its /etc/passwd is read from, where an accelerator's libraries look the user up."""

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .accelerator import ResourceName
 from .meta import CountryCode, DataClass, LabelSelector, ObjectName, Spec
+from .resources import ResourceName
 from .weights import Endpoint
 
 UserName = Annotated[str, Field(min_length=1, max_length=253)]

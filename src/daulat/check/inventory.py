@@ -21,6 +21,7 @@ from daulat.catalog import accelerators
 
 from .documents import Document, Problem, line_of
 from .paths import dotted
+from .profiles import mistakes
 from .yamltext import Path
 
 _KINDS = {kind.kind: kind for kind in KINDS}
@@ -50,6 +51,8 @@ class Inventory:
                 "AcceleratorProfile": self.profiles,
                 "SovereigntyExemption": self.exemptions,
             }
+            if isinstance(spec, AcceleratorProfileSpec) and (found := _profile_problems(document, spec)):
+                return found
             if document.kind in shelf:
                 return self._put(shelf[document.kind], document, spec)
         elif document.kind == "Namespace" and document.api_version == "v1":
@@ -140,6 +143,11 @@ def parse_own(document: Document) -> tuple[list[Problem], Any]:
     except ValidationError as error:
         return [*problems, *_spec_problems(document, error)], None
     return problems, spec
+
+
+def _profile_problems(document: Document, spec: AcceleratorProfileSpec) -> list[Problem]:
+    found = [(("spec", *path), told) for path, told in mistakes(spec)]
+    return [Problem(document.chunk.file, line_of(document, path), told, dotted(path)) for path, told in found]
 
 
 def _spec_problems(document: Document, error: ValidationError) -> list[Problem]:

@@ -19,6 +19,8 @@ from .documents import Document, line_of
 from .fields import field_of, in_owner, path_of
 from .governance import Namespaces
 from .modelpods import render
+from .paths import dotted
+from .profiles import doubts
 from .report import Finding, Judged
 from .scopes import is_cluster_scoped, resource_of
 from .templates import Made, made
@@ -153,6 +155,10 @@ class Judge:
         subjects += [
             _Subject(m.object, resource_of("", m.object["kind"]), made=m) for m in made(document.object, namespace)
         ]
+        if group == GROUP and document.kind == "AcceleratorProfile":
+            own = self._profiles[document.name]
+            told = [f"spec.{dotted(path)}: {what}" for path, what in doubts(document.name, own, self._profiles)]
+            return subjects, [], told
         if (group, document.kind) != (GROUP, "SovereignModel"):
             return subjects, [], []
         names = [p.name for p in governing.policies]

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from daulat.api.names import GROUP
+
 from .documents import Chunk, Document, Problem, chunks, documents
 from .governance import Namespaces
 from .inventory import Inventory
@@ -42,6 +44,13 @@ class Run:
                     self.problems += found
                     if judged and not found:
                         self._pending.append(document)
+
+    @property
+    def only_profiles(self) -> bool:
+        """Whether nothing but AcceleratorProfiles is to be judged: what is wrong with those can be told without a policy."""
+        return bool(self._pending) and all(
+            isinstance(p, Document) and (p.group, p.kind) == (GROUP, "AcceleratorProfile") for p in self._pending
+        )
 
     def judge(self, options: Options, now: float) -> Iterator[Judged]:
         """Judge everything that was taken in, in the order of the input. ``now`` counts seconds since the epoch."""

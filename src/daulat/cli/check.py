@@ -92,7 +92,7 @@ def check(
     """Judge manifests as the API server would, before they reach it.
 
     PATH is a YAML or JSON file, a directory, or - for standard input. Policies, zones, profiles, exemptions and namespaces among
-    them judge the others.
+    them judge the others. AcceleratorProfiles alone need no policy: then only mistakes in them are looked for.
 
     Exit code: 0 fine, 1 violations, 2 the input or the usage is wrong.
     """
@@ -114,13 +114,14 @@ def check(
         there = read_cluster(context)
         run.inventory.adopt(there.inventory)
         run.problems += there.problems
-    if not run.inventory.policies and not run.problems:
+    alone = run.only_profiles
+    if not run.inventory.policies and not run.problems and not alone:
         run.problems.append(Problem("daulat check", 0, NO_POLICY))
     now = time.time()
     created = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     options = Options(created, namespace, user, groups, strict_namespaces)
     report = Report(policies=tuple(sorted(run.inventory.policies)))
-    if run.inventory.policies:
+    if run.inventory.policies or alone:
         report.objects += run.judge(options, now)
     if not report.objects and not run.problems and not skip_foreign:
         run.problems.append(Problem(", ".join(paths), 0, NO_OBJECT))

@@ -122,7 +122,12 @@ def _accelerators(policy: Policy, snapshot: Snapshot) -> Manifest:
     known = snapshot.known_profiles
     return {
         "approved": [
-            {"profile": p, "resources": [r.name for r in known[p].resources]} for p in asked.profiles if p in known
+            {
+                "profile": p,
+                "resources": [*(r.name for r in known[p].resources), *(f.pattern for f in known[p].resource_families)],
+            }
+            for p in asked.profiles
+            if p in known
         ],
         "missing": [p for p in asked.profiles if p not in known],
         "otherResources": list(asked.other_resources),

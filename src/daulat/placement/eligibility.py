@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from daulat.admission.zones import rejects
-from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.api.accelerator import AcceleratorProfileSpec, ResourceFamily
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.facts.node import Node
 from daulat.facts.ref import Unknown
@@ -33,13 +33,13 @@ def _ineligible(node: Node | Unknown, policy: Policy, snapshot: Snapshot) -> str
 
 
 def profile_of(node: Node, resource: str, profiles: Mapping[str, AcceleratorProfileSpec]) -> str | None:
-    """Return the profile that the resource on this node belongs to, the more specific one first."""
+    """Return the profile that the resource on this node belongs to: one that names it before a pattern, then the more specific."""
     found = [
-        (profile.node_selector is None, name)
+        (isinstance(own, ResourceFamily), profile.node_selector is None, name)
         for name, profile in profiles.items()
-        if any(r.name == resource for r in profile.resources) and carries_labels(node, profile)
+        if (own := profile.resource(resource)) is not None and carries_labels(node, profile)
     ]
-    return min(found)[1] if found else None
+    return min(found)[2] if found else None
 
 
 def carries_labels(node: Node, profile: AcceleratorProfileSpec) -> bool:
@@ -55,7 +55,7 @@ def _device_fails(
         if resource in spec.accelerators.other_resources:
             continue
         approved = [profiles[p] for p in spec.accelerators.profiles if p in profiles]
-        named = [p for p in approved if any(r.name == resource for r in p.resources)]
+        named = [p for p in approved if p.resource(resource) is not None]
         if not named:
             return f"has the accelerator {resource}, which no approved profile names"
         if not any(carries_labels(node, p) for p in named):

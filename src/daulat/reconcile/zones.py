@@ -107,7 +107,8 @@ def _found(profile: Profile, snapshot: Snapshot) -> tuple[int, int]:
 def _accompanies(profile: str, resource: str, snapshot: Snapshot) -> bool:
     """Say whether the resource is a quantity beside a device, such as its memory."""
     spec = snapshot.known_profiles.get(profile)
-    return spec is not None and any(r.name == resource and r.unit == "Companion" for r in spec.resources)
+    own = spec.resource(resource) if spec is not None else None
+    return own is not None and own.unit == "Companion"
 
 
 def _evidence(zone: Zone) -> Told:

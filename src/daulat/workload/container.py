@@ -34,7 +34,9 @@ def container(model: Model, chosen: Chosen, how: Loading, member: Member | None 
     data, settings = engine_of(model.spec.engine), settings_of(model, chosen)
     words = _words(model, chosen, how, data, member)
     devices = {chosen.resource: str(chosen.devices.per_node)}
-    probe = {"httpGet": {"path": data.health_path, "port": "http" if data.health_port is None else "health"}}
+    health = settings.health_path or data.health_path
+    probe = {"httpGet": {"path": health, "port": "http" if data.health_port is None else "health"}}
+    startup = settings.startup_seconds or data.startup_seconds
     ports = {"http": data.port, "health": data.health_port, "metrics": data.metrics_port}
     made: dict[str, Any] = {
         "name": "engine",
@@ -49,9 +51,9 @@ def container(model: Model, chosen: Chosen, how: Loading, member: Member | None 
             "capabilities": {"drop": ["ALL"]},
         },
         "startupProbe": {
-            **(_start_probe(data, words) or probe),
+            **(_start_probe(data, health, words) or probe),
             "periodSeconds": 10,
-            "failureThreshold": max(1, data.startup_seconds // 10),
+            "failureThreshold": max(1, startup // 10),
         },
         "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 3},
         "livenessProbe": {**probe, "periodSeconds": 15, "failureThreshold": 8, "timeoutSeconds": 5},
@@ -67,16 +69,18 @@ def container(model: Model, chosen: Chosen, how: Loading, member: Member | None 
             del made[key]
     elif data.start_probe:
         made["terminationMessagePolicy"] = "FallbackToLogsOnError"
+    if chosen.profile.named_user:
+        made["volumeMounts"].append({"name": "user", "mountPath": "/etc/passwd", "subPath": "passwd", "readOnly": True})
     command = settings.command or data.command
     if command:
         made["command"] = [_filled(word, words) for word in command]
     return made
 
 
-def _start_probe(data: EngineData, words: Mapping[str, str]) -> Manifest:
+def _start_probe(data: EngineData, health: str, words: Mapping[str, str]) -> Manifest:
     if not data.start_probe:
         return {}
-    command = [_filled(word, {**words, "served": SERVED}) for word in data.start_probe]
+    command = [_filled(word, {**words, "served": SERVED, "health": health}) for word in data.start_probe]
     return {"exec": {"command": command}, "timeoutSeconds": 10}
 
 

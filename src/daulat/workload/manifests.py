@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from daulat.api.kinds import Manifest
+from daulat.api.names import REVISION_ANNOTATION
 from daulat.facts.snapshot import Model, Policy
 from daulat.placement.choice import Chosen
 
@@ -28,7 +29,7 @@ def manifests(model: Model, chosen: Chosen, policies: Sequence[Policy], how: Loa
         # The network is closed before the first pod comes.
         network_policy(model, [p.spec for p in policies], grouped=grouped),
         owned(model, "v1", "ServiceAccount", {"automountServiceAccountToken": False}),
-        service(model, grouped=grouped),
+        service(model, chosen, grouped=grouped),
         _budget(model, plan),
         *cache_claim(model, how),
         *(m for group in plan.groups for m in group_manifests(model, chosen, names, how, group)),
@@ -48,6 +49,7 @@ def _budget(model: Model, plan: Plan) -> Manifest:
 
 def _deployment(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, plan: Plan) -> Manifest:
     pods = template(model, chosen, policies, how)
+    revision = pods["metadata"]["annotations"][REVISION_ANNOTATION]
     spec = {
         "replicas": plan.replicas,
         "revisionHistoryLimit": 10,
@@ -61,7 +63,7 @@ def _deployment(model: Model, chosen: Chosen, policies: Sequence[str], how: Load
         "template": pods,
     }
     made = owned(model, "apps/v1", "Deployment", {"spec": spec})
-    made["metadata"]["annotations"] = {**pods["metadata"]["annotations"], CAUSE: summary(model, chosen)}
+    made["metadata"]["annotations"] = {REVISION_ANNOTATION: revision, CAUSE: summary(model, chosen)}
     return made
 
 

@@ -8,16 +8,31 @@ from daulat.api.kinds import Manifest
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.requirements import EgressPeer
 from daulat.facts.snapshot import Model
+from daulat.placement.choice import Chosen
 
+from .container import settings_of
 from .engines import engine_of
 from .labels import answering, owned, selector
 
 
-def service(model: Model, *, grouped: bool = False) -> Manifest:
-    """Return the Service of the model's API. Of a replica of several nodes, the leader answers."""
+def service(model: Model, chosen: Chosen, *, grouped: bool = False) -> Manifest:
+    """Return the Service of the model's API, which says where metrics are. Of a replica of several nodes, the leader answers."""
     port = {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}
     spec = {"type": "ClusterIP", "selector": answering(model, grouped=grouped), "ports": [port]}
-    return owned(model, "v1", "Service", {"spec": spec})
+    made = owned(model, "v1", "Service", {"spec": spec})
+    # Not on the pods: where it changed there, an upgrade would roll them.
+    made["metadata"]["annotations"] = _metrics(model, chosen)
+    return made
+
+
+def _metrics(model: Model, chosen: Chosen) -> dict[str, str]:
+    """Return where metrics are, in the words that Prometheus' own examples for Kubernetes read."""
+    data, settings = engine_of(model.spec.engine), settings_of(model, chosen)
+    return {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(data.metrics_port or data.port),
+        "prometheus.io/path": settings.metrics_path or data.metrics_path,
+    }
 
 
 def url(model: Model) -> str:

@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from daulat.admission.policy import digest
 from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector
-from daulat.api.names import ELIGIBLE, REVISION_ANNOTATION, ZONE_LABEL, eligible_label
+from daulat.api.names import ELIGIBLE, NAMED_USER, REVISION_ANNOTATION, ZONE_LABEL, eligible_label
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 
-from .container import container, context_of
+from .container import CACHE, container, context_of
 from .engines import engine_of
 from .labels import Member, labels
 from .weights import Loading, init_container, volumes
 
 USER = 2000
 """An ordinary user, the one that vLLM's own image prepares (docs/deployment/docker.md)."""
+PASSWD = f"root:x:0:0:root:/root:/sbin/nologin\ndaulat:x:{USER}:{USER}::{CACHE}:/sbin/nologin\n"
+"""What /etc/passwd says where an accelerator's libraries look the user up. Most images know nobody of that number."""
 
 
 def template(
@@ -28,6 +30,8 @@ def template(
     Its revision is on it, so that a pod tells by which template it was made.
     """
     noted = {REVISION_ANNOTATION: revision(model, chosen, policies, how)}
+    if chosen.profile.named_user:
+        noted[NAMED_USER] = PASSWD
     metadata = {"labels": {**labels(model), **(member.labels if member else {})}, "annotations": noted}
     return {"metadata": metadata, "spec": _spec(model, chosen, policies, how, member)}
 
@@ -64,13 +68,15 @@ def _spec(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, m
             "runAsUser": USER,
             "runAsGroup": USER,
             "fsGroup": USER,
+            # The engine isn't root, so device files that are their owners' and a group's alone are closed to it but for the group.
+            **({"supplementalGroups": sorted(groups)} if (groups := chosen.profile.device_groups) else {}),
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "terminationGracePeriodSeconds": 60,
         # Accelerator nodes are often tainted with the resource's name, to keep other pods away.
         "tolerations": [{"key": chosen.resource, "operator": "Exists"}],
         "containers": [container(model, chosen, how, member)],
-        "volumes": _volumes(model, how),
+        "volumes": _volumes(model, chosen, how),
     }
     if chosen.profile.runtime_class_name:
         spec["runtimeClassName"] = chosen.profile.runtime_class_name
@@ -128,9 +134,13 @@ def _expressions(selector: LabelSelector | None) -> list[Manifest]:
     return [e.model_dump(by_alias=True, exclude_none=True, mode="json") for e in selector.match_expressions]
 
 
-def _volumes(model: Model, how: Loading) -> list[Manifest]:
+def _volumes(model: Model, chosen: Chosen, how: Loading) -> list[Manifest]:
     weights, *others = volumes(model, how)
     # Tensor parallel workers talk through shared memory, of which a container has 64 MiB unless it is given more.
     shm: Manifest = {"emptyDir": {"medium": "Memory", "sizeLimit": "16Gi"}}
     own = [{"name": "cache", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}, {"name": "shm", **shm}]
+    if chosen.profile.named_user:
+        # From the pod itself: nothing else has to be there, and nobody changes it while the pod runs.
+        field = {"fieldPath": f"metadata.annotations['{NAMED_USER}']"}
+        own.append({"name": "user", "downwardAPI": {"items": [{"path": "passwd", "fieldRef": field}]}})
     return [weights, *own, *others]

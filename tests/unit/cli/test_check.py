@@ -331,3 +331,48 @@ def test_every_pod_of_an_owner_is_judged(tmp_path: Path, world: Path) -> None:
     file = write(tmp_path, owner("batch/v1", "CronJob", {"jobTemplate": {"spec": job}}))
     (found,) = told(run(file, "--policy-dir", world, "-o", "json"))["objects"]
     assert found["findings"][0]["field"].startswith("spec.jobTemplate.spec.template.spec.containers")
+
+
+def accelerator(**changes: Any) -> Raw:
+    spec = {
+        "vendor": {"name": "NVIDIA", "country": "US"},
+        "family": "Hopper",
+        "model": "H20",
+        "resources": [{"name": "nvidia.com/gpu", "sharing": "Whole"}],
+        "nodeSelector": {"matchLabels": {"nvidia.com/gpu.product": "NVIDIA-H20-3e"}},
+    }
+    meta = {"name": "our-h20"}
+    return {
+        "apiVersion": "daulat.dev/v1alpha1",
+        "kind": "AcceleratorProfile",
+        "metadata": meta,
+        "spec": {**spec, **changes},
+    }
+
+
+def test_a_profile_alone_is_checked_without_a_policy(tmp_path: Path) -> None:
+    done = run(write(tmp_path, accelerator()), "-o", "json")
+    assert (done.exit_code, done.stderr, results(done)) == (0, "", {"our-h20": "allowed"})
+
+
+def test_a_mistake_in_a_profile_is_told_with_its_line(tmp_path: Path, world: Path) -> None:
+    file = write(tmp_path, accelerator(devicesPerNode=7, devicesPerPackage=2))
+    line = file.read_text().splitlines().index('  "devicesPerNode": 7,') + 1
+    for more in ((), ("--policy-dir", world)):
+        done = run(file, *more)
+        assert done.exit_code == 2
+        assert f"{file}:{line}: spec.devicesPerNode: 7 can't be divided into packages of 2" in done.stderr
+
+
+def test_what_is_hardly_meant_in_a_profile_is_a_note(tmp_path: Path) -> None:
+    selector = {"matchExpressions": [{"key": "nvidia.com/gpu.product", "operator": "In", "values": ["NVIDIA-H20"]}]}
+    done = run(write(tmp_path, accelerator(nodeSelector=selector)), "-o", "json")
+    assert done.exit_code == 0
+    (note,) = told(done)["objects"][0]["notes"]
+    assert note.startswith("spec.nodeSelector: AcceleratorProfile nvidia-h20 names nvidia.com/gpu for the same nodes")
+
+
+def test_profiles_beside_other_objects_still_need_a_policy(tmp_path: Path) -> None:
+    done = run(write(tmp_path, accelerator(), pod("p")))
+    assert done.exit_code == 2
+    assert "no SovereigntyPolicy in the input" in done.stderr

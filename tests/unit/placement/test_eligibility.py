@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from daulat.catalog import accelerators
 from daulat.facts.ref import Unknown
-from daulat.placement.eligibility import ineligible
+from daulat.placement.eligibility import ineligible, profile_of
 from daulat.placement.zoning import zone_of_record
 from tests.unit.world import H20, NVIDIA_RESOURCE, World, ascend, h20, node, policy, the_policy, zone
 
@@ -126,3 +127,49 @@ def test_a_profile_that_isnt_listed_approves_nothing() -> None:
     assert reason(World(policies=[policy(accelerators={"profiles": [H20]})])) == (
         "has the accelerator huawei.com/Ascend910, which no approved profile names"
     )
+
+
+MIG = {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
+
+
+@pytest.mark.parametrize(
+    ("resource", "fine"),
+    [
+        ("nvidia.com/mig-1g.10gb", True),
+        ("nvidia.com/mig-1g.20gb", True),
+        ("nvidia.com/mig-1g.20gb.shared", False),
+        ("nvidia.com/gpu", False),
+    ],
+)
+def test_a_partition_that_an_approved_profile_has_a_pattern_for_is_approved(resource: str, fine: bool) -> None:
+    approved = policy(accelerators={"profiles": ["nvidia-h100-mig"]})
+    world = World(
+        nodes=[node("a1", devices={resource: "7"}, labels=MIG)], policies=[approved], profiles=accelerators.manifests()
+    )
+    assert (reason(world) is None) is fine
+
+
+def test_a_partition_of_another_product_is_not_what_was_approved() -> None:
+    approved = policy(accelerators={"profiles": ["nvidia-a100-80gb-mig"]})
+    world = World(
+        nodes=[node("a1", devices={"nvidia.com/mig-1g.20gb": "7"}, labels=MIG)],
+        policies=[approved],
+        profiles=accelerators.manifests(),
+    )
+    assert reason(world) == "has nvidia.com/mig-1g.20gb of another kind than the approved profiles describe"
+
+
+@pytest.mark.parametrize(
+    ("chip", "resource", "profile"),
+    [
+        ("910B3", "huawei.com/Ascend910-5c.1cpu.8g", "huawei-ascend-910b-vnpu"),
+        ("910B3", "huawei.com/Ascend910-3c.1cpu.8g", "huawei-ascend-910b-vnpu"),
+        ("910A", "huawei.com/Ascend910-16c", "huawei-ascend-910a"),
+        ("910A", "huawei.com/Ascend910-5c.1cpu.8g", None),
+    ],
+)
+def test_a_partition_belongs_to_the_profile_of_its_chip(chip: str, resource: str, profile: str | None) -> None:
+    snapshot = World(nodes=[node("a1", labels={"node.kubernetes.io/npu.chip.name": chip})]).snapshot()
+    there = snapshot.nodes["a1"]
+    assert not isinstance(there, Unknown)
+    assert profile_of(there, resource, accelerators.shipped()) == profile

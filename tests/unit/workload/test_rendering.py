@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from daulat.api.enginestart import SERVED
+from daulat.api.meta import LabelSelector
+from daulat.catalog import accelerators
 from daulat.placement.choice import choose
 from daulat.workload.container import container
 from daulat.workload.labels import Member
@@ -29,6 +31,7 @@ from tests.unit.world import (
     World,
     choice,
     model,
+    node,
     policy,
     the_model,
     zone,
@@ -89,14 +92,55 @@ RUNS = {
 CUSTOM = {"command": ["serve"], "args": ["--weights={weights}", "--on={devices}"], "port": 9000, "apiKeyEnv": "KEY"}
 
 
+FAMILIES = {
+    "amd-mi300x": ("vllm", "llama.cpp"),
+    "intel-gpu": ("vllm", "llama.cpp"),
+    "intel-gaudi": ("vllm",),
+    "nvidia-h100-mig": ("vllm",),
+    "huawei-ascend-910c": ("vllm", "sglang", "mindie"),
+    "huawei-ascend-310p": ("vllm", "mindie"),
+    "huawei-ascend-910b3-hami": ("vllm",),
+}
+"""One profile of each other family, with the engines that it runs."""
+
+
+def settings_for(engine: str) -> dict[str, Any]:
+    custom = {"custom": CUSTOM, "apiKeySecret": {"name": "keys", "key": "api"}} if engine == "custom" else {}
+    return {"name": engine, **custom}
+
+
+def world_of(name: str, engine: str) -> World:
+    """Return a world with a node of that accelerator, and a model that is to run there with the engine."""
+    profile = accelerators.shipped()[name]
+    selector = profile.node_selector or LabelSelector()
+    labels = {
+        **(selector.match_labels or {}),
+        **{e.key: (e.values or ("",))[0] for e in selector.match_expressions or ()},
+    }
+    count = profile.devices_per_package if profile.resources[0].sharing == "Whole" else 1
+    file = {"file": "q4/model.gguf"} if engine == "llama.cpp" else {}
+    return World(
+        nodes=[node("n", devices={profile.resources[0].name: "8"}, labels=labels)],
+        profiles=accelerators.manifests(),
+        policies=[policy(accelerators={"profiles": [name]})],
+        models=[
+            model(engine=settings_for(engine), model={"name": "qwen3-4b", **file}, accelerators=[choice(name, count)])
+        ],
+    )
+
+
+@pytest.mark.parametrize(("profile", "engine"), [(p, e) for p, engines in FAMILIES.items() for e in engines])
+def test_an_upgrade_of_the_operator_rolls_no_pod_of_another_family(profile: str, engine: str) -> None:
+    golden = GOLDEN / f"{profile}-{engine}.yaml"
+    assert rendered(world_of(profile, engine)) == list(yaml.safe_load_all(golden.read_text()))
+
+
 @pytest.mark.parametrize(("profile", "engine"), [(p, e) for p, engines in RUNS.items() for e in engines])
 def test_an_upgrade_of_the_operator_rolls_no_pod(profile: str, engine: str) -> None:
     """Where this fails, every running model restarts on upgrade: change the golden file only if that is meant."""
     name = "ascend" if profile == ASCEND else "nvidia"
     golden = GOLDEN / (f"{name}.yaml" if engine == "vllm" else f"{name}-{engine}.yaml")
-    settings: dict[str, Any] = {"name": engine}
-    if engine == "custom":
-        settings |= {"custom": CUSTOM, "apiKeySecret": {"name": "keys", "key": "api"}}
+    settings = settings_for(engine)
     file = {"file": "q4/model.gguf"} if engine == "llama.cpp" else {}
     world = World(models=[model(engine=settings, model=file, accelerators=[choice(profile, 4)])])
     assert rendered(world) == list(yaml.safe_load_all(golden.read_text()))
@@ -187,6 +231,10 @@ def test_accelerators_differ_in_their_own_parts_alone() -> None:
         # What tells that they differ.
         "/daulat.dev/revision",
         "/kubernetes.io/change-cause",
+        "/supplementalGroups",
+        "daulat.dev/passwd",
+        "/volumeMounts/user",
+        "/volumes/user",
     )
     assert [p for p in different if not any(part in p for part in allowed)] == []
     assert any("/resources" in p for p in different)
@@ -430,3 +478,60 @@ def test_a_worker_beside_a_replicas_leader_keeps_its_log_to_itself() -> None:
     leader, worker = (container(found, chosen, how, Member(0, leads, 2, "", "")) for leads in (True, False))
     assert (leader["terminationMessagePolicy"], "exec" in leader["startupProbe"]) == ("FallbackToLogsOnError", True)
     assert "terminationMessagePolicy" not in worker
+
+
+@pytest.mark.parametrize(
+    ("engine", "port", "path"),
+    [
+        ({"name": "vllm"}, "8000", "/metrics"),
+        ({"name": "mindie"}, "1027", "/metrics"),
+        ({"name": "custom", "custom": {**CUSTOM, "metricsPath": "/own/metrics"}}, "9000", "/own/metrics"),
+    ],
+)
+def test_the_service_says_where_metrics_are(engine: dict[str, Any], port: str, path: str) -> None:
+    world = World(models=[model(engine=engine, accelerators=[choice(ASCEND, 4)])])
+    told = of_kind("Service", world)["metadata"]["annotations"]
+    assert told == {"prometheus.io/scrape": "true", "prometheus.io/port": port, "prometheus.io/path": path}
+
+
+def test_a_profile_may_say_how_its_build_of_an_engine_is_probed() -> None:
+    world = world_of("intel-gaudi", "vllm")
+    world.profiles = [
+        {**p, "spec": {**p["spec"], "engines": [{"name": "vllm", **OWN_PROBES}]}}
+        for p in world.profiles
+        if p["metadata"]["name"] == "intel-gaudi"
+    ]
+    container = engine_of(world)
+    assert {container[p]["httpGet"]["path"] for p in PROBES} == {"/ready"}
+    assert container["startupProbe"]["failureThreshold"] * container["startupProbe"]["periodSeconds"] == 7200
+    assert of_kind("Service", world)["metadata"]["annotations"]["prometheus.io/path"] == "/stats"
+
+
+OWN_PROBES = {"healthPath": "/ready", "metricsPath": "/stats", "startupSeconds": 7200}
+PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+
+
+def test_the_engine_may_open_the_devices_of_its_node_and_has_a_name_there() -> None:
+    """An NPU's files are a group's alone, and its libraries end for a user without a name; a GPU's are everybody's."""
+    pod, container = pod_of(on(ASCEND)), engine_of(on(ASCEND))
+    assert pod["securityContext"]["supplementalGroups"] == [1000]
+    annotations = of_kind("Deployment", on(ASCEND))["spec"]["template"]["metadata"]["annotations"]
+    users = [line.split(":") for line in annotations["daulat.dev/passwd"].splitlines()]
+    assert all(len(fields) == 7 for fields in users)
+    assert [(u[2], u[3], u[5]) for u in users if u[0] == "daulat"] == [
+        (str(pod["securityContext"]["runAsUser"]), str(pod["securityContext"]["runAsGroup"]), "/cache")
+    ]
+    (mount,) = [m for m in container["volumeMounts"] if m["mountPath"] == "/etc/passwd"]
+    (volume,) = [v for v in pod["volumes"] if v["name"] == mount["name"]]
+    (item,) = volume["downwardAPI"]["items"]
+    assert (mount["subPath"], mount["readOnly"]) == (item["path"], True)
+    assert item["fieldRef"] == {"fieldPath": "metadata.annotations['daulat.dev/passwd']"}
+    plain = pod_of(on(H20))
+    assert "supplementalGroups" not in plain["securityContext"]
+    assert not any("downwardAPI" in v for v in plain["volumes"])
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "custom"])
+def test_the_user_has_a_name_for_whoever_asks_the_environment(engine: str) -> None:
+    settings = settings_for(engine)
+    assert env_of(World(models=[model(engine=settings, accelerators=[choice(H20, 2)])]))["USER"] == "daulat"

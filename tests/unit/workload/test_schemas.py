@@ -11,9 +11,10 @@ import jsonschema
 import pytest
 import yaml
 
+from daulat.catalog import accelerators
 from tests.unit.world import ASCEND, World, choice, model
 
-from .test_rendering import GOLDEN, engine_of, env_of, rendered
+from .test_rendering import GOLDEN, engine_of, env_of, rendered, world_of
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 GROUPS = {"apps/v1": "apps.v1", "v1": "core.v1", "networking.k8s.io/v1": "networking.v1", "policy/v1": "policy.v1"}
@@ -36,6 +37,15 @@ def problems(version: str, manifest: dict[str, Any]) -> list[str]:
 def test_what_is_rendered_is_what_kubernetes_takes(golden: str, version: str) -> None:
     for manifest in yaml.safe_load_all((GOLDEN / golden).read_text()):
         assert problems(version, manifest) == []
+
+
+EVERYWHERE = [(p, e.name) for p, spec in sorted(accelerators.shipped().items()) for e in spec.engines]
+
+
+@pytest.mark.parametrize(("profile", "engine"), [*EVERYWHERE, *((p, "custom") for p in sorted(accelerators.shipped()))])
+def test_what_is_rendered_for_every_shipped_accelerator_is_what_kubernetes_takes(profile: str, engine: str) -> None:
+    for manifest in rendered(world_of(profile, engine)):
+        assert [problems(version, manifest) for version in ("1.34", "1.37")] == [[], []]
 
 
 @pytest.mark.parametrize(

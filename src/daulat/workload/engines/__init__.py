@@ -98,7 +98,7 @@ def _custom(own: CustomEngine) -> EngineData:
         group_args=own.group_args,
         worker_args=own.worker_args,
         api_key_env=own.api_key_env or "",
-        cache_env={"HOME": "{cache}", "XDG_CACHE_HOME": "{cache}", "HF_HOME": "{cache}/huggingface"},
+        cache_env={"HOME": "{cache}", "XDG_CACHE_HOME": "{cache}", "HF_HOME": "{cache}/huggingface", "USER": "daulat"},
     )
     return _kept_offline(data)
 

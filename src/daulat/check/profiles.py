@@ -1,0 +1,98 @@
+"""Looks for mistakes in an AcceleratorProfile that its schema can't see, and for what makes it less useful than it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+
+from daulat.api.accelerator import AcceleratorProfileSpec, DeviceResource
+from daulat.api.resources import fits
+
+from .yamltext import Path
+
+Told = tuple[Path, str]
+"""A field, and what is wrong with it."""
+
+
+def mistakes(spec: AcceleratorProfileSpec) -> Iterator[Told]:
+    """Yield what can't be meant. The API server refuses some of it; the rest would only show where the profile is used."""
+    yield from _twice(spec)
+    if spec.resources[0].unit == "Companion":
+        yield (
+            ("resources", 0, "unit"),
+            "is Companion, and a SovereignModel asks for the first resource: put a device first",
+        )
+    for n, resource in enumerate(spec.resources):
+        if resource.unit == "Companion" and resource.memory_gi_b is not None:
+            yield ("resources", n, "memoryGiB"), "belongs to a device, and this one only accompanies one"
+    per_node, package, joined = spec.devices_per_node, spec.devices_per_package, spec.interconnect
+    if per_node is not None and per_node % package:
+        yield ("devicesPerNode",), f"{per_node} can't be divided into packages of {package}"
+    if joined is not None and (joined.scope == "Domain") != (joined.node_label is not None):
+        yield ("interconnect",), "a Domain has a nodeLabel that tells it apart, a Node needs none"
+    if joined is not None and joined.devices is not None and joined.devices < (per_node or 0):
+        yield (
+            ("interconnect", "devices"),
+            f"{joined.devices} are joined, which are fewer than the {per_node} of one node",
+        )
+    selected = spec.node_selector.label_keys() if spec.node_selector else frozenset()
+    for n, label in enumerate(spec.labels):
+        if label.key not in selected:
+            yield ("labels", n, "key"), f"{label.key} isn't in nodeSelector, so nothing is told by it"
+    for n, flag in enumerate(spec.risk_flags):
+        if not _is_day(flag.as_of):
+            yield ("riskFlags", n, "asOf"), f"{flag.as_of} is no day of the calendar"
+
+
+def doubts(name: str, spec: AcceleratorProfileSpec, known: Mapping[str, AcceleratorProfileSpec]) -> Iterator[Told]:
+    """Yield what is allowed, and is hardly meant."""
+    for other, profile in sorted(known.items()):
+        shared = [r.name for r in spec.resources if r.unit == "Device" and _names(profile, r.name)]
+        if other != name and shared and profile.node_selector == spec.node_selector:
+            told = f"AcceleratorProfile {other} names {shared[0]} for the same nodes, so nobody can tell which of them it is"
+            yield ("nodeSelector",), told
+    device = spec.resources[0]
+    missing = [
+        *(["resources[0].memoryGiB"] if device.memory_gi_b is None else []),
+        *(["devicesPerNode"] if spec.devices_per_node is None else []),
+        *(["precisions"] if not spec.precisions else []),
+    ]
+    if missing and spec.engines:
+        yield (
+            ("engines",),
+            f"models that run here have to set count: it can't be worked out without {', '.join(missing)}",
+        )
+
+
+def _names(profile: AcceleratorProfileSpec, name: str) -> bool:
+    own = profile.resource(name)
+    return isinstance(own, DeviceResource) and own.unit == "Device"
+
+
+def _twice(spec: AcceleratorProfileSpec) -> Iterator[Told]:
+    lists: dict[str, tuple[str, list[str]]] = {
+        "resources": ("name", [r.name for r in spec.resources]),
+        "resourceFamilies": ("pattern", [f.pattern for f in spec.resource_families]),
+        "labels": ("key", [label.key for label in spec.labels]),
+        "riskFlags": ("regime", [f.regime for f in spec.risk_flags]),
+        "engines": ("name", [e.name for e in spec.engines]),
+    }
+    for field, (key, values) in lists.items():
+        for n, value in enumerate(values):
+            if value in values[:n]:
+                yield (field, n, key), f"{value} is there twice"
+    for n, family in enumerate(spec.resource_families):
+        for resource in spec.resources:
+            if fits(family.pattern, resource.name) and resource.unit != family.unit:
+                yield (
+                    ("resourceFamilies", n, "unit"),
+                    f"{family.pattern} stands for {resource.name} too, which is a {resource.unit}",
+                )
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,95 @@
+"""Mistakes in an AcceleratorProfile are found before it reaches a cluster, each with its field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.catalog import accelerators
+from daulat.check.paths import dotted
+from daulat.check.profiles import doubts, mistakes
+
+SELECTOR = {"matchLabels": {"v.my/product": "x"}}
+
+
+def profile(**changes: Any) -> AcceleratorProfileSpec:
+    raw = {
+        "vendor": {"name": "v", "country": "MY"},
+        "family": "f",
+        "model": "m",
+        "resources": [{"name": "v.my/gpu", "sharing": "Whole", "memoryGiB": 64}],
+        "nodeSelector": SELECTOR,
+        "devicesPerNode": 8,
+        "precisions": ["BF16"],
+    }
+    return AcceleratorProfileSpec.model_validate({**raw, **changes})
+
+
+def told(found: Any) -> list[str]:
+    return [f"{dotted(path)}: {what}" for path, what in found]
+
+
+FLAG = {"regime": "X", "note": "n", "source": "s", "asOf": "2026-02-28"}
+COMPANION = {"name": "v.my/mem", "sharing": "Partition", "unit": "Companion"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"resources": [{"name": "v.my/a", "sharing": "Whole"}] * 2}, "resources[1].name: v.my/a is there twice"),
+        (
+            {"resourceFamilies": [{"pattern": "v.my/a-#", "sharing": "Whole"}] * 2},
+            "resourceFamilies[1].pattern: v.my/a-# is",
+        ),
+        ({"engines": [{"name": "vllm"}] * 2}, "engines[1].name: vllm is there twice"),
+        ({"riskFlags": [FLAG] * 2}, "riskFlags[1].regime: X is there twice"),
+        ({"riskFlags": [{**FLAG, "asOf": "2026-02-30"}]}, "riskFlags[0].asOf: 2026-02-30 is no day of the calendar"),
+        ({"resources": [COMPANION]}, "resources[0].unit: is Companion"),
+        (
+            {"resources": [{"name": "v.my/a", "sharing": "Whole"}, {**COMPANION, "memoryGiB": 1}]},
+            "resources[1].memoryGiB: belongs to a device",
+        ),
+        (
+            {
+                "resources": [{"name": "v.my/a", "sharing": "Whole"}, {**COMPANION, "name": "v.my/a-mem"}],
+                "resourceFamilies": [{"pattern": "v.my/a-*", "sharing": "Partition"}],
+            },
+            "resourceFamilies[0].unit: v.my/a-* stands for v.my/a-mem too, which is a Companion",
+        ),
+        ({"devicesPerNode": 7, "devicesPerPackage": 2}, "devicesPerNode: 7 can't be divided into packages of 2"),
+        ({"interconnect": {"scope": "Domain"}}, "interconnect: a Domain has a nodeLabel"),
+        ({"interconnect": {"scope": "Node", "nodeLabel": "a"}}, "interconnect: a Domain has a nodeLabel"),
+        ({"interconnect": {"scope": "Node", "devices": 4}}, "interconnect.devices: 4 are joined"),
+        ({"labels": [{"key": "other", "writtenBy": "x"}]}, "labels[0].key: other isn't in nodeSelector"),
+    ],
+)
+def test_what_cant_be_meant_is_a_mistake(changes: dict[str, Any], words: str) -> None:
+    (found,) = told(mistakes(profile(**changes)))
+    assert found.startswith(words)
+
+
+def test_a_profile_as_it_should_be_has_none() -> None:
+    whole = profile(
+        labels=[{"key": "v.my/product", "writtenBy": "x"}],
+        riskFlags=[FLAG],
+        interconnect={"scope": "Node", "devices": 8},
+        resourceFamilies=[{"pattern": "v.my/gpu-#", "sharing": "Partition"}],
+    )
+    assert told(mistakes(whole)) == []
+    assert told(doubts("ours", whole, {**accelerators.shipped(), "ours": whole})) == []
+
+
+def test_two_profiles_that_nothing_tells_apart_are_told() -> None:
+    (found,) = told(doubts("ours", profile(), {"ours": profile(), "theirs": profile()}))
+    assert found.startswith("nodeSelector: AcceleratorProfile theirs names v.my/gpu for the same nodes")
+    other = profile(nodeSelector={"matchLabels": {"v.my/product": "y"}})
+    assert told(doubts("ours", profile(), {"theirs": other})) == []
+
+
+def test_what_sizing_would_miss_is_told_where_models_can_run() -> None:
+    plain = {"devicesPerNode": None, "precisions": [], "resources": [{"name": "v.my/gpu", "sharing": "Whole"}]}
+    assert told(doubts("ours", profile(**plain), {})) == []
+    (found,) = told(doubts("ours", profile(**plain, engines=[{"name": "vllm"}]), {}))
+    assert found.endswith("without resources[0].memoryGiB, devicesPerNode, precisions")

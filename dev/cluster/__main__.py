@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from dev.cluster import build, state
+from dev.cluster.addons import NAMES, fetch
 from dev.cluster.cluster import Cluster, Status, announce
 from dev.cluster.connect import DEFAULT_NAME, connect
+from dev.cluster.embedded import EmbeddedCluster
 from dev.cluster.errors import ClusterError
 from dev.cluster.kubeconfig import ADMIN
 
@@ -47,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("build", help="build the binaries, and print where they are")
     up = commands.add_parser("up", parents=[named], help="start a cluster and wait until it is ready")
     up.add_argument("--scenario", type=Path, help="a file with nodes to create, such as dev/scenarios/demo.yaml")
+    up.add_argument("--addon", action="append", default=[], choices=NAMES, help="what else to install; may be repeated")
     down = commands.add_parser("down", parents=[named], help="stop a cluster and remove all of it")
     down.add_argument("--all", action="store_true", help="every cluster of this user, other checkouts' included")
     commands.add_parser("status", help="what runs")
@@ -60,9 +63,16 @@ def _run(options: argparse.Namespace) -> None:
     match options.command:
         case "build":
             print(build.ensure(announce).directory)
+            fetch.ensure(announce)
         case "up":
             cluster = connect(name=options.name)
             cluster.up(options.scenario)
+            for addon in options.addon:
+                if not isinstance(cluster, EmbeddedCluster):
+                    raise ClusterError(
+                        f"add-ons are for an embedded cluster, and {cluster.name} is of kind {cluster.kind}."
+                    )
+                cluster.addon(addon)
             announce(f"export KUBECONFIG={cluster.kubeconfig()}")
         case "down":
             for name in state.names() if options.all else [options.name]:

@@ -30,11 +30,16 @@ class Endpoint:
 
     def answers(self, path: str) -> bool:
         """Whether GET `path` is answered with 200; anything else, and no answer at all, is no."""
+        return self.get(path) is not None
+
+    def get(self, path: str) -> bytes | None:
+        """What GET `path` is answered with; None for another status than 200, and for no answer at all."""
         connection = http.client.HTTPSConnection(self.host, self.port, context=self._context, timeout=TIMEOUT_SECONDS)
         try:
             connection.request("GET", path)
-            return connection.getresponse().status == 200
+            response = connection.getresponse()
+            return response.read() if response.status == 200 else None
         except (OSError, http.client.HTTPException):
-            return False
+            return None
         finally:
             connection.close()

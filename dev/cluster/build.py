@@ -23,9 +23,18 @@ from dev.cluster.locking import Say, exclusive
 from dev.cluster.paths import MODULE_DIR, cache_dir
 from dev.cluster.progress import meter
 
-# Go names a binary after the last element of its import path, and etcd's is "server".
-RENAMED = {"server": "etcd"}
-NAMES = ("etcd", "helm", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok")
+# Go names a binary after the last element of its import path, which is "server" for etcd.
+RENAMED = {"server": "etcd", "cmd": "lws-manager"}
+NAMES = (
+    "etcd",
+    "helm",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubectl",
+    "kwok",
+    "lws-manager",
+)
 
 GIB = 1 << 30
 # Measured: 4.1 GiB of build cache, 1.3 GiB of modules, 0.5 GiB of binaries; the rest is the compiler's scratch
@@ -158,12 +167,19 @@ def _go(
 NETWORK = re.compile(r"dial tcp|no such host|i/o timeout|TLS handshake|connection refused|proxyconnect|unreachable")
 
 
+def explain_download(what: str, said: str) -> str:
+    """Why a module is not there, and what to do."""
+    if NETWORK.search(said):
+        return f"Go could not download {what} ({said[:300]}): connect to the network, or set GOPROXY, and try again."
+    return f"Go could not download {what}: {said[:300]}"
+
+
 def _explain(log: Path, title: str) -> str:
     text = log.read_text(errors="replace")
     errors = [line.strip() for line in text.splitlines() if ":" in line and not line.startswith("go: downloading")]
     said = errors[-1][:300] if errors else "it said nothing"
     if NETWORK.search(text):
-        return f"Go could not download its modules ({said}): connect to the network, or set GOPROXY, and try again."
+        return explain_download("its modules", said)
     if "no space left on device" in text:
         return "the disk is full: free some space and build again; what is compiled already is kept."
     return f"Go failed while {title} ({said}): the whole log is {log}."

@@ -11,6 +11,7 @@ from dev.cluster.build import Binaries
 HOST = "127.0.0.1"
 SERVICE_RANGE = "10.96.0.0/16"
 SERVICE_ADDRESS = "10.96.0.1"
+FRONT_PROXY = "front-proxy-client"
 
 # Start order; each needs the ones before it.
 APISERVER = "kube-apiserver"
@@ -99,6 +100,14 @@ def apiserver(at: Layout, extra: Sequence[str]) -> list[str]:
         f"--service-account-signing-key-file={pki / 'service-accounts.key'}",
         f"--service-account-key-file={pki / 'service-accounts.pub'}",
         f"--service-cluster-ip-range={SERVICE_RANGE}",
+        # Lets it hand requests on to an API server that an APIService names, in the name of who made them.
+        f"--requestheader-client-ca-file={pki / 'front-proxy-ca.crt'}",
+        f"--requestheader-allowed-names={FRONT_PROXY}",
+        "--requestheader-username-headers=X-Remote-User",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+        f"--proxy-client-cert-file={pki / 'front-proxy.crt'}",
+        f"--proxy-client-key-file={pki / 'front-proxy.key'}",
         "--allow-privileged=true",
         "--profiling=false",
         # Ends the watches at SIGTERM; else they hold a restart up for the 60 s of a request's time limit.
@@ -118,6 +127,9 @@ def controllers(at: Layout) -> list[str]:
         f"--cluster-signing-cert-file={pki / 'ca.crt'}",
         f"--cluster-signing-key-file={pki / 'ca.key'}",
         f"--service-cluster-ip-range={SERVICE_RANGE}",
+        # 15 s and 5 min, the defaults, would be what a test of an autoscaler waits for.
+        "--horizontal-pod-autoscaler-sync-period=1s",
+        "--horizontal-pod-autoscaler-downscale-stabilization=3s",
         *_unthrottled(),
     ]
 

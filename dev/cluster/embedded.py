@@ -13,6 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from dev.cluster import build, components, fakenodes, identity, kubeconfig, ports, processes, state
+from dev.cluster.addons import catalog, lws
+from dev.cluster.addons.install import install
+from dev.cluster.addons.site import Site
 from dev.cluster.api import Endpoint
 from dev.cluster.cluster import ComponentStatus, Status, announce
 from dev.cluster.components import APISERVER, CONTROLLERS, ETCD, HOST, KWOK, ORDER, SCHEDULER, Layout
@@ -38,13 +41,20 @@ class EmbeddedCluster:
         name: str,
         *,
         apiserver_args: Sequence[str] = (),
+        addons: Sequence[str] = (),
         fixed_ports: Mapping[str, int] | None = None,
         say: Say = announce,
     ) -> None:
-        """`apiserver_args` go to the API server last; `fixed_ports` maps names of components.PORTS to ports."""
+        """`apiserver_args` go to the API server last; `addons` are installed by `up`, as `addon` does.
+
+        `fixed_ports` maps names of components.PORTS to ports.
+        """
         self.name = name
         self._directory = state.directory(name)
         self._apiserver_args = tuple(apiserver_args)
+        self._addons = tuple(addons)
+        for addon in self._addons:
+            catalog.check(addon)
         self._fixed_ports = dict(fixed_ports or {})
         self._say = say
 
@@ -92,6 +102,8 @@ class EmbeddedCluster:
         self._say(f"cluster {self.name} is up already at {record.server}")
         if plan:
             self._create_nodes(plan)
+        for addon in self._addons:
+            self._install(addon)
 
     def _start_all(self, binaries: build.Binaries, plan: Scenario | None) -> None:
         chosen = ports.choose(components.PORTS, self._fixed_ports)
@@ -129,6 +141,8 @@ class EmbeddedCluster:
         self._await_health(SCHEDULER)
         account = "/api/v1/namespaces/default/serviceaccounts/default"
         self._await("the default ServiceAccount", lambda: self._api().answers(account))
+        for addon in self._addons:
+            self._install(addon)
 
     def _create_nodes(self, plan: Scenario) -> None:
         fakenodes.create(self._kubectl(), self.name, node_manifests(plan))
@@ -140,6 +154,54 @@ class EmbeddedCluster:
                 record.processes, kill=True
             )  # All it holds is removed: nothing is to be ended in good order.
         shutil.rmtree(self._directory, ignore_errors=True)
+
+    # --- add-ons
+
+    def addon(self, name: str) -> None:
+        """Install one of dev.cluster.addons, and wait until it works; fine where it is there already."""
+        catalog.check(name)
+        with self._locked():
+            self._install(name)
+
+    def _install(self, addon: str) -> None:
+        before = {p.name for p in self._record().processes}
+        try:
+            install(addon, self._site())
+        except BaseException:
+            # A dead process among the recorded ones would make the cluster, which is fine without it, look broken.
+            with interrupts_deferred():
+                record = self._record()
+                processes.stop(p for p in record.processes if p.name not in before)
+                kept = tuple(p for p in record.processes if p.name in before)
+                state.save(self._directory, replace(record, processes=kept))
+            raise
+
+    def _site(self) -> Site:
+        record = self._record()
+        return Site(
+            name=self.name,
+            directory=self._directory,
+            server=record.server,
+            api=self._api(),
+            kubectl=self._kubectl(),
+            say=self._say,
+            binary=lambda name: build.ensure(self._say)[name],
+            port=lambda name: self._record().ports[name],
+            choose_ports=self._choose_more_ports,
+            runs=self._runs,
+            launch=self._launch,
+            wait=self._await,
+        )
+
+    def _choose_more_ports(self, names: Sequence[str]) -> dict[str, int]:
+        record = self._record()
+        chosen = ports.choose(names, {})
+        state.save(self._directory, replace(record, ports={**record.ports, **chosen}))
+        return chosen
+
+    def _runs(self, component: str) -> bool:
+        started = self._record().process(component)
+        return started is not None and processes.find(started) is not None
 
     # --- one component
 
@@ -158,6 +220,8 @@ class EmbeddedCluster:
             self._await_apiserver()
         elif component in {CONTROLLERS, SCHEDULER}:
             self._await_health(component)
+        elif component == lws.MANAGER:
+            lws.wait_ready(self._site())
 
     def restart_apiserver(self, *, kill: bool = False) -> None:
         """Stop the API server and start it again with the same arguments; returns when it is ready."""
@@ -172,7 +236,7 @@ class EmbeddedCluster:
         if record is None:
             return Status(self.name, self.kind, "", ready=False)
         parts = []
-        for name in ORDER:
+        for name in dict.fromkeys((*ORDER, *(p.name for p in record.processes))):
             started = record.process(name)
             pid = started.pid if started and processes.find(started) else None
             memory = processes.memory_mib(started) if started and pid else None
@@ -199,9 +263,11 @@ class EmbeddedCluster:
         return record
 
     def _recorded(self, component: str) -> processes.Started:
-        started = self._record().process(component)
+        record = self._record()
+        started = record.process(component)
         if started is None:
-            raise ClusterError(f"cluster {self.name} has no {component}: it has {', '.join(ORDER)}.")
+            known = ", ".join(p.name for p in record.processes)
+            raise ClusterError(f"cluster {self.name} has no {component}: it has {known}.")
         return started
 
     def _launch(self, component: str, argv: Sequence[str]) -> None:
@@ -218,7 +284,8 @@ class EmbeddedCluster:
 
     def _is_whole(self, record: state.Record) -> bool:
         running = {p.name for p in record.processes if processes.find(p)}
-        return running == set(ORDER) and self._api().answers("/readyz")
+        wanted = {*ORDER, *(p.name for p in record.processes)}
+        return running == wanted and self._api().answers("/readyz")
 
     def _api(self) -> Endpoint:
         pki = self._directory / "pki"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dev.cluster import fakenodes, kubeconfig
-from dev.cluster.components import CONTROLLERS, HOST, KWOK, SCHEDULER, SERVICE_ADDRESS
+from dev.cluster.components import CONTROLLERS, FRONT_PROXY, HOST, KWOK, SCHEDULER, SERVICE_ADDRESS
 from dev.cluster.kubeconfig import ADMIN
 from dev.cluster.pki import Authority, signing_key, write_private
 
@@ -34,6 +34,10 @@ def create(pki: Path) -> None:
     etcd_authority.pair.write(pki, "etcd-ca")
     etcd_authority.server("etcd", LOCAL_HOSTS).write(pki, "etcd")
     etcd_authority.client("kube-apiserver").write(pki, "apiserver-etcd")
+    # An authority of its own again: what it signs may speak for anybody.
+    proxy_authority = Authority.create("daulat-dev-front-proxy-ca")
+    proxy_authority.pair.write(pki, "front-proxy-ca")
+    proxy_authority.client(FRONT_PROXY).write(pki, "front-proxy")
     private, public = signing_key()
     write_private(pki / "service-accounts.key", private)
     write_private(pki / "service-accounts.pub", public)

@@ -14,6 +14,7 @@ from typing import Any
 SCHEMAS = Path(__file__).parents[1] / "tests" / "schemas"
 KINDS = {
     "io.k8s.api.apps.v1.Deployment",
+    "io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler",
     "io.k8s.api.core.v1.PersistentVolumeClaim",
     "io.k8s.api.core.v1.Service",
     "io.k8s.api.core.v1.ServiceAccount",

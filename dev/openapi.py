@@ -95,7 +95,9 @@ def of_addons() -> dict[str, Any]:
             m for m in fetch.manifests(addon, announce) if m["kind"] == CRD and m["spec"]["names"]["kind"] == kind
         ]
         (version,) = [v for v in crd["spec"]["versions"] if v["storage"]]
-        schema = _strict(version["schema"]["openAPIV3Schema"], ("pattern", "minItems", "maxItems", "minimum", "maximum"))
+        schema = _strict(
+            version["schema"]["openAPIV3Schema"], ("pattern", "minItems", "maxItems", "minimum", "maximum")
+        )
         # A CRD leaves what every object has to the API server.
         schema["properties"] = {**schema["properties"], "metadata": {"type": "object"}}
         schema["properties"].pop("status", None)

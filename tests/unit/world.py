@@ -216,13 +216,13 @@ class World:
             "SovereigntyExemption": self.exemptions,
             "Gateway": self.gateways,
         }
-        for kind in self.unserved:
-            store.record_served(kind, served=False)
         for kind, items in kinds.items():
             for item in items:
                 store.apply(kind, item)
         for item in self.children:
             store.apply(item["kind"], item)
+        for kind in self.unserved:
+            store.record_served(kind, served=False)
         for name, canary in self.canaries.items():
             store.record_canary(name, canary)
         for ref, message in self.obstacles.items():

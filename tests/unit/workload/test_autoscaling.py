@@ -85,7 +85,9 @@ def test_a_full_cache_is_one_and_not_a_hundred() -> None:
 def test_engines_names_are_names_for_prometheus(name: str) -> None:
     assert {"Waiting", "Running"} <= set(engine(name).metrics)
     for metric in engine(name).metrics.values():
-        SovereignModelSpec.model_validate(model(autoscaling={"maxReplicas": 2, "target": 1, "metricName": metric})["spec"])
+        SovereignModelSpec.model_validate(
+            model(autoscaling={"maxReplicas": 2, "target": 1, "metricName": metric})["spec"]
+        )
 
 
 def test_an_adapter_with_another_name_is_asked_by_it() -> None:

@@ -782,3 +782,20 @@ def test_weights_are_loaded_by_the_operators_image_unless_another_is_given(
     (operator,) = [d for d in rendered if d["kind"] == "Deployment"]
     env = {e["name"]: e.get("value") for e in operator["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert env["DAULAT_WEIGHTS_IMAGE"] == image
+
+
+def test_the_operator_is_told_where_models_metrics_are_and_nothing_where_nobody_says(chart_cluster: World) -> None:
+    def told(*values: str) -> dict[str, str]:
+        rendered = [d for d in yaml.safe_load_all(chart_cluster.helm("template", "daulat", str(CHART), *values)) if d]
+        (operator,) = [d for d in rendered if d["kind"] == "Deployment"]
+        env = {e["name"]: e.get("value") for e in operator["spec"]["template"]["spec"]["containers"][0]["env"]}
+        return {name: str(v) for name, v in env.items() if "PROMETHEUS" in name or "WAKE" in name or "MONITOR" in name}
+
+    assert told() == {}
+    query = 'sum(requests{route="{namespace}/{name}"})'
+    values = ("--set=prometheus.address=http://p.my:9090", f"--set-literal=prometheus.wakeQuery={query}")
+    assert told(*values, "--set=prometheus.podMonitorLabels.release=p") == {
+        "DAULAT_PROMETHEUS": "http://p.my:9090",
+        "DAULAT_WAKE_QUERY": query,
+        "DAULAT_POD_MONITOR_LABELS": '{"release":"p"}',
+    }

@@ -10,6 +10,7 @@ from typing import Any, cast
 from daulat.api.names import MODEL_LABEL, NODE_PREFIX
 from daulat.catalog import accelerators
 from daulat.facts.declared import Declared
+from daulat.facts.platform import Platform
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Canary, Model, Policy, Snapshot, Zone
 from daulat.facts.store import Store
@@ -161,6 +162,15 @@ def child(kind: str, name: str, namespace: str = "", model: str = "", policy: st
     return cast("Raw", merge({"kind": kind, "metadata": meta}, more))
 
 
+def gateway(name: str = "internal", class_: str = "internal", namespace: str = "treasury", **spec: Any) -> Raw:
+    """Return a Gateway with one HTTPS listener for a name, changed by merging."""
+    listener = {"name": "https", "hostname": "*.example.my", "protocol": "HTTPS", "port": 443}
+    return {
+        "metadata": {**_meta(name), "namespace": namespace},
+        "spec": merge({"gatewayClassName": class_, "listeners": [listener]}, spec),
+    }
+
+
 @cache
 def _profiles() -> tuple[Raw, ...]:
     names = (ASCEND, H20, "nvidia-h100")
@@ -187,12 +197,14 @@ class World:
     canaries: dict[str, Canary] = field(default_factory=dict)
     obstacles: dict[Ref, str] = field(default_factory=dict)
     weights_image: str = WEIGHTS_IMAGE
+    gateways: list[Raw] = field(default_factory=list)
+    platform: Platform = field(default_factory=Platform)
+    unserved: tuple[str, ...] = ()
+    """Kinds of other projects that aren't installed."""
 
-    def snapshot(self, unserved: frozenset[str] = frozenset()) -> Snapshot:
-        """Return all of it as the operator knows it, in a cluster that doesn't serve these kinds."""
-        store = Store(OPERATOR_NAMESPACE, self.weights_image)
-        for kind in unserved:
-            store.record_served(kind, served=False)
+    def snapshot(self) -> Snapshot:
+        """Return all of it as the operator knows it."""
+        store = Store(OPERATOR_NAMESPACE, self.weights_image, self.platform)
         kinds = {
             "Node": self.nodes,
             "SovereignZone": self.zones,
@@ -202,12 +214,15 @@ class World:
             "AcceleratorProfile": self.profiles,
             "Pod": self.pods,
             "SovereigntyExemption": self.exemptions,
+            "Gateway": self.gateways,
         }
         for kind, items in kinds.items():
             for item in items:
                 store.apply(kind, item)
         for item in self.children:
             store.apply(item["kind"], item)
+        for kind in self.unserved:
+            store.record_served(kind, served=False)
         for name, canary in self.canaries.items():
             store.record_canary(name, canary)
         for ref, message in self.obstacles.items():

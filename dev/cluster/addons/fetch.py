@@ -89,4 +89,5 @@ def _render(directory: Path, kubectl: str) -> str:
         if result.returncode != 0:
             raise ClusterError(f"`kubectl kustomize {directory}` failed: {result.stderr.strip()}")
         return result.stdout
-    return "\n---\n".join(path.read_text() for path in sorted(directory.glob("*.yaml")))
+    files = sorted(directory.glob("*.yaml")) if directory.is_dir() else [directory]
+    return "\n---\n".join(path.read_text() for path in files)

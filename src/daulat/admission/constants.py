@@ -170,5 +170,6 @@ def _people_and_network(spec: SovereigntyPolicySpec) -> Constants:
         "loadBalancerClasses": sorted(exposure.load_balancer_classes),
         "ingressClasses": sorted(exposure.ingress_classes),
         "gatewayClasses": sorted(exposure.gateway_classes),
+        "routeDomains": sorted(exposure.domains),
         "nodePortsAllowed": exposure.node_ports,
     }

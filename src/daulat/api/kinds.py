@@ -76,9 +76,14 @@ SOVEREIGN_MODEL = Kind(
             "spec.model.fetch.endpoint: an oci uri names its server itself",
         ),
         (
-            "!has(self.spec.model.fetch) || !has(self.spec.model.fetch.cache) || !has(self.spec.replicas) || self.spec.replicas < 2"
+            "!has(self.spec.model.fetch) || !has(self.spec.model.fetch.cache)"
+            " || (self.spec.?replicas.orValue(1) < 2 && self.spec.?autoscaling.?maxReplicas.orValue(1) < 2)"
             " || !has(self.spec.model.fetch.cache.accessMode) || self.spec.model.fetch.cache.accessMode == 'ReadWriteMany'",
             "spec.model.fetch.cache.accessMode: ReadWriteOnce is for one replica, since replicas are on different nodes",
+        ),
+        (
+            "!has(self.spec.priorityClassName) || !self.spec.priorityClassName.startsWith('system-')",
+            "spec.priorityClassName: classes that start with system- are the cluster's own",
         ),
     ),
     scale=True,

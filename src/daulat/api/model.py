@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from .accelerator import EngineName, EnvName, Precision, UrlPath
+from .autoscaling import Autoscaling, CustomMetrics
+from .exposure import ModelExposure
 from .frozen import FrozenDict
 from .meta import DEFAULTED, ConditionedStatus, CountryCode, ObjectName, Observed, Spec
 from .weights import URI_PATTERN, Fetch
@@ -73,6 +75,8 @@ class CustomEngine(Spec):
     """What answers 200 once it can serve."""
     metrics_path: UrlPath = "/metrics"
     """Where its metrics are, on the same port."""
+    metrics: CustomMetrics | None = None
+    """What it calls them, for autoscaling."""
     startup_seconds: int = Field(default=3600, ge=10, le=86400)
     """How long it may take to start."""
     api_key_env: EnvName | None = None
@@ -147,7 +151,20 @@ class SovereignModelSpec(Spec):
     image_pull_secrets: tuple[ObjectName, ...] = Field(default=(), max_length=8)
     """Names of Secrets in the model's namespace for pulling images and weights."""
     replicas: int = Field(default=1, ge=0, le=1000, json_schema_extra={"format": "int32", **DEFAULTED})
-    """How many copies to run."""
+    """How many copies to run. Where an autoscaler says it, leave it out."""
+    autoscaling: Autoscaling | None = None
+    """Who says how many copies run: an autoscaler, by the engine's own metrics; left out, whoever writes replicas."""
+    exposure: ModelExposure | None = None
+    """How the model is reached from outside the cluster; left out, not at all."""
+    queue_name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=63)] | None = None
+    """The LocalQueue of Kueue that the pods wait in; left out, they don't."""
+    priority_class_name: ObjectName | None = None
+    """The PriorityClass of the pods; those that start with system- are the cluster's own and refused."""
+
+    @property
+    def needed_replicas(self) -> int:
+        """The replicas that must find room. What an autoscaler asks for beyond its least waits, and moves nothing."""
+        return self.replicas if self.autoscaling is None else min(self.replicas, max(self.autoscaling.min_replicas, 1))
 
 
 class Rejected(Observed):
@@ -260,6 +277,8 @@ class SovereignModelStatus(ConditionedStatus):
     """A word for people: Pending, Refused, Placing, Ready. Nothing decides on it."""
     url: str | None = None
     """Where clients reach the OpenAI API in the cluster, once a replica is ready."""
+    external_url: str | None = None
+    """Where clients reach it from outside, once a Gateway has taken the route."""
     replicas: int | None = Field(default=None, json_schema_extra={"format": "int32"})
     """Replicas that exist."""
     ready_replicas: int | None = Field(default=None, json_schema_extra={"format": "int32"})

@@ -26,6 +26,7 @@ from .requirements import (
     Exposure,
     ImageRequirements,
     ModelRequirements,
+    Monitoring,
     StorageRequirements,
     UserName,
     ZoneRequirements,
@@ -125,6 +126,8 @@ class SovereigntyPolicySpec(Spec):
     """Whom the pods of a SovereignModel may talk to beside DNS; left out, nobody."""
     exposure: Exposure | None = None
     """How Services may be reached from outside the cluster; left out, not at all."""
+    monitoring: Monitoring | None = None
+    """Who reads engines' metrics; left out, nobody but the model's own namespace."""
     access: AccessRequirements | None = None
     """Who may reach into running pods; left out, whomever RBAC lets."""
     schedulers: tuple[UserName, ...] = Field(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
+from .exposure import Hostname
 from .meta import CountryCode, DataClass, LabelSelector, ObjectName, Spec
 from .resources import ResourceName
 from .weights import Endpoint
@@ -183,8 +184,8 @@ class IPBlock(Spec):
     """The range in CIDR notation."""
 
 
-class EgressPeer(Spec):
-    """Whom the pods of a SovereignModel may talk to beside DNS."""
+class Peer(Spec):
+    """Pods or addresses, as in a NetworkPolicy."""
 
     namespace_selector: LabelSelector | None = None
     """Pods in these namespaces."""
@@ -192,6 +193,21 @@ class EgressPeer(Spec):
     """Pods with these labels, in the selected namespaces or in the model's own."""
     ip_block: IPBlock | None = None
     """Addresses, alone without the selectors."""
+
+
+EITHER: dict[str, JsonValue] = {
+    "x-kubernetes-validations": [
+        {
+            "rule": "self.all(p, has(p.ipBlock) != (has(p.namespaceSelector) || has(p.podSelector)))",
+            "message": "each entry needs either ipBlock or selectors",
+        }
+    ]
+}
+
+
+class EgressPeer(Peer):
+    """Whom the pods of a SovereignModel may talk to beside DNS."""
+
     ports: tuple[EgressPort, ...] = Field(default=(), max_length=32)
     """Only these ports; every port where none is given."""
 
@@ -199,18 +215,28 @@ class EgressPeer(Spec):
 class Egress(Spec):
     """Whom the pods of a SovereignModel may talk to. Everything else is denied by a NetworkPolicy."""
 
-    allow: tuple[EgressPeer, ...] = Field(
-        max_length=32,
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                {
-                    "rule": "self.all(p, has(p.ipBlock) != (has(p.namespaceSelector) || has(p.podSelector)))",
-                    "message": "each entry needs either ipBlock or selectors",
-                }
-            ]
-        },
-    )
+    allow: tuple[EgressPeer, ...] = Field(max_length=32, json_schema_extra=EITHER)
     """The allowed peers."""
+
+
+class PrometheusServer(Spec):
+    """The Prometheus that KEDA asks for models' metrics. Models can't name one: KEDA would ask whatever they name."""
+
+    address: Endpoint
+    """Where it answers queries."""
+    wake_query: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^\r\n]*$")] | None = None
+    """A query that is above 0 when a model is asked for while no replica of it runs, such as one of the Gateway's metrics.
+    {namespace} and {name} are the model's. Without it no model goes to zero: engines that don't run tell nothing."""
+
+
+class Monitoring(Spec):
+    """Who reads engines' metrics. Left out, nobody but the model's own namespace."""
+
+    allow: tuple[Peer, ...] = Field(default=(), max_length=16, json_schema_extra=EITHER)
+    """Who may come to the port of the metrics, such as the namespace of Prometheus. Where an engine has its metrics on the port
+    of its API, that is open to them as well."""
+    prometheus: PrometheusServer | None = None
+    """The Prometheus of these models; left out, the operator's."""
 
 
 class EngineRequirements(Spec):
@@ -242,6 +268,10 @@ class Exposure(Spec):
     """IngressClasses that are fine."""
     gateway_classes: tuple[ObjectName, ...] = Field(default=(), max_length=16)
     """GatewayClasses that are fine."""
+    domains: tuple[Hostname, ...] = Field(default=(), max_length=32)
+    """If set, routes and listeners of Gateways have these host names alone, or names under them."""
+    gateway_peers: tuple[Peer, ...] = Field(default=(), max_length=16, json_schema_extra=EITHER)
+    """Who else may come to the API of models that are exposed: the pods of Gateways that run outside the model's namespace."""
     node_ports: bool = False
     """Services may open a port on every node."""
 

@@ -58,6 +58,8 @@ class SovereignZoneSpec(Spec):
     """StorageClasses whose volumes stay in this facility."""
     registries: tuple[str, ...] = Field(default=(), max_length=64)
     """Registries in this facility, as prefixes that end with a slash."""
+    gateway_classes: tuple[str, ...] = Field(default=(), max_length=64)
+    """GatewayClasses whose Gateways stand in this facility. A model that runs here gets no route from any other."""
 
 
 class AcceleratorCount(Observed):

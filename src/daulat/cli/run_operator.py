@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 
 import click
+from pydantic import ValidationError
 
+from daulat.api.frozen import FrozenDict
+from daulat.api.requirements import PrometheusServer
+from daulat.facts.platform import Platform
 from daulat.operator.logs import configure
 from daulat.operator.process import Options, default_identity, run
 
@@ -30,13 +35,61 @@ from daulat.operator.process import Options, default_identity, run
     help="The image with which pods fetch and check weights: Daulat's own, from a registry that policies allow.",
 )
 @click.option(
+    "--prometheus",
+    envvar="DAULAT_PROMETHEUS",
+    default="",
+    help="Where KEDA asks for models' metrics, unless their policies name another.",
+)
+@click.option(
+    "--wake-query",
+    envvar="DAULAT_WAKE_QUERY",
+    default="",
+    help="A PromQL query that is above 0 when a model without replicas is asked for; {namespace} and {name} are the model's.",
+)
+@click.option(
+    "--pod-monitor-labels",
+    envvar="DAULAT_POD_MONITOR_LABELS",
+    default="{}",
+    help="Labels, as JSON, by which the cluster's Prometheus finds PodMonitors.",
+)
+@click.option(
     "--log-level",
     envvar="DAULAT_LOG_LEVEL",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
     show_default=True,
 )
-def operator(namespace: str, port: int, identity: str | None, weights_image: str, log_level: str) -> None:
+def operator(
+    namespace: str,
+    port: int,
+    identity: str | None,
+    weights_image: str,
+    prometheus: str,
+    wake_query: str,
+    pod_monitor_labels: str,
+    log_level: str,
+) -> None:
     """Run the operator, with KUBECONFIG or the pod's ServiceAccount."""
+    platform = _platform(prometheus, wake_query, pod_monitor_labels)
     configure(log_level)
-    sys.exit(asyncio.run(run(Options(namespace, identity or default_identity(), port, weights_image))))
+    options = Options(namespace, identity or default_identity(), port, weights_image, platform)
+    sys.exit(asyncio.run(run(options)))
+
+
+def _platform(prometheus: str, wake_query: str, labels: str) -> Platform:
+    """Return what the operator is told of the platform; a usage error where it can't be so."""
+    if prometheus:
+        try:
+            PrometheusServer(address=prometheus, wake_query=wake_query or None)
+        except ValidationError as error:
+            told = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())
+            raise click.UsageError(f"--prometheus, --wake-query: {told}") from error
+    elif wake_query:
+        raise click.UsageError("--wake-query: nobody could be asked; say --prometheus as well")
+    try:
+        read = json.loads(labels)
+    except ValueError as error:
+        raise click.UsageError(f"--pod-monitor-labels: {error}") from error
+    if not isinstance(read, dict) or not all(isinstance(v, str) for v in read.values()):
+        raise click.UsageError("--pod-monitor-labels: give a JSON object of texts")
+    return Platform(prometheus, wake_query, FrozenDict(read))

@@ -21,6 +21,7 @@ from daulat.api.names import (
     SOURCE_ANNOTATION,
 )
 
+from .answer import Answer, answer
 from .ref import Ref
 
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "LeaderWorkerSet"})
@@ -63,6 +64,8 @@ class Child:
     """The digest of the spec of an admission policy or a binding, to see drift by."""
     selector: LabelSelector | None = None
     """The namespaces in which it holds, where it is the binding of a policy's guard of pods."""
+    answer: Answer | None = None
+    """What the controller of an autoscaler or a route says about it; None where it has said nothing yet."""
 
 
 def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
@@ -72,6 +75,9 @@ def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
     owners = meta.get("ownerReferences") or ()
     generation = meta.get("generation")
     version = f"g{generation}" if generation else f"v{meta.get('resourceVersion')}"
+    if kind == "HorizontalPodAutoscaler":
+        # It has no generation, and its status, which changes every few seconds, would pass for a change by somebody else.
+        version = f"d{digest([raw.get('spec'), labels])}"
     # A note counts as well: the operator takes an object back that somebody else applied with the same spec.
     version += str(annotations.get(SOURCE_ANNOTATION) or "")
     spec = raw.get("spec") or {}
@@ -102,6 +108,7 @@ def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
         source=str(annotations.get(SOURCE_ANNOTATION) or ""),
         content=digest(raw.get("spec")) if "Admission" in kind else "",
         selector=_pods_selector(kind, dict(raw), str(labels.get(POLICY_LABEL) or "")),
+        answer=answer(kind, raw),
     )
 
 

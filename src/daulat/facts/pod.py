@@ -10,7 +10,7 @@ from daulat.api.frozen import FrozenDict
 from daulat.api.names import GROUP_LABEL, MODEL_LABEL, NODE_PREFIX, REVISION_ANNOTATION
 
 from .node import is_extended, whole
-from .trouble import Trouble, trouble
+from .trouble import PASSING, Trouble, trouble
 
 ALL = 10**9
 """What a quantity that can't be read counts as: nothing is free beside it."""
@@ -36,6 +36,8 @@ class Pod:
     """Since when the scheduler has found no node for it; empty where it has one, or nobody has looked yet."""
     trouble: Trouble | None = None
     """What keeps a model's pod from serving, as far as its own status tells."""
+    loading: bool = False
+    """Whether a model's pod has its devices and is on its way to serve: it would be a waste to take it away."""
 
 
 def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
@@ -52,6 +54,9 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
     conditions = {str(c.get("type")): c for c in status.get("conditions") or ()} if model else {}
     scheduled = conditions.get("PodScheduled", {})
     waits = scheduled.get("status") == "False" and not spec.get("nodeName")
+    ready = conditions.get("Ready", {}).get("status") == "True"
+    troubled = trouble(status, spec) if model else None
+    comes = bool(model and spec.get("nodeName")) and not ready and not meta.get("deletionTimestamp")
     return Pod(
         namespace=str(meta.get("namespace") or ""),
         name=str(meta.get("name") or ""),
@@ -59,11 +64,12 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
         devices=FrozenDict(devices),
         pins=pins,
         model=model,
-        ready=conditions.get("Ready", {}).get("status") == "True",
+        ready=ready,
         revision=str(annotations.get(REVISION_ANNOTATION) or "") if model else "",
         group=str(labels.get(GROUP_LABEL) or "") if model else "",
         waits_since=str(scheduled.get("lastTransitionTime") or "") if waits else "",
-        trouble=trouble(status, spec) if model else None,
+        trouble=troubled,
+        loading=comes and (troubled is None or troubled.reason in PASSING),
     )
 
 

@@ -16,7 +16,9 @@ from daulat.api.zone import SovereignZoneSpec
 
 from .child import Child
 from .declared import Declared, Malformed
+from .gateway import Gateway
 from .node import Node
+from .platform import Platform
 from .pod import Pod
 from .ref import Ref, Unknown
 
@@ -62,6 +64,7 @@ class Snapshot:
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
     pods: Mapping[Ref, Pod] = field(default_factory=dict)
     children: Mapping[Ref, Child] = field(default_factory=dict)
+    gateways: Mapping[Ref, Gateway] = field(default_factory=dict)
     canaries: Mapping[str, Canary] = field(default_factory=dict)
     obstacles: Mapping[Ref, str] = field(default_factory=dict)
     """What the API server answered where it refused part of a model's workload."""
@@ -70,6 +73,7 @@ class Snapshot:
     operator_namespace: str = "daulat-system"
     weights_image: str = ""
     """The image with which this release fetches and checks weights in pods; empty where the operator wasn't told."""
+    platform: Platform = field(default_factory=Platform)
     memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
     """What was worked out from nodes, zones, profiles and policies alone; shared by snapshots in which these are the same."""
 

@@ -12,7 +12,9 @@ from daulat.api.names import MANAGED_BY
 
 from .child import parse_child
 from .declared import parse_declared
+from .gateway import parse_gateway
 from .node import parse_node
+from .platform import Platform
 from .pod import parse_pod
 from .ref import Ref
 from .snapshot import Canary, Namespace, Snapshot
@@ -38,6 +40,7 @@ CHILD_KINDS = frozenset(
         "ScaledObject",
         "HTTPRoute",
         "InferencePool",
+        "PodMonitor",
         "ResourceClaimTemplate",
         "ValidatingAdmissionPolicy",
         "ValidatingAdmissionPolicyBinding",
@@ -52,10 +55,11 @@ assert {k.kind for k in KINDS} == set(OWN_KINDS)  # noqa: S101
 class Store:
     """The facts as they are now. An object older than what is already known of it is ignored."""
 
-    def __init__(self, operator_namespace: str, weights_image: str = "") -> None:
+    def __init__(self, operator_namespace: str, weights_image: str = "", platform: Platform | None = None) -> None:
         self._operator_namespace, self._weights_image = operator_namespace, weights_image
+        self._platform = platform or Platform()
         self._facts: dict[str, dict[Any, Any]] = {
-            name: {} for name in ("nodes", "namespaces", "pods", "children", *OWN_KINDS.values())
+            name: {} for name in ("nodes", "namespaces", "pods", "children", "gateways", *OWN_KINDS.values())
         }
         self._versions: dict[Ref, int] = {}
         self._gone: dict[Ref, int] = {}
@@ -139,6 +143,7 @@ class Store:
                 unserved=frozenset(self._unserved),
                 operator_namespace=self._operator_namespace,
                 weights_image=self._weights_image,
+                platform=self._platform,
             )
         return self._snapshot
 
@@ -152,6 +157,8 @@ class Store:
             return parse_node(raw)
         if kind == "Pod":
             return parse_pod(raw)
+        if kind == "Gateway":
+            return parse_gateway(raw)
         if kind == "Namespace":
             labels = FrozenDict[str, str](meta.get("labels") or {})
             return Namespace(str(meta.get("name")), labels, bool(meta.get("deletionTimestamp")))
@@ -184,14 +191,15 @@ class Store:
             self._memo = {}
 
     def _place(self, ref: Ref) -> tuple[dict[Any, Any], Any]:
-        namespaced = ref.kind in CHILD_KINDS or ref.kind in ("Pod", "SovereignModel")
+        namespaced = ref.kind in CHILD_KINDS or ref.kind in ("Pod", "Gateway", "SovereignModel")
         return self._facts[_shelf(ref)], ref if namespaced else ref.name
 
 
 def _shelf(ref: Ref) -> str:
     if ref.kind in CHILD_KINDS:
         return "children"
-    return OWN_KINDS.get(ref.kind) or {"Pod": "pods", "Node": "nodes", "Namespace": "namespaces"}[ref.kind]
+    others = {"Pod": "pods", "Node": "nodes", "Namespace": "namespaces", "Gateway": "gateways"}
+    return OWN_KINDS.get(ref.kind) or others[ref.kind]
 
 
 def _version(raw: Mapping[str, Any]) -> int:

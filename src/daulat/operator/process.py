@@ -7,10 +7,11 @@ import logging
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from daulat.facts.declared import Declared
+from daulat.facts.platform import Platform
 from daulat.facts.ref import Ref
 from daulat.facts.store import Store
 from daulat.reconcile.dispatch import concerned, everything, reconcile
@@ -38,6 +39,7 @@ class Options:
     port: int = 8080
     weights_image: str = ""
     """The image with which pods fetch and check weights; models that need it are refused where it's empty."""
+    platform: Platform = field(default_factory=Platform)
 
 
 class Operator:
@@ -45,7 +47,7 @@ class Operator:
 
     def __init__(self, client: Client, options: Options) -> None:
         self._client, self._options = client, options
-        self._store = Store(options.namespace, options.weights_image)
+        self._store = Store(options.namespace, options.weights_image, options.platform)
         self._queue = Queue()
         self._lease = Lease(client, options.namespace, options.identity)
         self._leads = False

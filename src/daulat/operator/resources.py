@@ -56,6 +56,8 @@ WATCHED: tuple[Resource, ...] = (
     Resource("ScaledObject", "keda.sh", "v1alpha1", "scaledobjects", True, OURS, optional=True),
     Resource("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes", True, OURS, optional=True),
     Resource("InferencePool", "inference.networking.k8s.io", "v1", "inferencepools", True, OURS, optional=True),
+    Resource("Gateway", "gateway.networking.k8s.io", "v1", "gateways", True, optional=True),
+    Resource("PodMonitor", "monitoring.coreos.com", "v1", "podmonitors", True, OURS, optional=True),
     Resource("Pod", "", "v1", "pods", True, fields="status.phase!=Succeeded,status.phase!=Failed"),
 )
 BY_KIND = {r.kind: r for r in WATCHED}

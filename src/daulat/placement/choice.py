@@ -42,6 +42,8 @@ class Chosen:
     node or there is no such domain."""
     image_volumes: bool = True
     """Whether every node that it may come to mounts images as volumes."""
+    capacity: int | None = None
+    """How many replicas there is room for in all, its own included; None where nobody counted."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Deci
     option = _stay(model, options, ledger, snapshot) or _first_with_room(model, options, ledger)
     chosen = _chosen(model, option, ledger, snapshot) if option is not None else None
     left_out = {name: u.why for u in reversed(found.unusable) for name in u.nodes}
-    rejected = _groups(found.refused, found.eligible, options, (option, chosen), ledger, model.spec.replicas, left_out)
+    rejected = _groups(
+        found.refused, found.eligible, options, (option, chosen), ledger, model.spec.needed_replicas, left_out
+    )
     if chosen is not None:
         return Decision(chosen, reasons.CHOSEN, _told(model, chosen), rejected)
     return Decision(None, *refusal(model, found, rejected, snapshot), rejected)
@@ -135,7 +139,7 @@ def _stay(model: Model, options: Sequence[Option], ledger: Ledger, snapshot: Sna
     )
     if current is None or _runs(model, snapshot):
         return current
-    return current if current.room(ledger) >= model.spec.replicas else None
+    return current if current.room(ledger) >= model.spec.needed_replicas else None
 
 
 def _runs(model: Model, snapshot: Snapshot) -> bool:
@@ -144,7 +148,7 @@ def _runs(model: Model, snapshot: Snapshot) -> bool:
 
 def _first_with_room(model: Model, options: Sequence[Option], ledger: Ledger) -> Option | None:
     for option in options:
-        if option.room(ledger) >= model.spec.replicas:
+        if option.room(ledger) >= model.spec.needed_replicas:
             return option
     return None
 
@@ -168,6 +172,7 @@ def _chosen(model: Model, option: Option, ledger: Ledger, snapshot: Snapshot) ->
         option.devices,
         FrozenDict(room),
         mounts,
+        option.room(ledger),
     )
 
 

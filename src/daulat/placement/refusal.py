@@ -36,7 +36,8 @@ def refusal(model: Model, found: Survey, rejected: Sequence[Group], snapshot: Sn
         return reasons.NO_ACCELERATOR, _joined([_without(model, found, snapshot), *rest])
     if not any(option.open for option in found.options):
         return reasons.NO_NODE_TAKES_PODS, _joined([_closed(found.options), *rest])
-    replicas = f"{model.spec.replicas} replica{'s' if model.spec.replicas != 1 else ''}"
+    needed = model.spec.needed_replicas
+    replicas = f"{needed} replica{'s' if needed != 1 else ''}"
     places = [_place(model, option, found, snapshot) for option in found.options[:PLACES]]
     if more := len(found.options) - PLACES:
         places += [f"nor in {more} more place{'s' if more > 1 else ''}"] if more > 0 else []
@@ -91,7 +92,7 @@ def _place(model: Model, option: Option, found: Survey, snapshot: Snapshot) -> s
     if not option.open:
         return f"{where} has no node that takes pods"
     at_most = sum(node.devices.get(option.resource, 0) // count for node in option.open) // option.devices.nodes
-    if at_most < model.spec.replicas:
+    if at_most < model.spec.needed_replicas:
         told += f", and for {at_most} if nothing were held"
     ref = Ref("SovereignModel", model.namespace, model.name)
     held = holdings(option.open, option.resource, found.ledger, snapshot, ref)

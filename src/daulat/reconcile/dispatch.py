@@ -56,6 +56,10 @@ def concerned(changed: Ref, snapshot: Snapshot) -> Iterable[Ref]:
         case "Namespace":
             yield from _named("SovereigntyPolicy", snapshot.policies)
             yield from (ref for ref in snapshot.models if ref.namespace == changed.name)
+        case "Gateway":
+            for ref, model in snapshot.known_models.items():
+                if ref.namespace == changed.namespace and model.spec.exposure is not None:
+                    yield ref
         case "SovereignModel" | "Pod":
             # A model that went, or a pod that came or went, may make room for models that wait; others stay as they are.
             yield from (ref for ref, model in snapshot.models.items() if not _is_ready(model.status))

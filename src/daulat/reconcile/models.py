@@ -25,6 +25,8 @@ from .hindrance import hindrance
 from .model_status import Serving, conditions, fields
 from .policies import compiled
 from .rolling import Surroundings, roll
+from .scaleout import KINDS as BESIDE
+from .scaleout import beside, unwanted
 from .verdict import Verdict
 
 RETRY = 15.0
@@ -47,12 +49,14 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     made = [c for c in snapshot.children_by_model.get((model.namespace, model.name), ()) if c.owner_uid == model.uid]
     pods = snapshot.pods_by_model.get((model.namespace, model.name), ())
     verdict = _decide(model, policies, Surroundings(snapshot, made, pods, now))
-    effects: list[Effect] = [Apply(m) for m in verdict.run]
-    effects += [Delete(c.ref, c.uid) for c in _left_over(verdict, made)]
+    extras = beside(model, policies, verdict, snapshot)
+    effects: list[Effect] = [Apply(m) for m in [*verdict.run, *extras.manifests]]
+    effects += [Delete(c.ref, c.uid) for c in [*_left_over(verdict, made), *unwanted(verdict, extras, made)]]
     obstacle = snapshot.obstacles.get(ref)
     serving = Serving(model, verdict, made, pods, obstacle, hindrance(model, snapshot))
     said = conditions(serving)
-    effects += write(ref, model.uid, model.generation, model.status, said, fields(serving, policies, said, now), now)
+    told_of = {**fields(serving, policies, said, now), "externalUrl": extras.url}
+    effects += write(ref, model.uid, model.generation, model.status, [*said, *extras.conditions], told_of, now)
     again = [RETRY] if obstacle else []
     again += [verdict.rolling.again] if verdict.rolling is not None and verdict.rolling.again is not None else []
     return Outcome(tuple(effects), min(again, default=None))
@@ -60,7 +64,7 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
 
 def _left_over(verdict: Verdict, made: Sequence[Child]) -> list[Child]:
     """Return what is there and isn't wanted any more. What is stopped loses its pods alone, and keeps its weights."""
-    there = [c for c in made if not c.deleting]
+    there = [c for c in made if not c.deleting and c.ref.kind not in BESIDE]
     if verdict.stop:
         return [c for c in there if c.ref.kind in WORKLOADS]
     if not verdict.run or verdict.rolling is None:

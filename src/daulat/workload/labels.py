@@ -46,6 +46,11 @@ def labels(model: Model) -> dict[str, str]:
     return {**selector(model), MANAGED_BY: "daulat", "app.kubernetes.io/part-of": "daulat"}
 
 
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+"""Kueue's own webhooks take it on to the pods of these kinds, where Kueue is installed; elsewhere nobody reads it."""
+QUEUED = frozenset({"Deployment", "StatefulSet", "LeaderWorkerSet"})
+
+
 def owned(model: Model, api_version: str, kind: str, body: dict[str, Any], name: str = "") -> Manifest:
     """Return a manifest that is deleted with the model, under the model's name unless it has one of its own."""
     return {
@@ -54,7 +59,7 @@ def owned(model: Model, api_version: str, kind: str, body: dict[str, Any], name:
         "metadata": {
             "name": name or model.name,
             "namespace": model.namespace,
-            "labels": labels(model),
+            "labels": {**labels(model), **_queue(model, kind)},
             "ownerReferences": [
                 {
                     "apiVersion": API_VERSION,
@@ -67,3 +72,7 @@ def owned(model: Model, api_version: str, kind: str, body: dict[str, Any], name:
         },
         **body,
     }
+
+
+def _queue(model: Model, kind: str) -> dict[str, str]:
+    return {QUEUE_LABEL: model.spec.queue_name} if model.spec.queue_name and kind in QUEUED else {}

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from daulat.api.kinds import Manifest
 from daulat.api.policy import SovereigntyPolicySpec
-from daulat.api.requirements import EgressPeer
+from daulat.api.requirements import EgressPeer, Peer
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 
 from .container import settings_of
 from .engines import engine_of
 from .labels import answering, owned, selector
+from .monitoring import common, metrics_port, readers
 
 
 def service(model: Model, chosen: Chosen, *, grouped: bool = False) -> Manifest:
@@ -61,12 +62,25 @@ def network_policy(model: Model, policies: Sequence[SovereigntyPolicySpec], *, g
         "podSelector": {"matchLabels": selector(model)},
         "policyTypes": ["Egress", "Ingress"],
         "ingress": [
-            {"from": [{"podSelector": {}}], "ports": [{"protocol": "TCP", "port": p} for p in ports]},
+            {"from": [{"podSelector": {}}], "ports": _tcp(ports)},
             *([{"from": own}] if grouped else []),
+            *_from_outside(model, policies),
         ],
         "egress": [dns, *([{"to": own}] if grouped else []), *(_rule(peer) for peer in _allowed(policies))],
     }
     return owned(model, "networking.k8s.io/v1", "NetworkPolicy", {"spec": spec})
+
+
+def _from_outside(model: Model, policies: Sequence[SovereigntyPolicySpec]) -> list[Manifest]:
+    """Return the rules for those who come from other namespaces: who reads metrics, and the pods of Gateways."""
+    data = engine_of(model.spec.engine)
+    gateways = common([p.exposure.gateway_peers if p.exposure else () for p in policies]) if model.spec.exposure else []
+    found = [(readers(policies), metrics_port(data)), (gateways, data.port)]
+    return [{"from": [_fields(peer) for peer in peers], "ports": _tcp([port])} for peers, port in found if peers]
+
+
+def _tcp(ports: Sequence[int]) -> list[Manifest]:
+    return [{"protocol": "TCP", "port": port} for port in ports]
 
 
 def _allowed(policies: Sequence[SovereigntyPolicySpec]) -> list[EgressPeer]:
@@ -75,6 +89,11 @@ def _allowed(policies: Sequence[SovereigntyPolicySpec]) -> list[EgressPeer]:
 
 
 def _rule(peer: EgressPeer) -> Manifest:
-    fields = peer.model_dump(by_alias=True, exclude_none=True, mode="json")
+    fields = _fields(peer)
     ports = fields.pop("ports", [])
     return {"to": [fields], **({"ports": ports} if ports else {})}
+
+
+def _fields(peer: Peer) -> Manifest:
+    fields: Manifest = peer.model_dump(by_alias=True, exclude_none=True, mode="json")
+    return fields

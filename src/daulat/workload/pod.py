@@ -85,6 +85,8 @@ def _spec(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, m
     if expressions := _expressions(chosen.profile.node_selector):
         terms = {"nodeSelectorTerms": [{"matchExpressions": expressions}]}
         spec["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
+    if model.spec.priority_class_name:
+        spec["priorityClassName"] = model.spec.priority_class_name
     if model.spec.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in model.spec.image_pull_secrets]
     return spec

@@ -38,7 +38,7 @@ class Cluster:
             joined = {"scope": "Domain", "devices": 768, "nodeLabel": DOMAIN}
             changed = {**mine, "spec": {**mine["spec"], "interconnect": joined}}
             self.world.profiles = [changed if p is mine else p for p in self.world.profiles]
-        self.unserved = frozenset() if lws else frozenset({"LeaderWorkerSet"})
+        self.world.unserved = () if lws else ("LeaderWorkerSet",)
         self.made: dict[Ref, dict[str, Any]] = {}
         self.on: dict[tuple[int, int], str] = {}
         self.waits: dict[tuple[int, int], float] = {}
@@ -53,7 +53,7 @@ class Cluster:
             number = raw["metadata"]["labels"].get(GROUP_LABEL, "")
             ready = wanted if number and int(number) in self.ready else 0
             raw["status"] = {"replicas": wanted, "readyReplicas": ready, "observedGeneration": 1}
-        snapshot = self.world.snapshot(self.unserved)
+        snapshot = self.world.snapshot()
         outcome = reconcile_model(REF, snapshot, now)
         self.world.with_status_of(outcome.effects)
         for effect in outcome.effects:
@@ -104,7 +104,7 @@ class Cluster:
 
     def held(self, number: int) -> bool:
         """Say whether a group has no pods."""
-        return self.numbers()[number]["spec"]["replicas"] == 0
+        return bool(self.numbers()[number]["spec"]["replicas"] == 0)
 
     def place(self, number: int, *names: str) -> None:
         """Put a group's pods on nodes, and make it ready where all are."""
@@ -316,9 +316,7 @@ def test_a_model_that_grows_beyond_a_node_keeps_its_deployment_until_the_group_i
 def test_a_long_name_fits_into_the_labels_of_its_pods() -> None:
     cluster = Cluster(nodes(a=2))
     cluster.world.models[0]["metadata"] |= {"name": "m" * 50}
-    outcome = reconcile_model(
-        Ref("SovereignModel", "treasury", "m" * 50), cluster.world.snapshot(cluster.unserved), NOW
-    )
+    outcome = reconcile_model(Ref("SovereignModel", "treasury", "m" * 50), cluster.world.snapshot(), NOW)
     names = [e.manifest["metadata"]["name"] for e in outcome.effects if isinstance(e, Apply)]
     assert max(len(f"{n}-0123456789") for n in names if n.endswith("-w")) <= 63
     assert len(set(names)) > 1

@@ -17,7 +17,13 @@ from tests.unit.world import ASCEND, World, choice, model
 from .test_rendering import GOLDEN, engine_of, env_of, rendered, world_of
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
-GROUPS = {"apps/v1": "apps.v1", "v1": "core.v1", "networking.k8s.io/v1": "networking.v1", "policy/v1": "policy.v1"}
+GROUPS = {
+    "apps/v1": "apps.v1",
+    "autoscaling/v2": "autoscaling.v2",
+    "v1": "core.v1",
+    "networking.k8s.io/v1": "networking.v1",
+    "policy/v1": "policy.v1",
+}
 
 
 @cache

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from daulat.api.autoscaling import CustomMetrics, EngineMetric
 from daulat.api.model import CustomEngine, Engine
 from daulat.api.packaged import load
 from daulat.catalog import engine_environment
@@ -42,6 +43,10 @@ class EngineData(_Data):
     start_probe: tuple[str, ...] = ()
     """A command in the container that asks for health and, before it says yes, writes {served} into the termination message. Where
     there is one, kubelets keep the log's end of an engine that never served, and of no other: then it may hold prompts."""
+    metrics: dict[EngineMetric, str] = {}
+    """What it calls what a model can be scaled by; what it doesn't tell is missing."""
+    metrics_need_key: bool = False
+    """Whether it asks for the clients' key before it tells its metrics."""
     startup_seconds: int
     command: tuple[str, ...] = ()
     """The command, where neither the image nor the profile has one."""
@@ -92,6 +97,7 @@ def _custom(own: CustomEngine) -> EngineData:
         port=own.port,
         health_path=own.health_path,
         metrics_path=own.metrics_path,
+        metrics=(own.metrics or CustomMetrics()).named(),
         startup_seconds=own.startup_seconds,
         command=own.command,
         args=own.args,

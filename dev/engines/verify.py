@@ -21,11 +21,13 @@ from rich.table import Table
 from daulat.api.names import API_VERSION
 from daulat.catalog import accelerators
 from daulat.check.modelpods import render
+from daulat.workload.container import RANK
 from daulat.workload.engines import engine
 
 HERE = Path(__file__).parent
 SIZES: tuple[dict[str, int], ...] = ({}, {"context": 32768}, {"concurrency": 64}, {"context": 32768, "concurrency": 64})
-COUNTS = (1, 2, 8)
+SHAPES = ((1, 1), (2, 1), (8, 1), (16, 2))
+"""Devices of a replica, and its nodes; an engine that can't span nodes has no pods for the last one."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,16 @@ def rendered(name: str) -> list[Asked]:
     for profile, spec in accelerators.shipped().items():
         if spec.engine(name) is None:
             continue
-        for count, size in product(COUNTS, SIZES):
-            for pod in render(_model(name, profile, count, size), "n", [], accelerators.shipped()).pods:
+        for (count, nodes), size in product(SHAPES, SIZES):
+            for pod in render(_model(name, profile, count, nodes, size), "n", [], accelerators.shipped()).pods:
                 container = pod.object["spec"]["containers"][0]
-                arguments = tuple(container["args"])
+                # The kubelet writes the node's number in place of the variable.
+                arguments = tuple(a.replace(f"$({RANK})", "1") for a in container["args"])
                 found.setdefault(arguments, Asked(profile, count, arguments))
     return list(found.values())
 
 
-def _model(name: str, profile: str, count: int, size: Mapping[str, int]) -> dict[str, Any]:
+def _model(name: str, profile: str, count: int, nodes: int, size: Mapping[str, int]) -> dict[str, Any]:
     model = {
         "name": "served",
         "uri": "oci://registry.example.my/m",
@@ -63,7 +66,7 @@ def _model(name: str, profile: str, count: int, size: Mapping[str, int]) -> dict
     spec = {
         "model": {key: value for key, value in model.items() if value},
         "engine": {"name": name, **size},
-        "accelerators": [{"profile": profile, "count": count, "image": "registry.example.my/engine"}],
+        "accelerators": [{"profile": profile, "count": count, "nodes": nodes, "image": "registry.example.my/engine"}],
     }
     return {"apiVersion": API_VERSION, "kind": "SovereignModel", "metadata": {"name": "m"}, "spec": spec}
 

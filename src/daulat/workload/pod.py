@@ -51,7 +51,7 @@ def revision(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading
 
 
 def _members(chosen: Chosen) -> list[Member]:
-    return [Member(0, leader, chosen.devices.nodes, "", "") for leader in (True, False)]
+    return [Member(0, leader, chosen.devices.nodes, "leader", "") for leader in (True, False)]
 
 
 def _spec(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, member: Member | None) -> Manifest:

@@ -44,9 +44,9 @@ class Kubectl:
             raise ClusterError(f"`{asked}` failed: {'; '.join(lines[-5:]) or 'it gave no reason'}")
         return result.stdout
 
-    def apply(self, manifests: Sequence[Mapping[str, Any]], *options: str) -> None:
+    def apply(self, manifests: Sequence[Mapping[str, Any]], *options: str, timeout_seconds: float = 60.0) -> None:
         """Server-side apply, as field manager daulat-dev; nothing to apply is fine."""
         if manifests:
             content = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
             arguments = ["apply", "--server-side", "--field-manager=daulat-dev", *options, "-f", "-"]
-            self.run(*arguments, stdin=content)
+            self.run(*arguments, stdin=content, timeout_seconds=timeout_seconds)

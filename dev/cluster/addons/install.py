@@ -10,6 +10,9 @@ from dev.cluster.addons.catalog import CATALOG, check
 from dev.cluster.addons.site import Site
 
 CRD = "CustomResourceDefinition"
+# The API server takes 4 s of processor time for LeaderWorkerSet's kinds, whose pod templates are 36,000 lines of schema; on a
+# machine that is busy with other things that may be a minute.
+APPLY_SECONDS = 240.0
 
 
 def install(name: str, at: Site) -> None:
@@ -23,7 +26,7 @@ def install(name: str, at: Site) -> None:
 
 def kinds(at: Site, definitions: Sequence[Mapping[str, Any]]) -> None:
     """Create kinds, and wait until the API server serves every version of them."""
-    at.kubectl.apply(definitions)
+    at.kubectl.apply(definitions, timeout_seconds=APPLY_SECONDS)
     waiting = {path for definition in definitions for path in paths(definition)}
 
     def all_served() -> bool:

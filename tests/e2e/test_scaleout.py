@@ -146,6 +146,7 @@ def test_keda_scales_where_a_policy_names_a_prometheus_and_an_autoscaler_goes_fi
         assert [t["metadata"]["query"] for t in scaled["spec"]["triggers"]] == [
             f'sum(vllm:num_requests_waiting{{namespace="{namespace}",daulat_dev_model="m"}})',
             f'sum(requests{{ns="{namespace}"}})',
+            f'sum(vllm:num_requests_running{{namespace="{namespace}",daulat_dev_model="m"}})',
         ]
         world.admin.run(
             "patch", "spolicy", policy, "--type=json", '--patch=[{"op": "remove", "path": "/spec/monitoring"}]'

@@ -20,6 +20,9 @@ WHOLE = {"mindie-pvc.yaml": "claims", "hf-mirror.yaml": "mirrored"}
 ON_A_NODE_OF_THEIR_OWN = {"amd.yaml": "on-amd", "llama.cpp-cpu.yaml": "on-cpus", "own-profile.yaml": "on-gaudi"}
 """Examples that have a policy of their own as well, for accelerators that the tests' cluster hasn't."""
 ELSEWHERE = {
+    "autoscaling.yaml": "test_scaleout.py",
+    "exposed.yaml": "test_scaleout.py",
+    "scale-to-zero.yaml": "test_scaleout.py",
     "deepseek-r1.yaml": "world.py",
     "deepseek-second.yaml": "test_demo.py",
     "exemption.yaml": "test_exemptions.py",

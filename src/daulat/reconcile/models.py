@@ -50,13 +50,15 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     pods = snapshot.pods_by_model.get((model.namespace, model.name), ())
     verdict = _decide(model, policies, Surroundings(snapshot, made, pods, now))
     extras = beside(model, policies, verdict, snapshot)
-    effects: list[Effect] = [Apply(m) for m in [*verdict.run, *extras.manifests]]
+    effects: list[Effect] = [Apply(m) for m in verdict.run]
     effects += [Delete(c.ref, c.uid) for c in [*_left_over(verdict, made), *unwanted(verdict, extras, made)]]
     obstacle = snapshot.obstacles.get(ref)
     serving = Serving(model, verdict, made, pods, obstacle, hindrance(model, snapshot))
     said = conditions(serving)
     told_of = {**fields(serving, policies, said, now), "externalUrl": extras.url}
     effects += write(ref, model.uid, model.generation, model.status, [*said, *extras.conditions], told_of, now)
+    # Last, since an autoscaler reads the selector of the pods in the status.
+    effects += [Apply(m) for m in extras.manifests]
     again = [RETRY] if obstacle else []
     again += [verdict.rolling.again] if verdict.rolling is not None and verdict.rolling.again is not None else []
     return Outcome(tuple(effects), min(again, default=None))

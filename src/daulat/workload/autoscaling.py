@@ -24,7 +24,7 @@ HPA, SCALED_OBJECT = "HorizontalPodAutoscaler", "ScaledObject"
 MODEL_SERIES_LABEL = "daulat_dev_model"
 """What Prometheus calls the pods' label daulat.dev/model, where it takes pods' labels over."""
 NEVER = "1000000000"
-"""A threshold that nothing reaches: a trigger with it can wake a model, but never asks for a second replica."""
+"""A threshold that nothing reaches: a trigger with it wakes a model or keeps it awake, but never asks for a second replica."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +107,15 @@ def _horizontal(model: Model, asked: Autoscaling, metric: str, loading: bool) ->
 def _scaled_object(
     model: Model, asked: Autoscaling, metric: str, prometheus: PrometheusServer, loading: bool, to_zero: bool
 ) -> Manifest:
-    # Names of objects and metrics are letters, digits, dashes and colons: none ends a string or begins another selector.
-    query = f'sum({metric}{{namespace="{model.namespace}",{MODEL_SERIES_LABEL}="{model.name}"}})'
-    triggers = [_trigger("engine", prometheus.address, query, format(_number(asked), "f"))]
+    address, running = prometheus.address, engine_of(model.spec.engine).metrics.get("Running")
+    triggers = [_trigger("engine", address, _query(model, metric), format(_number(asked), "f"))]
     if to_zero:
         wakes = (prometheus.wake_query or "").replace("{namespace}", model.namespace).replace("{name}", model.name)
-        triggers.append(_trigger("requests", prometheus.address, wakes, NEVER))
+        triggers.append(_trigger("requests", address, wakes, NEVER))
+        # An answer may take longer than anybody waits in a queue or comes anew: it keeps the model awake by itself.
+        triggers += (
+            [_trigger("running", address, _query(model, running), NEVER)] if running not in (None, metric) else []
+        )
     spec = {
         "scaleTargetRef": _target(model),
         # A model that loads is asked for: whoever woke it may have gone meanwhile, and it would never finish.
@@ -124,6 +127,11 @@ def _scaled_object(
         "triggers": triggers,
     }
     return owned(model, "keda.sh/v1alpha1", SCALED_OBJECT, {"spec": spec})
+
+
+def _query(model: Model, metric: str | None) -> str:
+    # Names of objects and metrics are letters, digits, dashes and colons: none ends a string or begins another selector.
+    return f'sum({metric}{{namespace="{model.namespace}",{MODEL_SERIES_LABEL}="{model.name}"}})'
 
 
 def _trigger(name: str, address: str, query: str, threshold: str) -> Manifest:

@@ -135,8 +135,12 @@ def test_a_model_goes_to_zero_where_requests_can_wake_it() -> None:
     assert made["minReplicaCount"] == 0
     wake = made["triggers"][1]["metadata"]
     assert wake["query"] == 'sum(rate(gateway_requests_total{route="treasury/deepseek"}[1m]))'
-    # It only wakes: no number of requests makes a second replica of it.
-    assert int(wake["threshold"]) >= 10**9
+    busy = made["triggers"][2]["metadata"]
+    assert busy["query"] == 'sum(vllm:num_requests_running{namespace="treasury",daulat_dev_model="deepseek"})'
+    # They only wake, or keep awake: no number of requests makes a second replica by them.
+    assert min(int(wake["threshold"]), int(busy["threshold"])) >= 10**9
+    by_running = spec(scaling(KNOWN, keda=True, **asks(minReplicas=0, metric="Running")))
+    assert [t["name"] for t in by_running["triggers"]] == ["engine", "requests"]
 
 
 def test_a_model_that_was_woken_isnt_put_to_sleep_while_it_loads() -> None:

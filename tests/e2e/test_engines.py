@@ -10,7 +10,7 @@ import pytest
 from daulat.catalog import accelerators
 from dev.deployment import poll
 
-from .world import World, model_manifest, node_with, pod_manifest
+from .world import World, model_manifest, node_with, pod_manifest, unique
 
 IMAGE = "registry.example.my/engine@sha256:" + "4d" * 32
 PROFILES = {"huawei-ascend-910b": "huawei.com/Ascend910", "nvidia-h20": "nvidia.com/gpu"}
@@ -166,3 +166,26 @@ def test_partitions_that_nobody_lists_are_approved_by_pattern_and_counted(world:
             return status.get("nodes", 0), status.get("devices", 0)
 
         poll("both sizes to be counted", lambda: found() == (1, 7))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"resources": [{"name": "v.my/memory", "sharing": "Partition", "unit": "Companion"}]},
+            "the first resource is a device",
+        ),
+        ({"resourceFamilies": [{"pattern": "v.my/*", "sharing": "Partition"}]}, "spec.resourceFamilies[0].pattern"),
+        ({"deviceGroups": [0]}, "spec.deviceGroups[0]"),
+    ],
+)
+def test_a_profile_that_cant_be_meant_is_refused(world: World, changes: dict[str, Any], words: str) -> None:
+    spec = {
+        "vendor": {"name": "v", "country": "MY"},
+        "family": "f",
+        "model": "m",
+        "resources": [{"name": "v.my/gpu", "sharing": "Whole"}],
+        **changes,
+    }
+    head = {"apiVersion": "daulat.dev/v1alpha1", "kind": "AcceleratorProfile", "metadata": {"name": unique("accel")}}
+    assert words in world.refusal({**head, "spec": spec})

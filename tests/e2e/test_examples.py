@@ -9,9 +9,9 @@ import yaml
 
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.catalog import accelerators
-from dev.deployment import ROOT
+from dev.deployment import ROOT, poll
 
-from .world import World, node_with
+from .world import World, node_manifest, node_with, unique
 
 EXAMPLES = ROOT / "examples"
 UNDER_THE_POLICY = ("sglang.yaml", "llama.cpp.yaml", "custom.yaml")
@@ -39,7 +39,13 @@ def read(name: str) -> list[dict[str, Any]]:
 
 
 def test_every_example_is_some_tests() -> None:
-    assert {p.name for p in EXAMPLES.iterdir()} == {*UNDER_THE_POLICY, *WHOLE, *ON_A_NODE_OF_THEIR_OWN, *ELSEWHERE}
+    assert {p.name for p in EXAMPLES.iterdir()} == {
+        "zone.yaml",
+        *UNDER_THE_POLICY,
+        *WHOLE,
+        *ON_A_NODE_OF_THEIR_OWN,
+        *ELSEWHERE,
+    }
 
 
 @pytest.mark.parametrize("name", UNDER_THE_POLICY)
@@ -86,3 +92,19 @@ def test_it_serves_on_its_own_accelerator(world: World, name: str) -> None:
             world.remove(meta["namespace"], ON_A_NODE_OF_THEIR_OWN[name])
             if own:
                 world.admin.run("delete", "acceleratorprofile", *own, "--ignore-not-found")
+
+
+def test_the_zone_certifies_its_nodes(world: World) -> None:
+    (zone,) = read("zone.yaml")
+    name, node = unique("zone"), unique("extra")
+    zone["metadata"]["name"] = name
+    zone["spec"]["nodeSelector"]["matchLabels"] = {"daulat.node-restriction.kubernetes.io/site": name}
+    manifest = node_manifest(node, site=name)
+    try:
+        world.admin.apply([zone, manifest])
+        world.admin.apply([manifest], "--subresource=status")
+        world.wait_condition("sovereignzone", name, "Certified", "True")
+        poll("the node to be counted", lambda: world.get("sovereignzone", name)["status"].get("nodes") == 1)
+    finally:
+        world.admin.run("delete", "node", node, "--ignore-not-found")
+        world.admin.run("delete", "sovereignzone", name, "--ignore-not-found")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from daulat.admission.advice import SUFFIX, advice_name, compile_advice
 from daulat.admission.policy import PROTECTED_NAMESPACES
+from daulat.api.kinds import Manifest
 from daulat.facts.child import Child
 from daulat.facts.declared import Malformed
 from daulat.facts.node import Node
@@ -31,11 +32,19 @@ def reconcile_advice(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
         return Outcome(tuple(Delete(c.ref, c.uid) for c in left if not c.deleting))
     if isinstance(policy, Malformed):
         return Outcome()
+    # It hangs on nodes, zones, profiles and policies alone, and a policy is looked at far more often than these change.
+    at = ("advice", policy.name, policy.spec)
+    if at not in snapshot.memo:
+        snapshot.memo[at] = _compiled(policy, snapshot)
+    made: list[Manifest] = snapshot.memo[at]
+    return Outcome(tuple(Apply(m) for m in made))
+
+
+def _compiled(policy: Policy, snapshot: Snapshot) -> list[Manifest]:
     nodes = [n for n in snapshot.nodes.values() if isinstance(n, Node) and ineligible(n, policy, snapshot) is None]
     protected = (*PROTECTED_NAMESPACES, snapshot.operator_namespace)
     selector, there = policy.spec.namespace_selector, _there(policy, nodes, snapshot)
-    made = compile_advice(policy.name, selector, there, bool(nodes), protected)
-    return Outcome(tuple(Apply(m) for m in made))
+    return compile_advice(policy.name, selector, there, bool(nodes), protected)
 
 
 def left_over(snapshot: Snapshot) -> Iterable[Ref]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.corpus.server import Answer
 from tests.e2e.world import IMAGE, Manifest, model_manifest, unique
 
 from .attack import DIGEST, Attacker, Ground, refused, respecified, rule, taken
@@ -140,3 +141,26 @@ def test_more_ports_to_the_outside(ground: Ground) -> None:
         refused(ground.tenant.create(path, body), "USE-09 ")
     ports = [{"containerPort": 80, "hostPort": 80}]
     refused(ground.tenant.create(ground.pods, ground.container(ports=ports)), "USE-09 ")
+
+
+def test_more_a_models_own_autoscaler_and_route(ground: Ground) -> None:
+    """The operator makes them with rights that the author may lack, so nothing of the author's is an address or a query in them."""
+    path = ground.within("daulat.dev/v1alpha1", "sovereignmodels")
+    scaled = {"maxReplicas": 2, "target": 1}
+
+    def attempt(**spec: Any) -> Answer:
+        return ground.tenant.create(path, model_manifest(unique("m"), ground.namespace, **spec))
+
+    own = {"command": ["serve"], "metrics": {"waiting": "up) or vector(9"}}
+    refused(attempt(engine={"name": "custom", "custom": own}), "spec.engine.custom.metrics.waiting")
+    refused(attempt(autoscaling={**scaled, "metricName": "x/../../../api/v1/secrets"}), "spec.autoscaling.metricName")
+    refused(attempt(exposure={"gateway": "edge/public"}), "spec.exposure.gateway")
+    elsewhere = {"service": "picker.edge.svc"}
+    refused(attempt(exposure={"gateway": "edge", "endpointPicker": elsewhere}), "spec.exposure.endpointPicker.service")
+    refused(attempt(priorityClassName="system-node-critical"), "spec.priorityClassName")
+    # What the kind doesn't have is dropped, where a client doesn't ask to be told.
+    told = {**scaled, "prometheus": "http://169.254.169.254", "query": "up"}
+    answer = attempt(autoscaling=told, exposure={"gateway": "edge", "namespace": "edge", "parentRefs": []})
+    taken(answer)
+    assert (answer.body["spec"]["autoscaling"], answer.body["spec"]["exposure"]) == (scaled, {"gateway": "edge"})
+    ground.world.admin.run("delete", "sovereignmodel", answer.body["metadata"]["name"], "-n", ground.namespace)

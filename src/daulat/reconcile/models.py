@@ -50,8 +50,10 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     pods = snapshot.pods_by_model.get((model.namespace, model.name), ())
     verdict = _decide(model, policies, Surroundings(snapshot, made, pods, now))
     extras = beside(model, policies, verdict, snapshot)
-    effects: list[Effect] = [Apply(m) for m in verdict.run]
-    effects += [Delete(c.ref, c.uid) for c in [*_left_over(verdict, made), *unwanted(verdict, extras, made)]]
+    # First, and whatever becomes of the rest: a route that may be no more leads in from outside.
+    effects: list[Effect] = [Delete(c.ref, c.uid) for c in unwanted(verdict, extras, made)]
+    effects += [Apply(m) for m in verdict.run]
+    effects += [Delete(c.ref, c.uid) for c in _left_over(verdict, made)]
     obstacle = snapshot.obstacles.get(ref)
     serving = Serving(model, verdict, made, pods, obstacle, hindrance(model, snapshot))
     said = conditions(serving)

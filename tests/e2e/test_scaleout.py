@@ -244,20 +244,20 @@ def test_the_example_of_autoscaling_scales(world: World, metrics: MetricsServer)
 def test_the_example_of_going_to_zero_is_what_keda_takes(world: World) -> None:
     try:
         world.admin.apply(read("scale-to-zero.yaml"))
-        made = world.made("scaledobject", "qwen3-now-and-then", "archive")["spec"]
+        made = world.made("scaledobject", "qwen3-now-and-then", "evenings")["spec"]
         assert 'route="qwen3-now-and-then"' in made["triggers"][1]["metadata"]["query"]
         # KEDA's own process isn't here: what it does to a model that nobody asks for is done for it.
-        world.wait_condition("sovereignmodel", "qwen3-now-and-then", "Ready", "True", "archive")
+        world.wait_condition("sovereignmodel", "qwen3-now-and-then", "Ready", "True", "evenings")
         poll("it to be let to zero", lambda: minimum(world) == 0)
-        world.admin.run("scale", "sovereignmodel", "qwen3-now-and-then", "--replicas=0", "-n", "archive")
-        poll("its pods to go", lambda: not world.pods("archive"), 60)
-        world.wait_reason("sovereignmodel", "qwen3-now-and-then", "WorkloadReady", "ScaledToZero", "archive")
+        world.admin.run("scale", "sovereignmodel", "qwen3-now-and-then", "--replicas=0", "-n", "evenings")
+        poll("its pods to go", lambda: not world.pods("evenings"), 60)
+        world.wait_reason("sovereignmodel", "qwen3-now-and-then", "WorkloadReady", "ScaledToZero", "evenings")
     finally:
-        world.remove("archive", "archive")
+        world.remove("evenings", "evenings")
 
 
 def minimum(world: World) -> int:
-    return int(world.get("scaledobject", "qwen3-now-and-then", namespace="archive")["spec"]["minReplicaCount"])
+    return int(world.get("scaledobject", "qwen3-now-and-then", namespace="evenings")["spec"]["minReplicaCount"])
 
 
 def test_the_example_of_a_model_that_is_exposed_gets_its_address(world: World) -> None:

@@ -502,7 +502,9 @@ def test_a_profile_may_say_how_its_build_of_an_engine_is_probed() -> None:
         if p["metadata"]["name"] == "intel-gaudi"
     ]
     container = engine_of(world)
-    assert {container[p]["httpGet"]["path"] for p in PROBES} == {"/ready"}
+    start, *probes = (container[p] for p in PROBES)
+    assert '"GET", "/ready"' in start["exec"]["command"][-1]
+    assert {p["httpGet"]["path"] for p in probes} == {"/ready"}
     assert container["startupProbe"]["failureThreshold"] * container["startupProbe"]["periodSeconds"] == 7200
     assert of_kind("Service", world)["metadata"]["annotations"]["prometheus.io/path"] == "/stats"
 

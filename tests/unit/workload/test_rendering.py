@@ -502,15 +502,14 @@ def test_a_profile_may_say_how_its_build_of_an_engine_is_probed() -> None:
         if p["metadata"]["name"] == "intel-gaudi"
     ]
     container = engine_of(world)
-    start, *probes = (container[p] for p in PROBES)
-    assert '"GET", "/ready"' in start["exec"]["command"][-1]
-    assert {p["httpGet"]["path"] for p in probes} == {"/ready"}
+    assert {container[p]["httpGet"]["path"] for p in PROBES} == {"/ready"}
+    assert 'asked.request("GET", "/ready")' in container["startupProbe"]["exec"]["command"][-1]
     assert container["startupProbe"]["failureThreshold"] * container["startupProbe"]["periodSeconds"] == 7200
     assert of_kind("Service", world)["metadata"]["annotations"]["prometheus.io/path"] == "/stats"
 
 
 OWN_PROBES = {"healthPath": "/ready", "metricsPath": "/stats", "startupSeconds": 7200}
-PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+PROBES = ("readinessProbe", "livenessProbe")
 
 
 def test_the_engine_may_open_the_devices_of_its_node_and_has_a_name_there() -> None:

@@ -82,7 +82,10 @@ def _settings() -> kopf.OperatorSettings:
     settings.watching.client_timeout = 330
     settings.watching.connect_timeout = 10
     settings.watching.chunk_size = 500
-    settings.queueing.worker_limit = 50
+    # Kopf keeps a task for each object for a while after its last event. With a limit, a burst waits until such tasks
+    # have been idle for long enough: 50 of them for 5 s let 10 objects a second through.
+    settings.queueing.worker_limit = None
+    settings.queueing.idle_timeout = 1.0
     settings.networking.request_timeout = 20
     settings.networking.enforce_retry_after = True
     settings.process.ultimate_exiting_timeout = 15

@@ -20,17 +20,20 @@ from daulat.workload.pod import revision, templates, unusable_settings
 from daulat.workload.weights import Loading, loading
 
 from .conditions import told, write
-from .effects import Apply, Delete, Effect, Outcome
+from .effects import Apply, ApplyStatus, Delete, Effect, Outcome
 from .hindrance import hindrance
 from .model_status import Serving, conditions, fields
 from .policies import compiled
 from .rolling import Surroundings, roll
+from .room import KEY as ROOM
 from .scaleout import KINDS as BESIDE
 from .scaleout import beside, unwanted
 from .verdict import Verdict
 
 RETRY = 15.0
 """Seconds after which a model that the API server refused is tried again."""
+PATIENCE = 30.0
+"""Seconds that a model waits until the pods of others are on nodes, before it takes what they can't take from it."""
 
 
 def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
@@ -50,16 +53,39 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     pods = snapshot.pods_by_model.get((model.namespace, model.name), ())
     verdict = _decide(model, policies, Surroundings(snapshot, made, pods, now))
     extras = beside(model, policies, verdict, snapshot)
-    effects: list[Effect] = [Apply(m) for m in [*verdict.run, *extras.manifests]]
-    effects += [Delete(c.ref, c.uid) for c in [*_left_over(verdict, made), *unwanted(verdict, extras, made)]]
+    makes: list[Effect] = [Apply(m) for m in [*verdict.run, *extras.manifests]]
+    ends: list[Effect] = [Delete(c.ref, c.uid) for c in [*_left_over(verdict, made), *unwanted(verdict, extras, made)]]
     obstacle = snapshot.obstacles.get(ref)
     serving = Serving(model, verdict, made, pods, obstacle, hindrance(model, snapshot))
     said = conditions(serving)
     told_of = {**fields(serving, policies, said, now), "externalUrl": extras.url}
-    effects += write(ref, model.uid, model.generation, model.status, [*said, *extras.conditions], told_of, now)
+    writes = write(ref, model.uid, model.generation, model.status, [*said, *extras.conditions], told_of, now)
+    # What is promised is written down before it is acted on, and is given up after: so no start anew, and no write that
+    # fails in between, gives away devices that pods are about to take.
+    decided = [e for e in writes if isinstance(e, ApplyStatus)]
+    notes = [e for e in writes if not isinstance(e, ApplyStatus)]
+    effects = [*ends, *decided, *makes, *notes] if verdict.stop else [*decided, *makes, *ends, *notes]
     again = [RETRY] if obstacle else []
+    if verdict.decision is not None and verdict.decision.reason == reasons.AWAITS_OTHERS:
+        again.append(max(PATIENCE - _awaited(model, now), 0) + 1)
     again += [verdict.rolling.again] if verdict.rolling is not None and verdict.rolling.again is not None else []
-    return Outcome(tuple(effects), min(again, default=None))
+    also = (ROOM,) if _gives_up(model, told_of["placement"]) else ()
+    return Outcome(tuple(effects), min(again, default=None), also)
+
+
+def _awaited(model: Model, now: float) -> float:
+    """Return for how many seconds the model has waited for the pods of others."""
+    for condition in model.status.get("conditions") or ():
+        if condition.get("type") == reasons.PLACED and condition.get("reason") == reasons.AWAITS_OTHERS:
+            since = datetime.strptime(condition["lastTransitionTime"], "%Y-%m-%dT%H:%M:%S%z")
+            return now - since.timestamp()
+    return 0.0
+
+
+def _gives_up(model: Model, after: Manifest | None) -> bool:
+    """Say whether the model leaves devices to others that no pod of its need have held."""
+    before = model.status.get("placement") or {}
+    return any(before.get(key) and before.get(key) != (after or {}).get(key) for key in ("zone", "accelerator"))
 
 
 def _left_over(verdict: Verdict, made: Sequence[Child]) -> list[Child]:
@@ -92,7 +118,7 @@ def _decide(model: Model, policies: Sequence[Policy], around: Surroundings) -> V
         return Verdict(told(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNKNOWN, message))
     namespace = _namespace(model.namespace, snapshot)
     violations = _model_violations(model, namespace, in_force)
-    decision = choose(model, policies, snapshot)
+    decision = choose(model, policies, snapshot, patient=_awaited(model, now) < PATIENCE)
     how: Loading | None = None
     if decision.chosen is not None:
         how = loading(model, decision.chosen, policies, snapshot.weights_image)

@@ -13,7 +13,7 @@ from typing import Any
 from daulat.facts.declared import Declared
 from daulat.facts.platform import Platform
 from daulat.facts.ref import Ref
-from daulat.facts.store import Store
+from daulat.facts.store import CHILD_KINDS, Store
 from daulat.reconcile.dispatch import RECONCILERS, concerned, everything, reconcile
 from daulat.reconcile.effects import Apply, ApplyStatus, Delete, Outcome
 from daulat.reconcile.room import KEY as ROOM
@@ -37,7 +37,8 @@ WORKERS = 8
 ONE_BY_ONE = frozenset(RECONCILERS) - {"Node", "SovereignModel"}
 """Kinds of which one key at a time is worked on: a policy's guards, and what all policies share, follow each other in order."""
 DELAYS = {ROOM: SETTLES}
-"""Seconds for which some keys wait for more news."""
+"""Seconds for which some keys wait for more news. All do where it is of a pod or of an object that was made: such come in series,
+and one look at the last is enough."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,9 @@ class Operator:
     def _ask(self, changed: Ref) -> None:
         # Not whether the Lease is good just now: what is heard while it can't be renewed is due once it is.
         if self._leads:
+            gathers = SETTLES if changed.kind == "Pod" or changed.kind in CHILD_KINDS else 0.0
             for key in concerned(changed, self._store.snapshot()):
-                self._queue.add(key, DELAYS.get(key, 0.0))
+                self._queue.add(key, max(gathers, DELAYS.get(key, 0.0)))
 
     def _ask_all(self) -> None:
         if self._leads:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
-from daulat.admission.policy import CompiledPolicy, PolicyError
+from daulat.admission.policy import PolicyError
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
-from daulat.api.names import API_VERSION
-from daulat.cel.evaluator import Request, evaluate_all
 from daulat.facts.child import WORKLOADS, Child
 from daulat.facts.declared import Malformed
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Model, Policy, Snapshot
-from daulat.placement.choice import Chosen, choose
+from daulat.placement.choice import choose
 from daulat.workload.manifests import manifests
 from daulat.workload.pod import revision, templates, unusable_settings
 from daulat.workload.weights import Loading, loading
@@ -22,6 +20,7 @@ from daulat.workload.weights import Loading, loading
 from .conditions import told, write
 from .effects import Apply, ApplyStatus, Delete, Effect, Outcome
 from .hindrance import hindrance
+from .judged import model_violations, pod_violations
 from .model_status import Serving, conditions, fields
 from .policies import compiled
 from .rolling import Surroundings, roll
@@ -116,15 +115,15 @@ def _decide(model: Model, policies: Sequence[Policy], around: Surroundings) -> V
     except PolicyError as error:
         message = f"a policy can't be compiled: {error}; nothing is changed"
         return Verdict(told(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNKNOWN, message))
-    namespace = _namespace(model.namespace, snapshot)
-    violations = _model_violations(model, namespace, in_force)
+    violations = model_violations(model, in_force, snapshot)
     decision = choose(model, policies, snapshot, patient=_awaited(model, now) < PATIENCE)
     how: Loading | None = None
     if decision.chosen is not None:
         how = loading(model, decision.chosen, policies, snapshot.weights_image)
         violations += unusable_settings(model, decision.chosen)
         violations += [how.problem] if how.problem else []
-        violations += _pod_violations(model, decision.chosen, namespace, policies, in_force, now, how)
+        pods = templates(model, decision.chosen, [p.name for p in policies], how)
+        violations += pod_violations(model, pods, in_force, snapshot, now)
     if violations:
         message = " ".join(dict.fromkeys(violations))
         return Verdict(told(reasons.POLICY_COMPLIANT, False, reasons.VIOLATION, message), stop=True)
@@ -134,48 +133,3 @@ def _decide(model: Model, policies: Sequence[Policy], around: Surroundings) -> V
     rolling = roll(model, decision.chosen, revision(model, decision.chosen, [p.name for p in policies], how), around)
     run = manifests(model, decision.chosen, policies, how, rolling.plan)
     return Verdict(compliant, decision, run, weights=how, rolling=rolling)
-
-
-def _namespace(name: str, snapshot: Snapshot) -> Manifest:
-    found = snapshot.namespaces.get(name)
-    labels = dict(found.labels) if found else {}
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
-
-
-def _model_violations(model: Model, namespace: Manifest, in_force: Sequence[CompiledPolicy]) -> list[str]:
-    request = Request(
-        object={
-            "apiVersion": API_VERSION,
-            "kind": "SovereignModel",
-            "metadata": {"name": model.name, "namespace": model.namespace, "creationTimestamp": model.created},
-            "spec": model.spec.model_dump(by_alias=True, exclude_none=True, mode="json"),
-        },
-        resource="sovereignmodels",
-        group="daulat.dev",
-        version="v1alpha1",
-        namespace=model.namespace,
-        namespace_object=namespace,
-    )
-    return [v.message for c in in_force for v in evaluate_all(c.refusing, request)]
-
-
-def _pod_violations(
-    model: Model,
-    chosen: Chosen,
-    namespace: Manifest,
-    policies: Sequence[Policy],
-    in_force: Sequence[CompiledPolicy],
-    now: float,
-    how: Loading,
-) -> list[str]:
-    created = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    found: list[str] = []
-    for pod in templates(model, chosen, [p.name for p in policies], how):
-        metadata = {**pod["metadata"], "name": model.name, "namespace": model.namespace, "creationTimestamp": created}
-        request = Request(
-            object={"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod["spec"]},
-            namespace=model.namespace,
-            namespace_object=namespace,
-        )
-        found += [v.message for c in in_force for v in evaluate_all(c.refusing, request)]
-    return found

@@ -15,10 +15,11 @@ V = TypeVar("V")
 class FrozenDict(Mapping[K, V], Generic[K, V]):
     """A mapping that can't be changed and can be hashed when its values can."""
 
-    __slots__ = ("_data",)
+    __slots__ = ("_data", "_hash")
 
     def __init__(self, data: Mapping[K, V] | None = None) -> None:
         self._data: dict[K, V] = dict(data or {})
+        self._hash: int | None = None
 
     def __getitem__(self, key: K) -> V:
         return self._data[key]
@@ -30,7 +31,10 @@ class FrozenDict(Mapping[K, V], Generic[K, V]):
         return len(self._data)
 
     def __hash__(self) -> int:
-        return hash(frozenset(self._data.items()))
+        # Kept: nodes, with all their labels, are keys of what is worked out about them, for every pass.
+        if self._hash is None:
+            self._hash = hash(frozenset(self._data.items()))
+        return self._hash
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Mapping) and self._data == dict(other)

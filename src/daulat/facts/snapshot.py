@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.frozen import FrozenDict
+from daulat.api.kinds import Manifest
 from daulat.api.model import SovereignModelSpec
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.zone import SovereignZoneSpec
@@ -63,13 +64,25 @@ class Snapshot:
     models: Mapping[Ref, Model | Malformed] = field(default_factory=dict)
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
     pods: Mapping[Ref, Pod] = field(default_factory=dict)
+    pods_by_node: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
+    """The device-holding pods that are on a node."""
+    held: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """How many of each resource the pods on a node hold, by node."""
+    pods_by_model: Mapping[tuple[str, str], tuple[Pod, ...]] = field(default_factory=dict)
+    """The device-holding pods of every model, by namespace and name."""
+    pins: Mapping[str, int] = field(default_factory=dict)
+    """Every label under Daulat's prefix that some pod is pinned to, and by how many."""
     children: Mapping[Ref, Child] = field(default_factory=dict)
+    children_by_model: Mapping[tuple[str, str], tuple[Child, ...]] = field(default_factory=dict)
+    """What was made for every model, by the model's namespace and name."""
     gateways: Mapping[Ref, Gateway] = field(default_factory=dict)
     canaries: Mapping[str, Canary] = field(default_factory=dict)
     obstacles: Mapping[Ref, str] = field(default_factory=dict)
     """What the API server answered where it refused part of a model's workload."""
     unserved: frozenset[str] = frozenset()
     """The kinds of other projects that this API server doesn't know, such as LeaderWorkerSet."""
+    promises: Mapping[Ref, Manifest] = field(default_factory=dict)
+    """The status that was decided for a model and isn't known to be written yet: what it places counts already."""
     operator_namespace: str = "daulat-system"
     weights_image: str = ""
     """The image with which this release fetches and checks weights in pods; empty where the operator wasn't told."""
@@ -96,38 +109,6 @@ class Snapshot:
     def known_models(self) -> dict[Ref, Model]:
         """The models that could be read."""
         return {ref: model for ref, model in sorted(self.models.items()) if isinstance(model, Declared)}
-
-    @cached_property
-    def pods_by_node(self) -> dict[str, list[Pod]]:
-        """The device-holding pods of every node."""
-        found: dict[str, list[Pod]] = {}
-        for pod in self.pods.values():
-            if pod.node:
-                found.setdefault(pod.node, []).append(pod)
-        return found
-
-    @cached_property
-    def pods_by_model(self) -> dict[tuple[str, str], list[Pod]]:
-        """The device-holding pods of every model, by namespace and name."""
-        found: dict[tuple[str, str], list[Pod]] = {}
-        for pod in self.pods.values():
-            if pod.model:
-                found.setdefault((pod.namespace, pod.model), []).append(pod)
-        return found
-
-    @cached_property
-    def children_by_model(self) -> dict[tuple[str, str], list[Child]]:
-        """What was made for every model, by the model's namespace and name."""
-        found: dict[tuple[str, str], list[Child]] = {}
-        for child in self.children.values():
-            if child.model:
-                found.setdefault((child.ref.namespace, child.model), []).append(child)
-        return found
-
-    @cached_property
-    def pins(self) -> frozenset[str]:
-        """Every label under Daulat's prefix that some pod is pinned to."""
-        return frozenset(label for pod in self.pods.values() for label in pod.pins)
 
     def governing(self, namespace: str) -> list[Policy]:
         """Return the policies that govern the namespace, by name."""

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from daulat.api.frozen import FrozenDict
-from daulat.api.kinds import KINDS
+from daulat.api.kinds import KINDS, Manifest
 from daulat.api.names import MANAGED_BY
 
 from .child import parse_child
@@ -18,6 +18,7 @@ from .platform import Platform
 from .pod import parse_pod
 from .ref import Ref
 from .snapshot import Canary, Namespace, Snapshot
+from .tally import Tally
 
 OWN_KINDS = {
     "SovereignZone": "zones",
@@ -66,6 +67,8 @@ class Store:
         self._canaries: dict[str, Canary] = {}
         self._obstacles: dict[Ref, str] = {}
         self._unserved: set[str] = set()
+        self._promises: dict[Ref, Manifest] = {}
+        self._tally = Tally()
         self._snapshot: Snapshot | None = None
         self._views: dict[str, Any] = {}
         self._memo: dict[Any, Any] = {}
@@ -129,6 +132,18 @@ class Store:
         self._snapshot = None
         return True
 
+    def promise(self, ref: Ref, status: Manifest | None) -> None:
+        """Count on this status of a model, decided and perhaps not written yet, or on what is known alone.
+
+        The next decision sees it, however long the write takes and whether or not its answer comes.
+        """
+        if self._promises.get(ref) is not status:
+            self._snapshot = None
+            if status is None:
+                del self._promises[ref]
+            else:
+                self._promises[ref] = status
+
     def snapshot(self) -> Snapshot:
         """Return everything known now."""
         if self._snapshot is None:
@@ -137,9 +152,11 @@ class Store:
                 self._views[name] = MappingProxyType(dict(self._facts[name]))
             self._snapshot = Snapshot(
                 **self._views,
+                **self._tally.views(),
                 memo=self._memo,
                 canaries=dict(self._canaries),
                 obstacles=dict(self._obstacles),
+                promises=dict(self._promises),
                 unserved=frozenset(self._unserved),
                 operator_namespace=self._operator_namespace,
                 weights_image=self._weights_image,
@@ -170,6 +187,7 @@ class Store:
         if old == fact and ref.kind not in OWN_KINDS:
             return False  # A heartbeat, for instance. Only Daulat's own kinds have a status beside what is compared.
         self._changed(ref, really=old != fact)
+        self._count(ref, old, fact)
         if fact is None:
             facts.pop(key, None)
         else:
@@ -181,7 +199,14 @@ class Store:
         self._gone[ref] = version
         facts, key = self._place(ref)
         self._changed(ref, really=key in facts)
-        return ref if facts.pop(key, None) is not None else None
+        self._promises.pop(ref, None)
+        old = facts.pop(key, None)
+        self._count(ref, old, None)
+        return ref if old is not None else None
+
+    def _count(self, ref: Ref, old: Any, new: Any) -> None:
+        if ref.kind == "Pod" or ref.kind in CHILD_KINDS:
+            self._tally.change(old, new)
 
     def _changed(self, ref: Ref, *, really: bool) -> None:
         """Drop what was kept of the state before. A status alone is no change of a fact, but must be seen."""

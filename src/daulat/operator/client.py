@@ -6,6 +6,8 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import client as kube
@@ -14,6 +16,7 @@ from kubernetes.aio import config as kube_config
 from daulat.api.kinds import Manifest
 from daulat.api.names import FIELD_MANAGER
 
+from . import metrics
 from .resources import Resource
 
 TIMEOUT = 8.0
@@ -49,7 +52,7 @@ class Client:
             await kube_config.load_kube_config(config_file=path, client_configuration=configuration)
         else:
             kube_config.load_incluster_config(client_configuration=configuration)
-        return cls(kube.ApiClient(configuration))
+        return cls(kube.ApiClient(_direct(configuration)))
 
     @classmethod
     async def from_kubeconfig(cls, context: str | None = None) -> Client:
@@ -61,7 +64,7 @@ class Client:
             await kube_config.load_kube_config(path, context=context, client_configuration=configuration)
         except (kube_config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
             raise KubeconfigError(str(error) or type(error).__name__) from error
-        return cls(kube.ApiClient(configuration))
+        return cls(kube.ApiClient(_direct(configuration)))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -112,6 +115,7 @@ class Client:
         method, url, all_headers, data, _ = await self._api.param_serialize(
             method, path, query_params=list(pairs), header_params=all_headers, body=body, auth_settings=["BearerToken"]
         )
+        metrics.REQUESTS.labels(method).inc()
         try:
             response = await self._api.call_api(method, url, all_headers, data, _request_timeout=TIMEOUT)
             text = await response.read()
@@ -128,3 +132,12 @@ class Client:
                 response.status, str(answer.get("reason") or response.reason), str(answer.get("message") or "")
             )
         return answer
+
+
+def _direct(configuration: Any) -> Any:
+    """Take the environment's proxy once. Left to itself the library looks for one, and for a .netrc file, at every request."""
+    url = urlsplit(configuration.host)
+    if not configuration.proxy and not proxy_bypass(url.netloc):
+        configuration.proxy = getproxies().get(url.scheme)
+    configuration.client_session_kwargs = {"trust_env": False}
+    return configuration

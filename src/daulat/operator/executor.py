@@ -23,6 +23,9 @@ from .resources import BY_KIND, path_of
 
 log = logging.getLogger("daulat.executor")
 
+NEVER = "1"
+"""The resource version of an empty etcd."""
+
 
 class NameTaken(Exception):
     """An object of that name is somebody else's."""
@@ -80,9 +83,11 @@ class Executor:
         wanted = digest(manifest)
         if known is not None and self._applied.get(ref) == (wanted, known.version):
             return False
-        if known is None or known.owner_uid != "".join(_owners(manifest)):
-            await self._refuse_if_taken(ref, manifest)
-        answer = await self._client.apply(path_of(ref), manifest)
+        answer = await self._create(ref, manifest) if known is None else None
+        if answer is None:
+            if known is None or known.owner_uid != "".join(_owners(manifest)):
+                await self._refuse_if_taken(ref, manifest)
+            answer = await self._client.apply(path_of(ref), manifest)
         if manifest["apiVersion"] == ADMISSION and answer.get("spec") != manifest["spec"]:
             # Another writer added to a list that server-side apply shares, such as a condition that never holds.
             answer = await self._client.merge(path_of(ref), {"metadata": _at(answer), "spec": manifest["spec"]})
@@ -91,6 +96,17 @@ class Executor:
         if known is None or known.version != self._applied[ref][1]:
             log.info("applied", extra={"object": str(ref)})
         return True
+
+    async def _create(self, ref: Ref, manifest: Manifest) -> Manifest | None:
+        """Make an object that isn't there. None where it is, or where the API server won't make it in this way."""
+        # No object has this version: an apply that names it makes an object, and never changes one that somebody else has.
+        fresh = {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": NEVER}}
+        try:
+            return await self._client.apply(path_of(ref), fresh)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            return None
 
     async def _refuse_if_taken(self, ref: Ref, manifest: Manifest) -> None:
         live = await self._client.get(path_of(ref))
@@ -111,6 +127,7 @@ class Executor:
                 return False  # deleted meanwhile
             raise
         self._store.apply(effect.ref.kind, answer)
+        self._store.promise(effect.ref, None)  # It is a fact now.
         return True
 
     async def _delete(self, effect: Delete) -> bool:

@@ -71,6 +71,38 @@ class Feed:
         return handle
 
 
+class _NoEssence(kopf.DiffBaseStorage):
+    """Keeps no state of objects to compare with. Kopf would copy each object for it, event by event."""
+
+    def build(self, **_: Any) -> Any:
+        return {}
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Keeps no progress of handlers, for none is tried again."""
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+    def purge(self, **_: Any) -> None:
+        return None
+
+    def touch(self, **_: Any) -> None:
+        return None
+
+    def clear(self, *, essence: Any) -> Any:
+        return essence
+
+
 def _login(**kwargs: Any) -> Any:
     return kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
 
@@ -78,11 +110,16 @@ def _login(**kwargs: Any) -> Any:
 def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
+    settings.persistence.diffbase_storage = _NoEssence()
+    settings.persistence.progress_storage = _NoProgress()
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
     settings.watching.connect_timeout = 10
     settings.watching.chunk_size = 500
-    settings.queueing.worker_limit = 50
+    # Kopf keeps a task for each object for a while after its last event. With a limit, a burst waits until such tasks
+    # have been idle for long enough: 50 of them for 5 s let 10 objects a second through.
+    settings.queueing.worker_limit = None
+    settings.queueing.idle_timeout = 1.0
     settings.networking.request_timeout = 20
     settings.networking.enforce_retry_after = True
     settings.process.ultimate_exiting_timeout = 15

@@ -15,6 +15,9 @@ DURATION = Histogram(
     buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10),
 )
 EFFECTS = Counter("daulat_effects_total", "Writes to the cluster.", ["effect", "result"], registry=REGISTRY)
+REQUESTS = Counter(
+    "daulat_api_requests_total", "Requests to the API server, watches aside.", ["method"], registry=REGISTRY
+)
 EVENTS = Counter("daulat_watch_events_total", "Watch events received.", ["kind"], registry=REGISTRY)
 MISSED = Counter(
     "daulat_watch_missed_total", "Facts that a full list brought and no watch.", ["kind"], registry=REGISTRY

@@ -1,4 +1,4 @@
-"""Wires the process: facts from the feed, one worker while this replica leads, a clean stop."""
+"""Wires the process: facts from the feed, workers while this replica leads, a clean stop."""
 
 from __future__ import annotations
 
@@ -13,21 +13,32 @@ from typing import Any
 from daulat.facts.declared import Declared
 from daulat.facts.platform import Platform
 from daulat.facts.ref import Ref
-from daulat.facts.store import Store
-from daulat.reconcile.dispatch import concerned, everything, reconcile
-from daulat.reconcile.effects import Apply, Delete
+from daulat.facts.store import CHILD_KINDS, Store
+from daulat.reconcile.dispatch import RECONCILERS, concerned, everything, reconcile
+from daulat.reconcile.effects import Apply, ApplyStatus, Delete, Outcome
+from daulat.reconcile.room import KEY as ROOM
+from daulat.reconcile.room import SETTLES
 
 from . import metrics
 from .client import ApiError, Client
 from .executor import Executor, NameTaken, NotLeader
 from .feed import Feed
 from .health import HealthServer
+from .inbox import Inbox
 from .informer import Informer
 from .lease import Lease
 from .logs import trace
 from .queue import Queue
 
 log = logging.getLogger("daulat.operator")
+
+WORKERS = 8
+"""How many keys are worked on at once. Decisions are made one after the other; what overlaps is the wait for answers."""
+ONE_BY_ONE = frozenset(RECONCILERS) - {"Node", "SovereignModel"}
+"""Kinds of which one key at a time is worked on: a policy's guards, and what all policies share, follow each other in order."""
+DELAYS = {ROOM: SETTLES}
+"""Seconds for which some keys wait for more news. All do where it is of a pod or of an object that was made: such come in series,
+and one look at the last is enough."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,8 @@ class Operator:
         self._client, self._options = client, options
         self._store = Store(options.namespace, options.weights_image, options.platform)
         self._queue = Queue()
+        self._one_by_one = asyncio.Lock()
+        metrics.QUEUE.set_function(self._queue.due)
         self._lease = Lease(client, options.namespace, options.identity)
         self._leads = False
         self._executor = Executor(client, self._store, self._lease.held, time.time, options.identity)
@@ -62,7 +75,7 @@ class Operator:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         feed = Feed(
-            lambda kind, type_, raw: _call(loop, self._informer.take, kind, type_, raw),
+            Inbox(loop, self._informer.take).put,
             lambda: _call(loop, self._fail, "the watches ended"),
         )
         health = HealthServer(self._options.port, self._not_alive, self._not_ready)
@@ -94,8 +107,9 @@ class Operator:
     def _ask(self, changed: Ref) -> None:
         # Not whether the Lease is good just now: what is heard while it can't be renewed is due once it is.
         if self._leads:
+            gathers = SETTLES if changed.kind == "Pod" or changed.kind in CHILD_KINDS else 0.0
             for key in concerned(changed, self._store.snapshot()):
-                self._queue.add(key)
+                self._queue.add(key, max(gathers, DELAYS.get(key, 0.0)))
 
     def _ask_all(self) -> None:
         if self._leads:
@@ -108,43 +122,51 @@ class Operator:
         await self._lease.acquire()
         self._leads = True
         self._ask_all()
-        worker = asyncio.create_task(self._work())
+        workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
         keeper = asyncio.create_task(self._lease.keep())
         try:
-            await asyncio.wait([worker, keeper], return_when=asyncio.FIRST_COMPLETED)
-            if worker.done() and (error := worker.exception()) is not None:
-                return f"the worker ended: {error!r}"
-            return "the lease was lost"
+            done, _ = await asyncio.wait([*workers, keeper], return_when=asyncio.FIRST_COMPLETED)
+            ended = next((error for task in done if (error := task.exception()) is not None), None)
+            return f"a worker ended: {ended!r}" if ended is not None else "the lease was lost"
         finally:
-            worker.cancel()
-            keeper.cancel()
-            await asyncio.gather(worker, keeper, return_exceptions=True)
+            for task in (*workers, keeper):
+                task.cancel()
+            await asyncio.gather(*workers, keeper, return_exceptions=True)
 
     async def _work(self) -> None:
         while True:
             key = await self._queue.get()
-            await self._lease.good()
-            metrics.QUEUE.set(self._queue.due())
-            with metrics.DURATION.labels(key.kind).time():
-                try:
-                    await self._pass(key)
-                except NotLeader:
-                    self._queue.add(key)
-                except (ApiError, OSError, TimeoutError) as error:
-                    pause = self._queue.failed(key)
-                    metrics.RECONCILES.labels(key.kind, "error").inc()
-                    log.warning("will try again", extra={"key": str(key), "error": str(error)[:500], "seconds": pause})
-                except Exception as error:  # noqa: BLE001 - one object that trips a defect must not stop the others
-                    pause = self._queue.failed(key)
-                    metrics.RECONCILES.labels(key.kind, "defect").inc()
-                    log.error("a pass failed", extra={"key": str(key), "seconds": pause, **trace(error)})
+            try:
+                await self._lease.good()
+                if key.kind in ONE_BY_ONE:
+                    async with self._one_by_one:
+                        await self._try(key)
                 else:
-                    self._queue.succeeded(key)
-                    metrics.RECONCILES.labels(key.kind, "ok").inc()
+                    await self._try(key)
+            finally:
+                self._queue.done(key)
             await asyncio.sleep(0)
 
+    async def _try(self, key: Ref) -> None:
+        with metrics.DURATION.labels(key.kind).time():
+            try:
+                await self._pass(key)
+            except NotLeader:
+                self._queue.add(key)
+            except (ApiError, OSError, TimeoutError) as error:
+                pause = self._queue.failed(key)
+                metrics.RECONCILES.labels(key.kind, "error").inc()
+                log.warning("will try again", extra={"key": str(key), "error": str(error)[:500], "seconds": pause})
+            except Exception as error:  # noqa: BLE001 - one object that trips a defect must not stop the others
+                pause = self._queue.failed(key)
+                metrics.RECONCILES.labels(key.kind, "defect").inc()
+                log.error("a pass failed", extra={"key": str(key), "seconds": pause, **trace(error)})
+            else:
+                self._queue.succeeded(key)
+                metrics.RECONCILES.labels(key.kind, "ok").inc()
+
     async def _pass(self, key: Ref) -> None:
-        outcome = reconcile(key, self._store.snapshot(), time.time())
+        outcome = self._decide(key)
         refusal: str | None = None
         for effect in outcome.effects:
             # Where something new was refused, nothing old is taken away: what was in force stays in force.
@@ -164,10 +186,21 @@ class Operator:
                 log.warning("the API server refused", extra={"key": str(key), "answer": refusal[:1000]})
             self._queue.add(key)
         for other in outcome.also:
-            self._queue.add(other)
+            self._queue.add(other, DELAYS.get(other, 0.0))
         if outcome.requeue_after is not None:
             self._queue.add(key, outcome.requeue_after)
         self._observe(key)
+
+    def _decide(self, key: Ref) -> Outcome:
+        """Decide on the facts as they are, and on all that was decided before, whether it is written yet or not.
+
+        There must be no await in here: the devices that one decision gives away are gone before the next is made.
+        """
+        outcome = reconcile(key, self._store.snapshot(), time.time())
+        if key.kind == "SovereignModel":
+            told = next((e.status for e in outcome.effects if isinstance(e, ApplyStatus)), None)
+            self._store.promise(key, told)
+        return outcome
 
     def _observe(self, key: Ref) -> None:
         snapshot = self._store.snapshot()

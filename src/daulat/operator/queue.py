@@ -13,27 +13,32 @@ BASE, LIMIT = 0.2, 60.0
 
 
 class Queue:
-    """Keys to reconcile, for one worker. Not thread-safe: used from one event loop."""
+    """Keys to reconcile, for several workers, of which no two have the same key. Not thread-safe: used from one event loop."""
 
     def __init__(self) -> None:
         self._due: dict[Ref, float] = {}
         self._heap: list[tuple[float, int, Ref]] = []
         self._order = itertools.count()
         self._failures: dict[Ref, int] = {}
+        self._taken: set[Ref] = set()
+        self._again: dict[Ref, float] = {}
         self._wake = asyncio.Event()
 
     def due(self) -> int:
-        """Return how many keys wait for the worker; those that wait for their time don't count."""
+        """Return how many keys wait for a worker; those that wait for their time don't count."""
         now = asyncio.get_running_loop().time()
         return sum(at <= now for at in self._due.values())
 
     def add(self, key: Ref, delay: float = 0.0) -> None:
-        """Ask for the key, now or after a delay in seconds. The earlier of two askings counts."""
+        """Ask for the key, now or after a delay in seconds. The earlier of two askings counts.
+
+        A key that a worker has comes back once that is done with it: what was asked for meanwhile may be news to it.
+        """
         at = asyncio.get_running_loop().time() + delay
-        if at < self._due.get(key, float("inf")):
-            self._due[key] = at
-            heapq.heappush(self._heap, (at, next(self._order), key))
-            self._wake.set()
+        if key in self._taken:
+            self._again[key] = min(at, self._again.get(key, float("inf")))
+        else:
+            self._push(key, at)
 
     def failed(self, key: Ref) -> float:
         """Ask for the key again after a pause that doubles with each failure; return the pause."""
@@ -46,8 +51,14 @@ class Queue:
         """Forget the key's failures."""
         self._failures.pop(key, None)
 
+    def done(self, key: Ref) -> None:
+        """Give the key back, so that a worker may have it again."""
+        self._taken.discard(key)
+        if (at := self._again.pop(key, None)) is not None:
+            self._push(key, at)
+
     async def get(self) -> Ref:
-        """Wait for a key that is due, and take it."""
+        """Wait for a key that is due, and take it until it is given back by ``done``."""
         while True:
             self._wake.clear()
             while self._heap:
@@ -59,6 +70,7 @@ class Queue:
                 if wait <= 0:
                     heapq.heappop(self._heap)
                     del self._due[key]
+                    self._taken.add(key)
                     return key
                 break
             pause = self._heap[0][0] - asyncio.get_running_loop().time() if self._heap else None
@@ -66,3 +78,9 @@ class Queue:
                 await asyncio.wait_for(self._wake.wait(), pause)
             except TimeoutError:
                 continue
+
+    def _push(self, key: Ref, at: float) -> None:
+        if at < self._due.get(key, float("inf")):
+            self._due[key] = at
+            heapq.heappush(self._heap, (at, next(self._order), key))
+            self._wake.set()

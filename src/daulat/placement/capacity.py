@@ -1,15 +1,39 @@
-"""Counts free devices: what nodes offer, less what pods hold and what placed models are about to take."""
+"""Counts free devices: what nodes offer, less what pods hold and what placed models are about to take.
+
+Nobody knows on which of its nodes the scheduler will put a pod that waits. So a place is given away only where it is left
+whatever the scheduler does: each replica that waits counts as if it took the device that hurts most.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
 
-from daulat.api.model import SovereignModelSpec
 from daulat.facts.node import Node
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Snapshot
 
-from .standing import Standing, standing
+from .claims import claims
+
+_NOTHING: Mapping[str, int] = {}
+
+
+class Room(Enum):
+    """Whether replicas find their devices."""
+
+    SURE = "whatever the scheduler does with the pods that wait"
+    OPEN = "it depends on where the scheduler puts pods that wait"
+    NONE = "whatever it does, they don't"
+
+
+@dataclass
+class _Group:
+    """The replicas that wait for the same devices on the same nodes: how many, by how many devices each takes."""
+
+    nodes: frozenset[str]
+    waiting: Counter[int]
 
 
 class Ledger:
@@ -17,39 +41,109 @@ class Ledger:
 
     def __init__(self, snapshot: Snapshot, model: Ref) -> None:
         self._snapshot = snapshot
-        self._model = model
-        self._taken: dict[tuple[str, str], int] = {}
-        for ref, other in snapshot.known_models.items():
-            if ref != model and not other.deleting and (where := standing(other)):
-                self._reserve(ref, other.spec, where)
+        self._own: Counter[tuple[str, str]] = Counter()
+        for pod in snapshot.pods_by_model.get((model.namespace, model.name), ()):
+            for resource, count in pod.devices.items() if pod.node else ():
+                self._own[pod.node, resource] += count
+        groups: dict[tuple[str, frozenset[str]], _Group] = {}
+        for ref, claim in claims(snapshot):
+            if ref != model:
+                group = groups.setdefault((claim.resource, claim.nodes), _Group(claim.nodes, Counter()))
+                group.waiting[claim.count] += claim.waiting
+        self._groups: dict[str, list[_Group]] = {}
+        for (resource, _), group in groups.items():
+            self._groups.setdefault(resource, []).append(self._that_can_come(group, resource))
 
     def free(self, node: Node, resource: str) -> int:
-        """Return the devices of that name that the node still has for the model."""
-        held = sum(
-            pod.devices.get(resource, 0)
-            for pod in self._snapshot.pods_by_node.get(node.name, ())
-            if (pod.namespace, pod.model) != (self._model.namespace, self._model.name)
-        )
-        return node.devices.get(resource, 0) - held - self._taken.get((node.name, resource), 0)
+        """Return the devices of that name that the node still has for the model, whatever may be promised to others."""
+        held = self._snapshot.held.get(node.name, _NOTHING).get(resource, 0)
+        return node.devices.get(resource, 0) - held + self._own[node.name, resource]
 
     def slots(self, nodes: Iterable[Node], resource: str, count: int) -> int:
-        """Return how many replicas of ``count`` devices the nodes have room for, each on one node."""
+        """Return how many replicas of ``count`` devices the nodes have room for, each on one node, and nobody else does."""
+        where = list(nodes)
+        sure = self.offered(where, resource, count) - self._load(_names(where), resource, count)
+        return max(sure, 0)
+
+    def claimed(self, nodes: Iterable[Node], resource: str, count: int) -> int:
+        """Return how many places of ``count`` devices on the nodes others may take who wait, at most."""
+        return self._load(_names(nodes), resource, count)
+
+    def room(self, nodes: Iterable[Node], resource: str, count: int, replicas: int, *, alone: bool = False) -> Room:
+        """Say whether the nodes have room for so many replicas, and for all that was promised before as well.
+
+        With ``alone`` only the replicas themselves are looked at, for when others have had long enough to come.
+        """
+        if not replicas:
+            return Room.SURE
+        where = list(nodes)
+        names = _names(where)
+        offered = self.offered(where, resource, count)
+        if offered - self._load(names, resource, count) >= replicas:
+            if alone or all(self._stays(g, resource, count, replicas) for g in self._near(names, resource)):
+                return Room.SURE
+            return Room.OPEN
+        return Room.OPEN if offered - self._least(where, names, resource, count) >= replicas else Room.NONE
+
+    def crowded(self) -> bool:
+        """Say whether more was promised than is left, as after others took devices or nodes went."""
+        return any(
+            self.offered(self._open(group), resource, count) < self._load(group.nodes, resource, count)
+            for resource, groups in self._groups.items()
+            for group in groups
+            for count in group.waiting
+        )
+
+    def _that_can_come(self, group: _Group, resource: str) -> _Group:
+        """Leave out replicas for which there's no room at all: they hold nothing up."""
+        nodes = self._open(group)
+        capped = {c: min(n, self.offered(nodes, resource, c)) for c, n in group.waiting.items()}
+        return _Group(group.nodes, Counter({c: n for c, n in capped.items() if n}))
+
+    def _open(self, group: _Group) -> list[Node]:
+        found = (self._snapshot.nodes.get(name) for name in group.nodes)
+        return [node for node in found if isinstance(node, Node) and node.takes_pods]
+
+    def offered(self, nodes: Iterable[Node], resource: str, count: int) -> int:
+        """Return how many pods of ``count`` devices find room if nobody else comes."""
         return sum(max(self.free(node, resource), 0) // count for node in nodes)
 
-    def _reserve(self, ref: Ref, spec: SovereignModelSpec, where: Standing) -> None:
-        """Hold devices for the replicas of another placed model whose pods aren't on a node yet."""
-        choice = next((a for a in spec.accelerators if a.profile == where.accelerator), None)
-        if choice is None:
-            return
-        nodes = where.spread or choice.nodes or 1
-        count = (choice.count or where.devices) // nodes
-        if not count:
-            return
-        bound = sum(bool(p.node) for p in self._snapshot.pods_by_model.get((ref.namespace, ref.name), ()))
-        waiting = spec.replicas * nodes - bound
-        for name in where.nodes:
-            node = self._snapshot.nodes.get(name)
-            while waiting > 0 and isinstance(node, Node) and self.free(node, where.resource) >= count:
-                key = (name, where.resource)
-                self._taken[key] = self._taken.get(key, 0) + count
-                waiting -= 1
+    def _near(self, names: frozenset[str], resource: str) -> Iterator[_Group]:
+        return (group for group in self._groups.get(resource, ()) if not group.nodes.isdisjoint(names))
+
+    def _load(self, names: frozenset[str], resource: str, count: int) -> int:
+        """Return how many places of ``count`` devices those who wait may take at most: each one as many as it can touch."""
+        return sum(
+            waiting * _most(theirs, count)
+            for group in self._near(names, resource)
+            for theirs, waiting in group.waiting.items()
+        )
+
+    def _stays(self, group: _Group, resource: str, count: int, replicas: int) -> bool:
+        """Say whether all that wait in the group keep their places, whatever these replicas take."""
+        nodes = self._open(group)
+        return all(
+            self.offered(nodes, resource, theirs)
+            >= self._load(group.nodes, resource, theirs) + replicas * _most(count, theirs)
+            for theirs in group.waiting
+        )
+
+    def _least(self, nodes: list[Node], names: frozenset[str], resource: str, count: int) -> int:
+        """Return how many places of ``count`` devices those who wait take at least: they fill the remainders first."""
+        total = sum(
+            theirs * waiting
+            for group in self._groups.get(resource, ())
+            if group.nodes <= names
+            for theirs, waiting in group.waiting.items()
+        )
+        spare = sum(max(self.free(node, resource), 0) % count for node in nodes)
+        return _most(total - spare, count) if total > spare else 0
+
+
+def _names(nodes: Iterable[Node]) -> frozenset[str]:
+    return frozenset(node.name for node in nodes)
+
+
+def _most(devices: int, count: int) -> int:
+    """Return how many places of ``count`` devices so many devices of one node can spoil at most."""
+    return -(-devices // count)

@@ -10,18 +10,17 @@ from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.frozen import FrozenDict
 from daulat.api.model import AcceleratorChoice
 from daulat.facts.node import Node
-from daulat.facts.ref import Ref, Unknown
+from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Model, Policy, Snapshot
 
-from .capacity import Ledger
+from .capacity import Ledger, Room
 from .devices import Devices, devices
-from .eligibility import carries_labels, ineligible, lacks_storage
+from .eligibility import eligible, lacks_storage, nodes_with
 from .refusal import refusal
 from .room import beside_own
 from .sizing import NoFit
 from .standing import standing
 from .survey import Group, Option, Survey, Unusable
-from .zoning import zone_of_record
 
 SAMPLE = 3
 
@@ -56,11 +55,17 @@ class Decision:
     rejected: tuple[Group, ...]
 
 
-def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Decision:
-    """Return where the model goes under these policies, or why nowhere."""
+def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot, *, patient: bool = True) -> Decision:
+    """Return where the model goes under these policies, or why nowhere.
+
+    Where it depends on pods that aren't on a node yet whether the model finds room, there is no choice yet; where that has
+    taken too long (not ``patient``), what may be taken counts as taken.
+    """
     found = survey(model, policies, snapshot)
     options, ledger = found.options, found.ledger
-    option = _stay(model, options, ledger, snapshot) or _first_with_room(model, options, ledger)
+    option, open_ = _stay(model, options, ledger, snapshot), None
+    if option is None:
+        option, open_ = _first_with_room(model, options, ledger, patient=patient)
     chosen = _chosen(model, option, ledger, snapshot) if option is not None else None
     left_out = {name: u.why for u in reversed(found.unusable) for name in u.nodes}
     rejected = _groups(
@@ -68,30 +73,30 @@ def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Deci
     )
     if chosen is not None:
         return Decision(chosen, reasons.CHOSEN, _told(model, chosen), rejected)
+    if open_ is not None:
+        message = (
+            f"{open_.choice.profile} in zone {open_.zone} may have room: that is known once the pods of other models that "
+            "wait for such devices are on nodes"
+        )
+        return Decision(None, reasons.AWAITS_OTHERS, message, rejected)
     return Decision(None, *refusal(model, found, rejected, snapshot), rejected)
 
 
 def survey(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Survey:
     """Return every node and every accelerator that the model lists, with what keeps each from being taken."""
-    refused: dict[str, str] = {}
-    eligible: list[Node] = []
+    found, refused = eligible(policies, snapshot)
     fetch = model.spec.model.fetch
-    keeps_in = fetch.cache.storage_class_name if fetch is not None and fetch.cache is not None else ""
-    for name, node in sorted(snapshot.nodes.items()):
-        why = next((w for p in policies if (w := ineligible(node, p, snapshot))), None)
-        if why is None and isinstance(node, Node) and keeps_in:
-            why = lacks_storage(node, keeps_in, snapshot)
-        if why is None and isinstance(node, Node):
-            eligible.append(node)
-        else:
-            refused[name] = why or "can't be read"
-    options, unusable = _options(model, policies, eligible, snapshot)
+    if fetch is not None and fetch.cache is not None:
+        keeps_in = fetch.cache.storage_class_name
+        lacking = {name: why for name, node in found.items() if (why := lacks_storage(node, keeps_in, snapshot))}
+        found, refused = {n: node for n, node in found.items() if n not in lacking}, {**refused, **lacking}
+    options, unusable = _options(model, policies, found, snapshot)
     ledger = Ledger(snapshot, Ref("SovereignModel", model.namespace, model.name))
-    return Survey(policies, eligible, refused, options, unusable, ledger)
+    return Survey(policies, tuple(found.values()), refused, options, unusable, ledger)
 
 
 def _options(
-    model: Model, policies: Sequence[Policy], eligible: Sequence[Node], snapshot: Snapshot
+    model: Model, policies: Sequence[Policy], allowed: Mapping[str, Node], snapshot: Snapshot
 ) -> tuple[list[Option], list[Unusable]]:
     options: list[Option] = []
     unusable: list[Unusable] = []
@@ -113,20 +118,18 @@ def _options(
             unusable.append(Unusable(choice.profile, reasons.UNKNOWN_PROFILE, why))
             continue
         resource = profile.resources[0].name
-        by_zone: dict[str, list[Node]] = {}
-        for node in eligible:
-            zone = zone_of_record(node, snapshot)
-            if not isinstance(zone, Unknown) and resource in node.devices and carries_labels(node, profile):
-                by_zone.setdefault(zone.name, []).append(node)
+        by_zone = {
+            zone: own
+            for zone, nodes in nodes_with(profile, resource, policies, snapshot).items()
+            if (own := tuple(n for n in nodes if n.name in allowed))
+        }
         try:
             needed = devices(model.spec, choice, profile, where)
         except NoFit as error:
-            nodes = tuple(node.name for zone in by_zone.values() for node in zone)
-            unusable.append(Unusable(choice.profile, reasons.DOES_NOT_FIT, str(error), nodes))
+            names = tuple(node.name for zone in by_zone.values() for node in zone)
+            unusable.append(Unusable(choice.profile, reasons.DOES_NOT_FIT, str(error), names))
             continue
-        options += [
-            Option(zone, choice, profile, resource, tuple(nodes), needed) for zone, nodes in sorted(by_zone.items())
-        ]
+        options += [Option(zone, choice, profile, resource, nodes, needed) for zone, nodes in by_zone.items()]
     return options, unusable
 
 
@@ -139,18 +142,27 @@ def _stay(model: Model, options: Sequence[Option], ledger: Ledger, snapshot: Sna
     )
     if current is None or _runs(model, snapshot):
         return current
-    return current if current.room(ledger) >= model.spec.needed_replicas else None
+    return current if current.takes(ledger, model.spec.needed_replicas) is not Room.NONE else None
 
 
 def _runs(model: Model, snapshot: Snapshot) -> bool:
     return any(pod.node for pod in snapshot.pods_by_model.get((model.namespace, model.name), ()))
 
 
-def _first_with_room(model: Model, options: Sequence[Option], ledger: Ledger) -> Option | None:
+def _first_with_room(
+    model: Model, options: Sequence[Option], ledger: Ledger, *, patient: bool
+) -> tuple[Option | None, Option | None]:
+    """Return the first option with room, or one that may have room where none of an accelerator before it has."""
+    open_: Option | None = None
     for option in options:
-        if option.room(ledger) >= model.spec.needed_replicas:
-            return option
-    return None
+        if open_ is not None and option.choice is not open_.choice:
+            break
+        room = option.takes(ledger, model.spec.needed_replicas, alone=not patient)
+        if room is Room.SURE:
+            return option, None
+        if room is Room.OPEN and patient:
+            open_ = open_ or option
+    return None, open_
 
 
 def _chosen(model: Model, option: Option, ledger: Ledger, snapshot: Snapshot) -> Chosen:
@@ -178,7 +190,7 @@ def _chosen(model: Model, option: Option, ledger: Ledger, snapshot: Snapshot) ->
 
 def _groups(
     refused: Mapping[str, str],
-    eligible: Sequence[Node],
+    allowed: Sequence[Node],
     options: Sequence[Option],
     choice: tuple[Option | None, Chosen | None],
     ledger: Ledger,
@@ -187,6 +199,7 @@ def _groups(
 ) -> tuple[Group, ...]:
     """Account for every node: why it isn't eligible, has nothing that the model lists, or wasn't taken."""
     by_reason: dict[str, list[str]] = {}
+    passing: set[str] = set()
     for name, why in refused.items():
         by_reason.setdefault(why, []).append(name)
     taken_option, chosen = choice
@@ -196,7 +209,7 @@ def _groups(
         for node in option.nodes:
             first.setdefault(node.name, option)
     why_not = {id(option): _why_not(option, options, taken_option, ledger, replicas) for option in options}
-    for node in eligible:
+    for node in allowed:
         if node.name in taken:
             continue
         own = first.get(node.name)
@@ -206,10 +219,14 @@ def _groups(
             why = "isn't ready, is cordoned or is tainted"
         elif own is taken_option and ledger.free(node, own.resource) < own.devices.per_node:
             why = f"has fewer than {own.devices.per_node} free {own.resource}"
+            passing.add(why)
         else:
             why = why_not[id(own)]
+            # What comes later in the order does so whoever holds it.
+            if taken_option is None or options.index(own) <= options.index(taken_option):
+                passing.add(why)
         by_reason.setdefault(why, []).append(node.name)
-    groups = [Group(why, tuple(sorted(names))) for why, names in by_reason.items()]
+    groups = [Group(why, tuple(sorted(names)), why in passing) for why, names in by_reason.items()]
     return tuple(sorted(groups, key=lambda g: (-len(g.nodes), g.reason)))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from daulat.admission.zones import rejects
 from daulat.api.accelerator import AcceleratorProfileSpec, ResourceFamily
@@ -20,6 +21,39 @@ def ineligible(node: Node | Unknown, policy: Policy, snapshot: Snapshot) -> str 
     if node not in memo:
         memo[node] = _ineligible(node, policy, snapshot)
     return memo[node]
+
+
+def eligible(policies: Sequence[Policy], snapshot: Snapshot) -> tuple[Mapping[str, Node], Mapping[str, str]]:
+    """Return the nodes that are eligible under all the policies, by name, and why each other one isn't."""
+    key = ("eligible", tuple((p.name, p.spec) for p in policies))
+    if key not in snapshot.memo:
+        found: dict[str, Node] = {}
+        refused: dict[str, str] = {}
+        for name, node in sorted(snapshot.nodes.items()):
+            why = next((w for p in policies if (w := ineligible(node, p, snapshot))), None)
+            if why is None and isinstance(node, Node):
+                found[name] = node
+            else:
+                refused[name] = why or "can't be read"
+        snapshot.memo[key] = MappingProxyType(found), MappingProxyType(refused)
+    known: tuple[Mapping[str, Node], Mapping[str, str]] = snapshot.memo[key]
+    return known
+
+
+def nodes_with(
+    profile: AcceleratorProfileSpec, resource: str, policies: Sequence[Policy], snapshot: Snapshot
+) -> Mapping[str, tuple[Node, ...]]:
+    """Return the nodes that are eligible under all the policies and have the resource of that accelerator, by zone."""
+    key = ("nodes with", profile, resource, tuple((p.name, p.spec) for p in policies))
+    if key not in snapshot.memo:
+        by_zone: dict[str, list[Node]] = {}
+        for node in eligible(policies, snapshot)[0].values():
+            zone = zone_of_record(node, snapshot)
+            if not isinstance(zone, Unknown) and resource in node.devices and carries_labels(node, profile):
+                by_zone.setdefault(zone.name, []).append(node)
+        snapshot.memo[key] = MappingProxyType({zone: tuple(nodes) for zone, nodes in sorted(by_zone.items())})
+    found: Mapping[str, tuple[Node, ...]] = snapshot.memo[key]
+    return found
 
 
 def _ineligible(node: Node | Unknown, policy: Policy, snapshot: Snapshot) -> str | None:

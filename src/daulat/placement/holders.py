@@ -11,7 +11,7 @@ from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Snapshot
 
 from .capacity import Ledger
-from .standing import standing
+from .claims import claims
 
 NAMED = 3
 """How many holders a sentence names; the others are counted."""
@@ -62,28 +62,27 @@ def holdings(nodes: Iterable[Node], resource: str, ledger: Ledger, snapshot: Sna
             if count and (pod.namespace, pod.model) != (model.namespace, model.name):
                 found[_whose(pod)] = found.get(_whose(pod), 0) + count
     held = [Holder(*whose, count) for whose, count in found.items()]
-    held += _promised(on, resource, offered - free - sum(h.count for h in held), snapshot, model)
-    return Holdings(resource, offered, free, tuple(sorted(held, key=_largest_first)))
+    promised = list(_promised(on, resource, free, ledger, snapshot, model))
+    free -= sum(h.count for h in promised)
+    return Holdings(resource, offered, free, tuple(sorted([*held, *promised], key=_largest_first)))
 
 
 def _whose(pod: Pod) -> tuple[str, str, str]:
     return ("model" if pod.model else "pod", pod.namespace, pod.model or pod.name)
 
 
-def _promised(nodes: Sequence[Node], resource: str, left: int, snapshot: Snapshot, model: Ref) -> Iterable[Holder]:
-    """Share what is neither free nor held out among the models that it is kept for, in the order in which the ledger keeps it."""
+def _promised(
+    nodes: Sequence[Node], resource: str, free: int, ledger: Ledger, snapshot: Snapshot, model: Ref
+) -> Iterable[Holder]:
+    """Share what isn't held among the models that it is kept for, as far as their replicas find room on the nodes at all."""
     names = {node.name for node in nodes}
-    for ref, other in snapshot.known_models.items():
-        where = standing(other)
-        if left <= 0 or ref == model or where is None or where.resource != resource or names.isdisjoint(where.nodes):
+    for ref, claim in sorted(claims(snapshot), key=lambda item: item[0]):
+        if free <= 0 or ref == model or claim.resource != resource or claim.nodes.isdisjoint(names):
             continue
-        choice = next((a for a in other.spec.accelerators if a.profile == where.accelerator), None)
-        bound = sum(bool(p.node) for p in snapshot.pods_by_model.get((ref.namespace, ref.name), ()))
-        nodes_each = where.spread or (choice.nodes if choice else None) or 1
-        each = ((choice.count if choice else None) or where.devices) // nodes_each
-        waiting = max(other.spec.replicas * nodes_each - bound, 0) * each
-        if count := min(waiting, left):
-            left -= count
+        theirs = [node for node in nodes if node.name in claim.nodes and node.takes_pods]
+        coming = min(claim.waiting, ledger.offered(theirs, resource, claim.count))
+        if count := min(coming * claim.count, free):
+            free -= count
             yield Holder("model", ref.namespace, ref.name, count, promised=True)
 
 

@@ -8,7 +8,7 @@ from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.facts.node import Node
 from daulat.facts.snapshot import Model, Snapshot
 
-from .capacity import Ledger
+from .capacity import Ledger, Room
 from .devices import Devices
 
 
@@ -30,11 +30,40 @@ def domains(nodes: Sequence[Node], profile: AcceleratorProfileSpec) -> dict[str,
 def replicas(
     nodes: Sequence[Node], profile: AcceleratorProfileSpec, resource: str, needed: Devices, ledger: Ledger
 ) -> int:
-    """Return how many replicas the nodes have room for, the model's own taken for gone."""
+    """Return how many replicas the nodes surely have room for, the model's own taken for gone."""
     if needed.nodes == 1:
         return ledger.slots(nodes, resource, needed.count)
     by_domain = domains(nodes, profile).values()
-    return sum(ledger.slots(members, resource, needed.per_node) // needed.nodes for members in by_domain)
+    # Either way is what is left at least: each domain loses all that may come to it, or each pod that waits a whole replica.
+    apart = sum(ledger.slots(members, resource, needed.per_node) // needed.nodes for members in by_domain)
+    whole = _whole(nodes, profile, resource, needed, ledger) - ledger.claimed(nodes, resource, needed.per_node)
+    return max(apart, whole, 0)
+
+
+def room(
+    nodes: Sequence[Node],
+    profile: AcceleratorProfileSpec,
+    resource: str,
+    needed: Devices,
+    ledger: Ledger,
+    asked: int,
+    *,
+    alone: bool = False,
+) -> Room:
+    """Say whether the nodes have room for so many replicas; with ``alone``, whatever becomes of others that wait."""
+    if needed.nodes == 1 or not asked:
+        return ledger.room(nodes, resource, needed.per_node, asked, alone=alone)
+    if replicas(nodes, profile, resource, needed, ledger) >= asked:
+        pods = ledger.room(nodes, resource, needed.per_node, asked * needed.nodes, alone=alone)
+        return Room.SURE if alone or pods is Room.SURE else Room.OPEN
+    return Room.OPEN if _whole(nodes, profile, resource, needed, ledger) >= asked else Room.NONE
+
+
+def _whole(
+    nodes: Sequence[Node], profile: AcceleratorProfileSpec, resource: str, needed: Devices, ledger: Ledger
+) -> int:
+    by_domain = domains(nodes, profile).values()
+    return sum(ledger.offered(members, resource, needed.per_node) // needed.nodes for members in by_domain)
 
 
 def beside_own(
@@ -52,7 +81,11 @@ def beside_own(
         if pod.node:
             held[pod.node] = held.get(pod.node, 0) + pod.devices.get(resource, 0)
     by_domain = domains(nodes, profile) if needed.nodes > 1 else {"": list(nodes)}
-    return {
+    left = {
         domain: sum(max(ledger.free(node, resource) - held.get(node.name, 0), 0) // needed.per_node for node in members)
         for domain, members in sorted(by_domain.items())
+    }
+    return {
+        domain: max(count - ledger.claimed(by_domain[domain], resource, needed.per_node), 0)
+        for domain, count in left.items()
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from daulat.api.kinds import Manifest
 from daulat.facts.snapshot import Model
@@ -32,7 +34,12 @@ class Standing:
 
 def standing(model: Model) -> Standing | None:
     """Return where the model was placed, or None where it wasn't yet."""
-    placement = model.status.get("placement") or {}
+    return standing_by(model.status)
+
+
+def standing_by(status: Mapping[str, Any]) -> Standing | None:
+    """Return where a model is placed by this status, or None where it isn't."""
+    placement = status.get("placement") or {}
     zone, accelerator = placement.get("zone"), placement.get("accelerator")
     if not zone or not accelerator:
         return None
@@ -41,5 +48,5 @@ def standing(model: Model) -> Standing | None:
         str(accelerator),
         str(placement.get("resource") or ""),
         tuple(placement.get("nodes") or ()),
-        model.status.get("sizing") or {},
+        status.get("sizing") or {},
     )

@@ -10,9 +10,9 @@ from daulat.api.model import AcceleratorChoice
 from daulat.facts.node import Node
 from daulat.facts.snapshot import Policy
 
-from .capacity import Ledger
+from .capacity import Ledger, Room
 from .devices import Devices
-from .room import replicas
+from .room import replicas, room
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Group:
 
     reason: str
     nodes: tuple[str, ...]
+    passing: bool = False
+    """Whether the reason is what others hold just now, and not what the node is."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,12 @@ class Option:
         return [n for n in self.nodes if n.takes_pods]
 
     def room(self, ledger: Ledger) -> int:
-        """Return how many replicas there is room for."""
+        """Return how many replicas there is surely room for."""
         return replicas(self.open, self.profile, self.resource, self.devices, ledger)
+
+    def takes(self, ledger: Ledger, asked: int, *, alone: bool = False) -> Room:
+        """Say whether there is room for so many replicas; with ``alone``, whatever becomes of others that wait."""
+        return room(self.open, self.profile, self.resource, self.devices, ledger, asked, alone=alone)
 
 
 @dataclass(frozen=True)

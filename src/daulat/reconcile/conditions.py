@@ -47,14 +47,19 @@ def write(
     if _same(status, before):
         return []
     effects: list[Effect] = [ApplyStatus(ref, status)]
-    for condition in conditions:
+    said: set[tuple[str, str, str]] = set()
+    # The first condition may be derived from another one: what that has said already isn't said again.
+    for condition in (*conditions[1:], *conditions[:1]):
         was = old.get(condition.type)
         if was is None and (condition.status == "Unknown" or condition.expected):
             continue
         if was is None or (was.get("status"), was.get("reason")) != (condition.status, condition.reason):
             kind = "Normal" if condition.status in (condition.good, "Unknown") else "Warning"
-            message = f"{condition.type}={condition.status}: {condition.message}"
-            effects.append(Record(ref, uid, kind, condition.reason, cut(message)))  # type: ignore[arg-type]
+            same = (kind, condition.reason, condition.message)
+            if same not in said:
+                message = f"{condition.type}={condition.status}: {condition.message}"
+                effects.append(Record(ref, uid, kind, condition.reason, cut(message)))  # type: ignore[arg-type]
+            said.add(same)
     return effects
 
 

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable
 
 from daulat.admission.advice import SUFFIX
 from daulat.admission.ungoverned import UNGOVERNED
-from daulat.api.kinds import Manifest
-from daulat.api.reasons import READY
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Snapshot
 from daulat.placement.certify import left_over
@@ -19,6 +17,8 @@ from .exemptions import reconcile_exemption
 from .models import reconcile_model
 from .nodes import reconcile_node
 from .policies import reconcile_policy
+from .room import KEY as ROOM
+from .room import reconcile_room
 from .ungoverned import KEY as UNGOVERNED_KEY
 from .ungoverned import reconcile_ungoverned
 from .zones import reconcile_profile, reconcile_zone
@@ -33,6 +33,7 @@ RECONCILERS: dict[str, Reconciler] = {
     "SovereigntyExemption": reconcile_exemption,
     "SovereignModel": reconcile_model,
     "Ungoverned": reconcile_ungoverned,
+    "Room": reconcile_room,
     advice.KIND: reconcile_advice,
 }
 
@@ -60,17 +61,20 @@ def concerned(changed: Ref, snapshot: Snapshot) -> Iterable[Ref]:
             for ref, model in snapshot.known_models.items():
                 if ref.namespace == changed.namespace and model.spec.exposure is not None:
                     yield ref
-        case "SovereignModel" | "Pod":
-            # A model that went, or a pod that came or went, may make room for models that wait; others stay as they are.
-            yield from (ref for ref, model in snapshot.models.items() if not _is_ready(model.status))
+        case "SovereignModel":
+            # One that went, or asks for less, may make room for others; those that are placed stay as they are.
+            yield changed
+            yield ROOM
+        case "Pod":
             pod = snapshot.pods.get(changed)
-            if changed.kind == "SovereignModel":
-                yield changed
-            elif pod is None:
+            if pod is None:
                 # The last pod that was pinned to the label of a policy that is gone may have been this one.
                 yield from _named("Node", left_over(snapshot))
             elif pod.model:
                 yield Ref("SovereignModel", pod.namespace, pod.model)
+            if pod is None or pod.node:
+                # It gave devices back, or is where it's known what it leaves to others.
+                yield ROOM
         case _ if changed.name == UNGOVERNED:
             yield UNGOVERNED_KEY
         case _ if changed.name.endswith(SUFFIX):
@@ -103,10 +107,6 @@ def reconcile(key: Ref, snapshot: Snapshot, now: float) -> Outcome:
     """Return what is to be done about the key; nothing for kinds that nobody reconciles."""
     reconciler = RECONCILERS.get(key.kind)
     return reconciler(key, snapshot, now) if reconciler else Outcome()
-
-
-def _is_ready(status: Manifest) -> bool:
-    return any(c.get("type") == READY and c.get("status") == "True" for c in status.get("conditions") or ())
 
 
 def _named(kind: str, names: Iterable[str]) -> Iterable[Ref]:

@@ -13,6 +13,7 @@ from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Model, Policy
 from daulat.facts.trouble import Trouble
 from daulat.placement.choice import SAMPLE
+from daulat.placement.survey import Group
 from daulat.workload.labels import answering
 from daulat.workload.network import url
 
@@ -68,7 +69,8 @@ def conditions(serving: Serving) -> list[Told]:
     if decision is None:
         placed = told(reasons.PLACED, None, reasons.NOT_DECIDED, "waits for PolicyCompliant")
     else:
-        placed = told(reasons.PLACED, decision.chosen is not None, decision.reason, decision.message)
+        holds = None if decision.reason == reasons.AWAITS_OTHERS else decision.chosen is not None
+        placed = told(reasons.PLACED, holds, decision.reason, decision.message)
     workload = _workload(serving, placed)
     parts = (compliant, placed, workload, _rolled_out(serving, placed))
     first_bad = next((c for c in parts if c.status != "True"), None)
@@ -166,10 +168,7 @@ def _placement(model: Model, policies: Sequence[Policy], verdict: Verdict) -> Ma
         # Nothing was decided anew: where the model stands is kept as long as it isn't stopped.
         return None if verdict.stop else model.status.get("placement")
     chosen, rejected = verdict.decision.chosen, verdict.decision.rejected
-    where: Manifest = {
-        "policies": [{"name": p.name, "generation": p.generation} for p in policies],
-        "rejected": [{"reason": g.reason, "count": len(g.nodes), "sample": list(g.nodes[:SAMPLE])} for g in rejected],
-    }
+    where: Manifest = {"policies": [{"name": p.name, "generation": p.generation} for p in policies]}
     if chosen is not None:
         where |= {
             "zone": chosen.zone,
@@ -177,7 +176,24 @@ def _placement(model: Model, policies: Sequence[Policy], verdict: Verdict) -> Ma
             "resource": chosen.resource,
             "nodes": list(chosen.nodes),
         }
-    return where
+    return {**where, "rejected": _rejected(model, where, rejected)}
+
+
+def _rejected(model: Model, where: Manifest, groups: Sequence[Group]) -> list[Manifest]:
+    """Return why other nodes weren't taken. What others hold at the moment is no news of a model that stays as it is: otherwise
+    each model that comes or goes would be written into the status of all others."""
+    said: list[Manifest] = [
+        {"reason": g.reason, "count": len(g.nodes), "sample": list(g.nodes[:SAMPLE])} for g in groups
+    ]
+    before = model.status.get("placement") or {}
+    if "zone" not in where or {**before, **where} != before:
+        return said
+    was: list[Manifest] = before.get("rejected") or []
+    lasting = [entry for entry, group in zip(said, groups, strict=True) if not group.passing]
+    lasts = {entry["reason"] for entry in lasting}
+    same: bool = [entry for entry in was if entry["reason"] in lasts] == lasting
+    everybody: bool = sum(entry["count"] for entry in was) == sum(entry["count"] for entry in said)
+    return was if same and everybody else said
 
 
 def _phase(conditions: Sequence[Told]) -> str:

@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
-from daulat.admission.policy import CompiledPolicy, PolicyError
+from daulat.admission.policy import PolicyError
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
-from daulat.api.names import API_VERSION
-from daulat.cel.evaluator import Request, evaluate_all
 from daulat.facts.child import WORKLOADS, Child
 from daulat.facts.declared import Malformed
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Model, Policy, Snapshot
-from daulat.placement.choice import Chosen, choose
+from daulat.placement.choice import choose
 from daulat.workload.manifests import manifests
 from daulat.workload.pod import revision, templates, unusable_settings
 from daulat.workload.weights import Loading, loading
 
 from .conditions import told, write
-from .effects import Apply, Delete, Effect, Outcome
+from .effects import Apply, ApplyStatus, Delete, Effect, Outcome
 from .hindrance import hindrance
+from .judged import model_violations, pod_violations
 from .model_status import Serving, conditions, fields
 from .policies import compiled
 from .rolling import Surroundings, roll
+from .room import KEY as ROOM
 from .scaleout import KINDS as BESIDE
 from .scaleout import beside, unwanted
 from .verdict import Verdict
 
 RETRY = 15.0
 """Seconds after which a model that the API server refused is tried again."""
+PATIENCE = 30.0
+"""Seconds that a model waits until the pods of others are on nodes, before it takes what they can't take from it."""
 
 
 def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
@@ -51,19 +53,42 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     verdict = _decide(model, policies, Surroundings(snapshot, made, pods, now))
     extras = beside(model, policies, verdict, snapshot)
     # First, and whatever becomes of the rest: a route that may be no more leads in from outside.
-    effects: list[Effect] = [Delete(c.ref, c.uid) for c in unwanted(verdict, extras, made)]
-    effects += [Apply(m) for m in verdict.run]
-    effects += [Delete(c.ref, c.uid) for c in _left_over(verdict, made)]
+    closes: list[Effect] = [Delete(c.ref, c.uid) for c in unwanted(verdict, extras, made)]
+    # Extras last, since an autoscaler reads the selector of the pods in the status.
+    makes: list[Effect] = [Apply(m) for m in [*verdict.run, *extras.manifests]]
+    ends: list[Effect] = [Delete(c.ref, c.uid) for c in _left_over(verdict, made)]
     obstacle = snapshot.obstacles.get(ref)
     serving = Serving(model, verdict, made, pods, obstacle, hindrance(model, snapshot))
     said = conditions(serving)
     told_of = {**fields(serving, policies, said, now), "externalUrl": extras.url}
-    effects += write(ref, model.uid, model.generation, model.status, [*said, *extras.conditions], told_of, now)
-    # Last, since an autoscaler reads the selector of the pods in the status.
-    effects += [Apply(m) for m in extras.manifests]
+    writes = write(ref, model.uid, model.generation, model.status, [*said, *extras.conditions], told_of, now)
+    # What is promised is written down before it is acted on, and is given up after: so no start anew, and no write that
+    # fails in between, gives away devices that pods are about to take.
+    decided = [e for e in writes if isinstance(e, ApplyStatus)]
+    notes = [e for e in writes if not isinstance(e, ApplyStatus)]
+    acts = [*ends, *decided, *makes] if verdict.stop else [*decided, *makes, *ends]
+    effects = [*closes, *acts, *notes]
     again = [RETRY] if obstacle else []
+    if verdict.decision is not None and verdict.decision.reason == reasons.AWAITS_OTHERS:
+        again.append(max(PATIENCE - _awaited(model, now), 0) + 1)
     again += [verdict.rolling.again] if verdict.rolling is not None and verdict.rolling.again is not None else []
-    return Outcome(tuple(effects), min(again, default=None))
+    also = (ROOM,) if _gives_up(model, told_of["placement"]) else ()
+    return Outcome(tuple(effects), min(again, default=None), also)
+
+
+def _awaited(model: Model, now: float) -> float:
+    """Return for how many seconds the model has waited for the pods of others."""
+    for condition in model.status.get("conditions") or ():
+        if condition.get("type") == reasons.PLACED and condition.get("reason") == reasons.AWAITS_OTHERS:
+            since = datetime.strptime(condition["lastTransitionTime"], "%Y-%m-%dT%H:%M:%S%z")
+            return now - since.timestamp()
+    return 0.0
+
+
+def _gives_up(model: Model, after: Manifest | None) -> bool:
+    """Say whether the model leaves devices to others that no pod of its need have held."""
+    before = model.status.get("placement") or {}
+    return any(before.get(key) and before.get(key) != (after or {}).get(key) for key in ("zone", "accelerator"))
 
 
 def _left_over(verdict: Verdict, made: Sequence[Child]) -> list[Child]:
@@ -94,15 +119,15 @@ def _decide(model: Model, policies: Sequence[Policy], around: Surroundings) -> V
     except PolicyError as error:
         message = f"a policy can't be compiled: {error}; nothing is changed"
         return Verdict(told(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNKNOWN, message))
-    namespace = _namespace(model.namespace, snapshot)
-    violations = _model_violations(model, namespace, in_force)
-    decision = choose(model, policies, snapshot)
+    violations = model_violations(model, in_force, snapshot)
+    decision = choose(model, policies, snapshot, patient=_awaited(model, now) < PATIENCE)
     how: Loading | None = None
     if decision.chosen is not None:
         how = loading(model, decision.chosen, policies, snapshot.weights_image)
         violations += unusable_settings(model, decision.chosen)
         violations += [how.problem] if how.problem else []
-        violations += _pod_violations(model, decision.chosen, namespace, policies, in_force, now, how)
+        pods = templates(model, decision.chosen, [p.name for p in policies], how)
+        violations += pod_violations(model, pods, in_force, snapshot, now)
     if violations:
         message = " ".join(dict.fromkeys(violations))
         return Verdict(told(reasons.POLICY_COMPLIANT, False, reasons.VIOLATION, message), stop=True)
@@ -112,48 +137,3 @@ def _decide(model: Model, policies: Sequence[Policy], around: Surroundings) -> V
     rolling = roll(model, decision.chosen, revision(model, decision.chosen, [p.name for p in policies], how), around)
     run = manifests(model, decision.chosen, policies, how, rolling.plan)
     return Verdict(compliant, decision, run, weights=how, rolling=rolling)
-
-
-def _namespace(name: str, snapshot: Snapshot) -> Manifest:
-    found = snapshot.namespaces.get(name)
-    labels = dict(found.labels) if found else {}
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
-
-
-def _model_violations(model: Model, namespace: Manifest, in_force: Sequence[CompiledPolicy]) -> list[str]:
-    request = Request(
-        object={
-            "apiVersion": API_VERSION,
-            "kind": "SovereignModel",
-            "metadata": {"name": model.name, "namespace": model.namespace, "creationTimestamp": model.created},
-            "spec": model.spec.model_dump(by_alias=True, exclude_none=True, mode="json"),
-        },
-        resource="sovereignmodels",
-        group="daulat.dev",
-        version="v1alpha1",
-        namespace=model.namespace,
-        namespace_object=namespace,
-    )
-    return [v.message for c in in_force for v in evaluate_all(c.refusing, request)]
-
-
-def _pod_violations(
-    model: Model,
-    chosen: Chosen,
-    namespace: Manifest,
-    policies: Sequence[Policy],
-    in_force: Sequence[CompiledPolicy],
-    now: float,
-    how: Loading,
-) -> list[str]:
-    created = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    found: list[str] = []
-    for pod in templates(model, chosen, [p.name for p in policies], how):
-        metadata = {**pod["metadata"], "name": model.name, "namespace": model.namespace, "creationTimestamp": created}
-        request = Request(
-            object={"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod["spec"]},
-            namespace=model.namespace,
-            namespace_object=namespace,
-        )
-        found += [v.message for c in in_force for v in evaluate_all(c.refusing, request)]
-    return found

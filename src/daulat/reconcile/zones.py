@@ -16,6 +16,8 @@ from daulat.placement.zoning import claims, zone_of_record
 from .conditions import Told, told, write
 from .effects import Outcome
 
+_ACCELERATORS = "accelerators"
+
 
 def reconcile_zone(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     """Return the zone's status."""
@@ -29,12 +31,9 @@ def reconcile_zone(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     devices: Counter[tuple[str, str]] = Counter()
     holders: Counter[tuple[str, str]] = Counter()
     for node in own:
-        for resource, count in node.devices.items():
-            key = (profile_of(node, resource, snapshot.known_profiles) or "", resource)
-            if _accompanies(*key, snapshot):
-                continue
-            devices[key] += count
-            holders[key] += 1
+        for resource, profile in _accelerators(snapshot)[node.name].items():
+            devices[profile, resource] += node.devices[resource]
+            holders[profile, resource] += 1
     if conflicts:
         text = "; ".join(f"{name} {why}" for name, why in conflicts[:5])
         certified = told(
@@ -90,18 +89,31 @@ def _nodes(zone: Zone, snapshot: Snapshot) -> tuple[list[Node], list[tuple[str, 
 
 def _found(profile: Profile, snapshot: Snapshot) -> tuple[int, int]:
     nodes = devices = 0
-    for node in snapshot.nodes.values():
-        if not isinstance(node, Node):
-            continue
-        own = [
-            count
-            for resource, count in node.devices.items()
-            if profile_of(node, resource, snapshot.known_profiles) == profile.name
-            and not _accompanies(profile.name, resource, snapshot)
-        ]
-        nodes += bool(own)
-        devices += sum(own)
+    for name, found in _accelerators(snapshot).items():
+        node = snapshot.nodes[name]
+        if isinstance(node, Node):
+            own = [node.devices[resource] for resource, of in found.items() if of == profile.name]
+            nodes += bool(own)
+            devices += sum(own)
     return nodes, devices
+
+
+def _accelerators(snapshot: Snapshot) -> dict[str, dict[str, str]]:
+    """Return the resources of every node that are devices, with the profile of each, which is empty where there is none."""
+    if _ACCELERATORS not in snapshot.memo:
+        snapshot.memo[_ACCELERATORS] = {
+            node.name: {
+                resource: profile
+                for resource in node.devices
+                if not _accompanies(
+                    profile := profile_of(node, resource, snapshot.known_profiles) or "", resource, snapshot
+                )
+            }
+            for node in snapshot.nodes.values()
+            if isinstance(node, Node)
+        }
+    found: dict[str, dict[str, str]] = snapshot.memo[_ACCELERATORS]
+    return found
 
 
 def _accompanies(profile: str, resource: str, snapshot: Snapshot) -> bool:

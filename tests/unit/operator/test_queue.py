@@ -68,3 +68,19 @@ def test_keys_that_wait_for_their_time_are_not_due() -> None:
         assert queue.due() == 1
 
     asyncio.run(scenario())
+
+
+def test_a_key_is_with_one_worker_at_a_time_and_comes_back_if_it_was_asked_for_meanwhile() -> None:
+    async def scenario() -> None:
+        queue = Queue()
+        queue.add(A)
+        assert await queue.get() == A
+        queue.add(A)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(queue.get(), 0.05)
+        queue.done(A)
+        assert await asyncio.wait_for(queue.get(), 1) == A
+        queue.done(A)
+        assert queue.due() == 0
+
+    asyncio.run(scenario())

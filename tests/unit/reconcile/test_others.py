@@ -10,6 +10,7 @@ from daulat.facts.ref import Ref
 from daulat.reconcile.conditions import cut, told, write
 from daulat.reconcile.dispatch import RECONCILERS, concerned, everything, reconcile
 from daulat.reconcile.effects import ApplyStatus, LabelNode, Outcome, Record
+from daulat.reconcile.room import KEY as ROOM
 from daulat.reconcile.ungoverned import KEY
 from tests.unit.world import ASCEND, World, ascend, child, exemption, model, namespace, node, pod, zone
 
@@ -190,8 +191,9 @@ OTHER = Ref("SovereignModel", "lab", "other")
         (EXEMPTION, {str(EXEMPTION), str(POLICY), str(MODEL)}),
         (Ref("Node", "", "a1"), {"Node/a1", str(ZONE), str(PROFILE), str(POLICY), str(MODEL), str(OTHER)}),
         (Ref("Namespace", "", "treasury"), {str(POLICY), str(MODEL)}),
-        (MODEL, {str(MODEL), str(OTHER)}),
-        (Ref("Pod", "treasury", "p"), {str(MODEL), str(OTHER)}),
+        (MODEL, {str(MODEL), str(ROOM)}),
+        (Ref("Pod", "treasury", "p"), {str(MODEL), str(ROOM)}),
+        (Ref("Pod", "treasury", "vanished"), {str(ROOM)}),
         (Ref("Deployment", "treasury", "deepseek"), {str(MODEL)}),
         (Ref("Deployment", "treasury", "vanished"), {"SovereignModel/treasury/vanished"}),
         (Ref("ValidatingAdmissionPolicy", "", "gone.pods.daulat.dev"), {"SovereigntyPolicy/gone"}),

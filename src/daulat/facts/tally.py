@@ -1,0 +1,87 @@
+"""Keeps count of pods and of what was made for models, object by object: adding all up for every pass would cost more, the more
+there is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from .child import Child
+from .pod import Pod
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Tally:
+    """The pods of every node and of every model, what they hold, and the models' children. What it has handed out doesn't
+    change any more."""
+
+    def __init__(self) -> None:
+        self._by_node: dict[str, tuple[Pod, ...]] = {}
+        self._held: dict[str, Mapping[str, int]] = {}
+        self._by_model: dict[tuple[str, str], tuple[Pod, ...]] = {}
+        self._children: dict[tuple[str, str], tuple[Child, ...]] = {}
+        self._pins: Counter[str] = Counter()
+        self._views: dict[str, Mapping[Any, Any]] = {}
+
+    def change(self, old: Pod | Child | None, new: Pod | Child | None) -> None:
+        """Take an object's facts in place of those before; None where there are none."""
+        if isinstance(old, Pod) or isinstance(new, Pod):
+            was, now = (fact if isinstance(fact, Pod) else None for fact in (old, new))
+            self._place(was, now)
+            _exchange(self._by_model, _model_of(was), _model_of(now), was, now)
+            self._pins.update(now.pins if now is not None else ())
+            self._pins.subtract(was.pins if was is not None else ())
+            for label in was.pins if was is not None else ():
+                if not self._pins[label]:
+                    del self._pins[label]
+            for name in ("pods_by_node", "held", "pods_by_model", "pins"):
+                self._views.pop(name, None)
+        else:
+            _exchange(self._children, _model_of(old), _model_of(new), old, new)
+            self._views.pop("children_by_model", None)
+
+    def views(self) -> dict[str, Mapping[Any, Any]]:
+        """Return what a snapshot has of it, by the names that it has there."""
+        now: dict[str, Mapping[Any, Any]] = {
+            "pods_by_node": self._by_node,
+            "held": self._held,
+            "pods_by_model": self._by_model,
+            "children_by_model": self._children,
+            "pins": self._pins,
+        }
+        for name in now.keys() - self._views.keys():
+            self._views[name] = MappingProxyType(dict(now[name]))
+        return dict(self._views)
+
+    def _place(self, old: Pod | None, new: Pod | None) -> None:
+        before, after = (pod.node if pod is not None and pod.node else None for pod in (old, new))
+        _exchange(self._by_node, before, after, old, new)
+        for node in {before, after} - {None}:
+            total: Counter[str] = Counter()
+            for pod in self._by_node.get(node or "", ()):
+                total.update(pod.devices)
+            if total:
+                self._held[node or ""] = MappingProxyType(dict(total))
+            else:
+                self._held.pop(node or "", None)
+
+
+def _model_of(fact: Pod | Child | None) -> tuple[str, str] | None:
+    if fact is None or not fact.model:
+        return None
+    return (fact.namespace if isinstance(fact, Pod) else fact.ref.namespace, fact.model)
+
+
+def _exchange(found: dict[K, tuple[V, ...]], before: K | None, after: K | None, old: V | None, new: V | None) -> None:
+    if before is not None:
+        kept = tuple(fact for fact in found.get(before, ()) if fact is not old)
+        if kept:
+            found[before] = kept
+        else:
+            found.pop(before, None)
+    if after is not None and new is not None:
+        found[after] = (*found.get(after, ()), new)

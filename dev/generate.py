@@ -113,7 +113,7 @@ def _accelerators_doc(text: str) -> str:
                 ", ".join(
                     f"`{r}`" for r in (*(r.name for r in devices), *(f.pattern for f in profile.resource_families))
                 ),
-                ", ".join(f"`{c}`" for c in profile.device_class_names),
+                ", ".join(f"`{c}`" for c in dict.fromkeys(r.device_class_name for r in profile.dynamic_resources)),
                 ", ".join(map(str, memory)),
                 str(profile.devices_per_node or ""),
                 ", ".join(profile.precisions),

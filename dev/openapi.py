@@ -26,6 +26,7 @@ KINDS = {
     "io.k8s.api.core.v1.ServiceAccount",
     "io.k8s.api.networking.v1.NetworkPolicy",
     "io.k8s.api.policy.v1.PodDisruptionBudget",
+    "io.k8s.api.resource.v1.ResourceClaimTemplate",
 }
 ADDONS = {
     "keda": "ScaledObject",

@@ -121,6 +121,7 @@ def request_for(guard: str, example: Example, namespace: str = NAMESPACE) -> Req
         name=name,
         user=example.user,
         user_groups=(*example.groups, "system:authenticated"),
+        user_extra=example.extra,
         allowed=frozenset(example.allowed),
         namespace_object={"metadata": {"name": namespace, "labels": labels}} if inside else None,
     )

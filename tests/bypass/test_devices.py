@@ -151,12 +151,83 @@ def test_row_18_a_device_class_behind_an_approved_name(ground: Ground) -> None:
     refused(
         ground.tenant.create(ground.within("resource.k8s.io/v1", "resourceclaims"), claim("c")), "USE-19 ", "cannot"
     )
-    refused(
-        ground.tenant.create(ground.pods, ground.pod(resourceClaims=[{"name": "g", "resourceClaimName": "c"}])),
-        "USE-19 ",
-    )
     by_class = ground.container(resources={"limits": {"deviceclass.resource.kubernetes.io/gpu.nvidia.com": 1}})
     refused(ground.tenant.create(ground.pods, by_class), "SUP-08 ")
+
+
+NVIDIA = 'device.attributes["gpu.nvidia.com"]'
+H20 = (
+    f'device.driver == "gpu.nvidia.com" && "productName" in {NVIDIA} && {NVIDIA}["productName"] in ["NVIDIA H20"]'
+    f' && "type" in {NVIDIA} && {NVIDIA}["type"] in ["gpu"]'
+)
+"""The selector of nvidia-h20, which the ground's policy approves."""
+
+
+def selectors(*expressions: str) -> list[Manifest]:
+    return [{"cel": {"expression": e}} for e in expressions]
+
+
+def test_more_claims_that_take_other_devices(ground: Ground) -> None:
+    """Whatever a claim says beside an approved selector only narrows, and without one it is refused, in every place."""
+    claims = ground.with_rights(
+        "claims", rule("resource.k8s.io", "resourceclaims resourceclaimtemplates", "get create")
+    )
+    path = ground.within("resource.k8s.io/v1", "resourceclaims")
+    taken(claims.create(f"{path}?dryRun=All", claim("fine", selectors=selectors(H20))))
+    taken(claims.create(f"{path}?dryRun=All", claim("narrower", selectors=selectors(H20, f'"uuid" in {NVIDIA}'))))
+    for name, wider in (
+        ("none", claim("none")),
+        ("other", claim("other", selectors=selectors('device.driver == "gpu.nvidia.com"'))),
+        ("or", claim("or", selectors=selectors(f"({H20}) || true"))),
+        ("spaced", claim("spaced", selectors=selectors(f" {H20}"))),
+        ("class", claim("class", deviceClassName="vfio.gpu.nvidia.com", selectors=selectors(H20))),
+        ("taints", claim("taints", selectors=selectors(H20), tolerations=[{"operator": "Exists"}])),
+    ):
+        refused(claims.create(path, wider), "USE-19 ")
+        template = {"metadata": {"name": name}, "spec": {"spec": wider["spec"]}}
+        refused(claims.create(ground.within("resource.k8s.io/v1", "resourceclaimtemplates"), template), "USE-19 ")
+    one = {"name": "one", "deviceClassName": "gpu.nvidia.com", "selectors": selectors(H20)}
+    both: Manifest = {"name": "gpu", "firstAvailable": [one, {"name": "two", "deviceClassName": "gpu.nvidia.com"}]}
+    alternatives = {"metadata": {"name": "alternatives"}, "spec": {"devices": {"requests": [both]}}}
+    refused(claims.create(path, alternatives), "USE-19 ")
+    configured = claim("configured", selectors=selectors(H20))
+    parameters = {"apiVersion": "resource.nvidia.com/v1beta1", "kind": "GpuConfig", "sharing": {"strategy": "MPS"}}
+    configured["spec"]["devices"]["config"] = [{"opaque": {"driver": "gpu.nvidia.com", "parameters": parameters}}]
+    refused(claims.create(path, configured), "USE-19 ")
+
+
+def test_more_devices_that_somebody_else_than_the_scheduler_allocates(ground: Ground) -> None:
+    """A kubelet hands out what the status of a claim names, whatever the claim asks for."""
+    name = unique("claim")
+    path = ground.within("resource.k8s.io/v1", "resourceclaims")
+    body = {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim", **claim(name, selectors=selectors(H20))}
+    ground.server.must("POST", path, body)
+    writer = ground.with_rights(
+        "writer",
+        rule("resource.k8s.io", "resourceclaims/binding", "update patch"),
+        rule("resource.k8s.io", "resourceclaims resourceclaims/status", "get update patch"),
+    )
+    results = [{"request": "gpu", "driver": "gpu.amd.com", "pool": "gpu-7", "device": "gpu-0"}]
+    status = {"status": {"allocation": {"devices": {"results": results}}}}
+    refused(writer.change(f"{path}/{name}", lambda c: c.update(status), "status"), "USE-15 ")
+
+
+def test_more_a_slice_that_somebody_invents(ground: Ground) -> None:
+    """Who writes a ResourceSlice makes other hardware pass for an approved product."""
+    path = "/apis/resource.k8s.io/v1/resourceslices"
+    attributes = {"type": {"string": "gpu"}, "productName": {"string": "NVIDIA H20"}}
+    spec: Manifest = {
+        "driver": "gpu.nvidia.com",
+        "pool": {"name": "x", "generation": 1, "resourceSliceCount": 1},
+        "devices": [{"name": "gpu-0", "attributes": attributes}],
+    }
+    mallory = ground.with_rights("mallory", rule("resource.k8s.io", "resourceslices", "get create update"))
+    for where in ({"nodeName": "h20-1"}, {"allNodes": True}):
+        body = {"metadata": {"name": unique("slice")}, "spec": {**spec, **where}}
+        refused(mallory.create(path, body), "MGD-14 ")
+    # NodeRestriction keeps a kubelet to its own node by itself.
+    body = {"metadata": {"name": unique("slice")}, "spec": {**spec, "nodeName": "h20-1"}}
+    refused(ground.kubelet("h20-2").create(path, body), "MGD-14 ", "NodeName")
 
 
 def test_row_32_what_no_policy_has_heard_of(ground: Ground) -> None:

@@ -33,6 +33,7 @@ class Written(BaseModel):
     """Merged over an exemption in force, which says only which controls it is about."""
     user: str = "tenant"
     groups: tuple[str, ...] = ()
+    extra: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     operation: Operation = "CREATE"
     resource: str | None = None
     namespace_labels: dict[str, str] = Field(default_factory=dict, alias="namespaceLabels")
@@ -104,6 +105,7 @@ def of_file(guard: str, written: Written) -> Case:
             "profiles",
             "user",
             "groups",
+            "extra",
             "operation",
             "resource",
             "allowed",

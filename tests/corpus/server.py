@@ -9,11 +9,12 @@ import re
 import ssl
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 
@@ -72,7 +73,13 @@ class Server:
         return context
 
     def ask(
-        self, method: str, path: str, body: Manifest | None = None, user: str = "", groups: Sequence[str] = ()
+        self,
+        method: str,
+        path: str,
+        body: Manifest | None = None,
+        user: str = "",
+        groups: Sequence[str] = (),
+        extra: Mapping[str, Sequence[str]] | None = None,
     ) -> Answer:
         """Return the answer; OSError or HTTPException where there is none. Without a user the admin asks."""
         content = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
@@ -85,6 +92,9 @@ class Server:
                 connection.putheader("Impersonate-User", user.encode())
             for group in groups:
                 connection.putheader("Impersonate-Group", group.encode())
+            for key, values in (extra or {}).items():
+                for value in values:
+                    connection.putheader(f"Impersonate-Extra-{quote(key, safe='')}", value.encode())
             connection.endheaders(content)
             response = connection.getresponse()
             text = response.read()

@@ -169,6 +169,7 @@ class Stage:
                 "spec": {"ports": [{"port": 80}]},
             },
             "nodes": {"apiVersion": "v1", "kind": "Node", "metadata": {"name": asked.name}},
+            "resourceclaims": {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim", "metadata": metadata},
             "serviceaccounts": {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
         }
         if asked.resource == "bindings":
@@ -229,7 +230,7 @@ class Stage:
         groups = [*asked.user_groups, EVERYTHING, *map(_may, sorted(asked.allowed))]
         for _ in range(10):
             method, path, body = self._message(scene)
-            scene.answer = self._server.ask(method, path, body, asked.user, groups)
+            scene.answer = self._server.ask(method, path, body, asked.user, groups, asked.user_extra)
             if scene.answer.status != 409:
                 return
 

@@ -25,6 +25,7 @@ ELSEWHERE = {
     "scale-to-zero.yaml": "test_scaleout.py",
     "deepseek-r1.yaml": "world.py",
     "deepseek-second.yaml": "test_demo.py",
+    "dra.yaml": "test_dra.py",
     "exemption.yaml": "test_exemptions.py",
     "namespace.yaml": "test_demo.py",
     "policy.yaml": "world.py",

@@ -62,14 +62,13 @@ NPU = {
     "family": "Example",
     "model": "NPU 1",
     "resources": [{"name": "npu.example.my/npu", "sharing": "Whole", "memoryGiB": 64}],
-    "deviceClassNames": ["npu.example.my"],
     "deviceAccess": {
         "runtimeClassNames": ["example-npu"],
         "environment": ["EXAMPLE_NPU_DEVICES"],
         "annotations": ["npu.example.my/cards"],
     },
 }
-"""The spec of an AcceleratorProfile that has what no shipped one has: a DeviceClass."""
+"""The spec of an AcceleratorProfile that is shipped by nobody, and that nobody can claim."""
 
 STRICT = Rules(
     name="property-strict",
@@ -83,6 +82,7 @@ STRICT = Rules(
     },
     resources=frozenset({"huawei.com/Ascend910", "nvidia.com/gpu"}),
     accelerators=frozenset({"huawei.com/Ascend910", "nvidia.com/gpu"}),
+    device_classes=frozenset({"gpu.nvidia.com", "npu.huawei.com"}),
     runtime_classes=frozenset({"nvidia", "nvidia-cdi", "nvidia-legacy", "ascend"}),
     repositories=("registry.example.my/",),
     weights=("weights.example.my/",),
@@ -103,9 +103,8 @@ OPEN = Rules(
         "exposure": {"nodePorts": True},
         "access": {"groups": [DEBUGGERS]},
     },
-    resources=frozenset({"npu.example.my/npu", "rdma/hca", "deviceclass.resource.kubernetes.io/npu.example.my"}),
-    accelerators=frozenset({"npu.example.my/npu", "deviceclass.resource.kubernetes.io/npu.example.my"}),
-    device_classes=frozenset({"npu.example.my"}),
+    resources=frozenset({"npu.example.my/npu", "rdma/hca"}),
+    accelerators=frozenset({"npu.example.my/npu"}),
     runtime_classes=frozenset({"example-npu", "gvisor"}),
     repositories=("registry.example.my/", "mirror.example.org:5000/team-a/"),
     digest=False,

@@ -151,6 +151,31 @@ def pod(
     }
 
 
+def device(name: str, product: str = "NVIDIA H20", **more: Any) -> Raw:
+    """Return a device of a ResourceSlice, as NVIDIA's driver describes it."""
+    attributes = {"type": {"string": "gpu"}, "productName": {"string": product}, "uuid": {"string": f"GPU-{name}"}}
+    return {"name": name, "attributes": attributes, **more}
+
+
+def offered(node: str, *devices: Raw, driver: str = "gpu.nvidia.com", name: str = "", **spec: Any) -> Raw:
+    """Return the ResourceSlice of a node's own pool, changed by merging."""
+    pool = {"name": node, "generation": 1, "resourceSliceCount": 1}
+    body = {"driver": driver, "nodeName": node, "pool": pool, "devices": list(devices)}
+    return {"metadata": {"name": name or f"{node}-{driver}"}, "spec": merge(body, spec)}
+
+
+def held(name: str, node: str, *devices: str, namespace: str = "treasury", model: str = "", **result: Any) -> Raw:
+    """Return a ResourceClaim that holds devices of a node's own pool."""
+    results = [{"driver": "gpu.nvidia.com", "pool": node, "device": d, "request": "r", **result} for d in devices]
+    return {
+        "metadata": {"name": name, "namespace": namespace, "labels": {MODEL_LABEL: model} if model else {}},
+        "status": {
+            "allocation": {"devices": {"results": results}},
+            "reservedFor": [{"resource": "pods", "name": f"{name}-pod", "uid": "1"}],
+        },
+    }
+
+
 def child(kind: str, name: str, namespace: str = "", model: str = "", policy: str = "", **more: Any) -> Raw:
     """Return an object that Daulat made."""
     labels = {"app.kubernetes.io/managed-by": "daulat"}
@@ -192,6 +217,8 @@ class World:
     namespaces: list[Raw] = field(default_factory=lambda: [namespace()])
     profiles: list[Raw] = field(default_factory=lambda: list(_profiles()))
     pods: list[Raw] = field(default_factory=list)
+    slices: list[Raw] = field(default_factory=list)
+    claims: list[Raw] = field(default_factory=list)
     exemptions: list[Raw] = field(default_factory=list)
     children: list[Raw] = field(default_factory=list)
     canaries: dict[str, Canary] = field(default_factory=dict)
@@ -213,6 +240,8 @@ class World:
             "Namespace": self.namespaces,
             "AcceleratorProfile": self.profiles,
             "Pod": self.pods,
+            "ResourceSlice": self.slices,
+            "ResourceClaim": self.claims,
             "SovereigntyExemption": self.exemptions,
             "Gateway": self.gateways,
         }

@@ -20,9 +20,12 @@ from daulat.api.weights import REMOTE
 from daulat.api.zone import SovereignZoneSpec
 from daulat.catalog import accelerators, engine_environment
 
+from . import claims
 from .literals import Constant
 from .zones import rejects
 
+CLASS = "deviceclass.resource.kubernetes.io/"
+"""What stands before a DeviceClass's name where it is asked for as an extended resource."""
 Constants = dict[str, Constant]
 Profiles = Mapping[str, AcceleratorProfileSpec]
 
@@ -46,28 +49,25 @@ def constants(
 
 
 def _accelerators(spec: SovereigntyPolicySpec, approved: Sequence[AcceleratorProfileSpec]) -> Constants:
-    classes = {c for p in approved for c in p.device_class_names}
-    implicit = {_implicit(c) for c in classes}
+    claimable = [r for p in approved for r in p.dynamic_resources]
+    # The implicit resource of a DeviceClass (KEP-5004) stands for every device of it, and a class for many products: it isn't
+    # among them.
     resources = {r.name for p in approved for r in p.resources}
     patterns = sorted({f.pattern for p in approved for f in p.resource_families})
     return {
         "approvedProfiles": sorted(spec.accelerators.profiles),
         # Patterns are listed for messages: no resource has such a name.
-        "approvedResources": sorted(resources | implicit | {*patterns, *spec.accelerators.other_resources}),
-        "acceleratorResources": sorted(resources | implicit),
+        "approvedResources": sorted(resources | {*patterns, *spec.accelerators.other_resources}),
+        "acceleratorResources": sorted(resources),
         "acceleratorPattern": _anchored(patterns),
-        "approvedDeviceClasses": sorted(classes),
+        "approvedDeviceClasses": sorted({r.device_class_name for r in claimable}),
+        "approvedDeviceRequests": sorted({claims.request(r.device_class_name, claims.selector(r)) for r in claimable}),
     }
 
 
 def _anchored(patterns: Iterable[str]) -> str:
     """Return one regular expression for all names that the patterns stand for; without patterns it is for no name."""
     return f"^({'|'.join(map(expression, patterns))})$"
-
-
-def _implicit(device_class: str) -> str:
-    """Return the extended resource by which any pod can ask for a DeviceClass (KEP-5004)."""
-    return f"deviceclass.resource.kubernetes.io/{device_class}"
 
 
 def _ways_to_devices(
@@ -102,7 +102,8 @@ def _acknowledgements(spec: SovereigntyPolicySpec, approved: Profiles) -> Consta
     for name, profile in approved.items():
         for family in profile.resource_families:
             by_pattern.setdefault(_anchored([family.pattern]), set()).update(missing[name])
-        for resource in [*(r.name for r in profile.resources), *map(_implicit, profile.device_class_names)]:
+        classes = [f"{CLASS}{r.device_class_name}" for r in profile.dynamic_resources]
+        for resource in [*(r.name for r in profile.resources), *classes]:
             by_resource.setdefault(resource, set()).update(missing[name])
     return {
         "unacknowledgedResources": {r: ", ".join(sorted(m)) for r, m in by_resource.items() if m},

@@ -52,6 +52,34 @@ class ResourceFamily(Spec):
     """As in resources."""
 
 
+AttributeName = Annotated[
+    str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z_][A-Za-z0-9_]{0,31}$", max_length=96)
+]
+AttributeValue = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class DynamicResource(Spec):
+    """How a driver's devices of this accelerator are told apart, where pods ask for them by ResourceClaims.
+
+    ResourceSlices are read by it, and the claims of a SovereignModel are written from it.
+    """
+
+    driver: ObjectName = Field(max_length=63)
+    """The driver, as ResourceSlices name it, such as gpu.nvidia.com."""
+    device_class_name: ObjectName
+    """The DeviceClass that claims name."""
+    attributes: FrozenDict[AttributeName, Annotated[tuple[AttributeValue, ...], Field(min_length=1, max_length=16)]] = (
+        Field(default_factory=FrozenDict, max_length=8)
+    )
+    """Values that a device's attributes must have, one of each list; a name without a slash is the driver's own. Only text is
+    compared, and nothing that names a single device, such as uuid or what stands under resource.kubernetes.io/. Left out, every
+    device of the driver is one."""
+    by_node_labels: bool = False
+    """Whether nodes must have the labels of nodeSelector as well, because the attributes alone don't tell this product."""
+    memory_gi_b: int | None = Field(default=None, ge=1, le=4096, alias="memoryGiB")
+    """Memory of one such device in GiB, where it isn't that of the first resource."""
+
+
 class DeviceAccess(Spec):
     """The ways that containers reach the devices without asking for the resource. All of them are refused."""
 
@@ -146,10 +174,8 @@ class AcceleratorProfileSpec(Spec):
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["pattern"]},
     )
     """More of them by pattern, for clusters that partition devices in ways that nobody lists. No SovereignModel is given one."""
-    device_class_names: tuple[ObjectName, ...] = Field(default=(), max_length=16)
-    """DeviceClasses by which ResourceClaims ask for it (dynamic resource allocation)."""
-    drivers: tuple[ObjectName, ...] = Field(default=(), max_length=8)
-    """Drivers that hand it out by dynamic resource allocation, as ResourceSlices name them."""
+    dynamic_resources: tuple[DynamicResource, ...] = Field(default=(), max_length=16)
+    """Its devices in dynamic resource allocation. The first one is used for a SovereignModel."""
     runtime_class_name: ObjectName | None = None
     """The RuntimeClass that pods which ask for it must have; left out, they need none."""
     device_groups: tuple[Annotated[int, Field(ge=1, le=2147483647)], ...] = Field(

@@ -261,7 +261,7 @@ class Placement(Observed):
     accelerator: str | None = None
     """The chosen AcceleratorProfile."""
     resource: str | None = None
-    """The extended resource that the pods ask for."""
+    """The extended resource that the pods ask for, or the DeviceClass that their claims name."""
     nodes: tuple[str, ...] = ()
     """The nodes that may take the pods, with room when they were chosen; where pods run already, those nodes."""
     policies: tuple[GoverningPolicy, ...] = ()

@@ -90,6 +90,9 @@ class AcceleratorRequirements(Spec):
     """The approved AcceleratorProfiles; an empty list approves none."""
     other_resources: tuple[ResourceName, ...] = Field(default=(), max_length=64)
     """Extended resources that aren't accelerators and are fine, such as rdma/hca."""
+    other_drivers: tuple[Annotated[ObjectName, Field(max_length=63)], ...] = Field(default=(), max_length=64)
+    """Drivers of dynamic resource allocation whose devices aren't accelerators, such as networks: nodes may have them. Claims of
+    them are refused all the same."""
     component_users: tuple[UserName, ...] = Field(default=(), max_length=16)
     """User names of the vendors' components that may set device annotations on pods, such as a device plugin's."""
     runtime_class_names: tuple[ObjectName, ...] = Field(default=(), max_length=16)

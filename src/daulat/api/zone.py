@@ -68,7 +68,7 @@ class AcceleratorCount(Observed):
     profile: str
     """The AcceleratorProfile, or empty where no profile matches the resource on the node."""
     resource: str
-    """The extended resource that the devices are asked for by."""
+    """The extended resource that the devices are asked for by, or the DeviceClass where a driver hands them out by claims."""
     nodes: int
     """Nodes with at least one such device."""
     devices: int

@@ -21,6 +21,8 @@ _WORLD = (
     "Namespace",
     "Node",
     "Pod",
+    "ResourceSlice",
+    "ResourceClaim",
 )
 _WORKLOADS = {
     **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"), "apps/v1"),
@@ -59,7 +61,12 @@ async def _read(context: str | None, wanted: Wanted | None) -> list[tuple[str, b
         for kind in _WORLD:
             resource = BY_KIND[kind]
             api_version = f"{resource.group}/{resource.version}" if resource.group else resource.version
-            items, _ = await client.list(resource)
+            try:
+                items, _ = await client.list(resource)
+            except ApiError as error:
+                if resource.optional and error.status == 404:
+                    continue
+                raise
             found += [_file({**item, "apiVersion": api_version, "kind": kind}) for item in items]
         kind = next((k for k in _WORKLOADS if wanted is not None and k.lower() == wanted.kind.lower()), "")
         if wanted is not None and kind:

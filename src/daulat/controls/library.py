@@ -67,6 +67,8 @@ class Example(_Data):
     """The resource where it isn't the guard's first one."""
     groups: tuple[str, ...] = ()
     """The user's groups, beside system:authenticated."""
+    extra: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """What else is known of the user, such as the node that a ServiceAccount's pod runs on."""
     namespace_labels: dict[str, str] = Field(default_factory=dict, alias="namespaceLabels")
     """Labels of the namespace that the request is made in."""
     allowed: tuple[str, ...] = ()

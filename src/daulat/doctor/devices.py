@@ -83,7 +83,7 @@ def device_classes(cluster: Cluster) -> Iterator[Found]:
         for policy in cluster.policies.values():
             approved = [profiles[p].spec for p in policy.spec.accelerators.profiles if p in profiles]
             named = any(p.resource(resource) is not None for p in approved)
-            if named and not any(name in p.device_class_names for p in approved):
+            if named and not any(r.device_class_name == name for p in approved for r in p.dynamic_resources):
                 what = (
                     f"DeviceClass {name} answers for {resource}, which policy {policy.name} approves as another device"
                 )

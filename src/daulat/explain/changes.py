@@ -10,8 +10,10 @@ from daulat.facts.node import Node
 from daulat.facts.ref import Ref, Unknown
 from daulat.facts.snapshot import Model, Snapshot
 from daulat.placement.choice import Decision
-from daulat.placement.eligibility import carries_labels, ineligible, profile_of
+from daulat.placement.dra import tolerated
+from daulat.placement.eligibility import ineligible, profile_of
 from daulat.placement.holders import NAMED, Holder, holdings
+from daulat.placement.labels import carries_labels
 from daulat.placement.refusal import NODES, offers
 from daulat.placement.survey import Option, Survey
 from daulat.placement.zoning import zone_of_record
@@ -60,14 +62,14 @@ def _of_option(model: Model, option: Option, found: Survey, snapshot: Snapshot) 
             yield f"{where}: make node {node.name} ready"
         if not node.schedulable:
             yield f"{where}: let node {node.name} take pods again: kubectl uncordon {node.name}"
-        if not node.tolerated:
+        if not tolerated(node, option.resource):
             yield f"{where}: take from node {node.name} the taint that keeps pods away"
     count, together = option.devices.per_node, option.devices.nodes
-    at_most = sum(node.devices.get(option.resource, 0) // count for node in option.nodes) // together
+    at_most = sum(found.ledger.total(node, option.resource) // count for node in option.nodes) // together
     if at_most < model.spec.replicas:
         if at_most:
             yield f"{where}: ask for at most {at_most} of {model.spec.replicas} replicas, or add nodes there"
-        elif (largest := max(node.devices.get(option.resource, 0) for node in option.nodes)) < count:
+        elif (largest := max(found.ledger.total(node, option.resource) for node in option.nodes)) < count:
             yield f"{where}: ask for at most {largest} devices on a node, or add nodes with {count} there"
         else:
             yield f"{where}: ask for fewer nodes a replica than {together}, or add nodes with {count} devices there"
@@ -101,7 +103,7 @@ def _step(
     option: Option, node: Node, found: Survey, snapshot: Snapshot, model: Model
 ) -> tuple[int, Node, Sequence[Holder]] | None:
     """Return how many more devices free on the node would make room for one more replica, and who has them."""
-    count, offered = option.devices.count, node.devices.get(option.resource, 0)
+    count, offered = option.devices.count, found.ledger.total(node, option.resource)
     ref = Ref("SovereignModel", model.namespace, model.name)
     held = holdings([node], option.resource, found.ledger, snapshot, ref)
     wanted = (held.free // count + 1) * count

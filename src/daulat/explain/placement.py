@@ -89,7 +89,9 @@ def _unfit(
 def _not_looked_at(spec: Manifest) -> list[str]:
     """Return what the scheduler looks at too and this doesn't."""
     found = [f"spec.affinity.{key}" for key in sorted(spec.get("affinity") or {})]
-    return found + [f"spec.{key}" for key in ("tolerations", "topologySpreadConstraints") if spec.get(key)]
+    return found + [
+        f"spec.{key}" for key in ("resourceClaims", "tolerations", "topologySpreadConstraints") if spec.get(key)
+    ]
 
 
 def _group(reason: str, nodes: Sequence[str]) -> Manifest:

@@ -25,7 +25,7 @@ def _accelerator(model: Model, option: Option, found: Survey, decision: Decision
     taken = chosen is not None and (chosen.zone, chosen.choice.profile) == (option.zone, option.choice.profile)
     return {
         "profile": option.choice.profile,
-        "resource": option.resource,
+        "resource": option.resource_name,
         "devices": option.devices.per_node,
         "nodesEach": option.devices.nodes,
         "replicas": model.spec.replicas,
@@ -42,7 +42,7 @@ def _node(model: Model, option: Option, node: Node, found: Survey, snapshot: Sna
         "node": node.name,
         "offered": held.offered,
         "free": held.free,
-        "takesNoPods": closed_for(node),
+        "takesNoPods": closed_for(node, option),
         "holders": [
             {"kind": h.kind, "namespace": h.namespace, "name": h.name, "count": h.count, "promised": h.promised}
             for h in held.holders

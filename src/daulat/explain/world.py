@@ -8,7 +8,7 @@ from daulat.api.kinds import Manifest
 from daulat.api.names import GROUP
 from daulat.catalog import accelerators
 from daulat.facts.snapshot import Snapshot
-from daulat.facts.store import OWN_KINDS, Store
+from daulat.facts.store import DEVICE_KINDS, OWN_KINDS, Store
 
 _CORE = ("Namespace", "Node", "Pod")
 
@@ -22,6 +22,8 @@ def snapshot_of(objects: Iterable[Manifest], operator_namespace: str, default_na
             store.apply(kind, _placed(manifest, default_namespace) if kind == "SovereignModel" else _unplaced(manifest))
         elif group == "" and kind in _CORE:
             store.apply(kind, _placed(manifest, default_namespace) if kind == "Pod" else _unplaced(manifest))
+        elif manifest.get("apiVersion") == "resource.k8s.io/v1" and kind in DEVICE_KINDS:
+            store.apply(kind, _placed(manifest, default_namespace) if kind == "ResourceClaim" else _unplaced(manifest))
     return store.snapshot()
 
 

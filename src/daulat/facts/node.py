@@ -32,6 +32,8 @@ class Node:
     schedulable: bool
     tolerated: bool
     """Whether pods that tolerate no more than the devices they ask for may run on it."""
+    taints: frozenset[str] = frozenset()
+    """The keys of taints that keep pods away, but for those that are named after its devices."""
     image_volumes: bool = True
     """Whether its container runtime mounts images as volumes, as far as its version tells."""
     resources: frozenset[str] = frozenset()
@@ -58,7 +60,7 @@ def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
     conditions = {c.get("type"): c.get("status") for c in status.get("conditions") or ()}
     # A taint that is named after a device keeps away pods that don't ask for it; those of models do, and tolerate it.
     taints = [
-        t
+        str(t.get("key") or "")
         for t in spec.get("taints") or ()
         if t.get("effect") in ("NoSchedule", "NoExecute") and t.get("key") not in devices
     ]
@@ -69,6 +71,7 @@ def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
         ready=conditions.get("Ready") == "True",
         schedulable=not spec.get("unschedulable", False),
         tolerated=not taints,
+        taints=frozenset(taints),
         resources=frozenset(devices) | _capacity(status),
         image_volumes=_mounts_images(str((status.get("nodeInfo") or {}).get("containerRuntimeVersion") or "")),
     )

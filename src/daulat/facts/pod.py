@@ -34,6 +34,8 @@ class Pod:
     """The group that it belongs to, where a replica has several nodes."""
     waits_since: str = ""
     """Since when the scheduler has found no node for it; empty where it has one, or nobody has looked yet."""
+    claim_templates: frozenset[str] = frozenset()
+    """The ResourceClaimTemplates that its claims are made from."""
     trouble: Trouble | None = None
     """What keeps a model's pod from serving, as far as its own status tells."""
     loading: bool = False
@@ -46,6 +48,7 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
     if status.get("phase") in ("Succeeded", "Failed"):
         return None
     devices = _requests(spec)
+    templates = {str(c.get("resourceClaimTemplateName") or "") for c in spec.get("resourceClaims") or ()}
     pins = frozenset(key for key in spec.get("nodeSelector") or {} if key.startswith(NODE_PREFIX))
     if not devices and not pins:
         return None
@@ -70,6 +73,7 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
         waits_since=str(scheduled.get("lastTransitionTime") or "") if waits else "",
         trouble=troubled,
         loading=comes and (troubled is None or troubled.reason in PASSING),
+        claim_templates=frozenset(templates - {""}) if model else frozenset(),
     )
 
 

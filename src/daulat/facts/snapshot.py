@@ -17,6 +17,7 @@ from daulat.api.zone import SovereignZoneSpec
 
 from .child import Child
 from .declared import Declared, Malformed
+from .devices import Allocation, DeviceId, Slice
 from .gateway import Gateway
 from .node import Node
 from .platform import Platform
@@ -70,6 +71,10 @@ class Snapshot:
     """How many of each resource the pods on a node hold, by node."""
     pods_by_model: Mapping[tuple[str, str], tuple[Pod, ...]] = field(default_factory=dict)
     """The device-holding pods of every model, by namespace and name."""
+    slices: Mapping[str, Slice] = field(default_factory=dict)
+    """The ResourceSlices: what drivers of dynamic resource allocation offer."""
+    allocations: Mapping[Ref, Allocation] = field(default_factory=dict)
+    """What ResourceClaims hold."""
     pins: Mapping[str, int] = field(default_factory=dict)
     """Every label under Daulat's prefix that some pod is pinned to, and by how many."""
     children: Mapping[Ref, Child] = field(default_factory=dict)
@@ -88,7 +93,7 @@ class Snapshot:
     """The image with which this release fetches and checks weights in pods; empty where the operator wasn't told."""
     platform: Platform = field(default_factory=Platform)
     memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
-    """What was worked out from nodes, zones, profiles and policies alone; shared by snapshots in which these are the same."""
+    """What was worked out from nodes, ResourceSlices, zones, profiles and policies alone, shared while these are the same."""
 
     @cached_property
     def known_policies(self) -> dict[str, Policy]:
@@ -109,6 +114,15 @@ class Snapshot:
     def known_models(self) -> dict[Ref, Model]:
         """The models that could be read."""
         return {ref: model for ref, model in sorted(self.models.items()) if isinstance(model, Declared)}
+
+    @cached_property
+    def held_devices(self) -> dict[DeviceId, list[Allocation]]:
+        """Who holds each device of dynamic resource allocation. Some devices can be shared."""
+        found: dict[DeviceId, list[Allocation]] = {}
+        for _, allocation in sorted(self.allocations.items()):
+            for device in allocation.devices:
+                found.setdefault(device, []).append(allocation)
+        return found
 
     def governing(self, namespace: str) -> list[Policy]:
         """Return the policies that govern the namespace, by name."""

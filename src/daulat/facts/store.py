@@ -12,6 +12,7 @@ from daulat.api.names import MANAGED_BY
 
 from .child import parse_child
 from .declared import parse_declared
+from .devices import parse_claim, parse_slice
 from .gateway import parse_gateway
 from .node import parse_node
 from .platform import Platform
@@ -49,7 +50,8 @@ CHILD_KINDS = frozenset(
         "MutatingAdmissionPolicyBinding",
     }
 )
-_MEMO_KINDS = frozenset({"Node", "SovereignZone", "AcceleratorProfile", "SovereigntyPolicy"})
+DEVICE_KINDS = {"ResourceSlice": "slices", "ResourceClaim": "allocations"}
+_MEMO_KINDS = frozenset({"Node", "ResourceSlice", "SovereignZone", "AcceleratorProfile", "SovereigntyPolicy"})
 assert {k.kind for k in KINDS} == set(OWN_KINDS)  # noqa: S101
 
 
@@ -60,7 +62,16 @@ class Store:
         self._operator_namespace, self._weights_image = operator_namespace, weights_image
         self._platform = platform or Platform()
         self._facts: dict[str, dict[Any, Any]] = {
-            name: {} for name in ("nodes", "namespaces", "pods", "children", "gateways", *OWN_KINDS.values())
+            name: {}
+            for name in (
+                "nodes",
+                "namespaces",
+                "pods",
+                "children",
+                "gateways",
+                *DEVICE_KINDS.values(),
+                *OWN_KINDS.values(),
+            )
         }
         self._versions: dict[Ref, int] = {}
         self._gone: dict[Ref, int] = {}
@@ -176,6 +187,10 @@ class Store:
             return parse_pod(raw)
         if kind == "Gateway":
             return parse_gateway(raw)
+        if kind == "ResourceSlice":
+            return parse_slice(raw)
+        if kind == "ResourceClaim":
+            return parse_claim(raw)
         if kind == "Namespace":
             labels = FrozenDict[str, str](meta.get("labels") or {})
             return Namespace(str(meta.get("name")), labels, bool(meta.get("deletionTimestamp")))
@@ -216,14 +231,14 @@ class Store:
             self._memo = {}
 
     def _place(self, ref: Ref) -> tuple[dict[Any, Any], Any]:
-        namespaced = ref.kind in CHILD_KINDS or ref.kind in ("Pod", "Gateway", "SovereignModel")
+        namespaced = ref.kind in CHILD_KINDS or ref.kind in ("Pod", "Gateway", "ResourceClaim", "SovereignModel")
         return self._facts[_shelf(ref)], ref if namespaced else ref.name
 
 
 def _shelf(ref: Ref) -> str:
     if ref.kind in CHILD_KINDS:
         return "children"
-    others = {"Pod": "pods", "Node": "nodes", "Namespace": "namespaces", "Gateway": "gateways"}
+    others = {"Pod": "pods", "Node": "nodes", "Namespace": "namespaces", "Gateway": "gateways", **DEVICE_KINDS}
     return OWN_KINDS.get(ref.kind) or others[ref.kind]
 
 

@@ -58,6 +58,9 @@ WATCHED: tuple[Resource, ...] = (
     Resource("InferencePool", "inference.networking.k8s.io", "v1", "inferencepools", True, OURS, optional=True),
     Resource("Gateway", "gateway.networking.k8s.io", "v1", "gateways", True, optional=True),
     Resource("PodMonitor", "monitoring.coreos.com", "v1", "podmonitors", True, OURS, optional=True),
+    # Before the pods, so that what a new pod holds is known when it is.
+    Resource("ResourceSlice", "resource.k8s.io", "v1", "resourceslices", False, optional=True),
+    Resource("ResourceClaim", "resource.k8s.io", "v1", "resourceclaims", True, optional=True),
     Resource("Pod", "", "v1", "pods", True, fields="status.phase!=Succeeded,status.phase!=Failed"),
 )
 BY_KIND = {r.kind: r for r in WATCHED}

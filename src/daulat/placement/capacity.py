@@ -16,6 +16,7 @@ from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Snapshot
 
 from .claims import claims
+from .dra import Asked, Claimed, DeviceClaims, open_to
 
 _NOTHING: Mapping[str, int] = {}
 
@@ -41,35 +42,46 @@ class Ledger:
 
     def __init__(self, snapshot: Snapshot, model: Ref) -> None:
         self._snapshot = snapshot
+        self.devices = DeviceClaims(snapshot, model)
         self._own: Counter[tuple[str, str]] = Counter()
         for pod in snapshot.pods_by_model.get((model.namespace, model.name), ()):
-            for resource, count in pod.devices.items() if pod.node else ():
-                self._own[pod.node, resource] += count
-        groups: dict[tuple[str, frozenset[str]], _Group] = {}
+            for name, count in pod.devices.items() if pod.node else ():
+                self._own[pod.node, name] += count
+        groups: dict[tuple[Asked, frozenset[str]], _Group] = {}
         for ref, claim in claims(snapshot):
             if ref != model:
                 group = groups.setdefault((claim.resource, claim.nodes), _Group(claim.nodes, Counter()))
                 group.waiting[claim.count] += claim.waiting
-        self._groups: dict[str, list[_Group]] = {}
+        self._groups: dict[Asked, list[_Group]] = {}
         for (resource, _), group in groups.items():
             self._groups.setdefault(resource, []).append(self._that_can_come(group, resource))
 
-    def free(self, node: Node, resource: str) -> int:
+    def free(self, node: Node, resource: Asked) -> int:
         """Return the devices of that name that the node still has for the model, whatever may be promised to others."""
+        if isinstance(resource, Claimed):
+            return self.devices.free(node, resource)
         held = self._snapshot.held.get(node.name, _NOTHING).get(resource, 0)
         return node.devices.get(resource, 0) - held + self._own[node.name, resource]
 
-    def slots(self, nodes: Iterable[Node], resource: str, count: int) -> int:
+    def total(self, node: Node, resource: Asked) -> int:
+        """Return the devices of that name that the node has, whoever holds them."""
+        return self.devices.total(node, resource) if isinstance(resource, Claimed) else node.devices.get(resource, 0)
+
+    def own(self, node: Node, resource: Asked) -> int:
+        """Return the devices of that name that the model's own pods hold on the node."""
+        return self.devices.own(node, resource) if isinstance(resource, Claimed) else self._own[node.name, resource]
+
+    def slots(self, nodes: Iterable[Node], resource: Asked, count: int) -> int:
         """Return how many replicas of ``count`` devices the nodes have room for, each on one node, and nobody else does."""
         where = list(nodes)
         sure = self.offered(where, resource, count) - self._load(_names(where), resource, count)
         return max(sure, 0)
 
-    def claimed(self, nodes: Iterable[Node], resource: str, count: int) -> int:
+    def claimed(self, nodes: Iterable[Node], resource: Asked, count: int) -> int:
         """Return how many places of ``count`` devices on the nodes others may take who wait, at most."""
         return self._load(_names(nodes), resource, count)
 
-    def room(self, nodes: Iterable[Node], resource: str, count: int, replicas: int, *, alone: bool = False) -> Room:
+    def room(self, nodes: Iterable[Node], resource: Asked, count: int, replicas: int, *, alone: bool = False) -> Room:
         """Say whether the nodes have room for so many replicas, and for all that was promised before as well.
 
         With ``alone`` only the replicas themselves are looked at, for when others have had long enough to come.
@@ -88,30 +100,30 @@ class Ledger:
     def crowded(self) -> bool:
         """Say whether more was promised than is left, as after others took devices or nodes went."""
         return any(
-            self.offered(self._open(group), resource, count) < self._load(group.nodes, resource, count)
+            self.offered(self._open(group, resource), resource, count) < self._load(group.nodes, resource, count)
             for resource, groups in self._groups.items()
             for group in groups
             for count in group.waiting
         )
 
-    def _that_can_come(self, group: _Group, resource: str) -> _Group:
+    def _that_can_come(self, group: _Group, resource: Asked) -> _Group:
         """Leave out replicas for which there's no room at all: they hold nothing up."""
-        nodes = self._open(group)
+        nodes = self._open(group, resource)
         capped = {c: min(n, self.offered(nodes, resource, c)) for c, n in group.waiting.items()}
         return _Group(group.nodes, Counter({c: n for c, n in capped.items() if n}))
 
-    def _open(self, group: _Group) -> list[Node]:
+    def _open(self, group: _Group, resource: Asked) -> list[Node]:
         found = (self._snapshot.nodes.get(name) for name in group.nodes)
-        return [node for node in found if isinstance(node, Node) and node.takes_pods]
+        return [node for node in found if isinstance(node, Node) and open_to(node, resource)]
 
-    def offered(self, nodes: Iterable[Node], resource: str, count: int) -> int:
+    def offered(self, nodes: Iterable[Node], resource: Asked, count: int) -> int:
         """Return how many pods of ``count`` devices find room if nobody else comes."""
         return sum(max(self.free(node, resource), 0) // count for node in nodes)
 
-    def _near(self, names: frozenset[str], resource: str) -> Iterator[_Group]:
+    def _near(self, names: frozenset[str], resource: Asked) -> Iterator[_Group]:
         return (group for group in self._groups.get(resource, ()) if not group.nodes.isdisjoint(names))
 
-    def _load(self, names: frozenset[str], resource: str, count: int) -> int:
+    def _load(self, names: frozenset[str], resource: Asked, count: int) -> int:
         """Return how many places of ``count`` devices those who wait may take at most: each one as many as it can touch."""
         return sum(
             waiting * _most(theirs, count)
@@ -119,16 +131,16 @@ class Ledger:
             for theirs, waiting in group.waiting.items()
         )
 
-    def _stays(self, group: _Group, resource: str, count: int, replicas: int) -> bool:
+    def _stays(self, group: _Group, resource: Asked, count: int, replicas: int) -> bool:
         """Say whether all that wait in the group keep their places, whatever these replicas take."""
-        nodes = self._open(group)
+        nodes = self._open(group, resource)
         return all(
             self.offered(nodes, resource, theirs)
             >= self._load(group.nodes, resource, theirs) + replicas * _most(count, theirs)
             for theirs in group.waiting
         )
 
-    def _least(self, nodes: list[Node], names: frozenset[str], resource: str, count: int) -> int:
+    def _least(self, nodes: list[Node], names: frozenset[str], resource: Asked, count: int) -> int:
         """Return how many places of ``count`` devices those who wait take at least: they fill the remainders first."""
         total = sum(
             theirs * waiting

@@ -8,6 +8,7 @@ from daulat.facts.node import Node
 from daulat.facts.ref import Unknown
 from daulat.facts.snapshot import Snapshot
 
+from .dra import unsettled
 from .eligibility import ineligible
 from .zoning import zone_of_record
 
@@ -23,7 +24,10 @@ def certify(node: Node, snapshot: Snapshot) -> dict[str, str | None]:
     for name, policy in snapshot.policies.items():
         if isinstance(policy, Malformed):
             continue  # What it allows can't be told: its labels stay as they are, and so does what admission enforces.
-        wanted[eligible_label(name)] = None if ineligible(node, policy, snapshot) else ELIGIBLE
+        why = ineligible(node, policy, snapshot)
+        if why and why == unsettled(node, snapshot):
+            continue  # A driver is about to tell which devices there are: till then nothing is given and nothing taken.
+        wanted[eligible_label(name)] = None if why else ELIGIBLE
     for label in _of_nobody(node, snapshot):
         # It stays while a pod is pinned to it: a kubelet restart would end that pod.
         if label not in snapshot.pins:

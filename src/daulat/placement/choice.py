@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from daulat.api import reasons
-from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.api.accelerator import AcceleratorProfileSpec, DynamicResource
 from daulat.api.frozen import FrozenDict
 from daulat.api.model import AcceleratorChoice
 from daulat.facts.node import Node
@@ -15,6 +15,7 @@ from daulat.facts.snapshot import Model, Policy, Snapshot
 
 from .capacity import Ledger, Room
 from .devices import Devices, devices
+from .dra import Asked, Claimed, claimed, open_to
 from .eligibility import eligible, lacks_storage, nodes_with
 from .refusal import refusal
 from .room import beside_own
@@ -33,12 +34,15 @@ class Chosen:
     choice: AcceleratorChoice
     profile: AcceleratorProfileSpec
     resource: str
+    """The extended resource that pods ask for, or the DeviceClass of their claims."""
     nodes: tuple[str, ...]
     devices: Devices
     """Those of each replica."""
     room: FrozenDict[str, int] = field(default_factory=FrozenDict)
     """How many more of its pods there is room for beside those that it has, by interconnect domain; by "" where a replica has one
     node or there is no such domain."""
+    claim: DynamicResource | None = None
+    """What the pods' claims ask for, where they don't ask for the extended resource."""
     image_volumes: bool = True
     """Whether every node that it may come to mounts images as volumes."""
     capacity: int | None = None
@@ -117,20 +121,37 @@ def _options(
             why = f"AcceleratorProfile {choice.profile} isn't approved by policy {', '.join(against)}"
             unusable.append(Unusable(choice.profile, reasons.UNKNOWN_PROFILE, why))
             continue
-        resource = profile.resources[0].name
+        resource: Asked = profile.resources[0].name
+        if choice.claims == "DynamicResourceAllocation":
+            found = claimed(profile)
+            if found is None or not snapshot.serves("ResourceSlice"):
+                missing = f"AcceleratorProfile {choice.profile} has no dynamicResources"
+                why = missing if found is None else "the API server has no dynamic resource allocation"
+                why += ", so nothing can be claimed of it"
+                unusable.append(Unusable(choice.profile, reasons.UNKNOWN_PROFILE, why))
+                continue
+            resource = found
         by_zone = {
             zone: own
             for zone, nodes in nodes_with(profile, resource, policies, snapshot).items()
             if (own := tuple(n for n in nodes if n.name in allowed))
         }
         try:
-            needed = devices(model.spec, choice, profile, where)
+            needed = devices(model.spec, choice, _with_memory(profile, resource), where)
         except NoFit as error:
             names = tuple(node.name for zone in by_zone.values() for node in zone)
             unusable.append(Unusable(choice.profile, reasons.DOES_NOT_FIT, str(error), names))
             continue
         options += [Option(zone, choice, profile, resource, nodes, needed) for zone, nodes in by_zone.items()]
     return options, unusable
+
+
+def _with_memory(profile: AcceleratorProfileSpec, resource: Asked) -> AcceleratorProfileSpec:
+    """Return the profile with the memory of what is claimed, where that has another than the first extended resource."""
+    if not isinstance(resource, Claimed) or resource.resource.memory_gi_b is None:
+        return profile
+    first = profile.resources[0].model_copy(update={"memory_gi_b": resource.resource.memory_gi_b})
+    return profile.model_copy(update={"resources": (first, *profile.resources[1:])})
 
 
 def _stay(model: Model, options: Sequence[Option], ledger: Ledger, snapshot: Snapshot) -> Option | None:
@@ -174,15 +195,16 @@ def _chosen(model: Model, option: Option, ledger: Ledger, snapshot: Snapshot) ->
     pods = max(model.spec.replicas, 1) * option.devices.nodes
     nodes = sorted(standing_on if len(bound) >= pods and standing_on else standing_on | {*roomy})
     mounts = all(node.image_volumes for node in option.nodes)
-    room = beside_own(model, option.open, option.profile, option.resource, option.devices, ledger, snapshot)
+    room = beside_own(option.open, option.profile, option.resource, option.devices, ledger)
     return Chosen(
         option.zone,
         option.choice,
         option.profile,
-        option.resource,
+        option.resource_name,
         tuple(nodes),
         option.devices,
         FrozenDict(room),
+        option.resource.resource if isinstance(option.resource, Claimed) else None,
         mounts,
         option.room(ledger),
     )
@@ -215,7 +237,7 @@ def _groups(
         own = first.get(node.name)
         if own is None:
             why = left_out.get(node.name, "has no accelerator that the model lists")
-        elif not node.takes_pods:
+        elif not open_to(node, own.resource):
             why = "isn't ready, is cordoned or is tainted"
         elif own is taken_option and ledger.free(node, own.resource) < own.devices.per_node:
             why = f"has fewer than {own.devices.per_node} free {own.resource}"
@@ -241,7 +263,5 @@ def _why_not(option: Option, options: Sequence[Option], chosen: Option | None, l
 
 def _told(model: Model, chosen: Chosen) -> str:
     spread = f" over {chosen.devices.nodes} nodes" if chosen.devices.nodes > 1 else ""
-    return (
-        f"{model.spec.replicas} replicas with {chosen.devices.count} x {chosen.resource} each{spread} on "
-        f"{chosen.choice.profile} in zone {chosen.zone}"
-    )
+    what = f"{chosen.devices.count} {'devices of' if chosen.claim else 'x'} {chosen.resource}"
+    return f"{model.spec.replicas} replicas with {what} each{spread} on {chosen.choice.profile} in zone {chosen.zone}"

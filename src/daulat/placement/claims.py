@@ -9,10 +9,11 @@ from typing import Any
 from daulat.api.model import SovereignModelSpec
 from daulat.facts.declared import Declared
 from daulat.facts.node import Node
-from daulat.facts.pod import Pod
+from daulat.facts.pod import ALL, Pod
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Policy, Snapshot
 
+from .dra import Asked, claimed
 from .eligibility import nodes_with
 from .standing import Standing, standing_by
 
@@ -25,7 +26,7 @@ _FORGOTTEN = 2
 class Claim:
     """Pods of a placed model that aren't on a node yet."""
 
-    resource: str
+    resource: Asked
     count: int
     """The devices of each."""
     waiting: int
@@ -73,14 +74,25 @@ def _claim(
     profile = snapshot.known_profiles.get(where.accelerator) if where is not None else None
     if where is None or profile is None or not count:
         return None
-    nodes = nodes_with(profile, where.resource, policies, snapshot).get(where.zone, ())
+    # A DeviceClass has no slash in its name, and an extended resource always has one.
+    asked: Asked | None = where.resource if "/" in where.resource else claimed(profile)
+    if asked is None:
+        return None
+    nodes = nodes_with(profile, asked, policies, snapshot).get(where.zone, ())
     names = frozenset(node.name for node in nodes if isinstance(node, Node))
     # Pods that are still where the model was before hold nothing of what it is about to take.
-    there = sum(pod.node in names and pod.devices.get(where.resource, 0) >= count for pod in pods)
+    there = sum(pod.node in names and _asks(pod, asked) >= count for pod in pods)
     # While replicas are replaced there may be more of them than asked for.
-    coming = sum(not pod.node and pod.devices.get(where.resource, 0) > 0 for pod in pods)
+    coming = sum(not pod.node and _asks(pod, asked) > 0 for pod in pods)
     waiting = max(spec.replicas * spread - there, coming)
-    return Claim(where.resource, count, waiting, names) if waiting > 0 and names else None
+    return Claim(asked, count, waiting, names) if waiting > 0 and names else None
+
+
+def _asks(pod: Pod, asked: Asked) -> int:
+    """Return how many such devices the pod takes. How many its claims are for stands in their template, not in the pod."""
+    if isinstance(asked, str):
+        return pod.devices.get(asked, 0)
+    return ALL if pod.claim_templates else 0
 
 
 def _pods(spec: SovereignModelSpec, where: Standing) -> tuple[int, int]:

@@ -12,6 +12,8 @@ from daulat.facts.node import Node
 from daulat.facts.ref import Unknown
 from daulat.facts.snapshot import Policy, Snapshot
 
+from .dra import Asked, Claimed, on_node, unsettled
+from .labels import carries_labels
 from .zoning import zone_of_record
 
 
@@ -41,7 +43,7 @@ def eligible(policies: Sequence[Policy], snapshot: Snapshot) -> tuple[Mapping[st
 
 
 def nodes_with(
-    profile: AcceleratorProfileSpec, resource: str, policies: Sequence[Policy], snapshot: Snapshot
+    profile: AcceleratorProfileSpec, resource: Asked, policies: Sequence[Policy], snapshot: Snapshot
 ) -> Mapping[str, tuple[Node, ...]]:
     """Return the nodes that are eligible under all the policies and have the resource of that accelerator, by zone."""
     key = ("nodes with", profile, resource, tuple((p.name, p.spec) for p in policies))
@@ -49,11 +51,17 @@ def nodes_with(
         by_zone: dict[str, list[Node]] = {}
         for node in eligible(policies, snapshot)[0].values():
             zone = zone_of_record(node, snapshot)
-            if not isinstance(zone, Unknown) and resource in node.devices and carries_labels(node, profile):
+            if not isinstance(zone, Unknown) and _has(node, resource, profile, snapshot):
                 by_zone.setdefault(zone.name, []).append(node)
         snapshot.memo[key] = MappingProxyType({zone: tuple(nodes) for zone, nodes in sorted(by_zone.items())})
     found: Mapping[str, tuple[Node, ...]] = snapshot.memo[key]
     return found
+
+
+def _has(node: Node, resource: Asked, profile: AcceleratorProfileSpec, snapshot: Snapshot) -> bool:
+    if isinstance(resource, Claimed):
+        return any(device.reach.node and resource.describes(device, node) for device in on_node(node, snapshot))
+    return resource in node.devices and carries_labels(node, profile)
 
 
 def _ineligible(node: Node | Unknown, policy: Policy, snapshot: Snapshot) -> str | None:
@@ -63,7 +71,12 @@ def _ineligible(node: Node | Unknown, policy: Policy, snapshot: Snapshot) -> str
     if isinstance(node, Unknown):
         return node.reason
     rejected = rejects(policy.spec.zones, zone.name, zone.spec)
-    return rejected or _device_fails(node, policy.spec, snapshot.known_profiles)
+    return (
+        rejected
+        or _device_fails(node, policy.spec, snapshot.known_profiles)
+        or _claimable_fails(node, policy.spec, snapshot)
+        or unsettled(node, snapshot)
+    )
 
 
 def profile_of(node: Node, resource: str, profiles: Mapping[str, AcceleratorProfileSpec]) -> str | None:
@@ -74,11 +87,6 @@ def profile_of(node: Node, resource: str, profiles: Mapping[str, AcceleratorProf
         if (own := profile.resource(resource)) is not None and carries_labels(node, profile)
     ]
     return min(found)[2] if found else None
-
-
-def carries_labels(node: Node, profile: AcceleratorProfileSpec) -> bool:
-    """Say whether the node has the labels that the vendor's components put on nodes with this accelerator."""
-    return profile.node_selector is None or profile.node_selector.matches(node.labels)
 
 
 def _device_fails(
@@ -94,6 +102,20 @@ def _device_fails(
             return f"has the accelerator {resource}, which no approved profile names"
         if not any(carries_labels(node, p) for p in named):
             return f"has {resource} of another kind than the approved profiles describe"
+    return None
+
+
+def _claimable_fails(node: Node, spec: SovereigntyPolicySpec, snapshot: Snapshot) -> str | None:
+    profiles = snapshot.known_profiles
+    approved = [profiles[p] for p in spec.accelerators.profiles if p in profiles]
+    claimable = [Claimed(profile, resource) for profile in approved for resource in profile.dynamic_resources]
+    for device in on_node(node, snapshot):
+        driver = device.id.driver
+        if driver in spec.accelerators.other_drivers or any(c.describes(device, node) for c in claimable):
+            continue
+        if any(c.resource.driver == driver for c in claimable):
+            return f"has devices of the driver {driver} of another kind than the approved profiles describe"
+        return f"has devices of the driver {driver}, which no approved profile names"
     return None
 
 

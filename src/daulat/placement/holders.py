@@ -12,6 +12,7 @@ from daulat.facts.snapshot import Snapshot
 
 from .capacity import Ledger
 from .claims import claims
+from .dra import Asked, Claimed, open_to
 
 NAMED = 3
 """How many holders a sentence names; the others are counted."""
@@ -36,7 +37,7 @@ class Holder:
 class Holdings:
     """The devices of one name on some nodes: how many there are, how many are free, who has the others, largest first."""
 
-    resource: str
+    resource: Asked
     offered: int
     free: int
     holders: tuple[Holder, ...]
@@ -49,13 +50,17 @@ class Holdings:
         return f"{told}: {', '.join(named)}" if named else told
 
 
-def holdings(nodes: Iterable[Node], resource: str, ledger: Ledger, snapshot: Snapshot, model: Ref) -> Holdings:
+def holdings(nodes: Iterable[Node], resource: Asked, ledger: Ledger, snapshot: Snapshot, model: Ref) -> Holdings:
     """Return who has the devices on the nodes, as the model sees it: its own pods don't stand in its way."""
     on = list(nodes)
-    offered = sum(node.devices.get(resource, 0) for node in on)
-    free = sum(min(max(ledger.free(node, resource), 0), node.devices.get(resource, 0)) for node in on)
+    offered = sum(ledger.total(node, resource) for node in on)
+    free = sum(min(max(ledger.free(node, resource), 0), ledger.total(node, resource)) for node in on)
     found: dict[tuple[str, str, str], int] = {}
     for node in on:
+        if isinstance(resource, Claimed):
+            for allocation in ledger.devices.held_by_others(node, resource):
+                found[allocation.holder] = found.get(allocation.holder, 0) + 1
+            continue
         for pod in snapshot.pods_by_node.get(node.name, ()):
             # A quantity that nobody can read counts as more than there is.
             count = min(pod.devices.get(resource, 0), node.devices.get(resource, 0))
@@ -72,14 +77,14 @@ def _whose(pod: Pod) -> tuple[str, str, str]:
 
 
 def _promised(
-    nodes: Sequence[Node], resource: str, free: int, ledger: Ledger, snapshot: Snapshot, model: Ref
+    nodes: Sequence[Node], resource: Asked, free: int, ledger: Ledger, snapshot: Snapshot, model: Ref
 ) -> Iterable[Holder]:
     """Share what isn't held among the models that it is kept for, as far as their replicas find room on the nodes at all."""
     names = {node.name for node in nodes}
     for ref, claim in sorted(claims(snapshot), key=lambda item: item[0]):
         if free <= 0 or ref == model or claim.resource != resource or claim.nodes.isdisjoint(names):
             continue
-        theirs = [node for node in nodes if node.name in claim.nodes and node.takes_pods]
+        theirs = [node for node in nodes if node.name in claim.nodes and open_to(node, resource)]
         coming = min(claim.waiting, ledger.offered(theirs, resource, claim.count))
         if count := min(coming * claim.count, free):
             free -= count

@@ -9,6 +9,7 @@ from daulat.facts.node import Node
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Model, Snapshot
 
+from .dra import offered, tolerated
 from .eligibility import profile_of
 from .holders import holdings
 from .survey import Group, Option, Survey
@@ -51,16 +52,22 @@ def summary(groups: Sequence[Group]) -> str:
     return "; ".join(f"{_nodes(len(g.nodes))}: {g.reason}" for g in groups[:LINES])
 
 
-def closed_for(node: Node) -> str:
+def closed_for(node: Node, option: Option) -> str:
     """Return why the node takes no pods; empty where it does."""
-    states = ((node.ready, "isn't ready"), (node.schedulable, "is cordoned"), (node.tolerated, "is tainted"))
+    states = (
+        (node.ready, "isn't ready"),
+        (node.schedulable, "is cordoned"),
+        (tolerated(node, option.resource), "is tainted"),
+    )
     return " and ".join(word for holds, word in states if not holds)
 
 
 def offers(nodes: Iterable[Node], snapshot: Snapshot) -> list[str]:
     """Return the accelerators on the nodes: the profiles', or the resource's own name where no profile knows it."""
     profiles = snapshot.known_profiles
-    return sorted({profile_of(n, r, profiles) or r for n in nodes for r in n.devices})
+    seen = list(nodes)
+    found = {profile_of(n, r, profiles) or r for n in seen for r in n.devices}
+    return sorted(found | {name for name, p in profiles.items() for n in seen if offered(n, p, snapshot)})
 
 
 def _without(model: Model, found: Survey, snapshot: Snapshot) -> str:
@@ -75,7 +82,7 @@ def _without(model: Model, found: Survey, snapshot: Snapshot) -> str:
 
 
 def _closed(options: Sequence[Option]) -> str:
-    nodes = {node.name: closed_for(node) for option in options for node in option.nodes}
+    nodes = {node.name: closed_for(node, option) for option in options for node in option.nodes}
     named = [f"{name} {why}" for name, why in sorted(nodes.items())[:NODES]]
     if more := max(len(nodes) - NODES, 0):
         named.append(f"{more} more")
@@ -91,7 +98,7 @@ def _place(model: Model, option: Option, found: Survey, snapshot: Snapshot) -> s
     left_out = f"; {closed} of its {len(option.nodes)} nodes take{'s' if closed == 1 else ''} no pods" if closed else ""
     if not option.open:
         return f"{where} has no node that takes pods"
-    at_most = sum(node.devices.get(option.resource, 0) // count for node in option.open) // option.devices.nodes
+    at_most = sum(found.ledger.total(node, option.resource) // count for node in option.open) // option.devices.nodes
     if at_most < model.spec.needed_replicas:
         told += f", and for {at_most} if nothing were held"
     ref = Ref("SovereignModel", model.namespace, model.name)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.facts.node import Node
-from daulat.facts.snapshot import Model, Snapshot
 
 from .capacity import Ledger, Room
 from .devices import Devices
+from .dra import Asked
 
 
 def domains(nodes: Sequence[Node], profile: AcceleratorProfileSpec) -> dict[str, list[Node]]:
@@ -28,7 +28,7 @@ def domains(nodes: Sequence[Node], profile: AcceleratorProfileSpec) -> dict[str,
 
 
 def replicas(
-    nodes: Sequence[Node], profile: AcceleratorProfileSpec, resource: str, needed: Devices, ledger: Ledger
+    nodes: Sequence[Node], profile: AcceleratorProfileSpec, resource: Asked, needed: Devices, ledger: Ledger
 ) -> int:
     """Return how many replicas the nodes surely have room for, the model's own taken for gone."""
     if needed.nodes == 1:
@@ -43,7 +43,7 @@ def replicas(
 def room(
     nodes: Sequence[Node],
     profile: AcceleratorProfileSpec,
-    resource: str,
+    resource: Asked,
     needed: Devices,
     ledger: Ledger,
     asked: int,
@@ -60,29 +60,25 @@ def room(
 
 
 def _whole(
-    nodes: Sequence[Node], profile: AcceleratorProfileSpec, resource: str, needed: Devices, ledger: Ledger
+    nodes: Sequence[Node], profile: AcceleratorProfileSpec, resource: Asked, needed: Devices, ledger: Ledger
 ) -> int:
     by_domain = domains(nodes, profile).values()
     return sum(ledger.offered(members, resource, needed.per_node) // needed.nodes for members in by_domain)
 
 
 def beside_own(
-    model: Model,
     nodes: Sequence[Node],
     profile: AcceleratorProfileSpec,
-    resource: str,
+    resource: Asked,
     needed: Devices,
     ledger: Ledger,
-    snapshot: Snapshot,
 ) -> dict[str, int]:
     """Return how many more pods of the model there is room for in each domain, while its own stay where they are."""
-    held: dict[str, int] = {}
-    for pod in snapshot.pods_by_model.get((model.namespace, model.name), ()):
-        if pod.node:
-            held[pod.node] = held.get(pod.node, 0) + pod.devices.get(resource, 0)
     by_domain = domains(nodes, profile) if needed.nodes > 1 else {"": list(nodes)}
     left = {
-        domain: sum(max(ledger.free(node, resource) - held.get(node.name, 0), 0) // needed.per_node for node in members)
+        domain: sum(
+            max(ledger.free(node, resource) - ledger.own(node, resource), 0) // needed.per_node for node in members
+        )
         for domain, members in sorted(by_domain.items())
     }
     return {

@@ -12,6 +12,7 @@ from daulat.facts.snapshot import Policy
 
 from .capacity import Ledger, Room
 from .devices import Devices
+from .dra import Asked, open_to
 from .room import replicas, room
 
 
@@ -42,14 +43,19 @@ class Option:
     zone: str
     choice: AcceleratorChoice
     profile: AcceleratorProfileSpec
-    resource: str
+    resource: Asked
     nodes: tuple[Node, ...]
     devices: Devices
 
     @property
     def open(self) -> list[Node]:
         """The nodes that take pods, room permitting."""
-        return [n for n in self.nodes if n.takes_pods]
+        return [n for n in self.nodes if open_to(n, self.resource)]
+
+    @property
+    def resource_name(self) -> str:
+        """The extended resource, or the DeviceClass of claims."""
+        return self.resource if isinstance(self.resource, str) else self.resource.name
 
     def room(self, ledger: Ledger) -> int:
         """Return how many replicas there is surely room for."""

@@ -12,7 +12,9 @@ from daulat.facts.declared import Malformed
 from daulat.facts.node import Node
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Policy, Snapshot
-from daulat.placement.eligibility import carries_labels, ineligible
+from daulat.placement.dra import offered
+from daulat.placement.eligibility import ineligible
+from daulat.placement.labels import carries_labels
 
 from .effects import Apply, Delete, Outcome
 
@@ -59,7 +61,8 @@ def _there(policy: Policy, nodes: list[Node], snapshot: Snapshot) -> list[str]:
     for name in policy.spec.accelerators.profiles:
         profile = snapshot.known_profiles.get(name)
         if profile is not None and any(
-            profile.resources[0].name in n.resources and carries_labels(n, profile) for n in nodes
+            (profile.resources[0].name in n.resources and carries_labels(n, profile)) or offered(n, profile, snapshot)
+            for n in nodes
         ):
             found.append(name)
     return found

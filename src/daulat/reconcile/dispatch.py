@@ -48,6 +48,16 @@ def concerned(changed: Ref, snapshot: Snapshot) -> Iterable[Ref]:
             yield changed
             yield from _named("SovereigntyPolicy", snapshot.policies)
             yield from snapshot.models
+        case "ResourceSlice":
+            # Which nodes it was about isn't known any more where it is gone.
+            part = snapshot.slices.get(changed.name)
+            here = [part.reach.node] if part and part.reach and part.reach.node else sorted(snapshot.nodes)
+            yield from _named("Node", here)
+            yield from _named("AcceleratorProfile", snapshot.profiles)
+            yield from _named("SovereigntyPolicy", snapshot.policies)
+            yield from snapshot.models
+        case "ResourceClaim":
+            yield ROOM
         case "Node":
             yield changed
             yield from _named("SovereignZone", snapshot.zones)

@@ -10,9 +10,11 @@ from daulat.api import reasons
 from daulat.api.kinds import Manifest
 from daulat.facts.child import WORKLOADS, Child
 from daulat.facts.declared import Malformed
+from daulat.facts.pod import Pod
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Model, Policy, Snapshot
 from daulat.placement.choice import choose
+from daulat.workload.claims import is_needed
 from daulat.workload.manifests import manifests
 from daulat.workload.pod import revision, templates, unusable_settings
 from daulat.workload.weights import Loading, loading
@@ -56,7 +58,7 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     closes: list[Effect] = [Delete(c.ref, c.uid) for c in unwanted(verdict, extras, made)]
     # Extras last, since an autoscaler reads the selector of the pods in the status.
     makes: list[Effect] = [Apply(m) for m in [*verdict.run, *extras.manifests]]
-    ends: list[Effect] = [Delete(c.ref, c.uid) for c in _left_over(verdict, made)]
+    ends: list[Effect] = [Delete(c.ref, c.uid) for c in _left_over(model, verdict, made, pods)]
     obstacle = snapshot.obstacles.get(ref)
     serving = Serving(model, verdict, made, pods, obstacle, hindrance(model, snapshot))
     said = conditions(serving)
@@ -91,7 +93,7 @@ def _gives_up(model: Model, after: Manifest | None) -> bool:
     return any(before.get(key) and before.get(key) != (after or {}).get(key) for key in ("zone", "accelerator"))
 
 
-def _left_over(verdict: Verdict, made: Sequence[Child]) -> list[Child]:
+def _left_over(model: Model, verdict: Verdict, made: Sequence[Child], pods: Sequence[Pod]) -> list[Child]:
     """Return what is there and isn't wanted any more. What is stopped loses its pods alone, and keeps its weights."""
     there = [c for c in made if not c.deleting and c.ref.kind not in BESIDE]
     if verdict.stop:
@@ -99,7 +101,10 @@ def _left_over(verdict: Verdict, made: Sequence[Child]) -> list[Child]:
     if not verdict.run or verdict.rolling is None:
         return []
     wanted = {Ref.of(m["kind"], m) for m in verdict.run}
-    return [c for c in there if c.ref not in wanted and not verdict.rolling.keeps(c)]
+    placed = verdict.decision.chosen if verdict.decision else None
+    expected, revision = model.spec.replicas * (placed.devices.nodes if placed else 1), verdict.rolling.revision
+    old = [c for c in there if c.ref not in wanted and not verdict.rolling.keeps(c)]
+    return [c for c in old if c.ref.kind != "ResourceClaimTemplate" or not is_needed(c, pods, revision, expected)]
 
 
 def _decide(model: Model, policies: Sequence[Policy], around: Surroundings) -> Verdict:

@@ -10,6 +10,7 @@ from daulat.facts.declared import Malformed
 from daulat.facts.node import Node
 from daulat.facts.ref import Ref, Unknown
 from daulat.facts.snapshot import Profile, Snapshot, Zone
+from daulat.placement.dra import offered
 from daulat.placement.eligibility import profile_of
 from daulat.placement.zoning import claims, zone_of_record
 
@@ -34,6 +35,10 @@ def reconcile_zone(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
         for resource, profile in _accelerators(snapshot)[node.name].items():
             devices[profile, resource] += node.devices[resource]
             holders[profile, resource] += 1
+        for name, known in snapshot.known_profiles.items():
+            for device_class, count in offered(node, known, snapshot).items():
+                devices[name, device_class] += count
+                holders[name, device_class] += 1
     if conflicts:
         text = "; ".join(f"{name} {why}" for name, why in conflicts[:5])
         certified = told(
@@ -93,6 +98,7 @@ def _found(profile: Profile, snapshot: Snapshot) -> tuple[int, int]:
         node = snapshot.nodes[name]
         if isinstance(node, Node):
             own = [node.devices[resource] for resource, of in found.items() if of == profile.name]
+            own += offered(node, profile.spec, snapshot).values()
             nodes += bool(own)
             devices += sum(own)
     return nodes, devices

@@ -12,6 +12,7 @@ from daulat.api.kinds import Manifest
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 
+from .claims import resources
 from .engines import Configuration, EngineData, engine_of
 from .labels import Member
 from .weights import MOUNT, Loading, path
@@ -33,7 +34,6 @@ def container(model: Model, chosen: Chosen, how: Loading, member: Member | None 
     """Return the engine's container. One beside a replica's leader answers nobody, so nobody asks it for its health."""
     data, settings = engine_of(model.spec.engine), settings_of(model, chosen)
     words = _words(model, chosen, how, data, member)
-    devices = {chosen.resource: str(chosen.devices.per_node)}
     health = settings.health_path or data.health_path
     probe = {"httpGet": {"path": health, "port": "http" if data.health_port is None else "health"}}
     startup = settings.startup_seconds or data.startup_seconds
@@ -44,7 +44,7 @@ def container(model: Model, chosen: Chosen, how: Loading, member: Member | None 
         "args": _args(model, chosen, data, settings, words, member),
         "env": _environment(model, chosen, data, settings, words, member),
         "ports": [{"name": n, "containerPort": p, "protocol": "TCP"} for n, p in ports.items() if p is not None],
-        "resources": {"limits": devices, "requests": devices},
+        "resources": resources(chosen),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,

@@ -9,6 +9,7 @@ from daulat.api.names import REVISION_ANNOTATION
 from daulat.facts.snapshot import Model, Policy
 from daulat.placement.choice import Chosen
 
+from .claims import claim_templates
 from .group import group_manifests
 from .labels import owned, selector
 from .network import network_policy, service
@@ -32,6 +33,7 @@ def manifests(model: Model, chosen: Chosen, policies: Sequence[Policy], how: Loa
         service(model, chosen, grouped=grouped),
         _budget(model, plan),
         *cache_claim(model, how),
+        *claim_templates(model, chosen),
         *(m for group in plan.groups for m in group_manifests(model, chosen, names, how, group)),
         *([] if grouped else [_deployment(model, chosen, names, how, plan)]),
     ]

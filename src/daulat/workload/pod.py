@@ -11,6 +11,7 @@ from daulat.api.names import ELIGIBLE, NAMED_USER, REVISION_ANNOTATION, ZONE_LAB
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 
+from .claims import pod_claims
 from .container import CACHE, container, context_of
 from .engines import engine_of
 from .labels import Member, labels
@@ -74,15 +75,16 @@ def _spec(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, m
         },
         "terminationGracePeriodSeconds": 60,
         # Accelerator nodes are often tainted with the resource's name, to keep other pods away.
-        "tolerations": [{"key": chosen.resource, "operator": "Exists"}],
+        "tolerations": [{"key": _tainted_by(chosen), "operator": "Exists"}],
         "containers": [container(model, chosen, how, member)],
         "volumes": _volumes(model, chosen, how),
+        **pod_claims(model, chosen),
     }
     if chosen.profile.runtime_class_name:
         spec["runtimeClassName"] = chosen.profile.runtime_class_name
     if how.image:
         spec["initContainers"] = [init_container(model, how)]
-    if expressions := _expressions(chosen.profile.node_selector):
+    if expressions := _expressions(_hardware(chosen)):
         terms = {"nodeSelectorTerms": [{"matchExpressions": expressions}]}
         spec["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
     if model.spec.priority_class_name:
@@ -126,8 +128,18 @@ def unusable_settings(model: Model, chosen: Chosen) -> list[str]:
 
 def _node_selector(chosen: Chosen, policies: Sequence[str]) -> dict[str, str]:
     pinned = {eligible_label(name): ELIGIBLE for name in sorted(policies)}
-    hardware = chosen.profile.node_selector.match_labels if chosen.profile.node_selector else None
+    selector = _hardware(chosen)
+    hardware = selector.match_labels if selector else None
     return {**(hardware or {}), ZONE_LABEL: chosen.zone, **pinned}
+
+
+def _hardware(chosen: Chosen) -> LabelSelector | None:
+    """Return the labels of nodes with the accelerator, where they tell it: a claim's attributes tell it by themselves."""
+    return chosen.profile.node_selector if chosen.claim is None or chosen.claim.by_node_labels else None
+
+
+def _tainted_by(chosen: Chosen) -> str:
+    return chosen.resource if chosen.claim is None else chosen.profile.resources[0].name
 
 
 def _expressions(selector: LabelSelector | None) -> list[Manifest]:

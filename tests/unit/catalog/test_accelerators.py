@@ -21,7 +21,7 @@ FACTS = {
     "deviceGroups",
     "namedUser",
     "memoryGiB",
-    "deviceClassNames",
+    "dynamicResources",
     "riskFlags",
     "nodeSelector",
     "devicesPerNode",
@@ -29,7 +29,6 @@ FACTS = {
     "devicesPerPackage",
     "deviceAccess",
     "engines",
-    "drivers",
     "runtimeClassName",
     "interconnect",
     "labels",
@@ -162,12 +161,11 @@ def test_every_known_resource_is_its_vendors(resource: str) -> None:
 
 
 def test_every_known_driver_is_some_profiles() -> None:
-    drivers = {d for p in accelerators.shipped().values() for d in p.drivers}
+    drivers = {r.driver for p in accelerators.shipped().values() for r in p.dynamic_resources}
     assert drivers >= {
         *(
             "gpu.nvidia.com",
             "npu.huawei.com",
-            "ascend.project-hami.io",
             "gpu.amd.com",
             "gpu.intel.com",
             "gaudi.intel.com",

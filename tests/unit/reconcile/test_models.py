@@ -6,20 +6,25 @@ from typing import Any
 
 import pytest
 
+from daulat.api.names import REVISION_ANNOTATION
 from daulat.facts.ref import Ref
 from daulat.reconcile.effects import Apply, ApplyStatus, Delete, Outcome, Record
 from daulat.reconcile.models import reconcile_model
 from tests.unit.world import (
     ASCEND,
     ASCEND_RESOURCE,
+    H20,
     IMAGE,
     World,
     ascend,
     child,
     choice,
+    device,
     exemption,
+    h20,
     model,
     namespace,
+    offered,
     pod,
     policy,
     standing,
@@ -27,6 +32,7 @@ from tests.unit.world import (
 
 REF = Ref("SovereignModel", "treasury", "deepseek")
 NOW = 1_800_000_000.0
+PIN = "daulat.node-restriction.kubernetes.io/confidential"
 
 
 def run(world: World, now: float = NOW) -> Outcome:
@@ -382,3 +388,62 @@ def test_a_node_that_is_lost_is_told_whatever_its_pods_said_last() -> None:
 
 def test_a_model_whose_replicas_are_all_ready_has_no_trouble() -> None:
     assert condition(run(deployed(World(pods=[starting("deepseek-a")]), ready=1)), "Ready") == ("True", "ReplicasReady")
+
+
+CLAIMED = {"claims": "DynamicResourceAllocation"}
+
+
+def claiming(**claims: str) -> World:
+    """Return a model on one H20, by a claim unless it is said otherwise."""
+    return World(
+        slices=[offered("h1", device("g0"))],
+        models=[model(accelerators=[choice(H20, 1, **(claims or CLAIMED))])],
+        nodes=[h20("h1")],
+    )
+
+
+def rolled(world: World, *templates: str, ready: bool = True, by: str = "", current: bool = True) -> World:
+    """Add the model's Deployment, templates of claims, and its pod: of the current revision or not, ready or not."""
+    (made,) = [e.manifest for e in run(world).effects if isinstance(e, Apply) and e.manifest["kind"] == "Deployment"]
+    deployed(world, int(ready))
+    world.children += [child("ResourceClaimTemplate", name, "treasury", model="deepseek") for name in templates]
+    raw = pod("deepseek-1", "h1", model="deepseek", pins={PIN: "eligible"})
+    raw["metadata"]["annotations"] = {REVISION_ANNOTATION: made["metadata"]["annotations"][REVISION_ANNOTATION]}
+    if not current:
+        raw["metadata"]["annotations"] = {REVISION_ANNOTATION: "another"}
+    raw["spec"]["resourceClaims"] = [{"name": "devices", "resourceClaimTemplateName": by or "deepseek-new"}]
+    raw["status"]["conditions"] = [{"type": "Ready", "status": str(ready)}]
+    world.pods.append(raw)
+    return world
+
+
+OLD = "ResourceClaimTemplate/treasury/deepseek-old"
+
+
+def test_an_old_template_of_claims_goes_once_all_replicas_are_ready_and_no_pod_has_it() -> None:
+    assert deleted(run(rolled(claiming(), "deepseek-old"))) == [OLD]
+
+
+@pytest.mark.parametrize(
+    ("ready", "by", "current"),
+    [(False, "", True), (True, "deepseek-old", True), (True, "", False), (False, "deepseek-old", False)],
+    ids=["failed", "in use", "another revision", "under way"],
+)
+def test_an_old_template_of_claims_stays_while_a_rollout_may_need_it(ready: bool, by: str, current: bool) -> None:
+    assert deleted(run(rolled(claiming(), "deepseek-old", ready=ready, by=by, current=current))) == []
+
+
+def test_an_old_template_of_claims_stays_while_there_is_no_pod_yet() -> None:
+    world = rolled(claiming(), "deepseek-old")
+    world.pods = []
+    assert deleted(run(world)) == []
+
+
+def test_a_template_that_is_anothers_is_left_alone() -> None:
+    world = rolled(claiming(), "deepseek-old")
+    world.children[-1]["metadata"]["ownerReferences"] = [{"uid": "somebody"}]
+    assert deleted(run(world)) == []
+
+
+def test_templates_go_once_the_model_asks_for_no_claims_any_more() -> None:
+    assert deleted(run(rolled(claiming(claims="DevicePlugin"), "deepseek-old"))) == [OLD]

@@ -12,7 +12,21 @@ from daulat.reconcile.dispatch import RECONCILERS, concerned, everything, reconc
 from daulat.reconcile.effects import ApplyStatus, LabelNode, Outcome, Record
 from daulat.reconcile.room import KEY as ROOM
 from daulat.reconcile.ungoverned import KEY
-from tests.unit.world import ASCEND, World, ascend, child, exemption, model, namespace, node, pod, zone
+from tests.unit.world import (
+    ASCEND,
+    H20,
+    World,
+    ascend,
+    child,
+    device,
+    exemption,
+    model,
+    namespace,
+    node,
+    offered,
+    pod,
+    zone,
+)
 
 NOW = 1_800_000_000.0
 ZONE, PROFILE = Ref("SovereignZone", "", "cyberjaya-1"), Ref("AcceleratorProfile", "", ASCEND)
@@ -213,3 +227,25 @@ def test_a_full_pass_sweeps_after_policies_that_are_gone() -> None:
     assert {"SovereigntyPolicy/gone", str(POLICY), str(EXEMPTION), str(MODEL)} <= {
         str(r) for r in everything(FULL.snapshot())
     }
+
+
+def test_devices_of_drivers_are_counted_for_their_profile_and_their_zone() -> None:
+    offer = offered("n1", device("g0"), device("g1"), device("g2", "another product"))
+    world = World(nodes=[node("n1")], slices=[offer])
+    entry = {"profile": H20, "resource": "gpu.nvidia.com", "nodes": 1, "devices": 2}
+    assert status(run(ZONE, world))["accelerators"] == [entry]
+    found = status(run(Ref("AcceleratorProfile", "", H20), world))
+    assert (found["nodes"], found["devices"]) == (1, 2)
+
+
+def test_a_slice_concerns_its_node_and_one_that_is_gone_every_node() -> None:
+    snapshot = World(nodes=[node("n1"), node("n2")], slices=[offered("n1", device("g0"), name="s")]).snapshot()
+    nodes = [r.name for r in concerned(Ref("ResourceSlice", "", "s"), snapshot) if r.kind == "Node"]
+    assert nodes == ["n1"]
+    gone = [r.name for r in concerned(Ref("ResourceSlice", "", "t"), snapshot) if r.kind == "Node"]
+    assert gone == ["n1", "n2"]
+    assert MODEL in {*concerned(Ref("ResourceSlice", "", "s"), snapshot)}
+
+
+def test_a_claim_concerns_the_models_that_wait() -> None:
+    assert list(concerned(Ref("ResourceClaim", "treasury", "c"), World().snapshot())) == [ROOM]

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
+from daulat.admission.policy import compile_policy
 from daulat.api.enginestart import SERVED
 from daulat.api.meta import LabelSelector
 from daulat.catalog import accelerators
+from daulat.cel.evaluator import Request, evaluate_all
 from daulat.placement.choice import choose
 from daulat.workload.container import container
 from daulat.workload.labels import Member
@@ -30,8 +32,10 @@ from tests.unit.world import (
     NVIDIA_RESOURCE,
     World,
     choice,
+    device,
     model,
     node,
+    offered,
     policy,
     the_model,
     zone,
@@ -536,3 +540,53 @@ def test_the_engine_may_open_the_devices_of_its_node_and_has_a_name_there() -> N
 def test_the_user_has_a_name_for_whoever_asks_the_environment(engine: str) -> None:
     settings = settings_for(engine)
     assert env_of(World(models=[model(engine=settings, accelerators=[choice(H20, 2)])]))["USER"] == "daulat"
+
+
+CLAIMED = {"claims": "DynamicResourceAllocation"}
+
+
+def claiming(count: int = 2, **more: Any) -> World:
+    offer = offered("h1", *(device(f"g{n}") for n in range(8)))
+    return World(slices=[offer], models=[model(accelerators=[choice(H20, count, **CLAIMED)], **more)])
+
+
+def test_a_model_by_claims_is_rendered_exactly() -> None:
+    assert rendered(claiming()) == list(yaml.safe_load_all((GOLDEN / "nvidia-claims.yaml").read_text()))
+
+
+def test_a_template_of_claims_comes_before_the_pods_and_another_content_has_another_name() -> None:
+    kinds = [m["kind"] for m in rendered(claiming())]
+    assert kinds.index("ResourceClaimTemplate") < kinds.index("Deployment")
+    names = {of_kind("ResourceClaimTemplate", claiming(count))["metadata"]["name"] for count in (1, 2)}
+    assert len(names) == 2
+    assert all(name.startswith("deepseek-") for name in names)
+    again = claiming(2, replicas=1, engine={"args": ["--x"]})
+    assert of_kind("ResourceClaimTemplate", again)["metadata"]["name"] in names
+
+
+def test_what_the_attributes_tell_is_not_asked_of_nodes_and_what_they_dont_tell_is() -> None:
+    claimed = pod_of(claiming())
+    assert "affinity" not in claimed
+    npu = {"name": "npu-0", "attributes": {"deviceType": {"string": "Ascend910B"}}}
+    offer = offered("a1", npu, driver="npu.huawei.com")
+    world = World(slices=[offer], models=[model(accelerators=[choice(ASCEND, 1, **CLAIMED)])])
+    terms = pod_of(world)["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert terms["nodeSelectorTerms"][0]["matchExpressions"][0]["key"] == "node.kubernetes.io/npu.chip.name"
+    assert pod_of(world)["tolerations"] == [{"key": ASCEND_RESOURCE, "operator": "Exists"}]
+
+
+def test_a_claim_is_what_the_policys_guard_approves() -> None:
+    world = claiming()
+    snapshot = world.snapshot()
+    (policy_,) = snapshot.governing("treasury")
+    compiled_ = compile_policy(policy_.name, policy_.spec, snapshot.known_profiles)
+    request = Request(
+        object=of_kind("ResourceClaimTemplate", world),
+        resource="resourceclaimtemplates",
+        group="resource.k8s.io",
+        namespace="treasury",
+        namespace_object={"metadata": {"name": "treasury", "labels": {"daulat.dev/data-class": "confidential"}}},
+    )
+    assert [v.message for v in evaluate_all(compiled_.refusing, request)] == []
+    request.object["spec"]["spec"]["devices"]["requests"][0]["exactly"]["selectors"] = []  # type: ignore[index]
+    assert "USE-19 " in " ".join(v.message for v in evaluate_all(compiled_.refusing, request))

@@ -23,6 +23,7 @@ GROUPS = {
     "v1": "core.v1",
     "networking.k8s.io/v1": "networking.v1",
     "policy/v1": "policy.v1",
+    "resource.k8s.io/v1": "resource.v1",
 }
 
 

@@ -1,0 +1,72 @@
+"""Writes what a model's pods claim devices by, where they don't ask for an extended resource: a template of ResourceClaims."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from daulat.admission.claims import selector
+from daulat.admission.policy import digest
+from daulat.api.accelerator import DynamicResource
+from daulat.api.kinds import Manifest
+from daulat.facts.child import Child
+from daulat.facts.pod import Pod
+from daulat.facts.snapshot import Model
+from daulat.placement.choice import Chosen
+
+from .labels import labels, owned
+
+DEVICES = "devices"
+"""The name of the claim in the pod, and of its one request."""
+
+
+def claim_templates(model: Model, chosen: Chosen) -> list[Manifest]:
+    """Return the template that the pods need, if they need one."""
+    if chosen.claim is None:
+        return []
+    body = {"spec": _spec(model, chosen, chosen.claim)}
+    return [owned(model, "resource.k8s.io/v1", "ResourceClaimTemplate", body, claim_template_name(model, chosen))]
+
+
+def claim_template_name(model: Model, chosen: Chosen) -> str:
+    """Return the template's name. A template can't be changed, so another content gets another name, and old pods keep theirs."""
+    spec = _spec(model, chosen, chosen.claim) if chosen.claim is not None else {}
+    return f"{model.name}-{digest(spec)}"
+
+
+def pod_claims(model: Model, chosen: Chosen) -> Manifest:
+    """Return what a pod's spec says of its claims; nothing where it has none."""
+    if chosen.claim is None:
+        return {}
+    return {"resourceClaims": [{"name": DEVICES, "resourceClaimTemplateName": claim_template_name(model, chosen)}]}
+
+
+def resources(chosen: Chosen) -> Manifest:
+    """Return the resources of the container that gets the devices."""
+    if chosen.claim is not None:
+        return {"claims": [{"name": DEVICES}]}
+    devices = {chosen.resource: str(chosen.devices.per_node)}
+    return {"limits": devices, "requests": devices}
+
+
+def is_needed(template: Child, pods: Sequence[Pod], revision: str, expected: int) -> bool:
+    """Say whether pods may still claim by a template that isn't the model's any more.
+
+    While a rollout is under way, or where one has failed, old pods may have to come back: nothing goes before all that are
+    ``expected`` are of this revision and ready.
+    """
+    settled = len(pods) >= expected and all(pod.ready and pod.revision == revision for pod in pods)
+    return not settled or any(template.ref.name in pod.claim_templates for pod in pods)
+
+
+def _spec(model: Model, chosen: Chosen, claim: DynamicResource) -> Manifest:
+    exactly = {
+        "deviceClassName": claim.device_class_name,
+        "selectors": [{"cel": {"expression": selector(claim)}}],
+        "allocationMode": "ExactCount",
+        "count": chosen.devices.per_node,
+    }
+    # The labels tell whose claims they are, also while no pod of the model is there yet.
+    return {
+        "metadata": {"labels": labels(model)},
+        "spec": {"devices": {"requests": [{"name": DEVICES, "exactly": exactly}]}},
+    }

@@ -345,7 +345,7 @@ async def _idle(it: Bench, seconds: float) -> None:
     await asyncio.sleep(seconds)
     after = psutil.Process(it.operator.pid).cpu_times()
     calls, _ = it.calls(since)
-    used = after.user + after.system - before.user - before.system
+    used = abs(after.user + after.system - before.user - before.system)
     print(f"idle for {seconds:.0f} s: {used:.1f} s of CPU; " + _listed(calls))
 
 

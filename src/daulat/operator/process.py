@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from daulat.facts.declared import Declared
@@ -61,7 +62,10 @@ class Operator:
         self._store = Store(options.namespace, options.weights_image, options.platform)
         self._queue = Queue()
         self._one_by_one = asyncio.Lock()
+        # Counted when somebody asks: at every pass it would cost more, the more there are.
         metrics.QUEUE.set_function(self._queue.due)
+        for phase in ("Pending", "Placing", "Ready", "Refused"):
+            metrics.MODELS.labels(phase).set_function(partial(self._models, phase))
         self._lease = Lease(client, options.namespace, options.identity)
         self._leads = False
         self._executor = Executor(client, self._store, self._lease.held, time.time, options.identity)
@@ -214,13 +218,10 @@ class Operator:
             conditions = {c["type"]: c["status"] for c in policy.status.get("conditions") or ()}
             metrics.ENFORCED.labels(key.name).set(conditions.get("Enforced") == "True")
             metrics.NODES.labels(key.name).set(policy.status.get("eligibleNodes") or 0)
-        elif key.kind == "SovereignModel":
-            counts = dict.fromkeys(("Pending", "Placing", "Ready", "Refused"), 0)
-            for model in snapshot.models.values():
-                phase = model.status.get("phase") or "Pending"
-                counts[phase] = counts.get(phase, 0) + isinstance(model, Declared)
-            for phase, count in counts.items():
-                metrics.MODELS.labels(phase).set(count)
+
+    def _models(self, phase: str) -> int:
+        models = self._store.snapshot().models.values()
+        return sum(isinstance(m, Declared) and (m.status.get("phase") or "Pending") == phase for m in models)
 
     def _fail(self, why: str) -> None:
         if not self._failure.done():

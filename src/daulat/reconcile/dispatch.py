@@ -23,6 +23,9 @@ from .ungoverned import KEY as UNGOVERNED_KEY
 from .ungoverned import reconcile_ungoverned
 from .zones import reconcile_profile, reconcile_zone
 
+NAMED_AFTER = 24
+"""Characters of a model's name that begin the name of everything that is made for it, however it is shortened."""
+
 Reconciler = Callable[[Ref, Snapshot, float], Outcome]
 
 RECONCILERS: dict[str, Reconciler] = {
@@ -95,8 +98,15 @@ def concerned(changed: Ref, snapshot: Snapshot) -> Iterable[Ref]:
                 yield Ref("SovereigntyPolicy", "", child.policy)
             elif child is None and changed.namespace == "":
                 yield from _named("SovereigntyPolicy", snapshot.policies)
+            elif child is not None:
+                yield Ref("SovereignModel", changed.namespace, child.model)
             else:
-                yield Ref("SovereignModel", changed.namespace, child.model if child else changed.name)
+                # It is gone, and so is its label that says whose it was. Its name begins as its model's does.
+                yield from (
+                    ref
+                    for ref in snapshot.models
+                    if ref.namespace == changed.namespace and changed.name.startswith(ref.name[:NAMED_AFTER])
+                )
 
 
 def everything(snapshot: Snapshot) -> Iterable[Ref]:

@@ -12,6 +12,7 @@ from daulat.reconcile.dispatch import RECONCILERS, concerned, everything, reconc
 from daulat.reconcile.effects import ApplyStatus, LabelNode, Outcome, Record
 from daulat.reconcile.room import KEY as ROOM
 from daulat.reconcile.ungoverned import KEY
+from daulat.workload.group import group_name
 from tests.unit.world import (
     ASCEND,
     H20,
@@ -209,7 +210,6 @@ OTHER = Ref("SovereignModel", "lab", "other")
         (Ref("Pod", "treasury", "p"), {str(MODEL), str(ROOM)}),
         (Ref("Pod", "treasury", "vanished"), {str(ROOM)}),
         (Ref("Deployment", "treasury", "deepseek"), {str(MODEL)}),
-        (Ref("Deployment", "treasury", "vanished"), {"SovereignModel/treasury/vanished"}),
         (Ref("ValidatingAdmissionPolicy", "", "gone.pods.daulat.dev"), {"SovereigntyPolicy/gone"}),
         (Ref("ValidatingAdmissionPolicyBinding", "", "vanished"), {str(POLICY)}),
     ],
@@ -249,3 +249,15 @@ def test_a_slice_concerns_its_node_and_one_that_is_gone_every_node() -> None:
 
 def test_a_claim_concerns_the_models_that_wait() -> None:
     assert list(concerned(Ref("ResourceClaim", "treasury", "c"), World().snapshot())) == [ROOM]
+
+
+@pytest.mark.parametrize("name", ["deepseek", "deepseek-0", "deepseek-0-w", "deepseek-weights"])
+def test_what_was_made_for_a_model_concerns_it_when_it_is_gone(name: str) -> None:
+    assert MODEL in set(concerned(Ref("StatefulSet", "treasury", name), FULL.snapshot()))
+
+
+def test_what_a_long_name_was_shortened_to_still_tells_the_model() -> None:
+    long = "m" * 30 + "-" + "n" * 19
+    world = World(models=[model(long)])
+    gone = Ref("StatefulSet", "treasury", group_name(long, 12))
+    assert set(concerned(gone, world.snapshot())) == {Ref("SovereignModel", "treasury", long)}

@@ -123,10 +123,9 @@ class Final:
 
 
 async def settle(
-    session: aiohttp.ClientSession, kind: str, number: int, state: Callable[[Manifest], str], final: Final
+    session: aiohttp.ClientSession, kind: str, version: str, number: int, state: Callable[[Manifest], str], final: Final
 ) -> None:
-    """Watch until so many objects of the kind have a state, and keep it."""
-    version = (await listed(session, kind))["metadata"]["resourceVersion"]
+    """Watch from a resource version on until so many objects of the kind have a state, and keep it."""
 
     async def watch() -> None:
         query = {"watch": "1", "resourceVersion": version, "timeoutSeconds": str(int(LIMIT))}
@@ -197,9 +196,10 @@ class Bench:
     ) -> Round:
         """Make the objects at once, and return how long it took until all are in their final state."""
         async with self.api.session() as session:
+            version = (await listed(session, kind))["metadata"]["resourceVersion"]
             final, before = Final(), self._cpu()
             began = time.monotonic()
-            watching = asyncio.create_task(settle(session, kind, number, state, final))
+            watching = asyncio.create_task(settle(session, kind, version, number, state, final))
             await create(session, objects)
             await watching
             after = self._cpu()

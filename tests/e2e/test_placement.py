@@ -85,12 +85,29 @@ def test_a_model_of_the_catalogue_gets_the_devices_that_it_needs(world: World) -
 
 def test_a_model_that_fits_nowhere_is_told_with_the_numbers(world: World) -> None:
     with world.governed() as (_, namespace):
-        world.admin.apply([_known("m", namespace, "deepseek-r1", concurrency=1)])
+        large = _known("m", namespace, "deepseek-r1", concurrency=1)
+        for choice in large["spec"]["accelerators"]:
+            choice["nodes"] = 1
+        world.admin.apply([large])
         told = world.wait_condition("sovereignmodel", "m", "Placed", "False", namespace)
         assert told["reason"] == "DoesNotFit"
-        assert "deepseek-r1 needs 32 devices of huawei-ascend-910b on 4 nodes (1249.8 GiB" in told["message"]
-        assert "deepseek-r1 needs 16 devices of nvidia-h20 on 2 nodes (624.9 GiB" in told["message"]
+        assert "deepseek-r1 needs 171.6 GiB on each of 8 devices of huawei-ascend-910b (1249.8 GiB" in told["message"]
+        assert "deepseek-r1 needs 88.0 GiB on each of 8 devices of nvidia-h20 (624.9 GiB" in told["message"]
         assert world.pods(namespace) == []
+
+
+def test_a_model_of_the_catalogue_gets_the_nodes_that_it_needs(world: World) -> None:
+    with world.governed() as (_, namespace):
+        world.admin.apply([_known("m", namespace, "deepseek-r1", concurrency=1)])
+        # The demo has four Ascend nodes' worth of devices nowhere, and two nodes of H20.
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, 60)
+        status = world.get("sovereignmodel", "m", namespace=namespace)["status"]
+        assert (status["placement"]["accelerator"], status["sizing"]["devices"], status["sizing"]["nodes"]) == (
+            "nvidia-h20",
+            16,
+            2,
+        )
+        assert len({p["spec"]["nodeName"] for p in world.pods(namespace)}) == 2
 
 
 def test_kubectl_scale_changes_the_number_of_replicas(world: World) -> None:

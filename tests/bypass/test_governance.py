@@ -98,13 +98,25 @@ def test_row_23_a_pod_that_is_being_deleted(ground: Ground) -> None:
         taken(ground.tenant.change(path, lambda p: p["metadata"].update(finalizers=[])))
 
 
+def is_advice(manifest: dict[str, Any]) -> bool:
+    """Say whether it is a policy that warns of what won't find a place, and refuses nothing."""
+    return str(manifest["metadata"]["name"]).endswith(".advice.daulat.dev")
+
+
+def test_what_only_warns_refuses_nothing_and_says_so_in_its_binding(ground: Ground) -> None:
+    every = ground.server.must("GET", f"{ADMISSION}/validatingadmissionpolicybindings")["items"]
+    actions = [m["spec"]["validationActions"] for m in every if is_advice(m)]
+    assert actions
+    assert all(a == ["Warn"] for a in actions)
+
+
 def test_row_24_what_cannot_be_decided_is_refused(ground: Ground) -> None:
     """An error of evaluation and a selector that can't be looked up are refusals in every policy that there is."""
     for kind in ("validatingadmissionpolicies", "mutatingadmissionpolicies"):
         every = ground.server.must("GET", f"{ADMISSION}/{kind}")["items"]
         found = [m for m in every if m["metadata"]["name"].endswith(".daulat.dev")]
         assert found
-        assert {m["spec"]["failurePolicy"] for m in found} == {"Fail"}
+        assert {m["spec"]["failurePolicy"] for m in found if not is_advice(m)} == {"Fail"}
         assert not any(m["spec"].get("paramKind") for m in found)
     nowhere = f"/api/v1/namespaces/{unique('nowhere')}/pods"
     pod = ground.pod(nodeName="x")

@@ -9,6 +9,7 @@ import re
 import ssl
 import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,8 @@ from urllib.parse import quote
 import yaml
 
 Manifest = dict[str, Any]
+IDLE = 60.0
+"""Seconds after which a connection that nobody used is opened anew."""
 _DENIED = re.compile(r"ValidatingAdmissionPolicy '([^']+)' with binding '[^']+' denied request: (.*)", re.DOTALL)
 _WARNED = re.compile(
     r"299 - \"Validation failed for ValidatingAdmissionPolicy '([^']+)' with binding '[^']+': (.*)\"", re.DOTALL
@@ -84,6 +87,9 @@ class Server:
         """Return the answer; OSError or HTTPException where there is none. Without a user the admin asks."""
         content = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
         connection = self._connection()
+        if time.monotonic() - self._own.asked > IDLE:
+            connection.close()  # The server closes what nobody uses, perhaps just now; asking opens another one.
+        self._own.asked = time.monotonic()
         try:
             connection.putrequest(method, path)
             connection.putheader("Content-Type", "application/json")
@@ -113,6 +119,7 @@ class Server:
     def _connection(self) -> http.client.HTTPSConnection:
         if not hasattr(self._own, "connection"):
             host = self._cluster["server"].removeprefix("https://")
+            self._own.asked = time.monotonic()
             self._own.connection = http.client.HTTPSConnection(host, context=self._context, timeout=60)
         connection: http.client.HTTPSConnection = self._own.connection
         return connection

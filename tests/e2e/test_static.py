@@ -232,6 +232,9 @@ def test_system_masters_can_loosen_nothing_of_daulats(anchored: Anchored) -> Non
         fitting = patches["PolicyBinding" if raw["kind"].endswith("Binding") else "Policy"] + patches[""]
         if raw["kind"].startswith("Mutating"):
             fitting = [p for p in fitting if "validationActions" not in p.get("spec", {})]
+        if raw["spec"].get("failurePolicy") == "Ignore":
+            # What only warns fails open already; that it can't be made to refuse is the anchor's as well.
+            fitting = [{"spec": {"failurePolicy": "Fail"}}, *fitting[1:]]
         for patch in fitting:
             anchored.denied("patch", name, "--type=merge", f"--patch={json.dumps(patch)}")
     name = f"validatingadmissionpolicy.admissionregistration.k8s.io/{anchored.policy}.pods.daulat.dev"

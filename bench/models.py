@@ -45,6 +45,8 @@ AT_ONCE = 32
 """Requests in flight while objects are made."""
 QUIET = 10.0
 """Seconds without a change after which a state counts as final."""
+STUCK = 90.0
+"""Seconds without a change after which what isn't final waits for something that doesn't come."""
 LIMIT = 1200.0
 
 
@@ -139,7 +141,12 @@ async def settle(
                         final.note(f"{meta['namespace']}/{meta['name']}", state(event["object"]))
 
     def done() -> bool:
-        return sum(map(bool, final.states.values())) >= number and time.monotonic() - final.changed > QUIET
+        quiet, missing = time.monotonic() - final.changed, [n for n, found in final.states.items() if not found]
+        if missing and quiet > STUCK and len(final.states) >= number:
+            # Nobody keeps room for a plain Deployment: large pods may find none between small ones, and wait for ever.
+            final.states |= dict.fromkeys(missing, "waits for room")
+            missing = []
+        return not missing and len(final.states) >= number and quiet > QUIET
 
     task = asyncio.create_task(watch())
     deadline = time.monotonic() + LIMIT

@@ -20,6 +20,7 @@ from dev.cluster.cluster import announce
 SCHEMAS = Path(__file__).parents[1] / "tests" / "schemas"
 KINDS = {
     "io.k8s.api.apps.v1.Deployment",
+    "io.k8s.api.apps.v1.StatefulSet",
     "io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler",
     "io.k8s.api.core.v1.PersistentVolumeClaim",
     "io.k8s.api.core.v1.Service",

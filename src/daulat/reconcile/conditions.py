@@ -26,12 +26,14 @@ class Told:
     message: str
     good: str = "True"
     expected: bool = False
-    """Whether it holds from the start, so that people need to hear of it only once it didn't."""
+    """Whether it is so from the start, of every object that is as it should be: people hear of it only once it was otherwise."""
 
 
-def told(type_: str, holds: bool | None, reason: str, message: str, good: str = "True") -> Told:
+def told(
+    type_: str, holds: bool | None, reason: str, message: str, good: str = "True", *, expected: bool = False
+) -> Told:
     """Return a condition; None means Unknown."""
-    return Told(type_, "Unknown" if holds is None else str(holds), reason, message, good)
+    return Told(type_, "Unknown" if holds is None else str(holds), reason, message, good, expected)
 
 
 def write(

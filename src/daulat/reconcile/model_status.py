@@ -78,7 +78,7 @@ def conditions(serving: Serving) -> list[Told]:
         ready = told(reasons.READY, True, workload.reason, workload.message)
     else:
         holds = None if first_bad.status == "Unknown" else False
-        ready = told(reasons.READY, holds, first_bad.reason, first_bad.message)
+        ready = told(reasons.READY, holds, first_bad.reason, first_bad.message, expected=first_bad.expected)
     return [ready, *parts]
 
 
@@ -102,7 +102,7 @@ def _workload(serving: Serving, placed: Told) -> Told:
         return told(reasons.WORKLOAD_READY, False, reasons.NO_WHOLE_ROOM, f"{message}; {why}")
     if serving.hindered is not None:
         return told(reasons.WORKLOAD_READY, False, serving.hindered.reason, f"{message}; {serving.hindered.message}")
-    return told(reasons.WORKLOAD_READY, False, reasons.REPLICAS_PENDING, message)
+    return told(reasons.WORKLOAD_READY, False, reasons.REPLICAS_PENDING, message, expected=True)
 
 
 def _rolled_out(serving: Serving, placed: Told) -> Told:

@@ -136,7 +136,8 @@ def _decide(model: Model, policies: Sequence[Policy], around: Surroundings) -> V
     if violations:
         message = " ".join(dict.fromkeys(violations))
         return Verdict(told(reasons.POLICY_COMPLIANT, False, reasons.VIOLATION, message), stop=True)
-    compliant = told(reasons.POLICY_COMPLIANT, True, reasons.COMPLIANT, f"under {', '.join(p.name for p in policies)}")
+    under = f"under {', '.join(p.name for p in policies)}"
+    compliant = told(reasons.POLICY_COMPLIANT, True, reasons.COMPLIANT, under, expected=True)
     if decision.chosen is None or how is None:
         return Verdict(compliant, decision, stop=True)
     rolling = roll(model, decision.chosen, revision(model, decision.chosen, [p.name for p in policies], how), around)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from daulat.api import reasons
 from daulat.facts.child import Child
@@ -40,8 +39,7 @@ def complete(deployment: Child) -> bool:
 def progress(revision: str, made: int, updated: int, stalled: str, pods: Sequence[Pod]) -> Told:
     """Return whether all pods run what the model asks for now. ``made`` replicas exist, ``updated`` of them are of the revision."""
     if made <= updated:
-        said = told(reasons.ROLLED_OUT, True, reasons.UP_TO_DATE, "no replica runs former settings")
-        return replace(said, expected=True)
+        return told(reasons.ROLLED_OUT, True, reasons.UP_TO_DATE, "no replica runs former settings", expected=True)
     message = f"{updated} of {made} replicas run the present settings; the others go on with the former ones"
     new = [p for p in pods if p.revision == revision and p.trouble is not None]
     worst = next((p for p in new if p.trouble and p.trouble.reason not in PASSING), None)

@@ -21,7 +21,7 @@ from daulat.placement.choice import choose
 from daulat.workload.container import container
 from daulat.workload.labels import Member
 from daulat.workload.manifests import manifests
-from daulat.workload.plan import Plan
+from daulat.workload.plan import Group, Plan
 from daulat.workload.pod import unusable_settings
 from daulat.workload.weights import loading
 from tests.unit.world import (
@@ -31,8 +31,10 @@ from tests.unit.world import (
     IMAGE,
     NVIDIA_RESOURCE,
     World,
+    ascend,
     choice,
     device,
+    h20,
     model,
     node,
     offered,
@@ -590,3 +592,33 @@ def test_a_claim_is_what_the_policys_guard_approves() -> None:
     assert [v.message for v in evaluate_all(compiled_.refusing, request)] == []
     request.object["spec"]["spec"]["devices"]["requests"][0]["exactly"]["selectors"] = []  # type: ignore[index]
     assert "USE-19 " in " ".join(v.message for v in evaluate_all(compiled_.refusing, request))
+
+
+GROUPED = {(ASCEND, "vllm", "StatefulSet"), (H20, "sglang", "StatefulSet"), (ASCEND, "vllm", "LeaderWorkerSet")}
+
+
+def group_of(profile: str, engine: str, backend: str) -> list[dict[str, Any]]:
+    """Return what a replica of two nodes becomes."""
+    settings = {"name": engine, "context": 32768}
+    world = World(
+        models=[model(engine=settings, accelerators=[choice(profile, 16, nodes=2)])],
+        nodes=[(ascend if profile == ASCEND else h20)(name) for name in ("n1", "n2")],
+    )
+    return rendered(world, Plan(1, groups=(Group(0, backend=backend),)))
+
+
+@pytest.mark.parametrize(("profile", "engine", "backend"), sorted(GROUPED))
+def test_an_upgrade_of_the_operator_replaces_no_group(profile: str, engine: str, backend: str) -> None:
+    folder = GOLDEN if backend == "StatefulSet" else GOLDEN.parent / "golden-groups"
+    golden = folder / f"{profile}-{engine}-groups.yaml"
+    assert group_of(profile, engine, backend) == list(yaml.safe_load_all(golden.read_text()))
+
+
+def test_the_revision_is_the_same_whatever_makes_the_pods_of_a_group() -> None:
+    revisions = {
+        m["metadata"]["annotations"]["daulat.dev/revision"]
+        for backend in ("StatefulSet", "LeaderWorkerSet")
+        for m in group_of(ASCEND, "vllm", backend)
+        if m["kind"] == backend
+    }
+    assert len(revisions) == 1

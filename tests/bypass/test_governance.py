@@ -103,7 +103,7 @@ def is_advice(manifest: dict[str, Any]) -> bool:
     return str(manifest["metadata"]["name"]).endswith(".advice.daulat.dev")
 
 
-def test_what_only_warns_refuses_nothing_and_says_so_in_its_binding(ground: Ground) -> None:
+def test_more_what_only_warns_says_so_in_its_binding(ground: Ground) -> None:
     every = ground.server.must("GET", f"{ADMISSION}/validatingadmissionpolicybindings")["items"]
     actions = [m["spec"]["validationActions"] for m in every if is_advice(m)]
     assert actions

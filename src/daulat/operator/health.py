@@ -9,6 +9,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from .metrics import REGISTRY
 
+CLOSES = 1.0
+"""Seconds that whoever still asks has when the process ends. The library's own minute is more than a pod has to end."""
+
 
 class HealthServer:
     """A small HTTP server: /healthz, /readyz, /metrics."""
@@ -24,7 +27,7 @@ class HealthServer:
         app.router.add_get("/healthz", lambda request: _answer(self._alive()))
         app.router.add_get("/readyz", lambda request: _answer(self._ready()))
         app.router.add_get("/metrics", _metrics)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSES)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "0.0.0.0", self._port)  # noqa: S104 - probes come from the node
         await site.start()

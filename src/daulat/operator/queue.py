@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 
 from daulat.facts.ref import Ref
 
@@ -16,18 +14,17 @@ class Queue:
     """Keys to reconcile, for several workers, of which no two have the same key. Not thread-safe: used from one event loop."""
 
     def __init__(self) -> None:
-        self._due: dict[Ref, float] = {}
-        self._heap: list[tuple[float, int, Ref]] = []
-        self._order = itertools.count()
+        self._later: dict[Ref, float] = {}
+        """Keys that wait for their time, which the loop's own timers keep."""
+        self._due: set[Ref] = set()
+        self._ready: asyncio.Queue[Ref] = asyncio.Queue()
         self._failures: dict[Ref, int] = {}
         self._taken: set[Ref] = set()
         self._again: dict[Ref, float] = {}
-        self._wake = asyncio.Event()
 
     def due(self) -> int:
         """Return how many keys wait for a worker; those that wait for their time don't count."""
-        now = asyncio.get_running_loop().time()
-        return sum(at <= now for at in self._due.values())
+        return self._ready.qsize()
 
     def add(self, key: Ref, delay: float = 0.0) -> None:
         """Ask for the key, now or after a delay in seconds. The earlier of two askings counts.
@@ -59,28 +56,23 @@ class Queue:
 
     async def get(self) -> Ref:
         """Wait for a key that is due, and take it until it is given back by ``done``."""
-        while True:
-            self._wake.clear()
-            while self._heap:
-                at, _, key = self._heap[0]
-                if self._due.get(key) != at:
-                    heapq.heappop(self._heap)  # asked for anew, or taken already
-                    continue
-                wait = at - asyncio.get_running_loop().time()
-                if wait <= 0:
-                    heapq.heappop(self._heap)
-                    del self._due[key]
-                    self._taken.add(key)
-                    return key
-                break
-            pause = self._heap[0][0] - asyncio.get_running_loop().time() if self._heap else None
-            try:
-                await asyncio.wait_for(self._wake.wait(), pause)
-            except TimeoutError:
-                continue
+        key = await self._ready.get()
+        self._due.discard(key)
+        self._taken.add(key)
+        return key
 
     def _push(self, key: Ref, at: float) -> None:
-        if at < self._due.get(key, float("inf")):
-            self._due[key] = at
-            heapq.heappush(self._heap, (at, next(self._order), key))
-            self._wake.set()
+        if key in self._due or at >= self._later.get(key, float("inf")):
+            return
+        self._later[key] = at
+        loop = asyncio.get_running_loop()
+        if at <= loop.time():
+            self._ripen(key, at)
+        else:
+            loop.call_at(at, self._ripen, key, at)
+
+    def _ripen(self, key: Ref, at: float) -> None:
+        if self._later.get(key) == at:  # not asked for anew since
+            del self._later[key]
+            self._due.add(key)
+            self._ready.put_nowait(key)

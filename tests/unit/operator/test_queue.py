@@ -84,3 +84,18 @@ def test_a_key_is_with_one_worker_at_a_time_and_comes_back_if_it_was_asked_for_m
         assert queue.due() == 0
 
     asyncio.run(scenario())
+
+
+def test_a_worker_that_is_cancelled_as_a_key_falls_due_ends_and_takes_nothing_with_it() -> None:
+    async def scenario() -> None:
+        queue = Queue()
+        queue.add(B, 3600)
+        waiting = asyncio.create_task(queue.get())
+        await asyncio.sleep(0)
+        queue.add(A)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(waiting, 1)
+        assert await asyncio.wait_for(queue.get(), 1) == A
+
+    asyncio.run(scenario())

@@ -83,9 +83,9 @@ bench-admission-cost: $(VENV)/ready ## Measure what each part of a policy costs 
 	@$(PY) -m dev.cluster build
 	@$(PY) -m bench.admission_cost
 
-bench-models: $(VENV)/ready ## Measure a thousand models applied at once, against the same as plain Deployments (20 minutes)
+bench-scale: $(VENV)/ready ## Measure a thousand models applied at once, against the same as plain Deployments (20 minutes)
 	@$(PY) -m dev.cluster build
-	@$(PY) -m bench.models
+	@$(PY) -m bench.scale
 
 bench-check: $(VENV)/ready ## Measure `daulat check` against gator and kyverno (builds them first; then 10 minutes)
 	@$(PY) -m bench.check
@@ -101,4 +101,4 @@ $(VENV)/ready: requirements/dev.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --only-binary :all: -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help demo demo-down test unit e2e lint fmt type layers generate verify cluster-up cluster-down cluster-status lock bench bench-admission bench-admission-cost bench-models bench-check clean
+.PHONY: help demo demo-down test unit e2e lint fmt type layers generate verify cluster-up cluster-down cluster-status lock bench bench-admission bench-admission-cost bench-scale bench-check clean

@@ -1,4 +1,4 @@
-"""How a thousand models come to their final state: ``make bench-models``. Prints figures; it judges only exactness.
+"""How a thousand models come to their final state: ``make bench-scale``. Prints figures; it judges only exactness.
 
 In one run, on one control plane: the models with the operator, then the same pods and devices as plain Deployments with nobody
 but Kubernetes at work, then these with all the objects that a model has. Then it watches the operator with nothing to do.
@@ -152,7 +152,10 @@ async def settle(
     deadline = time.monotonic() + LIMIT
     try:
         while not done():
-            if task.done() or time.monotonic() > deadline:
+            if task.done():
+                task.result()
+                raise RuntimeError(f"the watch of {kind} ended")
+            if time.monotonic() > deadline:
                 missing = [name for name, found in final.states.items() if not found]
                 raise RuntimeError(f"{kind}: {len(missing)} of {number} aren't in their final state: {missing[:5]}")
             await asyncio.sleep(0.2)

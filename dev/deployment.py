@@ -91,8 +91,11 @@ WEIGHTS_IMAGE = "registry.example.my/daulat/daulat@sha256:" + "3c" * 32
 class OperatorProcess:
     """``daulat operator`` as a process of this machine."""
 
-    def __init__(self, cluster: Cluster, directory: Path, name: str = "operator-0") -> None:
+    def __init__(
+        self, cluster: Cluster, directory: Path, name: str = "operator-0", weights_image: str = WEIGHTS_IMAGE
+    ) -> None:
         """Take the cluster, and a directory for the log and the kubeconfig."""
+        self._weights_image = weights_image
         self._cluster, self._directory, self._name = cluster, directory, name
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
@@ -113,7 +116,7 @@ class OperatorProcess:
         """Start it, and wait until its facts are synced."""
         config = operator_kubeconfig(self._cluster, self._directory)
         environment = {**os.environ, "KUBECONFIG": str(config), "DAULAT_NAMESPACE": NAMESPACE, "POD_NAME": self._name}
-        environment["DAULAT_WEIGHTS_IMAGE"] = WEIGHTS_IMAGE
+        environment["DAULAT_WEIGHTS_IMAGE"] = self._weights_image
         self.port = 0
         offset = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:

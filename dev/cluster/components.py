@@ -127,6 +127,8 @@ def controllers(at: Layout) -> list[str]:
         f"--cluster-signing-cert-file={pki / 'ca.crt'}",
         f"--cluster-signing-key-file={pki / 'ca.key'}",
         f"--service-cluster-ip-range={SERVICE_RANGE}",
+        # It makes the directory, by default below /usr.
+        f"--flex-volume-plugin-dir={at.directory / 'volume-plugins'}",
         # 15 s and 5 min, the defaults, would be what a test of an autoscaler waits for.
         "--horizontal-pod-autoscaler-sync-period=1s",
         "--horizontal-pod-autoscaler-downscale-stabilization=3s",

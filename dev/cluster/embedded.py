@@ -23,7 +23,8 @@ from dev.cluster.errors import ClusterError, PortTaken
 from dev.cluster.kubeconfig import ADMIN
 from dev.cluster.kubectl import Kubectl
 from dev.cluster.locking import Say, exclusive, interrupts_deferred
-from dev.cluster.scenario import Scenario, load, node_manifests
+from dev.cluster.scenario import Scenario, load, node_manifests, real_nodes
+from dev.node import real
 
 # Each is ready within 5 s on 2 idle cores; this is for a machine that is busy with other things.
 START_SECONDS = 90.0
@@ -57,6 +58,8 @@ class EmbeddedCluster:
             catalog.check(addon)
         self._fixed_ports = dict(fixed_ports or {})
         self._say = say
+        self.machines: list[real.Machine] = []
+        """The real nodes of the scenario that `up` was given."""
 
     @property
     def logs_dir(self) -> Path:
@@ -99,6 +102,8 @@ class EmbeddedCluster:
     def _join(self, record: state.Record, plan: Scenario | None) -> None:
         if self._apiserver_args and self._apiserver_args != record.apiserver_args:
             raise ClusterError(f"cluster {self.name} runs with other API server arguments: take it down first.")
+        if plan and real_nodes(plan) and not record.process(real.FABRIC):
+            raise ClusterError(f"cluster {self.name} was brought up without real nodes: take it down first.")
         self._say(f"cluster {self.name} is up already at {record.server}")
         if plan:
             self._create_nodes(plan)
@@ -127,7 +132,7 @@ class EmbeddedCluster:
 
     def _bring_up(self, at: Layout, plan: Scenario | None) -> None:
         self._launch(ETCD, components.etcd(at))
-        self._launch(APISERVER, components.apiserver(at, self._apiserver_args))
+        self._launch(APISERVER, components.apiserver(at, [*self._to_nodes(plan), *self._apiserver_args]))
         self._await_apiserver()
         # Not before: both end when the built-in roles, which the API server makes while it starts, aren't there yet.
         self._launch(CONTROLLERS, components.controllers(at))
@@ -147,12 +152,21 @@ class EmbeddedCluster:
     def _create_nodes(self, plan: Scenario) -> None:
         fakenodes.create(self._kubectl(), self.name, node_manifests(plan))
         fakenodes.wait_ready(self._kubectl(), self.name)
+        if wanted := real_nodes(plan):
+            self.machines = real.bring_up(self._site(), self._pid, wanted)
+
+    def _to_nodes(self, plan: Scenario | None) -> list[str]:
+        """Arguments by which the API server reaches real nodes, where there are to be some."""
+        if not plan or not real_nodes(plan):
+            return []
+        return [f"--egress-selector-config-file={real.egress_file(self._directory)}"]
 
     def _remove(self, record: state.Record | None) -> None:
         if record:
             processes.stop(
                 record.processes, kill=True
             )  # All it holds is removed: nothing is to be ended in good order.
+        real.clean_up(self.name)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     # --- add-ons
@@ -200,8 +214,11 @@ class EmbeddedCluster:
         return chosen
 
     def _runs(self, component: str) -> bool:
+        return bool(self._pid(component))
+
+    def _pid(self, component: str) -> int:
         started = self._record().process(component)
-        return started is not None and processes.find(started) is not None
+        return started.pid if started is not None and processes.find(started) is not None else 0
 
     # --- one component
 
@@ -280,6 +297,7 @@ class EmbeddedCluster:
         if record := state.load(self._directory):
             # What it held is thrown away: there is nothing to end in good order.
             processes.stop(record.processes, kill=True)
+            real.clean_up(self.name)
             state.save(self._directory, replace(record, processes=()))
 
     def _is_whole(self, record: state.Record) -> bool:

@@ -9,6 +9,7 @@ from dev.cluster import fakenodes, kubeconfig
 from dev.cluster.components import CONTROLLERS, FRONT_PROXY, HOST, KWOK, SCHEDULER, SERVICE_ADDRESS
 from dev.cluster.kubeconfig import ADMIN
 from dev.cluster.pki import Authority, signing_key, write_private
+from dev.node import addresses
 
 LOCAL_HOSTS = ("localhost", HOST)
 SERVICE_HOSTS = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
@@ -27,7 +28,9 @@ def create(pki: Path) -> None:
     """Make every key and certificate that the components start with."""
     authority = Authority.create("daulat-dev-ca")
     authority.pair.write(pki, "ca")
-    authority.server("kube-apiserver", [*LOCAL_HOSTS, SERVICE_ADDRESS, *SERVICE_HOSTS]).write(pki, "serving")
+    authority.server("kube-apiserver", [*LOCAL_HOSTS, addresses.FABRIC, SERVICE_ADDRESS, *SERVICE_HOSTS]).write(
+        pki, "serving"
+    )
     authority.client("kube-apiserver-kubelet-client", [ADMIN_GROUP]).write(pki, "apiserver-kubelet")
     authority.client(ADMIN_USER, [ADMIN_GROUP]).write(pki, "admin")
     etcd_authority = Authority.create("daulat-dev-etcd-ca")

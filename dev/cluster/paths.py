@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 MODULE_DIR = Path(__file__).resolve().parent
+ROOT = MODULE_DIR.parent.parent
+"""The checkout."""
 STAGES = MODULE_DIR / "stages.yaml"
 DEMO_SCENARIO = MODULE_DIR.parent / "scenarios" / "demo.yaml"
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from dev.cluster.paths import ROOT
 
 # The start time is derived from the boot time, which moves a little when the clock is set.
 START_TIME_TOLERANCE_SECONDS = 2.0
@@ -46,6 +49,11 @@ def start(name: str, argv: Sequence[str], log: Path, environment: Mapping[str, s
         )
     _children[child.pid] = child
     return Started(name, child.pid, psutil.Process(child.pid).create_time(), tuple(argv))
+
+
+def program(module: str) -> list[str]:
+    """Return how a command line begins that runs one of our own modules, wherever it is started."""
+    return ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", module]
 
 
 def find(started: Started) -> psutil.Process | None:
@@ -83,9 +91,9 @@ def _signal(process: psutil.Process, *, kill: bool) -> None:
 
 
 def memory_mib(started: Started) -> int | None:
-    """Resident memory now."""
+    """Resident memory now, with what it started itself: a program in a node's namespaces has another process before it."""
     process = find(started)
     try:
-        return round(process.memory_info().rss / (1 << 20)) if process else None
+        return round(sum(p.memory_info().rss for p in (process, *process.children())) / (1 << 20)) if process else None
     except psutil.Error:
         return None

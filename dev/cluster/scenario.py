@@ -6,8 +6,9 @@ A site label stands for what a data officer vouches for; the hardware's labels a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -52,6 +53,8 @@ class NodeGroup(_Part):
     name: Name
     count: int = Field(default=1, ge=1, le=10_000, strict=True)
     hardware: str
+    kind: Literal["simulated", "real"] = "simulated"
+    """Real nodes have a kubelet, and the processor and memory of this machine. Of their hardware they have labels and devices."""
     site: Name | None = None
     region: Name | None = None
     zone: Name | None = None
@@ -111,9 +114,42 @@ def _names(group: NodeGroup) -> list[str]:
     return [f"{group.name}-{number}" for number in range(1, group.count + 1)]
 
 
+@dataclass(frozen=True)
+class RealNode:
+    """A node with a kubelet: its name, what marks it, and how many devices of each resource its plugin offers."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    devices: Mapping[str, int] = field(default_factory=dict)
+
+
+def real_nodes(scenario: Scenario) -> list[RealNode]:
+    """The nodes that are to have a kubelet."""
+    found = []
+    for group, hardware, name in _each(scenario, "real"):
+        devices = {resource: int(count) for resource, count in hardware.allocatable.items() if "/" in resource}
+        found.append(RealNode(name, {**hardware.labels, **_places(group)}, hardware.annotations, devices))
+    return found
+
+
 def node_manifests(scenario: Scenario) -> list[dict[str, Any]]:
-    """A Node for each node, played by KWOK."""
-    return [_node(name, scenario.hardware[group.hardware], group) for group in scenario.nodes for name in _names(group)]
+    """A Node for each simulated node, played by KWOK."""
+    return [_node(name, hardware, group) for group, hardware, name in _each(scenario, "simulated")]
+
+
+def _each(scenario: Scenario, kind: str) -> list[tuple[NodeGroup, Hardware, str]]:
+    groups = [group for group in scenario.nodes if group.kind == kind]
+    return [(group, scenario.hardware[group.hardware], name) for group in groups for name in _names(group)]
+
+
+def _places(group: NodeGroup) -> dict[str, str]:
+    places = {
+        SITE_LABEL: group.site,
+        "topology.kubernetes.io/region": group.region,
+        "topology.kubernetes.io/zone": group.zone,
+    }
+    return {key: value for key, value in places.items() if value is not None}
 
 
 def _node(name: str, hardware: Hardware, group: NodeGroup) -> dict[str, Any]:
@@ -122,13 +158,8 @@ def _node(name: str, hardware: Hardware, group: NodeGroup) -> dict[str, Any]:
         "kubernetes.io/os": "linux",
         "kubernetes.io/arch": "amd64",
         **hardware.labels,
+        **_places(group),
     }
-    places = {
-        SITE_LABEL: group.site,
-        "topology.kubernetes.io/region": group.region,
-        "topology.kubernetes.io/zone": group.zone,
-    }
-    labels |= {key: value for key, value in places.items() if value is not None}
     allocatable = {"pods": "110", **hardware.allocatable}
     return {
         "apiVersion": "v1",

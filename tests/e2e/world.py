@@ -22,7 +22,7 @@ from daulat.api.meta import LabelSelector
 from dev.cluster import ClusterError, EmbeddedCluster
 from dev.cluster.kubectl import Kubectl
 from dev.cluster.scenario import load, node_manifests, zone_manifests
-from dev.deployment import NAMESPACE, ROOT, OperatorProcess, install, kubectl, poll
+from dev.deployment import NAMESPACE, ROOT, WEIGHTS_IMAGE, OperatorProcess, install, kubectl, poll
 
 SCENARIO = ROOT / "dev" / "scenarios" / "demo.yaml"
 IMAGE = "registry.example.my/vllm@sha256:" + "2b" * 32
@@ -289,15 +289,22 @@ def namespace_manifest(name: str, scope: str = "", **labels: str) -> Manifest:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {**governed, **labels}}}
 
 
-def raise_world(name: str, directory: Path, say: Callable[[str], None], **options: Any) -> World:
-    """Bring up a cluster with the demo's nodes and zones, install the chart, start the operator."""
+def raise_world(
+    name: str,
+    directory: Path,
+    say: Callable[[str], None],
+    scenario: Path = SCENARIO,
+    weights_image: str = WEIGHTS_IMAGE,
+    **options: Any,
+) -> World:
+    """Bring up a cluster with a scenario's nodes and zones, install the chart, start the operator."""
     cluster = EmbeddedCluster(name, say=say, **options)
-    cluster.up(SCENARIO)
+    cluster.up(scenario)
     try:
         install(cluster)
         admin = kubectl(cluster)
-        admin.apply(zone_manifests(load(SCENARIO)))
-        operator = OperatorProcess(cluster, directory)
+        admin.apply(zone_manifests(load(scenario)))
+        operator = OperatorProcess(cluster, directory, weights_image=weights_image)
         operator.start()
     except BaseException:
         cluster.down()

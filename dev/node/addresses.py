@@ -1,0 +1,23 @@
+"""The addresses of a cluster's real nodes and their pods. The network is the cluster's own, so every cluster has the same."""
+
+from __future__ import annotations
+
+import ipaddress
+
+NODES = ipaddress.ip_network("10.89.0.0/24")
+PODS = ipaddress.ip_network("10.245.0.0/16")
+FABRIC = str(NODES[1])
+"""Where nodes reach the API server."""
+API_PORT = 6443
+LIMIT = 32
+"""Nodes that a cluster may have."""
+
+
+def of_node(index: int) -> str:
+    """Return the address of the node with this number, from 0."""
+    return str(NODES[10 + index])
+
+
+def pods_of(index: int) -> ipaddress.IPv4Network:
+    """Return the addresses of its pods."""
+    return list(PODS.subnets(new_prefix=24))[index]

@@ -1,0 +1,265 @@
+"""Brings real nodes up in a cluster: network, namespaces, containerd, kubelet, kube-proxy, device plugin, labels."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from dev.cluster.addons.site import Site
+from dev.cluster.components import APISERVER
+from dev.cluster.errors import ClusterError
+from dev.cluster.identity import write_kubeconfig
+from dev.cluster.processes import program
+from dev.cluster.scenario import RealNode
+from dev.node import addresses, build, fabric, sandbox, settings
+
+FABRIC = "fabric"
+PARTS = ("containerd", "kubelet", "kube-proxy")
+CGROUPS = Path("/sys/fs/cgroup")
+END_SECONDS = 10.0
+"""For which what was killed may take to be gone."""
+
+
+def egress_file(directory: Path) -> Path:
+    """Return the file that tells the API server how to reach nodes; it is written here."""
+    path = directory / "egress.yaml"
+    path.write_text(yaml.safe_dump(fabric.egress_configuration(directory / fabric.SOCKET)))
+    return path
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A node on this machine, in a cluster that is up."""
+
+    site: Site
+    pid_of: Callable[[str], int]
+    """The process id of a part of the cluster by its name; 0 where it doesn't run."""
+    index: int
+    wanted: RealNode
+
+    @property
+    def name(self) -> str:
+        """Its name, in the cluster and as its host name."""
+        return self.wanted.name
+
+    @property
+    def directory(self) -> Path:
+        """Where all of it lies that isn't in memory."""
+        return self.site.directory / "nodes" / self.name
+
+    @property
+    def place(self) -> settings.Place:
+        """Its addresses and cgroup."""
+        pods = addresses.pods_of(self.index)
+        return settings.Place(self.name, addresses.of_node(self.index), pods, f"{cgroup(self.site.name)}/{self.name}")
+
+    def part(self, name: str) -> str:
+        """Return the name under which the cluster knows a part of the node."""
+        return f"{self.name}-{name}"
+
+    @property
+    def pid(self) -> int:
+        """The first process of its namespaces; 0 while there is none."""
+        outer = self.pid_of(self.name)
+        with contextlib.suppress(psutil.Error):
+            return next((c.pid for c in psutil.Process(outer).children()), 0) if outer else 0
+        return 0
+
+    @cached_property
+    def _binaries(self) -> Path:
+        return build.ensure(self.site.say).directory
+
+    def up(self) -> None:
+        """Start what doesn't run yet, and wait until the node is Ready with its devices."""
+        self._write()
+        if not self.site.runs(self.name):
+            (self.directory / sandbox.READY).unlink(missing_ok=True)
+            make_cgroup(self.place.cgroup)
+            self.site.launch(self.name, sandbox.arguments(self.name, self.directory, self._binaries))
+            self.site.wait(f"the namespaces of {self.name}", (self.directory / sandbox.READY).exists)
+            self._connect()
+        for part in PARTS:
+            if not self.site.runs(self.part(part)):
+                self.start(part)
+        self.site.wait(f"{self.name} to be Ready", self._is_ready)
+        self._mark()
+
+    def start(self, part: str) -> None:
+        """Start containerd, the kubelet or kube-proxy in it."""
+        home, programs = sandbox.HOME, sandbox.PROGRAMS
+        command = {
+            "containerd": [f"{programs}/containerd", f"--config={home}/containerd.toml"],
+            "kubelet": [
+                f"{programs}/kubelet",
+                f"--config={home}/kubelet.yaml",
+                f"--kubeconfig={home}/kubelet.kubeconfig",
+                f"--hostname-override={self.name}",
+                f"--node-ip={self.place.address}",
+                "--cert-dir=/var/lib/kubelet/pki",
+                "--root-dir=/var/lib/kubelet",
+            ],
+            "kube-proxy": [f"{programs}/kube-proxy", f"--config={home}/kube-proxy.yaml"],
+        }[part]
+        self.site.launch(self.part(part), sandbox.enter(self.pid, command))
+        if part == "containerd":
+            self.site.wait(f"containerd on {self.name}", lambda: self.run("ctr", "version").returncode == 0)
+
+    def run(
+        self, *command: str, stdin: bytes | None = None, seconds: float = 60.0
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a program inside the node, and return what became of it."""
+        argv = sandbox.enter(self.pid, command)
+        return subprocess.run(argv, check=False, capture_output=True, input=stdin, timeout=seconds)
+
+    def load_image(self, archive: Path) -> None:
+        """Give containerd an image, as if it had pulled it."""
+        inside = self.directory / "images"
+        inside.mkdir(exist_ok=True)
+        shutil.copy(archive, inside / archive.name)
+        done = self.run("ctr", "--namespace=k8s.io", "images", "import", f"{sandbox.HOME}/images/{archive.name}")
+        (inside / archive.name).unlink()
+        if done.returncode != 0:
+            raise ClusterError(f"{self.name} took no image from {archive.name}: {done.stderr.decode()[-300:]}")
+
+    def disconnect(self, cut: bool = True) -> None:
+        """Cut the node off from all others and from the API server; or join it again."""
+        self._in_fabric("link", "set", self._link, "down" if cut else "up")
+
+    def _write(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        pki, server = self.site.pki, f"https://{addresses.FABRIC}:{addresses.API_PORT}"
+        users = {"kubelet": (f"system:node:{self.name}", ["system:nodes"]), "kube-proxy": ("system:kube-proxy", [])}
+        for part, (user, groups) in users.items():
+            path = self.directory / f"{part}.kubeconfig"
+            if not path.exists():
+                write_kubeconfig(path, pki, self.site.name, server, user, groups)
+        shutil.copy(pki / "ca.crt", self.directory / "ca.crt")
+        (self.directory / "cni").mkdir(exist_ok=True)
+        (self.directory / "cni" / "10-pods.conflist").write_text(json.dumps(settings.network(self.place)))
+        (self.directory / "containerd.toml").write_text(settings.containerd())
+        (self.directory / "kubelet.yaml").write_text(yaml.safe_dump(settings.kubelet(self.place)))
+        (self.directory / "kube-proxy.yaml").write_text(yaml.safe_dump(settings.kube_proxy(self.place)))
+        (self.directory / "resolv.conf").write_text("")
+
+    @property
+    def _link(self) -> str:
+        return f"node{self.index}"
+
+    def _connect(self) -> None:
+        """Lay a cable to the others: addresses, and the ways to the pods of each."""
+        self._in_fabric("link", "add", self._link, "type", "veth", "peer", "name", "eth0", "netns", str(self.pid))
+        self._in_fabric("link", "set", self._link, "master", fabric.BRIDGE, "up")
+        self._in_fabric("route", "replace", str(self.place.pods), "via", self.place.address)
+        for command in (
+            f"address add {self.place.address}/{addresses.NODES.prefixlen} dev eth0",
+            "link set eth0 up",
+            # Pods of other nodes, too: the bridge's own address forwards between nodes.
+            f"route replace default via {addresses.FABRIC}",
+        ):
+            _ip(self.pid, *command.split())
+
+    def _in_fabric(self, *command: str) -> None:
+        _ip(self.pid_of(FABRIC), *command)
+
+    def _is_ready(self) -> bool:
+        with contextlib.suppress(ClusterError):
+            path = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
+            return self.site.kubectl.run("get", "node", self.name, "-o", path).strip() == "True"
+        return False
+
+    def _mark(self) -> None:
+        """Label it as the owner of the record would: a kubelet may not vouch for where it stands."""
+        patch = {"metadata": {"labels": dict(self.wanted.labels), "annotations": dict(self.wanted.annotations)}}
+        self.site.kubectl.run("patch", "node", self.name, "--type=merge", f"--patch={json.dumps(patch)}")
+
+
+def bring_up(site: Site, pid_of: Callable[[str], int], wanted: Sequence[RealNode]) -> list[Machine]:
+    """Bring these nodes up, and return them. ClusterError where this machine can't, in a sentence."""
+    if why := sandbox.unsupported():
+        raise ClusterError(f"{why}.")
+    build.ensure(site.say)
+    socket = site.directory / fabric.SOCKET
+    if not site.runs(FABRIC):
+        socket.unlink(missing_ok=True)
+        argv = [*program("dev.node.fabric"), f"--api-port={site.port(APISERVER)}", f"--socket={socket}"]
+        site.launch(FABRIC, argv)
+        site.wait("the network of the nodes", socket.exists)
+    nodes = [Machine(site, pid_of, index, node) for index, node in enumerate(wanted)]
+    for node in nodes:
+        node.up()
+    return nodes
+
+
+def cgroup(cluster: str) -> str:
+    """Return the cgroup of all pods of a cluster's real nodes."""
+    return f"/daulat-dev-{cluster}"
+
+
+def _hierarchies() -> list[Path]:
+    if (CGROUPS / "cgroup.controllers").exists():
+        return [CGROUPS]
+    return [path for path in CGROUPS.iterdir() if path.is_dir() and not path.is_symlink()]
+
+
+def make_cgroup(name: str) -> None:
+    """Make a cgroup in every hierarchy."""
+    for hierarchy in _hierarchies():
+        path = hierarchy / name.lstrip("/")
+        path.mkdir(parents=True, exist_ok=True)
+        for above in (path.parent, path):
+            _inherit_cpuset(above)
+
+
+def _inherit_cpuset(path: Path) -> None:
+    # A new cpuset of version 1 is empty, and nothing can be put into it.
+    for file in ("cpuset.cpus", "cpuset.mems"):
+        if (path / file).exists() and not (path / file).read_text().strip():
+            (path / file).write_text((path.parent / file).read_text())
+
+
+def clean_up(cluster: str) -> None:
+    """Remove what a cluster's nodes leave on the machine when their processes have ended: empty cgroups."""
+    remove_cgroup(cgroup(cluster))
+
+
+def remove_cgroup(name: str) -> None:
+    """Remove a cgroup and those below; fine where there is none. Its processes have been killed, and may take a moment to end."""
+    tops = [top for hierarchy in _hierarchies() if (top := hierarchy / name.lstrip("/")).is_dir()]
+    deadline = time.monotonic() + END_SECONDS
+    while tops and time.monotonic() < deadline:
+        tops = [top for top in tops if not _is_removed(top)]
+        time.sleep(0.02 if tops else 0)
+
+
+def _is_removed(top: Path) -> bool:
+    for directory, _, _ in os.walk(top, topdown=False):
+        try:
+            os.rmdir(directory)
+        except OSError:
+            return False
+    return True
+
+
+def _ip(pid: int, *command: str) -> None:
+    argv = ["nsenter", f"--target={pid}", "--net", "ip", *command]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise ClusterError(f"`ip {' '.join(command)}` failed: {done.stderr.strip()}")
+
+
+def described(node: Any) -> Mapping[str, int]:
+    """Return the devices that a node offers, by resource."""
+    found = node["status"].get("allocatable") or {}
+    return {resource: int(count) for resource, count in found.items() if "/" in resource}

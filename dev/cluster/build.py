@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dev.cluster import toolchain
@@ -53,6 +54,35 @@ class Binaries:
         return str(self.directory / name)
 
 
+@dataclass(frozen=True)
+class Step:
+    """One `go build`: the packages, and what it needs beside the flags and the environment of all."""
+
+    packages: tuple[str, ...]
+    flags: tuple[str, ...] = ()
+    environment: Callable[[Say], Mapping[str, str]] = lambda _say: {}
+    """What the environment has in addition; it may fetch what the compiler needs."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Programs that are built together from one module's go.mod."""
+
+    title: str
+    module: Path
+    names: tuple[str, ...]
+    """What must be there in the end."""
+    steps: tuple[Step, ...]
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    lasts: str = ""
+    """How long it takes from nothing, in words."""
+    add: Callable[[Path, Say], None] = lambda _directory, _say: None
+    """Put into the directory what isn't built by Go."""
+
+
+CONTROL_PLANE = Suite("the control plane", MODULE_DIR, NAMES, (Step(("tool",)),), RENAMED, "about 9 minutes on 2 cores")
+
+
 def kubernetes_version(go_mod: str) -> str:
     """The Kubernetes that go.mod pins, as `v1.37.2`."""
     found = re.search(r"^\s*k8s\.io/kubernetes (v\d+\.\d+\.\d+\S*)", go_mod, re.MULTILINE)
@@ -70,35 +100,37 @@ def flags(go_mod: str) -> list[str]:
     return ["-trimpath", "-ldflags", " ".join(["-s", "-w", *stamps])]
 
 
-def key(go_mod: str, go_sum: str, system: str, machine: str) -> str:
+def key(go_mod: str, go_sum: str, system: str, machine: str, *more: str) -> str:
     """What tells one set of binaries from another."""
-    text = "\0".join([go_mod, go_sum, *flags(go_mod), system, machine])
+    text = "\0".join([go_mod, go_sum, *flags(go_mod), system, machine, *more])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def directory() -> Path:
+def directory(suite: Suite = CONTROL_PLANE) -> Path:
     """Where the binaries of this checkout lie once built."""
-    mod, lock = (MODULE_DIR / "go.mod").read_text(), (MODULE_DIR / "go.sum").read_text()
-    return cache_dir() / "bin" / key(mod, lock, sys.platform, platform.machine())
+    mod, lock = ((suite.module / name).read_text() for name in ("go.mod", "go.sum"))
+    own = [path.read_text() for path in sorted(suite.module.rglob("*.go"))] if suite is not CONTROL_PLANE else []
+    steps = [word for step in suite.steps for word in (*step.packages, *step.flags)] if own else []
+    return cache_dir() / "bin" / key(mod, lock, sys.platform, platform.machine(), *own, *steps)
 
 
-def ensure(say: Say) -> Binaries:
+def ensure(say: Say, suite: Suite = CONTROL_PLANE) -> Binaries:
     """The binaries, built first when they aren't there."""
-    target = directory()
+    target = directory(suite)
     if target.is_dir():
         return Binaries(target)
-    with exclusive(target.with_suffix(".lock"), say, "builds the control plane"):
+    with exclusive(target.with_suffix(".lock"), say, f"builds {suite.title}"):
         if not target.is_dir():
-            _build(target, say)
+            _build(target, say, suite)
     return Binaries(target)
 
 
-def _build(target: Path, say: Say) -> None:
+def _build(target: Path, say: Say, suite: Suite) -> None:
     go = toolchain.find(say)
     environment = go.environment()
     _check_disk(go, environment, target.parent)
     version = ".".join(map(str, go.version))
-    say(f"building the control plane with Go {version} (from {go.origin}): about 9 minutes on 2 cores from nothing")
+    say(f"building {suite.title} with Go {version} (from {go.origin}): {suite.lasts} from nothing")
     temporary = target.with_suffix(f".{os.getpid()}.tmp")
     scratch = temporary / "scratch"
     scratch.mkdir(parents=True)
@@ -108,30 +140,41 @@ def _build(target: Path, say: Say) -> None:
     log.unlink(missing_ok=True)
     began = time.monotonic()
     try:
-        packages = _go(go, environment, ["list", "-deps", "tool"], log, say, "reading modules", None)
-        total = len(packages.splitlines())
-        command = ["build", "-v", *flags((MODULE_DIR / "go.mod").read_text()), "-o", f"{temporary}/", "tool"]
-        _go(go, environment, command, log, say, "compiling", total)
-        _finish(temporary, scratch, log)
+        for step in suite.steps:
+            _take(step, go, environment, temporary, log, say, suite)
+        suite.add(temporary, say)
+        _finish(temporary, scratch, log, suite)
         temporary.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     say(f"built in {time.monotonic() - began:.0f} s: {target}")
 
 
-def _finish(temporary: Path, scratch: Path, log: Path) -> None:
+def _take(
+    step: Step, go: toolchain.Go, environment: dict[str, str], temporary: Path, log: Path, say: Say, suite: Suite
+) -> None:
+    environment = {**environment, **step.environment(say)}
+    shared = flags((suite.module / "go.mod").read_text())
+    listed = ["list", "-deps", *(f for f in step.flags if f.startswith("-tags")), *step.packages]
+    packages = _go(go, environment, suite.module, listed, log, say, "reading modules", None)
+    command = ["build", "-v", *shared, *step.flags, "-o", f"{temporary}/", *step.packages]
+    _go(go, environment, suite.module, command, log, say, "compiling", len(packages.splitlines()))
+
+
+def _finish(temporary: Path, scratch: Path, log: Path, suite: Suite) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
-    for built, wanted in RENAMED.items():
+    for built, wanted in suite.renamed.items():
         if (temporary / built).exists():
             (temporary / built).rename(temporary / wanted)
-    missing = [name for name in NAMES if not (temporary / name).exists()]
+    missing = [name for name in suite.names if not (temporary / name).exists()]
     if missing:
-        raise ClusterError(f"the build made no {', '.join(missing)}: see the `tool` lines of go.mod, and {log}.")
+        raise ClusterError(f"the build made no {', '.join(missing)}: see {suite.module / 'go.mod'}, and {log}.")
 
 
 def _go(
     go: toolchain.Go,
     environment: dict[str, str],
+    module: Path,
     arguments: list[str],
     log: Path,
     say: Say,
@@ -143,7 +186,7 @@ def _go(
     # stdout goes to a file: two pipes can't be read one after the other without one of them filling up.
     with log.open("a") as kept, tempfile.TemporaryFile("w+") as output, meter(say, title, total, "packages") as show:
         process = subprocess.Popen(
-            [go.path, *arguments], cwd=MODULE_DIR, env=environment, text=True, stdout=output, stderr=subprocess.PIPE
+            [go.path, *arguments], cwd=module, env=environment, text=True, stdout=output, stderr=subprocess.PIPE
         )
         assert process.stderr is not None
         try:

@@ -23,8 +23,8 @@ from dev.cluster.errors import ClusterError, PortTaken
 from dev.cluster.kubeconfig import ADMIN
 from dev.cluster.kubectl import Kubectl
 from dev.cluster.locking import Say, exclusive, interrupts_deferred
+from dev.cluster.node import real
 from dev.cluster.scenario import Scenario, load, node_manifests, real_nodes
-from dev.node import real
 
 # Each is ready within 5 s on 2 idle cores; this is for a machine that is busy with other things.
 START_SECONDS = 90.0

@@ -8,8 +8,8 @@ from pathlib import Path
 from dev.cluster import fakenodes, kubeconfig
 from dev.cluster.components import CONTROLLERS, FRONT_PROXY, HOST, KWOK, SCHEDULER, SERVICE_ADDRESS
 from dev.cluster.kubeconfig import ADMIN
+from dev.cluster.node import addresses
 from dev.cluster.pki import Authority, signing_key, write_private
-from dev.node import addresses
 
 LOCAL_HOSTS = ("localhost", HOST)
 SERVICE_HOSTS = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")

@@ -21,9 +21,9 @@ from dev.cluster.addons.site import Site
 from dev.cluster.components import APISERVER
 from dev.cluster.errors import ClusterError
 from dev.cluster.identity import write_kubeconfig
+from dev.cluster.node import addresses, build, fabric, sandbox, settings
 from dev.cluster.processes import program
 from dev.cluster.scenario import RealNode
-from dev.node import addresses, build, fabric, sandbox, settings
 
 FABRIC = "fabric"
 PARTS = ("containerd", "kubelet", "kube-proxy")
@@ -193,7 +193,7 @@ def bring_up(site: Site, pid_of: Callable[[str], int], wanted: Sequence[RealNode
     socket = site.directory / fabric.SOCKET
     if not site.runs(FABRIC):
         socket.unlink(missing_ok=True)
-        argv = [*program("dev.node.fabric"), f"--api-port={site.port(APISERVER)}", f"--socket={socket}"]
+        argv = [*program("dev.cluster.node.fabric"), f"--api-port={site.port(APISERVER)}", f"--socket={socket}"]
         site.launch(FABRIC, argv)
         site.wait("the network of the nodes", socket.exists)
     nodes = [Machine(site, pid_of, index, node) for index, node in enumerate(wanted)]

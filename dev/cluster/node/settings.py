@@ -6,8 +6,8 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
-from dev.node.addresses import PODS
-from dev.node.sandbox import HOME, PROGRAMS
+from dev.cluster.node.addresses import PODS
+from dev.cluster.node.sandbox import HOME, PROGRAMS
 
 CONTAINERD = "unix:///run/containerd/containerd.sock"
 PAUSE = "registry.k8s.io/pause:3.10"

@@ -16,8 +16,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dev.node import netns
-from dev.node.addresses import API_PORT, FABRIC, NODES, PODS
+from dev.cluster.node import netns
+from dev.cluster.node.addresses import API_PORT, FABRIC, NODES, PODS
 
 BRIDGE = "nodes"
 SOCKET = "egress.sock"

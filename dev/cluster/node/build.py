@@ -1,0 +1,86 @@
+"""The programs of a real node, built once from their own go.mod, as the control plane is from its."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from dev.cluster import build
+from dev.cluster.build import Binaries, Step, Suite
+from dev.cluster.errors import ClusterError
+from dev.cluster.locking import Say
+
+from . import debian
+
+MODULE = Path(__file__).resolve().parent
+CONTAINERD = "github.com/containerd/containerd/v2"
+PLUGINS = "github.com/containernetworking/plugins/plugins"
+
+
+def _for_runc(say: Say) -> Mapping[str, str]:
+    """C, and libseccomp: without it runc refuses every pod that has a profile, and so every pod of a model."""
+    if not (shutil.which("cc") or shutil.which("gcc")):
+        raise ClusterError("real nodes need a C compiler, with which runc is built: install gcc.")
+    if not shutil.which("pkg-config"):
+        raise ClusterError("real nodes need pkg-config, with which runc is built: install it.")
+    found = subprocess.run(["pkg-config", "--exists", "libseccomp"], check=False)
+    if found.returncode == 0:
+        return {"CGO_ENABLED": "1"}
+    root = debian.unpacked(debian.SECCOMP, "real nodes need libseccomp's headers, with which runc is built", say)
+    (library,) = {path.parent for path in root.rglob("libseccomp.a")}
+    return {
+        "CGO_ENABLED": "1",
+        "CGO_CFLAGS": f"-I{root / 'usr' / 'include'}",
+        "CGO_LDFLAGS": f"-L{library}",
+        "PKG_CONFIG_PATH": str(library / "pkgconfig"),
+    }
+
+
+def _add_nft(directory: Path, say: Say) -> None:
+    """What kube-proxy writes its rules with, beside its libraries, where the machine has none."""
+    if shutil.which("nft", path="/usr/sbin:/usr/bin:/sbin:/bin"):
+        return
+    root = debian.unpacked(debian.NFT, "real nodes need nft, with which kube-proxy writes its rules", say)
+    (directory / "lib").mkdir()
+    for path in root.rglob("*.so*"):
+        shutil.copy(path, directory / "lib" / path.name)
+    (program,) = root.rglob("sbin/nft")
+    shutil.copy(program, directory / "lib" / "nft")
+    script = '#!/bin/sh\nhere=$(dirname "$0")/lib\nexec env LD_LIBRARY_PATH="$here" "$here/nft" "$@"\n'
+    (directory / "nft").write_text(script)
+    (directory / "nft").chmod(0o755)
+
+
+NODE = Suite(
+    title="real nodes",
+    module=MODULE,
+    names=(
+        *("kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "runc"),
+        *("bridge", "host-local", "loopback", "pause"),
+    ),
+    steps=(
+        Step(
+            (
+                *("k8s.io/kubernetes/cmd/kubelet", "k8s.io/kubernetes/cmd/kube-proxy"),
+                *(f"{CONTAINERD}/cmd/{name}" for name in ("containerd", "containerd-shim-runc-v2", "ctr")),
+                *(f"{PLUGINS}/{name}" for name in ("main/bridge", "main/loopback", "ipam/host-local")),
+                "./pause",
+            ),
+            ("-tags=no_btrfs,no_devmapper,no_zfs,no_aufs",),
+        ),
+        Step(
+            ("github.com/opencontainers/runc",),
+            ("-tags=seccomp,netgo,osusergo", "-ldflags=-s -w -extldflags=-static"),
+            _for_runc,
+        ),
+    ),
+    lasts="about 6 minutes on 2 cores after the control plane's",
+    add=_add_nft,
+)
+
+
+def ensure(say: Say) -> Binaries:
+    """Return a node's programs, built first when they aren't there. ClusterError where this machine can't build them."""
+    return build.ensure(say, NODE)

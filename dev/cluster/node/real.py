@@ -22,11 +22,13 @@ from dev.cluster.components import APISERVER
 from dev.cluster.errors import ClusterError
 from dev.cluster.identity import write_kubeconfig
 from dev.cluster.node import addresses, build, fabric, sandbox, settings
+from dev.cluster.node.devices import ALLOCATIONS, Allocation, Devices, allocations, offer, write
 from dev.cluster.processes import program
 from dev.cluster.scenario import RealNode
 
 FABRIC = "fabric"
-PARTS = ("containerd", "kubelet", "kube-proxy")
+PLUGIN = "plugin"
+PARTS = ("containerd", "kubelet", "kube-proxy", PLUGIN)
 CGROUPS = Path("/sys/fs/cgroup")
 END_SECONDS = 10.0
 """For which what was killed may take to be gone."""
@@ -93,12 +95,27 @@ class Machine:
         for part in PARTS:
             if not self.site.runs(self.part(part)):
                 self.start(part)
-        self.site.wait(f"{self.name} to be Ready", self._is_ready)
-        self._mark()
+        self._mark_when_registered()
+        self.site.wait(f"{self.name} to be Ready with its devices", self._is_ready)
+
+    @property
+    def devices(self) -> Devices:
+        """Makes its fake devices fail and come back."""
+        return Devices(self.directory / "devices.yaml")
+
+    @property
+    def allocations(self) -> list[Allocation]:
+        """What the kubelet asked the device plugin for so far."""
+        return allocations(self.directory / ALLOCATIONS)
 
     def start(self, part: str) -> None:
-        """Start containerd, the kubelet or kube-proxy in it."""
+        """Start containerd, the kubelet, kube-proxy or the device plugin."""
         home, programs = sandbox.HOME, sandbox.PROGRAMS
+        if part == PLUGIN:
+            # Outside: it needs this project's own Python, and a socket with a path is the same in each namespace.
+            where = [f"--directory={self.directory}/kubelet/device-plugins", f"--config={self.directory}/devices.yaml"]
+            self.site.launch(self.part(part), [*program("dev.cluster.node.plugin"), *where])
+            return
         command = {
             "containerd": [f"{programs}/containerd", f"--config={home}/containerd.toml"],
             "kubelet": [
@@ -152,6 +169,9 @@ class Machine:
         (self.directory / "kubelet.yaml").write_text(yaml.safe_dump(settings.kubelet(self.place)))
         (self.directory / "kube-proxy.yaml").write_text(yaml.safe_dump(settings.kube_proxy(self.place)))
         (self.directory / "resolv.conf").write_text("")
+        if not (self.directory / "devices.yaml").exists():
+            offers = [offer(resource, count, self.name) for resource, count in self.wanted.devices.items()]
+            write(self.directory / "devices.yaml", offers)
 
     @property
     def _link(self) -> str:
@@ -174,13 +194,17 @@ class Machine:
         _ip(self.pid_of(FABRIC), *command)
 
     def _is_ready(self) -> bool:
-        with contextlib.suppress(ClusterError):
-            path = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
-            return self.site.kubectl.run("get", "node", self.name, "-o", path).strip() == "True"
-        return False
+        node = json.loads(self.site.kubectl.run("get", "node", self.name, "-o", "json"))
+        ready = any((c["type"], c["status"]) == ("Ready", "True") for c in node["status"].get("conditions", ()))
+        return ready and self.wanted.devices.items() <= described(node).items()
 
-    def _mark(self) -> None:
+    def _mark_when_registered(self) -> None:
         """Label it as the owner of the record would: a kubelet may not vouch for where it stands."""
+        found = self.site.kubectl
+        self.site.wait(
+            f"{self.name} to register",
+            lambda: bool(found.run("get", "node", self.name, "--ignore-not-found", "-o", "name")),
+        )
         patch = {"metadata": {"labels": dict(self.wanted.labels), "annotations": dict(self.wanted.annotations)}}
         self.site.kubectl.run("patch", "node", self.name, "--type=merge", f"--patch={json.dumps(patch)}")
 
@@ -259,7 +283,7 @@ def _ip(pid: int, *command: str) -> None:
         raise ClusterError(f"`ip {' '.join(command)}` failed: {done.stderr.strip()}")
 
 
-def described(node: Any) -> Mapping[str, int]:
+def described(node: Mapping[str, Any]) -> Mapping[str, int]:
     """Return the devices that a node offers, by resource."""
     found = node["status"].get("allocatable") or {}
     return {resource: int(count) for resource, count in found.items() if "/" in resource}

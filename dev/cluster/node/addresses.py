@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 
-NODES = ipaddress.ip_network("10.89.0.0/24")
-PODS = ipaddress.ip_network("10.245.0.0/16")
+NODES = ipaddress.IPv4Network("10.89.0.0/24")
+PODS = ipaddress.IPv4Network("10.245.0.0/16")
 FABRIC = str(NODES[1])
 """Where nodes reach the API server."""
 API_PORT = 6443

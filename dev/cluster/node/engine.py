@@ -59,8 +59,9 @@ def _build(target: Path, say: Say) -> None:
         scratch = Path(name)
         source = _source(scratch)
         generator = ["-G", "Ninja"] if shutil.which("ninja") else []
-        configure = ["cmake", "-S", source, "-B", scratch / "build", *generator, *(f"-D{option}" for option in OPTIONS)]
-        compile_ = ["cmake", "--build", scratch / "build", "--target", PROGRAM, "--parallel", str(os.cpu_count() or 1)]
+        made = str(scratch / "build")
+        configure = ["cmake", "-S", str(source), "-B", made, *generator, *(f"-D{option}" for option in OPTIONS)]
+        compile_ = ["cmake", "--build", made, "--target", PROGRAM, "--parallel", str(os.cpu_count() or 1)]
         for command in (configure, compile_):
             done = subprocess.run(command, check=False, stdout=output, stderr=output, cwd=scratch)
             if done.returncode != 0:

@@ -13,7 +13,6 @@ import contextlib
 import ipaddress
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 from dev.cluster.node import netns
@@ -131,4 +130,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,0 +1,147 @@
+"""What tests on real nodes share: a cluster with two of them, images that nobody pulls, and who looks at the containers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dev.cluster import ClusterError
+from dev.cluster.node import real
+from dev.deployment import ROOT, poll
+from tests.e2e.world import Manifest, World
+
+SCENARIO = ROOT / "dev" / "scenarios" / "real-nodes.yaml"
+NPU, GPU = "npu-host-1", "gpu-host-1"
+ASCEND, SLOT = "huawei.com/Ascend910", "example.my/cpu-slot"
+SITE = "daulat.node-restriction.kubernetes.io/site"
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass
+class RealWorld(World):
+    """A cluster with real nodes, and the images that they have."""
+
+    images: Mapping[str, str] = field(default_factory=dict)
+    """By a short name, the reference with a digest."""
+
+    def machine(self, name: str) -> real.Machine:
+        """Return a node by its name."""
+        return next(m for m in self.cluster.machines if m.name == name)
+
+    def kill(self, node: str, part: str) -> None:
+        """Kill a program of a node, as a crash does."""
+        self.cluster.stop(self.machine(node).part(part), kill=True)
+
+    def restart(self, node: str, part: str) -> None:
+        """Kill a program of a node and start it anew."""
+        self.kill(node, part)
+        self.machine(node).start(part)
+
+    def inside(self, namespace: str, pod: str, *command: str, container: str = "") -> str:
+        """Run a program in a container, as the admin, and return what it prints."""
+        where = ("-c", container) if container else ()
+        return self.admin.run("exec", "-n", namespace, pod, *where, "--", *command)
+
+    def pod_phase(self, name: str, namespace: str) -> tuple[str, str]:
+        """Return the phase of a pod, and the reason for it."""
+        status = self.get("pod", name, namespace=namespace).get("status", {})
+        return status.get("phase", ""), status.get("reason", "")
+
+    def wait_phase(self, name: str, namespace: str, phase: str, seconds: float = 40) -> str:
+        """Wait until a pod has a phase, and return the reason for it."""
+        seen = ("", "")
+
+        def so() -> bool:
+            nonlocal seen
+            seen = self.pod_phase(name, namespace)
+            return seen[0] == phase
+
+        try:
+            poll(f"pod {name} to be {phase}", so, seconds)
+        except ClusterError as error:
+            raise ClusterError(f"{error}; it was {seen}") from error
+        return seen[1]
+
+
+def client_pod(world: RealWorld, name: str, namespace: str, **spec: Any) -> Manifest:
+    """Return a pod that waits, with a shell and what belongs to it."""
+    resources = spec.pop("resources", {})
+    env = spec.pop("env", [])
+    main = {
+        "name": "main",
+        "image": world.images["client"],
+        "command": ["/bin/sleep", "1000000"],
+        "resources": resources,
+        "env": env,
+    }
+    body: Manifest = {
+        "containers": [main],
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 0,
+        **spec,
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace}, "spec": body}
+
+
+class Observer:
+    """Sees which pods have processes, on which node, by the cgroups of the machine: whatever the API server says.
+
+    Within its `with` block it looks all the time; ``seen`` has each pod's uid with the node that it ran on.
+    """
+
+    def __init__(self, world: RealWorld, pause: float = 0.05) -> None:
+        self._world, self._pause = world, pause
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
+        self.seen: set[tuple[str, str]] = set()
+
+    def __enter__(self) -> Observer:
+        """Begin to look."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Look no more."""
+        self._end.set()
+        self._thread.join()
+
+    def now(self) -> set[tuple[str, str]]:
+        """Return the node and the pod's uid of every pod that has a process."""
+        found = set()
+        for machine in self._world.cluster.machines:
+            top = CGROUPS / "pids" / machine.place.cgroup.lstrip("/")
+            if not top.is_dir():
+                top = CGROUPS / machine.place.cgroup.lstrip("/")
+            for path in top.glob("**/pod*"):
+                if _has_processes(path):
+                    found.add((machine.name, path.name.removeprefix("pod")))
+        return found
+
+    def _run(self) -> None:
+        while not self._end.wait(self._pause):
+            self.seen |= self.now()
+
+
+def _has_processes(path: Path) -> bool:
+    try:
+        return any(file.read_text().strip() for file in path.rglob("cgroup.procs"))
+    except OSError:
+        return False  # It went while it was looked at.
+
+
+def eventually(what: str, question: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Wait until it is so, whatever the API server answers meanwhile."""
+
+    def asked() -> bool:
+        try:
+            return question()
+        except (ClusterError, OSError, ValueError):
+            return False
+
+    poll(what, asked, seconds)
+
+
+__all__ = ["Observer", "RealWorld", "client_pod", "eventually"]

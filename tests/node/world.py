@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from dev.cluster import ClusterError
-from dev.cluster.node import real
+from dev.cluster.node import build, debian, engine, images, oci, real
 from dev.deployment import ROOT, poll
-from tests.e2e.world import Manifest, World
+from tests.e2e.world import Manifest, World, lower, raise_world
 
 SCENARIO = ROOT / "dev" / "scenarios" / "real-nodes.yaml"
 NPU, GPU = "npu-host-1", "gpu-host-1"
 ASCEND, SLOT = "huawei.com/Ascend910", "example.my/cpu-slot"
 SITE = "daulat.node-restriction.kubernetes.io/site"
+PROFILE = "cpu-slot"
+APPROVED = {"profiles": [PROFILE, "huawei-ascend-910b", "nvidia-h20"]}
+"""All that is on the real nodes: one that has anything else is no place for confidential work."""
 CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -86,6 +89,25 @@ def client_pod(world: RealWorld, name: str, namespace: str, **spec: Any) -> Mani
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace}, "spec": body}
 
 
+def profile(image: str) -> Manifest:
+    """Return what a slot for a model on CPUs is."""
+    spec = {
+        "vendor": {"name": "Intel", "country": "US"},
+        "family": "CPU",
+        "model": "half a machine",
+        "resources": [{"name": SLOT, "sharing": "Partition", "memoryGiB": 2}],
+        "devicesPerNode": 2,
+        "precisions": ["FP16"],
+        "engines": [{"name": "llama.cpp", "image": image}],
+    }
+    return {
+        "apiVersion": "daulat.dev/v1alpha1",
+        "kind": "AcceleratorProfile",
+        "metadata": {"name": PROFILE},
+        "spec": spec,
+    }
+
+
 class Observer:
     """Sees which pods have processes, on which node, by the cgroups of the machine: whatever the API server says.
 
@@ -144,4 +166,28 @@ def eventually(what: str, question: Callable[[], bool], seconds: float = 30.0) -
     poll(what, asked, seconds)
 
 
-__all__ = ["Observer", "RealWorld", "client_pod", "eventually"]
+def raise_real_world(name: str, directory: Path, folder: Path) -> RealWorld:
+    """Bring up a cluster with real nodes, give them their images, install the chart, start the operator."""
+    say = print
+    binaries = build.ensure(say)
+    made = {
+        "pause": images.pause(Path(binaries["pause"])),
+        "client": images.client(debian.busybox(say)),
+        "engine": images.engine(engine.ensure(say)),
+        "weights": images.weights(),
+    }
+    archives = {short: oci.write(image, folder) for short, image in made.items()}
+    world = raise_world(name, directory, lambda _: None, scenario=SCENARIO, weights_image=archives["weights"].reference)
+    try:
+        world.admin.apply([profile(archives["engine"].reference)])
+        for machine in world.cluster.machines:
+            for archive in archives.values():
+                machine.load_image(archive.path)
+    except BaseException:
+        lower(world)
+        raise
+    references = {short: archive.reference for short, archive in archives.items()}
+    return RealWorld(world.cluster, world.operator, world.admin, references)
+
+
+__all__ = ["Observer", "RealWorld", "client_pod", "eventually", "raise_real_world"]

@@ -16,15 +16,15 @@ from . import debian
 
 MODULE = Path(__file__).resolve().parent
 CONTAINERD = "github.com/containerd/containerd/v2"
+TOOLS = {"a C compiler": ("cc", "gcc"), "pkg-config": ("pkg-config",)}
 PLUGINS = "github.com/containernetworking/plugins/plugins"
 
 
 def _for_runc(say: Say) -> Mapping[str, str]:
     """C, and libseccomp: without it runc refuses every pod that has a profile, and so every pod of a model."""
-    if not (shutil.which("cc") or shutil.which("gcc")):
-        raise ClusterError("real nodes need a C compiler, with which runc is built: install gcc.")
-    if not shutil.which("pkg-config"):
-        raise ClusterError("real nodes need pkg-config, with which runc is built: install it.")
+    for what, names in TOOLS.items():
+        if not any(map(shutil.which, names)):
+            raise ClusterError(f"real nodes need {what}, with which runc is built: install it.")
     found = subprocess.run(["pkg-config", "--exists", "libseccomp"], check=False)
     if found.returncode == 0:
         return {"CGO_ENABLED": "1"}

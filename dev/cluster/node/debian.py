@@ -59,6 +59,7 @@ def unpacked(packages: Sequence[str], why: str, say: Say) -> Path:
     return target
 
 
-def libraries(root: Path) -> list[Path]:
-    """Return the directories of an unpacked tree that hold shared libraries."""
-    return sorted({path.parent for path in root.rglob("*.so*")} | {path.parent for path in root.rglob("*.a")})
+def busybox(say: Say) -> Path:
+    """Return a static busybox, for images that are to have a shell."""
+    (program,) = unpacked(BUSYBOX, "tests in pods need busybox", say).rglob("bin/busybox")
+    return program

@@ -21,7 +21,7 @@ from dev.cluster.addons.site import Site
 from dev.cluster.components import APISERVER
 from dev.cluster.errors import ClusterError
 from dev.cluster.identity import write_kubeconfig
-from dev.cluster.node import addresses, build, fabric, sandbox, settings
+from dev.cluster.node import addresses, build, fabric, netns, sandbox, settings
 from dev.cluster.node.devices import ALLOCATIONS, Allocation, Devices, allocations, offer, write
 from dev.cluster.processes import program
 from dev.cluster.scenario import RealNode
@@ -78,6 +78,11 @@ class Machine:
         with contextlib.suppress(psutil.Error):
             return next((c.pid for c in psutil.Process(outer).children()), 0) if outer else 0
         return 0
+
+    @cached_property
+    def network(self) -> int:
+        """A descriptor of its network namespace, for sockets as a program on the node would have them."""
+        return netns.of(self.pid)
 
     @cached_property
     def _binaries(self) -> Path:

@@ -1,0 +1,106 @@
+"""A client of a model's Service, from where a node is: over the OpenAI API, as any of its libraries speaks it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from dev.cluster.node import netns
+from dev.cluster.node.real import Machine
+
+QUESTION = [{"role": "user", "content": "Where are you?"}]
+PATH = "/v1/chat/completions"
+
+
+@dataclass(frozen=True)
+class Chat:
+    """Asks an address from the network of a node."""
+
+    machine: Machine
+    address: str
+    port: int
+    model: str
+    seconds: float = 20.0
+
+    @classmethod
+    def of(cls, machine: Machine, url: str, address: str, model: str) -> Chat:
+        """Ask the Service of a model's URL by its address, for these nodes have no DNS."""
+        return cls(machine, address, urlsplit(url).port or 80, model)
+
+    def answer(self) -> str:
+        """Return the whole answer to a question."""
+        response = self._post(stream=False)
+        return str(json.loads(response.read())["choices"][0]["message"]["content"])
+
+    def stream(self) -> list[str]:
+        """Return the parts of the answer as they come."""
+        return list(self._parts(self._post(stream=True)))
+
+    def get(self, path: str) -> str:
+        """Return what is on another path."""
+        return self._request("GET", path).read().decode()
+
+    def _parts(self, response: http.client.HTTPResponse) -> Iterator[str]:
+        for line in response:
+            data = line.decode().strip().removeprefix("data: ")
+            if line.strip() and data != "[DONE]":
+                for choice in json.loads(data)["choices"]:
+                    if text := choice["delta"].get("content"):
+                        yield text
+
+    def _post(self, stream: bool) -> http.client.HTTPResponse:
+        body = {"model": self.model, "messages": QUESTION, "stream": stream, "max_tokens": 32}
+        return self._request("POST", PATH, json.dumps(body))
+
+    def _request(self, method: str, path: str, body: str | None = None) -> http.client.HTTPResponse:
+        connection = _Connection(self.machine, self.address, self.port, self.seconds)
+        connection.request(method, path, body, {"Content-Type": "application/json", "Connection": "close"})
+        response = connection.getresponse()
+        if response.status != 200:
+            raise OSError(f"{response.status}: {response.read().decode()[:200]}")
+        return response
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, machine: Machine, host: str, port: int, seconds: float) -> None:
+        super().__init__(host, port, timeout=seconds)
+        self._machine, self._seconds = machine, seconds
+
+    def connect(self) -> None:
+        found = netns.stream_socket(self._machine.network)
+        found.settimeout(self._seconds)
+        found.connect((self.host, self.port))
+        self.sock = found
+
+
+@dataclass
+class Steady:
+    """Asks all the time, within its `with` block, and keeps every answer and every error."""
+
+    chat: Chat
+    answers: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    _end: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> Steady:
+        """Begin."""
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self._end.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._end.wait(0.05):
+            try:
+                self.answers.append(self.chat.answer())
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self.errors.append(f"{time.strftime('%X')} {type(error).__name__}: {error}")

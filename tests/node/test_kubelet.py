@@ -1,0 +1,124 @@
+"""What only a real kubelet shows, with the operator and policies in place: refused at admission, or handled in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from dev.deployment import poll
+from tests.e2e.world import Manifest, namespace_manifest, unique
+
+from .world import APPROVED, ASCEND, GPU, NPU, SITE, RealWorld, client_pod
+
+
+@pytest.fixture
+def governed(real: RealWorld) -> Iterator[tuple[str, str]]:
+    with real.governed(accelerators=APPROVED) as (policy, namespace):
+        yield policy, namespace
+
+
+@pytest.fixture
+def free(real: RealWorld) -> Iterator[str]:
+    """A namespace that no policy governs."""
+    name = unique("free")
+    real.admin.apply([namespace_manifest(name)])
+    poll("the default ServiceAccount", lambda: real.exists("serviceaccount", "default", name))
+    yield name
+    real.remove(name)
+
+
+def devices(count: int, resource: str = ASCEND) -> Manifest:
+    return {"limits": {resource: str(count)}}
+
+
+def test_a_pin_holds_for_a_pod_that_goes_around_the_scheduler(
+    real: RealWorld, free: str, governed: tuple[str, str]
+) -> None:
+    _, namespace = governed
+    direct = client_pod(real, "direct", namespace, nodeName=NPU, nodeSelector={SITE: "kulai-1"})
+    assert "USE-04 " in real.refusal(direct)
+    # Where nobody asks a policy, the kubelet itself keeps to the selector.
+    real.admin.apply([client_pod(real, "direct", free, nodeName=NPU, nodeSelector={SITE: "kulai-1"})])
+    assert real.wait_phase("direct", free, "Failed") == "NodeAffinity"
+
+
+def test_a_request_for_devices_that_a_node_lacks_proves_nothing(
+    real: RealWorld, free: str, governed: tuple[str, str]
+) -> None:
+    _, namespace = governed
+    lacking = client_pod(real, "lacking", namespace, nodeName=GPU, resources=devices(1))
+    assert "USE-04 " in real.refusal(lacking)
+    # The kubelet lets it run without: so nodeName must be refused.
+    real.admin.apply([client_pod(real, "lacking", free, nodeName=GPU, resources=devices(1))])
+    real.wait_phase("lacking", free, "Running")
+    assert "ASCEND" not in real.inside(free, "lacking", "env")
+
+
+def test_more_devices_than_are_free_are_the_kubelets_to_refuse(
+    real: RealWorld, free: str, governed: tuple[str, str]
+) -> None:
+    _, namespace = governed
+    assert "USE-04 " in real.refusal(client_pod(real, "greedy", namespace, nodeName=NPU, resources=devices(5)))
+    real.admin.apply([client_pod(real, "greedy", free, nodeName=NPU, resources=devices(5))])
+    assert real.wait_phase("greedy", free, "Failed") in ("UnexpectedAdmissionError", f"OutOf{ASCEND}")
+
+
+def test_a_taint_is_no_fence_for_a_pod_that_names_its_node(
+    real: RealWorld, free: str, governed: tuple[str, str]
+) -> None:
+    _, namespace = governed
+    real.admin.run("taint", "node", GPU, "example.com/closed=true:NoSchedule")
+    try:
+        assert "USE-04 " in real.refusal(client_pod(real, "bold", namespace, nodeName=GPU))
+        real.admin.apply([client_pod(real, "bold", free, nodeName=GPU)])
+        real.wait_phase("bold", free, "Running")
+    finally:
+        real.admin.run("taint", "node", GPU, "example.com/closed-")
+
+
+def test_a_container_has_the_devices_that_the_plugin_gave_it_and_no_others(
+    real: RealWorld, governed: tuple[str, str]
+) -> None:
+    _, namespace = governed
+    real.admin.apply([client_pod(real, "two", namespace, resources=devices(2))])
+    real.wait_phase("two", namespace, "Running")
+    said = dict(line.split("=", 1) for line in real.inside(namespace, "two", "env").splitlines() if "=" in line)
+    given = real.machine(NPU).allocations[-1]
+    assert given.resource == ASCEND
+    assert said["ASCEND_VISIBLE_DEVICES"].split(",") == [i.rpartition("-")[2] for i in sorted(given.ids)]
+    assert len(given.ids) == 2
+
+
+@pytest.mark.parametrize("value", ["all", "0,1,2,3,4,5,6,7"])
+@pytest.mark.parametrize("name", ["ASCEND_VISIBLE_DEVICES", "ASCEND_RT_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"])
+def test_a_user_who_sets_the_variable_of_devices_is_refused(
+    real: RealWorld, free: str, governed: tuple[str, str], name: str, value: str
+) -> None:
+    _, namespace = governed
+    env = [{"name": name, "value": value}]
+    pod = client_pod(real, "wish", namespace, env=env, resources=devices(1) if name.startswith("ASCEND") else {})
+    assert "USE-16 " in real.refusal(pod) or "USE-07 " in real.refusal(pod)
+    if name != "ASCEND_VISIBLE_DEVICES":
+        return
+    # Without a policy the user's value wins over the plugin's: so it must be refused.
+    real.admin.apply([client_pod(real, f"wish-{len(value)}", free, env=env, resources=devices(1))])
+    real.wait_phase(f"wish-{len(value)}", free, "Running")
+    assert f"{name}={value}\n" in real.inside(free, f"wish-{len(value)}", "env")
+    real.admin.run("delete", "pod", f"wish-{len(value)}", "-n", free, "--now")
+
+
+def test_a_kubelet_that_starts_anew_keeps_what_runs(real: RealWorld, governed: tuple[str, str]) -> None:
+    policy, namespace = governed
+    real.admin.apply([client_pod(real, "steady", namespace, resources=devices(1))])
+    real.wait_phase("steady", namespace, "Running")
+    before = real.get("pod", "steady", namespace=namespace)["status"]["containerStatuses"]
+    for _ in range(2):
+        real.restart(NPU, "kubelet")
+        poll("the node to be ready", lambda: real.condition("node", NPU, "Ready").get("status") == "True")
+        devices_back = lambda: real.get("node", NPU)["status"]["allocatable"].get(ASCEND) == "4"  # noqa: E731
+        poll("its devices to be back", devices_back)
+    after = real.get("pod", "steady", namespace=namespace)["status"]["containerStatuses"]
+    assert [c["containerID"] for c in before] == [c["containerID"] for c in after]
+    assert after[0]["restartCount"] == 0
+    assert policy

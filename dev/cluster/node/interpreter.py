@@ -45,7 +45,9 @@ def _pinned(requirements: Path, without: Collection[str]) -> Iterator[metadata.D
         except metadata.PackageNotFoundError as error:
             # One that is for other systems only has a marker that says so.
             if not pin["marker"]:
-                raise ClusterError(f"{pin['name']} isn't installed beside {sys.executable}: run `make`.") from error
+                raise ClusterError(
+                    f"{pin['name']} isn't installed beside {sys.executable}: run `make .venv/ready`."
+                ) from error
 
 
 def _installed(distribution: metadata.Distribution) -> Iterator[tuple[str, Path]]:

@@ -60,7 +60,7 @@ def tiny(name: str, namespace: str, uri: str, **spec: object) -> Manifest:
             "originCountry": "MY",
             "license": "Apache-2.0",
         },
-        "engine": {"name": "llama.cpp", "context": 512, "concurrency": 2, "args": ["--threads=1"]},
+        "engine": {"name": "llama.cpp", "context": 512, "concurrency": 2, "args": ["--threads", "1"]},
         "accelerators": [{"profile": PROFILE, "count": 1}],
         "replicas": 1,
         **spec,
@@ -143,7 +143,7 @@ def test_a_model_answers_and_lives_its_whole_life_without_an_error(
         owned = [o for o in real.get(kind, namespace=place)["items"] if o["metadata"]["name"] != "default"]
         assert owned == [], kind
     for machine in real.cluster.machines:
-        listed = machine.run("ctr", "--namespace=k8s.io", "containers", "ls", "--quiet").stdout
+        listed = machine.run("ctr", "--namespace=k8s.io", "tasks", "ls", "--quiet").stdout
         assert listed.split() == []
 
 
@@ -154,13 +154,7 @@ def _last(steady: Steady, number: int) -> list[str]:
 def test_weights_that_somebody_changed_are_never_served(real: RealWorld, weights: Weights, place: str) -> None:
     name = unique("bad")
     real.admin.apply([tiny(name, place, weights.uris["tampered"])])
-    poll(
-        "the status to say that the signature is bad",
-        lambda: "signature" in real.condition("sovereignmodel", name, "Ready", place).get("message", ""),
-        90,
-    )
-    told = real.condition("sovereignmodel", name, "Ready", place)
-    assert told["status"] == "False"
-    assert "SignatureRefused" in told["reason"] or "Weights" in told["reason"], told
+    told = real.wait_reason("sovereignmodel", name, "Ready", "SignatureRefused", place)
+    assert "doesn't trust these weights" in told["message"]
     for pod in real.pods(place):
         assert not any(c.get("state", {}).get("running") for c in pod["status"].get("containerStatuses", ()))

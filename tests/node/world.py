@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -137,7 +139,7 @@ class Observer:
             top = CGROUPS / "pids" / machine.place.cgroup.lstrip("/")
             if not top.is_dir():
                 top = CGROUPS / machine.place.cgroup.lstrip("/")
-            for path in top.glob("**/pod*"):
+            for path in _pods(top):
                 if _has_processes(path):
                     found.add((machine.name, path.name.removeprefix("pod")))
         return found
@@ -147,11 +149,18 @@ class Observer:
             self.seen |= self.now()
 
 
+def _pods(top: Path) -> list[Path]:
+    # A directory may go while it is read: os.walk goes on without it, where Path.glob raises.
+    return [Path(here, name) for here, names, _ in os.walk(top) for name in names if name.startswith("pod")]
+
+
 def _has_processes(path: Path) -> bool:
-    try:
-        return any(file.read_text().strip() for file in path.rglob("cgroup.procs"))
-    except OSError:
-        return False  # It went while it was looked at.
+    for here, _, files in os.walk(path):
+        # It may go while it is looked at.
+        with contextlib.suppress(OSError):
+            if "cgroup.procs" in files and Path(here, "cgroup.procs").read_text().strip():
+                return True
+    return False
 
 
 def eventually(what: str, question: Callable[[], bool], seconds: float = 30.0) -> None:

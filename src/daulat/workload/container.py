@@ -18,6 +18,8 @@ from .labels import Member
 from .weights import MOUNT, Loading, path
 
 CACHE = "/cache"
+LEAVES = 5
+"""Seconds that an engine which is to end goes on answering: for so long, nodes may still send it requests."""
 RANK = "GROUP_RANK"
 """The variable with a node's number in its replica, which arguments name as $(GROUP_RANK)."""
 
@@ -57,6 +59,7 @@ def container(model: Model, chosen: Chosen, how: Loading, member: Member | None 
         },
         "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 3},
         "livenessProbe": {**probe, "periodSeconds": 15, "failureThreshold": 8, "timeoutSeconds": 5},
+        "lifecycle": {"preStop": {"sleep": {"seconds": LEAVES}}},
         "volumeMounts": [
             {"name": "weights", "mountPath": MOUNT, "readOnly": True},
             {"name": "cache", "mountPath": CACHE},
@@ -65,7 +68,7 @@ def container(model: Model, chosen: Chosen, how: Loading, member: Member | None 
         ],
     }
     if member is not None and not member.leader:
-        for key in ("ports", "startupProbe", "readinessProbe", "livenessProbe"):
+        for key in ("ports", "startupProbe", "readinessProbe", "livenessProbe", "lifecycle"):
             del made[key]
     elif data.start_probe:
         made["terminationMessagePolicy"] = "FallbackToLogsOnError"

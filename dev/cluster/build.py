@@ -126,7 +126,7 @@ def ensure(say: Say, suite: Suite = CONTROL_PLANE) -> Binaries:
 
 
 def _build(target: Path, say: Say, suite: Suite) -> None:
-    go = toolchain.find(say)
+    go = toolchain.find(say, toolchain.required_version((suite.module / "go.mod").read_text()))
     environment = go.environment()
     _check_disk(go, environment, target.parent)
     version = ".".join(map(str, go.version))

@@ -19,16 +19,20 @@ demo: $(VENV)/ready ## Show the main job on a fresh cluster: what is placed, wha
 demo-down: $(VENV)/ready ## Remove the demo's cluster
 	@$(PY) -m dev.demo down --name $(NAME)
 
-test: lint type layers verify ## Everything: lint, types, layers, generated files, unit and end-to-end tests
+test: lint type layers verify ## Everything: lint, types, layers, generated files, unit and end-to-end tests, real nodes
 	@$(PY) -m dev.cluster build
 	@$(PY) -m pytest tests
 
 unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
-	@$(PY) -m pytest tests -m "not e2e"
+	@$(PY) -m pytest tests -m "not e2e and not node"
 
 e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 	@$(PY) -m dev.cluster build
 	@$(PY) -m pytest tests -m e2e
+
+test-node: $(VENV)/ready ## Tests on real nodes alone: a kubelet, containers, a model that answers (needs root; 4 minutes)
+	@$(PY) -m dev.cluster build
+	@$(PY) -m pytest tests -m node
 
 lint: $(VENV)/ready ## Lint and check the format
 	@$(VENV)/bin/ruff check src tests dev bench
@@ -101,4 +105,4 @@ $(VENV)/ready: requirements/dev.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --only-binary :all: -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help demo demo-down test unit e2e lint fmt type layers generate verify cluster-up cluster-down cluster-status lock bench bench-admission bench-admission-cost bench-scale bench-check clean
+.PHONY: help demo demo-down test unit e2e test-node lint fmt type layers generate verify cluster-up cluster-down cluster-status lock bench bench-admission bench-admission-cost bench-scale bench-check clean

@@ -18,11 +18,17 @@ settings.load_profile("daulat")
 _END_TO_END = {Path(__file__).parent / name for name in ("e2e", "bypass")}
 
 
+_REAL_NODES = Path(__file__).parent / "node"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of these folders as end-to-end."""
+    """Mark every test by what it needs, which its folder says."""
     for item in items:
-        if _END_TO_END & set(Path(item.path).parents):
+        folders = set(Path(item.path).parents)
+        if _END_TO_END & folders:
             item.add_marker("e2e")
+        if _REAL_NODES in folders:
+            item.add_marker("node")
 
 
 @pytest.fixture(scope="session")

@@ -185,11 +185,18 @@ class World:
 
     def wait_reason(self, kind: str, name: str, type_: str, reason: str, namespace: str = "") -> Mapping[str, str]:
         """Wait until a condition has a reason, and return it."""
-        poll(
-            f"{kind} {name} to have {type_} for {reason}",
-            lambda: self.condition(kind, name, type_, namespace).get("reason") == reason,
-        )
-        return self.condition(kind, name, type_, namespace)
+        seen: Mapping[str, str] = {}
+
+        def so() -> bool:
+            nonlocal seen
+            seen = self.condition(kind, name, type_, namespace)
+            return seen.get("reason") == reason
+
+        try:
+            poll(f"{kind} {name} to have {type_} for {reason}", so)
+        except ClusterError as error:
+            raise ClusterError(f"{error}; it was {dict(seen)}") from error
+        return seen
 
     def made(self, kind: str, name: str, namespace: str) -> Manifest:
         """Wait until an object exists, and return it."""

@@ -43,6 +43,8 @@ mkdir -p /var/lib/kubelet /var/lib/containerd /var/log/pods /var/log/containers 
 for name in kubelet containerd; do mkdir -p {home}/$name; mount --bind {home}/$name /var/lib/$name; done
 mount --make-shared /var/lib/kubelet
 {sysctls}
+# Who asks for a name is told at once that there is none, and doesn't wait for servers that can't be reached.
+if [ -f /etc/resolv.conf ]; then mount --bind {home}/resolv.conf /etc/resolv.conf; fi
 hostname {name}
 ip link set lo up
 echo 1 > /proc/sys/net/ipv4/ip_forward

@@ -49,7 +49,7 @@ def trouble(status: Mapping[str, Any], spec: Mapping[str, Any]) -> Trouble | Non
     marks = _marking(spec)
     found = [_of_weights(c) if c.get("name") == CONTAINER else _of_container(c, marks) for c in before]
     found += [_of_container(c, marks) for c in after]
-    found += [_of_scheduling(status, gates), _of_start(status, after)]
+    found += [_of_scheduling(status, gates), _of_start(status, before, after)]
     return next((t for t in found if t is not None), None)
 
 
@@ -106,7 +106,9 @@ def _of_scheduling(status: Mapping[str, Any], gates: list[str]) -> Trouble | Non
     return Trouble(reason, f"the scheduler says: {told}")
 
 
-def _of_start(status: Mapping[str, Any], containers: Iterable[Mapping[str, Any]]) -> Trouble | None:
+def _of_start(
+    status: Mapping[str, Any], before: Iterable[Mapping[str, Any]], containers: Iterable[Mapping[str, Any]]
+) -> Trouble | None:
     """Tell how far a pod is that has a node and no trouble."""
     sandbox = _condition(status, "PodReadyToStartContainers")
     if sandbox.get("status") == "False" and _condition(status, "PodScheduled").get("status") == "True":
@@ -119,6 +121,11 @@ def _of_start(status: Mapping[str, Any], containers: Iterable[Mapping[str, Any]]
         return Trouble(
             reasons.ENGINE_NOT_READY, f"container {container.get('name')} runs and doesn't answer its health check"
         )
+    waiting = (c.get("name") for c in (*before, *containers) if "waiting" in (c.get("state") or {}))
+    if sandbox.get("status") == "True" and (first := next(waiting, None)) is not None:
+        # The kubelet says no more than that while it pulls, which takes minutes for weights.
+        told = f"container {first} waits until its image is pulled, and those of its volumes, as weights may be"
+        return Trouble(reasons.POD_STARTING, told)
     return None
 
 

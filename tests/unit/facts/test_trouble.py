@@ -83,6 +83,21 @@ def test_a_pod_that_is_being_set_up_on_its_node_is_told() -> None:
     assert told(status)[0] == "PodStarting"
 
 
+def test_a_pod_whose_images_are_being_pulled_is_told() -> None:
+    conditions = [scheduled("True"), {"type": "PodReadyToStartContainers", "status": "True"}]
+    init = {**waiting("PodInitializing"), "name": "weights"}
+    status = {
+        "conditions": conditions,
+        "initContainerStatuses": [init],
+        "containerStatuses": [waiting("PodInitializing")],
+    }
+    reason, message = told(status)
+    assert reason == "PodStarting"
+    assert message.startswith("container weights waits until its image is pulled")
+    done = {**init, "state": {"terminated": {"exitCode": 0}}}
+    assert told({**status, "initContainerStatuses": [done]})[1].startswith("container engine waits")
+
+
 @pytest.mark.parametrize(("started", "reason"), [(False, "EngineStarting"), (True, "EngineNotReady")])
 def test_an_engine_that_runs_and_does_not_serve_is_told(started: bool, reason: str) -> None:
     assert told({"containerStatuses": [container(state={"running": {}}, started=started)]})[0] == reason

@@ -1,0 +1,72 @@
+"""Models that are made here, and what tests ask about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dev.cluster.node.model import FILE, Signer
+from tests.e2e.world import Manifest
+
+from .chat import Chat
+from .world import NPU, PROFILE, RealWorld
+
+FIRST, SECOND = "Terang bulan di kuala", "Cyberjaya on a real node"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What policies trust, and models that were made here: by a name, the URI with its digest."""
+
+    signer: Signer
+    uris: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model that answers, with one pod."""
+
+    name: str
+    namespace: str
+    node: str
+    pod: str
+    chat: Chat
+
+
+def tiny(name: str, namespace: str, uri: str, **spec: object) -> Manifest:
+    """Return a model that is small enough to make."""
+    body = {
+        "model": {
+            "name": "tiny",
+            "uri": uri,
+            "file": FILE,
+            "developer": "nobody",
+            "originCountry": "MY",
+            "license": "Apache-2.0",
+        },
+        "engine": {"name": "llama.cpp", "context": 512, "concurrency": 2, "args": ["--threads", "1"]},
+        "accelerators": [{"profile": PROFILE, "count": 1}],
+        "replicas": 1,
+        **spec,
+    }
+    return {
+        "apiVersion": "daulat.dev/v1alpha1",
+        "kind": "SovereignModel",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": body,
+    }
+
+
+def chat(real: RealWorld, name: str, namespace: str) -> Chat:
+    """Return a client of a model, on the node that it isn't necessarily on."""
+    url = real.get("sovereignmodel", name, namespace=namespace)["status"]["url"]
+    address = real.get("service", name, namespace=namespace)["spec"]["clusterIP"]
+    return Chat.of(real.machine(NPU), url, address, "tiny")
+
+
+def where(real: RealWorld, namespace: str) -> list[str]:
+    """Return the nodes of the pods that are ready."""
+    pods = [p for p in real.pods(namespace) if not p["metadata"].get("deletionTimestamp")]
+    ready = [
+        p for p in pods if any((c["type"], c["status"]) == ("Ready", "True") for c in p["status"].get("conditions", ()))
+    ]
+    return sorted(p["spec"]["nodeName"] for p in ready)

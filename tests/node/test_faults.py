@@ -1,0 +1,102 @@
+"""What breaks under a model that serves: programs of the node, its devices, its network, an image that isn't there."""
+
+from __future__ import annotations
+
+import pytest
+
+from dev.deployment import poll
+from tests.e2e.world import unique
+
+from .chat import Steady
+from .models import FIRST, Served, Weights, tiny
+from .world import GPU, NPU, SLOT, RealWorld, eventually
+
+
+def started(real: RealWorld, served: Served) -> list[tuple[str, int]]:
+    """Return the containers of the model's pod, with how often each was started anew."""
+    status = real.get("pod", served.pod, namespace=served.namespace)["status"]
+    return [(c["containerID"], c["restartCount"]) for c in status["containerStatuses"]]
+
+
+def offered(real: RealWorld) -> list[str]:
+    """Return how many slots each node has that work."""
+    return [real.get("node", node)["status"]["allocatable"][SLOT] for node in (NPU, GPU)]
+
+
+@pytest.mark.parametrize("part", ["kubelet", "containerd", "kube-proxy"])
+def test_a_model_serves_on_while_a_program_of_its_node_is_killed_and_started(
+    real: RealWorld, served: Served, part: str
+) -> None:
+    before = started(real, served)
+    with Steady(served.chat) as steady:
+        real.restart(served.node, part)
+        poll("answers after it", lambda: len(steady.answers) > 20, 30)
+        eventually("the node to be ready", lambda: real.condition("node", served.node, "Ready").get("status") == "True")
+        many = len(steady.answers)
+        poll("answers after that", lambda: len(steady.answers) > many + 20, 30)
+    assert steady.errors == []
+    assert set(steady.answers) == {FIRST}
+    assert started(real, served) == before
+    real.wait_condition("sovereignmodel", served.name, "Ready", "True", served.namespace, 60)
+
+
+def test_an_unhealthy_device_is_no_room_and_is_told(real: RealWorld, served: Served, weights: Weights) -> None:
+    """A device that fails is taken from what the node offers; a model that can't have it says so, and comes up once it can."""
+    broken = [(node, f"cpu-slot-{n}") for node in (NPU, GPU) for n in range(2)]
+    try:
+        for node, device in broken:
+            real.machine(node).devices.set_health(SLOT, device, healthy=False)
+        poll("the nodes to offer none", lambda: offered(real) == ["0", "0"])
+        late = unique("late")
+        real.admin.apply([tiny(late, served.namespace, weights.uris["first"])])
+        told = real.wait_reason("sovereignmodel", late, "Placed", "NoAccelerator", served.namespace)
+        assert "none of the 2 eligible nodes has cpu-slot" in told["message"]
+        # What serves goes on: the kubelet ends nobody for a device.
+        assert served.chat.answer() == FIRST
+    finally:
+        for node in (NPU, GPU):
+            real.machine(node).devices.restore()
+    real.wait_condition("sovereignmodel", late, "Ready", "True", served.namespace, 90)
+
+
+def test_an_image_that_nobody_has_is_told_in_words(real: RealWorld, weights: Weights, place: str) -> None:
+    name = unique("nowhere")
+    missing = "registry.example.my/models/tiny@sha256:" + "0" * 64
+    real.admin.apply([tiny(name, place, f"oci://{missing}")])
+    told = real.wait_reason("sovereignmodel", name, "Ready", "ImageNotPulled", place)
+    assert missing in told["message"]
+    # A correction alone brings it up.
+    real.admin.apply([tiny(name, place, weights.uris["first"])])
+    real.wait_condition("sovereignmodel", name, "Ready", "True", place, 90)
+
+
+def test_a_pod_has_nothing_that_it_was_not_given(real: RealWorld, served: Served) -> None:
+    """Read from outside of the container, by its first process: the engine's image has no shell."""
+    machine = real.machine(served.node)
+    pids = machine.run("ctr", "--namespace=k8s.io", "tasks", "ls").stdout.decode().splitlines()[1:]
+    found = {}
+    for line in pids:
+        pid = line.split()[1]
+        command = machine.run("cat", f"/proc/{pid}/cmdline").stdout.decode().replace("\0", " ")
+        if command.startswith("/app/llama-server"):
+            found[pid] = command
+    (pid,) = found
+    environment = machine.run("cat", f"/proc/{pid}/environ").stdout.decode().split("\0")
+    assert {"HF_HUB_OFFLINE=1", "DO_NOT_TRACK=1", "HOME=/cache"} <= set(environment)
+    status = dict(
+        line.split(":\t", 1)
+        for line in machine.run("cat", f"/proc/{pid}/status").stdout.decode().splitlines()
+        if ":\t" in line
+    )
+    assert "0" not in status["Uid"].split()
+    assert status["CapEff"] == "0" * 16
+    assert status["CapBnd"] == "0" * 16
+    assert status["NoNewPrivs"] == "1"
+    assert status["Seccomp"] == "2"
+    mounts = {
+        m.split()[1]: m.split()[3] for m in machine.run("cat", f"/proc/{pid}/mounts").stdout.decode().splitlines()
+    }
+    assert mounts["/"].startswith("ro")
+    assert mounts["/models"].startswith("ro")
+    assert mounts["/cache"].startswith("rw")
+    assert not any("serviceaccount" in place for place in mounts)

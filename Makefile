@@ -19,9 +19,9 @@ demo: $(VENV)/ready ## Show the main job on a fresh cluster: what is placed, wha
 demo-down: $(VENV)/ready ## Remove the demo's cluster
 	@$(PY) -m dev.demo down --name $(NAME)
 
-test: lint type layers verify ## Everything: lint, types, layers, generated files, unit and end-to-end tests, real nodes
+test: lint type layers verify ## Everything but real nodes: lint, types, layers, generated files, unit and end-to-end tests
 	@$(PY) -m dev.cluster build
-	@$(PY) -m pytest tests
+	@$(PY) -m pytest tests -m "not node"
 
 unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 	@$(PY) -m pytest tests -m "not e2e and not node"

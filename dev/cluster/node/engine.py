@@ -19,7 +19,7 @@ from dev.cluster.paths import cache_dir
 
 REQUIREMENTS = Path(__file__).resolve().parent / "engine.txt"
 PROGRAM = "llama-server"
-# For any processor of this architecture, for images without libraries; no pages for browsers, and nothing that fetches.
+# For processors of the last ten years, for images without libraries; no pages for browsers, and nothing that fetches.
 OPTIONS = (
     "CMAKE_BUILD_TYPE=Release",
     "CMAKE_EXE_LINKER_FLAGS=-static -s",

@@ -170,30 +170,24 @@ class World:
         self, kind: str, name: str, type_: str, status: str, namespace: str = "", seconds: float = 30
     ) -> Mapping[str, str]:
         """Wait until a condition has a status, and return it."""
-        seen: Mapping[str, str] = {}
-
-        def so() -> bool:
-            nonlocal seen
-            seen = self.condition(kind, name, type_, namespace)
-            return seen.get("status") == status
-
-        try:
-            poll(f"{kind} {name} to have {type_}={status}", so, seconds)
-        except ClusterError as error:
-            raise ClusterError(f"{error}; it was {dict(seen)}") from error
-        return seen
+        return self._wait(kind, name, type_, "status", status, namespace, seconds)
 
     def wait_reason(self, kind: str, name: str, type_: str, reason: str, namespace: str = "") -> Mapping[str, str]:
         """Wait until a condition has a reason, and return it."""
+        return self._wait(kind, name, type_, "reason", reason, namespace, 30)
+
+    def _wait(
+        self, kind: str, name: str, type_: str, field: str, value: str, namespace: str, seconds: float
+    ) -> Mapping[str, str]:
         seen: Mapping[str, str] = {}
 
         def so() -> bool:
             nonlocal seen
             seen = self.condition(kind, name, type_, namespace)
-            return seen.get("reason") == reason
+            return seen.get(field) == value
 
         try:
-            poll(f"{kind} {name} to have {type_} for {reason}", so)
+            poll(f"{kind} {name} to have {type_} with {field} {value}", so, seconds)
         except ClusterError as error:
             raise ClusterError(f"{error}; it was {dict(seen)}") from error
         return seen

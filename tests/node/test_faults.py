@@ -49,13 +49,17 @@ def test_an_unhealthy_device_is_no_room_and_is_told(real: RealWorld, served: Ser
         poll("the nodes to offer none", lambda: offered(real) == ["0", "0"])
         late = unique("late")
         real.admin.apply([tiny(late, served.namespace, weights.uris["first"])])
-        told = real.wait_reason("sovereignmodel", late, "Placed", "NoAccelerator", served.namespace)
-        assert "none of the 2 eligible nodes has cpu-slot" in told["message"]
-        # What serves goes on: the kubelet ends nobody for a device.
+        told = real.wait_reason("sovereignmodel", late, "Placed", "NoRoom", served.namespace)
+        assert "2 of its 2 nodes have none that works" in told["message"]
+        # What serves goes on: the kubelet ends nobody for a device, and neither does the operator.
         assert served.chat.answer() == FIRST
+        assert real.condition("sovereignmodel", served.name, "Ready", served.namespace)["status"] == "True"
     finally:
         for node in (NPU, GPU):
             real.machine(node).devices.restore()
+    assert [p["metadata"]["name"] for p in real.pods(served.namespace) if served.name in p["metadata"]["name"]] == [
+        served.pod
+    ]
     real.wait_condition("sovereignmodel", late, "Ready", "True", served.namespace, 90)
 
 

@@ -173,7 +173,7 @@ def _of_node(node: Node, found: Survey, snapshot: Snapshot) -> Iterable[str]:
 
 def _has(node: Node, profile: str, snapshot: Snapshot) -> bool:
     known = snapshot.known_profiles.get(profile)
-    return known is not None and known.resources[0].name in node.devices and carries_labels(node, known)
+    return known is not None and known.resources[0].name in node.resources and carries_labels(node, known)
 
 
 def _plain(text: str) -> str:

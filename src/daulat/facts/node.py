@@ -57,12 +57,13 @@ def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
             return Unknown(f"status.allocatable[{name}] is {quantity!r}, not a whole number")
         if count:
             devices[name] = count
+    resources = frozenset(devices) | _capacity(status)
     conditions = {c.get("type"): c.get("status") for c in status.get("conditions") or ()}
     # A taint that is named after a device keeps away pods that don't ask for it; those of models do, and tolerate it.
     taints = [
         str(t.get("key") or "")
         for t in spec.get("taints") or ()
-        if t.get("effect") in ("NoSchedule", "NoExecute") and t.get("key") not in devices
+        if t.get("effect") in ("NoSchedule", "NoExecute") and t.get("key") not in resources
     ]
     return Node(
         name=str(meta.get("name", "")),
@@ -72,7 +73,7 @@ def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
         schedulable=not spec.get("unschedulable", False),
         tolerated=not taints,
         taints=frozenset(taints),
-        resources=frozenset(devices) | _capacity(status),
+        resources=resources,
         image_volumes=_mounts_images(str((status.get("nodeInfo") or {}).get("containerRuntimeVersion") or "")),
     )
 

@@ -10,18 +10,20 @@ from daulat.api.accelerator import AcceleratorProfileSpec, DynamicResource
 from daulat.api.frozen import FrozenDict
 from daulat.api.model import AcceleratorChoice
 from daulat.facts.node import Node
-from daulat.facts.ref import Ref
+from daulat.facts.ref import Ref, Unknown
 from daulat.facts.snapshot import Model, Policy, Snapshot
 
 from .capacity import Ledger, Room
 from .devices import Devices, devices
 from .dra import Asked, Claimed, claimed, open_to
 from .eligibility import eligible, lacks_storage, nodes_with
+from .labels import carries_labels
 from .refusal import refusal
 from .room import beside_own
 from .sizing import NoFit
 from .standing import standing
 from .survey import Group, Option, Survey, Unusable
+from .zoning import zone_of_record
 
 SAMPLE = 3
 
@@ -136,6 +138,12 @@ def _options(
             for zone, nodes in nodes_with(profile, resource, policies, snapshot).items()
             if (own := tuple(n for n in nodes if n.name in allowed))
         }
+        if where is not None and where.accelerator == choice.profile:
+            # A plugin or driver that is started anew offers nothing for a while, and takes nothing from pods that have it.
+            found_there = by_zone.get(where.zone, ())
+            own_nodes = _running_on(model, profile, resource, allowed, snapshot)
+            kept = tuple(n for n in own_nodes.get(where.zone, ()) if n not in found_there)
+            by_zone |= {where.zone: (*found_there, *kept)} if kept else {}
         try:
             needed = devices(model.spec, choice, _with_memory(profile, resource), where)
         except NoFit as error:
@@ -144,6 +152,22 @@ def _options(
             continue
         options += [Option(zone, choice, profile, resource, nodes, needed) for zone, nodes in by_zone.items()]
     return options, unusable
+
+
+def _running_on(
+    model: Model, profile: AcceleratorProfileSpec, resource: Asked, allowed: Mapping[str, Node], snapshot: Snapshot
+) -> Mapping[str, list[Node]]:
+    """Return the eligible nodes of the profile's kind on which pods of the model have devices of that name, by zone."""
+    found: dict[str, list[Node]] = {}
+    for pod in snapshot.pods_by_model.get((model.namespace, model.name), ()):
+        node = allowed.get(pod.node)
+        has = pod.claim_templates if isinstance(resource, Claimed) else resource in pod.devices
+        if node is None or not has or not (isinstance(resource, Claimed) or carries_labels(node, profile)):
+            continue
+        zone = zone_of_record(node, snapshot)
+        if not isinstance(zone, Unknown) and node not in (there := found.setdefault(zone.name, [])):
+            there.append(node)
+    return found
 
 
 def _with_memory(profile: AcceleratorProfileSpec, resource: Asked) -> AcceleratorProfileSpec:

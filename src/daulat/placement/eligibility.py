@@ -61,7 +61,8 @@ def nodes_with(
 def _has(node: Node, resource: Asked, profile: AcceleratorProfileSpec, snapshot: Snapshot) -> bool:
     if isinstance(resource, Claimed):
         return any(device.reach.node and resource.describes(device, node) for device in on_node(node, snapshot))
-    return resource in node.devices and carries_labels(node, profile)
+    # Also where none of them works just now: what runs there needn't go, and what waits is told that there is no room.
+    return resource in node.resources and carries_labels(node, profile)
 
 
 def _ineligible(node: Node | Unknown, policy: Policy, snapshot: Snapshot) -> str | None:
@@ -92,8 +93,9 @@ def profile_of(node: Node, resource: str, profiles: Mapping[str, AcceleratorProf
 def _device_fails(
     node: Node, spec: SovereigntyPolicySpec, profiles: Mapping[str, AcceleratorProfileSpec]
 ) -> str | None:
-    # An image can carry a device variable that admission never sees: so no device that isn't approved may be on the node.
-    for resource in sorted(node.devices):
+    # An image can carry a device variable that admission never sees: so no device that isn't approved may be on the node, and
+    # one that fails just now comes back.
+    for resource in sorted(node.resources):
         if resource in spec.accelerators.other_resources:
             continue
         approved = [profiles[p] for p in spec.accelerators.profiles if p in profiles]

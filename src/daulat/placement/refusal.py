@@ -95,6 +95,9 @@ def _place(model: Model, option: Option, found: Survey, snapshot: Snapshot) -> s
     spread = f" on each of {option.devices.nodes} nodes" if option.devices.nodes > 1 else " each"
     told = f"{where} has room for {option.room(found.ledger)} with {count} {option.resource}{spread}"
     closed = len(option.nodes) - len(option.open)
+    broken = sum(not found.ledger.total(node, option.resource) for node in option.open)
+    if broken:
+        told += f", and {broken} of its {len(option.nodes)} nodes {'has' if broken == 1 else 'have'} none that works"
     left_out = f"; {closed} of its {len(option.nodes)} nodes take{'s' if closed == 1 else ''} no pods" if closed else ""
     if not option.open:
         return f"{where} has no node that takes pods"

@@ -20,6 +20,8 @@ from .weights import MOUNT, Loading, path
 CACHE = "/cache"
 LEAVES = 5
 """Seconds that an engine which is to end goes on answering: for so long, nodes may still send it requests."""
+STARTS = 2
+"""Seconds between two questions whether the engine has started."""
 RANK = "GROUP_RANK"
 """The variable with a node's number in its replica, which arguments name as $(GROUP_RANK)."""
 
@@ -52,10 +54,11 @@ def container(model: Model, chosen: Chosen, how: Loading, member: Member | None 
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
+        # A kubelet that starts anew takes no pod for started until it has asked again, and clients are kept away until then.
         "startupProbe": {
             **(_start_probe(data, health, words) or probe),
-            "periodSeconds": 10,
-            "failureThreshold": max(1, startup // 10),
+            "periodSeconds": STARTS,
+            "failureThreshold": max(1, startup // STARTS),
         },
         "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 3},
         "livenessProbe": {**probe, "periodSeconds": 15, "failureThreshold": 8, "timeoutSeconds": 5},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 
 from daulat.api import reasons
@@ -204,7 +205,8 @@ def test_every_node_is_accounted_for_once_and_a_chosen_one_is_eligible_under_all
         taken = snapshot.nodes[name]
         assert isinstance(taken, Node)
         assert decision.chosen is not None
-        assert decision.chosen.resource in taken.devices
+        held = {r for p in snapshot.pods_by_model.get((found.namespace, found.name), ()) if p.node == name for r in p.devices}
+        assert decision.chosen.resource in taken.resources | held
         assert all(ineligible(taken, p, snapshot) is None for p in policies)
 
 
@@ -225,3 +227,38 @@ def test_a_new_placement_has_room_for_every_replica(world: World) -> None:
         }
         replicas = world.models[0]["spec"]["replicas"]
         assert sum(count // chosen.devices.count for count in free.values()) >= replicas
+
+
+def failing(raw: dict[str, Any], capacity: str = "8") -> dict[str, Any]:
+    """Return the node with devices of which none works just now, or, with a capacity of zero, that nobody offers any more."""
+    resource = next(r for r in raw["status"]["allocatable"] if "/" in r)
+    status = {**raw["status"], "capacity": {**raw["status"]["allocatable"], resource: capacity}}
+    return {**raw, "status": {**status, "allocatable": {**raw["status"]["allocatable"], resource: "0"}}}
+
+
+@pytest.mark.parametrize("capacity", ["8", "0"])
+def test_a_model_that_runs_stays_while_no_device_of_its_node_is_offered(capacity: str) -> None:
+    """A device plugin that is started anew offers nothing for a while; pods keep what they have."""
+    runs = World(
+        nodes=[failing(ascend("a1"), capacity), h20("h1")],
+        models=[model(status=standing(ASCEND, ASCEND_RESOURCE, "a1"))],
+        pods=[pod("p", "a1", {ASCEND_RESOURCE: "4"}, model="deepseek")],
+    )
+    assert where(decide(runs)) == ("cyberjaya-1", ASCEND, ("a1",))
+    # Nothing is kept for one that doesn't run yet: it takes its next preference.
+    assert where(decide(World(nodes=runs.nodes, models=runs.models))) == ("cyberjaya-1", H20, ("h1",))
+
+
+def test_a_model_that_runs_leaves_a_node_that_is_not_eligible_any_more_whatever_it_offers() -> None:
+    world = World(
+        nodes=[failing(ascend("a1", site="")), h20("h1")],
+        models=[model(status=standing(ASCEND, ASCEND_RESOURCE, "a1"))],
+        pods=[pod("p", "a1", {ASCEND_RESOURCE: "4"}, model="deepseek")],
+    )
+    assert where(decide(world)) == ("cyberjaya-1", H20, ("h1",))
+
+
+def test_devices_of_which_none_works_are_told_as_such() -> None:
+    decision = decide(World(nodes=[failing(ascend("a1"))], models=[model(accelerators=[choice(ASCEND, 4)])]))
+    assert decision.reason == reasons.NO_ROOM
+    assert "1 of its 1 nodes has none that works" in decision.message

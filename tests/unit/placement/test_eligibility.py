@@ -94,6 +94,10 @@ def test_a_node_with_one_accelerator_that_isnt_approved_is_not_eligible_for_the_
     mixed = ascend("a1")
     mixed["status"]["allocatable"]["amd.com/gpu"] = "1"
     assert reason(World(nodes=[mixed])) == "has the accelerator amd.com/gpu, which no approved profile names"
+    # Also where they fail just now: they come back, and nobody is asked again then.
+    mixed["status"]["capacity"] = {**mixed["status"]["allocatable"]}
+    mixed["status"]["allocatable"]["amd.com/gpu"] = "0"
+    assert reason(World(nodes=[mixed])) == "has the accelerator amd.com/gpu, which no approved profile names"
 
 
 def test_an_accelerator_of_count_zero_is_no_accelerator() -> None:

@@ -205,7 +205,12 @@ def test_every_node_is_accounted_for_once_and_a_chosen_one_is_eligible_under_all
         taken = snapshot.nodes[name]
         assert isinstance(taken, Node)
         assert decision.chosen is not None
-        held = {r for p in snapshot.pods_by_model.get((found.namespace, found.name), ()) if p.node == name for r in p.devices}
+        held = {
+            r
+            for p in snapshot.pods_by_model.get((found.namespace, found.name), ())
+            if p.node == name
+            for r in p.devices
+        }
         assert decision.chosen.resource in taken.resources | held
         assert all(ineligible(taken, p, snapshot) is None for p in policies)
 

@@ -9,7 +9,7 @@ from tests.e2e.world import unique
 
 from .chat import Steady
 from .models import FIRST, Served, Weights, tiny
-from .world import GPU, NPU, SLOT, RealWorld, eventually
+from .world import GPU, NPU, SLOT, RealWorld
 
 
 def started(real: RealWorld, served: Served) -> list[tuple[str, int]]:
@@ -31,7 +31,7 @@ def test_a_models_container_goes_on_while_a_program_of_its_node_is_killed_and_st
     with Steady(served.chat) as steady:
         real.restart(served.node, part)
         poll("answers after it", lambda: len(steady.answers) > 20, 30)
-        eventually("the node to be ready", lambda: real.condition("node", served.node, "Ready").get("status") == "True")
+        poll("the node to be ready", lambda: real.condition("node", served.node, "Ready").get("status") == "True")
         many = len(steady.answers)
         poll("answers after that", lambda: len(steady.answers) > many + 20, 30)
     # A kubelet that starts, or that misses its runtime, may take the pod for not ready until it has asked again. Another replica

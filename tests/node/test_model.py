@@ -9,46 +9,43 @@ from tests.e2e.world import unique
 
 from .chat import Steady
 from .models import FIRST, SECOND, Weights, chat, tiny, where
-from .world import GPU, NPU, Observer, RealWorld
+from .world import GPU, NPU, RealWorld, running
 
 
 def test_a_model_answers_and_lives_its_whole_life_without_an_error(
     real: RealWorld, weights: Weights, place: str
 ) -> None:
     name = f"tiny-{uuid.uuid4().hex[:4]}"
-    with Observer(real) as observer:
-        real.admin.apply([tiny(name, place, weights.uris["first"])])
-        real.wait_condition("sovereignmodel", name, "Ready", "True", place, 90)
-        client = chat(real, name, place)
-        assert client.answer() == FIRST
-        parts = client.stream()
-        assert "".join(parts) == FIRST
-        assert len(parts) > 1
-        assert "llamacpp:" in client.get("/metrics")
-        status = real.get("sovereignmodel", name, namespace=place)["status"]
-        assert status["placement"]["zone"] == "cyberjaya-1"
-        assert set(where(real, place)) <= {NPU, GPU}
+    real.admin.apply([tiny(name, place, weights.uris["first"])])
+    real.wait_condition("sovereignmodel", name, "Ready", "True", place, 90)
+    client = chat(real, name, place)
+    assert client.answer() == FIRST
+    parts = client.stream()
+    assert "".join(parts) == FIRST
+    assert len(parts) > 1
+    assert "llamacpp:" in client.get("/metrics")
+    status = real.get("sovereignmodel", name, namespace=place)["status"]
+    assert status["placement"]["zone"] == "cyberjaya-1"
+    assert set(where(real, place)) <= {NPU, GPU}
 
-        # Scaled to two, rolled to another version, and a node drained: a client that asks all along sees no error.
-        with Steady(client) as steady:
-            real.admin.run("scale", "sovereignmodel", name, "-n", place, "--replicas=2")
-            poll("two replicas", lambda: len(where(real, place)) == 2, 60)
-            real.admin.apply([tiny(name, place, weights.uris["second"], replicas=2)])
-            poll("the second version alone", lambda: set(_last(steady, 10)) == {SECOND}, 120)
-            real.wait_condition("sovereignmodel", name, "RolledOut", "True", place, 60)
-            left = where(real, place)[0]
-            real.admin.run("cordon", left)
-            real.admin.run(
-                "drain", left, "--ignore-daemonsets", "--delete-emptydir-data", "--force", timeout_seconds=120
-            )
-            poll("both replicas elsewhere", lambda: len(where(real, place)) == 2 and left not in where(real, place), 60)
-        real.admin.run("uncordon", left)
-        assert steady.errors == []
-        assert set(steady.answers) == {FIRST, SECOND}
+    # Scaled to two, rolled to another version, and a node drained: a client that asks all along sees no error.
+    with Steady(client) as steady:
+        real.admin.run("scale", "sovereignmodel", name, "-n", place, "--replicas=2")
+        poll("two replicas", lambda: len(where(real, place)) == 2, 60)
+        real.admin.apply([tiny(name, place, weights.uris["second"], replicas=2)])
+        poll("the second version alone", lambda: set(_last(steady, 10)) == {SECOND}, 120)
+        real.wait_condition("sovereignmodel", name, "RolledOut", "True", place, 60)
+        left = where(real, place)[0]
+        real.admin.run("cordon", left)
+        real.admin.run("drain", left, "--ignore-daemonsets", "--delete-emptydir-data", "--force", timeout_seconds=120)
+        poll("both replicas elsewhere", lambda: len(where(real, place)) == 2 and left not in where(real, place), 60)
+    real.admin.run("uncordon", left)
+    assert steady.errors == []
+    assert set(steady.answers) == {FIRST, SECOND}
 
-        real.admin.run("delete", "sovereignmodel", name, "-n", place)
-        poll("its pods to be gone", lambda: not real.pods(place), 60)
-        poll("its processes to be gone", lambda: not observer.now(), 30)
+    real.admin.run("delete", "sovereignmodel", name, "-n", place)
+    poll("its pods to be gone", lambda: not real.pods(place), 60)
+    poll("its processes to be gone", lambda: not running(real), 30)
     for kind in ("deployments", "services", "networkpolicies", "serviceaccounts", "poddisruptionbudgets"):
         owned = [o for o in real.get(kind, namespace=place)["items"] if o["metadata"]["name"] != "default"]
         assert owned == [], kind

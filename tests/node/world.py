@@ -1,11 +1,10 @@
-"""What tests on real nodes share: a cluster with two of them, images that nobody pulls, and who looks at the containers."""
+"""What tests on real nodes share: a cluster with two of them, images that nobody pulls, and a look at what runs."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,43 +109,15 @@ def profile(image: str) -> Manifest:
     }
 
 
-class Observer:
-    """Sees which pods have processes, on which node, by the cgroups of the machine: whatever the API server says.
-
-    Within its `with` block it looks all the time; ``seen`` has each pod's uid with the node that it ran on.
-    """
-
-    def __init__(self, world: RealWorld, pause: float = 0.05) -> None:
-        self._world, self._pause = world, pause
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
-        self.seen: set[tuple[str, str]] = set()
-
-    def __enter__(self) -> Observer:
-        """Begin to look."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Look no more."""
-        self._end.set()
-        self._thread.join()
-
-    def now(self) -> set[tuple[str, str]]:
-        """Return the node and the pod's uid of every pod that has a process."""
-        found = set()
-        for machine in self._world.cluster.machines:
-            top = CGROUPS / "pids" / machine.place.cgroup.lstrip("/")
-            if not top.is_dir():
-                top = CGROUPS / machine.place.cgroup.lstrip("/")
-            for path in _pods(top):
-                if _has_processes(path):
-                    found.add((machine.name, path.name.removeprefix("pod")))
-        return found
-
-    def _run(self) -> None:
-        while not self._end.wait(self._pause):
-            self.seen |= self.now()
+def running(world: RealWorld) -> set[tuple[str, str]]:
+    """Return the node and the uid of every pod that has a process, by the cgroups of the machine: whatever the API server says."""
+    found = set()
+    for machine in world.cluster.machines:
+        top = CGROUPS / "pids" / machine.place.cgroup.lstrip("/")
+        if not top.is_dir():
+            top = CGROUPS / machine.place.cgroup.lstrip("/")
+        found |= {(machine.name, path.name.removeprefix("pod")) for path in _pods(top) if _has_processes(path)}
+    return found
 
 
 def _pods(top: Path) -> list[Path]:
@@ -161,18 +132,6 @@ def _has_processes(path: Path) -> bool:
             if "cgroup.procs" in files and Path(here, "cgroup.procs").read_text().strip():
                 return True
     return False
-
-
-def eventually(what: str, question: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait until it is so, whatever the API server answers meanwhile."""
-
-    def asked() -> bool:
-        try:
-            return question()
-        except (ClusterError, OSError, ValueError):
-            return False
-
-    poll(what, asked, seconds)
 
 
 def raise_real_world(name: str, directory: Path, folder: Path) -> RealWorld:
@@ -199,4 +158,4 @@ def raise_real_world(name: str, directory: Path, folder: Path) -> RealWorld:
     return RealWorld(world.cluster, world.operator, world.admin, references)
 
 
-__all__ = ["Observer", "RealWorld", "client_pod", "eventually", "raise_real_world"]
+__all__ = ["RealWorld", "client_pod", "raise_real_world", "running"]

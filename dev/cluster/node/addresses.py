@@ -9,8 +9,6 @@ PODS = ipaddress.IPv4Network("10.245.0.0/16")
 FABRIC = str(NODES[1])
 """Where nodes reach the API server."""
 API_PORT = 6443
-LIMIT = 32
-"""Nodes that a cluster may have."""
 
 
 def of_node(index: int) -> str:

@@ -13,6 +13,7 @@ from dev.cluster.errors import ClusterError
 from dev.cluster.locking import Say
 
 from . import debian
+from .tools import lacking
 
 MODULE = Path(__file__).resolve().parent
 CONTAINERD = "github.com/containerd/containerd/v2"
@@ -22,9 +23,8 @@ PLUGINS = "github.com/containernetworking/plugins/plugins"
 
 def _for_runc(say: Say) -> Mapping[str, str]:
     """C, and libseccomp: without it runc refuses every pod that has a profile, and so every pod of a model."""
-    for what, names in TOOLS.items():
-        if not any(map(shutil.which, names)):
-            raise ClusterError(f"real nodes need {what}, with which runc is built: install it.")
+    if lack := lacking(TOOLS):
+        raise ClusterError(f"real nodes need {lack[0]}, with which runc is built: install it.")
     found = subprocess.run(["pkg-config", "--exists", "libseccomp"], check=False)
     if found.returncode == 0:
         return {"CGO_ENABLED": "1"}

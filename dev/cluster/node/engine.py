@@ -17,6 +17,8 @@ from dev.cluster.errors import ClusterError
 from dev.cluster.locking import Say, exclusive
 from dev.cluster.paths import cache_dir
 
+from .tools import lacking
+
 REQUIREMENTS = Path(__file__).resolve().parent / "engine.txt"
 PROGRAM = "llama-server"
 # For processors of the last ten years, for images without libraries; no pages for browsers, and nothing that fetches.
@@ -38,6 +40,11 @@ OPTIONS = (
 TOOLS = {"cmake": ("cmake",), "a C++ compiler": ("c++", "g++"), "make or ninja": ("ninja", "make")}
 
 
+def pinned() -> str:
+    """Return the package whose source is built, with its version."""
+    return next(line.split()[0] for line in REQUIREMENTS.read_text().splitlines() if "==" in line)
+
+
 def ensure(say: Say) -> Path:
     """Return the program, built first when it isn't there. ClusterError where this machine can't build it."""
     text = "\0".join([REQUIREMENTS.read_text(), *OPTIONS, sys.platform, platform.machine()])
@@ -50,9 +57,8 @@ def ensure(say: Say) -> Path:
 
 
 def _build(target: Path, say: Say) -> None:
-    for what, names in TOOLS.items():
-        if not any(map(shutil.which, names)):
-            raise ClusterError(f"a real engine needs {what}, with which llama.cpp is built: install it.")
+    if lack := lacking(TOOLS):
+        raise ClusterError(f"a real engine needs {lack[0]}, with which llama.cpp is built: install it.")
     say(f"building {PROGRAM}: about 8 minutes on 2 cores")
     began, log = time.monotonic(), target.with_suffix(".log")
     with tempfile.TemporaryDirectory(prefix=f"{target.name}.", dir=target.parent) as name, log.open("w") as output:

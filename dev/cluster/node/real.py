@@ -138,12 +138,10 @@ class Machine:
         if part == "containerd":
             self.site.wait(f"containerd on {self.name}", lambda: self.run("ctr", "version").returncode == 0)
 
-    def run(
-        self, *command: str, stdin: bytes | None = None, seconds: float = 60.0
-    ) -> subprocess.CompletedProcess[bytes]:
+    def run(self, *command: str, seconds: float = 60.0) -> subprocess.CompletedProcess[bytes]:
         """Run a program inside the node, and return what became of it."""
         argv = sandbox.enter(self.pid, command)
-        return subprocess.run(argv, check=False, capture_output=True, input=stdin, timeout=seconds)
+        return subprocess.run(argv, check=False, capture_output=True, timeout=seconds)
 
     def load_image(self, archive: Path) -> None:
         """Give containerd an image, as if it had pulled it."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-
 from . import build, engine, sandbox
+from .tools import lacking
 
 
 def missing() -> str:
     """Return why this machine can't have them; empty where it can."""
     if why := sandbox.unsupported():
         return why
-    tools = {**build.TOOLS, **engine.TOOLS}
-    lacking = [what for what, names in tools.items() if not any(map(shutil.which, names))]
-    if lacking:
-        return f"real nodes are built here, and need {', '.join(lacking)}, which isn't installed"
+    if lack := lacking({**build.TOOLS, **engine.TOOLS}):
+        return f"real nodes are built here, and need {', '.join(lack)}, which isn't installed"
     return ""

@@ -17,6 +17,7 @@ HOME = Path("/run/daulat/node")
 """The node's own directory, as it is seen inside."""
 PROGRAMS = Path("/run/daulat/bin")
 READY = "ready"
+_SPACES = ("--mount", "--net", "--pid", "--uts", "--ipc")
 TOOLS = ("ip", "mount", "nsenter", "setpriv", "unshare")
 
 # Else the kubelet sets them, and they are the machine's.
@@ -60,7 +61,7 @@ def unsupported() -> str:
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
         return f"real nodes need {', '.join(missing)}, which isn't installed here"
-    trial = ["unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "mount", "-t", "proc", "proc", "/proc"]
+    trial = ["unshare", *_SPACES, "--fork", "mount", "-t", "proc", "proc", "/proc"]
     tried = subprocess.run(trial, check=False, capture_output=True, text=True)
     if tried.returncode != 0:
         return (
@@ -86,12 +87,10 @@ def arguments(name: str, outside: Path, binaries: Path) -> list[str]:
         ready=READY,
     )
     (outside / "setup.sh").write_text(text)
-    spaces = ("--mount", "--net", "--pid", "--uts", "--ipc")
-    return ["unshare", *spaces, "--fork", "--kill-child", "/bin/sh", str(outside / "setup.sh")]
+    return ["unshare", *_SPACES, "--fork", "--kill-child", "/bin/sh", str(outside / "setup.sh")]
 
 
 def enter(pid: int, command: Sequence[str]) -> list[str]:
     """Return the command line that runs a program in the node of this first process, and ends it when it ends itself."""
-    spaces = ("--mount", "--net", "--pid", "--uts", "--ipc")
     path = f"PATH={PROGRAMS}:/usr/sbin:/usr/bin:/sbin:/bin"
-    return ["nsenter", f"--target={pid}", *spaces, "--", "setpriv", "--pdeathsig=KILL", "env", path, *command]
+    return ["nsenter", f"--target={pid}", *_SPACES, "--", "setpriv", "--pdeathsig=KILL", "env", path, *command]

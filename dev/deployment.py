@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "charts" / "daulat"
 NAMESPACE = "daulat-system"
 SERVICE_ACCOUNT = "daulat"
+KUBECONFIG = "operator-kubeconfig.yaml"
 
 
 def poll(what: str, question: Callable[[], bool], seconds: float = 30.0, pause: float = 0.1) -> None:
@@ -78,7 +79,7 @@ def operator_kubeconfig(cluster: Cluster, directory: Path) -> Path:
     token = kubectl(cluster).run("create", "token", SERVICE_ACCOUNT, "--namespace", NAMESPACE, "--duration=24h").strip()
     config = yaml.safe_load(cluster.kubeconfig().read_text())
     config["users"] = [{"name": u["name"], "user": {"token": token}} for u in config["users"]]
-    path = directory / "operator-kubeconfig.yaml"
+    path = directory / KUBECONFIG
     path.touch(mode=0o600)
     path.write_text(yaml.safe_dump(config))
     return path
@@ -106,6 +107,11 @@ class OperatorProcess:
     def log(self) -> Path:
         """Where its log goes."""
         return self._directory / f"{self._name}.log"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """With what it asks the API server."""
+        return self._directory / KUBECONFIG
 
     @property
     def pid(self) -> int:

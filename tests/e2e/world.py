@@ -155,6 +155,10 @@ class World:
         """Return kubectl as an ordinary user, with the rights that RBAC gives them."""
         return kubectl(self.cluster, user, tuple(groups))
 
+    def as_operator(self) -> Kubectl:
+        """Return kubectl as the operator's own ServiceAccount."""
+        return Kubectl(self.admin.command, self.operator.kubeconfig)
+
     def get(self, *what: str, namespace: str = "") -> Manifest:
         """Return an object as the API server has it."""
         where = ("--namespace", namespace) if namespace else ()

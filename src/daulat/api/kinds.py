@@ -98,6 +98,7 @@ SOVEREIGNTY_POLICY = Kind(
     columns=(
         Column("Action", ".spec.action"),
         Column("Enforced", _condition("Enforced")),
+        Column("Upheld", _condition("Upheld")),
         Column("Reason", _condition("Enforced", "reason"), priority=1),
         Column("Namespaces", ".status.namespaces", "integer"),
         Column("Nodes", ".status.eligibleNodes", "integer"),

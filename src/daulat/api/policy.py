@@ -32,6 +32,9 @@ from .requirements import (
     ZoneRequirements,
 )
 
+GRACE_SECONDS = 60
+"""For which a pod stays on a node that isn't eligible any more, where the policy doesn't say."""
+
 
 class Action(StrEnum):
     """What happens to a request that breaks a control."""
@@ -74,6 +77,27 @@ class Enforcement(Spec):
 
     source: EnforcementSource
     """Operator applies it. With GitOps somebody else applies what daulat compile prints, and the operator watches for drift."""
+
+
+class DriftAction(StrEnum):
+    """What becomes of a governed pod whose node isn't eligible any more."""
+
+    EVICT = "Evict"
+    REPORT = "Report"
+
+
+class Drift(Spec):
+    """What happens when facts change under pods that were let in."""
+
+    action: DriftAction = DriftAction.EVICT
+    """Evict deletes governed pods whose node isn't eligible any more, after gracePeriod; Report only tells of them."""
+    grace_period: str = Field(default=f"{GRACE_SECONDS}s", pattern=r"^[0-9]{1,6}[smh]$", examples=["60s", "15m"])
+    """How long such a pod may stay, in s, m or h; left out, 60s. A model uses it to serve elsewhere first."""
+
+    @property
+    def grace_seconds(self) -> int:
+        """The grace period in seconds."""
+        return int(self.grace_period[:-1]) * {"s": 1, "m": 60, "h": 3600}[self.grace_period[-1]]
 
 
 class SovereigntyPolicySpec(Spec):
@@ -130,6 +154,8 @@ class SovereigntyPolicySpec(Spec):
     """Who reads engines' metrics; left out, nobody but the model's own namespace."""
     access: AccessRequirements | None = None
     """Who may reach into running pods; left out, whomever RBAC lets."""
+    drift: Drift | None = None
+    """What happens to pods whose node isn't eligible any more; left out, they are evicted after 60s."""
     schedulers: tuple[UserName, ...] = Field(
         default=("system:kube-scheduler",), min_length=1, max_length=16, json_schema_extra=DEFAULTED
     )
@@ -153,6 +179,21 @@ class ControlInForce(Observed):
     """What happens to a request that breaks it."""
 
 
+class DriftedNode(Observed):
+    """A node that isn't eligible any more, with governed pods on it."""
+
+    node: str
+    """The node."""
+    since: str | None = None
+    """Since when that is known."""
+    reason: str | None = None
+    """Why it isn't eligible."""
+    pods: int | None = None
+    """How many governed pods are on it."""
+    sample: tuple[str, ...] = ()
+    """The first of them, as namespace/name."""
+
+
 class SovereigntyPolicyStatus(ConditionedStatus):
     """What the policy governs, and proof that it does."""
 
@@ -164,3 +205,5 @@ class SovereigntyPolicyStatus(ConditionedStatus):
     """Nodes that governed pods may run on."""
     controls: tuple[ControlInForce, ...] = ()
     """The controls in force."""
+    drift: tuple[DriftedNode, ...] = ()
+    """The nodes that aren't eligible any more and still have governed pods."""

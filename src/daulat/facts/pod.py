@@ -26,6 +26,9 @@ class Pod:
     devices: FrozenDict[str, int]
     pins: frozenset[str]
     model: str
+    uid: str = ""
+    gone_by: str = ""
+    """When its time to end by itself is over; empty where nobody has deleted it."""
     ready: bool = False
     """Whether it serves."""
     revision: str = ""
@@ -67,6 +70,8 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
         devices=FrozenDict(devices),
         pins=pins,
         model=model,
+        uid=str(meta.get("uid") or ""),
+        gone_by=str(meta.get("deletionTimestamp") or ""),
         ready=ready,
         revision=str(annotations.get(REVISION_ANNOTATION) or "") if model else "",
         group=str(labels.get(GROUP_LABEL) or "") if model else "",

@@ -131,7 +131,9 @@ class Executor:
         return True
 
     async def _delete(self, effect: Delete) -> bool:
-        options = {"preconditions": {"uid": effect.uid}, "propagationPolicy": "Background"}
+        options: Manifest = {"preconditions": {"uid": effect.uid}, "propagationPolicy": "Background"}
+        if effect.grace is not None:
+            options["gracePeriodSeconds"] = effect.grace
         try:
             await self._client.request("DELETE", path_of(effect.ref), options)
         except ApiError as error:
@@ -169,7 +171,7 @@ class Executor:
             "reason": effect.reason,
             "note": effect.message,
             "regarding": {
-                "apiVersion": API_VERSION,
+                "apiVersion": BY_KIND[effect.ref.kind].api_version,
                 "kind": effect.ref.kind,
                 "name": effect.ref.name,
                 "namespace": effect.ref.namespace,

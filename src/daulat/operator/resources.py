@@ -25,6 +25,11 @@ class Resource:
     optional: bool = False
     """Whether clusters do without it: where it isn't served, there are no such objects, and nothing is made of them."""
 
+    @property
+    def api_version(self) -> str:
+        """What objects of the kind have as apiVersion."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """Return the URL path of the collection, an object, or one of its subresources."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"

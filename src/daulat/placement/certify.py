@@ -6,7 +6,7 @@ from daulat.api.names import ELIGIBLE, NODE_PREFIX, RESERVED_POLICY_NAMES, ZONE_
 from daulat.facts.declared import Malformed
 from daulat.facts.node import Node
 from daulat.facts.ref import Unknown
-from daulat.facts.snapshot import Snapshot
+from daulat.facts.snapshot import Policy, Snapshot
 
 from .dra import unsettled
 from .eligibility import ineligible
@@ -17,7 +17,7 @@ _LEFT_OVER = "labels of policies that are gone"
 
 def certify(node: Node, snapshot: Snapshot) -> dict[str, str | None]:
     """Return the labels to change on the node: a value to set, or None to take the label away. Empty: all is as it should be."""
-    if isinstance(snapshot.zones.get(node.labels.get(ZONE_LABEL, "")), Malformed):
+    if _lies_in_the_dark(node, snapshot):
         return {}  # Where it stands can't be told: its labels stay, and placement sends nothing new there.
     zone = zone_of_record(node, snapshot)
     wanted: dict[str, str | None] = {ZONE_LABEL: None if isinstance(zone, Unknown) else zone.name}
@@ -33,6 +33,16 @@ def certify(node: Node, snapshot: Snapshot) -> dict[str, str | None]:
         if label not in snapshot.pins:
             wanted[label] = None
     return {label: value for label, value in wanted.items() if node.labels.get(label) != value}
+
+
+def unfit(node: Node, policy: Policy, snapshot: Snapshot) -> str:
+    """Return why the node isn't to have the policy's label; empty where it is, and where nobody can tell just now."""
+    why = ineligible(node, policy, snapshot)
+    return "" if why is None or why == unsettled(node, snapshot) or _lies_in_the_dark(node, snapshot) else why
+
+
+def _lies_in_the_dark(node: Node, snapshot: Snapshot) -> bool:
+    return isinstance(snapshot.zones.get(node.labels.get(ZONE_LABEL, "")), Malformed)
 
 
 def left_over(snapshot: Snapshot) -> dict[str, list[str]]:

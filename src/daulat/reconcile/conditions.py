@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from daulat.api.kinds import Manifest
 from daulat.facts.ref import Ref
 
 from .effects import ApplyStatus, Effect, Record
+from .stamps import stamp
 
 MESSAGE = 1024
 """The API server refuses Events with a note of more than 1024 bytes; conditions say no more."""
@@ -73,7 +73,7 @@ def cut(message: str) -> str:
 
 def _condition(condition: Told, old: dict[str, Any] | None, generation: int, now: float) -> Manifest:
     same = old is not None and old.get("status") == condition.status
-    at = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = stamp(now)
     return {
         "type": condition.type,
         "status": condition.status,

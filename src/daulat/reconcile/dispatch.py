@@ -10,7 +10,7 @@ from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Snapshot
 from daulat.placement.certify import left_over
 
-from . import advice
+from . import advice, drift
 from .advice import reconcile_advice
 from .effects import Outcome
 from .exemptions import reconcile_exemption
@@ -85,6 +85,7 @@ def concerned(changed: Ref, snapshot: Snapshot) -> Iterable[Ref]:
                 yield from _named("Node", left_over(snapshot))
             elif pod.model:
                 yield Ref("SovereignModel", pod.namespace, pod.model)
+            yield from drift.concerned(pod, snapshot)
             if pod is None or pod.node:
                 # It gave devices back, or is where it's known what it leaves to others.
                 yield ROOM

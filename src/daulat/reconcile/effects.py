@@ -31,6 +31,8 @@ class Delete:
 
     ref: Ref
     uid: str
+    grace: int | None = None
+    """Seconds that a pod has to end by itself; None for as long as it says itself."""
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from daulat.facts.child import Child
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Model, Snapshot
 from daulat.placement.choice import Chosen
 from daulat.workload.plan import Group
+
+from .stamps import seconds
 
 HALF_PLACED = 60.0
 """Seconds that part of a group may hold devices while the rest finds no node. Then all of it waits, and holds none."""
@@ -135,7 +136,7 @@ def _placed(group: Existing) -> int:
 
 def _patience(group: Existing, size: int, now: float) -> float | None:
     """Return for how many seconds a group may stay half placed; None where it isn't."""
-    waits = [datetime.fromisoformat(p.waits_since).timestamp() for p in group.pods if p.waits_since]
+    waits = [seconds(p.waits_since) for p in group.pods if p.waits_since]
     if not waits or not 0 < _placed(group) < size:
         return None
     return min(waits) + HALF_PLACED - now

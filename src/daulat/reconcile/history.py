@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from daulat.api import reasons
@@ -11,6 +10,7 @@ from daulat.facts.snapshot import Model
 from daulat.workload.manifests import summary
 
 from .conditions import Told
+from .stamps import stamp
 from .verdict import Verdict
 
 KEPT = 10
@@ -23,7 +23,7 @@ def history(model: Model, verdict: Verdict, conditions: Sequence[Told], now: flo
     chosen = verdict.decision.chosen if verdict.decision is not None else None
     if verdict.rolling is None or chosen is None:
         return before or None
-    at = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = stamp(now)
     revision = verdict.rolling.revision
     if not before or before[-1].get("template") != revision:
         number = int(before[-1].get("revision") or 0) + 1 if before else 1

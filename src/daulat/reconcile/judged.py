@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from daulat.admission.policy import CompiledPolicy
@@ -11,6 +10,8 @@ from daulat.api.kinds import Manifest
 from daulat.api.names import API_VERSION
 from daulat.cel.evaluator import Request, evaluate_all
 from daulat.facts.snapshot import Model, Snapshot
+
+from .stamps import stamp
 
 _JUDGED = "judged"
 
@@ -47,7 +48,7 @@ def pod_violations(
     namespace = _namespace(model.namespace, snapshot)
 
     def judge() -> list[str]:
-        created = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        created = stamp(now)
         found: list[str] = []
         for pod in pods:
             own = {"name": model.name, "namespace": model.namespace, "creationTimestamp": created}

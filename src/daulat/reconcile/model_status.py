@@ -37,6 +37,8 @@ class Serving:
     """What the API server refused."""
     hindered: Trouble | None
     """What keeps its pods from serving."""
+    astray: str = ""
+    """Which pods are on nodes that aren't eligible any more, in words."""
 
     @cached_property
     def deployment(self) -> Child | None:
@@ -66,6 +68,8 @@ class Serving:
 def conditions(serving: Serving) -> list[Told]:
     """Return the conditions, Ready first: it is the first of the others that doesn't hold."""
     compliant, decision = serving.verdict.compliant, serving.verdict.decision
+    if compliant.status == "True" and serving.astray:
+        compliant = told(reasons.POLICY_COMPLIANT, False, reasons.NODE_NOT_ELIGIBLE, serving.astray)
     if decision is None:
         placed = told(reasons.PLACED, None, reasons.NOT_DECIDED, "waits for PolicyCompliant")
     else:
@@ -91,7 +95,7 @@ def _workload(serving: Serving, placed: Told) -> Told:
     if model.spec.replicas == 0:
         return told(reasons.WORKLOAD_READY, True, reasons.SCALED_TO_ZERO, "the model asks for no replica")
     _, ready, _ = serving.replicas
-    message = f"{ready} of {model.spec.replicas} replicas are ready"
+    message = f"{min(ready, model.spec.replicas)} of {model.spec.replicas} replicas are ready"
     if deployment is not None and deployment.message:
         why = refused_by(deployment.message)
         return told(reasons.WORKLOAD_READY, False, why, f"{message}: {deployment.message}")
@@ -120,7 +124,7 @@ def fields(serving: Serving, policies: Sequence[Policy], conditions: Sequence[To
     chosen = verdict.decision.chosen if verdict.decision is not None else None
     grouped = chosen is not None and chosen.devices.nodes > 1
     return {
-        "phase": _phase(conditions),
+        "phase": _phase(conditions, verdict),
         "url": url(model) if ready and chosen else None,
         "replicas": there,
         "readyReplicas": ready,
@@ -196,10 +200,10 @@ def _rejected(model: Model, where: Manifest, groups: Sequence[Group]) -> list[Ma
     return was if same and everybody else said
 
 
-def _phase(conditions: Sequence[Told]) -> str:
-    ready, compliant, placed, *_ = conditions
+def _phase(conditions: Sequence[Told], verdict: Verdict) -> str:
+    ready, _, placed, *_ = conditions
     if ready.status == "True":
         return "Ready"
-    if compliant.status == "False":
+    if verdict.compliant.status == "False":
         return "Refused"
     return "Placing" if placed.status == "True" else "Pending"

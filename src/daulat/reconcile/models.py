@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 
 from daulat.admission.policy import PolicyError
 from daulat.api import reasons
@@ -20,6 +19,8 @@ from daulat.workload.pod import revision, templates, unusable_settings
 from daulat.workload.weights import Loading, loading
 
 from .conditions import told, write
+from .drift import ends as drift_ends
+from .drift import is_stranded, outlook
 from .effects import Apply, ApplyStatus, Delete, Effect, Outcome
 from .hindrance import hindrance
 from .judged import model_violations, pod_violations
@@ -29,6 +30,7 @@ from .rolling import Surroundings, roll
 from .room import KEY as ROOM
 from .scaleout import KINDS as BESIDE
 from .scaleout import beside, unwanted
+from .stamps import seconds
 from .verdict import Verdict
 
 RETRY = 15.0
@@ -60,7 +62,8 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     makes: list[Effect] = [Apply(m) for m in [*verdict.run, *extras.manifests]]
     ends: list[Effect] = [Delete(c.ref, c.uid) for c in _left_over(model, verdict, made, pods)]
     obstacle = snapshot.obstacles.get(ref)
-    serving = Serving(model, verdict, made, pods, obstacle, hindrance(model, snapshot))
+    astray = {p: why for p in pods if (why := is_stranded(p, policies, snapshot))}
+    serving = Serving(model, verdict, made, pods, obstacle, hindrance(model, snapshot), _outlook(astray, policies))
     said = conditions(serving)
     told_of = {**fields(serving, policies, said, now), "externalUrl": extras.url}
     writes = write(ref, model.uid, model.generation, model.status, [*said, *extras.conditions], told_of, now)
@@ -69,7 +72,8 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     decided = [e for e in writes if isinstance(e, ApplyStatus)]
     notes = [e for e in writes if not isinstance(e, ApplyStatus)]
     acts = [*ends, *decided, *makes] if verdict.stop else [*decided, *makes, *ends]
-    effects = [*closes, *acts, *notes]
+    leaves = [e for p in (verdict.rolling.ends if verdict.rolling else ()) for e in drift_ends(p, astray.get(p, ""))]
+    effects = [*closes, *acts, *notes, *leaves]
     again = [RETRY] if obstacle else []
     if verdict.decision is not None and verdict.decision.reason == reasons.AWAITS_OTHERS:
         again.append(max(PATIENCE - _awaited(model, now), 0) + 1)
@@ -78,12 +82,20 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     return Outcome(tuple(effects), min(again, default=None), also)
 
 
+def _outlook(astray: Mapping[Pod, str], policies: Sequence[Policy]) -> str:
+    """Return where pods are that must not be there, and what becomes of them; empty where there are none."""
+    if not astray:
+        return ""
+    first = min(astray, key=lambda p: p.name)
+    more = f" (and {len(astray) - 1} more such pods)" if astray.keys() - {first} else ""
+    return f"pod {first.name}{more}: its node {astray[first]}; {outlook(policies)}"
+
+
 def _awaited(model: Model, now: float) -> float:
     """Return for how many seconds the model has waited for the pods of others."""
     for condition in model.status.get("conditions") or ():
         if condition.get("type") == reasons.PLACED and condition.get("reason") == reasons.AWAITS_OTHERS:
-            since = datetime.strptime(condition["lastTransitionTime"], "%Y-%m-%dT%H:%M:%S%z")
-            return now - since.timestamp()
+            return now - seconds(str(condition["lastTransitionTime"]))
     return 0.0
 
 

@@ -18,6 +18,7 @@ from daulat.placement.eligibility import ineligible
 from . import advice, gitops, ungoverned
 from .canary import PATIENCE, canary_pod, judge
 from .conditions import Told, told, write
+from .drift import Watch, stranded
 from .effects import Apply, Delete, Effect, Outcome, Probe
 
 RECHECK = 300.0
@@ -68,12 +69,15 @@ def reconcile_policy(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     if requeue is not None and open_namespaces and result.enforces:
         effects.append(Probe(policy.name, canary_pod(policy.name, open_namespaces[0])))
         effects.append(ungoverned.probe(policy.name, open_namespaces[0]))
+    watch = Watch(policy, stranded(policy, snapshot), now)
+    effects += watch.effects()
     eligible = sum(ineligible(node, policy, snapshot) is None for node in snapshot.nodes.values())
     fields = {
         "revision": result.revision,
         "namespaces": len(governed),
         "eligibleNodes": eligible,
         "controls": [{"id": c.control.id, "guard": c.control.guard, "action": c.action} for c in result.controls],
+        "drift": watch.fields() or None,
     }
     compiled_told = _compiled_condition(result, snapshot.obstacles.get(ref) if by_operator else None)
     if not by_operator:
@@ -82,11 +86,11 @@ def reconcile_policy(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
             compiled_told = gitops.condition(result, differing, not children, enforced.status == "True")
         if compiled_told.status == "False" and requeue == PATIENCE:
             requeue = gitops.PATIENCE
-    conditions = [enforced, compiled_told, _scope(policy)]
+    conditions = [enforced, compiled_told, _scope(policy), watch.condition()]
     effects += write(ref, policy.uid, policy.generation, policy.status, conditions, fields, now)
     return Outcome(
         tuple(effects),
-        min([requeue if requeue is not None else RECHECK, *_expiries(policy, snapshot, now)]),
+        min([requeue if requeue is not None else RECHECK, *_expiries(policy, snapshot, now), *watch.again()]),
         also=(ungoverned.KEY, advice.key(ref.name)),
     )
 

@@ -50,6 +50,8 @@ class Rolling:
     """The status block, while pods are on nodes that are being drained."""
     again: float | None = None
     """Seconds after which to look again."""
+    ends: tuple[Pod, ...] = ()
+    """Pods to delete: their node isn't eligible any more, and others serve."""
 
     def keeps(self, child: Child) -> bool:
         """Say whether an object stays that isn't applied any more."""
@@ -95,6 +97,7 @@ def _by_deployment(
         former=frozenset(g.number for g in there) if both else frozenset(),
         drain=leaving.told,
         again=leaving.again,
+        ends=leaving.ends,
     )
 
 

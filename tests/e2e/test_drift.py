@@ -1,0 +1,162 @@
+"""Facts change under pods that were let in: the policy's promise holds on, or people are told that it doesn't."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from dev.cluster import ClusterError
+from dev.deployment import poll
+
+from .world import (
+    Manifest,
+    World,
+    model_manifest,
+    node_manifest,
+    pod_manifest,
+    unique,
+    zone_manifest,
+)
+
+SITE = "daulat.node-restriction.kubernetes.io/site"
+YEAR = 365 * 86_400
+
+
+@dataclass
+class Hall:
+    """A zone of the test's own with two nodes, and a namespace whose policy takes no other zone."""
+
+    world: World
+    policy: str
+    namespace: str
+    nodes: tuple[str, str]
+    site: str
+
+    def close(self, node: str) -> None:
+        """Take away what vouches for a node."""
+        self.world.admin.run("label", "node", node, f"{SITE}-")
+
+    def where(self, label: str) -> list[str]:
+        """Return the nodes of the pods with a label that aren't on their way out."""
+        pods = self.world.get("pods", "-l", label, namespace=self.namespace)["items"]
+        there = [p for p in pods if not p["metadata"].get("deletionTimestamp")]
+        return sorted(p["spec"]["nodeName"] for p in there if p["spec"].get("nodeName"))
+
+    def upheld(self, status: str) -> str:
+        """Wait until the policy says whether it is upheld, and return what it says."""
+        self.world.wait_condition("sovereigntypolicy", self.policy, "Upheld", status)
+        return str(self.world.condition("sovereigntypolicy", self.policy, "Upheld")["message"])
+
+
+@contextmanager
+def hall(world: World, **spec: object) -> Iterator[Hall]:
+    site, nodes = unique("hall"), (unique("node"), unique("node"))
+    manifests = [node_manifest(n, site=site) for n in nodes]
+    world.admin.apply([zone_manifest(site), *manifests])
+    world.admin.apply(manifests, "--subresource=status")
+    try:
+        with world.governed(zones={"names": [site]}, **spec) as (policy, namespace):
+            yield Hall(world, policy, namespace, nodes, site)
+    finally:
+        world.admin.run("delete", "node", *nodes, "--ignore-not-found")
+        world.admin.run("delete", "sovereignzone", site, "--ignore-not-found")
+
+
+def obstinate(namespace: str) -> list[Manifest]:
+    """Return a Deployment whose pod would take a year to end, with a budget that lets nobody evict it."""
+    labels = {"app": "report"}
+    spec = {**pod_manifest("report", namespace)["spec"], "terminationGracePeriodSeconds": YEAR}
+    body = {
+        "replicas": 1,
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": spec},
+    }
+    meta = {"name": "report", "namespace": namespace}
+    budget = {"maxUnavailable": 0, "selector": {"matchLabels": labels}}
+    return [
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": body},
+        {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": meta, "spec": budget},
+    ]
+
+
+def test_a_pod_leaves_a_node_that_isnt_eligible_any_more_whatever_its_owner_says(world: World) -> None:
+    with hall(world, drift={"gracePeriod": "3s"}) as own:
+        world.admin.apply(obstinate(own.namespace))
+        poll("the pod to have a node", lambda: len(own.where("app=report")) == 1)
+        (before,) = own.where("app=report")
+        (other,) = set(own.nodes) - {before}
+        assert own.upheld("True") == "all governed pods are on eligible nodes"
+        own.close(before)
+        message = own.upheld("False")
+        assert message.startswith(
+            f"{before} stands in no zone of record, so it isn't eligible any more; pods there are deleted 3s "
+        )
+        assert f"{own.namespace}/report-" in message
+        poll("the pod to be elsewhere", lambda: own.where("app=report") == [other])
+        own.upheld("True")
+        assert "drift" not in world.get("sovereigntypolicy", own.policy)["status"]
+        told = world.admin.run("get", "events", "-n", own.namespace, "--field-selector=reason=NodeNotEligible")
+        assert f"deleted: {before} stands in no zone of record" in told
+        assert "pod/report-" in told
+
+
+def test_where_no_other_node_is_eligible_nothing_runs(world: World) -> None:
+    with hall(world, drift={"gracePeriod": "1s"}) as own:
+        world.admin.apply(obstinate(own.namespace))
+        poll("the pod to have a node", lambda: len(own.where("app=report")) == 1)
+        for node in own.nodes:
+            own.close(node)
+        poll("no pod to have a node", lambda: own.where("app=report") == [])
+        pods = world.pods(own.namespace)
+        assert pods
+        assert all(p["status"].get("phase") == "Pending" or p["metadata"].get("deletionTimestamp") for p in pods)
+
+
+def test_a_policy_may_only_report_and_a_pod_that_comes_back_into_line_stays(world: World) -> None:
+    with hall(world, drift={"action": "Report", "gracePeriod": "0s"}) as own:
+        world.admin.apply(obstinate(own.namespace))
+        poll("the pod to have a node", lambda: len(own.where("app=report")) == 1)
+        (before,) = own.where("app=report")
+        uids = [p["metadata"]["uid"] for p in world.pods(own.namespace)]
+        own.close(before)
+        assert "pods there are only reported" in own.upheld("False")
+        (drifted,) = world.get("sovereigntypolicy", own.policy)["status"]["drift"]
+        assert (drifted["node"], drifted["pods"], drifted["reason"]) == (before, 1, "stands in no zone of record")
+        world.admin.apply([node_manifest(before, site=own.site)])
+        own.upheld("True")
+        assert [p["metadata"]["uid"] for p in world.pods(own.namespace)] == uids
+
+
+def test_a_model_serves_elsewhere_before_it_leaves(world: World) -> None:
+    with hall(world, drift={"gracePeriod": "10m"}) as own:
+        world.admin.apply([model_manifest("m", own.namespace)])
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", own.namespace)
+        (before,) = own.where("daulat.dev/model=m")
+        (other,) = set(own.nodes) - {before}
+        own.close(before)
+        told = world.wait_reason("sovereignmodel", "m", "PolicyCompliant", "NodeNotEligible", own.namespace)
+        assert f"its node {before} stands in no zone of record" in told["message"]
+        assert (
+            "the pod is deleted as soon as another one serves elsewhere, and after 600 s in any case" in told["message"]
+        )
+        poll("the model to be elsewhere", lambda: own.where("daulat.dev/model=m") == [other])
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", own.namespace)
+        assert world.get("sovereignmodel", "m", namespace=own.namespace)["status"]["phase"] == "Ready"
+
+
+def test_the_operator_may_delete_pods_that_are_pinned_and_no_others(world: World) -> None:
+    namespace = unique("free")
+    world.admin.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}])
+    poll("the default ServiceAccount", lambda: world.exists("serviceaccount", "default", namespace))
+    pinned = pod_manifest("pinned", namespace, nodeSelector={f"{SITE.rpartition('/')[0]}/zone": "cyberjaya-1"})
+    world.admin.apply([pod_manifest("free", namespace), pinned])
+    operator = world.as_operator()
+    with pytest.raises(ClusterError, match="a pod that isn't pinned to nodes of record"):
+        operator.run("delete", "pod", "free", "-n", namespace, "--wait=false")
+    operator.run("delete", "pod", "pinned", "-n", namespace, "--wait=false")
+    with pytest.raises(ClusterError, match="forbidden"):
+        operator.run("delete", "--raw", f"/api/v1/namespaces/{namespace}/pods")
+    world.admin.run("delete", "namespace", namespace, "--wait=false")

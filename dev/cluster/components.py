@@ -116,7 +116,7 @@ def apiserver(at: Layout, extra: Sequence[str]) -> list[str]:
     ]
 
 
-def controllers(at: Layout) -> list[str]:
+def controllers(at: Layout, extra: Sequence[str] = ()) -> list[str]:
     """All the built-in controllers, each with its own ServiceAccount and so its own permissions."""
     pki = at.pki
     return [
@@ -133,6 +133,7 @@ def controllers(at: Layout) -> list[str]:
         "--horizontal-pod-autoscaler-sync-period=1s",
         "--horizontal-pod-autoscaler-downscale-stabilization=3s",
         *_unthrottled(),
+        *extra,
     ]
 
 

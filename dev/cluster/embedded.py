@@ -135,7 +135,7 @@ class EmbeddedCluster:
         self._launch(APISERVER, components.apiserver(at, [*self._to_nodes(plan), *self._apiserver_args]))
         self._await_apiserver()
         # Not before: both end when the built-in roles, which the API server makes while it starts, aren't there yet.
-        self._launch(CONTROLLERS, components.controllers(at))
+        self._launch(CONTROLLERS, components.controllers(at, real.PATIENCE if plan and real_nodes(plan) else ()))
         self._launch(SCHEDULER, components.scheduler(at))
         kubectl = self._kubectl()
         kubectl.apply(fakenodes.permissions(self.name, fakenodes.USER))

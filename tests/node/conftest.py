@@ -48,7 +48,7 @@ def weights(real: RealWorld, tmp_path_factory: pytest.TempPathFactory) -> Weight
 
 
 @contextmanager
-def opened(real: RealWorld, weights: Weights) -> Iterator[str]:
+def opened(real: RealWorld, weights: Weights, **spec: object) -> Iterator[str]:
     """A namespace under a policy that asks for signatures, for as long as the block lasts."""
     models = {
         "sources": ["oci://registry.example.my/"],
@@ -56,7 +56,7 @@ def opened(real: RealWorld, weights: Weights) -> Iterator[str]:
         "originCountries": ["MY"],
         "signatures": {"keys": [weights.signer.public]},
     }
-    with real.governed(accelerators=APPROVED, models=models) as (_, namespace):
+    with real.governed(accelerators=APPROVED, models=models, **spec) as (_, namespace):
         yield namespace
 
 

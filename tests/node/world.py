@@ -111,13 +111,15 @@ def profile(image: str) -> Manifest:
 
 def running(world: RealWorld) -> set[tuple[str, str]]:
     """Return the node and the uid of every pod that has a process, by the cgroups of the machine: whatever the API server says."""
-    found = set()
-    for machine in world.cluster.machines:
-        top = CGROUPS / "pids" / machine.place.cgroup.lstrip("/")
-        if not top.is_dir():
-            top = CGROUPS / machine.place.cgroup.lstrip("/")
-        found |= {(machine.name, path.name.removeprefix("pod")) for path in _pods(top) if _has_processes(path)}
-    return found
+    return {(machine.name, uid) for machine in world.cluster.machines for uid, _ in pods_with_processes(machine)}
+
+
+def pods_with_processes(machine: real.Machine) -> list[tuple[str, Path]]:
+    """Return the uid and the cgroup of every pod on a node that has a process."""
+    top = CGROUPS / "pids" / machine.place.cgroup.lstrip("/")
+    if not top.is_dir():
+        top = CGROUPS / machine.place.cgroup.lstrip("/")
+    return [(path.name.removeprefix("pod"), path) for path in _pods(top) if _has_processes(path)]
 
 
 def _pods(top: Path) -> list[Path]:

@@ -30,6 +30,8 @@ FABRIC = "fabric"
 PLUGIN = "plugin"
 PARTS = ("containerd", "kubelet", "kube-proxy", PLUGIN)
 CGROUPS = Path("/sys/fs/cgroup")
+PATIENCE = ("--node-monitor-grace-period=20s", "--node-monitor-period=1s")
+"""For which controllers wait for a node that says nothing; by default 50 s. KWOK speaks every 10 s for its own."""
 END_SECONDS = 10.0
 """For which what was killed may take to be gone."""
 
@@ -118,7 +120,7 @@ class Machine:
         home, programs = sandbox.HOME, sandbox.PROGRAMS
         if part == PLUGIN:
             # Outside: it needs this project's own Python, and a socket with a path is the same in each namespace.
-            where = [f"--directory={self.directory}/kubelet/device-plugins", f"--config={self.directory}/devices.yaml"]
+            where = [f"--directory={self.directory}/device-plugins", f"--config={self.directory}/devices.yaml"]
             self.site.launch(self.part(part), [*program("dev.cluster.node.plugin"), *where])
             return
         command = {

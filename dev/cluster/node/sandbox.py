@@ -17,6 +17,8 @@ HOME = Path("/run/daulat/node")
 """The node's own directory, as it is seen inside."""
 PROGRAMS = Path("/run/daulat/bin")
 READY = "ready"
+DISK = "64m"
+"""For what the kubelet keeps, emptyDirs among it. It takes as much memory as is in it."""
 _SPACES = ("--mount", "--net", "--pid", "--uts", "--ipc")
 TOOLS = ("ip", "mount", "nsenter", "setpriv", "unshare")
 
@@ -41,8 +43,13 @@ mount --bind {binaries} {programs}
 mount -o remount,bind,ro {programs}
 for place in /var/lib /var/log /opt; do mount -t tmpfs -o mode=755 tmpfs $place; done
 mkdir -p /var/lib/kubelet /var/lib/containerd /var/log/pods /var/log/containers /var/lib/cni
-for name in kubelet containerd; do mkdir -p {home}/$name; mount --bind {home}/$name /var/lib/$name; done
+mkdir -p {home}/containerd {home}/device-plugins
+mount --bind {home}/containerd /var/lib/containerd
+# A disk of the kubelet's own, so that a test can fill it: the machine's isn't a test's to fill.
+mount -t tmpfs -o mode=755,size={disk} tmpfs /var/lib/kubelet
 mount --make-shared /var/lib/kubelet
+mkdir /var/lib/kubelet/device-plugins
+mount --bind {home}/device-plugins /var/lib/kubelet/device-plugins
 {sysctls}
 # Who asks for a name is told at once that there is none, and doesn't wait for servers that can't be reached.
 if [ -f /etc/resolv.conf ]; then mount --bind {home}/resolv.conf /etc/resolv.conf; fi
@@ -84,6 +91,7 @@ def arguments(name: str, outside: Path, binaries: Path) -> list[str]:
         binaries=binaries,
         sysctls="\n".join(sysctls),
         name=name,
+        disk=DISK,
         ready=READY,
     )
     (outside / "setup.sh").write_text(text)

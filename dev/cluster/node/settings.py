@@ -94,6 +94,8 @@ def kubelet(place: Place) -> dict[str, Any]:
         "protectKernelDefaults": True,
         # A developer's disk may be fuller than a server's.
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
+        # Else a disk counts as full for 5 minutes after it was.
+        "evictionPressureTransitionPeriod": "1s",
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
         "volumePluginDir": f"{HOME}/volume-plugins",

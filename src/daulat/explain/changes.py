@@ -25,6 +25,7 @@ _WORKLOAD = {
     reasons.UNSCHEDULABLE: "what the scheduler names has to change; CPU and memory are asked for by a LimitRange, if at all",
     reasons.VOLUME_PENDING: "the claim has to exist and be bound: kubectl get pvc",
     reasons.NODE_NOT_READY: "bring the node back, or delete it so that its pods are made anew elsewhere",
+    reasons.POD_EVICTED: "put right what the message names; another pod takes its place where there is room",
     reasons.POD_STARTING: "wait; where it stays so, the pod's Events name the volume or the network: kubectl describe pod",
     reasons.IMAGE_NOT_PULLED: "mirror the image, correct its digest, or name a pull secret in spec.imagePullSecrets",
     reasons.CONTAINER_NOT_STARTED: "correct what the message names: an image for another engine, a missing Secret or ConfigMap",

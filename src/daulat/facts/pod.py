@@ -29,6 +29,8 @@ class Pod:
     uid: str = ""
     gone_by: str = ""
     """When its time to end by itself is over; empty where nobody has deleted it."""
+    grace: int = 30
+    """Seconds that it has to end by itself once it is deleted, by its own word."""
     ready: bool = False
     """Whether it serves."""
     revision: str = ""
@@ -71,6 +73,7 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
         pins=pins,
         model=model,
         uid=str(meta.get("uid") or ""),
+        grace=int(spec.get("terminationGracePeriodSeconds", 30)),
         gone_by=str(meta.get("deletionTimestamp") or ""),
         ready=ready,
         revision=str(annotations.get(REVISION_ANNOTATION) or "") if model else "",

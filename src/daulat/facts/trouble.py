@@ -47,7 +47,8 @@ def trouble(status: Mapping[str, Any], spec: Mapping[str, Any]) -> Trouble | Non
     after: Iterable[Mapping[str, Any]] = status.get("containerStatuses") or ()
     gates = sorted(str(gate.get("name")) for gate in spec.get("schedulingGates") or ())
     marks = _marking(spec)
-    found = [_of_weights(c) if c.get("name") == CONTAINER else _of_container(c, marks) for c in before]
+    found = [_of_eviction(status)]
+    found += [_of_weights(c) if c.get("name") == CONTAINER else _of_container(c, marks) for c in before]
     found += [_of_container(c, marks) for c in after]
     found += [_of_scheduling(status, gates), _of_start(status, before, after)]
     return next((t for t in found if t is not None), None)
@@ -89,6 +90,15 @@ def _of_container(container: Mapping[str, Any], marks: frozenset[str]) -> Troubl
     if why not in _COMING:
         return Trouble(reasons.CONTAINER_NOT_STARTED, f"container {name}: {why}: {_one_line(waiting.get('message'))}")
     return None
+
+
+def _of_eviction(status: Mapping[str, Any]) -> Trouble | None:
+    """Read why somebody ends the pod, such as a kubelet whose disk is full. What its containers say comes from that."""
+    condition = _condition(status, "DisruptionTarget")
+    if condition.get("status") != "True":
+        return None
+    told = _one_line(condition.get("message")) or str(condition.get("reason") or "nobody says why")
+    return Trouble(reasons.POD_EVICTED, f"it is being evicted: {told}")
 
 
 def _of_scheduling(status: Mapping[str, Any], gates: list[str]) -> Trouble | None:

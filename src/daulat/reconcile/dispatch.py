@@ -83,6 +83,7 @@ def concerned(changed: Ref, snapshot: Snapshot) -> Iterable[Ref]:
             if pod is None:
                 # The last pod that was pinned to the label of a policy that is gone may have been this one.
                 yield from _named("Node", left_over(snapshot))
+                yield from _whose(changed, snapshot)
             elif pod.model:
                 yield Ref("SovereignModel", pod.namespace, pod.model)
             yield from drift.concerned(pod, snapshot)
@@ -102,12 +103,14 @@ def concerned(changed: Ref, snapshot: Snapshot) -> Iterable[Ref]:
             elif child is not None:
                 yield Ref("SovereignModel", changed.namespace, child.model)
             else:
-                # It is gone, and so is its label that says whose it was. Its name begins as its model's does.
-                yield from (
-                    ref
-                    for ref in snapshot.models
-                    if ref.namespace == changed.namespace and changed.name.startswith(ref.name[:NAMED_AFTER])
-                )
+                yield from _whose(changed, snapshot)
+
+
+def _whose(gone: Ref, snapshot: Snapshot) -> Iterable[Ref]:
+    """Return the models that something may have been of: its label is gone with it, but its name begins as the model's does."""
+    for ref in snapshot.models:
+        if ref.namespace == gone.namespace and gone.name.startswith(ref.name[:NAMED_AFTER]):
+            yield ref
 
 
 def everything(snapshot: Snapshot) -> Iterable[Ref]:

@@ -26,7 +26,7 @@ from .stamps import seconds, stamp
 
 SAMPLE = 3
 LAST_WORDS = 30
-"""Seconds that a pod has to end by itself once its time is over, whatever its own terminationGracePeriodSeconds says."""
+"""Seconds that a pod has at most to end by itself once its time is over, whatever its own terminationGracePeriodSeconds says."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Watch:
             if self._left(s.node) <= 0
             for pod in s.pods
             if not pod.gone_by or seconds(pod.gone_by) > self.now + LAST_WORDS
-            for effect in ends(pod, f"{s.node} {s.why}, so it isn't eligible {why} any more", LAST_WORDS)
+            for effect in ends(pod, f"{s.node} {s.why}, so it isn't eligible {why} any more", _last_words(pod))
         ]
 
     def again(self) -> list[float]:
@@ -161,6 +161,11 @@ def ends(pod: Pod, why: str, grace: int | None = None) -> list[Effect]:
         Record(ref, pod.uid, "Warning", reasons.NODE_NOT_ELIGIBLE, cut(f"deleted: {why}")),
         Delete(ref, pod.uid, grace),
     ]
+
+
+def _last_words(pod: Pod) -> int:
+    # Not 0: the API server would forget the pod at once, whether or not it has ended.
+    return max(min(pod.grace, LAST_WORDS), 1)
 
 
 def concerned(pod: Pod | None, snapshot: Snapshot) -> Iterable[Ref]:

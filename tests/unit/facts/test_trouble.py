@@ -77,6 +77,15 @@ def test_the_gates_are_read_from_the_pods_spec() -> None:
     assert "example.com/quota" in found.trouble.message
 
 
+def test_a_pod_that_somebody_evicts_is_told_with_why_whatever_else_it_says() -> None:
+    gone = {"type": "PodReadyToStartContainers", "status": "False"}
+    full = "The node was low on resource: ephemeral-storage. Threshold quantity: 671088, available: 0. "
+    target = {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet", "message": full}
+    status = {"conditions": [scheduled("True"), gone, target]}
+    assert told(status) == ("PodEvicted", f"it is being evicted: {full.strip()}")
+    assert told({"conditions": [scheduled("True"), gone, {**target, "status": "False"}]})[0] == "PodStarting"
+
+
 def test_a_pod_that_is_being_set_up_on_its_node_is_told() -> None:
     conditions = [scheduled("True"), {"type": "PodReadyToStartContainers", "status": "False"}]
     status = {"conditions": conditions, "containerStatuses": [waiting("ContainerCreating")]}

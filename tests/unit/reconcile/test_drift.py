@@ -164,6 +164,13 @@ def test_a_deletion_that_somebody_drew_out_is_cut_short() -> None:
     assert waits.requeue_after <= LAST_WORDS
 
 
+@pytest.mark.parametrize(("own", "granted"), [(0, 1), (5, 5), (86_400, LAST_WORDS)])
+def test_a_pod_has_the_time_to_end_that_it_asks_for_but_no_more_than_others(own: int, granted: int) -> None:
+    raw = running()
+    raw["spec"]["terminationGracePeriodSeconds"] = own
+    assert deleted(run(world(raw, drift={"gracePeriod": "0s"}))) == [("report", granted)]
+
+
 def test_several_nodes_are_counted_and_some_pods_named() -> None:
     pods = [running(f"p{n}", on=f"gone-{n % 2}") for n in range(5)]
     found = world(*pods)
@@ -181,6 +188,12 @@ def test_a_pod_that_comes_to_such_a_node_or_leaves_it_concerns_the_policy() -> N
     fine = world(running(on="a1"))
     fine.nodes[0]["metadata"]["labels"] |= PIN
     assert REF not in list(concerned(Ref("Pod", "treasury", "report"), fine.snapshot()))
+
+
+def test_a_pod_that_is_gone_concerns_the_model_that_it_was_of() -> None:
+    """A Deployment doesn't count a pod that is on its way out: when it is gone, nothing else changes."""
+    assert MODEL in list(concerned(Ref("Pod", "treasury", "deepseek-5f7c-x"), placed().snapshot()))
+    assert MODEL not in list(concerned(Ref("Pod", "treasury", "report-1"), placed().snapshot()))
 
 
 def served(*names: str, on: str = "gone", ready: bool = True, **more: Any) -> list[Raw]:

@@ -1,0 +1,134 @@
+"""A node stops being eligible under what runs there: the policy's promise holds by the processes themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dev.deployment import poll
+from tests.e2e.world import unique
+
+from .chat import Steady
+from .conftest import opened
+from .models import FIRST, Weights, chat, tiny, where
+from .observer import Observer
+from .world import APPROVED, ASCEND, GPU, NPU, SITE, SLOT, RealWorld, client_pod
+
+GRACE = 5
+ENDS = 15
+"""Seconds that a pod of a model may take to end: it goes on answering for five (its preStop), and kubelet and runtime need some."""
+
+
+def reasons(real: RealWorld, name: str, namespace: str) -> set[str]:
+    """Return the reasons of all Events about an object."""
+    events = real.get("events", f"--field-selector=involvedObject.name={name}", namespace=namespace)["items"]
+    return {e["reason"] for e in events}
+
+
+@contextmanager
+def out_of_the_zone(real: RealWorld, node: str) -> Iterator[None]:
+    """Take away what vouches for a node, as long as the block lasts."""
+    real.admin.run("label", "node", node, f"{SITE}-")
+    try:
+        yield
+    finally:
+        real.admin.run("label", "node", node, f"{SITE}=cyberjaya-1", "--overwrite")
+        poll(
+            "its zone",
+            lambda: real.get("node", node)["metadata"]["labels"].get(f"{SITE[: -len('site')]}zone") == "cyberjaya-1",
+        )
+
+
+def test_a_model_leaves_a_node_that_lost_its_label_without_an_error(real: RealWorld, weights: Weights) -> None:
+    with opened(real, weights) as namespace, Observer(real, namespace) as observer:
+        name = unique("tiny")
+        real.admin.apply([tiny(name, namespace, weights.uris["first"])])
+        real.wait_condition("sovereignmodel", name, "Ready", "True", namespace, 90)
+        (before,) = where(real, namespace)
+        (other,) = {NPU, GPU} - {before}
+        with Steady(chat(real, name, namespace)) as steady, out_of_the_zone(real, before):
+            told = real.wait_reason("sovereignmodel", name, "PolicyCompliant", "NodeNotEligible", namespace)
+            assert f"its node {before} stands in no zone of record" in told["message"]
+            assert real.condition("sovereignmodel", name, "Ready", namespace)["reason"] == "NodeNotEligible"
+            poll("the model to serve elsewhere alone", lambda: where(real, namespace) == [other], 60)
+            poll("its processes to be gone", lambda: not observer.now(before), ENDS)
+            real.wait_condition("sovereignmodel", name, "Ready", "True", namespace)
+            observer.close(before, 0)
+            many = len(steady.answers)
+            poll("answers after that", lambda: len(steady.answers) > many + 10)
+        assert steady.errors == []
+        assert set(steady.answers) == {FIRST}
+
+
+def test_a_pod_of_anybody_is_ended_when_its_time_is_over(real: RealWorld) -> None:
+    drift = {"gracePeriod": f"{GRACE}s"}
+    with (
+        real.governed(accelerators=APPROVED, drift=drift) as (policy, namespace),
+        Observer(real, namespace) as observer,
+    ):
+        real.admin.apply([client_pod(real, "report", namespace, resources={"limits": {ASCEND: "1"}})])
+        real.wait_phase("report", namespace, "Running")
+        assert observer.now(NPU) == {f"{namespace}/report"}
+        with out_of_the_zone(real, NPU):
+            observer.close(NPU, GRACE + ENDS)
+            real.wait_condition("sovereigntypolicy", policy, "Upheld", "False")
+            poll("its processes to be gone", lambda: not observer.now(NPU), GRACE + ENDS)
+            real.wait_condition("sovereigntypolicy", policy, "Upheld", "True")
+
+
+def test_a_kubelet_that_starts_anew_ends_what_isnt_eligible_and_the_model_goes_elsewhere(
+    real: RealWorld, weights: Weights
+) -> None:
+    """It says that there are no devices where the label is gone. That is no word of the model's status."""
+    with opened(real, weights, drift={"action": "Report"}) as namespace, Observer(real, namespace) as observer:
+        name = unique("tiny")
+        real.admin.apply([tiny(name, namespace, weights.uris["first"])])
+        real.wait_condition("sovereignmodel", name, "Ready", "True", namespace, 90)
+        (before,), (pod,) = where(real, namespace), real.pods(namespace)
+        (other,) = {NPU, GPU} - {before}
+        with out_of_the_zone(real, before):
+            real.wait_reason("sovereignmodel", name, "PolicyCompliant", "NodeNotEligible", namespace)
+            assert where(real, namespace) == [before]
+            real.restart(before, "kubelet")
+            gone = pod["metadata"]["name"]
+            poll("the kubelet to end it", lambda: real.pod_phase(gone, namespace)[0] in ("Failed", "Succeeded"), 60)
+            assert {"NodeAffinity", f"OutOf{SLOT}"} & reasons(real, gone, namespace)
+            poll("the model to serve elsewhere", lambda: where(real, namespace) == [other], 60)
+            poll("its processes to be gone", lambda: not observer.now(before), ENDS)
+            observer.close(before, 0)
+            real.wait_condition("sovereignmodel", name, "Ready", "True", namespace)
+            assert not {"NoRoom", f"OutOf{SLOT}"} & reasons(real, name, namespace)
+
+
+def test_a_node_that_nobody_reaches_is_told_as_such_until_it_is_back(real: RealWorld, weights: Weights) -> None:
+    """Cut off, a kubelet hears no deletion: what runs there goes on, and nobody says otherwise."""
+    drift = {"gracePeriod": "1s"}
+    with opened(real, weights, drift=drift) as namespace, Observer(real, namespace) as observer:
+        name = unique("tiny")
+        real.admin.apply([tiny(name, namespace, weights.uris["first"])])
+        real.wait_condition("sovereignmodel", name, "Ready", "True", namespace, 90)
+        (before,), (pod,) = where(real, namespace), real.pods(namespace)
+        (other,) = {NPU, GPU} - {before}
+        mine = f"{namespace}/{pod['metadata']['name']}"
+        policy = real.get("namespace", namespace)["metadata"]["labels"]["daulat.dev/scope"]
+        machine = real.machine(before)
+        machine.disconnect()
+        try:
+            told = real.wait_condition("sovereignmodel", name, "Ready", "False", namespace, 60)
+            assert told["reason"] == "NodeNotReady"
+            assert f"its node {before} isn't ready, so nobody knows whether it runs" in told["message"]
+            with out_of_the_zone(real, before):
+                poll("the model to serve elsewhere", lambda: where(real, namespace) == [other], 60)
+                # Deleted in the API server, running by its processes: the policy says that it isn't upheld.
+                assert observer.now(before) == {mine}
+                (drifted,) = real.get("sovereigntypolicy", policy)["status"]["drift"]
+                assert (drifted["node"], drifted["sample"]) == (before, [mine])
+                assert real.condition("sovereigntypolicy", policy, "Upheld")["status"] == "False"
+                machine.disconnect(cut=False)
+                poll("its processes to be gone", lambda: not observer.now(before), 90)
+                observer.close(before, 0)
+                real.wait_condition("sovereigntypolicy", policy, "Upheld", "True")
+                real.wait_condition("sovereignmodel", name, "Ready", "True", namespace)
+        finally:
+            machine.disconnect(cut=False)
+            poll("the node to be ready", lambda: real.condition("node", before, "Ready").get("status") == "True", 90)

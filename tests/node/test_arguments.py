@@ -57,8 +57,7 @@ class Server:
         """Return the status of an answer and what it says; 0 where there is none."""
         content = None if body is None else json.dumps(body)
         headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-        # A model that is told to use more threads than there are cores takes its time.
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
             connection.request("GET" if body is None else "POST", path, content, headers)
             response = connection.getresponse()
@@ -71,13 +70,16 @@ class Server:
 
 @contextlib.contextmanager
 def started(container: Manifest, weights: Path, room: Path) -> Iterator[Server]:
-    """Run the engine with a container's arguments and variables, and nothing else."""
+    """Run the engine with a container's arguments and variables, and nothing else. What is this machine's is put in their place."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     arguments = list(container["args"])
     for option, value in (("--model", str(weights)), ("--host", "127.0.0.1"), ("--port", str(port))):
         arguments[arguments.index(option) + 1] = value
+    if "--threads" in arguments:
+        # More threads than cores wait for each other by turning in circles.
+        arguments[arguments.index("--threads") + 1] = "1"
     # What comes from elsewhere is the clients' key.
     variables = {e["name"]: e.get("value", KEY).replace(CACHE, str(room)) for e in container.get("env", ())}
     with (room / "log").open("wb") as log:

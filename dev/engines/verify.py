@@ -8,8 +8,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,59 +15,13 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from daulat.api.names import API_VERSION
-from daulat.catalog import accelerators
-from daulat.check.modelpods import render
-from daulat.workload.container import RANK
 from daulat.workload.engines import engine
 from dev.cluster.cluster import announce
 from dev.cluster.node import engine as llama
 
+from .lines import Asked, rendered
+
 HERE = Path(__file__).parent
-SIZES: tuple[dict[str, int], ...] = ({}, {"context": 32768}, {"concurrency": 64}, {"context": 32768, "concurrency": 64})
-SHAPES = ((1, 1), (2, 1), (8, 1), (16, 2))
-"""Devices of a replica, and its nodes; an engine that can't span nodes has no pods for the last one."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One command line, and what it is for."""
-
-    profile: str
-    count: int
-    arguments: tuple[str, ...]
-
-
-def rendered(name: str) -> list[Asked]:
-    """Return the arguments of the engine on every shipped profile that runs it, for every size. Each is listed once."""
-    found: dict[tuple[str, ...], Asked] = {}
-    for profile, spec in accelerators.shipped().items():
-        if spec.engine(name) is None:
-            continue
-        for (count, nodes), size in product(SHAPES, SIZES):
-            for pod in render(_model(name, profile, count, nodes, size), "n", [], accelerators.shipped()).pods:
-                container = pod.object["spec"]["containers"][0]
-                # The kubelet writes the node's number in place of the variable.
-                arguments = tuple(a.replace(f"$({RANK})", "1") for a in container["args"])
-                found.setdefault(arguments, Asked(profile, count, arguments))
-    return list(found.values())
-
-
-def _model(name: str, profile: str, count: int, nodes: int, size: Mapping[str, int]) -> dict[str, Any]:
-    model = {
-        "name": "served",
-        "uri": "oci://registry.example.my/m",
-        "file": "model.gguf" if engine(name).one_file else None,
-        "developer": "d",
-        "originCountry": "MY",
-        "license": "MIT",
-    }
-    spec = {
-        "model": {key: value for key, value in model.items() if value},
-        "engine": {"name": name, **size},
-        "accelerators": [{"profile": profile, "count": count, "nodes": nodes, "image": "registry.example.my/engine"}],
-    }
-    return {"apiVersion": API_VERSION, "kind": "SovereignModel", "metadata": {"name": "m"}, "spec": spec}
 
 
 def ask_python(

@@ -41,6 +41,12 @@ class Chat:
         """Return the parts of the answer as they come."""
         return list(self._parts(self._post(stream=True)))
 
+    def sent(self, tokens: int) -> http.client.HTTPConnection:
+        """Ask for an answer of so many tokens, and don't wait for it."""
+        # A model that was made here has no more to say after one sentence, and goes on with anything.
+        body = {"model": self.model, "messages": QUESTION, "max_tokens": tokens, "ignore_eos": True}
+        return self._sent("POST", PATH, json.dumps(body))
+
     def get(self, path: str) -> str:
         """Return what is on another path."""
         return self._request("GET", path).read().decode()
@@ -57,10 +63,13 @@ class Chat:
         body = {"model": self.model, "messages": QUESTION, "stream": stream, "max_tokens": 32}
         return self._request("POST", PATH, json.dumps(body))
 
-    def _request(self, method: str, path: str, body: str | None = None) -> http.client.HTTPResponse:
+    def _sent(self, method: str, path: str, body: str | None = None) -> http.client.HTTPConnection:
         connection = _Connection(self.machine, self.address, self.port, self.seconds)
         connection.request(method, path, body, {"Content-Type": "application/json", "Connection": "close"})
-        response = connection.getresponse()
+        return connection
+
+    def _request(self, method: str, path: str, body: str | None = None) -> http.client.HTTPResponse:
+        response = self._sent(method, path, body).getresponse()
         if response.status != 200:
             raise OSError(f"{response.status}: {response.read().decode()[:200]}")
         return response

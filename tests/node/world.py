@@ -49,6 +49,11 @@ class RealWorld(World):
         where = ("-c", container) if container else ()
         return self.admin.run("exec", "-n", namespace, pod, *where, "--", *command)
 
+    def network_of(self, pod: str, namespace: str) -> int:
+        """Return a descriptor of a pod's network namespace."""
+        found = self.get("pod", pod, namespace=namespace)
+        return self.machine(found["spec"]["nodeName"]).network_of(found["status"]["podIP"])
+
     def pod_phase(self, name: str, namespace: str) -> tuple[str, str]:
         """Return the phase of a pod, and the reason for it."""
         status = self.get("pod", name, namespace=namespace).get("status", {})

@@ -17,6 +17,8 @@ HOME = Path("/run/daulat/node")
 """The node's own directory, as it is seen inside."""
 PROGRAMS = Path("/run/daulat/bin")
 READY = "ready"
+SERVICE_ACCOUNT = "service-account"
+"""In the node's directory: a token with its CA, which is seen inside where a pod would have its own."""
 _SPACES = ("--mount", "--net", "--pid", "--uts", "--ipc")
 TOOLS = ("ip", "mount", "nsenter", "setpriv", "unshare")
 
@@ -35,7 +37,8 @@ set -eu
 mount --make-rprivate /
 mount -t proc proc /proc
 mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p {home} {programs} /run/lock
+mkdir -p {home} {programs} /run/lock /run/secrets/kubernetes.io
+ln -s {home}/{account} /run/secrets/kubernetes.io/serviceaccount
 mount --bind {outside} {home}
 mount --bind {binaries} {programs}
 mount -o remount,bind,ro {programs}
@@ -85,6 +88,7 @@ def arguments(name: str, outside: Path, binaries: Path) -> list[str]:
         sysctls="\n".join(sysctls),
         name=name,
         ready=READY,
+        account=SERVICE_ACCOUNT,
     )
     (outside / "setup.sh").write_text(text)
     return ["unshare", *_SPACES, "--fork", "--kill-child", "/bin/sh", str(outside / "setup.sh")]

@@ -155,8 +155,17 @@ class Machine:
         self.site.launch(self.part(part), sandbox.enter(self.pid, command))
         if part == "containerd":
             self.site.wait(f"containerd on {self.name}", lambda: self.run("ctr", "version").returncode == 0)
+            self._introduce_enforcer()
         if part == ENFORCER:
             self.site.wait(f"policies to be enforced on {self.name}", lambda: self.enforces)
+
+    def _introduce_enforcer(self) -> None:
+        """Let who enforces policies, where it runs, hear of pods from this containerd: it never turns to a second one by itself."""
+        if running := self.pid_of(self.part(ENFORCER)):
+            process = psutil.Process(running)
+            process.kill()
+            process.wait(END_SECONDS)
+            self.start(ENFORCER)
 
     @property
     def enforces(self) -> bool:

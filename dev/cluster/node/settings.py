@@ -30,7 +30,7 @@ def containerd() -> str:
     return f"""version = 3
 root = '/var/lib/containerd'
 state = '/run/containerd'
-disabled_plugins = ['io.containerd.nri.v1.nri', 'io.containerd.internal.v1.tracing', 'io.containerd.tracing.processor.v1.otlp']
+disabled_plugins = ['io.containerd.internal.v1.tracing', 'io.containerd.tracing.processor.v1.otlp']
 
 [grpc]
 address = '{CONTAINERD.removeprefix("unix://")}'
@@ -49,6 +49,11 @@ SystemdCgroup = false
 [{runtime}.cni]
 bin_dirs = ['{PROGRAMS}']
 conf_dir = '{HOME}/cni'
+
+# Tells who enforces NetworkPolicies of a pod before its containers start. The API server knows its address a second later, and
+# until then a pod would pass for one that no policy speaks of.
+[plugins.'io.containerd.nri.v1.nri']
+disable = false
 
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
 sandbox = '{PAUSE}'

@@ -56,8 +56,12 @@ class Chat:
         body = {"model": self.model, "messages": QUESTION, "stream": stream, "max_tokens": 32}
         return self._request("POST", PATH, json.dumps(body))
 
+    def connection(self) -> http.client.HTTPConnection:
+        """Return a connection that stays open, for as long as the server lets it."""
+        return _Connection(self.network, self.address, self.port, self.seconds)
+
     def _request(self, method: str, path: str, body: str | None = None) -> http.client.HTTPResponse:
-        connection = _Connection(self.network, self.address, self.port, self.seconds)
+        connection = self.connection()
         connection.request(method, path, body, {"Content-Type": "application/json", "Connection": "close"})
         response = connection.getresponse()
         if response.status != 200:

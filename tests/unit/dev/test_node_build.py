@@ -173,9 +173,12 @@ def test_nft_and_iptables_run_with_the_libraries_that_came_with_them(
     made = tmp_path / "made"
     made.mkdir()
     which = shutil.which
-    # The machine may have any of them in a directory that isn't on PATH.
-    absent = lambda program, path=None: which(program, path=path) if path is None else None if program == name else "it"  # noqa: E731
-    monkeypatch.setattr("shutil.which", absent)
+
+    def lacks(program: str, path: str | None = None) -> str | None:
+        """Find what is on PATH, and of what is in the machine's own directories all but this one."""
+        return which(program) if path is None else None if program == name else "it"
+
+    monkeypatch.setattr("shutil.which", lacks)
     node.NODE.add(made, lambda _: None)
     (made / "lib" / name).write_text('#!/bin/sh\necho "$LD_LIBRARY_PATH $XTABLES_LIBDIR $*"\n')
     (made / "lib" / name).chmod(0o755)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from dev.cluster.node import netns
 
-SECONDS = 2.0
+SECONDS = 1.5
 """For which an answer is waited for: a first packet that got lost is sent again after one."""
 
 

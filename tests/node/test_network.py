@@ -41,6 +41,11 @@ class Neighbours:
     """By whose pod it is and where, its network namespace."""
     addresses: dict[str, str]
 
+    @property
+    def readers(self) -> Manifest:
+        """All pods of the namespace that the policy can let in, as a policy says it."""
+        return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.reader}}}
+
     def ways_in(self) -> dict[str, Way]:
         """Return the ways from each pod to the model, by its own address and by that of its Service."""
         direct = {f"{who} by pod": Way(network, self.address, self.port) for who, network in self.pods.items()}
@@ -96,10 +101,24 @@ def test_a_model_answers_its_own_namespace_and_whom_its_policy_lets_in(
     own = {name for name in ways if name.startswith("own ")}
     readers = {name for name in ways if name.startswith("reader ")}
     assert open_ways(ways) == own
-    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": around.reader}}}
-    with changed(real, served, monitoring={"allow": [peer]}):
+    with changed(real, served, monitoring={"allow": [around.readers]}):
         poll("readers to be let in", lambda: open_ways(ways) == own | readers)
     poll("readers to be kept out again", lambda: open_ways(ways) == own)
+
+
+def test_the_pods_of_a_gateway_elsewhere_reach_a_model_that_is_exposed(
+    real: RealWorld, served: Served, around: Neighbours
+) -> None:
+    ways = {name: way for name, way in around.ways_in().items() if not name.startswith("own ")}
+    patch = ["patch", "sovereignmodel", served.name, "-n", served.namespace, "--type=merge"]
+    with changed(real, served, exposure={"gatewayPeers": [around.readers]}):
+        real.admin.run(*patch, '--patch={"spec": {"exposure": {"gateway": "edge"}}}')
+        try:
+            poll("them to be let in", lambda: open_ways(ways) == {name for name in ways if name.startswith("reader ")})
+        finally:
+            real.admin.run(*patch, '--patch={"spec": {"exposure": null}}')
+        # Its policy still names them.
+        poll("them to be kept out", lambda: open_ways(ways) == set())
 
 
 def test_a_model_reaches_nothing_but_dns_and_what_its_policy_allows(

@@ -13,14 +13,15 @@ from dev.cluster.errors import ClusterError
 from dev.cluster.locking import Say
 
 from . import debian
+from .enforcer import NAME as ENFORCER
 from .tools import lacking
 
 MODULE = Path(__file__).resolve().parent
 CONTAINERD = "github.com/containerd/containerd/v2"
 TOOLS = {"a C compiler": ("cc", "gcc"), "pkg-config": ("pkg-config",)}
 PLUGINS = "github.com/containernetworking/plugins/plugins"
-ENFORCER = "kube-network-policies"
 PLACES = "/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where a node finds the machine's own programs."""
 
 
 def _for_runc(say: Say) -> Mapping[str, str]:
@@ -59,7 +60,7 @@ def _add_program(directory: Path, root: Path, name: str, real: str) -> None:
         shutil.copy(path, directory / "lib" / ("xtables" if extension else "") / path.name)
     (program,) = root.rglob(f"sbin/{real}")
     shutil.copy(program, directory / "lib" / name)
-    # The program tells by its first argument, or by the name under which it was started, which of its tools is meant.
+    # Debian's iptables tells by the name under which it is started which of its tools is meant.
     script = (
         '#!/bin/sh\nhere=$(dirname "$0")/lib\n'
         f'exec env LD_LIBRARY_PATH="$here" XTABLES_LIBDIR="$here/xtables" "$here/{name}" "$@"\n'

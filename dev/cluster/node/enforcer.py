@@ -15,8 +15,9 @@ NAMESPACE = "kube-system"
 QUEUE = 100
 WAITING = "/proc/net/netfilter/nfnetlink_queue"
 
-# Nothing is let through where nobody judges: there is no --queue-bypass. Where the kernel can send packets to a queue from nftables
-# the program lays rules of its own as well: who comes by both is judged twice, by the same program and with the same result.
+# Nothing is let through where nobody judges: there is no --queue-bypass. The program tries to lay rules of its own as well. Where
+# the kernel can't send packets to a queue from nftables that fails, with a line in its log. Where it can, who comes by both is judged
+# twice, by the same program and with the same result.
 RULES = (
     "-m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
     # The node's own, as the kubelet's probes. A socket in a pod's namespace is no socket of the node's, whoever owns it.

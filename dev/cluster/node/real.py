@@ -150,8 +150,10 @@ class Machine:
             ENFORCER: enforcer.command(self.name),
         }[part]
         if part == ENFORCER:
-            # One that was killed may take a moment to let go of the packets, and the next wouldn't ask again.
-            self.site.wait(f"{part} on {self.name} to be gone", lambda: not self.enforces)
+            # One that was killed may take a moment to let go of the packets, and the next asks for them once.
+            deadline = time.monotonic() + END_SECONDS
+            while self.enforces and time.monotonic() < deadline:
+                time.sleep(0.02)
         self.site.launch(self.part(part), sandbox.enter(self.pid, command))
         if part == "containerd":
             self.site.wait(f"containerd on {self.name}", lambda: self.run("ctr", "version").returncode == 0)

@@ -1,4 +1,4 @@
-"""A client of a model's Service, from where a node is: over the OpenAI API, as any of its libraries speaks it."""
+"""A client of a model's Service, from where a pod is: over the OpenAI API, as any of its libraries speaks it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from dev.cluster.node import netns
-from dev.cluster.node.real import Machine
 
 QUESTION = [{"role": "user", "content": "Where are you?"}]
 PATH = "/v1/chat/completions"
@@ -19,18 +18,18 @@ PATH = "/v1/chat/completions"
 
 @dataclass(frozen=True)
 class Chat:
-    """Asks an address from the network of a node."""
+    """Asks an address from a network namespace, of which it has a descriptor."""
 
-    machine: Machine
+    network: int
     address: str
     port: int
     model: str
     seconds: float = 20.0
 
     @classmethod
-    def of(cls, machine: Machine, url: str, address: str, model: str) -> Chat:
+    def of(cls, network: int, url: str, address: str, model: str) -> Chat:
         """Ask the Service of a model's URL by its address, for these nodes have no DNS."""
-        return cls(machine, address, urlsplit(url).port or 80, model)
+        return cls(network, address, urlsplit(url).port or 80, model)
 
     def answer(self) -> str:
         """Return the whole answer to a question."""
@@ -63,8 +62,12 @@ class Chat:
         body = {"model": self.model, "messages": QUESTION, "stream": stream, "max_tokens": 32}
         return self._request("POST", PATH, json.dumps(body))
 
+    def connection(self) -> http.client.HTTPConnection:
+        """Return a connection that stays open, for as long as the server lets it."""
+        return _Connection(self.network, self.address, self.port, self.seconds)
+
     def _sent(self, method: str, path: str, body: str | None = None) -> http.client.HTTPConnection:
-        connection = _Connection(self.machine, self.address, self.port, self.seconds)
+        connection = self.connection()
         connection.request(method, path, body, {"Content-Type": "application/json", "Connection": "close"})
         return connection
 
@@ -76,12 +79,12 @@ class Chat:
 
 
 class _Connection(http.client.HTTPConnection):
-    def __init__(self, machine: Machine, host: str, port: int, seconds: float) -> None:
+    def __init__(self, network: int, host: str, port: int, seconds: float) -> None:
         super().__init__(host, port, timeout=seconds)
-        self._machine, self._seconds = machine, seconds
+        self._network, self._seconds = network, seconds
 
     def connect(self) -> None:
-        found = netns.stream_socket(self._machine.network)
+        found = netns.stream_socket(self._network)
         found.settimeout(self._seconds)
         found.connect((self.host, self.port))
         self.sock = found

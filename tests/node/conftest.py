@@ -12,7 +12,7 @@ from dev.cluster.node import images, oci, requirements
 from dev.cluster.node.model import Signer, tamper, write_model
 from tests.e2e.world import lower, unique
 
-from .models import FIRST, SECOND, Served, Weights, chat, tiny, where
+from .models import FIRST, SECOND, Served, Weights, chat, pods_of, tiny, where
 from .world import APPROVED, RealWorld, raise_real_world
 
 
@@ -74,5 +74,5 @@ def served(real: RealWorld, weights: Weights) -> Iterator[Served]:
         name = unique("tiny")
         real.admin.apply([tiny(name, namespace, weights.uris["first"])])
         real.wait_condition("sovereignmodel", name, "Ready", "True", namespace, 90)
-        (node,), (pod,) = where(real, namespace), real.pods(namespace)
+        (node,), (pod,) = where(real, namespace), pods_of(real, namespace)
         yield Served(name, namespace, node, pod["metadata"]["name"], chat(real, name, namespace))

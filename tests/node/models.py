@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from daulat.api.names import MODEL_LABEL
 from dev.cluster.node.model import FILE, Signer
 from tests.e2e.world import Manifest
 
 from .chat import Chat
-from .world import NPU, PROFILE, RealWorld
+from .world import PROFILE, RealWorld, client_pod
 
+CLIENT = "client"
+"""The pod that asks a model, in each namespace that has one."""
 FIRST, SECOND = "Terang bulan di kuala", "Cyberjaya on a real node"
 
 
@@ -57,15 +60,23 @@ def tiny(name: str, namespace: str, uri: str, **spec: object) -> Manifest:
 
 
 def chat(real: RealWorld, name: str, namespace: str) -> Chat:
-    """Return a client of a model, on the node that it isn't necessarily on."""
+    """Return a client of a model: a pod of its namespace, for others are kept out."""
+    if not real.exists("pod", CLIENT, namespace):
+        real.admin.apply([client_pod(real, CLIENT, namespace)])
+    real.wait_phase(CLIENT, namespace, "Running")
     url = real.get("sovereignmodel", name, namespace=namespace)["status"]["url"]
     address = real.get("service", name, namespace=namespace)["spec"]["clusterIP"]
-    return Chat.of(real.machine(NPU), url, address, "tiny")
+    return Chat.of(real.network_of(CLIENT, namespace), url, address, "tiny")
+
+
+def pods_of(real: RealWorld, namespace: str) -> list[Manifest]:
+    """Return the pods of the models in a namespace."""
+    return [p for p in real.pods(namespace) if MODEL_LABEL in p["metadata"].get("labels", {})]
 
 
 def where(real: RealWorld, namespace: str) -> list[str]:
-    """Return the nodes of the pods that are ready."""
-    pods = [p for p in real.pods(namespace) if not p["metadata"].get("deletionTimestamp")]
+    """Return the nodes of the models' pods that are ready."""
+    pods = [p for p in pods_of(real, namespace) if not p["metadata"].get("deletionTimestamp")]
     ready = [
         p for p in pods if any((c["type"], c["status"]) == ("Ready", "True") for c in p["status"].get("conditions", ()))
     ]

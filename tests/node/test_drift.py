@@ -10,7 +10,7 @@ from tests.e2e.world import unique
 
 from .chat import Steady
 from .conftest import opened
-from .models import FIRST, Weights, chat, tiny, where
+from .models import CLIENT, FIRST, Weights, chat, tiny, where
 from .observer import Observer
 from .world import APPROVED, ASCEND, GPU, NPU, SITE, SLOT, RealWorld, client_pod
 
@@ -46,6 +46,8 @@ def test_a_model_leaves_a_node_that_lost_its_label_without_an_error(real: RealWo
         real.wait_condition("sovereignmodel", name, "Ready", "True", namespace, 90)
         (before,) = where(real, namespace)
         (other,) = {NPU, GPU} - {before}
+        # Who asks isn't to leave with the node.
+        real.admin.apply([client_pod(real, CLIENT, namespace, nodeSelector={"kubernetes.io/hostname": other})])
         with Steady(chat(real, name, namespace)) as steady, out_of_the_zone(real, before):
             told = real.wait_reason("sovereignmodel", name, "PolicyCompliant", "NodeNotEligible", namespace)
             assert f"its node {before} stands in no zone of record" in told["message"]

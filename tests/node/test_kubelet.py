@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from dev.deployment import poll
-from tests.e2e.world import Manifest, namespace_manifest, unique
+from tests.e2e.world import Manifest
 
 from .world import APPROVED, ASCEND, GPU, NPU, SITE, RealWorld, client_pod
 
@@ -21,11 +21,8 @@ def governed(real: RealWorld) -> Iterator[tuple[str, str]]:
 @pytest.fixture
 def free(real: RealWorld) -> Iterator[str]:
     """A namespace that no policy governs."""
-    name = unique("free")
-    real.admin.apply([namespace_manifest(name)])
-    poll("the default ServiceAccount", lambda: real.exists("serviceaccount", "default", name))
-    yield name
-    real.remove(name)
+    with real.ungoverned() as name:
+        yield name
 
 
 def devices(count: int, resource: str = ASCEND) -> Manifest:

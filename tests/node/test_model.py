@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 
+from daulat.api.names import MODEL_LABEL
 from dev.deployment import poll
 from tests.e2e.world import unique
 
 from .chat import Steady
-from .models import FIRST, SECOND, Weights, chat, tiny, where
+from .models import CLIENT, FIRST, SECOND, Weights, chat, tiny, where
 from .world import GPU, NPU, RealWorld, running
 
 
@@ -37,12 +38,14 @@ def test_a_model_answers_and_lives_its_whole_life_without_an_error(
         real.wait_condition("sovereignmodel", name, "RolledOut", "True", place, 60)
         left = where(real, place)[0]
         real.admin.run("cordon", left)
-        real.admin.run("drain", left, "--ignore-daemonsets", "--delete-emptydir-data", "--force", timeout_seconds=120)
+        # Who asks may be there, too, and stays.
+        real.admin.run("drain", left, "--delete-emptydir-data", f"--pod-selector={MODEL_LABEL}", timeout_seconds=120)
         poll("both replicas elsewhere", lambda: len(where(real, place)) == 2 and left not in where(real, place), 60)
     real.admin.run("uncordon", left)
     assert steady.errors == []
     assert set(steady.answers) == {FIRST, SECOND}
 
+    real.admin.run("delete", "pod", CLIENT, "-n", place, "--now")
     real.admin.run("delete", "sovereignmodel", name, "-n", place)
     poll("its pods to be gone", lambda: not real.pods(place), 60)
     poll("its processes to be gone", lambda: not running(real), 30)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from dev.cluster import ClusterError
 from dev.cluster.node import build, debian, engine, images, oci, real
 from dev.deployment import ROOT, poll
-from tests.e2e.world import Manifest, World, lower, raise_world
+from tests.e2e.world import Manifest, World, lower, namespace_manifest, raise_world, unique
 
 SCENARIO = ROOT / "dev" / "scenarios" / "real-nodes.yaml"
 NPU, GPU = "npu-host-1", "gpu-host-1"
@@ -48,6 +48,26 @@ class RealWorld(World):
         """Run a program in a container, as the admin, and return what it prints."""
         where = ("-c", container) if container else ()
         return self.admin.run("exec", "-n", namespace, pod, *where, "--", *command)
+
+    def network_of(self, pod: str, namespace: str) -> int:
+        """Return a descriptor of a pod's network namespace."""
+        found = self.get("pod", pod, namespace=namespace)
+        return self.machine(found["spec"]["nodeName"]).network_of(found["status"]["podIP"])
+
+    def address_of(self, pod: str, namespace: str) -> str:
+        """Return the address of a pod that runs."""
+        return str(self.get("pod", pod, namespace=namespace)["status"]["podIP"])
+
+    @contextlib.contextmanager
+    def ungoverned(self) -> Iterator[str]:
+        """Have a namespace that no policy governs, for as long as the block lasts."""
+        name = unique("free")
+        self.admin.apply([namespace_manifest(name)])
+        poll("the default ServiceAccount", lambda: self.exists("serviceaccount", "default", name))
+        try:
+            yield name
+        finally:
+            self.remove(name)
 
     def pod_phase(self, name: str, namespace: str) -> tuple[str, str]:
         """Return the phase of a pod, and the reason for it."""

@@ -13,12 +13,15 @@ from dev.cluster.errors import ClusterError
 from dev.cluster.locking import Say
 
 from . import debian
+from .enforcer import NAME as ENFORCER
 from .tools import lacking
 
 MODULE = Path(__file__).resolve().parent
 CONTAINERD = "github.com/containerd/containerd/v2"
 TOOLS = {"a C compiler": ("cc", "gcc"), "pkg-config": ("pkg-config",)}
 PLUGINS = "github.com/containernetworking/plugins/plugins"
+PLACES = "/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where a node finds the machine's own programs."""
 
 
 def _for_runc(say: Say) -> Mapping[str, str]:
@@ -38,19 +41,32 @@ def _for_runc(say: Say) -> Mapping[str, str]:
     }
 
 
-def _add_nft(directory: Path, say: Say) -> None:
-    """What kube-proxy writes its rules with, beside its libraries, where the machine has none."""
-    if shutil.which("nft", path="/usr/sbin:/usr/bin:/sbin:/bin"):
-        return
-    root = debian.unpacked(debian.NFT, "real nodes need nft, with which kube-proxy writes its rules", say)
-    (directory / "lib").mkdir()
+def _add_netfilter(directory: Path, say: Say) -> None:
+    """What kube-proxy writes its rules with, and what hands packets to the enforcer, where the machine has none."""
+    if not shutil.which("nft", path=PLACES):
+        why = "real nodes need nft, with which kube-proxy writes its rules"
+        _add_program(directory, debian.unpacked(debian.NFT, why, say), "nft", "nft")
+    if not shutil.which("iptables", path=PLACES):
+        why = "real nodes need iptables, which hands packets to who enforces NetworkPolicies"
+        _add_program(directory, debian.unpacked(debian.IPTABLES, why, say), "iptables", "xtables-nft-multi")
+
+
+def _add_program(directory: Path, root: Path, name: str, real: str) -> None:
+    """Put an unpacked program under a name, beside its libraries and its extensions, and start it with these."""
+    for folder in ("lib", "lib/xtables"):
+        (directory / folder).mkdir(exist_ok=True)
     for path in root.rglob("*.so*"):
-        shutil.copy(path, directory / "lib" / path.name)
-    (program,) = root.rglob("sbin/nft")
-    shutil.copy(program, directory / "lib" / "nft")
-    script = '#!/bin/sh\nhere=$(dirname "$0")/lib\nexec env LD_LIBRARY_PATH="$here" "$here/nft" "$@"\n'
-    (directory / "nft").write_text(script)
-    (directory / "nft").chmod(0o755)
+        extension = path.parent.name == "xtables"
+        shutil.copy(path, directory / "lib" / ("xtables" if extension else "") / path.name)
+    (program,) = root.rglob(f"sbin/{real}")
+    shutil.copy(program, directory / "lib" / name)
+    # Debian's iptables tells by the name under which it is started which of its tools is meant.
+    script = (
+        '#!/bin/sh\nhere=$(dirname "$0")/lib\n'
+        f'exec env LD_LIBRARY_PATH="$here" XTABLES_LIBDIR="$here/xtables" "$here/{name}" "$@"\n'
+    )
+    (directory / name).write_text(script)
+    (directory / name).chmod(0o755)
 
 
 NODE = Suite(
@@ -58,14 +74,15 @@ NODE = Suite(
     module=MODULE,
     names=(
         *("kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "runc"),
-        *("bridge", "host-local", "loopback", "pause"),
+        *("ptp", "host-local", "loopback", "pause", ENFORCER),
     ),
     steps=(
         Step(
             (
                 *("k8s.io/kubernetes/cmd/kubelet", "k8s.io/kubernetes/cmd/kube-proxy"),
                 *(f"{CONTAINERD}/cmd/{name}" for name in ("containerd", "containerd-shim-runc-v2", "ctr")),
-                *(f"{PLUGINS}/{name}" for name in ("main/bridge", "main/loopback", "ipam/host-local")),
+                *(f"{PLUGINS}/{name}" for name in ("main/ptp", "main/loopback", "ipam/host-local")),
+                "sigs.k8s.io/kube-network-policies/cmd",
                 "./pause",
             ),
             ("-tags=no_btrfs,no_devmapper,no_zfs,no_aufs",),
@@ -77,7 +94,8 @@ NODE = Suite(
         ),
     ),
     lasts="about 6 minutes on 2 cores after the control plane's",
-    add=_add_nft,
+    renamed={"cmd": ENFORCER},
+    add=_add_netfilter,
 )
 
 

@@ -27,6 +27,16 @@ NFT = (
     "libxtables12",
     "libtinfo6",
 )
+IPTABLES = (
+    "iptables",
+    "libip4tc2",
+    "libip6tc2",
+    "libxtables12",
+    "libmnl0",
+    "libnftnl11",
+    "libnfnetlink0",
+    "libnetfilter-conntrack3",
+)
 BUSYBOX = ("busybox-static",)
 
 

@@ -1,4 +1,4 @@
-"""Brings real nodes up in a cluster: network, namespaces, containerd, kubelet, kube-proxy, device plugin, labels."""
+"""Brings real nodes up in a cluster: network, namespaces, the programs of a node, device plugin, labels."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ from dev.cluster.addons.site import Site
 from dev.cluster.components import APISERVER
 from dev.cluster.errors import ClusterError
 from dev.cluster.identity import write_kubeconfig
-from dev.cluster.node import addresses, build, fabric, netns, sandbox, settings
+from dev.cluster.node import addresses, build, enforcer, fabric, netns, sandbox, settings
 from dev.cluster.node.devices import ALLOCATIONS, Allocation, Devices, allocations, offer, write
+from dev.cluster.pki import write_private
 from dev.cluster.processes import program
 from dev.cluster.scenario import RealNode
 
 FABRIC = "fabric"
 PLUGIN = "plugin"
-PARTS = ("containerd", "kubelet", "kube-proxy", PLUGIN)
+ENFORCER = enforcer.NAME
+PARTS = ("containerd", ENFORCER, "kubelet", "kube-proxy", PLUGIN)
+"""In the order in which they start: policies are enforced before there is a pod."""
 CGROUPS = Path("/sys/fs/cgroup")
 PATIENCE = ("--node-monitor-grace-period=20s", "--node-monitor-period=1s")
 """For which controllers wait for a node that says nothing; by default 50 s. KWOK speaks every 10 s for its own."""
@@ -86,6 +89,16 @@ class Machine:
         """A descriptor of its network namespace, for sockets as a program on the node would have them."""
         return netns.of(self.pid)
 
+    def network_of(self, address: str) -> int:
+        """Return a descriptor of the network namespace of the pod with this address, for sockets as in the pod."""
+        for path in Path(f"/proc/{self.pid}/root/run/netns").iterdir():
+            found = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            with netns.inside(found):
+                if any(address == one.address for all_ in psutil.net_if_addrs().values() for one in all_):
+                    return found
+            os.close(found)
+        raise ClusterError(f"{self.name} has no pod with the address {address}.")
+
     @cached_property
     def _binaries(self) -> Path:
         return build.ensure(self.site.say).directory
@@ -99,6 +112,7 @@ class Machine:
             self.site.launch(self.name, sandbox.arguments(self.name, self.directory, self._binaries))
             self.site.wait(f"the namespaces of {self.name}", (self.directory / sandbox.READY).exists)
             self._connect()
+            self._hold_back()
         for part in PARTS:
             if not self.site.runs(self.part(part)):
                 self.start(part)
@@ -116,7 +130,7 @@ class Machine:
         return allocations(self.directory / ALLOCATIONS)
 
     def start(self, part: str) -> None:
-        """Start containerd, the kubelet, kube-proxy or the device plugin."""
+        """Start containerd, who enforces policies, the kubelet, kube-proxy or the device plugin."""
         home, programs = sandbox.HOME, sandbox.PROGRAMS
         if part == PLUGIN:
             # Outside: it needs this project's own Python, and a socket with a path is the same in each namespace.
@@ -135,10 +149,32 @@ class Machine:
                 "--root-dir=/var/lib/kubelet",
             ],
             "kube-proxy": [f"{programs}/kube-proxy", f"--config={home}/kube-proxy.yaml"],
+            ENFORCER: enforcer.command(self.name),
         }[part]
+        if part == ENFORCER:
+            # One that was killed may take a moment to let go of the packets, and the next asks for them once.
+            deadline = time.monotonic() + END_SECONDS
+            while self.enforces and time.monotonic() < deadline:
+                time.sleep(0.02)
         self.site.launch(self.part(part), sandbox.enter(self.pid, command))
         if part == "containerd":
             self.site.wait(f"containerd on {self.name}", lambda: self.run("ctr", "version").returncode == 0)
+            self._introduce_enforcer()
+        if part == ENFORCER:
+            self.site.wait(f"policies to be enforced on {self.name}", lambda: self.enforces)
+
+    def _introduce_enforcer(self) -> None:
+        """Let who enforces policies, where it runs, hear of pods from this containerd: it never turns to a second one by itself."""
+        if running := self.pid_of(self.part(ENFORCER)):
+            process = psutil.Process(running)
+            process.kill()
+            process.wait(END_SECONDS)
+            self.start(ENFORCER)
+
+    @property
+    def enforces(self) -> bool:
+        """Whether NetworkPolicies are judged here. Where they aren't, no new connection is let through."""
+        return enforcer.judges(self.run("cat", enforcer.WAITING).stdout.decode())
 
     def run(self, *command: str, seconds: float = 60.0) -> subprocess.CompletedProcess[bytes]:
         """Run a program inside the node, and return what became of it."""
@@ -168,6 +204,7 @@ class Machine:
             if not path.exists():
                 write_kubeconfig(path, pki, self.site.name, server, user, groups)
         shutil.copy(pki / "ca.crt", self.directory / "ca.crt")
+        self._write_token()
         (self.directory / "cni").mkdir(exist_ok=True)
         (self.directory / "cni" / "10-pods.conflist").write_text(json.dumps(settings.network(self.place)))
         (self.directory / "containerd.toml").write_text(settings.containerd())
@@ -177,6 +214,15 @@ class Machine:
         if not (self.directory / "devices.yaml").exists():
             offers = [offer(resource, count, self.name) for resource, count in self.wanted.devices.items()]
             write(self.directory / "devices.yaml", offers)
+
+    def _write_token(self) -> None:
+        path = self.directory / sandbox.SERVICE_ACCOUNT
+        path.mkdir(exist_ok=True)
+        shutil.copy(self.site.pki / "ca.crt", path / "ca.crt")
+        if not (path / "token").exists():
+            # No kubelet renews it. It ends with the cluster, whose key has signed it.
+            asked = ["create", "token", enforcer.NAME, f"--namespace={enforcer.NAMESPACE}", "--duration=87600h"]
+            write_private(path / "token", self.site.kubectl.run(*asked).strip().encode())
 
     @property
     def _link(self) -> str:
@@ -194,6 +240,14 @@ class Machine:
             f"route replace default via {addresses.FABRIC}",
         ):
             _ip(self.pid, *command.split())
+
+    def _hold_back(self) -> None:
+        """Let no new connection pass unless policies allow it."""
+        for command in enforcer.rules():
+            done = self.run(*command)
+            if done.returncode != 0:
+                said = done.stderr.decode().strip()[-300:]
+                raise ClusterError(f"{self.name} can't hand packets to who enforces policies: {said}")
 
     def _in_fabric(self, *command: str) -> None:
         _ip(self.pid_of(FABRIC), *command)
@@ -225,6 +279,7 @@ def bring_up(site: Site, pid_of: Callable[[str], int], wanted: Sequence[RealNode
         argv = [*program("dev.cluster.node.fabric"), f"--api-port={site.port(APISERVER)}", f"--socket={socket}"]
         site.launch(FABRIC, argv)
         site.wait("the network of the nodes", socket.exists)
+    site.kubectl.apply(enforcer.permissions())
     nodes = [Machine(site, pid_of, index, node) for index, node in enumerate(wanted)]
     for node in nodes:
         node.up()

@@ -19,6 +19,8 @@ PROGRAMS = Path("/run/daulat/bin")
 READY = "ready"
 DISK = "64m"
 """For what the kubelet keeps, emptyDirs among it. It takes as much memory as is in it."""
+SERVICE_ACCOUNT = "service-account"
+"""In the node's directory: a token with its CA, which is seen inside where a pod would have its own."""
 _SPACES = ("--mount", "--net", "--pid", "--uts", "--ipc")
 TOOLS = ("ip", "mount", "nsenter", "setpriv", "unshare")
 
@@ -37,7 +39,8 @@ set -eu
 mount --make-rprivate /
 mount -t proc proc /proc
 mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p {home} {programs} /run/lock
+mkdir -p {home} {programs} /run/lock /run/secrets/kubernetes.io
+ln -s {home}/{account} /run/secrets/kubernetes.io/serviceaccount
 mount --bind {outside} {home}
 mount --bind {binaries} {programs}
 mount -o remount,bind,ro {programs}
@@ -93,6 +96,7 @@ def arguments(name: str, outside: Path, binaries: Path) -> list[str]:
         name=name,
         disk=DISK,
         ready=READY,
+        account=SERVICE_ACCOUNT,
     )
     (outside / "setup.sh").write_text(text)
     return ["unshare", *_SPACES, "--fork", "--kill-child", "/bin/sh", str(outside / "setup.sh")]

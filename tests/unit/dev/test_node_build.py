@@ -49,7 +49,8 @@ def last(package: str) -> str:
 def test_each_program_of_a_node_is_built_from_a_tool_of_its_go_mod() -> None:
     packages = [package for step in node.NODE.steps for package in step.packages]
     tools = re.findall(r"^\t(\S+)$", (node.MODULE / "go.mod").read_text(), re.MULTILINE)
-    assert sorted(map(last, packages)) == sorted(node.NODE.names)
+    named = [node.NODE.renamed.get(name, name) for name in map(last, packages)]
+    assert sorted(named) == sorted(node.NODE.names)
     assert sorted([*tools, "./pause"]) == sorted(packages)
 
 
@@ -163,22 +164,36 @@ def test_what_apt_says_is_handed_on_and_nothing_stays(install: Callable[..., Non
     assert list((tmp_path / "cache" / "daulat" / "debian").iterdir()) == []
 
 
-def test_nft_runs_with_the_libraries_that_came_with_it(install: Callable[..., None], tmp_path: Path) -> None:
-    a_debian(install, "usr/sbin/nft", "usr/lib/x86_64-linux-gnu/libnftables.so.1")
+@pytest.mark.parametrize(("name", "file"), [("nft", "nft"), ("iptables", "xtables-nft-multi")])
+def test_nft_and_iptables_run_with_the_libraries_that_came_with_them(
+    install: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, file: str
+) -> None:
+    libraries = "usr/lib/x86_64-linux-gnu"
+    a_debian(install, f"usr/sbin/{file}", f"{libraries}/libxtables.so.12", f"{libraries}/xtables/libxt_owner.so")
     made = tmp_path / "made"
     made.mkdir()
     which = shutil.which
-    with pytest.MonkeyPatch.context() as patch:
-        # The machine may have one in a directory that isn't on PATH.
-        patch.setattr("shutil.which", lambda name, path=None: None if name == "nft" else which(name, path=path))
-        node.NODE.add(made, lambda _: None)
-    (made / "lib" / "nft").write_text('#!/bin/sh\necho "$LD_LIBRARY_PATH $*"\n')
-    (made / "lib" / "nft").chmod(0o755)
+
+    def lacks(program: str, path: str | None = None) -> str | None:
+        """Find what is on PATH, and of what is in the machine's own directories all but this one."""
+        return which(program) if path is None else None if program == name else "it"
+
+    monkeypatch.setattr("shutil.which", lacks)
+    node.NODE.add(made, lambda _: None)
+    (made / "lib" / name).write_text('#!/bin/sh\necho "$LD_LIBRARY_PATH $XTABLES_LIBDIR $*"\n')
+    (made / "lib" / name).chmod(0o755)
     done = subprocess.run(
-        [made / "nft", "list", "tables"], check=True, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}
+        [made / name, "list", "tables"], check=True, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}
     )
-    assert done.stdout == f"{made}/lib list tables\n"
-    assert (made / "lib" / "libnftables.so.1").exists()
+    assert done.stdout == f"{made}/lib {made}/lib/xtables list tables\n"
+    assert (made / "lib" / "libxtables.so.12").exists()
+    assert [path.name for path in (made / "lib" / "xtables").iterdir()] == ["libxt_owner.so"]
+
+
+def test_what_the_machine_has_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _program, path=None: "it")
+    node.NODE.add(tmp_path / "path", lambda _: None)
+    assert list((tmp_path / "path").iterdir()) == []
 
 
 # --- the engine

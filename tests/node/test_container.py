@@ -21,7 +21,7 @@ from dev.deployment import poll
 from tests.e2e.world import Manifest
 
 from .container import Container, Limits
-from .models import FIRST, Served
+from .models import FIRST, Served, pods_of
 from .world import RealWorld
 
 SPACES = ("ipc", "mnt", "net", "pid", "uts")
@@ -41,7 +41,7 @@ def engine_container(real: RealWorld, served: Served) -> Container:
 
 
 def current(real: RealWorld, served: Served) -> Container:
-    (pod,) = [p for p in real.pods(served.namespace) if not p["metadata"].get("deletionTimestamp")]
+    (pod,) = [p for p in pods_of(real, served.namespace) if not p["metadata"].get("deletionTimestamp")]
     return Container.of(real, pod["metadata"]["name"], served.namespace)
 
 

@@ -10,7 +10,7 @@ from tests.e2e.world import unique
 
 from .chat import Steady
 from .conftest import opened
-from .models import CLIENT, FIRST, Weights, chat, tiny, where
+from .models import CLIENT, FIRST, Weights, chat, pods_of, tiny, where
 from .observer import Observer
 from .world import APPROVED, ASCEND, GPU, NPU, SITE, SLOT, RealWorld, client_pod
 
@@ -86,7 +86,7 @@ def test_a_kubelet_that_starts_anew_ends_what_isnt_eligible_and_the_model_goes_e
         name = unique("tiny")
         real.admin.apply([tiny(name, namespace, weights.uris["first"])])
         real.wait_condition("sovereignmodel", name, "Ready", "True", namespace, 90)
-        (before,), (pod,) = where(real, namespace), real.pods(namespace)
+        (before,), (pod,) = where(real, namespace), pods_of(real, namespace)
         (other,) = {NPU, GPU} - {before}
         with out_of_the_zone(real, before):
             real.wait_reason("sovereignmodel", name, "PolicyCompliant", "NodeNotEligible", namespace)
@@ -109,7 +109,7 @@ def test_a_node_that_nobody_reaches_is_told_as_such_until_it_is_back(real: RealW
         name = unique("tiny")
         real.admin.apply([tiny(name, namespace, weights.uris["first"])])
         real.wait_condition("sovereignmodel", name, "Ready", "True", namespace, 90)
-        (before,), (pod,) = where(real, namespace), real.pods(namespace)
+        (before,), (pod,) = where(real, namespace), pods_of(real, namespace)
         (other,) = {NPU, GPU} - {before}
         mine = f"{namespace}/{pod['metadata']['name']}"
         policy = real.get("namespace", namespace)["metadata"]["labels"]["daulat.dev/scope"]

@@ -8,7 +8,8 @@ from dev.deployment import poll
 from tests.e2e.world import unique
 
 from .chat import Steady
-from .models import FIRST, Served, Weights, tiny
+from .models import FIRST, Served, Weights, pods_of, tiny, where
+from .observer import Observer
 from .world import GPU, NPU, SLOT, RealWorld
 
 
@@ -74,3 +75,45 @@ def test_an_image_that_nobody_has_is_told_in_words(real: RealWorld, weights: Wei
     # A correction alone brings it up.
     real.admin.apply([tiny(name, place, weights.uris["first"])])
     real.wait_condition("sovereignmodel", name, "Ready", "True", place, 90)
+
+
+def test_a_full_disk_ends_what_runs_there_and_the_model_comes_up_elsewhere(
+    real: RealWorld, weights: Weights, place: str
+) -> None:
+    """The kubelet's disk is the node's own (`sandbox.DISK`). A little is left, with which it can still write down what it does."""
+    name = unique("tiny")
+    real.admin.apply([tiny(name, place, weights.uris["first"])])
+    real.wait_condition("sovereignmodel", name, "Ready", "True", place, 90)
+    (before,), (pod,) = where(real, place), pods_of(real, place)
+    (other,) = {NPU, GPU} - {before}
+    machine = real.machine(before)
+    ballast = "/var/lib/kubelet/ballast"
+    fill = f"set -- $(df -k /var/lib/kubelet | tail -1); fallocate -l $(( ($4 - 300) * 1024 )) {ballast}"
+    try:
+        with Observer(real, place) as observer:
+            assert machine.run("sh", "-c", fill).returncode == 0
+            poll("the disk to be full", lambda: real.condition("node", before, "DiskPressure").get("status") == "True")
+            poll("the model to serve elsewhere", lambda: where(real, place) == [other], 60)
+            poll("its processes to be gone", lambda: not observer.now(before))
+            observer.close(before, 0)
+            real.wait_condition("sovereignmodel", name, "Ready", "True", place)
+        told = real.get("events", f"--field-selector=involvedObject.name={pod['metadata']['name']}", namespace=place)
+        assert "Evicted" in {e["reason"] for e in told["items"]}
+    finally:
+        machine.run("rm", "-f", ballast)
+        poll("the disk to have room", lambda: real.condition("node", before, "DiskPressure").get("status") == "False")
+
+
+def test_a_device_that_is_lost_and_comes_back_costs_no_container(real: RealWorld, served: Served) -> None:
+    before = started(real, served)
+    devices = real.machine(served.node).devices
+    try:
+        for n in range(2):
+            devices.lose(SLOT, f"cpu-slot-{n}")
+        poll("the node to offer none", lambda: offered(real)[(NPU, GPU).index(served.node)] == "0")
+        assert served.chat.answer() == FIRST
+        assert real.condition("sovereignmodel", served.name, "Ready", served.namespace)["status"] == "True"
+    finally:
+        devices.restore()
+    poll("the node to offer all", lambda: offered(real) == ["2", "2"])
+    assert started(real, served) == before

@@ -218,7 +218,7 @@ def test_every_reason_for_which_a_workload_isnt_ready_has_an_answer() -> None:
     written = {v for k, v in vars(reasons).items() if k.isupper() and isinstance(v, str)}
     assert set(_WORKLOAD) <= written
     answered = (
-        "QuotaExceeded ApplyFailed SchedulingGated Unschedulable VolumePending NodeNotReady PodStarting ImageNotPulled "
+        "QuotaExceeded ApplyFailed SchedulingGated Unschedulable VolumePending NodeNotReady PodEvicted PodStarting ImageNotPulled "
         "ContainerNotStarted LoadingWeights FetchFailed DigestMismatch SignatureRefused EngineStarting EngineCrashed "
         "EngineNotReady NoWholeRoom ReplicasPending"
     )

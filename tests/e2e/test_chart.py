@@ -362,7 +362,7 @@ ADMISSION = [f"{m}admissionpolic{s}" for m in ("validating", "mutating") for s i
 OPERATOR_MAY: list[tuple[str, str, Sequence[str], str]] = [
     *[("", r, READ, "") for r in ("namespaces", "nodes", "pods")],
     ("", "nodes", ("patch",), ""),
-    ("", "pods", ("create",), ""),
+    ("", "pods", ("create", "delete"), ""),
     ("apiextensions.k8s.io", "customresourcedefinitions", READ, ""),
     *[("daulat.dev", r, READ, "") for r in PLURALS],
     *[("daulat.dev", f"{r}/status", ("get", "patch"), "") for r in PLURALS],
@@ -390,7 +390,7 @@ OPERATOR_MAY_NOT: list[tuple[str, str, Sequence[str], str]] = [
     ("", "secrets", (*OWN, "update"), ""),
     ("", "secrets", READ, NAMESPACE),
     ("", "configmaps", OWN, ""),
-    ("", "pods", ("patch", "update", "delete"), ""),
+    ("", "pods", ("patch", "update", "deletecollection"), ""),
     *[
         ("", f"pods/{s}", ("create", "get"), "")
         for s in ("exec", "attach", "portforward", "ephemeralcontainers", "binding")

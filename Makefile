@@ -30,7 +30,7 @@ e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 	@$(PY) -m dev.cluster build
 	@$(PY) -m pytest tests -m e2e
 
-test-node: $(VENV)/ready ## Tests on real nodes alone: a kubelet, containers, a model that answers (needs root; 4 minutes)
+test-node: $(VENV)/ready ## Tests on real nodes alone: a kubelet, containers, a model that answers (needs root; 7 minutes)
 	@$(PY) -m dev.cluster build
 	@$(PY) -m pytest tests -m node
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.e2e.world import Manifest
 
 from . import inside
-from .world import CGROUPS, RealWorld
+from .world import CGROUPS, RealWorld, hierarchy
 
 UNLIMITED = 1 << 62
 """What a cgroup of version 1 says instead of no limit is about twice as much."""
@@ -55,7 +55,7 @@ class Container:
         spec = next(c for c in found["spec"]["containers"] if c["name"] == name)
         status = next(c for c in found["status"]["containerStatuses"] if c["name"] == name)
         own = status["containerID"].rpartition("/")[2]
-        top = _hierarchy("pids") / real.machine(found["spec"]["nodeName"]).place.cgroup.lstrip("/")
+        top = hierarchy("pids") / real.machine(found["spec"]["nodeName"]).place.cgroup.lstrip("/")
         here = next(Path(place, own) for place, names, _ in os.walk(top) if own in names)
         return cls(found, spec, status, int((here / "cgroup.procs").read_text().split()[0]))
 
@@ -137,13 +137,8 @@ class Container:
         lines = [line.split(":", 2) for line in (self._proc / "cgroup").read_text().splitlines()]
         places = {one: path for _, controllers, path in lines for one in controllers.split(",")}
         path = places[controller] if controller in places else places[""]
-        return (_hierarchy(controller) / path.lstrip("/") / file).read_text().strip()
+        return (hierarchy(controller) / path.lstrip("/") / file).read_text().strip()
 
     @property
     def _proc(self) -> Path:
         return Path("/proc", str(self.pid))
-
-
-def _hierarchy(controller: str) -> Path:
-    """Return where the cgroups of a controller are: with version 2, where those of all are."""
-    return CGROUPS / controller if controller and (CGROUPS / controller).is_dir() else CGROUPS

@@ -33,8 +33,6 @@ class Observer:
 
     real: RealWorld
     namespace: str
-    seen: dict[Seen, tuple[float, float]] = field(default_factory=dict)
-    """What was seen, and from when to when (`time.monotonic`)."""
     failures: list[str] = field(default_factory=list)
     _closed: dict[str, float] = field(default_factory=dict)
     _over: threading.Event = field(default_factory=threading.Event)
@@ -56,21 +54,9 @@ class Observer:
         """Say that nothing of the namespace may run on a node once so many seconds are over."""
         self._closed[node] = time.monotonic() + seconds
 
-    def reopen(self, node: str) -> None:
-        """Say that it may again."""
-        self._closed.pop(node, None)
-
     def now(self, node: str) -> set[str]:
         """Return the pods of the namespace that have a process on a node."""
         return {s.pod for s in look(self.real) if s.node == node and s.pod.startswith(f"{self.namespace}/")}
-
-    @property
-    def programs(self) -> dict[str, set[str]]:
-        """Return what was seen to run, by pod."""
-        found: dict[str, set[str]] = {}
-        for seen in self.seen:
-            found.setdefault(seen.pod, set()).add(seen.program)
-        return found
 
     def _watch(self) -> None:
         while not self._over.wait(INTERVAL):
@@ -84,7 +70,6 @@ class Observer:
             if not seen.pod.startswith(f"{self.namespace}/"):
                 continue
             now = time.monotonic()
-            self.seen[seen] = (self.seen.get(seen, (now, now))[0], now)
             limit = self._closed.get(seen.node)
             if limit is not None and now > limit:
                 self.failures.append(f"{seen.program} of {seen.pod} runs on {seen.node}, {now - limit:.1f} s too long")

@@ -134,11 +134,14 @@ def running(world: RealWorld) -> set[tuple[str, str]]:
     return {(machine.name, uid) for machine in world.cluster.machines for uid, _ in pods_with_processes(machine)}
 
 
+def hierarchy(controller: str) -> Path:
+    """Return where the cgroups of a controller are: with version 2, where those of all are."""
+    return CGROUPS / controller if controller and (CGROUPS / controller).is_dir() else CGROUPS
+
+
 def pods_with_processes(machine: real.Machine) -> list[tuple[str, Path]]:
     """Return the uid and the cgroup of every pod on a node that has a process."""
-    top = CGROUPS / "pids" / machine.place.cgroup.lstrip("/")
-    if not top.is_dir():
-        top = CGROUPS / machine.place.cgroup.lstrip("/")
+    top = hierarchy("pids") / machine.place.cgroup.lstrip("/")
     return [(path.name.removeprefix("pod"), path) for path in _pods(top) if _has_processes(path)]
 
 

@@ -37,6 +37,11 @@ class Stranded:
     why: str
     pods: tuple[Pod, ...]
 
+    @property
+    def names(self) -> list[str]:
+        """The pods as people name them."""
+        return [f"{p.namespace}/{p.name}" for p in self.pods]
+
 
 def stranded(policy: Policy, snapshot: Snapshot) -> list[Stranded]:
     """Return the pods that are pinned to the policy's nodes and whose node isn't one any more, by node."""
@@ -95,29 +100,32 @@ class Watch:
     now: float
 
     @cached_property
+    def _rule(self) -> Drift:
+        return rule(self.policy)
+
+    @cached_property
     def _since(self) -> dict[str, str]:
         known = {str(d.get("node")): str(d.get("since") or "") for d in self.policy.status.get("drift") or ()}
         return {s.node: known.get(s.node) or stamp(self.now) for s in self.found}
 
     def _left(self, node: str) -> float:
         """Seconds until the node's pods go."""
-        return seconds(self._since[node]) + rule(self.policy).grace_seconds - self.now
+        return seconds(self._since[node]) + self._rule.grace_seconds - self.now
 
     @property
     def _evicts(self) -> bool:
-        return rule(self.policy).action is DriftAction.EVICT
+        return self._rule.action is DriftAction.EVICT
 
     def condition(self) -> Told:
         """Return whether all governed pods are where the policy lets them be."""
         if not self.found:
             message = "all governed pods are on eligible nodes"
             return told(reasons.UPHELD, True, reasons.ALL_ELIGIBLE, message, expected=True)
-        pods = [f"{p.namespace}/{p.name}" for s in self.found for p in s.pods]
+        pods = [name for s in self.found for name in s.names]
         some = ", ".join(pods[:SAMPLE]) + (f" and {len(pods) - SAMPLE} more" if len(pods) > SAMPLE else "")
         first, *others = self.found
         also = f", nor are {len(others)} others" if others else ""
-        grace = (self.policy.spec.drift or Drift()).grace_period
-        becomes = f"deleted {grace} after that was seen" if self._evicts else "only reported"
+        becomes = f"deleted {self._rule.grace_period} after that was seen" if self._evicts else "only reported"
         message = f"{first.node} {first.why}, so it isn't eligible any more{also}; pods there are {becomes}: {some}"
         return told(reasons.UPHELD, False, reasons.NODE_NOT_ELIGIBLE, message)
 
@@ -129,7 +137,7 @@ class Watch:
                 "since": self._since[s.node],
                 "reason": cut(s.why),
                 "pods": len(s.pods),
-                "sample": [f"{p.namespace}/{p.name}" for p in s.pods[:SAMPLE]],
+                "sample": s.names[:SAMPLE],
             }
             for s in self.found
         ]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from dev.cluster.node import images, oci, requirements
-from dev.cluster.node.model import Signer, tamper, write_model
+from dev.cluster.node import requirements, serving
+from dev.cluster.node.model import Signer, tamper
+from dev.cluster.node.serving import tiny
 from tests.e2e.world import lower, unique
 
-from .models import FIRST, SECOND, Served, Weights, chat, pods_of, tiny, where
+from .models import FIRST, SECOND, Served, Weights, chat, pods_of, where
 from .world import APPROVED, RealWorld, raise_real_world
 
 
@@ -29,22 +29,14 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealWorld]:
 @pytest.fixture(scope="session")
 def weights(real: RealWorld, tmp_path_factory: pytest.TempPathFactory) -> Weights:
     """A model in two versions and one that somebody changed after it was signed, on every node."""
-    signer, uris = Signer.new(), {}
-    changes: dict[str, tuple[str, Callable[[Path], None]]] = {
-        "first": (FIRST, lambda _: None),
-        "second": (SECOND, lambda _: None),
-        "tampered": (FIRST, tamper),
+    signer, folder = Signer.new(), tmp_path_factory.mktemp("models")
+    made = {
+        "first": serving.model(folder, signer, "first", FIRST),
+        "second": serving.model(folder, signer, "second", SECOND),
+        "tampered": serving.model(folder, signer, "tampered", FIRST, tamper),
     }
-    for tag, (answer, change) in changes.items():
-        folder = tmp_path_factory.mktemp(tag)
-        write_model(folder, answer)
-        signer.sign(folder)
-        change(folder)
-        archive = oci.write(images.model(folder, "tiny", tag), tmp_path_factory.mktemp("archive"))
-        for machine in real.cluster.machines:
-            machine.load_image(archive.path)
-        uris[tag] = f"oci://{archive.reference}"
-    return Weights(signer, uris)
+    serving.load(real.cluster.machines, made.values())
+    return Weights(signer, {tag: f"oci://{archive.reference}" for tag, archive in made.items()})
 
 
 @contextmanager

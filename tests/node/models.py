@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from daulat.api.names import MODEL_LABEL
-from dev.cluster.node.model import FILE, Signer
+from dev.cluster.node.chat import Chat
+from dev.cluster.node.model import Signer
+from dev.cluster.node.serving import MODEL
 from tests.e2e.world import Manifest
 
-from .chat import Chat
-from .world import PROFILE, RealWorld, client_pod
+from .world import RealWorld, client_pod
 
 CLIENT = "client"
 """The pod that asks a model, in each namespace that has one."""
@@ -35,30 +36,6 @@ class Served:
     chat: Chat
 
 
-def tiny(name: str, namespace: str, uri: str, **spec: object) -> Manifest:
-    """Return a model that is small enough to make."""
-    body = {
-        "model": {
-            "name": "tiny",
-            "uri": uri,
-            "file": FILE,
-            "developer": "nobody",
-            "originCountry": "MY",
-            "license": "Apache-2.0",
-        },
-        "engine": {"name": "llama.cpp", "context": 512, "concurrency": 2, "args": ["--threads", "1"]},
-        "accelerators": [{"profile": PROFILE, "count": 1}],
-        "replicas": 1,
-        **spec,
-    }
-    return {
-        "apiVersion": "daulat.dev/v1alpha1",
-        "kind": "SovereignModel",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": body,
-    }
-
-
 def chat(real: RealWorld, name: str, namespace: str) -> Chat:
     """Return a client of a model: a pod of its namespace, for others are kept out."""
     if not real.exists("pod", CLIENT, namespace):
@@ -66,7 +43,7 @@ def chat(real: RealWorld, name: str, namespace: str) -> Chat:
     real.wait_phase(CLIENT, namespace, "Running")
     url = real.get("sovereignmodel", name, namespace=namespace)["status"]["url"]
     address = real.get("service", name, namespace=namespace)["spec"]["clusterIP"]
-    return Chat.of(real.network_of(CLIENT, namespace), url, address, "tiny")
+    return Chat.of(real.network_of(CLIENT, namespace), url, address, MODEL)
 
 
 def pods_of(real: RealWorld, namespace: str) -> list[Manifest]:

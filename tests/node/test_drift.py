@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dev.cluster.node.serving import tiny
 from dev.deployment import poll
 from tests.e2e.world import unique
 
-from .chat import Steady
 from .conftest import opened
-from .models import CLIENT, FIRST, Weights, chat, pods_of, tiny, where
+from .models import CLIENT, FIRST, Weights, chat, pods_of, where
 from .observer import Observer
+from .steady import Steady
 from .world import APPROVED, ASCEND, GPU, NPU, SITE, SLOT, RealWorld, client_pod
 
 GRACE = 5

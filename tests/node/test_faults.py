@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from dev.cluster.node.serving import tiny
 from dev.deployment import poll
 from tests.e2e.world import unique
 
-from .chat import Steady
-from .models import FIRST, Served, Weights, pods_of, tiny, where
+from .models import FIRST, Served, Weights, pods_of, where
 from .observer import Observer
+from .steady import Steady
 from .world import GPU, NPU, SLOT, RealWorld
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import uuid
 
 from daulat.api.names import MODEL_LABEL
+from dev.cluster.node.serving import tiny
 from dev.deployment import poll
 from tests.e2e.world import unique
 
-from .chat import Steady
-from .models import CLIENT, FIRST, SECOND, Weights, chat, tiny, where
+from .models import CLIENT, FIRST, SECOND, Weights, chat, where
+from .steady import Steady
 from .world import GPU, NPU, RealWorld, running
 
 

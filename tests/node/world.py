@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from dev.cluster import ClusterError
-from dev.cluster.node import build, debian, engine, images, oci, real
+from dev.cluster.node import real, serving
+from dev.cluster.node.serving import PROFILE, SLOT
 from dev.deployment import ROOT, poll
 from tests.e2e.world import Manifest, World, lower, namespace_manifest, raise_world, unique
 
 SCENARIO = ROOT / "dev" / "scenarios" / "real-nodes.yaml"
 NPU, GPU = "npu-host-1", "gpu-host-1"
-ASCEND, SLOT = "huawei.com/Ascend910", "example.my/cpu-slot"
+ASCEND = "huawei.com/Ascend910"
 SITE = "daulat.node-restriction.kubernetes.io/site"
-PROFILE = "cpu-slot"
 APPROVED = {"profiles": [PROFILE, "huawei-ascend-910b", "nvidia-h20"]}
 """All that is on the real nodes: one that has anything else is no place for confidential work."""
 CGROUPS = Path("/sys/fs/cgroup")
@@ -92,41 +92,7 @@ class RealWorld(World):
 
 def client_pod(world: RealWorld, name: str, namespace: str, **spec: Any) -> Manifest:
     """Return a pod that waits, with a shell and what belongs to it."""
-    resources = spec.pop("resources", {})
-    env = spec.pop("env", [])
-    main = {
-        "name": "main",
-        "image": world.images["client"],
-        "command": ["/bin/sleep", "1000000"],
-        "resources": resources,
-        "env": env,
-    }
-    body: Manifest = {
-        "containers": [main],
-        "automountServiceAccountToken": False,
-        "terminationGracePeriodSeconds": 0,
-        **spec,
-    }
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace}, "spec": body}
-
-
-def profile(image: str) -> Manifest:
-    """Return what a slot for a model on CPUs is."""
-    spec = {
-        "vendor": {"name": "Intel", "country": "US"},
-        "family": "CPU",
-        "model": "half a machine",
-        "resources": [{"name": SLOT, "sharing": "Partition", "memoryGiB": 2}],
-        "devicesPerNode": 2,
-        "precisions": ["FP16"],
-        "engines": [{"name": "llama.cpp", "image": image}],
-    }
-    return {
-        "apiVersion": "daulat.dev/v1alpha1",
-        "kind": "AcceleratorProfile",
-        "metadata": {"name": PROFILE},
-        "spec": spec,
-    }
+    return serving.client(world.images["client"], name, namespace, **spec)
 
 
 def running(world: RealWorld) -> set[tuple[str, str]]:
@@ -161,21 +127,11 @@ def _has_processes(path: Path) -> bool:
 
 def raise_real_world(name: str, directory: Path, folder: Path) -> RealWorld:
     """Bring up a cluster with real nodes, give them their images, install the chart, start the operator."""
-    say = print
-    binaries = build.ensure(say)
-    made = {
-        "pause": images.pause(Path(binaries["pause"])),
-        "client": images.client(debian.busybox(say)),
-        "engine": images.engine(engine.ensure(say)),
-        "weights": images.weights(),
-    }
-    archives = {short: oci.write(image, folder) for short, image in made.items()}
+    archives = serving.stock(folder, print)
     world = raise_world(name, directory, lambda _: None, scenario=SCENARIO, weights_image=archives["weights"].reference)
     try:
-        world.admin.apply([profile(archives["engine"].reference)])
-        for machine in world.cluster.machines:
-            for archive in archives.values():
-                machine.load_image(archive.path)
+        world.admin.apply([serving.profile(archives["engine"].reference)])
+        serving.load(world.cluster.machines, archives.values())
     except BaseException:
         lower(world)
         raise
@@ -183,4 +139,4 @@ def raise_real_world(name: str, directory: Path, folder: Path) -> RealWorld:
     return RealWorld(world.cluster, world.operator, world.admin, references)
 
 
-__all__ = ["RealWorld", "client_pod", "raise_real_world", "running"]
+__all__ = ["SLOT", "RealWorld", "client_pod", "raise_real_world", "running"]

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from dev.cluster.node import netns
+from . import netns
 
-QUESTION = [{"role": "user", "content": "Where are you?"}]
+QUESTION = "Where are you?"
 PATH = "/v1/chat/completions"
+_MESSAGES = [{"role": "user", "content": QUESTION}]
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Chat:
     def sent(self, tokens: int) -> http.client.HTTPConnection:
         """Ask for an answer of so many tokens, and don't wait for it."""
         # A model that was made here has no more to say after one sentence, and goes on with anything.
-        body = {"model": self.model, "messages": QUESTION, "max_tokens": tokens, "ignore_eos": True}
+        body = {"model": self.model, "messages": _MESSAGES, "max_tokens": tokens, "ignore_eos": True}
         return self._sent("POST", PATH, json.dumps(body))
 
     def get(self, path: str) -> str:
@@ -59,7 +58,7 @@ class Chat:
                         yield text
 
     def _post(self, stream: bool) -> http.client.HTTPResponse:
-        body = {"model": self.model, "messages": QUESTION, "stream": stream, "max_tokens": 32}
+        body = {"model": self.model, "messages": _MESSAGES, "stream": stream, "max_tokens": 32}
         return self._request("POST", PATH, json.dumps(body))
 
     def connection(self) -> http.client.HTTPConnection:
@@ -88,31 +87,3 @@ class _Connection(http.client.HTTPConnection):
         found.settimeout(self._seconds)
         found.connect((self.host, self.port))
         self.sock = found
-
-
-@dataclass
-class Steady:
-    """Asks all the time, within its `with` block, and keeps every answer and every error."""
-
-    chat: Chat
-    answers: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    _end: threading.Event = field(default_factory=threading.Event)
-
-    def __enter__(self) -> Steady:
-        """Begin."""
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End."""
-        self._end.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._end.wait(0.05):
-            try:
-                self.answers.append(self.chat.answer())
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                self.errors.append(f"{time.strftime('%X')} {type(error).__name__}: {error}")

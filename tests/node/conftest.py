@@ -9,10 +9,9 @@ import pytest
 
 from dev.cluster.node import requirements, serving
 from dev.cluster.node.model import Signer, tamper
-from dev.cluster.node.serving import tiny
 from tests.e2e.world import lower, unique
 
-from .models import FIRST, SECOND, Served, Weights, chat, pods_of, where
+from .models import FIRST, SECOND, Served, Weights, serve
 from .world import APPROVED, RealWorld, raise_real_world
 
 
@@ -63,8 +62,4 @@ def place(real: RealWorld, weights: Weights) -> Iterator[str]:
 def served(real: RealWorld, weights: Weights) -> Iterator[Served]:
     """A model that answers, for tests that break what is under it and mend it again."""
     with opened(real, weights) as namespace:
-        name = unique("tiny")
-        real.admin.apply([tiny(name, namespace, weights.uris["first"])])
-        real.wait_condition("sovereignmodel", name, "Ready", "True", namespace, 90)
-        (node,), (pod,) = where(real, namespace), pods_of(real, namespace)
-        yield Served(name, namespace, node, pod["metadata"]["name"], chat(real, name, namespace))
+        yield serve(real, weights.uris["first"], namespace)

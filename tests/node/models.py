@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from daulat.api.names import MODEL_LABEL
 from dev.cluster.node.chat import Chat
 from dev.cluster.node.model import Signer
-from dev.cluster.node.serving import MODEL
-from tests.e2e.world import Manifest
+from dev.cluster.node.serving import MODEL, tiny
+from dev.deployment import poll
+from tests.e2e.world import Manifest, unique
 
-from .world import RealWorld, client_pod
+from .world import GPU, NPU, RealWorld, client_pod
 
 CLIENT = "client"
 """The pod that asks a model, in each namespace that has one."""
@@ -29,11 +31,39 @@ class Weights:
 class Served:
     """A model that answers, with one pod."""
 
+    real: RealWorld
     name: str
     namespace: str
     node: str
     pod: str
-    chat: Chat
+
+    @property
+    def other(self) -> str:
+        """The node where it isn't."""
+        (found,) = {NPU, GPU} - {self.node}
+        return found
+
+    @cached_property
+    def chat(self) -> Chat:
+        """A client of it."""
+        return chat(self.real, self.name, self.namespace)
+
+    def wait_ready(self, seconds: float = 30) -> None:
+        """Wait until it says that it is ready."""
+        self.real.wait_condition("sovereignmodel", self.name, "Ready", "True", self.namespace, seconds)
+
+    def wait_elsewhere(self) -> None:
+        """Wait until the other node alone serves it."""
+        poll("the model to serve elsewhere alone", lambda: where(self.real, self.namespace) == [self.other], 60)
+
+
+def serve(real: RealWorld, uri: str, namespace: str) -> Served:
+    """Apply a model of one replica, and return it once it serves."""
+    name = unique("tiny")
+    real.admin.apply([tiny(name, namespace, uri)])
+    real.wait_condition("sovereignmodel", name, "Ready", "True", namespace, 90)
+    (node,), (pod,) = where(real, namespace), pods_of(real, namespace)
+    return Served(real, name, namespace, node, pod["metadata"]["name"])
 
 
 def chat(real: RealWorld, name: str, namespace: str) -> Chat:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -23,18 +23,23 @@ class Seen:
 
     node: str
     pod: str
-    """As namespace/name."""
+    """Its name; where nobody knows it, what its cgroup says."""
     program: str
+
+
+Question = Callable[[Seen], bool]
 
 
 @dataclass
 class Observer:
-    """Looks ten times a second for as long as the block lasts. A node that is closed may have no process of the namespace."""
+    """Looks ten times a second for as long as the block lasts at what runs of a namespace, or may be of it."""
 
     real: RealWorld
     namespace: str
     failures: list[str] = field(default_factory=list)
-    _closed: dict[str, float] = field(default_factory=dict)
+    _forbidden: list[tuple[Question, float]] = field(default_factory=list)
+    _names: dict[str, str] = field(default_factory=dict)
+    """Of pods seen so far, by uid, as namespace/name: a node may forget a pod whose processes are still there."""
     _over: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
@@ -50,42 +55,50 @@ class Observer:
         if error is None:
             assert self.failures == []
 
-    def close(self, node: str, seconds: float) -> None:
-        """Say that nothing of the namespace may run on a node once so many seconds are over."""
-        self._closed[node] = time.monotonic() + seconds
+    def forbid(self, what: Question, seconds: float = 0.0) -> None:
+        """Say what may not run any more once so many seconds are over."""
+        self._forbidden.append((what, time.monotonic() + seconds))
+
+    def close(self, node: str, seconds: float = 0.0) -> None:
+        """Say that nothing may run on a node once so many seconds are over."""
+        self.forbid(lambda seen: seen.node == node, seconds)
 
     def now(self, node: str) -> set[str]:
-        """Return the pods of the namespace that have a process on a node."""
-        return {s.pod for s in look(self.real) if s.node == node and s.pod.startswith(f"{self.namespace}/")}
+        """Return the pods that have a process on a node."""
+        return {seen.pod for seen in self.look() if seen.node == node}
+
+    def look(self) -> Iterator[Seen]:
+        """Return the programs that run now. A pod of which no node knows the name counts, for it may be one of these."""
+        for machine in self.real.cluster.machines:
+            running = pods_with_processes(machine)
+            # Names after processes: a node writes the name down before the first process is there.
+            names = {**self._names, **_names(machine.pid)}
+            self._names = names
+            for uid, cgroup in running:
+                namespace, _, name = names.get(uid, "").rpartition("/")
+                if namespace in ("", self.namespace):
+                    for program in _programs(cgroup):
+                        yield Seen(machine.name, name or f"a pod of uid {uid}", program)
 
     def _watch(self) -> None:
         while not self._over.wait(INTERVAL):
             try:
-                self._look()
+                self._judge()
             except Exception as error:  # noqa: BLE001 - a look that fails must not pass for one that found nothing
                 self.failures.append(repr(error))
 
-    def _look(self) -> None:
-        for seen in look(self.real):
-            if not seen.pod.startswith(f"{self.namespace}/"):
-                continue
-            now = time.monotonic()
-            limit = self._closed.get(seen.node)
-            if limit is not None and now > limit:
-                self.failures.append(f"{seen.program} of {seen.pod} runs on {seen.node}, {now - limit:.1f} s too long")
-                self._closed.pop(seen.node)  # once is enough
-
-
-def look(real: RealWorld) -> Iterator[Seen]:
-    """Return all programs of pods. A pod's name comes from where its node keeps its logs, and its uid from its cgroup."""
-    for machine in real.cluster.machines:
-        names = _names(machine.pid)
-        for uid, cgroup in pods_with_processes(machine):
-            for program in _programs(cgroup):
-                yield Seen(machine.name, names.get(uid, f"?/{uid}"), program)
+    def _judge(self) -> None:
+        for seen in self.look():
+            for rule in list(self._forbidden):
+                what, since = rule
+                late = time.monotonic() - since
+                if late > 0 and what(seen):
+                    self.failures.append(f"{seen.program} of {seen.pod} ran on {seen.node}, {late:.1f} s too late")
+                    self._forbidden.remove(rule)  # once is enough
 
 
 def _names(pid: int) -> dict[str, str]:
+    """Return the names of a node's pods by uid, from where it keeps their logs."""
     found = {}
     with contextlib.suppress(OSError):
         for entry in os.listdir(f"/proc/{pid}/root/var/log/pods"):

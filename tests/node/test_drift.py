@@ -5,25 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dev.cluster.node.serving import tiny
 from dev.deployment import poll
-from tests.e2e.world import unique
 
 from .conftest import opened
-from .models import CLIENT, FIRST, Weights, chat, pods_of, where
+from .models import CLIENT, FIRST, Weights, serve, where
 from .observer import Observer
 from .steady import Steady
-from .world import APPROVED, ASCEND, GPU, NPU, SITE, SLOT, RealWorld, client_pod
+from .world import APPROVED, ASCEND, NPU, SITE, SLOT, RealWorld, client_pod
 
 GRACE = 5
 ENDS = 15
 """Seconds that a pod of a model may take to end: it goes on answering for five (its preStop), and kubelet and runtime need some."""
-
-
-def reasons(real: RealWorld, name: str, namespace: str) -> set[str]:
-    """Return the reasons of all Events about an object."""
-    events = real.get("events", f"--field-selector=involvedObject.name={name}", namespace=namespace)["items"]
-    return {e["reason"] for e in events}
 
 
 @contextmanager
@@ -42,21 +34,17 @@ def out_of_the_zone(real: RealWorld, node: str) -> Iterator[None]:
 
 def test_a_model_leaves_a_node_that_lost_its_label_without_an_error(real: RealWorld, weights: Weights) -> None:
     with opened(real, weights) as namespace, Observer(real, namespace) as observer:
-        name = unique("tiny")
-        real.admin.apply([tiny(name, namespace, weights.uris["first"])])
-        real.wait_condition("sovereignmodel", name, "Ready", "True", namespace, 90)
-        (before,) = where(real, namespace)
-        (other,) = {NPU, GPU} - {before}
+        model = serve(real, weights.uris["first"], namespace)
         # Who asks isn't to leave with the node.
-        real.admin.apply([client_pod(real, CLIENT, namespace, nodeSelector={"kubernetes.io/hostname": other})])
-        with Steady(chat(real, name, namespace)) as steady, out_of_the_zone(real, before):
-            told = real.wait_reason("sovereignmodel", name, "PolicyCompliant", "NodeNotEligible", namespace)
-            assert f"its node {before} stands in no zone of record" in told["message"]
-            assert real.condition("sovereignmodel", name, "Ready", namespace)["reason"] == "NodeNotEligible"
-            poll("the model to serve elsewhere alone", lambda: where(real, namespace) == [other], 60)
-            poll("its processes to be gone", lambda: not observer.now(before), ENDS)
-            real.wait_condition("sovereignmodel", name, "Ready", "True", namespace)
-            observer.close(before, 0)
+        real.admin.apply([client_pod(real, CLIENT, namespace, nodeSelector={"kubernetes.io/hostname": model.other})])
+        with Steady(model.chat) as steady, out_of_the_zone(real, model.node):
+            told = real.wait_reason("sovereignmodel", model.name, "PolicyCompliant", "NodeNotEligible", namespace)
+            assert f"its node {model.node} stands in no zone of record" in told["message"]
+            assert real.condition("sovereignmodel", model.name, "Ready", namespace)["reason"] == "NodeNotEligible"
+            model.wait_elsewhere()
+            poll("its processes to be gone", lambda: not observer.now(model.node), ENDS)
+            observer.close(model.node)
+            model.wait_ready()
             many = len(steady.answers)
             poll("answers after that", lambda: len(steady.answers) > many + 10)
         assert steady.errors == []
@@ -71,7 +59,7 @@ def test_a_pod_of_anybody_is_ended_when_its_time_is_over(real: RealWorld) -> Non
     ):
         real.admin.apply([client_pod(real, "report", namespace, resources={"limits": {ASCEND: "1"}})])
         real.wait_phase("report", namespace, "Running")
-        assert observer.now(NPU) == {f"{namespace}/report"}
+        assert observer.now(NPU) == {"report"}
         with out_of_the_zone(real, NPU):
             observer.close(NPU, GRACE + ENDS)
             real.wait_condition("sovereigntypolicy", policy, "Upheld", "False")
@@ -84,54 +72,45 @@ def test_a_kubelet_that_starts_anew_ends_what_isnt_eligible_and_the_model_goes_e
 ) -> None:
     """It says that there are no devices where the label is gone. That is no word of the model's status."""
     with opened(real, weights, drift={"action": "Report"}) as namespace, Observer(real, namespace) as observer:
-        name = unique("tiny")
-        real.admin.apply([tiny(name, namespace, weights.uris["first"])])
-        real.wait_condition("sovereignmodel", name, "Ready", "True", namespace, 90)
-        (before,), (pod,) = where(real, namespace), pods_of(real, namespace)
-        (other,) = {NPU, GPU} - {before}
-        with out_of_the_zone(real, before):
-            real.wait_reason("sovereignmodel", name, "PolicyCompliant", "NodeNotEligible", namespace)
-            assert where(real, namespace) == [before]
-            real.restart(before, "kubelet")
-            gone = pod["metadata"]["name"]
-            poll("the kubelet to end it", lambda: real.pod_phase(gone, namespace)[0] in ("Failed", "Succeeded"), 60)
-            assert {"NodeAffinity", f"OutOf{SLOT}"} & reasons(real, gone, namespace)
-            poll("the model to serve elsewhere", lambda: where(real, namespace) == [other], 60)
-            poll("its processes to be gone", lambda: not observer.now(before), ENDS)
-            observer.close(before, 0)
-            real.wait_condition("sovereignmodel", name, "Ready", "True", namespace)
-            assert not {"NoRoom", f"OutOf{SLOT}"} & reasons(real, name, namespace)
+        model = serve(real, weights.uris["first"], namespace)
+        with out_of_the_zone(real, model.node):
+            real.wait_reason("sovereignmodel", model.name, "PolicyCompliant", "NodeNotEligible", namespace)
+            assert where(real, namespace) == [model.node]
+            real.restart(model.node, "kubelet")
+            ended = ("Failed", "Succeeded")
+            poll("the kubelet to end it", lambda: real.pod_phase(model.pod, namespace)[0] in ended, 60)
+            assert {"NodeAffinity", f"OutOf{SLOT}"} & real.events(model.pod, namespace)
+            model.wait_elsewhere()
+            poll("its processes to be gone", lambda: not observer.now(model.node), ENDS)
+            observer.close(model.node)
+            model.wait_ready()
+            assert not {"NoRoom", f"OutOf{SLOT}"} & real.events(model.name, namespace)
 
 
 def test_a_node_that_nobody_reaches_is_told_as_such_until_it_is_back(real: RealWorld, weights: Weights) -> None:
     """Cut off, a kubelet hears no deletion: what runs there goes on, and nobody says otherwise."""
     drift = {"gracePeriod": "1s"}
     with opened(real, weights, drift=drift) as namespace, Observer(real, namespace) as observer:
-        name = unique("tiny")
-        real.admin.apply([tiny(name, namespace, weights.uris["first"])])
-        real.wait_condition("sovereignmodel", name, "Ready", "True", namespace, 90)
-        (before,), (pod,) = where(real, namespace), pods_of(real, namespace)
-        (other,) = {NPU, GPU} - {before}
-        mine = f"{namespace}/{pod['metadata']['name']}"
+        model = serve(real, weights.uris["first"], namespace)
         policy = real.get("namespace", namespace)["metadata"]["labels"]["daulat.dev/scope"]
-        machine = real.machine(before)
+        machine = real.machine(model.node)
         machine.disconnect()
         try:
-            told = real.wait_condition("sovereignmodel", name, "Ready", "False", namespace, 60)
+            told = real.wait_condition("sovereignmodel", model.name, "Ready", "False", namespace, 60)
             assert told["reason"] == "NodeNotReady"
-            assert f"its node {before} isn't ready, so nobody knows whether it runs" in told["message"]
-            with out_of_the_zone(real, before):
-                poll("the model to serve elsewhere", lambda: where(real, namespace) == [other], 60)
+            assert f"its node {model.node} isn't ready, so nobody knows whether it runs" in told["message"]
+            with out_of_the_zone(real, model.node):
+                model.wait_elsewhere()
                 # Deleted in the API server, running by its processes: the policy says that it isn't upheld.
-                assert observer.now(before) == {mine}
+                assert observer.now(model.node) == {model.pod}
                 (drifted,) = real.get("sovereigntypolicy", policy)["status"]["drift"]
-                assert (drifted["node"], drifted["sample"]) == (before, [mine])
+                assert (drifted["node"], drifted["sample"]) == (model.node, [f"{namespace}/{model.pod}"])
                 assert real.condition("sovereigntypolicy", policy, "Upheld")["status"] == "False"
                 machine.disconnect(cut=False)
-                poll("its processes to be gone", lambda: not observer.now(before), 90)
-                observer.close(before, 0)
+                poll("its processes to be gone", lambda: not observer.now(model.node), 90)
+                observer.close(model.node)
                 real.wait_condition("sovereigntypolicy", policy, "Upheld", "True")
-                real.wait_condition("sovereignmodel", name, "Ready", "True", namespace)
+                model.wait_ready()
         finally:
             machine.disconnect(cut=False)
-            poll("the node to be ready", lambda: real.condition("node", before, "Ready").get("status") == "True", 90)
+            poll("the node to be ready", lambda: real.is_ready(model.node), 90)

@@ -113,7 +113,7 @@ def test_a_kubelet_that_starts_anew_keeps_what_runs(real: RealWorld, governed: t
     before = real.get("pod", "steady", namespace=namespace)["status"]["containerStatuses"]
     for _ in range(2):
         real.restart(NPU, "kubelet")
-        poll("the node to be ready", lambda: real.condition("node", NPU, "Ready").get("status") == "True")
+        poll("the node to be ready", lambda: real.is_ready(NPU))
         devices_back = lambda: real.get("node", NPU)["status"]["allocatable"].get(ASCEND) == "4"  # noqa: E731
         poll("its devices to be back", devices_back)
     after = real.get("pod", "steady", namespace=namespace)["status"]["containerStatuses"]

@@ -7,11 +7,12 @@ import uuid
 from daulat.api.names import MODEL_LABEL
 from dev.cluster.node.serving import tiny
 from dev.deployment import poll
-from tests.e2e.world import unique
+from tests.e2e.world import Manifest, unique
 
 from .models import CLIENT, FIRST, SECOND, Weights, chat, where
+from .observer import Observer
 from .steady import Steady
-from .world import GPU, NPU, RealWorld, running
+from .world import ENGINE, GPU, NPU, RealWorld, running
 
 
 def test_a_model_answers_and_lives_its_whole_life_without_an_error(
@@ -64,8 +65,16 @@ def _last(steady: Steady, number: int) -> list[str]:
 
 def test_weights_that_somebody_changed_are_never_served(real: RealWorld, weights: Weights, place: str) -> None:
     name = unique("bad")
-    real.admin.apply([tiny(name, place, weights.uris["tampered"])])
-    told = real.wait_reason("sovereignmodel", name, "Ready", "SignatureRefused", place)
-    assert "doesn't trust these weights" in told["message"]
-    for pod in real.pods(place):
-        assert not any(c.get("state", {}).get("running") for c in pod["status"].get("containerStatuses", ()))
+    with Observer(real, place) as observer:
+        observer.forbid(lambda seen: seen.program == ENGINE)
+        real.admin.apply([tiny(name, place, weights.uris["tampered"])])
+        told = real.wait_reason("sovereignmodel", name, "Ready", "SignatureRefused", place)
+        assert "doesn't trust these weights" in told["message"]
+        assert "SignatureRefused" in real.events(name, place)
+        # A kubelet tries again and again. So does the check, and never lets it through.
+        poll("another try", lambda: any(_tries(p) > 1 for p in real.pods(place)), 60)
+        assert real.condition("sovereignmodel", name, "Ready", place)["reason"] == "SignatureRefused"
+
+
+def _tries(pod: Manifest) -> int:
+    return max((c["restartCount"] for c in pod["status"].get("initContainerStatuses", ())), default=0)

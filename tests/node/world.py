@@ -21,6 +21,8 @@ ASCEND = "huawei.com/Ascend910"
 SITE = "daulat.node-restriction.kubernetes.io/site"
 APPROVED = {"profiles": [PROFILE, "huawei-ascend-910b", "nvidia-h20"]}
 """All that is on the real nodes: one that has anything else is no place for confidential work."""
+ENGINE = "/app/llama-server"
+"""The program that may run once the weights were checked."""
 CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -43,6 +45,15 @@ class RealWorld(World):
         """Kill a program of a node and start it anew."""
         self.kill(node, part)
         self.machine(node).start(part)
+
+    def is_ready(self, node: str) -> bool:
+        """Say whether the API server takes a node for ready."""
+        return self.condition("node", node, "Ready").get("status") == "True"
+
+    def events(self, name: str, namespace: str) -> set[str]:
+        """Return the reasons of all Events about an object."""
+        found = self.get("events", f"--field-selector=involvedObject.name={name}", namespace=namespace)["items"]
+        return {event["reason"] for event in found}
 
     def inside(self, namespace: str, pod: str, *command: str, container: str = "") -> str:
         """Run a program in a container, as the admin, and return what it prints."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -12,13 +13,13 @@ from tests.e2e.world import Manifest
 from .world import APPROVED, ASCEND, GPU, NPU, SITE, RealWorld, client_pod
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def governed(real: RealWorld) -> Iterator[tuple[str, str]]:
     with real.governed(accelerators=APPROVED) as (policy, namespace):
         yield policy, namespace
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def free(real: RealWorld) -> Iterator[str]:
     """A namespace that no policy governs."""
     with real.ungoverned() as name:
@@ -27,6 +28,18 @@ def free(real: RealWorld) -> Iterator[str]:
 
 def devices(count: int, resource: str = ASCEND) -> Manifest:
     return {"limits": {resource: str(count)}}
+
+
+@contextmanager
+def running(real: RealWorld, pod: Manifest) -> Iterator[None]:
+    """Have a pod that runs, as long as the block lasts."""
+    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+    real.admin.apply([pod])
+    real.wait_phase(name, namespace, "Running")
+    try:
+        yield
+    finally:
+        real.admin.run("delete", "pod", name, "-n", namespace, "--now")
 
 
 def test_a_pin_holds_for_a_pod_that_goes_around_the_scheduler(
@@ -38,6 +51,22 @@ def test_a_pin_holds_for_a_pod_that_goes_around_the_scheduler(
     # Where nobody asks a policy, the kubelet itself keeps to the selector.
     real.admin.apply([client_pod(real, "direct", free, nodeName=NPU, nodeSelector={SITE: "kulai-1"})])
     assert real.wait_phase("direct", free, "Failed") == "NodeAffinity"
+
+
+def test_devices_of_a_pod_that_the_kubelet_refuses_were_given_away_and_are_free_again(
+    real: RealWorld, free: str, governed: tuple[str, str]
+) -> None:
+    """So what a plugin was asked for is no record of what ran."""
+    _, namespace = governed
+    four: Manifest = {"nodeName": NPU, "nodeSelector": {SITE: "kulai-1"}, "resources": devices(4)}
+    assert "USE-04 " in real.refusal(client_pod(real, "given", namespace, **four))
+    before = len(real.machine(NPU).allocations)
+    real.admin.apply([client_pod(real, "given", free, **four)])
+    assert real.wait_phase("given", free, "Failed") == "NodeAffinity"
+    (given,) = real.machine(NPU).allocations[before:]
+    assert (given.resource, len(given.ids)) == (ASCEND, 4)
+    with running(real, client_pod(real, "taker", namespace, resources=devices(4))):
+        pass
 
 
 def test_a_request_for_devices_that_a_node_lacks_proves_nothing(
@@ -78,10 +107,9 @@ def test_a_container_has_the_devices_that_the_plugin_gave_it_and_no_others(
     real: RealWorld, governed: tuple[str, str]
 ) -> None:
     _, namespace = governed
-    real.admin.apply([client_pod(real, "two", namespace, resources=devices(2))])
-    real.wait_phase("two", namespace, "Running")
-    said = dict(line.split("=", 1) for line in real.inside(namespace, "two", "env").splitlines() if "=" in line)
-    given = real.machine(NPU).allocations[-1]
+    with running(real, client_pod(real, "two", namespace, resources=devices(2))):
+        said = dict(line.split("=", 1) for line in real.inside(namespace, "two", "env").splitlines() if "=" in line)
+        given = real.machine(NPU).allocations[-1]
     assert given.resource == ASCEND
     assert said["ASCEND_VISIBLE_DEVICES"].split(",") == [i.rpartition("-")[2] for i in sorted(given.ids)]
     assert len(given.ids) == 2
@@ -100,22 +128,20 @@ def test_a_user_who_sets_the_variable_of_devices_is_refused(
         return
     # Without a policy the user's value wins over the plugin's: so it must be refused.
     here = {"kubernetes.io/hostname": NPU}
-    real.admin.apply([client_pod(real, f"wish-{len(value)}", free, env=env, resources=devices(1), nodeSelector=here)])
-    real.wait_phase(f"wish-{len(value)}", free, "Running")
-    assert f"{name}={value}\n" in real.inside(free, f"wish-{len(value)}", "env")
-    real.admin.run("delete", "pod", f"wish-{len(value)}", "-n", free, "--now")
+    wish = client_pod(real, f"wish-{len(value)}", free, env=env, resources=devices(1), nodeSelector=here)
+    with running(real, wish):
+        assert f"{name}={value}\n" in real.inside(free, f"wish-{len(value)}", "env")
 
 
 def test_a_kubelet_that_starts_anew_keeps_what_runs(real: RealWorld, governed: tuple[str, str]) -> None:
     _, namespace = governed
-    real.admin.apply([client_pod(real, "steady", namespace, resources=devices(1))])
-    real.wait_phase("steady", namespace, "Running")
-    before = real.get("pod", "steady", namespace=namespace)["status"]["containerStatuses"]
-    for _ in range(2):
-        real.restart(NPU, "kubelet")
-        poll("the node to be ready", lambda: real.is_ready(NPU))
-        devices_back = lambda: real.get("node", NPU)["status"]["allocatable"].get(ASCEND) == "4"  # noqa: E731
-        poll("its devices to be back", devices_back)
-    after = real.get("pod", "steady", namespace=namespace)["status"]["containerStatuses"]
+    with running(real, client_pod(real, "steady", namespace, resources=devices(1))):
+        before = real.get("pod", "steady", namespace=namespace)["status"]["containerStatuses"]
+        for _ in range(2):
+            real.restart(NPU, "kubelet")
+            poll("the node to be ready", lambda: real.is_ready(NPU))
+            devices_back = lambda: real.get("node", NPU)["status"]["allocatable"].get(ASCEND) == "4"  # noqa: E731
+            poll("its devices to be back", devices_back)
+        after = real.get("pod", "steady", namespace=namespace)["status"]["containerStatuses"]
     assert [c["containerID"] for c in before] == [c["containerID"] for c in after]
     assert after[0]["restartCount"] == 0

@@ -221,8 +221,16 @@ class World:
 
     def remove(self, namespace: str, *policies: str) -> None:
         """Remove all that runs in a namespace, wait until no pod is left there, then the namespace and the policies."""
+        self.empty(namespace)
+        self.wait_empty(namespace, *policies)
+
+    def empty(self, namespace: str) -> None:
+        """Begin to remove a namespace and all that runs in it."""
         self.admin.run("delete", "sovereignmodels,deployments,jobs,pods", "--all", "-n", namespace, "--wait=false")
         self.admin.run("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
+
+    def wait_empty(self, namespace: str, *policies: str) -> None:
+        """Wait until no pod is left in a namespace, and remove the policies that govern it."""
         poll(f"the pods in {namespace} to go", lambda: not self.pods(namespace), 60)
         if policies:
             self.admin.run("delete", "sovereigntypolicy", *policies, "--ignore-not-found")

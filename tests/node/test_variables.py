@@ -11,7 +11,7 @@ import pytest
 from dev.cluster import ClusterError
 from dev.deployment import poll
 from tests.e2e.test_doctor import report
-from tests.e2e.world import Manifest, namespace_manifest, unique
+from tests.e2e.world import Manifest
 
 from .world import APPROVED, ASCEND, NPU, RealWorld
 
@@ -98,11 +98,8 @@ def wait_told(real: RealWorld, namespace: str, name: str, *containers: str) -> N
 @pytest.fixture
 def free(real: RealWorld) -> Iterator[str]:
     """A namespace that no policy governs."""
-    name = unique("free")
-    real.admin.apply([namespace_manifest(name)])
-    poll("the default ServiceAccount", lambda: real.exists("serviceaccount", "default", name))
-    yield name
-    real.remove(name)
+    with real.ungoverned() as name:
+        yield name
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,18 @@ class RealWorld(World):
 
     images: Mapping[str, str] = field(default_factory=dict)
     """By a short name, the reference with a digest."""
+    _leaving: list[tuple[str, ...]] = field(default_factory=list)
+
+    def remove(self, namespace: str, *policies: str) -> None:
+        """Begin to remove a namespace. Pods take their time to end: who has the next one waits for them."""
+        self.empty(namespace)
+        self._leaving.append((namespace, *policies))
+
+    def govern(self, namespace: str = "", **changes: Any) -> tuple[str, str]:
+        """Govern a namespace of a test's own, with all devices free that earlier tests had."""
+        found = super().govern(namespace, **changes)
+        self._wait_left()
+        return found
 
     def machine(self, name: str) -> real.Machine:
         """Return a node by its name."""
@@ -75,10 +87,15 @@ class RealWorld(World):
         name = unique("free")
         self.admin.apply([namespace_manifest(name)])
         poll("the default ServiceAccount", lambda: self.exists("serviceaccount", "default", name))
+        self._wait_left()
         try:
             yield name
         finally:
             self.remove(name)
+
+    def _wait_left(self) -> None:
+        while self._leaving:
+            self.wait_empty(*self._leaving.pop())
 
     def pod_phase(self, name: str, namespace: str) -> tuple[str, str]:
         """Return the phase of a pod, and the reason for it."""

@@ -104,7 +104,7 @@ class Machine:
         return build.ensure(self.site.say).directory
 
     def up(self) -> None:
-        """Start what doesn't run yet, and wait until the node is Ready with its devices."""
+        """Start what doesn't run yet."""
         self._write()
         if not self.site.runs(self.name):
             (self.directory / sandbox.READY).unlink(missing_ok=True)
@@ -116,6 +116,9 @@ class Machine:
         for part in PARTS:
             if not self.site.runs(self.part(part)):
                 self.start(part)
+
+    def join(self) -> None:
+        """Say where it stands, and wait until it is Ready with its devices."""
         self._mark_when_registered()
         self.site.wait(f"{self.name} to be Ready with its devices", self._is_ready)
 
@@ -283,6 +286,8 @@ def bring_up(site: Site, pid_of: Callable[[str], int], wanted: Sequence[RealNode
     nodes = [Machine(site, pid_of, index, node) for index, node in enumerate(wanted)]
     for node in nodes:
         node.up()
+    for node in nodes:
+        node.join()
     return nodes
 
 

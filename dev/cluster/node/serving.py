@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,14 @@ def model(
 def load(machines: Iterable[Machine], archives: Iterable[Archive]) -> None:
     """Give every node these images."""
     found = list(archives)
-    for machine in machines:
+
+    def take(machine: Machine) -> None:
         for archive in found:
             machine.load_image(archive.path)
+
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(take, machines):
+            pass
 
 
 def profile(image: str) -> Manifest:

@@ -20,18 +20,18 @@ demo-down: $(VENV)/ready ## Remove the demo's cluster
 	@$(PY) -m dev.demo down --name $(NAME)
 
 test: lint type layers verify ## Everything but real nodes: lint, types, layers, generated files, unit and end-to-end tests
-	@$(PY) -m dev.cluster build
+	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m pytest tests -m "not node"
 
 unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 	@$(PY) -m pytest tests -m "not e2e and not node"
 
 e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
-	@$(PY) -m dev.cluster build
+	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m pytest tests -m e2e
 
 test-node: $(VENV)/ready ## Tests on real nodes alone: a kubelet, containers, a model that answers (needs root; 7 minutes)
-	@$(PY) -m dev.cluster build
+	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m pytest tests -m node
 
 lint: $(VENV)/ready ## Lint and check the format

@@ -8,13 +8,14 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; 
 VENV := .venv
 PY := $(VENV)/bin/python
 NAME ?= demo
+REAL_NODE ?= auto
 export PYTHONPATH := src:.
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
-demo: $(VENV)/ready ## Show the main job on a fresh cluster: what is placed, what is refused and why
-	@$(PY) -m dev.demo up --name $(NAME)
+demo: $(VENV)/ready ## Show the main job on a fresh cluster: what is placed, refused and why, and a model that answers (REAL_NODE=no: without)
+	@$(PY) -m dev.demo up --name $(NAME) --real-node $(REAL_NODE)
 
 demo-down: $(VENV)/ready ## Remove the demo's cluster
 	@$(PY) -m dev.demo down --name $(NAME)

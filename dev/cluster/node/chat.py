@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 from collections.abc import Iterable, Iterator
@@ -42,6 +43,14 @@ class Chat:
         if machine is None:
             raise ClusterError(f"pod {pod} is on {node}, which is no real node: nothing runs there that could ask.")
         return cls(machine.network_of(client["status"]["podIP"]), address, urlsplit(url).port or 80, MODEL)
+
+    def reaches(self) -> bool:
+        """Whether somebody is there to be asked."""
+        connection = self.connection()
+        with contextlib.suppress(OSError):
+            connection.connect()
+            return True
+        return False
 
     def answer(self) -> str:
         """Return the whole answer to a question."""

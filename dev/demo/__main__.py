@@ -19,12 +19,12 @@ from dev.cluster.build import ensure
 from dev.cluster.cluster import announce
 from dev.cluster.paths import DEMO_SCENARIO, REAL_NODE_SCENARIO
 from dev.cluster.scenario import load, zone_manifests
-from dev.deployment import ROOT, WEIGHTS_IMAGE, OperatorProcess, helm, install, kubectl, poll
+from dev.deployment import ROOT, WEIGHTS_IMAGE, OperatorProcess, install, kubectl, poll
 
 from . import answering, attempts
 from .answering import Answering, Supplies
 from .attempts import Demo
-from .removal import directory, note_installed, remove
+from .removal import directory, note_installed, remove, taken
 from .row import Row
 from .table import explain, table
 
@@ -88,12 +88,12 @@ class _Rows:
 def _play(cluster: Cluster, real_node: bool) -> int:
     supplies, why_not = _supplies(cluster, real_node)
     began, rows = time.monotonic(), _Rows()
-    if cluster.kind == "existing":
-        _refuse_daulat(Path(os.environ["KUBECONFIG"]))
+    if cluster.kind == "existing" and (found := taken(Path(os.environ["KUBECONFIG"]))):
+        raise ClusterError(f"that cluster has {found} already, which the demo would change and remove: choose another.")
     _bring_up(cluster, with_real_node=supplies is not None)
     models = Answering(cluster, supplies, rows.add) if supplies and isinstance(cluster, EmbeddedCluster) else None
     announce("installing the chart")
-    note_installed(cluster.name)
+    note_installed(cluster)
     install(cluster)
     weights_image = supplies.images["weights"].reference if supplies else WEIGHTS_IMAGE
     operator = OperatorProcess(cluster, directory(cluster.name), weights_image=weights_image)
@@ -130,11 +130,6 @@ def _supplies(cluster: Cluster, real_node: bool) -> tuple[Supplies | None, str]:
     except ClusterError as error:
         announce(f"going on without a real node: {error}")
         return None, str(error).rstrip(".")
-
-
-def _refuse_daulat(kubeconfig: Path) -> None:
-    if "daulat" in helm(kubeconfig, "list", "--all-namespaces", "--short").split():
-        raise ClusterError("that cluster has Daulat already, which the demo would change and remove: choose another.")
 
 
 def _bring_up(cluster: Cluster, with_real_node: bool) -> None:

@@ -55,7 +55,7 @@ class Supplies:
 
     @classmethod
     def made(cls, folder: Path, say: Say) -> Supplies:
-        """Make them in a folder that is empty after a demo that was cut short, too. ClusterError where this machine can't."""
+        """Make them in a folder of their own, whose earlier content goes. ClusterError where this machine can't."""
         if not programs.are_built():
             say(
                 "The last rows are of a model on a real node. What it takes is built now, once: about 14 minutes on 2 cores."
@@ -109,14 +109,14 @@ class Answering:
         try:
             outcome, answer = does()
         except ClusterError as error:
-            outcome, answer = "failed", f"{str(error).rstrip('.')}."
+            outcome, answer = "failed", str(error)
         except (OSError, http.client.HTTPException) as error:
             said = str(error) or type(error).__name__
-            outcome, answer = "no answer", f"its Service was asked, and gave no answer: {said}."
+            outcome, answer = "no answer", f"its Service was asked, and gave no answer: {said}"
         except (ValueError, LookupError, TypeError) as error:
-            outcome, answer = "no answer", f"what its Service said is no answer ({type(error).__name__}: {error})."
+            outcome, answer = "no answer", f"what its Service said is no answer ({type(error).__name__}: {error})"
         if outcome != expected:
-            answer += f" See `kubectl describe smodel,pods --namespace {NAMESPACE}`."
+            answer = f"{answer.rstrip('.')}. See `kubectl describe smodel,pods --namespace {NAMESPACE}`."
         self._row(Row(attempt, TENANT, expected, outcome, answer))
 
     def _refused(self) -> tuple[str, str]:

@@ -8,30 +8,31 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; 
 VENV := .venv
 PY := $(VENV)/bin/python
 NAME ?= demo
+REAL_NODE ?= auto
 export PYTHONPATH := src:.
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
-demo: $(VENV)/ready ## Show the main job on a fresh cluster: what is placed, what is refused and why
-	@$(PY) -m dev.demo up --name $(NAME)
+demo: $(VENV)/ready ## Show the main job on a fresh cluster: what is placed, refused and why, and a model that answers (REAL_NODE=no: without)
+	@$(PY) -m dev.demo up --name $(NAME) --real-node $(REAL_NODE)
 
 demo-down: $(VENV)/ready ## Remove the demo's cluster
 	@$(PY) -m dev.demo down --name $(NAME)
 
 test: lint type layers verify ## Everything but real nodes: lint, types, layers, generated files, unit and end-to-end tests
-	@$(PY) -m dev.cluster build
+	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m pytest tests -m "not node"
 
 unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 	@$(PY) -m pytest tests -m "not e2e and not node"
 
 e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
-	@$(PY) -m dev.cluster build
+	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m pytest tests -m e2e
 
 test-node: $(VENV)/ready ## Tests on real nodes alone: a kubelet, containers, a model that answers (needs root; 7 minutes)
-	@$(PY) -m dev.cluster build
+	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m pytest tests -m node
 
 lint: $(VENV)/ready ## Lint and check the format

@@ -6,6 +6,7 @@ local process, with a token of the same ServiceAccount and so with the same righ
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -89,6 +90,19 @@ WEIGHTS_IMAGE = "registry.example.my/daulat/daulat@sha256:" + "3c" * 32
 """What the operator is told to load weights with: nothing pulls it here."""
 
 
+PROGRAM = "daulat.cli.main"
+
+
+def operators(directory: Path) -> list[psutil.Process]:
+    """Return the operators that run with the kubeconfig of this directory, whoever started them, and however that ended."""
+    kubeconfig, found = str(directory / KUBECONFIG), []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if PROGRAM in process.cmdline() and process.environ().get("KUBECONFIG") == kubeconfig:
+                found.append(process)
+    return found
+
+
 class OperatorProcess:
     """``daulat operator`` as a process of this machine."""
 
@@ -127,7 +141,7 @@ class OperatorProcess:
         offset = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "daulat.cli.main", "operator", "--port=0"],
+                [sys.executable, "-m", PROGRAM, "operator", "--port=0"],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

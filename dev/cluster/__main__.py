@@ -18,6 +18,7 @@ from dev.cluster.connect import DEFAULT_NAME, connect
 from dev.cluster.embedded import EmbeddedCluster
 from dev.cluster.errors import ClusterError
 from dev.cluster.kubeconfig import ADMIN
+from dev.cluster.node import programs, requirements
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,7 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     named = argparse.ArgumentParser(add_help=False)
     named.add_argument("--name", default=DEFAULT_NAME, help=f"which cluster (default: {DEFAULT_NAME})")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("build", help="build the binaries, and print where they are")
+    make = commands.add_parser("build", help="build the binaries, and print where they are")
+    make.add_argument("--nodes", action="store_true", help="those of real nodes too, where this machine can have some")
     up = commands.add_parser("up", parents=[named], help="start a cluster and wait until it is ready")
     up.add_argument("--scenario", type=Path, help="a file with nodes to create, such as dev/scenarios/demo.yaml")
     up.add_argument("--addon", action="append", default=[], choices=NAMES, help="what else to install; may be repeated")
@@ -64,6 +66,8 @@ def _run(options: argparse.Namespace) -> None:
         case "build":
             print(build.ensure(announce).directory)
             fetch.ensure(announce)
+            if options.nodes:
+                _build_nodes()
         case "up":
             cluster = connect(name=options.name)
             cluster.up(options.scenario)
@@ -81,6 +85,14 @@ def _run(options: argparse.Namespace) -> None:
             _show([_known(name) for name in state.names()])
         case "kubeconfig":
             print(_known(options.name).kubeconfig(options.user, options.group))
+
+
+def _build_nodes() -> None:
+    if why := requirements.missing():
+        announce(why)
+        return
+    built = programs.ensure(announce)
+    print(built.node, built.engine, sep="\n")
 
 
 def _known(name: str) -> Cluster:

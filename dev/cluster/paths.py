@@ -10,6 +10,8 @@ ROOT = MODULE_DIR.parent.parent
 """The checkout."""
 STAGES = MODULE_DIR / "stages.yaml"
 DEMO_SCENARIO = MODULE_DIR.parent / "scenarios" / "demo.yaml"
+REAL_NODE_SCENARIO = DEMO_SCENARIO.with_name("demo-real-node.yaml")
+"""The demo's, and one real node."""
 
 
 def _home(variable: str, default: str) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from dev.cluster.errors import ClusterError
 
@@ -60,39 +60,69 @@ class NodeGroup(_Part):
     zone: Name | None = None
 
 
-class Scenario(_Part):
-    """A whole scenario, whose groups name only hardware and zones that it has."""
+class _File(_Part):
+    """What one file says."""
 
+    base: str | None = None
+    """The path, from beside this file, of another on which it builds."""
     hardware: Mapping[str, Hardware]
     zones: tuple[Zone, ...] = ()
     nodes: tuple[NodeGroup, ...] = ()
 
-    @model_validator(mode="after")
-    def _refers_to_what_it_has(self) -> Scenario:
-        sites = {zone.name for zone in self.zones}
-        for index, group in enumerate(self.nodes):
-            if group.hardware not in self.hardware:
-                known = ", ".join(sorted(self.hardware))
-                raise ValueError(f"nodes[{index}].hardware is {group.hardware!r}; the file has {known}")
-            if group.site is not None and group.site not in sites:
-                known = ", ".join(sorted(sites))
-                raise ValueError(f"nodes[{index}].site is {group.site!r}; the file has {known}")
-        _unique("nodes", [name for group in self.nodes for name in _names(group)])
-        _unique("zones", [zone.name for zone in self.zones])
-        return self
+
+@dataclass(frozen=True)
+class Scenario:
+    """A whole scenario, whose groups name only hardware and zones that it has."""
+
+    hardware: Mapping[str, Hardware] = field(default_factory=dict)
+    zones: tuple[Zone, ...] = ()
+    nodes: tuple[NodeGroup, ...] = ()
 
 
 def load(path: Path) -> Scenario:
-    """The scenario in a file; a ClusterError names the file and the field that is wrong."""
+    """The scenario in a file, with what it builds on; a ClusterError names the file and the field that is wrong."""
+    return _load(path, ())
+
+
+def _load(path: Path, above: tuple[Path, ...]) -> Scenario:
+    if path.resolve() in [p.resolve() for p in above]:
+        raise ClusterError(f"the scenario {path} builds on itself: {' on '.join(str(p) for p in (*above, path))}.")
+    file = _read(path, f", on which {above[-1]} builds," if above else "")
+    base = _load(path.parent / file.base, (*above, path)) if file.base else Scenario()
     try:
-        return Scenario.model_validate(yaml.safe_load(path.read_text()))
+        return _upon(base, file)
+    except ValueError as error:
+        raise ClusterError(f"{path}: {error}") from error
+
+
+def _read(path: Path, on: str) -> _File:
+    try:
+        return _File.model_validate(yaml.safe_load(path.read_text()))
     except OSError as error:
-        raise ClusterError(f"the scenario {path} can't be read: {error.strerror}.") from error
+        raise ClusterError(f"the scenario {path}{on} can't be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ClusterError(f"the scenario {path} is not YAML: {' '.join(str(error).split())}.") from error
     except ValidationError as error:
-        found = "; ".join(f"{_place(e['loc'])}{e['msg'].removeprefix('Value error, ')}" for e in error.errors())
+        found = "; ".join(f"{_place(e['loc'])}{e['msg']}" for e in error.errors())
         raise ClusterError(f"{path}: {found}") from error
+
+
+def _upon(base: Scenario, file: _File) -> Scenario:
+    """What a file says, under what it builds on. ValueError where that doesn't fit together."""
+    _unique("hardware", [*base.hardware, *file.hardware])
+    hardware, zones = {**base.hardware, **file.hardware}, (*base.zones, *file.zones)
+    sites = {zone.name for zone in zones}
+    for index, group in enumerate(file.nodes):
+        if group.hardware not in hardware:
+            known = ", ".join(sorted(hardware))
+            raise ValueError(f"nodes[{index}].hardware is {group.hardware!r}; the file has {known}")
+        if group.site is not None and group.site not in sites:
+            known = ", ".join(sorted(sites))
+            raise ValueError(f"nodes[{index}].site is {group.site!r}; the file has {known}")
+    nodes = (*base.nodes, *file.nodes)
+    _unique("nodes", [name for group in nodes for name in _names(group)])
+    _unique("zones", [zone.name for zone in zones])
+    return Scenario(hardware, zones, nodes)
 
 
 def _place(location: Sequence[int | str]) -> str:

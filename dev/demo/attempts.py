@@ -4,55 +4,42 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
 from dev.cluster import Cluster, ClusterError
 from dev.cluster.kubectl import Kubectl
-from dev.deployment import ROOT, OperatorProcess, kubectl, poll
+from dev.deployment import ROOT, OperatorProcess, kubectl
 
-Outcome = Literal["placed", "pinned", "refused", "told why"]
-Manifest = dict[str, Any]
+from .row import TEAM, TENANT, Manifest, Outcome, Row, admin, binding, came, condition, message, place, status
+
 EXAMPLES = ROOT / "examples"
 NAMESPACE, OPEN_NAMESPACE = "treasury", "playground"
+POLICY = "confidential"
 IMAGE = "registry.example.my/tools/shell@sha256:" + "4d" * 32
 DENIED = " denied request: "
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table. ``expected`` says what should have come of it; anything else fails the demo."""
-
-    attempt: str
-    who: str
-    expected: Outcome
-    outcome: str
-    answer: str
 
 
 class Demo:
     """Makes the attempts on a cluster where Daulat runs and the policy is enforced."""
 
-    def __init__(self, cluster: Cluster, operator: OperatorProcess, done: Callable[[Row], None]) -> None:
-        self._operator, self._done = operator, done
+    def __init__(self, cluster: Cluster, operator: OperatorProcess, add: Callable[[Row], None]) -> None:
+        self._operator, self._row = operator, add
         self._admin = kubectl(cluster)
-        self._tenant = kubectl(cluster, "aminah", ("treasury-team",))
+        self._tenant = kubectl(cluster, TENANT, (TEAM,))
         self._node_ops = kubectl(cluster, "node-ops")
         self._binder = kubectl(cluster, "own-scheduler")
         self._kubelet = kubectl(cluster, "system:node:stray-1", ("system:nodes",))
-        self.rows: list[Row] = []
 
-    def run(self) -> list[Row]:
-        """Make every attempt in turn."""
+    def run(self) -> None:
+        """Make every attempt in turn. The operator runs in the end, as in the beginning."""
         self._admin.apply(_rights())
         self._models()
         self._pods()
         self._labels()
         self._operator_down()
-        return self.rows
 
     def _models(self) -> None:
         self._place("DeepSeek model, Ascend first and H20 second", _example("deepseek-r1"))
@@ -94,28 +81,27 @@ class Demo:
         command = ("label", "node", "stray-1", site, "--overwrite")
         self._refuse_command("a node that says so of itself", "its kubelet", self._kubelet, *command)
         command = ("label", "namespace", NAMESPACE, "daulat.dev/data-class-")
-        self._refuse_command("the namespace taken out of the policy", "aminah", self._tenant, *command)
+        self._refuse_command("the namespace taken out of the policy", TENANT, self._tenant, *command)
 
     def _operator_down(self) -> None:
         self._operator.stop()
         foreign = _pod("while-it-is-down", nodeName="sg-gpu-1")
         self._refuse("with the operator stopped: nodeName in Singapore", self._tenant, foreign)
         self._pinned("with the operator stopped: a plain Deployment", "report-2")
+        self._operator.start()
 
     def _place(self, attempt: str, manifest: Manifest) -> None:
         name, namespace = manifest["metadata"]["name"], manifest["metadata"]["namespace"]
         try:
             self._tenant.run("create", "-f", "-", stdin=json.dumps(manifest))
         except ClusterError as error:
-            self._add(attempt, "aminah", "placed", "refused", str(error))
+            self._add(attempt, TENANT, "placed", "refused", str(error))
             return
-        ready = _wait(f"model {name}", lambda: _ready(self._tenant, name, namespace))
-        status = self._status(self._tenant, name, namespace)
-        nodes = ", ".join(status.get("placement", {}).get("nodes", []))
-        rejected = "; ".join(f"{r['count']} x {r['reason']}" for r in status.get("placement", {}).get("rejected", []))
-        placed = next((c["message"] for c in status.get("conditions", []) if c["type"] == "Placed"), "no answer")
-        answer = f"{placed}, on {nodes}. Not chosen: {rejected}."
-        self._add(attempt, "aminah", "placed", "placed" if ready else "pending", answer)
+        ready = came(f"model {name}", lambda: _is_ready(status(self._tenant, name, namespace)))
+        found = status(self._tenant, name, namespace)
+        rejected = "; ".join(f"{r['count']} x {r['reason']}" for r in found.get("placement", {}).get("rejected", []))
+        answer = f"{place(found)} Not chosen: {rejected}."
+        self._add(attempt, TENANT, "placed", "placed" if ready else "pending", answer)
 
     def _ungoverned(self) -> None:
         manifest = _example("deepseek-r1", "nowhere")
@@ -123,14 +109,14 @@ class Demo:
         self._tenant.run("create", "-f", "-", stdin=json.dumps(manifest))
 
         def told() -> bool:
-            return bool(self._status(self._tenant, "nowhere", OPEN_NAMESPACE).get("conditions"))
+            return bool(status(self._tenant, "nowhere", OPEN_NAMESPACE).get("conditions"))
 
-        _wait("the model in an ungoverned namespace", told)
-        status = self._status(self._tenant, "nowhere", OPEN_NAMESPACE)
+        came("the model in an ungoverned namespace", told)
+        found = status(self._tenant, "nowhere", OPEN_NAMESPACE)
         pods = self._tenant.run("get", "pods", "--namespace", OPEN_NAMESPACE, "-o", "name").split()
-        message = next((c["message"] for c in status.get("conditions", []) if c["type"] == "Ready"), "no answer")
-        outcome = "told why" if status.get("phase") == "Refused" and not pods else "pods were made"
-        self._add("a model in a namespace that no policy governs", "aminah", "told why", outcome, message)
+        outcome = "told why" if found.get("phase") == "Refused" and not pods else "pods were made"
+        answer = message(found, "Ready")
+        self._add("a model in a namespace that no policy governs", TENANT, "told why", outcome, answer)
 
     def _pinned(self, attempt: str, name: str) -> None:
         template = {"metadata": {"labels": {"app": name}}, "spec": _pod(name)["spec"]}
@@ -145,15 +131,15 @@ class Demo:
             found: Manifest = items[0]["spec"] if items else {}
             return found
 
-        _wait(f"the pod of {name} to be scheduled", lambda: bool(pod().get("nodeName")))
+        came(f"the pod of {name} to be scheduled", lambda: bool(pod().get("nodeName")))
         selector, node = pod().get("nodeSelector") or {}, pod().get("nodeName", "no node")
         pinned = "daulat.node-restriction.kubernetes.io/confidential" in selector
         answer = f"admission added nodeSelector {json.dumps(selector)}; it runs on {node}"
-        self._add(attempt, "aminah", "pinned", "pinned" if pinned else "not pinned", answer)
+        self._add(attempt, TENANT, "pinned", "pinned" if pinned else "not pinned", answer)
 
     def _refuse(self, attempt: str, user: Kubectl, manifest: Manifest, *options: str) -> None:
         command = ("create", *options, "-f", "-") if options else ("create", "-f", "-")
-        who = "own-scheduler" if user is self._binder else "aminah"
+        who = "own-scheduler" if user is self._binder else TENANT
         self._refuse_command(attempt, who, user, *command, stdin=json.dumps(manifest))
 
     def _refuse_command(self, attempt: str, who: str, user: Kubectl, *command: str, stdin: str | None = None) -> None:
@@ -161,31 +147,16 @@ class Demo:
             answer = user.run(*command, stdin=stdin).strip()
             outcome = "let in"
         except ClusterError as error:
-            _, ours, message = str(error).partition(DENIED)
-            outcome, answer = "refused", message if ours else str(error).rpartition("failed: ")[2]
+            _, ours, reason = str(error).partition(DENIED)
+            outcome, answer = "refused", reason if ours else str(error).rpartition("failed: ")[2]
         self._add(attempt, who, "refused", outcome, answer)
 
     def _add(self, attempt: str, who: str, expected: Outcome, outcome: str, answer: str) -> None:
-        row = Row(attempt, who, expected, outcome, answer)
-        self.rows.append(row)
-        self._done(row)
-
-    def _status(self, user: Kubectl, name: str, namespace: str) -> Manifest:
-        found: Manifest = json.loads(user.run("get", "sovereignmodel", name, "--namespace", namespace, "-o", "json"))
-        return dict(found.get("status") or {})
+        self._row(Row(attempt, who, expected, outcome, answer))
 
 
-def _ready(user: Kubectl, name: str, namespace: str) -> bool:
-    path = '-o=jsonpath={.status.conditions[?(@.type=="Ready")].status}'
-    return user.run("get", "sovereignmodel", name, "--namespace", namespace, path) == "True"
-
-
-def _wait(what: str, question: Callable[[], bool]) -> bool:
-    try:
-        poll(what, question, 30)
-    except ClusterError:
-        return False
-    return True
+def _is_ready(found: Manifest) -> bool:
+    return condition(found, "Ready").get("status") == "True"
 
 
 def _example(file: str, name: str | None = None) -> Manifest:
@@ -203,16 +174,6 @@ def _pod(name: str, **spec: Any) -> Manifest:
 def _rights() -> list[Manifest]:
     """Give each user what such a person has in a real cluster, so that it's the policy that stops them and not RBAC."""
 
-    def binding(kind: str, name: str, role: str, user: str, namespace: str = "") -> Manifest:
-        where = {"namespace": namespace} if namespace else {}
-        return {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": kind,
-            "metadata": {"name": name, **where},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
-        }
-
     def role(name: str, *rules: Manifest) -> Manifest:
         api = "rbac.authorization.k8s.io/v1"
         return {"apiVersion": api, "kind": "ClusterRole", "metadata": {"name": name}, "rules": list(rules)}
@@ -225,10 +186,10 @@ def _rights() -> list[Manifest]:
         role("demo-namespaces", rule("", ["namespaces"], "get", "list", "patch", "update")),
         role("demo-scheduler", rule("", ["pods/binding"], "create"), rule("", ["pods"], "get", "list", "watch")),
         binding("ClusterRoleBinding", "demo-node-ops", "demo-node-ops", "node-ops"),
-        binding("ClusterRoleBinding", "demo-namespaces", "demo-namespaces", "aminah"),
+        binding("ClusterRoleBinding", "demo-namespaces", "demo-namespaces", TENANT),
         binding("ClusterRoleBinding", "demo-scheduler", "demo-scheduler", "own-scheduler"),
-        binding("RoleBinding", "demo-admin", "admin", "aminah", NAMESPACE),
-        binding("RoleBinding", "demo-admin", "admin", "aminah", OPEN_NAMESPACE),
+        admin(TENANT, NAMESPACE),
+        admin(TENANT, OPEN_NAMESPACE),
     ]
 
 

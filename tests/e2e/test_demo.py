@@ -6,35 +6,69 @@ import re
 import subprocess
 import sys
 
-import psutil
-
+from dev.cluster.node import requirements
+from dev.cluster.node.real import CGROUPS, cgroup
 from dev.cluster.paths import clusters_dir
-from dev.deployment import ROOT
+from dev.demo.answering import SENTENCE
+from dev.demo.removal import directory
+from dev.deployment import ROOT, operators
 
 from .world import unique
 
+CONTROLS = ("SUP-08", "STO-07", "USE-04", "USE-15", "USE-16", "STO-03", "SUP-01", "MGD-02", "MGD-13")
 
-def test_the_demo_places_refuses_and_explains_and_goes_away_again() -> None:
-    name = unique("demo")
-    command = [sys.executable, "-m", "dev.demo"]
-    up = subprocess.run(
-        [*command, "up", "--name", name], check=False, cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
+
+def test_the_demo_places_refuses_answers_and_goes_away_again() -> None:
+    name, why_not = unique("demo"), requirements.missing()
+    up = demo("up", name, 400)
     try:
         assert up.returncode == 0, up.stderr
-        outcomes = re.findall(r"^  (placed|pinned|refused|told why): ", up.stderr, re.MULTILINE)
+        outcomes = re.findall(r"^  (placed|pinned|refused|told why|answered): ", up.stderr, re.MULTILINE)
         assert (outcomes.count("placed"), outcomes.count("pinned"), outcomes.count("told why")) == (2, 2, 1)
-        assert outcomes.count("refused") == 10
-        for control in ("SUP-08", "STO-07", "USE-04", "USE-15", "USE-16", "STO-03", "SUP-01", "MGD-02", "MGD-13"):
-            assert control in up.stdout
-        assert "nvidia-h20 in zone cyberjaya-1" in up.stdout
+        answers = column(up.stdout, "answer")
+        assert len(answers) == len(outcomes)
+        for control in CONTROLS:
+            assert any(control in answer for answer in answers)
+        assert "nvidia-h20 in zone cyberjaya-1" in answers[1]
         assert f"make demo-down NAME={name}" in up.stdout
-        pid = int((clusters_dir().parent / "operators" / name / "pid").read_text())
-        assert psutil.pid_exists(pid)
+        if why_not:
+            assert (outcomes.count("refused"), outcomes.count("answered")) == (10, 0)
+            assert f"\nNo model answers here: {why_not}.\n" in up.stdout
+        else:
+            assert (outcomes.count("refused"), outcomes[-2:]) == (11, ["refused", "answered"])
+            assert "doesn't trust these weights" in answers[-2]
+            assert "in zone cyberjaya-1, on real-1." in answers[-1]
+            assert answers[-1].endswith(f'"{SENTENCE}"')
+            assert "service/tiny" in up.stdout
+            assert cgroups(name)
+        (operator,) = operators(directory(name))
     finally:
-        down = subprocess.run(
-            [*command, "down", "--name", name], check=False, cwd=ROOT, capture_output=True, text=True, timeout=60
-        )
+        down = demo("down", name, 60)
     assert down.returncode == 0, down.stderr
-    assert not psutil.pid_exists(pid)
+    assert not operator.is_running()
     assert not (clusters_dir() / name).exists()
+    assert not directory(name).exists()
+    assert cgroups(name) == []
+
+
+def demo(command: str, name: str, seconds: float) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "dev.demo", command, "--name", name]
+    return subprocess.run(argv, check=False, cwd=ROOT, capture_output=True, text=True, timeout=seconds)
+
+
+def column(table: str, heading: str) -> list[str]:
+    """Return the cells of a column of the table, each in one line."""
+    lines = [line for line in table.splitlines() if line[:1] in {"┃", "│"}]
+    headings, *rest = [[cell.strip() for cell in re.split("[┃│]", line)[1:-1]] for line in lines]
+    found: list[str] = []
+    for cells in rest:
+        # A row begins with its number; what has none goes on with the row before.
+        if cells[0]:
+            found.append("")
+        found[-1] = f"{found[-1]} {cells[headings.index(heading)]}".strip()
+    return found
+
+
+def cgroups(name: str) -> list[str]:
+    """Return the cgroups of the real nodes of this cluster."""
+    return [str(path) for path in [*CGROUPS.glob(f".{cgroup(name)}"), *CGROUPS.glob(f"*{cgroup(name)}")]]

@@ -8,7 +8,7 @@ from functools import cached_property
 from daulat.api.names import MODEL_LABEL
 from dev.cluster.node.chat import Chat
 from dev.cluster.node.model import Signer
-from dev.cluster.node.serving import MODEL, tiny
+from dev.cluster.node.serving import tiny
 from dev.deployment import poll
 from tests.e2e.world import Manifest, unique
 
@@ -71,9 +71,7 @@ def chat(real: RealWorld, name: str, namespace: str) -> Chat:
     if not real.exists("pod", CLIENT, namespace):
         real.admin.apply([client_pod(real, CLIENT, namespace)])
     real.wait_phase(CLIENT, namespace, "Running")
-    url = real.get("sovereignmodel", name, namespace=namespace)["status"]["url"]
-    address = real.get("service", name, namespace=namespace)["spec"]["clusterIP"]
-    return Chat.of(real.network_of(CLIENT, namespace), url, address, MODEL)
+    return Chat.between(CLIENT, name, namespace, real.admin, real.cluster.machines)
 
 
 def pods_of(real: RealWorld, namespace: str) -> list[Manifest]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from dev.cluster.errors import ClusterError
+from dev.cluster.kubectl import Kubectl
+
 from . import netns
+from .real import Machine
+from .serving import MODEL
 
 QUESTION = "Where are you?"
 PATH = "/v1/chat/completions"
@@ -26,9 +32,25 @@ class Chat:
     seconds: float = 20.0
 
     @classmethod
-    def of(cls, network: int, url: str, address: str, model: str) -> Chat:
-        """Ask the Service of a model's URL by its address, for these nodes have no DNS."""
-        return cls(network, address, urlsplit(url).port or 80, model)
+    def between(cls, pod: str, model: str, namespace: str, user: Kubectl, machines: Iterable[Machine]) -> Chat:
+        """Ask a model's Service from a pod that runs on one of these nodes; `user` may look at both."""
+        client = user.get("pod", pod, namespace)
+        url = user.get("sovereignmodel", model, namespace)["status"]["url"]
+        # By its address, for these nodes have no DNS.
+        address = user.get("service", model, namespace)["spec"]["clusterIP"]
+        node = client["spec"]["nodeName"]
+        machine = next((m for m in machines if m.name == node), None)
+        if machine is None:
+            raise ClusterError(f"pod {pod} is on {node}, which is no real node: nothing runs there that could ask.")
+        return cls(machine.network_of(client["status"]["podIP"]), address, urlsplit(url).port or 80, MODEL)
+
+    def reaches(self) -> bool:
+        """Whether somebody is there to be asked."""
+        connection = self.connection()
+        with contextlib.suppress(OSError):
+            connection.connect()
+            return True
+        return False
 
     def answer(self) -> str:
         """Return the whole answer to a question."""

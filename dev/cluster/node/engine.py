@@ -45,10 +45,15 @@ def pinned() -> str:
     return next(line.split()[0] for line in REQUIREMENTS.read_text().splitlines() if "==" in line)
 
 
+def path() -> Path:
+    """Return where the program of this checkout lies once built."""
+    text = "\0".join([REQUIREMENTS.read_text(), *OPTIONS, sys.platform, platform.machine()])
+    return cache_dir() / "bin" / f"{PROGRAM}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
 def ensure(say: Say) -> Path:
     """Return the program, built first when it isn't there. ClusterError where this machine can't build it."""
-    text = "\0".join([REQUIREMENTS.read_text(), *OPTIONS, sys.platform, platform.machine()])
-    target = cache_dir() / "bin" / f"{PROGRAM}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    target = path()
     if not target.exists():
         with exclusive(target.with_suffix(".lock"), say, f"builds {PROGRAM}"):
             if not target.exists():

@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from . import build, debian, engine, images, oci
+from dev.cluster.locking import Say
+
+from . import images, oci, programs
 from .model import FILE, Signer, write_model
 from .oci import Archive
 from .real import Machine
@@ -18,12 +20,13 @@ MODEL = "tiny"
 """By which name a client asks for it."""
 
 
-def stock(folder: Path, say: Callable[[str], None]) -> dict[str, Archive]:
+def stock(folder: Path, say: Say) -> dict[str, Archive]:
     """Return the images `pause`, `client`, `engine` and `weights` (what checks a model), by these names; built if need be."""
+    built = programs.ensure(say)
     made = {
-        "pause": images.pause(Path(build.ensure(say)["pause"])),
-        "client": images.client(debian.busybox(say)),
-        "engine": images.engine(engine.ensure(say)),
+        "pause": images.pause(built.node / "pause"),
+        "client": images.client(built.busybox),
+        "engine": images.engine(built.engine),
         "weights": images.weights(),
     }
     return {short: oci.write(image, folder) for short, image in made.items()}

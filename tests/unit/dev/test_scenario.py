@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dev.cluster.errors import ClusterError
-from dev.cluster.paths import DEMO_SCENARIO
-from dev.cluster.scenario import SITE_LABEL, load, node_manifests, zone_manifests
+from dev.cluster.paths import DEMO_SCENARIO, REAL_NODE_SCENARIO
+from dev.cluster.scenario import SITE_LABEL, load, node_manifests, real_nodes, zone_manifests
 
 GOOD = """\
 hardware:
@@ -117,3 +117,101 @@ def test_a_file_that_is_not_yaml_says_where(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match=r"nowhere\.yaml can't be read: No such file"):
         load(tmp_path / "nowhere.yaml")
+
+
+# --- one file that builds on another
+
+OVER = """\
+base: scenario.yaml
+hardware: {small: {allocatable: {example.com/slot: 2}}}
+nodes:
+- {name: one-more, kind: real, hardware: small, site: here}
+- {name: gpu-too, hardware: big, site: here}
+"""
+
+
+def over(directory: Path, text: str = OVER, base: str = GOOD) -> Path:
+    """A file beside the base, which is written as well."""
+    scenario_file(directory, base)
+    path = directory / "over.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_file_adds_to_what_it_builds_on(tmp_path: Path) -> None:
+    scenario = load(over(tmp_path))
+    assert [node["metadata"]["name"] for node in node_manifests(scenario)] == ["gpu-1", "gpu-2", "stray-1", "gpu-too-1"]
+    assert [zone["metadata"]["name"] for zone in zone_manifests(scenario)] == ["here"]
+    (real,) = real_nodes(scenario)
+    assert (real.name, real.labels, real.devices) == ("one-more-1", {SITE_LABEL: "here"}, {"example.com/slot": 2})
+
+
+def test_what_is_built_on_may_build_on_another(tmp_path: Path) -> None:
+    over(tmp_path)
+    top = tmp_path / "top.yaml"
+    top.write_text("base: over.yaml\nhardware: {}\nnodes: [{name: last, hardware: small}]\n")
+    assert [node["metadata"]["name"] for node in node_manifests(load(top))][-1] == "last-1"
+
+
+def test_a_base_is_found_beside_the_file_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    scenario_file(tmp_path, GOOD)
+    path = tmp_path / "below" / "over.yaml"
+    path.write_text(OVER.replace("scenario.yaml", "../scenario.yaml"))
+    assert len(node_manifests(load(path))) == 4
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("name: gpu-too", "name: gpu", "nodes: 'gpu-1' occurs twice"),
+        ("hardware: {small:", "zones: [{name: here, spec: {}}]\nhardware: {small:", "zones: 'here' occurs twice"),
+        ("{small:", "{big:", "hardware: 'big' occurs twice"),
+        ("hardware: big", "hardware: bigger", "nodes[1].hardware is 'bigger'; the file has big, small"),
+        ("site: here", "site: there", "nodes[0].site is 'there'; the file has here"),
+        ("base: scenario.yaml", "base: [scenario.yaml]", "base: Input should be a valid string"),
+    ],
+)
+def test_what_does_not_fit_its_base_is_named_by_its_place_in_the_file(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    assert old in OVER
+    path = over(tmp_path, OVER.replace(old, new))
+    with pytest.raises(ClusterError) as caught:
+        load(path)
+    assert f"{path}: {said}" in str(caught.value)
+
+
+def test_what_is_wrong_with_a_base_is_said_of_the_base(tmp_path: Path) -> None:
+    path = over(tmp_path, base=GOOD.replace("site: here", "site: there"))
+    with pytest.raises(ClusterError) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{tmp_path / 'scenario.yaml'}: nodes[0].site is 'there'")
+
+
+def test_a_base_that_is_missing_is_named_with_who_needs_it(tmp_path: Path) -> None:
+    path = over(tmp_path)
+    (tmp_path / "scenario.yaml").unlink()
+    with pytest.raises(ClusterError) as caught:
+        load(path)
+    base = tmp_path / "scenario.yaml"
+    assert (
+        str(caught.value) == f"the scenario {base}, on which {path} builds, can't be read: No such file or directory."
+    )
+
+
+@pytest.mark.parametrize("base", ["over.yaml", "scenario.yaml"])
+def test_files_that_build_on_each_other_are_named(tmp_path: Path, base: str) -> None:
+    path = over(tmp_path, OVER.replace("scenario.yaml", base), f"base: ./over.yaml\n{GOOD}")
+    with pytest.raises(ClusterError, match="builds on itself: ") as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+
+
+def test_the_demo_with_a_real_node_is_the_demo_and_that_node() -> None:
+    scenario, demo = load(REAL_NODE_SCENARIO), load(DEMO_SCENARIO)
+    assert node_manifests(scenario) == node_manifests(demo)
+    assert zone_manifests(scenario) == zone_manifests(demo)
+    (real,) = real_nodes(scenario)
+    assert (real.name, real.devices) == ("real-1", {"example.my/cpu-slot": 2})
+    assert real.labels[SITE_LABEL] == "cyberjaya-1"

@@ -1,0 +1,199 @@
+"""Where the demo's model answers, what is said where it can't, and what a row says when something else comes of it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from dev.cluster import ClusterError, EmbeddedCluster
+from dev.cluster.node.model import Signer
+from dev.cluster.node.oci import Archive
+from dev.demo import __main__ as demo
+from dev.demo import answering
+from dev.demo.answering import SENTENCE, Answering, Supplies
+from dev.demo.row import Row
+
+
+@pytest.fixture
+def able(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that can have a real node."""
+    monkeypatch.setattr("dev.cluster.node.requirements.missing", lambda: "")
+
+
+@pytest.mark.usefixtures("able")
+def test_a_machine_that_can_have_a_real_node_has_one() -> None:
+    assert answering.why_not("embedded", wanted=True) == ""
+
+
+@pytest.mark.usefixtures("able")
+@pytest.mark.parametrize("kind", ["kind", "existing"])
+def test_a_cluster_that_is_no_process_of_ours_has_none(kind: str) -> None:
+    assert f"this cluster is of kind {kind}" in answering.why_not(kind, wanted=True)
+
+
+@pytest.mark.usefixtures("able")
+def test_who_wants_none_is_reminded_of_it() -> None:
+    assert answering.why_not("embedded", wanted=False) == "REAL_NODE=no leaves the real node out"
+
+
+def test_what_a_machine_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dev.cluster.node.requirements.missing", lambda: "real nodes need root")
+    assert answering.why_not("embedded", wanted=True) == "real nodes need root"
+
+
+@pytest.mark.usefixtures("able")
+def test_where_nothing_can_be_built_the_demo_goes_on_without(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ClusterError("llama.cpp's source can't be fetched: connect to the package index.")
+
+    monkeypatch.setattr("dev.cluster.node.programs.are_built", lambda: False)
+    monkeypatch.setattr("dev.cluster.node.programs.ensure", fail)
+    assert demo._supplies(EmbeddedCluster("unit"), real_node=True) == (
+        None,
+        "llama.cpp's source can't be fetched: connect to the package index",
+    )
+    said = capsys.readouterr().err
+    assert "REAL_NODE=no" in said
+    assert "going on without a real node: llama.cpp's source" in said
+
+
+# --- the rows
+
+
+class Client:
+    """A client of a model's Service that hears what it is told to."""
+
+    port = 80
+
+    def __init__(self, parts: list[str], whole: str) -> None:
+        self._parts, self._whole = parts, whole
+
+    def reaches(self) -> bool:
+        return True
+
+    def stream(self) -> list[str]:
+        return self._parts
+
+    def answer(self) -> str:
+        return self._whole
+
+
+class Tenant:
+    """A user in whose namespace every model has this status, and every pod these statuses of containers."""
+
+    def __init__(self, condition: dict[str, str], *containers: dict[str, Any]) -> None:
+        self._condition, self._containers = condition, containers
+
+    def run(self, *_: str, stdin: str = "") -> str:
+        del stdin
+        return json.dumps({"items": [{"status": {"containerStatuses": self._containers}}]})
+
+    def get(self, *_: str) -> dict[str, Any]:
+        placed = {"type": "Placed", "message": "1 replica in zone cyberjaya-1"}
+        placement = {"nodes": ["real-1"]}
+        return {"status": {"phase": "Running", "conditions": [self._condition, placed], "placement": placement}}
+
+
+READY = {"type": "Ready", "status": "True", "reason": "Ready", "message": "it is ready"}
+REFUSED = {"type": "Ready", "status": "False", "reason": "SignatureRefused", "message": "nobody trusts these weights"}
+WAITS = {"restartCount": 0, "state": {"waiting": {}}, "lastState": {}}
+
+
+class OneNode:
+    """A cluster with a real node, of which a row only needs the name."""
+
+    kind, name = "embedded", "unit"
+
+    class _Machine:
+        name = "real-1"
+
+    machines = (_Machine(),)
+
+
+Rows = Callable[[Tenant, object], list[Row]]
+
+
+@pytest.fixture
+def rows(monkeypatch: pytest.MonkeyPatch) -> Rows:
+    """Return what makes both rows, of what a user sees and what a client hears; no wait is longer than a look."""
+
+    def made(tenant: Tenant, client: object) -> list[Row]:
+        def between(*_: object) -> object:
+            if isinstance(client, Exception):
+                raise client
+            return client
+
+        found: list[Row] = []
+        archive = Archive(Path("/"), "registry.example.my/it@sha256:1a")
+        everything = dict.fromkeys(("client", answering.SIGNED, answering.CHANGED), archive)
+        supplies = Supplies(everything, everything, Signer(b"", ""))
+        monkeypatch.setattr(answering, "kubectl", lambda *_: tenant)
+        monkeypatch.setattr(answering, "came", lambda _what, question, *_: question())
+        monkeypatch.setattr("dev.cluster.node.chat.Chat.between", between)
+        Answering(cast(EmbeddedCluster, OneNode()), supplies, found.append).run()
+        return found
+
+    return made
+
+
+def test_an_answer_is_told_with_its_place_and_its_question(rows: Rows) -> None:
+    row = rows(Tenant(READY), Client(["In Cyberjaya,", " on a real node."], SENTENCE))[-1]
+    assert row.outcome == row.expected == "answered"
+    assert row.answer == (
+        "1 replica in zone cyberjaya-1, on real-1. A pod of the namespace asked its Service: "
+        f'"Where are you?" It answered, whole and in 2 parts: "{SENTENCE}"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("client", "outcome", "said"),
+    [
+        (Client(["In", " Singapore."], "In Singapore."), "another answer", "In Singapore."),
+        (Client(["In", " Singapore."], SENTENCE), "two answers", "In Singapore."),
+        (Client([SENTENCE], SENTENCE), "not streamed", "in one part"),
+        (OSError("503: no endpoints"), "no answer", "503: no endpoints"),
+        (TimeoutError(), "no answer", "TimeoutError"),
+        (http.client.BadStatusLine("x"), "no answer", "asked, and gave no answer"),
+        (KeyError("choices"), "no answer", "KeyError: 'choices'"),
+        (ClusterError("pod client is on cpu-1, which is no real node"), "failed", "no real node"),
+    ],
+)
+def test_anything_else_is_a_wrong_row_that_says_where_to_look(
+    rows: Rows, client: object, outcome: str, said: str
+) -> None:
+    row = rows(Tenant(READY), client)[-1]
+    assert (row.outcome, row.expected) == (outcome, "answered")
+    assert said in row.answer
+    assert "kubectl describe smodel,pods --namespace assistant" in row.answer
+
+
+def test_a_model_that_is_not_ready_is_told_by_its_own_words(rows: Rows) -> None:
+    row = rows(Tenant(REFUSED, WAITS), Client([], ""))[-1]
+    assert row.outcome == "pending"
+    assert row.answer.startswith("nobody trusts these weights")
+
+
+def test_refused_is_what_the_cluster_says_of_it(rows: Rows) -> None:
+    row = rows(Tenant(REFUSED, WAITS), Client([], ""))[0]
+    assert (row.outcome, row.answer) == ("refused", "nobody trusts these weights")
+    assert rows(Tenant(READY, WAITS), Client([], ""))[0].outcome == "not refused"
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        {**WAITS, "state": {"running": {}}},
+        {**WAITS, "state": {"terminated": {}}},
+        {**WAITS, "lastState": {"terminated": {}}},
+        {**WAITS, "restartCount": 1},
+    ],
+)
+def test_a_refused_model_whose_engine_ever_ran_is_a_wrong_row(rows: Rows, container: dict[str, Any]) -> None:
+    assert rows(Tenant(REFUSED, container), Client([], ""))[0].outcome == "served"

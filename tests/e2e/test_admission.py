@@ -15,9 +15,9 @@ import pytest
 from dev.cluster.kubectl import Kubectl
 from dev.deployment import poll
 
+from .api import Api
 from .world import (
     IMAGE,
-    Api,
     World,
     model_manifest,
     namespace_manifest,

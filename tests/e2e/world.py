@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import http.client
 import json
-import ssl
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +19,8 @@ from dev.cluster import ClusterError, EmbeddedCluster
 from dev.cluster.kubectl import Kubectl
 from dev.cluster.scenario import load, node_manifests, zone_manifests
 from dev.deployment import NAMESPACE, ROOT, WEIGHTS_IMAGE, OperatorProcess, install, kubectl, poll
+
+from .api import NotFound, Reader
 
 SCENARIO = ROOT / "dev" / "scenarios" / "demo.yaml"
 IMAGE = "registry.example.my/vllm@sha256:" + "2b" * 32
@@ -104,45 +102,6 @@ def node_with(world: World, spec: AcceleratorProfileSpec, devices: Mapping[str, 
         world.admin.run("delete", "node", name, "--ignore-not-found")
 
 
-class Api:
-    """The API server without kubectl in between, for streams of requests. For one thread."""
-
-    def __init__(self, kubeconfig: Path) -> None:
-        """Read where the server is and who asks."""
-        config = yaml.safe_load(kubeconfig.read_text())
-        self._cluster, self._user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-        self._connection: http.client.HTTPSConnection | None = None
-
-    @cached_property
-    def _context(self) -> ssl.SSLContext:
-        authority = base64.b64decode(self._cluster["certificate-authority-data"]).decode()
-        context = ssl.create_default_context(cadata=authority)
-        # Python loads a client's certificate from a file only.
-        with tempfile.NamedTemporaryFile() as pair:
-            pair.write(b"".join(base64.b64decode(self._user[f"client-{part}-data"]) for part in ("certificate", "key")))
-            pair.flush()
-            context.load_cert_chain(pair.name)
-        return context
-
-    def post(self, path: str, body: Manifest) -> tuple[int, Manifest]:
-        """Return the status of the answer and its body; OSError or HTTPException where there is none."""
-        host = self._cluster["server"].removeprefix("https://")
-        if self._connection is None:
-            self._connection = http.client.HTTPSConnection(host, context=self._context, timeout=15)
-        try:
-            self._connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
-            response = self._connection.getresponse()
-            text = response.read()
-        except (OSError, http.client.HTTPException):
-            self._connection.close()
-            self._connection = None
-            raise
-        try:
-            return response.status, json.loads(text)
-        except ValueError:
-            return response.status, {"message": text.decode()}
-
-
 @dataclass
 class World:
     """A cluster with the chart installed and the operator running."""
@@ -161,9 +120,15 @@ class World:
 
     def get(self, *what: str, namespace: str = "") -> Manifest:
         """Return an object as the API server has it."""
+        if len(what) <= 2 and not any(word.startswith("-") or "," in word for word in what):
+            return self._reader.get(*what, namespace=namespace or "default")
         where = ("--namespace", namespace) if namespace else ()
         found: Manifest = json.loads(self.admin.run("get", *what, *where, "-o", "json"))
         return found
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.cluster.kubeconfig())
 
     def condition(self, kind: str, name: str, type_: str, namespace: str = "") -> Mapping[str, str]:
         """Return one condition of an object; empty where it has none of that type."""
@@ -284,8 +249,10 @@ class World:
 
     def exists(self, kind: str, name: str, namespace: str = "") -> bool:
         """Say whether there is such an object."""
-        where = ("--namespace", namespace) if namespace else ()
-        return bool(self.admin.run("get", kind, name, *where, "--ignore-not-found", "-o", "name").strip())
+        try:
+            return bool(self.get(kind, name, namespace=namespace))
+        except NotFound:
+            return False
 
     def refusal(self, manifest: Manifest, *options: str, kubectl: Kubectl | None = None, verb: str = "create") -> str:
         """Send a manifest and return why the API server refuses it; empty where it is taken."""

@@ -11,7 +11,7 @@ from dev.cluster.node import requirements, serving
 from dev.cluster.node.model import Signer, tamper
 from tests.e2e.world import lower, unique
 
-from .models import FIRST, SECOND, Served, Weights, serve
+from .models import FIRST, SECOND, Model, Served, Weights, serve
 from .world import APPROVED, RealWorld, raise_real_world
 
 
@@ -58,8 +58,14 @@ def place(real: RealWorld, weights: Weights) -> Iterator[str]:
         yield namespace
 
 
-@pytest.fixture(scope="module")
-def served(real: RealWorld, weights: Weights) -> Iterator[Served]:
-    """A model that answers, for tests that break what is under it and mend it again."""
+@pytest.fixture(scope="session")
+def model(real: RealWorld, weights: Weights) -> Iterator[Model]:
+    """A model that answers. Who breaks what is under it mends that again."""
     with opened(real, weights) as namespace:
         yield serve(real, weights.uris["first"], namespace)
+
+
+@pytest.fixture
+def served(model: Model) -> Served:
+    """That model, where it is now."""
+    return model.now()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +19,8 @@ from .world import GPU, NPU, RealWorld, client_pod
 
 CLIENT = "client"
 """The pod that asks a model, in each namespace that has one."""
+ENDED = ("Failed", "Succeeded")
+"""The phases of a pod that runs no more."""
 FIRST, SECOND = "Terang bulan di kuala", "Cyberjaya on a real node"
 
 
@@ -25,6 +30,28 @@ class Weights:
 
     signer: Signer
     uris: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of one replica that a test was given. It may move, and what serves it may be another pod later."""
+
+    real: RealWorld
+    name: str
+    namespace: str
+
+    def now(self) -> Served:
+        """Wait until one pod serves it and no other is left, and return where it is."""
+        found: list[Manifest] = []
+
+        def alone() -> bool:
+            found[:] = pods_of(self.real, self.namespace, self.name)
+            return len(found) == 1 and is_ready(found[0])
+
+        self.real.wait_condition("sovereignmodel", self.name, "Ready", "True", self.namespace, 90)
+        poll(f"one pod to serve {self.name}", alone, 60)
+        (pod,) = found
+        return Served(self.real, self.name, self.namespace, pod["spec"]["nodeName"], pod["metadata"]["name"])
 
 
 @dataclass(frozen=True)
@@ -43,6 +70,26 @@ class Served:
         (found,) = {NPU, GPU} - {self.node}
         return found
 
+    @property
+    def policy(self) -> str:
+        """The policy that governs it."""
+        labels = self.real.get("namespace", self.namespace)["metadata"]["labels"]
+        return str(labels["daulat.dev/scope"])
+
+    @contextmanager
+    def under(self, **spec: object) -> Iterator[None]:
+        """Let its policy say something else for as long as the block lasts."""
+        patch = ("patch", "sovereigntypolicy", self.policy, "--type=merge")
+        self.real.admin.run(*patch, f"--patch={json.dumps({'spec': spec})}")
+        try:
+            yield
+        finally:
+            self.real.admin.run(*patch, f"--patch={json.dumps({'spec': dict.fromkeys(spec)})}")
+
+    def without_client(self) -> None:
+        """Let no pod be in its namespace but its own."""
+        self.real.admin.run("delete", "pod", CLIENT, "-n", self.namespace, "--now", "--ignore-not-found")
+
     @cached_property
     def chat(self) -> Chat:
         """A client of it."""
@@ -57,32 +104,37 @@ class Served:
         poll("the model to serve elsewhere alone", lambda: where(self.real, self.namespace) == [self.other], 60)
 
 
-def serve(real: RealWorld, uri: str, namespace: str) -> Served:
-    """Apply a model of one replica, and return it once it serves."""
+def serve(real: RealWorld, uri: str, namespace: str) -> Model:
+    """Apply a model of one replica, and return it."""
     name = unique("tiny")
     real.admin.apply([tiny(name, namespace, uri)])
-    real.wait_condition("sovereignmodel", name, "Ready", "True", namespace, 90)
-    (node,), (pod,) = where(real, namespace), pods_of(real, namespace)
-    return Served(real, name, namespace, node, pod["metadata"]["name"])
+    return Model(real, name, namespace)
 
 
 def chat(real: RealWorld, name: str, namespace: str) -> Chat:
     """Return a client of a model: a pod of its namespace, for others are kept out."""
+    if real.exists("pod", CLIENT, namespace) and real.pod_phase(CLIENT, namespace)[0] in ENDED:
+        # It was on a node that ended all that was there.
+        real.admin.run("delete", "pod", CLIENT, "-n", namespace, "--now")
     if not real.exists("pod", CLIENT, namespace):
         real.admin.apply([client_pod(real, CLIENT, namespace)])
     real.wait_phase(CLIENT, namespace, "Running")
     return Chat.between(CLIENT, name, namespace, real.admin, real.cluster.machines)
 
 
-def pods_of(real: RealWorld, namespace: str) -> list[Manifest]:
-    """Return the pods of the models in a namespace."""
-    return [p for p in real.pods(namespace) if MODEL_LABEL in p["metadata"].get("labels", {})]
+def pods_of(real: RealWorld, namespace: str, model: str = "") -> list[Manifest]:
+    """Return the pods of one model in a namespace, or of all. What a kubelet has ended stays as an object, and isn't meant."""
+    going = [p for p in real.pods(namespace) if p["status"]["phase"] not in ENDED]
+    labelled = [(p["metadata"].get("labels", {}).get(MODEL_LABEL), p) for p in going]
+    return [pod for name, pod in labelled if name and model in ("", name)]
+
+
+def is_ready(pod: Manifest) -> bool:
+    """Say whether a pod serves."""
+    return any((c["type"], c["status"]) == ("Ready", "True") for c in pod["status"].get("conditions", ()))
 
 
 def where(real: RealWorld, namespace: str) -> list[str]:
     """Return the nodes of the models' pods that are ready."""
     pods = [p for p in pods_of(real, namespace) if not p["metadata"].get("deletionTimestamp")]
-    ready = [
-        p for p in pods if any((c["type"], c["status"]) == ("Ready", "True") for c in p["status"].get("conditions", ()))
-    ]
-    return sorted(p["spec"]["nodeName"] for p in ready)
+    return sorted(p["spec"]["nodeName"] for p in pods if is_ready(p))

@@ -141,7 +141,6 @@ def test_nobody_gets_into_an_engine_that_a_policy_closes(real: RealWorld, served
     container = current(real, served)
     pod = container.pod["metadata"]["name"]
     real.inside(served.namespace, pod, "/app/llama-server", "--version")
-    policy = real.get("namespace", served.namespace)["metadata"]["labels"]["daulat.dev/scope"]
 
     def refusal(*command: str) -> str:
         try:
@@ -154,13 +153,9 @@ def test_nobody_gets_into_an_engine_that_a_policy_closes(real: RealWorld, served
     beside = json.dumps({"spec": {"ephemeralContainers": [debug]}})
     change = ("patch", "pod", pod, "-n", served.namespace, "--type=strategic", f"--patch={beside}")
     exec_ = ("exec", "-n", served.namespace, pod, "--", "/app/llama-server", "--version")
-    closed = json.dumps({"spec": {"access": {"users": ["auditor"]}}})
-    real.admin.run("patch", "sovereigntypolicy", policy, "--type=merge", f"--patch={closed}")
-    try:
+    with served.under(access={"users": ["auditor"]}):
         poll("a session to be refused", lambda: "MGD-05 " in refusal(*exec_))
         assert "MGD-05 " in refusal(*change, "--subresource=ephemeralcontainers")
-    finally:
-        real.admin.run("patch", "sovereigntypolicy", policy, "--type=merge", '--patch={"spec":{"access":null}}')
     assert current(real, served).status["containerID"] == container.status["containerID"]
     assert current(real, served).pod["spec"].get("ephemeralContainers") is None
 
@@ -237,3 +232,4 @@ def test_an_engine_that_is_to_end_answers_first_and_its_successor_has_the_limits
     # A volume in memory is never larger than what its pod may use.
     assert shared_memory(successor) == GI
     poll("an answer", lambda: answers(served))
+    real.admin.run("delete", "limitrange", "slot", "-n", served.namespace)

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from dev.deployment import poll
 
-from .models import Weights, serve
+from .models import Served
 from .observer import Observer
 from .world import RealWorld
 
 
-def test_a_full_disk_ends_what_runs_there_and_the_model_comes_up_elsewhere(
-    real: RealWorld, weights: Weights, place: str
-) -> None:
+def test_a_full_disk_ends_what_runs_there_and_the_model_comes_up_elsewhere(real: RealWorld, served: Served) -> None:
     """The kubelet's disk is the node's own (`sandbox.DISK`). A little is left, with which it can still write down what it does."""
-    model = serve(real, weights.uris["first"], place)
-    machine = real.machine(model.node)
+    real.settle()
+    served.without_client()
+    machine = real.machine(served.node)
     ballast = "/var/lib/kubelet/ballast"
     fill = f"set -- $(df -k /var/lib/kubelet | tail -1); fallocate -l $(( ($4 - 300) * 1024 )) {ballast}"
     try:
-        with Observer(real, place) as observer:
+        with Observer(real, served.namespace) as observer:
             assert machine.run("sh", "-c", fill).returncode == 0
-            poll("the disk to be full", lambda: real.condition("node", model.node, "DiskPressure")["status"] == "True")
-            model.wait_elsewhere()
-            poll("its processes to be gone", lambda: not observer.now(model.node))
-            observer.close(model.node)
-            model.wait_ready()
-        assert "Evicted" in real.events(model.pod, place)
+            poll("the disk to be full", lambda: real.condition("node", served.node, "DiskPressure")["status"] == "True")
+            served.wait_elsewhere()
+            poll("its processes to be gone", lambda: not observer.now(served.node))
+            observer.close(served.node)
+            served.wait_ready()
+        assert "Evicted" in real.events(served.pod, served.namespace)
     finally:
         machine.run("rm", "-f", ballast)
-        poll("the disk to have room", lambda: real.condition("node", model.node, "DiskPressure")["status"] == "False")
+        poll("the disk to have room", lambda: real.condition("node", served.node, "DiskPressure")["status"] == "False")

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 
 from dev.deployment import poll
 
-from .conftest import opened
-from .models import CLIENT, FIRST, Weights, serve, where
+from .models import CLIENT, ENDED, FIRST, Served, where
 from .observer import Observer
 from .steady import Steady
 from .world import APPROVED, ASCEND, NPU, SITE, SLOT, RealWorld, client_pod
@@ -32,25 +31,6 @@ def out_of_the_zone(real: RealWorld, node: str) -> Iterator[None]:
         )
 
 
-def test_a_model_leaves_a_node_that_lost_its_label_without_an_error(real: RealWorld, weights: Weights) -> None:
-    with opened(real, weights) as namespace, Observer(real, namespace) as observer:
-        model = serve(real, weights.uris["first"], namespace)
-        # Who asks isn't to leave with the node.
-        real.admin.apply([client_pod(real, CLIENT, namespace, nodeSelector={"kubernetes.io/hostname": model.other})])
-        with Steady(model.chat) as steady, out_of_the_zone(real, model.node):
-            told = real.wait_reason("sovereignmodel", model.name, "PolicyCompliant", "NodeNotEligible", namespace)
-            assert f"its node {model.node} stands in no zone of record" in told["message"]
-            assert real.condition("sovereignmodel", model.name, "Ready", namespace)["reason"] == "NodeNotEligible"
-            model.wait_elsewhere()
-            poll("its processes to be gone", lambda: not observer.now(model.node), ENDS)
-            observer.close(model.node)
-            model.wait_ready()
-            many = len(steady.answers)
-            poll("answers after that", lambda: len(steady.answers) > many + 10)
-        assert steady.errors == []
-        assert set(steady.answers) == {FIRST}
-
-
 def test_a_pod_of_anybody_is_ended_when_its_time_is_over(real: RealWorld) -> None:
     drift = {"gracePeriod": f"{GRACE}s"}
     with (
@@ -67,50 +47,72 @@ def test_a_pod_of_anybody_is_ended_when_its_time_is_over(real: RealWorld) -> Non
             real.wait_condition("sovereigntypolicy", policy, "Upheld", "True")
 
 
+def test_a_model_leaves_a_node_that_lost_its_label_without_an_error(real: RealWorld, served: Served) -> None:
+    name, namespace = served.name, served.namespace
+    # Who asks isn't to leave with the node.
+    served.without_client()
+    real.admin.apply([client_pod(real, CLIENT, namespace, nodeSelector={"kubernetes.io/hostname": served.other})])
+    with Observer(real, namespace) as observer:
+        with Steady(served.chat) as steady, out_of_the_zone(real, served.node):
+            told = real.wait_reason("sovereignmodel", name, "PolicyCompliant", "NodeNotEligible", namespace)
+            assert f"its node {served.node} stands in no zone of record" in told["message"]
+            assert real.condition("sovereignmodel", name, "Ready", namespace)["reason"] == "NodeNotEligible"
+            served.wait_elsewhere()
+            poll("its processes to be gone", lambda: not observer.now(served.node), ENDS)
+            observer.close(served.node)
+            served.wait_ready()
+            many = len(steady.answers)
+            poll("answers after that", lambda: len(steady.answers) > many + 10)
+        assert steady.errors == []
+        assert set(steady.answers) == {FIRST}
+
+
 def test_a_kubelet_that_starts_anew_ends_what_isnt_eligible_and_the_model_goes_elsewhere(
-    real: RealWorld, weights: Weights
+    real: RealWorld, served: Served
 ) -> None:
     """It says that there are no devices where the label is gone. That is no word of the model's status."""
-    with opened(real, weights, drift={"action": "Report"}) as namespace, Observer(real, namespace) as observer:
-        model = serve(real, weights.uris["first"], namespace)
-        with out_of_the_zone(real, model.node):
-            real.wait_reason("sovereignmodel", model.name, "PolicyCompliant", "NodeNotEligible", namespace)
-            assert where(real, namespace) == [model.node]
-            real.restart(model.node, "kubelet")
-            ended = ("Failed", "Succeeded")
-            poll("the kubelet to end it", lambda: real.pod_phase(model.pod, namespace)[0] in ended, 60)
-            assert {"NodeAffinity", f"OutOf{SLOT}"} & real.events(model.pod, namespace)
-            model.wait_elsewhere()
-            poll("its processes to be gone", lambda: not observer.now(model.node), ENDS)
-            observer.close(model.node)
-            model.wait_ready()
-            assert not {"NoRoom", f"OutOf{SLOT}"} & real.events(model.name, namespace)
+    name, namespace = served.name, served.namespace
+    served.without_client()
+    with (
+        served.under(drift={"action": "Report"}),
+        Observer(real, namespace) as observer,
+        out_of_the_zone(real, served.node),
+    ):
+        real.wait_reason("sovereignmodel", name, "PolicyCompliant", "NodeNotEligible", namespace)
+        assert where(real, namespace) == [served.node]
+        real.restart(served.node, "kubelet")
+        poll("the kubelet to end it", lambda: real.pod_phase(served.pod, namespace)[0] in ENDED, 60)
+        assert {"NodeAffinity", f"OutOf{SLOT}"} & real.events(served.pod, namespace)
+        served.wait_elsewhere()
+        poll("its processes to be gone", lambda: not observer.now(served.node), ENDS)
+        observer.close(served.node)
+        served.wait_ready()
+        assert not {"NoRoom", f"OutOf{SLOT}"} & real.events(name, namespace)
 
 
-def test_a_node_that_nobody_reaches_is_told_as_such_until_it_is_back(real: RealWorld, weights: Weights) -> None:
+def test_a_node_that_nobody_reaches_is_told_as_such_until_it_is_back(real: RealWorld, served: Served) -> None:
     """Cut off, a kubelet hears no deletion: what runs there goes on, and nobody says otherwise."""
-    drift = {"gracePeriod": "1s"}
-    with opened(real, weights, drift=drift) as namespace, Observer(real, namespace) as observer:
-        model = serve(real, weights.uris["first"], namespace)
-        policy = real.get("namespace", namespace)["metadata"]["labels"]["daulat.dev/scope"]
-        machine = real.machine(model.node)
-        machine.disconnect()
-        try:
-            told = real.wait_condition("sovereignmodel", model.name, "Ready", "False", namespace, 60)
+    name, namespace, policy = served.name, served.namespace, served.policy
+    served.without_client()
+    machine = real.machine(served.node)
+    try:
+        with served.under(drift={"gracePeriod": "1s"}), Observer(real, namespace) as observer:
+            machine.disconnect()
+            told = real.wait_condition("sovereignmodel", name, "Ready", "False", namespace, 60)
             assert told["reason"] == "NodeNotReady"
-            assert f"its node {model.node} isn't ready, so nobody knows whether it runs" in told["message"]
-            with out_of_the_zone(real, model.node):
-                model.wait_elsewhere()
+            assert f"its node {served.node} isn't ready, so nobody knows whether it runs" in told["message"]
+            with out_of_the_zone(real, served.node):
+                served.wait_elsewhere()
                 # Deleted in the API server, running by its processes: the policy says that it isn't upheld.
-                assert observer.now(model.node) == {model.pod}
+                assert observer.now(served.node) == {served.pod}
                 (drifted,) = real.get("sovereigntypolicy", policy)["status"]["drift"]
-                assert (drifted["node"], drifted["sample"]) == (model.node, [f"{namespace}/{model.pod}"])
+                assert (drifted["node"], drifted["sample"]) == (served.node, [f"{namespace}/{served.pod}"])
                 assert real.condition("sovereigntypolicy", policy, "Upheld")["status"] == "False"
                 machine.disconnect(cut=False)
-                poll("its processes to be gone", lambda: not observer.now(model.node), 90)
-                observer.close(model.node)
+                poll("its processes to be gone", lambda: not observer.now(served.node), 90)
+                observer.close(served.node)
                 real.wait_condition("sovereigntypolicy", policy, "Upheld", "True")
-                model.wait_ready()
-        finally:
-            machine.disconnect(cut=False)
-            poll("the node to be ready", lambda: real.is_ready(model.node), 90)
+                served.wait_ready()
+    finally:
+        machine.disconnect(cut=False)
+        poll("the node to be ready", lambda: real.is_ready(served.node), 90)

@@ -9,7 +9,7 @@ from dev.deployment import poll
 from tests.e2e.world import unique
 
 from .container import Container
-from .models import FIRST, Served, Weights
+from .models import FIRST, Served, Weights, pods_of
 from .observer import Observer
 from .steady import Steady
 from .world import ENGINE, GPU, NPU, SLOT, RealWorld
@@ -67,10 +67,9 @@ def test_an_unhealthy_device_is_no_room_and_is_told(real: RealWorld, served: Ser
     finally:
         for node in (NPU, GPU):
             real.machine(node).devices.restore()
-    assert [p["metadata"]["name"] for p in real.pods(served.namespace) if served.name in p["metadata"]["name"]] == [
-        served.pod
-    ]
+    assert [p["metadata"]["name"] for p in pods_of(real, served.namespace, served.name)] == [served.pod]
     real.wait_condition("sovereignmodel", late, "Ready", "True", served.namespace, 90)
+    real.admin.run("delete", "sovereignmodel", late, "-n", served.namespace)
 
 
 def test_an_image_that_nobody_has_is_told_in_words(real: RealWorld, weights: Weights, place: str) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from dev.cluster.node.real import ENFORCER
 from dev.deployment import poll
 from tests.e2e.world import Manifest
 
-from .models import Served
+from .models import Model, Served
 from .reach import Way, listening, open_ways
 from .world import GPU, NPU, RealWorld, client_pod
 
@@ -59,7 +57,8 @@ def on(real: RealWorld, node: str, name: str, namespace: str, **labels: str) -> 
 
 
 @pytest.fixture(scope="module")
-def around(real: RealWorld, served: Served) -> Iterator[Neighbours]:
+def around(real: RealWorld, model: Model) -> Iterator[Neighbours]:
+    served = model.now()
     with real.ungoverned() as reader, real.ungoverned() as stranger:
         whose = {"own": served.namespace, "reader": reader, "stranger": stranger}
         where = {"here": served.node, "there": NPU if served.node == GPU else GPU}
@@ -67,11 +66,11 @@ def around(real: RealWorld, served: Served) -> Iterator[Neighbours]:
         real.admin.apply([on(real, node, name, namespace) for name, namespace, node in named.values()])
         for name, namespace, _ in named.values():
             real.wait_phase(name, namespace, "Running")
-        model = real.get("pod", served.pod, namespace=served.namespace)
+        engine = real.get("pod", served.pod, namespace=served.namespace)
         service = real.get("service", served.name, namespace=served.namespace)["spec"]["clusterIP"]
-        (port,) = {p["containerPort"] for c in model["spec"]["containers"] for p in c["ports"] if p["name"] == "http"}
+        (port,) = {p["containerPort"] for c in engine["spec"]["containers"] for p in c["ports"] if p["name"] == "http"}
         yield Neighbours(
-            model["status"]["podIP"],
+            engine["status"]["podIP"],
             port,
             service,
             served.node,
@@ -82,18 +81,6 @@ def around(real: RealWorld, served: Served) -> Iterator[Neighbours]:
         )
 
 
-@contextlib.contextmanager
-def changed(real: RealWorld, served: Served, **spec: object) -> Iterator[None]:
-    """Let the model's policy say something else for as long as the block lasts."""
-    name = real.get("namespace", served.namespace)["metadata"]["labels"]["daulat.dev/scope"]
-    patch = ["patch", "sovereigntypolicy", name, "--type=merge"]
-    real.admin.run(*patch, f"--patch={json.dumps({'spec': spec})}")
-    try:
-        yield
-    finally:
-        real.admin.run(*patch, f"--patch={json.dumps({'spec': dict.fromkeys(spec)})}")
-
-
 def test_a_model_answers_its_own_namespace_and_whom_its_policy_lets_in(
     real: RealWorld, served: Served, around: Neighbours
 ) -> None:
@@ -101,7 +88,7 @@ def test_a_model_answers_its_own_namespace_and_whom_its_policy_lets_in(
     own = {name for name in ways if name.startswith("own ")}
     readers = {name for name in ways if name.startswith("reader ")}
     assert open_ways(ways) == own
-    with changed(real, served, monitoring={"allow": [around.readers]}):
+    with served.under(monitoring={"allow": [around.readers]}):
         poll("readers to be let in", lambda: open_ways(ways) == own | readers)
     poll("readers to be kept out again", lambda: open_ways(ways) == own)
 
@@ -111,7 +98,7 @@ def test_the_pods_of_a_gateway_elsewhere_reach_a_model_that_is_exposed(
 ) -> None:
     ways = {name: way for name, way in around.ways_in().items() if not name.startswith("own ")}
     patch = ["patch", "sovereignmodel", served.name, "-n", served.namespace, "--type=merge"]
-    with changed(real, served, exposure={"gatewayPeers": [around.readers]}):
+    with served.under(exposure={"gatewayPeers": [around.readers]}):
         real.admin.run(*patch, '--patch={"spec": {"exposure": {"gateway": "edge"}}}')
         try:
             poll("them to be let in", lambda: open_ways(ways) == {name for name in ways if name.startswith("reader ")})
@@ -147,7 +134,7 @@ def test_a_model_reaches_nothing_but_dns_and_what_its_policy_allows(
             assert open_ways(anyone) == set(targets)
             assert open_ways(model) == {"DNS"}
             allowed = {"ipBlock": {"cidr": f"{far}/32"}, "ports": [{"port": PORT}]}
-            with changed(real, served, egress={"allow": [allowed]}):
+            with served.under(egress={"allow": [allowed]}):
                 poll("the policy's word to count", lambda: open_ways(model) == {"DNS", "a pod elsewhere"})
     finally:
         real.admin.run("delete", "pod", "dns", "-n", SYSTEM, "--now")

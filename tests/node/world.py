@@ -42,7 +42,7 @@ class RealWorld(World):
     def govern(self, namespace: str = "", **changes: Any) -> tuple[str, str]:
         """Govern a namespace of a test's own, with all devices free that earlier tests had."""
         found = super().govern(namespace, **changes)
-        self._wait_left()
+        self.settle()
         return found
 
     def machine(self, name: str) -> real.Machine:
@@ -87,13 +87,14 @@ class RealWorld(World):
         name = unique("free")
         self.admin.apply([namespace_manifest(name)])
         poll("the default ServiceAccount", lambda: self.exists("serviceaccount", "default", name))
-        self._wait_left()
+        self.settle()
         try:
             yield name
         finally:
             self.remove(name)
 
-    def _wait_left(self) -> None:
+    def settle(self) -> None:
+        """Wait until nothing is left of what earlier tests had."""
         while self._leaving:
             self.wait_empty(*self._leaving.pop())
 

@@ -119,6 +119,8 @@ def chat(real: RealWorld, name: str, namespace: str) -> Chat:
     if not real.exists("pod", CLIENT, namespace):
         real.admin.apply([client_pod(real, CLIENT, namespace)])
     real.wait_phase(CLIENT, namespace, "Running")
+    # A model tells it for as long as one of its pods is ready, which a kubelet that was started anew may say a moment late.
+    poll("its address", lambda: "url" in real.get("sovereignmodel", name, namespace=namespace)["status"])
     return Chat.between(CLIENT, name, namespace, real.admin, real.cluster.machines)
 
 

@@ -14,6 +14,9 @@ from .observer import Observer
 from .steady import Steady
 from .world import ENGINE, GPU, NPU, SLOT, RealWorld
 
+SLOTS = "3"
+"""That each node has, by the scenario."""
+
 
 def engine_of(real: RealWorld, served: Served) -> int:
     """Return the process that serves the model."""
@@ -35,7 +38,7 @@ def test_a_models_container_goes_on_while_a_program_of_its_node_is_killed_and_st
         real.restart(served.node, part)
         poll("answers after it", lambda: len(steady.answers) > 20, 30)
         poll("the node to be ready", lambda: real.is_ready(served.node))
-        poll("its devices to be offered", lambda: offered(real) == ["2", "2"])
+        poll("its devices to be offered", lambda: offered(real) == [SLOTS, SLOTS])
         many = len(steady.answers)
         poll("answers after that", lambda: len(steady.answers) > many + 20, 30)
     # A kubelet that starts, or that misses its runtime, may take the pod for not ready until it has asked again. Another replica
@@ -49,7 +52,7 @@ def test_a_models_container_goes_on_while_a_program_of_its_node_is_killed_and_st
 
 def test_an_unhealthy_device_is_no_room_and_is_told(real: RealWorld, served: Served, weights: Weights) -> None:
     """A device that fails is taken from what the node offers; a model that can't have it says so, and comes up once it can."""
-    broken = [(node, f"cpu-slot-{n}") for node in (NPU, GPU) for n in range(2)]
+    broken = [(node, f"cpu-slot-{n}") for node in (NPU, GPU) for n in range(int(SLOTS))]
     try:
         with Observer(real, served.namespace) as observer:
             for node, device in broken:
@@ -90,12 +93,12 @@ def test_a_device_that_is_lost_and_comes_back_costs_no_container(real: RealWorld
     engine = engine_of(real, served)
     devices = real.machine(served.node).devices
     try:
-        for n in range(2):
+        for n in range(int(SLOTS)):
             devices.lose(SLOT, f"cpu-slot-{n}")
         poll("the node to offer none", lambda: offered(real)[(NPU, GPU).index(served.node)] == "0")
         assert served.chat.answer() == FIRST
         assert real.condition("sovereignmodel", served.name, "Ready", served.namespace)["status"] == "True"
     finally:
         devices.restore()
-    poll("the node to offer all", lambda: offered(real) == ["2", "2"])
+    poll("the node to offer all", lambda: offered(real) == [SLOTS, SLOTS])
     assert engine_of(real, served) == engine

@@ -12,7 +12,7 @@ from tests.e2e.world import Manifest, unique
 from .models import CLIENT, FIRST, SECOND, Weights, chat, where
 from .observer import Observer
 from .steady import Steady
-from .world import ENGINE, GPU, NPU, RealWorld, running
+from .world import ENGINE, GPU, NPU, RealWorld
 
 
 def test_a_model_answers_and_lives_its_whole_life_without_an_error(
@@ -40,23 +40,29 @@ def test_a_model_answers_and_lives_its_whole_life_without_an_error(
         real.wait_condition("sovereignmodel", name, "RolledOut", "True", place, 60)
         left = where(real, place)[0]
         real.admin.run("cordon", left)
-        # Who asks may be there, too, and stays.
-        real.admin.run("drain", left, "--delete-emptydir-data", f"--pod-selector={MODEL_LABEL}", timeout_seconds=120)
-        poll("both replicas elsewhere", lambda: len(where(real, place)) == 2 and left not in where(real, place), 60)
-    real.admin.run("uncordon", left)
+        try:
+            # Who asks may be there, too, and stays.
+            drain = ("drain", left, "--delete-emptydir-data", f"--pod-selector={MODEL_LABEL}={name}")
+            real.admin.run(*drain, timeout_seconds=120)
+            poll("both replicas elsewhere", lambda: len(where(real, place)) == 2 and left not in where(real, place), 60)
+        finally:
+            real.admin.run("uncordon", left)
     assert steady.errors == []
     assert set(steady.answers) == {FIRST, SECOND}
 
     real.admin.run("delete", "pod", CLIENT, "-n", place, "--now")
     real.admin.run("delete", "sovereignmodel", name, "-n", place)
     poll("its pods to be gone", lambda: not real.pods(place), 60)
-    poll("its processes to be gone", lambda: not running(real), 30)
+    observer = Observer(real, place)
+    poll("its processes to be gone", lambda: not list(observer.look()))
     for kind in ("deployments", "services", "networkpolicies", "serviceaccounts", "poddisruptionbudgets"):
         owned = [o for o in real.get(kind, namespace=place)["items"] if o["metadata"]["name"] != "default"]
         assert owned == [], kind
+    of_this = f'labels."io.kubernetes.pod.namespace"=={place}'
     for machine in real.cluster.machines:
-        listed = machine.run("ctr", "--namespace=k8s.io", "tasks", "ls", "--quiet").stdout
-        assert listed.split() == []
+        ctr = ("ctr", "--namespace=k8s.io")
+        tasks = machine.run(*ctr, "tasks", "ls", "--quiet").stdout.split()
+        assert not set(tasks) & set(machine.run(*ctr, "containers", "ls", "--quiet", of_this).stdout.split())
 
 
 def _last(steady: Steady, number: int) -> list[str]:

@@ -62,7 +62,7 @@ def profile(image: str) -> Manifest:
     spec = {
         "vendor": {"name": "Intel", "country": "US"},
         "family": "CPU",
-        "model": "half a machine",
+        "model": "a share of this machine",
         "resources": [{"name": SLOT, "sharing": "Partition", "memoryGiB": 2}],
         "devicesPerNode": 2,
         "precisions": ["FP16"],

@@ -22,6 +22,7 @@ from .conditions import told, write
 from .drift import ends as drift_ends
 from .drift import is_stranded, outlook
 from .effects import Apply, ApplyStatus, Delete, Effect, Outcome
+from .ending import cut_short, ending, ends_together, left
 from .hindrance import hindrance
 from .judged import model_violations, pod_violations
 from .model_status import Serving, conditions, fields
@@ -42,28 +43,33 @@ PATIENCE = 30.0
 def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     """Return what the model needs, and its status."""
     model = snapshot.models.get(ref)
+    pods = snapshot.pods_by_model.get((ref.namespace, ref.name), ())
     if model is None:
-        return Outcome()
+        return Outcome(tuple(cut_short(pods, now)))
     if isinstance(model, Malformed):
         invalid = told(reasons.READY, False, reasons.INVALID, model.reason)
         # Where it stands isn't forgotten: it can be read again after an upgrade.
         kept = {k: v for k, v in model.status.items() if k not in ("conditions", "observedGeneration")}
         return Outcome(tuple(write(ref, model.uid, model.generation, model.status, [invalid], kept, now)))
     if model.deleting:
-        return Outcome()
+        return Outcome(tuple(cut_short(pods, now)))
     policies = snapshot.governing(model.namespace)
     made = [c for c in snapshot.children_by_model.get((model.namespace, model.name), ()) if c.owner_uid == model.uid]
-    pods = snapshot.pods_by_model.get((model.namespace, model.name), ())
     verdict = _decide(model, policies, Surroundings(snapshot, made, pods, now))
     extras = beside(model, policies, verdict, snapshot)
     # First, and whatever becomes of the rest: a route that may be no more leads in from outside.
     closes: list[Effect] = [Delete(c.ref, c.uid) for c in unwanted(verdict, extras, made)]
     # Extras last, since an autoscaler reads the selector of the pods in the status.
     makes: list[Effect] = [Apply(m) for m in [*verdict.run, *extras.manifests]]
-    ends: list[Effect] = [Delete(c.ref, c.uid) for c in _left_over(model, verdict, made, pods)]
+    ends: list[Effect] = [
+        Delete(c.ref, c.uid, together=ends_together(c, pods)) for c in _left_over(model, verdict, made, pods)
+    ]
+    ends += cut_short(pods, now) if verdict.stop else []
     obstacle = snapshot.obstacles.get(ref)
     astray = {p: why for p in pods if (why := is_stranded(p, policies, snapshot))}
-    serving = Serving(model, verdict, made, pods, obstacle, hindrance(model, snapshot), _outlook(astray, policies))
+    leaving = ending(pods, snapshot, now)
+    hindered = hindrance(model, snapshot, leaving)
+    serving = Serving(model, verdict, made, pods, obstacle, hindered, leaving, _outlook(astray, policies))
     said = conditions(serving)
     told_of = {**fields(serving, policies, said, now), "externalUrl": extras.url}
     writes = write(ref, model.uid, model.generation, model.status, [*said, *extras.conditions], told_of, now)
@@ -78,6 +84,7 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     if verdict.decision is not None and verdict.decision.reason == reasons.AWAITS_OTHERS:
         again.append(max(PATIENCE - _awaited(model, now), 0) + 1)
     again += [verdict.rolling.again] if verdict.rolling is not None and verdict.rolling.again is not None else []
+    again += [late] if (late := left(leaving, now)) is not None else []
     also = (ROOM,) if _gives_up(model, told_of["placement"]) else ()
     return Outcome(tuple(effects), min(again, default=None), also)
 

@@ -125,9 +125,6 @@ def everything(snapshot: Snapshot) -> Iterable[Ref]:
     yield from advice.left_over(snapshot)
     yield from _named("SovereigntyExemption", snapshot.exemptions)
     yield from snapshot.models
-    # Pods of models that are gone may have longer to end than they get.
-    gone = {Ref("SovereignModel", *key) for key in snapshot.pods_by_model} - set(snapshot.models)
-    yield from sorted(gone)
 
 
 def reconcile(key: Ref, snapshot: Snapshot, now: float) -> Outcome:

@@ -1,6 +1,6 @@
 """Tells which pods are on their way out: they go on with the requests that they have, and hold their devices until they have ended.
 
-How long that may take is the pod's own word, for as long as its model is to run. For one that isn't, it is cut short here.
+How long that may take is the pod's own word, unless a policy is against it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .effects import Delete
 from .stamps import seconds
 
 UNASKED = GRACE_SECONDS + ENDS
-"""Seconds that a pod has to end whose model asks for no longer. What isn't to run any more gets no more than that."""
+"""Seconds that a pod has to end whose model asks for no longer. What a policy is against gets no more than that."""
 
 
 def ending(pods: Sequence[Pod], snapshot: Snapshot, now: float) -> tuple[Pod, ...]:
@@ -53,14 +53,15 @@ def gives_back(pods: Sequence[Pod], chosen: Chosen, snapshot: Snapshot) -> int:
     return sum(_asks_alike(p, chosen) and p.node in chosen.nodes and _takes_pods(p, snapshot) for p in pods)
 
 
-def cut_short(pods: Sequence[Pod], now: float) -> list[Delete]:
-    """Return the end of pods of a model that isn't to run any more: its network policy may be gone, or a policy be against it."""
-    return [
-        Delete(Ref("Pod", p.namespace, p.name), p.uid, UNASKED)
-        for p in pods
-        # By its revision a pod is the operator's own: anybody could write the label of a model that doesn't exist.
-        if p.revision and p.pins and p.grace > UNASKED and p.gone_by and seconds(p.gone_by) > now + UNASKED
-    ]
+def at_once(pods: Sequence[Pod], made: Sequence[Child]) -> list[Delete]:
+    """Return the end of pods that a policy is against, for those that would take long over it.
+
+    It has to come before anybody else's: once a kubelet has begun to wait it can't be hurried (SyncTerminatingPod in Kubernetes
+    1.37, kubelet.go, passes no cancellation on). A LeaderWorkerSet would make its pods anew, so it is left to end them itself.
+    """
+    theirs = {c.group for c in made if c.ref.kind == "LeaderWorkerSet"}
+    slow = [p for p in pods if not p.gone_by and p.grace > UNASKED and not (p.group and p.group in theirs)]
+    return [Delete(Ref("Pod", p.namespace, p.name), p.uid, UNASKED) for p in slow]
 
 
 def ends_together(child: Child, pods: Sequence[Pod]) -> bool:

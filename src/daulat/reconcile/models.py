@@ -21,8 +21,9 @@ from daulat.workload.weights import Loading, loading
 from .conditions import told, write
 from .drift import ends as drift_ends
 from .drift import is_stranded, outlook
+from .drift import left as drift_left
 from .effects import Apply, ApplyStatus, Delete, Effect, Outcome
-from .ending import cut_short, ending, ends_together, left
+from .ending import at_once, ending, ends_together, left
 from .hindrance import hindrance
 from .judged import model_violations, pod_violations
 from .model_status import Serving, conditions, fields
@@ -43,18 +44,18 @@ PATIENCE = 30.0
 def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     """Return what the model needs, and its status."""
     model = snapshot.models.get(ref)
-    pods = snapshot.pods_by_model.get((ref.namespace, ref.name), ())
     if model is None:
-        return Outcome(tuple(cut_short(pods, now)))
+        return Outcome()
     if isinstance(model, Malformed):
         invalid = told(reasons.READY, False, reasons.INVALID, model.reason)
         # Where it stands isn't forgotten: it can be read again after an upgrade.
         kept = {k: v for k, v in model.status.items() if k not in ("conditions", "observedGeneration")}
         return Outcome(tuple(write(ref, model.uid, model.generation, model.status, [invalid], kept, now)))
     if model.deleting:
-        return Outcome(tuple(cut_short(pods, now)))
+        return Outcome()
     policies = snapshot.governing(model.namespace)
     made = [c for c in snapshot.children_by_model.get((model.namespace, model.name), ()) if c.owner_uid == model.uid]
+    pods = snapshot.pods_by_model.get((model.namespace, model.name), ())
     verdict = _decide(model, policies, Surroundings(snapshot, made, pods, now))
     extras = beside(model, policies, verdict, snapshot)
     # First, and whatever becomes of the rest: a route that may be no more leads in from outside.
@@ -64,7 +65,7 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     ends: list[Effect] = [
         Delete(c.ref, c.uid, together=ends_together(c, pods)) for c in _left_over(model, verdict, made, pods)
     ]
-    ends += cut_short(pods, now) if verdict.stop else []
+    ends += at_once(pods, made) if verdict.stop else []
     obstacle = snapshot.obstacles.get(ref)
     astray = {p: why for p in pods if (why := is_stranded(p, policies, snapshot))}
     leaving = ending(pods, snapshot, now)
@@ -78,7 +79,11 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     decided = [e for e in writes if isinstance(e, ApplyStatus)]
     notes = [e for e in writes if not isinstance(e, ApplyStatus)]
     acts = [*ends, *decided, *makes] if verdict.stop else [*decided, *makes, *ends]
-    leaves = [e for p in (verdict.rolling.ends if verdict.rolling else ()) for e in drift_ends(p, astray.get(p, ""))]
+    leaves = [
+        e
+        for p in (verdict.rolling.ends if verdict.rolling else ())
+        for e in drift_ends(p, astray.get(p, ""), drift_left(p, policies, now))
+    ]
     effects = [*closes, *acts, *notes, *leaves]
     again = [RETRY] if obstacle else []
     if verdict.decision is not None and verdict.decision.reason == reasons.AWAITS_OTHERS:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from daulat.facts.ref import Ref
-from daulat.reconcile.dispatch import everything
 from daulat.reconcile.effects import Apply, ApplyStatus, Delete, Outcome
 from daulat.reconcile.models import reconcile_model
 from daulat.workload.manifests import DEADLINE
@@ -415,24 +414,16 @@ def deleted(outcome: Outcome) -> list[tuple[str, int | None]]:
     return [(e.ref.name, e.grace) for e in outcome.effects if isinstance(e, Delete) and e.ref.kind == "Pod"]
 
 
-@pytest.mark.parametrize("how", ["gone", "being deleted", "stopped"])
-def test_a_model_that_isnt_to_run_any_more_has_no_longer_to_end_than_others(how: str) -> None:
-    """Its network policy goes with it, or a policy is against it."""
-    cluster = settled(nodes=2)
-    pinned = {"daulat.node-restriction.kubernetes.io/policy-confidential": "true"}
-    ours, soon = leaving(cluster.pod("p0", "a1")), leaving(cluster.pod("p1", "a1"), at(NOW + 50))
-    foreign = leaving(cluster.pod("foreign", "a1"))
-    del foreign["metadata"]["annotations"]
-    for raw in (ours, soon, foreign):
-        raw["spec"]["nodeSelector"] = pinned
-    runs = cluster.pod("p2", "a2")
-    cluster.world.pods = [ours, soon, foreign, runs]
+def test_what_a_policy_is_against_has_no_longer_to_end_than_others_from_the_start() -> None:
+    """Once a kubelet has begun to wait, nobody can hurry it."""
+    cluster = settled(nodes=2, replicas=2)
+    patient, usual, ends = cluster.pod("p0", "a1"), cluster.pod("p1", "a2"), leaving(cluster.pod("p2", "a1"))
+    patient["spec"]["terminationGracePeriodSeconds"] = 655
+    usual["spec"]["terminationGracePeriodSeconds"] = 60
+    cluster.world.pods = [patient, usual, ends]
     assert deleted(run(cluster.world)) == []
-    if how == "gone":
-        cluster.world.models = []
-        assert REF in everything(cluster.world.snapshot())
-    elif how == "being deleted":
-        cluster.world.models[0]["metadata"]["deletionTimestamp"] = at(NOW)
-    else:
-        cluster.world.policies = []
-    assert deleted(run(cluster.world)) == [("p0", 60)]
+    cluster.world.policies = []
+    outcome = run(cluster.world)
+    assert deleted(outcome) == [("p0", 60)]
+    kinds = [e.ref.kind for e in outcome.effects if isinstance(e, Delete)]
+    assert kinds.index("Deployment") < kinds.index("Pod"), "else it is made anew"

@@ -626,7 +626,7 @@ def test_the_revision_is_the_same_whatever_makes_the_pods_of_a_group() -> None:
 
 def patient(asked: str | None, count: int = 4) -> World:
     """Return a world with a model whose replicas may take their time to end."""
-    engine = {} if asked is None else {"engine": {"name": "vllm", "gracePeriod": asked}}
+    engine: dict[str, Any] = {} if asked is None else {"engine": {"name": "vllm", "gracePeriod": asked}}
     return World(models=[model(accelerators=[choice(ASCEND, count)], **engine)])
 
 

@@ -57,10 +57,10 @@ class Served:
         poll("the model to serve elsewhere alone", lambda: where(self.real, self.namespace) == [self.other], 60)
 
 
-def serve(real: RealWorld, uri: str, namespace: str) -> Served:
+def serve(real: RealWorld, uri: str, namespace: str, **spec: object) -> Served:
     """Apply a model of one replica, and return it once it serves."""
     name = unique("tiny")
-    real.admin.apply([tiny(name, namespace, uri)])
+    real.admin.apply([tiny(name, namespace, uri, **spec)])
     real.wait_condition("sovereignmodel", name, "Ready", "True", namespace, 90)
     (node,), (pod,) = where(real, namespace), pods_of(real, namespace)
     return Served(real, name, namespace, node, pod["metadata"]["name"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -67,6 +68,11 @@ class Site:
         """Return the pods of a model that aren't on their way out."""
         found = self.world.get("pods", "-l", f"daulat.dev/model={name}", namespace=self.namespace)["items"]
         return [p for p in found if not p["metadata"].get("deletionTimestamp")]
+
+    def finalize(self, pod: str, by: list[str] | None) -> None:
+        """Say who has to see the end of a pod."""
+        patch = json.dumps({"metadata": {"finalizers": by}})
+        self.world.admin.run("patch", "pod", pod, "-n", self.namespace, "--type=merge", f"--patch={patch}")
 
     def remove(self) -> None:
         """Remove everything."""
@@ -220,6 +226,16 @@ def test_a_drain_ends_where_nothing_can_take_the_replicas(site: Site) -> None:
     site.wait(name, "Ready", "True")
 
 
+def test_a_replica_may_take_an_hour_to_end(site: Site) -> None:
+    """The API server lets no pod sleep for longer than it has to end in all."""
+    site.add(1)
+    name = site.model(engine={"name": "vllm", "gracePeriod": "1h"})
+    site.wait(name, "Ready", "True")
+    (pod,) = site.pods(name)
+    assert pod["spec"]["containers"][0]["lifecycle"]["preStop"] == {"sleep": {"seconds": 3600}}
+    assert pod["spec"]["terminationGracePeriodSeconds"] == 3655
+
+
 def grouped(site: Site, **spec: Any) -> str:
     return site.model(16, accelerator={"nodes": 2}, **spec)
 
@@ -308,3 +324,30 @@ def test_a_replica_of_two_nodes_is_a_leader_worker_set_where_there_are_such(with
     poll("the old pods to go", lambda: {image(p) for p in site.pods(name)} == {OTHER_IMAGE}, 60)
     (made,) = with_lws.get("leaderworkersets", namespace=site.namespace)["items"]
     assert made["metadata"]["name"] == f"{name}-1"
+
+
+@contextmanager
+def kept(site: Site, name: str) -> Iterator[None]:
+    """Keep a model's pods from going once they are deleted, as an engine that answers does."""
+    pods = [p["metadata"]["name"] for p in site.pods(name)]
+    for pod in pods:
+        site.finalize(pod, ["example.my/seen"])
+    try:
+        yield
+    finally:
+        for pod in pods:
+            site.finalize(pod, None)
+        poll("the pods to go", lambda: not any(site.world.exists("pod", pod, site.namespace) for pod in pods))
+
+
+def test_all_pods_of_a_leader_worker_set_begin_to_end_together_where_they_take_their_time(with_lws: World) -> None:
+    """Left alone, workers go once their leader has ended, and then take as long again."""
+    site = Site(with_lws)
+    site.add(2)
+    name = grouped(site, engine={"name": "vllm", "gracePeriod": "10m"})
+    site.wait(name, "Ready", "True", 120)
+    with kept(site, name):
+        assert len(site.pods(name)) == 2
+        site.patch(name, replicas=0)
+        poll("the end of both to begin", lambda: site.pods(name) == [])
+    poll("what made them to go", lambda: not with_lws.get("leaderworkersets", namespace=site.namespace)["items"])

@@ -104,10 +104,10 @@ class Served:
         poll("the model to serve elsewhere alone", lambda: where(self.real, self.namespace) == [self.other], 60)
 
 
-def serve(real: RealWorld, uri: str, namespace: str) -> Model:
+def serve(real: RealWorld, uri: str, namespace: str, **spec: object) -> Model:
     """Apply a model of one replica, and return it."""
     name = unique("tiny")
-    real.admin.apply([tiny(name, namespace, uri)])
+    real.admin.apply([tiny(name, namespace, uri, **spec)])
     return Model(real, name, namespace)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import signal
@@ -11,17 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from daulat.workload.container import CACHE, LEAVES
+from daulat.workload.container import CACHE, ENDS, LEAVES
 from daulat.workload.engines import engine
 from daulat.workload.pod import USER
 from daulat.workload.weights import MOUNT
 from dev.cluster import ClusterError
 from dev.cluster.node.model import FILE
+from dev.cluster.node.serving import tiny
 from dev.deployment import poll
 from tests.e2e.world import Manifest
 
 from .container import Container, Limits
-from .models import FIRST, Served, pods_of
+from .models import FIRST, Served, Weights, pods_of, serve
 from .world import RealWorld
 
 SPACES = ("ipc", "mnt", "net", "pid", "uts")
@@ -233,3 +235,46 @@ def test_an_engine_that_is_to_end_answers_first_and_its_successor_has_the_limits
     assert shared_memory(successor) == GI
     poll("an answer", lambda: answers(served))
     real.admin.run("delete", "limitrange", "slot", "-n", served.namespace)
+
+
+GRACE = 10
+"""Seconds that a model asks for: more than the request takes, and few enough to wait for its end."""
+
+
+def test_a_replica_that_may_take_its_time_answers_what_others_lose(
+    real: RealWorld, weights: Weights, place: str, served: Served
+) -> None:
+    """Both are asked before they are to end, and get to it later than five seconds after."""
+    spec = {"engine": {**tiny("", "", "")["spec"]["engine"], "gracePeriod": f"{GRACE}s"}}
+    patient = serve(real, weights.uris["second"], place, **spec).now()
+    containers = {one.namespace: current(real, one) for one in (patient, served)}
+    told = containers[place].pod["spec"]
+    assert told["terminationGracePeriodSeconds"] == GRACE + ENDS
+    asked = {}
+    for one in (patient, served):
+        containers[one.namespace].signal(signal.SIGSTOP)
+        asked[one.namespace] = one.chat.sent(tokens=300)
+    began = time.monotonic()
+    for namespace, container in containers.items():
+        real.admin.run("delete", "pod", container.pod["metadata"]["name"], "-n", namespace, "--wait=false")
+    poll("the time to be over that others have", lambda: time.monotonic() > began + LEAVES + 2)
+    for container in containers.values():
+        container.signal(signal.SIGCONT)
+    answer = json.loads(asked[place].getresponse().read())
+    assert answer["usage"]["completion_tokens"] == 300
+    assert containers[place].runs
+    # Its successor is there long before it has ended.
+    real.wait_condition("sovereignmodel", patient.name, "Ready", "True", place)
+    told = real.condition("sovereignmodel", patient.name, "Ready", place)
+    assert f"pod {patient.pod} goes on with earlier requests and holds its devices, until " in told["message"]
+
+    hears = asked[served.namespace]
+    assert hears.sock is not None
+    hears.sock.settimeout(2)
+    with pytest.raises((OSError, http.client.HTTPException)):
+        hears.getresponse().read()
+    containers[served.namespace].signal(signal.SIGKILL)
+
+    poll("its process to end", lambda: not containers[place].runs, 20)
+    assert GRACE - 0.5 < time.monotonic() - began < GRACE + 5
+    served.wait_ready()

@@ -124,11 +124,6 @@ def client_pod(world: RealWorld, name: str, namespace: str, **spec: Any) -> Mani
     return serving.client(world.images["client"], name, namespace, **spec)
 
 
-def running(world: RealWorld) -> set[tuple[str, str]]:
-    """Return the node and the uid of every pod that has a process, by the cgroups of the machine: whatever the API server says."""
-    return {(machine.name, uid) for machine in world.cluster.machines for uid, _ in pods_with_processes(machine)}
-
-
 def hierarchy(controller: str) -> Path:
     """Return where the cgroups of a controller are: with version 2, where those of all are."""
     return CGROUPS / controller if controller and (CGROUPS / controller).is_dir() else CGROUPS
@@ -168,4 +163,4 @@ def raise_real_world(name: str, directory: Path, folder: Path) -> RealWorld:
     return RealWorld(world.cluster, world.operator, world.admin, references)
 
 
-__all__ = ["SLOT", "RealWorld", "client_pod", "raise_real_world", "running"]
+__all__ = ["SLOT", "RealWorld", "client_pod", "raise_real_world"]

@@ -42,7 +42,14 @@ LabelKey = Annotated[
         max_length=317,
     ),
 ]
+Duration = Annotated[str, Field(pattern=r"^[0-9]{1,6}[smh]$", examples=["60s", "15m"])]
+"""A time in seconds, minutes or hours."""
 LabelValue = Annotated[str, Field(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63)]
+
+
+def seconds_of(duration: str) -> int:
+    """Return such a time in seconds."""
+    return int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600}[duration[-1]]
 
 
 class DataClass(StrEnum):

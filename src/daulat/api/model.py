@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from .accelerator import EngineName, EnvName, Precision, UrlPath
 from .autoscaling import Autoscaling, CustomMetrics
 from .exposure import ModelExposure
 from .frozen import FrozenDict
-from .meta import DEFAULTED, ConditionedStatus, CountryCode, ObjectName, Observed, Spec
+from .meta import DEFAULTED, ConditionedStatus, CountryCode, Duration, ObjectName, Observed, Spec, seconds_of
 from .weights import URI_PATTERN, Fetch
 
 ONE_LINE = r"^[^\r\n]*$"
+GRACE_SECONDS, LONGEST_GRACE = 5, 3600
+"""For how long a replica that is to end goes on answering: where the model doesn't say, which is the least, and at most."""
+_GRACE = "a time from 5s to 1h, such as 90s or 10m"
 Argument = Annotated[str, Field(max_length=4096, pattern=ONE_LINE)]
 
 
@@ -96,8 +99,34 @@ class Engine(Spec):
     """Arguments for the engine on every accelerator."""
     api_key_secret: KeySecret | None = None
     """Where the key is that clients must send; left out, the engine asks for none."""
+    grace_period: Duration = Field(
+        default=f"{GRACE_SECONDS}s",
+        max_length=7,
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "self.matches('^[0-9]+[smh]$') && duration(self) >= duration('5s') && duration(self) <= duration('1h')",
+                    "message": _GRACE,
+                }
+            ]
+        },
+    )
+    """For how long a replica that is to end goes on with the requests that it has, before its engine is told to end; in s, m or
+    h, from 5s to 1h; left out, 5s. It keeps its devices for all of that time, busy or not. A change of it alone is a rollout."""
     custom: CustomEngine | None = None
     """How the engine named custom is run."""
+
+    @property
+    def grace_seconds(self) -> int:
+        """The grace period in seconds."""
+        return seconds_of(self.grace_period)
+
+    @field_validator("grace_period")
+    @classmethod
+    def _grace_is_bearable(cls, asked: str) -> str:
+        if not GRACE_SECONDS <= seconds_of(asked) <= LONGEST_GRACE:
+            raise ValueError(_GRACE)
+        return asked
 
     @model_validator(mode="after")
     def _custom_is_told(self) -> Engine:

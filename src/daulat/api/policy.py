@@ -14,9 +14,11 @@ from .meta import (
     SELECTOR_VALUES,
     ConditionedStatus,
     DataClass,
+    Duration,
     LabelSelector,
     Observed,
     Spec,
+    seconds_of,
 )
 from .requirements import (
     AcceleratorRequirements,
@@ -91,13 +93,13 @@ class Drift(Spec):
 
     action: DriftAction = DriftAction.EVICT
     """Evict deletes governed pods whose node isn't eligible any more, after gracePeriod; Report only tells of them."""
-    grace_period: str = Field(default=f"{GRACE_SECONDS}s", pattern=r"^[0-9]{1,6}[smh]$", examples=["60s", "15m"])
+    grace_period: Duration = f"{GRACE_SECONDS}s"
     """How long such a pod may stay, in s, m or h; left out, 60s. A model uses it to serve elsewhere first."""
 
     @property
     def grace_seconds(self) -> int:
         """The grace period in seconds."""
-        return int(self.grace_period[:-1]) * {"s": 1, "m": 60, "h": 3600}[self.grace_period[-1]]
+        return seconds_of(self.grace_period)
 
 
 class SovereigntyPolicySpec(Spec):

@@ -131,7 +131,8 @@ class Executor:
         return True
 
     async def _delete(self, effect: Delete) -> bool:
-        options: Manifest = {"preconditions": {"uid": effect.uid}, "propagationPolicy": "Background"}
+        order = "Foreground" if effect.together else "Background"
+        options: Manifest = {"preconditions": {"uid": effect.uid}, "propagationPolicy": order}
         if effect.grace is not None:
             options["gracePeriodSeconds"] = effect.grace
         try:

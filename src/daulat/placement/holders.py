@@ -28,9 +28,21 @@ class Holder:
     count: int
     promised: bool = False
     """Whether they are kept for replicas that aren't on a node yet."""
+    ending: int = 0
+    """How many of them are held by pods that somebody has deleted."""
+    gone_by: str = ""
+    """When the last of those pods has to have ended."""
 
     def __str__(self) -> str:
-        return f"{self.count} {'promised to' if self.promised else 'by'} {self.kind} {self.namespace}/{self.name}"
+        told = f"{self.count} {'promised to' if self.promised else 'by'} {self.kind} {self.namespace}/{self.name}"
+        if not self.ending:
+            return told
+        some = "" if self.ending == self.count else f"{self.ending} of them "
+        return f"{told} ({some}until {self.gone_by} at the latest: {self._is_ending})"
+
+    @property
+    def _is_ending(self) -> str:
+        return "it is ending" if self.kind == "pod" else "what has them is ending"
 
 
 @dataclass(frozen=True)
@@ -55,21 +67,33 @@ def holdings(nodes: Iterable[Node], resource: Asked, ledger: Ledger, snapshot: S
     on = list(nodes)
     offered = sum(ledger.total(node, resource) for node in on)
     free = sum(min(max(ledger.free(node, resource), 0), ledger.total(node, resource)) for node in on)
-    found: dict[tuple[str, str, str], int] = {}
+    found: dict[tuple[str, str, str], list[tuple[int, str]]] = {}
     for node in on:
         if isinstance(resource, Claimed):
             for allocation in ledger.devices.held_by_others(node, resource):
-                found[allocation.holder] = found.get(allocation.holder, 0) + 1
+                by = (_gone_by(Ref("Pod", allocation.namespace, name), snapshot) for name in allocation.pods)
+                found.setdefault(allocation.holder, []).append((1, max(by, default="")))
             continue
         for pod in snapshot.pods_by_node.get(node.name, ()):
             # A quantity that nobody can read counts as more than there is.
             count = min(pod.devices.get(resource, 0), node.devices.get(resource, 0))
             if count and (pod.namespace, pod.model) != (model.namespace, model.name):
-                found[_whose(pod)] = found.get(_whose(pod), 0) + count
-    held = [Holder(*whose, count) for whose, count in found.items()]
+                found.setdefault(_whose(pod), []).append((count, pod.gone_by))
+    held = [_holder(whose, parts) for whose, parts in found.items()]
     promised = list(_promised(on, resource, free, ledger, snapshot, model))
     free -= sum(h.count for h in promised)
     return Holdings(resource, offered, free, tuple(sorted([*held, *promised], key=_largest_first)))
+
+
+def _holder(whose: tuple[str, str, str], parts: Sequence[tuple[int, str]]) -> Holder:
+    ending = [(count, by) for count, by in parts if by]
+    last = max((by for _, by in ending), default="")
+    return Holder(*whose, sum(c for c, _ in parts), ending=sum(c for c, _ in ending), gone_by=last)
+
+
+def _gone_by(ref: Ref, snapshot: Snapshot) -> str:
+    pod = snapshot.pods.get(ref)
+    return pod.gone_by if pod is not None else ""
 
 
 def _whose(pod: Pod) -> tuple[str, str, str]:

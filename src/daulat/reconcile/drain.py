@@ -16,6 +16,7 @@ from daulat.placement.choice import Chosen
 from daulat.workload.manifests import DEADLINE
 
 from . import drift
+from .ending import ending, gives_back
 from .stamps import seconds, stamp
 
 
@@ -50,8 +51,10 @@ def drain(model: Model, chosen: Chosen, pods: Sequence[Pod], snapshot: Snapshot,
     since = str((model.status.get("drain") or {}).get("since") or "") or stamp(now)
     told = {"since": since, "nodes": sorted({p.node for p in leaving})}
     left = seconds(since) + DEADLINE - now
-    elsewhere = [p for p in pods if p.node and p not in leaving]
-    room = sum(chosen.room.values()) - sum(not p.node for p in pods)
+    # One that is on its way out takes nobody's place, though it goes on for a while; then its devices are free.
+    elsewhere = [p for p in pods if p.node and p not in leaving and not p.gone_by]
+    coming_free = gives_back(ending(pods, snapshot, now), chosen, snapshot)
+    room = sum(chosen.room.values()) + coming_free - sum(not p.node for p in pods)
     everything = len(leaving) + sum(not p.ready for p in pods if p not in leaving)
     if left <= 0:
         return Drain(0, everything, told)

@@ -22,6 +22,7 @@ from daulat.placement.certify import unfit
 
 from .conditions import Told, cut, told
 from .effects import Delete, Effect, Record
+from .ending import UNASKED
 from .stamps import seconds, stamp
 
 SAMPLE = 3
@@ -169,6 +170,21 @@ def ends(pod: Pod, why: str, grace: int | None = None) -> list[Effect]:
         Record(ref, pod.uid, "Warning", reasons.NODE_NOT_ELIGIBLE, cut(f"deleted: {why}")),
         Delete(ref, pod.uid, grace),
     ]
+
+
+def left(pod: Pod, policies: Iterable[Policy], now: float) -> int | None:
+    """Return how many seconds a pod that is moved in time may take to end; None for its own.
+
+    As long as policies let it stay, and its last words: later nobody can hurry the kubelet, which waits as it was told first.
+    """
+    soonest = min((_until(pod.node, p, now) for p in policies if rule(p).action is DriftAction.EVICT), default=0.0)
+    most = max(UNASKED, int(soonest) + LAST_WORDS)
+    return most if pod.grace > most else None
+
+
+def _until(node: str, policy: Policy, now: float) -> float:
+    known = {str(d.get("node")): str(d.get("since") or "") for d in policy.status.get("drift") or ()}
+    return seconds(known.get(node) or stamp(now)) + rule(policy).grace_seconds - now
 
 
 def _last_words(pod: Pod) -> int:

@@ -33,6 +33,8 @@ class Delete:
     uid: str
     grace: int | None = None
     """Seconds that a pod has to end by itself; None for as long as it says itself."""
+    together: bool = False
+    """Whether what was made by it goes at the same time, not one after the other."""
 
 
 @dataclass(frozen=True)

@@ -69,10 +69,26 @@ def existing(children: Sequence[Child], pods: Sequence[Pod]) -> list[Existing]:
     ]
 
 
+def numbers_of(children: Sequence[Child], pods: Sequence[Pod]) -> frozenset[int]:
+    """Return the numbers of all groups of which anything is there, if only pods that are ending."""
+    found = {*(c.group for c in children), *(p.group for p in pods)}
+    return frozenset(int(number) for number in found if number.isdigit())
+
+
 def plan(
-    model: Model, chosen: Chosen, revision: str, there: Sequence[Existing], snapshot: Snapshot, now: float
+    model: Model,
+    chosen: Chosen,
+    revision: str,
+    there: Sequence[Existing],
+    snapshot: Snapshot,
+    now: float,
+    taken: frozenset[int] = frozenset(),
+    leaving: Sequence[Pod] = (),
 ) -> Groups:
-    """Return the groups that are to be."""
+    """Return the groups that are to be.
+
+    Names by the numbers in ``taken`` can't be used again yet. Pods that are ``leaving`` have devices, and give them back soon.
+    """
     size, many = chosen.devices.nodes, model.spec.replicas
     present = sorted((g for g in there if g.revision == revision), key=lambda g: (g.held, not g.ready, g.number))[:many]
     former = [g for g in there if g.revision != revision]
@@ -90,7 +106,7 @@ def plan(
             left = _patience(group, size, now)
             again += [left] if left is not None and left > 0 else []
             wanted.append(Group(group.number, group.domain, left is not None and left <= 0, group.backend))
-    numbers = {g.number for g in there}
+    numbers = {g.number for g in there} | taken
     backend = "LeaderWorkerSet" if snapshot.serves("LeaderWorkerSet") else "StatefulSet"
     # One more than asked for while former ones are there: a rollout needs that where there is room.
     while len(wanted) < many and len(wanted) + len(former) <= many and (domain := _domain(room, size)) is not None:
@@ -98,24 +114,36 @@ def plan(
         numbers.add(number)
         wanted.append(Group(number, domain, backend=backend))
     ready = sum(g.ready for g in present)
-    leaving = _leaving(former, wanted, ready, many)
+    going = _going(former, wanted, ready, many, waits=bool(leaving))
     held = sum(g.held for g in wanted) + many - len(wanted)
     return Groups(
         tuple(sorted(wanted, key=lambda g: g.number)),
-        frozenset(g.number for g in former) - leaving,
+        frozenset(g.number for g in former) - going,
         held,
         min(again, default=None),
     )
 
 
-def _leaving(former: Sequence[Existing], wanted: Sequence[Group], ready: int, many: int) -> frozenset[int]:
-    """Return the former groups that go now: those that don't serve, those that are surplus, and one where there's no room else."""
+def _going(
+    former: Sequence[Existing], wanted: Sequence[Group], ready: int, many: int, *, waits: bool
+) -> frozenset[int]:
+    """Return the former groups that go now: those that don't serve, those that are surplus, and one where there's no room else.
+
+    Where one has gone whose pods haven't ended yet (``waits``), the room comes by itself.
+    """
     going = {g.number for g in former if not g.ready}
     serving = [g.number for g in former if g.ready]
     spare = ready + len(serving) - many
     if spare > 0:
         going |= set(serving[-spare:])
-    elif not going and serving and len(wanted) < many and ready == len(wanted) and len(wanted) + len(former) <= many:
+    elif (
+        not waits
+        and not going
+        and serving
+        and len(wanted) < many
+        and ready == len(wanted)
+        and len(wanted) + len(former) <= many
+    ):
         going.add(serving[-1])
     return frozenset(going)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from daulat.api import reasons
 from daulat.facts.node import Node
 from daulat.facts.pod import Pod
@@ -12,12 +14,15 @@ _QUOTA = ("exceeded quota: ", "failed quota: ")
 """How the API server's quota begins its answers (k8s.io/apiserver 0.37, plugin/resourcequota/controller.go)."""
 
 
-def hindrance(model: Model, snapshot: Snapshot) -> Trouble | None:
-    """Return what keeps the model's pods from serving, with the name of one of them, or None where nobody can tell."""
+def hindrance(model: Model, snapshot: Snapshot, leaving: Sequence[Pod] = ()) -> Trouble | None:
+    """Return what keeps the model's pods from serving, with the name of one of them, or None where nobody can tell.
+
+    Those that are ``leaving`` on time aren't to serve, so nothing that they say of themselves is trouble.
+    """
     found = [
         (pod.name, trouble)
         for pod in snapshot.pods_by_model.get((model.namespace, model.name), ())
-        if (trouble := _of_node(pod, snapshot) or pod.trouble)
+        if pod not in leaving and (trouble := _of_node(pod, snapshot) or pod.trouble)
     ]
     if not found:
         return None

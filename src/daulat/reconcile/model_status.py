@@ -18,6 +18,7 @@ from daulat.workload.labels import answering
 from daulat.workload.network import url
 
 from .conditions import Told, told
+from .ending import words
 from .groups import existing
 from .hindrance import refused_by
 from .history import history
@@ -37,6 +38,8 @@ class Serving:
     """What the API server refused."""
     hindered: Trouble | None
     """What keeps its pods from serving."""
+    leaving: Sequence[Pod] = ()
+    """Its pods that are on their way out, and have time left for that."""
     astray: str = ""
     """Which pods are on nodes that aren't eligible any more, in words."""
 
@@ -92,21 +95,25 @@ def _workload(serving: Serving, placed: Told) -> Told:
         return told(reasons.WORKLOAD_READY, None, reasons.NOT_DECIDED, "waits for Placed")
     if serving.obstacle:
         return told(reasons.WORKLOAD_READY, False, refused_by(serving.obstacle), serving.obstacle)
+    also = f"; {ends}" if (ends := words(serving.leaving)) else ""
     if model.spec.replicas == 0:
-        return told(reasons.WORKLOAD_READY, True, reasons.SCALED_TO_ZERO, "the model asks for no replica")
+        return told(reasons.WORKLOAD_READY, True, reasons.SCALED_TO_ZERO, f"the model asks for no replica{also}")
     _, ready, _ = serving.replicas
     message = f"{min(ready, model.spec.replicas)} of {model.spec.replicas} replicas are ready"
     if deployment is not None and deployment.message:
         why = refused_by(deployment.message)
         return told(reasons.WORKLOAD_READY, False, why, f"{message}: {deployment.message}")
     if ready >= model.spec.replicas:
-        return told(reasons.WORKLOAD_READY, True, reasons.REPLICAS_READY, message)
+        return told(reasons.WORKLOAD_READY, True, reasons.REPLICAS_READY, message + also)
     if (rolling := serving.verdict.rolling) is not None and rolling.waiting:
         why = f"{rolling.waiting} wait until one interconnect domain has room for all pods of a replica, and hold no devices"
-        return told(reasons.WORKLOAD_READY, False, reasons.NO_WHOLE_ROOM, f"{message}; {why}")
-    if serving.hindered is not None:
-        return told(reasons.WORKLOAD_READY, False, serving.hindered.reason, f"{message}; {serving.hindered.message}")
-    return told(reasons.WORKLOAD_READY, False, reasons.REPLICAS_PENDING, message, expected=True)
+        return told(reasons.WORKLOAD_READY, False, reasons.NO_WHOLE_ROOM, f"{message}; {why}{also}")
+    if (trouble := serving.hindered) is not None:
+        # What waits for a device that the model itself is about to give back is on its way.
+        waits = bool(serving.leaving) and trouble.reason == reasons.UNSCHEDULABLE
+        why = reasons.REPLICAS_PENDING if waits else trouble.reason
+        return told(reasons.WORKLOAD_READY, False, why, f"{message}; {trouble.message}{also}", expected=waits)
+    return told(reasons.WORKLOAD_READY, False, reasons.REPLICAS_PENDING, message + also, expected=True)
 
 
 def _rolled_out(serving: Serving, placed: Told) -> Told:
@@ -114,7 +121,7 @@ def _rolled_out(serving: Serving, placed: Told) -> Told:
         return told(reasons.ROLLED_OUT, None, reasons.NOT_DECIDED, "waits for Placed")
     made, _, updated = serving.replicas
     stalled = serving.deployment.stalled if serving.deployment is not None else ""
-    return progress(serving.revision, made, updated, stalled, serving.pods)
+    return progress(serving.revision, made, updated, stalled, serving.pods, serving.leaving)
 
 
 def fields(serving: Serving, policies: Sequence[Policy], conditions: Sequence[Told], now: float) -> Manifest:

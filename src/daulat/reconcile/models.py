@@ -21,7 +21,9 @@ from daulat.workload.weights import Loading, loading
 from .conditions import told, write
 from .drift import ends as drift_ends
 from .drift import is_stranded, outlook
+from .drift import left as drift_left
 from .effects import Apply, ApplyStatus, Delete, Effect, Outcome
+from .ending import at_once, ending, ends_together, left
 from .hindrance import hindrance
 from .judged import model_violations, pod_violations
 from .model_status import Serving, conditions, fields
@@ -60,10 +62,15 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     closes: list[Effect] = [Delete(c.ref, c.uid) for c in unwanted(verdict, extras, made)]
     # Extras last, since an autoscaler reads the selector of the pods in the status.
     makes: list[Effect] = [Apply(m) for m in [*verdict.run, *extras.manifests]]
-    ends: list[Effect] = [Delete(c.ref, c.uid) for c in _left_over(model, verdict, made, pods)]
+    ends: list[Effect] = [
+        Delete(c.ref, c.uid, together=ends_together(c, pods)) for c in _left_over(model, verdict, made, pods)
+    ]
+    ends += at_once(pods, made) if verdict.stop else []
     obstacle = snapshot.obstacles.get(ref)
     astray = {p: why for p in pods if (why := is_stranded(p, policies, snapshot))}
-    serving = Serving(model, verdict, made, pods, obstacle, hindrance(model, snapshot), _outlook(astray, policies))
+    leaving = ending(pods, snapshot, now)
+    hindered = hindrance(model, snapshot, leaving)
+    serving = Serving(model, verdict, made, pods, obstacle, hindered, leaving, _outlook(astray, policies))
     said = conditions(serving)
     told_of = {**fields(serving, policies, said, now), "externalUrl": extras.url}
     writes = write(ref, model.uid, model.generation, model.status, [*said, *extras.conditions], told_of, now)
@@ -72,12 +79,17 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     decided = [e for e in writes if isinstance(e, ApplyStatus)]
     notes = [e for e in writes if not isinstance(e, ApplyStatus)]
     acts = [*ends, *decided, *makes] if verdict.stop else [*decided, *makes, *ends]
-    leaves = [e for p in (verdict.rolling.ends if verdict.rolling else ()) for e in drift_ends(p, astray.get(p, ""))]
+    leaves = [
+        e
+        for p in (verdict.rolling.ends if verdict.rolling else ())
+        for e in drift_ends(p, astray.get(p, ""), drift_left(p, policies, now))
+    ]
     effects = [*closes, *acts, *notes, *leaves]
     again = [RETRY] if obstacle else []
     if verdict.decision is not None and verdict.decision.reason == reasons.AWAITS_OTHERS:
         again.append(max(PATIENCE - _awaited(model, now), 0) + 1)
     again += [verdict.rolling.again] if verdict.rolling is not None and verdict.rolling.again is not None else []
+    again += [late] if (late := left(leaving, now)) is not None else []
     also = (ROOM,) if _gives_up(model, told_of["placement"]) else ()
     return Outcome(tuple(effects), min(again, default=None), also)
 

@@ -13,7 +13,8 @@ from daulat.placement.choice import Chosen
 from daulat.workload.plan import Plan
 
 from .drain import Drain, drain
-from .groups import Existing, existing, plan
+from .ending import ending, gives_back
+from .groups import Existing, existing, numbers_of, plan
 from .rollout import complete, surges
 
 
@@ -66,7 +67,9 @@ def roll(model: Model, chosen: Chosen, revision: str, around: Surroundings) -> R
     leaving = drain(model, chosen, around.pods, around.snapshot, around.now)
     if chosen.devices.nodes == 1:
         return _by_deployment(model, chosen, revision, around, there, leaving)
-    groups = plan(model, chosen, revision, there, around.snapshot, around.now)
+    taken = numbers_of(around.made, around.pods)
+    ends = ending(around.pods, around.snapshot, around.now)
+    groups = plan(model, chosen, revision, there, around.snapshot, around.now, taken, ends)
     deployment = around.deployment
     # The Deployment of a time when a replica had one node serves on, unless the groups need its devices.
     stays = deployment is not None and groups.waiting == 0 and not _all_ready(there, revision, model.spec.replicas)
@@ -90,7 +93,8 @@ def _by_deployment(
     done = deployment is not None and deployment.revision == revision and complete(deployment)
     missing = model.spec.replicas - sum(bool(p.node) for p in pods)
     both = not done and sum(chosen.room.values()) >= missing
-    surge = surges(chosen, revision, deployment, pods)
+    coming = gives_back(ending(pods, around.snapshot, around.now), chosen, around.snapshot)
+    surge = surges(chosen, revision, deployment, pods, coming)
     return Rolling(
         revision,
         Plan(model.spec.replicas + leaving.extra, surge, leaving.evictable),

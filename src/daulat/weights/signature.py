@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -81,7 +83,32 @@ def _refused(config: Any, folder: Path, signature: Path) -> str:
 
 def _short(error: Exception) -> str:
     told = " ".join(str(error).split()) or type(error).__name__
+    told = _in_words(told) or told
     return told if len(told) <= 300 else told[:300] + "..."
+
+
+def _in_words(told: str) -> str:
+    """Return how the files differ from what was signed; empty where the library (model-signing 1.1) says something else.
+
+    It gives a list of sentences, with digests as Python has them.
+    """
+    head, mismatch, listed = told.partition("Signature mismatch: ")
+    try:
+        sentences = ast.literal_eval(listed)
+    except (ValueError, SyntaxError):
+        return ""
+    if head or not mismatch or not isinstance(sentences, list):
+        return ""
+    return "; ".join(_sentence(str(one)) for one in sentences)
+
+
+def _sentence(told: str) -> str:
+    if changed := re.match(r"Hash mismatch for '(.*?)': ", told):
+        return f"{changed[1]} isn't as it was signed"
+    if found := re.match(r"(Extra files found|Missing files) in model '.*?': (.*)$", told):
+        what = "isn't among what was signed" if found[1].startswith("Extra") else "was signed and isn't there"
+        return f"{found[2]} {what}"
+    return told
 
 
 def _refuse_unsigned(folder: Path, signature: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from daulat.api.accelerator import EngineSettings
 from daulat.api.enginestart import SERVED
 from daulat.api.kinds import Manifest
+from daulat.api.model import GRACE_SECONDS
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 
@@ -18,8 +19,10 @@ from .labels import Member
 from .weights import MOUNT, Loading, path
 
 CACHE = "/cache"
-LEAVES = 5
-"""Seconds that an engine which is to end goes on answering: for so long, nodes may still send it requests."""
+LEAVES = GRACE_SECONDS
+"""Seconds that an engine which is to end goes on answering at least: for so long, nodes may still send it requests."""
+ENDS = 55
+"""Seconds that an engine has to end after that, once it is told to. Then it is killed."""
 STARTS = 2
 """Seconds between two questions whether the engine has started."""
 RANK = "GROUP_RANK"
@@ -36,7 +39,8 @@ def settings_of(model: Model, chosen: Chosen) -> EngineSettings:
 
 def container(model: Model, chosen: Chosen, how: Loading, member: Member | None = None) -> Manifest:
     """Return the engine's container. One beside a replica's leader answers nobody, so nobody asks it for its health."""
-    data, settings = engine_of(model.spec.engine), settings_of(model, chosen)
+    asked, waits = model.spec.engine, model.spec.engine.grace_seconds > LEAVES
+    data, settings = engine_of(asked), settings_of(model, chosen)
     words = _words(model, chosen, how, data, member)
     health = settings.health_path or data.health_path
     probe = {"httpGet": {"path": health, "port": "http" if data.health_port is None else "health"}}
@@ -62,7 +66,7 @@ def container(model: Model, chosen: Chosen, how: Loading, member: Member | None 
         },
         "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 3},
         "livenessProbe": {**probe, "periodSeconds": 15, "failureThreshold": 8, "timeoutSeconds": 5},
-        "lifecycle": {"preStop": {"sleep": {"seconds": LEAVES}}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": asked.grace_seconds}}},
         "volumeMounts": [
             {"name": "weights", "mountPath": MOUNT, "readOnly": True},
             {"name": "cache", "mountPath": CACHE},
@@ -70,9 +74,16 @@ def container(model: Model, chosen: Chosen, how: Loading, member: Member | None 
             {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - inside the container
         ],
     }
+    if waits:
+        # One that fails its probes has no requests to wait for, and kubelets sleep before they start it anew as well.
+        made["startupProbe"]["terminationGracePeriodSeconds"] = LEAVES + ENDS
+        made["livenessProbe"]["terminationGracePeriodSeconds"] = LEAVES + ENDS
     if member is not None and not member.leader:
-        for key in ("ports", "startupProbe", "readinessProbe", "livenessProbe", "lifecycle"):
+        for key in ("ports", "startupProbe", "readinessProbe", "livenessProbe"):
             del made[key]
+        if not waits:
+            # Whoever asks for no longer keeps what was rendered before anybody could: an upgrade rolls no pod.
+            del made["lifecycle"]
     elif data.start_probe:
         made["terminationMessagePolicy"] = "FallbackToLogsOnError"
     if chosen.profile.named_user:

@@ -10,6 +10,7 @@ from daulat.facts.snapshot import Model, Policy
 from daulat.placement.choice import Chosen
 
 from .claims import claim_templates
+from .container import LEAVES
 from .group import group_manifests
 from .labels import owned, selector
 from .network import network_policy, service
@@ -55,7 +56,8 @@ def _deployment(model: Model, chosen: Chosen, policies: Sequence[str], how: Load
     spec = {
         "replicas": plan.replicas,
         "revisionHistoryLimit": 10,
-        "progressDeadlineSeconds": DEADLINE,
+        # Where no device is spare, a new pod waits for the end of an old one first.
+        "progressDeadlineSeconds": DEADLINE + model.spec.engine.grace_seconds - LEAVES,
         "selector": {"matchLabels": selector(model)},
         # A surge waits for ever where no spare device exists: there, old pods go before new ones come.
         "strategy": {

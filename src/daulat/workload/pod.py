@@ -12,7 +12,7 @@ from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 
 from .claims import pod_claims
-from .container import CACHE, container, context_of
+from .container import CACHE, ENDS, container, context_of
 from .engines import engine_of
 from .labels import Member, labels
 from .weights import Loading, init_container, volumes
@@ -73,7 +73,7 @@ def _spec(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, m
             **({"supplementalGroups": sorted(groups)} if (groups := chosen.profile.device_groups) else {}),
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "terminationGracePeriodSeconds": 60,
+        "terminationGracePeriodSeconds": model.spec.engine.grace_seconds + ENDS,
         # Accelerator nodes are often tainted with the resource's name, to keep other pods away.
         "tolerations": [{"key": _tainted_by(chosen), "operator": "Exists"}],
         "containers": [container(model, chosen, how, member)],

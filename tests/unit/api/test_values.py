@@ -149,3 +149,23 @@ def test_a_path_of_weights_cant_leave_the_prefix_that_a_policy_approves(path: st
 @pytest.mark.parametrize("path", ["", "/", "/a", "/a/b-1_c.d/", "/v1.0//x"])
 def test_an_ordinary_path_of_weights_is_fine(path: str) -> None:
     assert SovereignModelSpec.model_validate(model(model={"uri": f"pvc://claim{path}"})["spec"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"), [("5s", 5), ("90s", 90), ("10m", 600), ("60m", 3600), ("1h", 3600), ("0090s", 90)]
+)
+def test_a_replica_may_take_from_five_seconds_to_an_hour_to_end(asked: str, seconds: int) -> None:
+    spec = SovereignModelSpec.model_validate(model(engine={"gracePeriod": asked})["spec"])
+    assert spec.engine.grace_seconds == seconds
+
+
+@pytest.mark.parametrize("asked", ["0s", "4s", "3601s", "61m", "2h", "999999h"])
+def test_a_replica_that_may_take_less_or_more_than_that_to_end_is_refused_with_what_would_do(asked: str) -> None:
+    with pytest.raises(ValidationError, match="a time from 5s to 1h, such as 90s or 10m"):
+        SovereignModelSpec.model_validate(model(engine={"gracePeriod": asked})["spec"])
+
+
+@pytest.mark.parametrize("asked", ["", "90", "1.5m", "1m30s", "-5s", "5 s", "5S", "1d", "5s\n", 90])
+def test_what_is_no_time_is_no_grace_period(asked: Any) -> None:
+    with pytest.raises(ValidationError):
+        SovereignModelSpec.model_validate(model(engine={"gracePeriod": asked})["spec"])

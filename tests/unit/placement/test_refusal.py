@@ -109,6 +109,27 @@ def test_who_holds_the_devices_is_told_with_models_by_name_and_other_pods_by_the
     )
 
 
+def ending(raw: dict[str, Any], by: str) -> dict[str, Any]:
+    raw["metadata"]["deletionTimestamp"] = by
+    return raw
+
+
+def test_devices_that_come_back_once_pods_have_ended_are_told_with_the_time() -> None:
+    first, last = "2027-01-15T08:10:00Z", "2027-01-15T08:12:00Z"
+    world = wanting(
+        pods=[
+            pod("r1-a", "a1", {ASCEND_RESOURCE: "1"}, model="deepseek-r1"),
+            ending(pod("r1-b", "a1", {ASCEND_RESOURCE: "2"}, model="deepseek-r1"), last),
+            ending(pod("r1-c", "a1", {ASCEND_RESOURCE: "2"}, model="deepseek-r1"), first),
+            ending(pod("trainer-0", "a1", {ASCEND_RESOURCE: "3"}, namespace="lab"), first),
+        ]
+    )
+    assert decide(world).message.endswith(
+        f"5 by model treasury/deepseek-r1 (4 of them until {last} at the latest: what has them is ending), "
+        f"3 by pod lab/trainer-0 (until {first} at the latest: it is ending)"
+    )
+
+
 def test_devices_that_are_kept_for_replicas_without_a_node_are_promised() -> None:
     other = model("other", status=standing(ASCEND, ASCEND_RESOURCE, "a1", "a2"), accelerators=[choice(ASCEND, 4)])
     other["spec"]["replicas"] = 3

@@ -254,6 +254,26 @@ def test_a_model_says_that_a_pod_is_where_it_must_not_be_and_serves_elsewhere_fi
     assert compliant(after)[1] == "NodeNotEligible"
 
 
+@pytest.mark.parametrize(
+    ("own", "drift", "granted"),
+    [(60, {}, None), (655, {}, 90), (655, {"gracePeriod": "5m"}, 330), (655, {"gracePeriod": "1h"}, None)],
+)
+def test_a_pod_that_moves_in_time_may_take_as_long_to_end_as_its_policy_lets_it_stay(
+    own: int, drift: Raw, granted: int | None
+) -> None:
+    """Nobody can hurry a kubelet later that has begun to wait."""
+    old, new = served("old"), served("new", on="a1")
+    old[0]["spec"]["terminationGracePeriodSeconds"] = own
+    assert deleted(model_pass(placed(*old, *new, policies=[policy(drift=drift)]))) == [("old", granted)]
+
+
+def test_a_pod_that_moves_late_has_no_more_than_a_minute_to_end() -> None:
+    old, new = served("old"), served("new", on="a1")
+    old[0]["spec"]["terminationGracePeriodSeconds"] = 655
+    since = {"drift": [{"node": "gone", "since": stamp(NOW - 50)}]}
+    assert deleted(model_pass(placed(*old, *new, policies=[{**policy(), "status": since}]))) == [("old", 60)]
+
+
 def test_pods_of_a_model_go_one_after_the_other_while_the_rest_serves() -> None:
     one = served("old-1", "old-2")
     assert deleted(model_pass(placed(*one, replicas=2))) == [("old-1", None)]

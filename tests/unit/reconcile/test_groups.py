@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from daulat.api.names import DOMAIN_ANNOTATION, GROUP_LABEL
 from daulat.facts.ref import Ref
 from daulat.reconcile.effects import Apply, ApplyStatus, Delete, Outcome
@@ -43,11 +45,14 @@ class Cluster:
         self.on: dict[tuple[int, int], str] = {}
         self.waits: dict[tuple[int, int], float] = {}
         self.ready: set[int] = set()
+        self.grace = 60
+        self.ending: list[dict[str, Any]] = []
+        """Pods of groups that are gone, which still take their time."""
 
     def run(self, now: float = NOW) -> Outcome:
         """Run one pass on what is there now."""
         self.world.children = list(self.made.values())
-        self.world.pods = list(self._pods())
+        self.world.pods = [*self._pods(), *self.ending]
         for raw in self.world.children:
             wanted = raw.get("spec", {}).get("replicas", 1)
             number = raw["metadata"]["labels"].get(GROUP_LABEL, "")
@@ -77,6 +82,7 @@ class Cluster:
             for rank in range(2) if backend["spec"]["replicas"] else ():
                 raw = pod(f"g{number}-{rank}", self.on.get((number, rank), ""), {ASCEND_RESOURCE: "8"}, "deepseek")
                 raw["metadata"]["labels"][GROUP_LABEL] = str(number)
+                raw["spec"]["terminationGracePeriodSeconds"] = self.grace
                 raw["metadata"]["annotations"] = {"daulat.dev/revision": self.revision(number)}
                 if (number, rank) in self.waits:
                     since = at(self.waits[number, rank])
@@ -111,6 +117,15 @@ class Cluster:
         self.on |= {(number, rank): name for rank, name in enumerate(names)}
         if len(names) == 2:
             self.ready.add(number)
+
+    def end(self, number: int, *names: str, grace: int = 655) -> None:
+        """Have pods of a group that take so long to end, and are about to."""
+        for rank, name in enumerate(names):
+            raw = pod(f"e{number}-{rank}", name, {ASCEND_RESOURCE: "8"}, "deepseek")
+            raw["metadata"] |= {"deletionTimestamp": at(NOW + grace)}
+            raw["metadata"]["labels"][GROUP_LABEL] = str(number)
+            raw["spec"]["terminationGracePeriodSeconds"] = grace
+            self.ending.append(raw)
 
     def change(self) -> None:
         """Ask for another image."""
@@ -328,3 +343,46 @@ def test_a_replica_that_cant_be_spread_evenly_is_refused_with_the_numbers() -> N
     told = condition(cluster.run(), "Placed")
     assert told["reason"] == "DoesNotFit"
     assert "16 devices can't be spread evenly over 3 nodes" in told["message"]
+
+
+def test_a_rollout_without_room_waits_for_the_old_groups_end_before_another_one_goes() -> None:
+    cluster = Cluster(nodes(a=4), replicas=2)
+    cluster.run()
+    cluster.place(0, "a0", "a1")
+    cluster.place(1, "a2", "a3")
+    cluster.run()
+    cluster.change()
+    cluster.run()
+    (stays,) = cluster.numbers()
+    cluster.end(1 - stays, *(("a2", "a3") if stays == 0 else ("a0", "a1")))
+    for _ in range(3):
+        cluster.run()
+        assert sorted(cluster.numbers()) == [stays], "there is no room yet, and one of two serves"
+    said = cluster.world.models[0]["status"]["conditions"]
+    waits = next(c for c in said if c["type"] == "WorkloadReady")
+    assert waits["reason"] == "NoWholeRoom"
+    assert "go on with earlier requests and hold their devices, until" in waits["message"]
+    cluster.ending.clear()
+    cluster.run()
+    assert len(cluster.numbers()) == 2
+
+
+def test_the_name_of_a_group_isnt_used_again_while_its_pods_are_ending() -> None:
+    cluster = Cluster(nodes(a=6), replicas=1)
+    cluster.end(0, "a0", "a1")
+    cluster.run()
+    assert sorted(cluster.numbers()) == [1]
+
+
+@pytest.mark.parametrize(("grace", "together"), [(60, False), (655, True)])
+def test_a_leader_worker_set_whose_pods_wait_ends_all_at_once(grace: int, together: bool) -> None:
+    """Its workers go after the leader, unless they are told to go with it: then they would wait in their turn."""
+    cluster = Cluster(nodes(a=4), replicas=2, lws=True)
+    cluster.run()
+    cluster.place(0, "a0", "a1")
+    cluster.place(1, "a2", "a3")
+    cluster.run()
+    cluster.grace = grace
+    cluster.world.models[0]["spec"]["replicas"] = 1
+    outcome = cluster.run()
+    assert [e.together for e in outcome.effects if isinstance(e, Delete)] == [together]

@@ -84,14 +84,22 @@ def rename(weights: Path) -> None:
     (weights / "config.json").rename(weights / "Config.json")
 
 
-@pytest.mark.parametrize("tamper", [change, add, take_away, rename])
-def test_a_file_that_isnt_as_it_was_signed_is_found(
-    weights: Path, tmp_path: Path, tamper: Callable[[Path], None]
+@pytest.mark.parametrize(
+    ("tamper", "told"),
+    [
+        (change, "a/model.safetensors isn't as it was signed"),
+        (add, "modeling_evil.py isn't among what was signed"),
+        (take_away, "config.json was signed and isn't there"),
+        (rename, "Config.json isn't among what was signed; config.json was signed and isn't there"),
+    ],
+)
+def test_a_file_that_isnt_as_it_was_signed_is_found_and_named(
+    weights: Path, tmp_path: Path, tamper: Callable[[Path], None], told: str
 ) -> None:
     key = Key.new(tmp_path)
     key.sign(weights)
     tamper(weights)
-    assert "Signature mismatch" in refused(weights, by(key))
+    assert refused(weights, by(key)) == f"policy confidential doesn't trust these weights: {told}"
 
 
 def test_a_signature_that_leaves_files_out_is_refused(weights: Path, tmp_path: Path) -> None:

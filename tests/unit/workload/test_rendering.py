@@ -622,3 +622,53 @@ def test_the_revision_is_the_same_whatever_makes_the_pods_of_a_group() -> None:
         if m["kind"] == backend
     }
     assert len(revisions) == 1
+
+
+def patient(asked: str | None, count: int = 4) -> World:
+    """Return a world with a model whose replicas may take their time to end."""
+    engine: dict[str, Any] = {} if asked is None else {"engine": {"name": "vllm", "gracePeriod": asked}}
+    return World(models=[model(accelerators=[choice(ASCEND, count)], **engine)])
+
+
+@pytest.mark.parametrize("asked", ["5s", "05s"])
+def test_a_model_that_asks_for_the_least_to_end_is_rendered_as_one_that_asks_for_nothing(asked: str) -> None:
+    assert yaml.safe_dump(rendered(patient(asked))) == yaml.safe_dump(rendered(patient(None)))
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [("30s", 30), ("10m", 600), ("1h", 3600)])
+def test_a_replica_that_is_to_end_goes_on_for_as_long_as_was_asked(asked: str, seconds: int) -> None:
+    deployment = of_kind("Deployment", patient(asked))["spec"]
+    pods = deployment["template"]["spec"]
+    (engine,) = pods["containers"]
+    assert engine["lifecycle"] == {"preStop": {"sleep": {"seconds": seconds}}}
+    # The API server wants it to be more than the sleep, and an engine needs some of it to end.
+    assert pods["terminationGracePeriodSeconds"] == seconds + 55
+    # A kubelet sleeps as well before it starts an engine anew that fails its probes: nobody waits for that one.
+    for probe in ("startupProbe", "livenessProbe"):
+        assert engine[probe]["terminationGracePeriodSeconds"] == 60
+    assert "terminationGracePeriodSeconds" not in engine["readinessProbe"]
+    # A new pod may have to wait for what an old one holds.
+    usual = of_kind("Deployment", patient(None))["spec"]["progressDeadlineSeconds"]
+    assert deployment["progressDeadlineSeconds"] == usual + seconds - 5
+
+
+@pytest.mark.parametrize(("asked", "waits"), [(None, False), ("5s", False), ("10m", True)])
+def test_what_answers_nobody_goes_on_for_as_long_as_its_leader_where_that_was_asked(
+    asked: str | None, waits: bool
+) -> None:
+    snapshot = patient(asked).snapshot()
+    found, policies = the_model(snapshot), snapshot.governing("treasury")
+    chosen = choose(found, policies, snapshot).chosen
+    assert chosen is not None
+    how = loading(found, chosen, policies, snapshot.weights_image)
+    leader, worker = (container(found, chosen, how, Member(0, leads, 2, "", "")) for leads in (True, False))
+    assert worker.get("lifecycle") == (leader["lifecycle"] if waits else None)
+    assert not {"startupProbe", "livenessProbe", "readinessProbe", "ports"} & worker.keys()
+
+
+def test_how_long_a_replica_has_to_end_is_part_of_its_revision() -> None:
+    first, second = (
+        of_kind("Deployment", patient(asked))["metadata"]["annotations"]["daulat.dev/revision"]
+        for asked in ("10m", "11m")
+    )
+    assert first != second

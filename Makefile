@@ -9,6 +9,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 NAME ?= demo
 REAL_NODE ?= auto
+WORKERS ?= 2
+# Each worker has a control plane of its own. What waits for one and what computes go on side by side.
+PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 export PYTHONPATH := src:.
 
 help: ## List the targets
@@ -20,18 +23,18 @@ demo: $(VENV)/ready ## Show the main job on a fresh cluster: what is placed, ref
 demo-down: $(VENV)/ready ## Remove the demo's cluster
 	@$(PY) -m dev.demo down --name $(NAME)
 
-test: lint type layers verify ## Everything but real nodes: lint, types, layers, generated files, unit and end-to-end tests
+test: lint type layers verify ## Everything: lint, types, layers, generated files, unit and end-to-end tests, tests on real nodes (WORKERS=2)
 	@$(PY) -m dev.cluster build --nodes
-	@$(PY) -m pytest tests -m "not node"
+	@$(PYTEST) tests
 
 unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
-	@$(PY) -m pytest tests -m "not e2e and not node"
+	@$(PYTEST) tests -m "not e2e and not node"
 
 e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 	@$(PY) -m dev.cluster build --nodes
-	@$(PY) -m pytest tests -m e2e
+	@$(PYTEST) tests -m e2e
 
-test-node: $(VENV)/ready ## Tests on real nodes alone: a kubelet, containers, a model that answers (needs root; 7 minutes)
+test-node: $(VENV)/ready ## Tests on real nodes alone: a kubelet, containers, a model that answers (needs root; 6 minutes)
 	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m pytest tests -m node
 

@@ -23,7 +23,7 @@ from dev.cluster.errors import ClusterError, PortTaken
 from dev.cluster.kubeconfig import ADMIN
 from dev.cluster.kubectl import Kubectl
 from dev.cluster.locking import Say, exclusive, interrupts_deferred
-from dev.cluster.node import real
+from dev.cluster.node import cgroups, real
 from dev.cluster.scenario import Scenario, load, node_manifests, real_nodes
 
 # Each is ready within 5 s on 2 idle cores; this is for a machine that is busy with other things.
@@ -166,7 +166,7 @@ class EmbeddedCluster:
             processes.stop(
                 record.processes, kill=True
             )  # All it holds is removed: nothing is to be ended in good order.
-        real.clean_up(self.name)
+        cgroups.clean_up(self.name)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     # --- add-ons
@@ -297,7 +297,7 @@ class EmbeddedCluster:
         if record := state.load(self._directory):
             # What it held is thrown away: there is nothing to end in good order.
             processes.stop(record.processes, kill=True)
-            real.clean_up(self.name)
+            cgroups.clean_up(self.name)
             state.save(self._directory, replace(record, processes=()))
 
     def _is_whole(self, record: state.Record) -> bool:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from dev.cluster.node import requirements
-from dev.cluster.node.real import CGROUPS, cgroup
+from dev.cluster.node.cgroups import CGROUPS, of_cluster
 from dev.cluster.paths import clusters_dir
 from dev.demo.answering import SENTENCE
 from dev.demo.removal import directory
@@ -71,4 +71,4 @@ def column(table: str, heading: str) -> list[str]:
 
 def cgroups(name: str) -> list[str]:
     """Return the cgroups of the real nodes of this cluster."""
-    return [str(path) for path in [*CGROUPS.glob(f".{cgroup(name)}"), *CGROUPS.glob(f"*{cgroup(name)}")]]
+    return [str(path) for path in [*CGROUPS.glob(f".{of_cluster(name)}"), *CGROUPS.glob(f"*{of_cluster(name)}")]]

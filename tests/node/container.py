@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dev.cluster.node.cgroups import CGROUPS
 from tests.e2e.world import Manifest
 
 from . import inside
-from .world import CGROUPS, RealWorld, hierarchy
+from .world import RealWorld, hierarchy
 
 UNLIMITED = 1 << 62
 """What a cgroup of version 1 says instead of no limit is about twice as much."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from dev.cluster import ClusterError
 from dev.cluster.node import real, serving
+from dev.cluster.node.cgroups import CGROUPS
 from dev.cluster.node.serving import PROFILE, SLOT
 from dev.deployment import ROOT, poll
 from tests.e2e.world import Manifest, World, lower, namespace_manifest, raise_world, unique
@@ -23,7 +24,6 @@ APPROVED = {"profiles": [PROFILE, "huawei-ascend-910b", "nvidia-h20"]}
 """All that is on the real nodes: one that has anything else is no place for confidential work."""
 ENGINE = "/app/llama-server"
 """The program that may run once the weights were checked."""
-CGROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass

@@ -21,7 +21,8 @@ from dev.cluster.addons.site import Site
 from dev.cluster.components import APISERVER
 from dev.cluster.errors import ClusterError
 from dev.cluster.identity import write_kubeconfig
-from dev.cluster.node import addresses, build, enforcer, fabric, netns, sandbox, settings
+from dev.cluster.node import addresses, build, cgroups, enforcer, fabric, netns, sandbox, settings
+from dev.cluster.node.cgroups import END_SECONDS
 from dev.cluster.node.devices import ALLOCATIONS, Allocation, Devices, allocations, offer, write
 from dev.cluster.pki import write_private
 from dev.cluster.processes import program
@@ -32,11 +33,8 @@ PLUGIN = "plugin"
 ENFORCER = enforcer.NAME
 PARTS = ("containerd", ENFORCER, "kubelet", "kube-proxy", PLUGIN)
 """In the order in which they start: policies are enforced before there is a pod."""
-CGROUPS = Path("/sys/fs/cgroup")
 PATIENCE = ("--node-monitor-grace-period=20s", "--node-monitor-period=1s")
 """For which controllers wait for a node that says nothing; by default 50 s. KWOK speaks every 10 s for its own."""
-END_SECONDS = 10.0
-"""For which what was killed may take to be gone."""
 
 
 def egress_file(directory: Path) -> Path:
@@ -70,7 +68,9 @@ class Machine:
     def place(self) -> settings.Place:
         """Its addresses and cgroup."""
         pods = addresses.pods_of(self.index)
-        return settings.Place(self.name, addresses.of_node(self.index), pods, f"{cgroup(self.site.name)}/{self.name}")
+        return settings.Place(
+            self.name, addresses.of_node(self.index), pods, f"{cgroups.of_cluster(self.site.name)}/{self.name}"
+        )
 
     def part(self, name: str) -> str:
         """Return the name under which the cluster knows a part of the node."""
@@ -108,7 +108,7 @@ class Machine:
         self._write()
         if not self.site.runs(self.name):
             (self.directory / sandbox.READY).unlink(missing_ok=True)
-            make_cgroup(self.place.cgroup)
+            cgroups.make(self.place.cgroup)
             self.site.launch(self.name, sandbox.arguments(self.name, self.directory, self._binaries))
             self.site.wait(f"the namespaces of {self.name}", (self.directory / sandbox.READY).exists)
             self._connect()
@@ -289,56 +289,6 @@ def bring_up(site: Site, pid_of: Callable[[str], int], wanted: Sequence[RealNode
     for node in nodes:
         node.join()
     return nodes
-
-
-def cgroup(cluster: str) -> str:
-    """Return the cgroup of all pods of a cluster's real nodes."""
-    return f"/daulat-dev-{cluster}"
-
-
-def _hierarchies() -> list[Path]:
-    if (CGROUPS / "cgroup.controllers").exists():
-        return [CGROUPS]
-    return [path for path in CGROUPS.iterdir() if path.is_dir() and not path.is_symlink()]
-
-
-def make_cgroup(name: str) -> None:
-    """Make a cgroup in every hierarchy."""
-    for hierarchy in _hierarchies():
-        path = hierarchy / name.lstrip("/")
-        path.mkdir(parents=True, exist_ok=True)
-        for above in (path.parent, path):
-            _inherit_cpuset(above)
-
-
-def _inherit_cpuset(path: Path) -> None:
-    # A new cpuset of version 1 is empty, and nothing can be put into it.
-    for file in ("cpuset.cpus", "cpuset.mems"):
-        if (path / file).exists() and not (path / file).read_text().strip():
-            (path / file).write_text((path.parent / file).read_text())
-
-
-def clean_up(cluster: str) -> None:
-    """Remove what a cluster's nodes leave on the machine when their processes have ended: empty cgroups."""
-    remove_cgroup(cgroup(cluster))
-
-
-def remove_cgroup(name: str) -> None:
-    """Remove a cgroup and those below; fine where there is none. Its processes have been killed, and may take a moment to end."""
-    tops = [top for hierarchy in _hierarchies() if (top := hierarchy / name.lstrip("/")).is_dir()]
-    deadline = time.monotonic() + END_SECONDS
-    while tops and time.monotonic() < deadline:
-        tops = [top for top in tops if not _is_removed(top)]
-        time.sleep(0.02 if tops else 0)
-
-
-def _is_removed(top: Path) -> bool:
-    for directory, _, _ in os.walk(top, topdown=False):
-        try:
-            os.rmdir(directory)
-        except OSError:
-            return False
-    return True
 
 
 def _ip(pid: int, *command: str) -> None:

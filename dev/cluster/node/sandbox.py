@@ -13,6 +13,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from . import cgroups
+
 HOME = Path("/run/daulat/node")
 """The node's own directory, as it is seen inside."""
 PROGRAMS = Path("/run/daulat/bin")
@@ -34,6 +36,7 @@ SYSCTLS = {
     "kernel/keys/root_maxbytes": "25000000",
 }
 
+_TRIAL = "mount -t proc proc /proc; ip link add one type veth peer name other; ip link add joined type bridge"
 _SETUP = """
 set -eu
 mount --make-rprivate /
@@ -71,11 +74,14 @@ def unsupported() -> str:
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
         return f"real nodes need {', '.join(missing)}, which isn't installed here"
-    trial = ["unshare", *_SPACES, "--fork", "mount", "-t", "proc", "proc", "/proc"]
+    if closed := [str(path) for path in cgroups.hierarchies() if not os.access(path, os.W_OK)]:
+        return f"real nodes need cgroups of their own, and {closed[0]} can't be written to"
+    trial = ["unshare", *_SPACES, "--fork", "sh", "-ec", _TRIAL]
     tried = subprocess.run(trial, check=False, capture_output=True, text=True)
     if tried.returncode != 0:
         return (
-            f"real nodes need namespaces of their own, which this machine doesn't allow: {tried.stderr.strip()[:200]}"
+            "real nodes need namespaces of their own, with mounts and a network, which this machine doesn't allow: "
+            f"{' '.join(tried.stderr.split())[:200]}"
         )
     return ""
 

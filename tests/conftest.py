@@ -15,20 +15,33 @@ from tests.e2e.world import World, lower, raise_world, unique
 settings.register_profile("daulat", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("daulat")
 
-_END_TO_END = {Path(__file__).parent / name for name in ("e2e", "bypass")}
-
-
-_REAL_NODES = Path(__file__).parent / "node"
+_TESTS = Path(__file__).parent
+_END_TO_END = {_TESTS / name for name in ("e2e", "bypass")}
+_REAL_NODES = _TESTS / "node"
+_HAS_A_REAL_NODE = _TESTS / "e2e" / "test_demo.py"
+"""Not at the same time as the others on real nodes: kernels give a user few inotify instances, and a kubelet takes many."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test by what it needs, which its folder says."""
+    """Mark every test by what it needs, which its folder says, and by what is to run in one process: a file, and all on real nodes.
+
+    Those that wait most come first, those that wait for nothing last: in several processes, they fill the gaps.
+    """
     for item in items:
-        folders = set(Path(item.path).parents)
+        folders = set(item.path.parents)
         if _END_TO_END & folders:
             item.add_marker("e2e")
         if _REAL_NODES in folders:
             item.add_marker("node")
+        together = _REAL_NODES if _REAL_NODES in folders or item.path == _HAS_A_REAL_NODE else item.path
+        item.add_marker(pytest.mark.xdist_group(str(together.relative_to(_TESTS))))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.get_closest_marker("node") or item.path == _HAS_A_REAL_NODE:
+        return 0
+    return 1 if item.get_closest_marker("e2e") else 2
 
 
 @pytest.fixture(scope="session")

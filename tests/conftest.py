@@ -22,6 +22,7 @@ _HAS_A_REAL_NODE = _TESTS / "e2e" / "test_demo.py"
 """Not at the same time as the others on real nodes: kernels give a user few inotify instances, and a kubelet takes many."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test by what it needs, which its folder says, and by what is to run in one process: a file, and all on real nodes.
 

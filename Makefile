@@ -11,7 +11,7 @@ NAME ?= demo
 REAL_NODE ?= auto
 WORKERS ?= 2
 # Each worker has a control plane of its own. What waits for one and what computes go on side by side.
-PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+PYTEST := $(PY) -m pytest -n $(WORKERS) --no-loadscope-reorder
 export PYTHONPATH := src:.
 
 help: ## List the targets

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.e2e.world import World, lower, raise_world, unique
 
@@ -18,31 +20,36 @@ settings.load_profile("daulat")
 _TESTS = Path(__file__).parent
 _END_TO_END = {_TESTS / name for name in ("e2e", "bypass")}
 _REAL_NODES = _TESTS / "node"
-_HAS_A_REAL_NODE = _TESTS / "e2e" / "test_demo.py"
-"""Not at the same time as the others on real nodes: kernels give a user few inotify instances, and a kubelet takes many."""
+_ON_REAL_NODES = ("tests/node/", "tests/e2e/test_demo.py")
+"""Not at the same time: kernels give a user few inotify instances, and a kubelet takes many."""
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test by what it needs, which its folder says, and by what is to run in one process: a file, and all on real nodes.
-
-    Those that wait most come first, those that wait for nothing last: in several processes, they fill the gaps.
-    """
+    """Mark every test by what it needs, which its folder says. What waits most comes first, and what only computes last."""
     for item in items:
         folders = set(item.path.parents)
         if _END_TO_END & folders:
             item.add_marker("e2e")
         if _REAL_NODES in folders:
             item.add_marker("node")
-        together = _REAL_NODES if _REAL_NODES in folders or item.path == _HAS_A_REAL_NODE else item.path
-        item.add_marker(pytest.mark.xdist_group(str(together.relative_to(_TESTS))))
     items.sort(key=_turn)
 
 
 def _turn(item: pytest.Item) -> int:
-    if item.get_closest_marker("node") or item.path == _HAS_A_REAL_NODE:
+    if item.nodeid.startswith(_ON_REAL_NODES):
         return 0
     return 1 if item.get_closest_marker("e2e") else 2
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Hand tests out to processes by the file, and all on real nodes to the same one."""
+    return _ByFile(config, log)
+
+
+class _ByFile(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        return "real nodes" if nodeid.startswith(_ON_REAL_NODES) else nodeid.partition("::")[0]
 
 
 @pytest.fixture(scope="session")

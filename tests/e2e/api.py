@@ -122,7 +122,8 @@ class Reader:
                 name = group["metadata"].get("name", "")
                 # The first is the one that the server prefers.
                 version = group["versions"][0]
-                for one in version["resources"]:
+                # Of who serves a group beside the API server and doesn't answer, there are none.
+                for one in version.get("resources", ()):
                     kind = one["responseKind"]["kind"]
                     at = f"{name}/{version['version']}" if name else version["version"]
                     resource = Resource(at, kind, one["resource"], one["scope"] == "Namespaced")

@@ -278,3 +278,12 @@ def test_a_replica_that_may_take_its_time_answers_what_others_lose(
     poll("its process to end", lambda: not containers[place].runs, 20)
     assert GRACE - 0.5 < time.monotonic() - began < GRACE + 5
     served.wait_ready()
+
+    # Who deletes it doesn't open its network: that stays closed for as long as a process of it is there.
+    successor, policy = current(real, patient), ("networkpolicy", patient.name, place)
+    real.admin.run("delete", "sovereignmodel", patient.name, "-n", place)
+    poll("its Deployment to be gone", lambda: not real.exists("deployment", patient.name, place))
+    while successor.runs:
+        closed = real.exists(*policy)
+        assert closed or not successor.runs
+    poll("the policy to go as well", lambda: not real.exists(*policy))

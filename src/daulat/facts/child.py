@@ -68,11 +68,17 @@ class Child:
     """What the controller of an autoscaler or a route says about it; None where it has said nothing yet."""
 
 
+def owner(metadata: Mapping[str, Any]) -> str:
+    """Return the uid of an object's owner: of several, of the one that controls it. Empty where it has none."""
+    owners = metadata.get("ownerReferences") or ()
+    found = next((o for o in owners if o.get("controller")), owners[0] if owners else {})
+    return str(found.get("uid") or "")
+
+
 def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
     """Read an object that carries Daulat's labels."""
     meta, status = raw.get("metadata") or {}, raw.get("status") or {}
     labels, annotations = meta.get("labels") or {}, meta.get("annotations") or {}
-    owners = meta.get("ownerReferences") or ()
     generation = meta.get("generation")
     version = f"g{generation}" if generation else f"v{meta.get('resourceVersion')}"
     if kind == "HorizontalPodAutoscaler":
@@ -92,7 +98,7 @@ def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
         version=version,
         policy=str(labels.get(POLICY_LABEL) or ""),
         model=str(labels.get(MODEL_LABEL) or ""),
-        owner_uid=str(owners[0].get("uid") or "") if owners else "",
+        owner_uid=owner(meta),
         revision=str(annotations.get(REVISION_ANNOTATION) or ""),
         deleting=bool(meta.get("deletionTimestamp")),
         replicas=int(status.get("replicas") or 0),

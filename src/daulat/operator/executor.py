@@ -11,7 +11,7 @@ from uuid import uuid4
 from daulat.admission.policy import ADMISSION, digest
 from daulat.api.kinds import Manifest
 from daulat.api.names import API_VERSION, MANAGED_BY
-from daulat.facts.child import parse_child
+from daulat.facts.child import owner, parse_child
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Canary
 from daulat.facts.store import Store
@@ -85,7 +85,7 @@ class Executor:
             return False
         answer = await self._create(ref, manifest) if known is None else None
         if answer is None:
-            if known is None or known.owner_uid != "".join(_owners(manifest)):
+            if known is None or known.owner_uid != owner(manifest["metadata"]):
                 await self._refuse_if_taken(ref, manifest)
             answer = await self._client.apply(path_of(ref), manifest)
         if manifest["apiVersion"] == ADMISSION and answer.get("spec") != manifest["spec"]:
@@ -113,7 +113,9 @@ class Executor:
         if live is None:
             return
         meta = live["metadata"]
-        if (meta.get("labels") or {}).get(MANAGED_BY) == "daulat" and _owners(live) == _owners(manifest):
+        # What pods of a model by that name still have, when it is gone, is the next one's.
+        ours = owner(meta) == owner(manifest["metadata"]) or _is_pods(meta)
+        if (meta.get("labels") or {}).get(MANAGED_BY) == "daulat" and ours:
             return
         raise NameTaken(f"{ref} exists already and isn't Daulat's; rename the model, or remove it")
 
@@ -187,8 +189,9 @@ class Executor:
         return True
 
 
-def _owners(manifest: Manifest) -> list[str]:
-    return [str(o.get("uid")) for o in manifest["metadata"].get("ownerReferences") or ()]
+def _is_pods(metadata: Manifest) -> bool:
+    owners = metadata.get("ownerReferences") or ()
+    return bool(owners) and all(o.get("kind") == "Pod" for o in owners)
 
 
 def _at(live: Manifest) -> Manifest:

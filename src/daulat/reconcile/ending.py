@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from daulat.api.kinds import Manifest
 from daulat.api.model import GRACE_SECONDS
 from daulat.facts.child import Child
 from daulat.facts.node import Node
@@ -62,6 +63,17 @@ def at_once(pods: Sequence[Pod], made: Sequence[Child]) -> list[Delete]:
     theirs = {c.group for c in made if c.ref.kind == "LeaderWorkerSet"}
     slow = [p for p in pods if not p.gone_by and p.grace > UNASKED and not (p.group and p.group in theirs)]
     return [Delete(Ref("Pod", p.namespace, p.name), p.uid, UNASKED) for p in slow]
+
+
+def outlives(manifest: Manifest, pods: Sequence[Pod]) -> Manifest:
+    """Return the object as one that is deleted only when these pods have ended, too, if they may take long over it.
+
+    They own it beside the model: the garbage collector removes what has no owner left, whether or not an operator runs.
+    """
+    slow = sorted((p for p in pods if p.grace > UNASKED and p.uid), key=lambda p: p.name)
+    theirs = [{"apiVersion": "v1", "kind": "Pod", "name": p.name, "uid": p.uid} for p in slow]
+    meta = manifest["metadata"]
+    return {**manifest, "metadata": {**meta, "ownerReferences": [*meta["ownerReferences"], *theirs]}}
 
 
 def ends_together(child: Child, pods: Sequence[Pod]) -> bool:

@@ -23,7 +23,7 @@ from .drift import ends as drift_ends
 from .drift import is_stranded, outlook
 from .drift import left as drift_left
 from .effects import Apply, ApplyStatus, Delete, Effect, Outcome
-from .ending import at_once, ending, ends_together, left
+from .ending import at_once, ending, ends_together, left, outlives
 from .hindrance import hindrance
 from .judged import model_violations, pod_violations
 from .model_status import Serving, conditions, fields
@@ -61,7 +61,7 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     # First, and whatever becomes of the rest: a route that may be no more leads in from outside.
     closes: list[Effect] = [Delete(c.ref, c.uid) for c in unwanted(verdict, extras, made)]
     # Extras last, since an autoscaler reads the selector of the pods in the status.
-    makes: list[Effect] = [Apply(m) for m in [*verdict.run, *extras.manifests]]
+    makes: list[Effect] = [Apply(m) for m in [*_guarded(verdict.run, pods), *extras.manifests]]
     ends: list[Effect] = [
         Delete(c.ref, c.uid, together=ends_together(c, pods)) for c in _left_over(model, verdict, made, pods)
     ]
@@ -101,6 +101,11 @@ def _outlook(astray: Mapping[Pod, str], policies: Sequence[Policy]) -> str:
     first = min(astray, key=lambda p: p.name)
     more = f" (and {len(astray) - 1} more such pods)" if astray.keys() - {first} else ""
     return f"pod {first.name}{more}: its node {astray[first]}; {outlook(policies)}"
+
+
+def _guarded(manifests: Sequence[Manifest], pods: Sequence[Pod]) -> list[Manifest]:
+    """Let the network of pods stay closed until they have ended, whoever deletes the model before."""
+    return [outlives(m, pods) if m["kind"] == "NetworkPolicy" else m for m in manifests]
 
 
 def _awaited(model: Model, now: float) -> float:

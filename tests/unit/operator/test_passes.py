@@ -194,6 +194,24 @@ def test_an_object_of_somebody_else_is_never_changed() -> None:
     asyncio.run(scenario())
 
 
+def test_what_pods_of_a_former_model_still_have_is_the_next_models() -> None:
+    async def scenario() -> None:
+        server = FakeServer()
+        path = "/apis/networking.k8s.io/v1/namespaces/treasury/networkpolicies/x"
+        pods = [{"apiVersion": "v1", "kind": "Pod", "name": "x-1", "uid": "uid-of-x-1"}]
+        labels = {"app.kubernetes.io/managed-by": "daulat"}
+        meta = {"name": "x", "namespace": "treasury", "labels": labels, "ownerReferences": pods}
+        server.objects[path] = {"kind": "NetworkPolicy", "metadata": meta}
+        it = operator(server)
+        await it._pass(X)
+        assert X not in it._store.snapshot().obstacles
+        assert deployed(server) == ["x"]
+        (owner,) = server.objects[path]["metadata"]["ownerReferences"]
+        assert owner["uid"] == "uid-treasury-x"
+
+    asyncio.run(scenario())
+
+
 def test_workers_take_many_models_at_once_and_policies_one_by_one() -> None:
     async def scenario() -> None:
         it = operator(FakeServer())

@@ -427,3 +427,20 @@ def test_what_a_policy_is_against_has_no_longer_to_end_than_others_from_the_star
     assert deleted(outcome) == [("p0", 60)]
     kinds = [e.ref.kind for e in outcome.effects if isinstance(e, Delete)]
     assert kinds.index("Deployment") < kinds.index("Pod"), "else it is made anew"
+
+
+def test_the_network_stays_closed_until_pods_that_may_take_long_have_ended() -> None:
+    """They own its policy beside the model: what has an owner isn't collected."""
+    cluster = settled(nodes=2, replicas=2)
+    patient, usual, ends = cluster.pod("p2", "a1"), cluster.pod("p1", "a2"), leaving(cluster.pod("p0", "a1"))
+    patient["spec"]["terminationGracePeriodSeconds"] = 655
+    usual["spec"]["terminationGracePeriodSeconds"] = 60
+    for raw in (patient, usual, ends):
+        raw["metadata"]["uid"] = f"uid-of-{raw['metadata']['name']}"
+    cluster.world.pods = [patient, usual, ends]
+    model_, *pods = applied(run(cluster.world), "NetworkPolicy")["metadata"]["ownerReferences"]
+    assert (model_["kind"], model_["controller"]) == ("SovereignModel", True)
+    assert [(o["kind"], o["name"], o.get("controller")) for o in pods] == [("Pod", "p0", None), ("Pod", "p2", None)]
+    assert [o["uid"] for o in pods] == [ends["metadata"]["uid"], patient["metadata"]["uid"]]
+    for kind in ("Deployment", "Service", "ServiceAccount"):
+        assert len(applied(run(cluster.world), kind)["metadata"]["ownerReferences"]) == 1

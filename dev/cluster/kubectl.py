@@ -44,9 +44,10 @@ class Kubectl:
             raise ClusterError(f"`{asked}` failed: {'; '.join(lines[-5:]) or 'it gave no reason'}")
         return result.stdout
 
-    def get(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
+    def get(self, kind: str, name: str, namespace: str = "") -> dict[str, Any]:
         """An object as the API server has it."""
-        found: dict[str, Any] = json.loads(self.run("get", kind, name, "--namespace", namespace, "-o", "json"))
+        where = ("--namespace", namespace) if namespace else ()
+        found: dict[str, Any] = json.loads(self.run("get", kind, name, *where, "-o", "json"))
         return found
 
     def apply(self, manifests: Sequence[Mapping[str, Any]], *options: str, timeout_seconds: float = 60.0) -> None:

@@ -25,7 +25,7 @@ from . import answering, attempts
 from .answering import Answering, Supplies
 from .attempts import Demo
 from .removal import directory, note_installed, remove, taken
-from .row import Row
+from .row import Row, condition
 from .table import explain, table
 
 
@@ -141,8 +141,8 @@ def _bring_up(cluster: Cluster, with_real_node: bool) -> None:
 
 
 def _is_enforced(cluster: Cluster, policy: str) -> bool:
-    path = '-o=jsonpath={.status.conditions[?(@.type=="Enforced")].status}'
-    return kubectl(cluster).run("get", "sovereigntypolicy", policy, path) == "True"
+    found = kubectl(cluster).get("sovereigntypolicy", policy).get("status") or {}
+    return bool(condition(found, "Enforced").get("status") == "True")
 
 
 if __name__ == "__main__":

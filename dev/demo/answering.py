@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -25,7 +24,7 @@ from dev.cluster.node.model import Signer, tamper
 from dev.cluster.node.oci import Archive
 from dev.deployment import ROOT, kubectl
 
-from .row import TEAM, TENANT, Manifest, Outcome, Row, admin, came, condition, message, place, status
+from .row import TEAM, TENANT, Manifest, Outcome, Row, admin, came, condition, create, is_ready, message, place, status
 
 NAMESPACE, POLICY, CLIENT = "assistant", "assistant", "client"
 SIGNED, CHANGED = "tiny", "tiny-changed"
@@ -120,7 +119,7 @@ class Answering:
         self._row(Row(attempt, TENANT, expected, outcome, answer))
 
     def _refused(self) -> tuple[str, str]:
-        self._create(self._model(CHANGED))
+        create(self._tenant, self._model(CHANGED))
 
         def refused() -> bool:
             found = condition(status(self._tenant, CHANGED, NAMESPACE), "Ready")
@@ -133,14 +132,14 @@ class Answering:
 
     def _answered(self) -> tuple[str, str]:
         (machine,) = self._cluster.machines
-        self._create(self._model(SIGNED))
+        create(self._tenant, self._model(SIGNED))
         # Of two nodes that may have it, one is played.
         here = {"kubernetes.io/hostname": machine.name}
         image = self._supplies.images["client"].reference
-        self._create(serving.client(image, CLIENT, NAMESPACE, nodeSelector=here))
+        create(self._tenant, serving.client(image, CLIENT, NAMESPACE, nodeSelector=here))
 
         def ready() -> bool:
-            return condition(status(self._tenant, SIGNED, NAMESPACE), "Ready").get("status") == "True"
+            return is_ready(status(self._tenant, SIGNED, NAMESPACE))
 
         def waits() -> bool:
             return bool(self._tenant.get("pod", CLIENT, NAMESPACE)["status"].get("phase") == "Running")
@@ -166,9 +165,6 @@ class Answering:
 
     def _model(self, name: str) -> Manifest:
         return serving.tiny(name, NAMESPACE, f"oci://{self._supplies.models[name].reference}")
-
-    def _create(self, manifest: Mapping[str, Any]) -> None:
-        self._tenant.run("create", "-f", "-", stdin=json.dumps(manifest))
 
     def _has_started(self, model: str) -> bool:
         """Whether the engine of a model has ever run, if only for a moment."""

@@ -13,7 +13,7 @@ from dev.cluster import Cluster, ClusterError
 from dev.cluster.kubectl import Kubectl
 from dev.deployment import ROOT, OperatorProcess, kubectl
 
-from .row import TEAM, TENANT, Manifest, Outcome, Row, admin, binding, came, condition, message, place, status
+from .row import TEAM, TENANT, Manifest, Outcome, Row, admin, binding, came, create, is_ready, message, place, status
 
 EXAMPLES = ROOT / "examples"
 NAMESPACE, OPEN_NAMESPACE = "treasury", "playground"
@@ -57,7 +57,7 @@ class Demo:
         foreign = _pod("straight-to-singapore", nodeName="sg-gpu-1")
         self._refuse("a pod with nodeName on a node in Singapore", self._tenant, foreign)
         gated = _pod("waiting", schedulingGates=[{"name": "example.my/approval"}])
-        self._tenant.run("create", "-f", "-", stdin=json.dumps(gated))
+        create(self._tenant, gated)
         binding = {
             "apiVersion": "v1",
             "kind": "Binding",
@@ -93,11 +93,11 @@ class Demo:
     def _place(self, attempt: str, manifest: Manifest) -> None:
         name, namespace = manifest["metadata"]["name"], manifest["metadata"]["namespace"]
         try:
-            self._tenant.run("create", "-f", "-", stdin=json.dumps(manifest))
+            create(self._tenant, manifest)
         except ClusterError as error:
             self._add(attempt, TENANT, "placed", "refused", str(error))
             return
-        ready = came(f"model {name}", lambda: _is_ready(status(self._tenant, name, namespace)))
+        ready = came(f"model {name}", lambda: is_ready(status(self._tenant, name, namespace)))
         found = status(self._tenant, name, namespace)
         rejected = "; ".join(f"{r['count']} x {r['reason']}" for r in found.get("placement", {}).get("rejected", []))
         answer = f"{place(found)} Not chosen: {rejected}."
@@ -106,7 +106,7 @@ class Demo:
     def _ungoverned(self) -> None:
         manifest = _example("deepseek-r1", "nowhere")
         manifest["metadata"]["namespace"] = OPEN_NAMESPACE
-        self._tenant.run("create", "-f", "-", stdin=json.dumps(manifest))
+        create(self._tenant, manifest)
 
         def told() -> bool:
             return bool(status(self._tenant, "nowhere", OPEN_NAMESPACE).get("conditions"))
@@ -123,7 +123,7 @@ class Demo:
         spec = {"replicas": 1, "selector": {"matchLabels": {"app": name}}, "template": template}
         metadata = {"name": name, "namespace": NAMESPACE}
         deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
-        self._tenant.run("create", "-f", "-", stdin=json.dumps(deployment))
+        create(self._tenant, deployment)
 
         def pod() -> Manifest:
             arguments = ("get", "pods", "--namespace", NAMESPACE, "-l", f"app={name}", "-o", "json")
@@ -153,10 +153,6 @@ class Demo:
 
     def _add(self, attempt: str, who: str, expected: Outcome, outcome: str, answer: str) -> None:
         self._row(Row(attempt, who, expected, outcome, answer))
-
-
-def _is_ready(found: Manifest) -> bool:
-    return condition(found, "Ready").get("status") == "True"
 
 
 def _example(file: str, name: str | None = None) -> Manifest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -36,6 +37,11 @@ def came(what: str, question: Callable[[], bool], seconds: float = 30) -> bool:
     return True
 
 
+def create(user: Kubectl, manifest: Manifest) -> None:
+    """Make an object. ClusterError where the API server refuses it."""
+    user.run("create", "-f", "-", stdin=json.dumps(manifest))
+
+
 def status(user: Kubectl, model: str, namespace: str) -> Manifest:
     """Return the status of a model; empty where it has none yet."""
     return dict(user.get("sovereignmodel", model, namespace).get("status") or {})
@@ -44,6 +50,11 @@ def status(user: Kubectl, model: str, namespace: str) -> Manifest:
 def condition(found: Manifest, type_: str) -> Manifest:
     """Return a condition of a status; empty where it has none of that type."""
     return next((c for c in found.get("conditions", ()) if c["type"] == type_), {})
+
+
+def is_ready(found: Manifest) -> bool:
+    """Say whether a model is ready, by its status."""
+    return condition(found, "Ready").get("status") == "True"
 
 
 def message(found: Manifest, type_: str) -> str:

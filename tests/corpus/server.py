@@ -58,8 +58,9 @@ class Answer:
 class Server:
     """An API server, for several threads."""
 
-    def __init__(self, kubeconfig: Path) -> None:
-        """Read where it is, and the certificate of the cluster's admin."""
+    def __init__(self, kubeconfig: Path, seconds: float = 60) -> None:
+        """Read where it is, and the certificate of the cluster's admin. An answer that takes longer is none."""
+        self._seconds = seconds
         config = yaml.safe_load(kubeconfig.read_text())
         self._cluster, self._user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         self._own = threading.local()
@@ -83,6 +84,7 @@ class Server:
         user: str = "",
         groups: Sequence[str] = (),
         extra: Mapping[str, Sequence[str]] | None = None,
+        accept: str = "application/json",
     ) -> Answer:
         """Return the answer; OSError or HTTPException where there is none. Without a user the admin asks."""
         content = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
@@ -93,6 +95,7 @@ class Server:
         try:
             connection.putrequest(method, path)
             connection.putheader("Content-Type", "application/json")
+            connection.putheader("Accept", accept)
             connection.putheader("Content-Length", str(len(content)))
             if user:
                 connection.putheader("Impersonate-User", user.encode())
@@ -120,7 +123,7 @@ class Server:
         if not hasattr(self._own, "connection"):
             host = self._cluster["server"].removeprefix("https://")
             self._own.asked = time.monotonic()
-            self._own.connection = http.client.HTTPSConnection(host, context=self._context, timeout=60)
+            self._own.connection = http.client.HTTPSConnection(host, context=self._context, timeout=self._seconds)
         connection: http.client.HTTPSConnection = self._own.connection
         return connection
 

@@ -14,8 +14,8 @@ import pytest
 
 from dev.cluster.kubectl import Kubectl
 from dev.deployment import poll
+from tests.corpus.server import Server
 
-from .api import Api
 from .world import (
     IMAGE,
     World,
@@ -215,7 +215,7 @@ class Stream:
     """A thread that keeps asking for pods of which none may be let in, and for one kind that may, but only pinned."""
 
     def __init__(self, world: World, policy: str, namespace: str) -> None:
-        self._api = Api(world.cluster.kubeconfig())
+        self._server = Server(world.cluster.kubeconfig(), 15)
         self._policy, self._namespace = policy, namespace
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -248,7 +248,8 @@ class Stream:
 
     def _ask(self, pod: dict[str, Any], query: str = "") -> tuple[int, dict[str, Any]]:
         try:
-            return self._api.post(f"/api/v1/namespaces/{self._namespace}/pods{query}", pod)
+            answer = self._server.ask("POST", f"/api/v1/namespaces/{self._namespace}/pods{query}", pod)
+            return answer.status, answer.body
         except (OSError, HTTPException):
             self.unanswered += 1
             time.sleep(0.01)

@@ -6,8 +6,7 @@ import re
 import subprocess
 import sys
 
-from dev.cluster.node import requirements
-from dev.cluster.node.cgroups import CGROUPS, of_cluster
+from dev.cluster.node import cgroups, requirements
 from dev.cluster.paths import clusters_dir
 from dev.demo.answering import SENTENCE
 from dev.demo.removal import directory
@@ -40,7 +39,7 @@ def test_the_demo_places_refuses_answers_and_goes_away_again() -> None:
             assert "in zone cyberjaya-1, on real-1." in answers[-1]
             assert answers[-1].endswith(f'"{SENTENCE}"')
             assert "service/tiny" in up.stdout
-            assert cgroups(name)
+            assert cgroups.places(name)
         (operator,) = operators(directory(name))
     finally:
         down = demo("down", name, 60)
@@ -48,7 +47,7 @@ def test_the_demo_places_refuses_answers_and_goes_away_again() -> None:
     assert not operator.is_running()
     assert not (clusters_dir() / name).exists()
     assert not directory(name).exists()
-    assert cgroups(name) == []
+    assert cgroups.places(name) == []
 
 
 def demo(command: str, name: str, seconds: float) -> subprocess.CompletedProcess[str]:
@@ -67,8 +66,3 @@ def column(table: str, heading: str) -> list[str]:
             found.append("")
         found[-1] = f"{found[-1]} {cells[headings.index(heading)]}".strip()
     return found
-
-
-def cgroups(name: str) -> list[str]:
-    """Return the cgroups of the real nodes of this cluster."""
-    return [str(path) for path in [*CGROUPS.glob(f".{of_cluster(name)}"), *CGROUPS.glob(f"*{of_cluster(name)}")]]

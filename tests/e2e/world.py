@@ -20,7 +20,7 @@ from dev.cluster.kubectl import Kubectl
 from dev.cluster.scenario import load, node_manifests, zone_manifests
 from dev.deployment import NAMESPACE, ROOT, WEIGHTS_IMAGE, OperatorProcess, install, kubectl, poll
 
-from .api import NotFound, Reader
+from .reader import NotFound, Reader
 
 SCENARIO = ROOT / "dev" / "scenarios" / "demo.yaml"
 IMAGE = "registry.example.my/vllm@sha256:" + "2b" * 32

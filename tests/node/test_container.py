@@ -174,18 +174,14 @@ def test_an_engine_that_hangs_is_told_in_words_and_answers_once_it_goes_on(real:
         assert told["status"] == "False"
         assert f"pod {pod}: container engine runs and doesn't answer its health check" in told["message"]
         asked = f'Readiness probe failed: Get "http://{container.pod["status"]["podIP"]}:{data.port}{data.health_path}"'
-        poll("an event about it", lambda: any(m.startswith(asked) for m in events(real, pod, served.namespace)))
+        poll(
+            "an event about it", lambda: any(e["message"].startswith(asked) for e in real.events(pod, served.namespace))
+        )
     finally:
         container.signal(signal.SIGCONT)
-    real.wait_condition("sovereignmodel", served.name, "Ready", "True", served.namespace)
+    served.wait_ready()
     poll("an answer", lambda: answers(served))
     assert current(real, served).status["restartCount"] == 0
-
-
-def events(real: RealWorld, pod: str, namespace: str) -> list[str]:
-    """Return the messages of a pod's events."""
-    found = real.get("events", f"--field-selector=involvedObject.name={pod}", namespace=namespace)["items"]
-    return [event["message"] for event in found]
 
 
 @pytest.fixture
@@ -227,7 +223,7 @@ def test_an_engine_that_is_to_end_answers_first_and_its_successor_has_the_limits
     poll("its end to be told", lambda: bool(ended()))
     assert (ended()["exitCode"], ended()["reason"]) == (0, "Completed")
 
-    real.wait_condition("sovereignmodel", served.name, "Ready", "True", served.namespace, 60)
+    served.wait_ready(60)
     successor = current(real, served)
     assert successor.spec["resources"]["limits"] == {**ROOM, "example.my/cpu-slot": "1"}
     assert successor.limits == Limits(memory=GI, cpus=1.0, processes=None)
@@ -264,7 +260,7 @@ def test_a_replica_that_may_take_its_time_answers_what_others_lose(
     assert answer["usage"]["completion_tokens"] == 300
     assert containers[place].runs
     # Its successor is there long before it has ended.
-    real.wait_condition("sovereignmodel", patient.name, "Ready", "True", place)
+    patient.wait_ready()
     told = real.condition("sovereignmodel", patient.name, "Ready", place)
     assert f"pod {patient.pod} goes on with earlier requests and holds its devices, until " in told["message"]
 

@@ -24,7 +24,7 @@ def test_a_full_disk_ends_what_runs_there_and_the_model_comes_up_elsewhere(real:
             poll("its processes to be gone", lambda: not observer.now(served.node))
             observer.close(served.node)
             served.wait_ready()
-        assert "Evicted" in real.events(served.pod, served.namespace)
+        assert "Evicted" in real.reasons(served.pod, served.namespace)
     finally:
         machine.run("rm", "-f", ballast)
         poll("the disk to have room", lambda: real.condition("node", served.node, "DiskPressure")["status"] == "False")

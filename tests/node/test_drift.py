@@ -82,12 +82,12 @@ def test_a_kubelet_that_starts_anew_ends_what_isnt_eligible_and_the_model_goes_e
         assert where(real, namespace) == [served.node]
         real.restart(served.node, "kubelet")
         poll("the kubelet to end it", lambda: real.pod_phase(served.pod, namespace)[0] in ENDED, 60)
-        assert {"NodeAffinity", f"OutOf{SLOT}"} & real.events(served.pod, namespace)
+        assert {"NodeAffinity", f"OutOf{SLOT}"} & real.reasons(served.pod, namespace)
         served.wait_elsewhere()
         poll("its processes to be gone", lambda: not observer.now(served.node), ENDS)
         observer.close(served.node)
         served.wait_ready()
-        assert not {"NoRoom", f"OutOf{SLOT}"} & real.events(name, namespace)
+        assert not {"NoRoom", f"OutOf{SLOT}"} & real.reasons(name, namespace)
 
 
 def test_a_node_that_nobody_reaches_is_told_as_such_until_it_is_back(real: RealWorld, served: Served) -> None:

@@ -47,7 +47,7 @@ def test_a_models_container_goes_on_while_a_program_of_its_node_is_killed_and_st
     assert set(steady.answers) == {FIRST}
     assert part not in ("kube-proxy", "plugin") or steady.errors == []
     served.wait_ready(60)
-    assert real.events(served.pod, served.namespace) & {"Killing", "BackOff", "Evicted"} == set()
+    assert real.reasons(served.pod, served.namespace) & {"Killing", "BackOff", "Evicted"} == set()
 
 
 def test_an_unhealthy_device_is_no_room_and_is_told(real: RealWorld, served: Served, weights: Weights) -> None:
@@ -63,7 +63,7 @@ def test_an_unhealthy_device_is_no_room_and_is_told(real: RealWorld, served: Ser
             real.admin.apply([tiny(late, served.namespace, weights.uris["first"])])
             told = real.wait_reason("sovereignmodel", late, "Placed", "NoRoom", served.namespace)
             assert "2 of its 2 nodes have none that works" in told["message"]
-            assert "NoRoom" in real.events(late, served.namespace)
+            assert "NoRoom" in real.reasons(late, served.namespace)
             # What serves goes on: the kubelet ends nobody for a device, and neither does the operator.
             assert served.chat.answer() == FIRST
             assert real.condition("sovereignmodel", served.name, "Ready", served.namespace)["status"] == "True"
@@ -83,7 +83,7 @@ def test_an_image_that_nobody_has_is_told_in_words(real: RealWorld, weights: Wei
         real.admin.apply([tiny(name, place, f"oci://{missing}")])
         told = real.wait_reason("sovereignmodel", name, "Ready", "ImageNotPulled", place)
         assert missing in told["message"]
-        assert "ImageNotPulled" in real.events(name, place)
+        assert "ImageNotPulled" in real.reasons(name, place)
     # A correction alone brings it up.
     real.admin.apply([tiny(name, place, weights.uris["first"])])
     real.wait_condition("sovereignmodel", name, "Ready", "True", place, 90)

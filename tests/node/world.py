@@ -62,10 +62,13 @@ class RealWorld(World):
         """Say whether the API server takes a node for ready."""
         return self.condition("node", node, "Ready").get("status") == "True"
 
-    def events(self, name: str, namespace: str) -> set[str]:
+    def events(self, name: str, namespace: str) -> list[Manifest]:
+        """Return all Events about an object."""
+        return list(self.get("events", f"--field-selector=involvedObject.name={name}", namespace=namespace)["items"])
+
+    def reasons(self, name: str, namespace: str) -> set[str]:
         """Return the reasons of all Events about an object."""
-        found = self.get("events", f"--field-selector=involvedObject.name={name}", namespace=namespace)["items"]
-        return {event["reason"] for event in found}
+        return {event["reason"] for event in self.events(name, namespace)}
 
     def inside(self, namespace: str, pod: str, *command: str, container: str = "") -> str:
         """Run a program in a container, as the admin, and return what it prints."""

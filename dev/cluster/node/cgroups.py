@@ -39,9 +39,14 @@ def _inherit_cpuset(path: Path) -> None:
             (path / file).write_text((path.parent / file).read_text())
 
 
+def places(cluster: str) -> list[Path]:
+    """Return where the cgroups of a cluster's real nodes are; none where it has none."""
+    return [place for top in hierarchies() if (place := top / of_cluster(cluster).lstrip("/")).is_dir()]
+
+
 def clean_up(cluster: str) -> None:
     """Remove what a cluster's nodes leave on the machine: empty cgroups. Processes that were killed may take a moment to end."""
-    tops = [top for hierarchy in hierarchies() if (top := hierarchy / of_cluster(cluster).lstrip("/")).is_dir()]
+    tops = places(cluster)
     deadline = time.monotonic() + END_SECONDS
     while tops and time.monotonic() < deadline:
         tops = [top for top in tops if not _is_removed(top)]

@@ -256,7 +256,7 @@ class Machine:
         _ip(self.pid_of(FABRIC), *command)
 
     def _is_ready(self) -> bool:
-        node = json.loads(self.site.kubectl.run("get", "node", self.name, "-o", "json"))
+        node = self.site.kubectl.get("node", self.name)
         ready = any((c["type"], c["status"]) == ("Ready", "True") for c in node["status"].get("conditions", ()))
         return ready and self.wanted.devices.items() <= described(node).items()
 

@@ -16,7 +16,7 @@ from daulat.placement.choice import Chosen
 from daulat.workload.manifests import DEADLINE
 
 from . import drift
-from .ending import ending, gives_back
+from .ending import gives_back
 from .stamps import seconds, stamp
 
 
@@ -36,8 +36,10 @@ class Drain:
     """Pods to delete: their node isn't eligible any more, and they aren't missed."""
 
 
-def drain(model: Model, chosen: Chosen, pods: Sequence[Pod], snapshot: Snapshot, now: float) -> Drain:
-    """Return how many replicas there are to be, and how many may go.
+def drain(
+    model: Model, chosen: Chosen, pods: Sequence[Pod], ending: Sequence[Pod], snapshot: Snapshot, now: float
+) -> Drain:
+    """Return how many replicas there are to be, and how many may go. Pods that are ``ending`` give their devices back.
 
     Nobody sees from outside whether a cordoned node will be drained. So the replica elsewhere is made for a cordoned node, and
     given up again after the time in which it could have come up. Pods whose node isn't eligible any more leave in the same way.
@@ -53,8 +55,7 @@ def drain(model: Model, chosen: Chosen, pods: Sequence[Pod], snapshot: Snapshot,
     left = seconds(since) + DEADLINE - now
     # One that is on its way out takes nobody's place, though it goes on for a while; then its devices are free.
     elsewhere = [p for p in pods if p.node and p not in leaving and not p.gone_by]
-    coming_free = gives_back(ending(pods, snapshot, now), chosen, snapshot)
-    room = sum(chosen.room.values()) + coming_free - sum(not p.node for p in pods)
+    room = sum(chosen.room.values()) + gives_back(ending, chosen, snapshot) - sum(not p.node for p in pods)
     everything = len(leaving) + sum(not p.ready for p in pods if p not in leaving)
     if left <= 0:
         return Drain(0, everything, told)

@@ -19,10 +19,10 @@ from daulat.facts.pod import Pod
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.placement.certify import unfit
+from daulat.workload.container import UNASKED
 
 from .conditions import Told, cut, told
 from .effects import Delete, Effect, Record
-from .ending import UNASKED
 from .stamps import seconds, stamp
 
 SAMPLE = 3
@@ -106,7 +106,7 @@ class Watch:
 
     @cached_property
     def _since(self) -> dict[str, str]:
-        known = {str(d.get("node")): str(d.get("since") or "") for d in self.policy.status.get("drift") or ()}
+        known = _known(self.policy)
         return {s.node: known.get(s.node) or stamp(self.now) for s in self.found}
 
     def _left(self, node: str) -> float:
@@ -183,8 +183,12 @@ def left(pod: Pod, policies: Iterable[Policy], now: float) -> int | None:
 
 
 def _until(node: str, policy: Policy, now: float) -> float:
-    known = {str(d.get("node")): str(d.get("since") or "") for d in policy.status.get("drift") or ()}
-    return seconds(known.get(node) or stamp(now)) + rule(policy).grace_seconds - now
+    return seconds(_known(policy).get(node) or stamp(now)) + rule(policy).grace_seconds - now
+
+
+def _known(policy: Policy) -> dict[str, str]:
+    """Return since when nodes have such pods, by the policy's status."""
+    return {str(d.get("node")): str(d.get("since") or "") for d in policy.status.get("drift") or ()}
 
 
 def _last_words(pod: Pod) -> int:

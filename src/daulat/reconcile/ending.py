@@ -8,20 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from daulat.api.kinds import Manifest
-from daulat.api.model import GRACE_SECONDS
 from daulat.facts.child import Child
 from daulat.facts.node import Node
 from daulat.facts.pod import Pod
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Snapshot
 from daulat.placement.choice import Chosen
-from daulat.workload.container import ENDS
+from daulat.workload.container import UNASKED
 
 from .effects import Delete
 from .stamps import seconds
-
-UNASKED = GRACE_SECONDS + ENDS
-"""Seconds that a pod has to end whose model asks for no longer. What a policy is against gets no more than that."""
 
 
 def ending(pods: Sequence[Pod], snapshot: Snapshot, now: float) -> tuple[Pod, ...]:

@@ -82,12 +82,13 @@ def plan(
     there: Sequence[Existing],
     snapshot: Snapshot,
     now: float,
-    taken: frozenset[int] = frozenset(),
-    leaving: Sequence[Pod] = (),
+    *,
+    taken: frozenset[int],
+    waits: bool,
 ) -> Groups:
     """Return the groups that are to be.
 
-    Names by the numbers in ``taken`` can't be used again yet. Pods that are ``leaving`` have devices, and give them back soon.
+    Names by the numbers in ``taken`` can't be used again yet. ``waits``: whether pods are ending that give their devices back soon.
     """
     size, many = chosen.devices.nodes, model.spec.replicas
     present = sorted((g for g in there if g.revision == revision), key=lambda g: (g.held, not g.ready, g.number))[:many]
@@ -106,7 +107,7 @@ def plan(
             left = _patience(group, size, now)
             again += [left] if left is not None and left > 0 else []
             wanted.append(Group(group.number, group.domain, left is not None and left <= 0, group.backend))
-    numbers = {g.number for g in there} | taken
+    numbers = set(taken)
     backend = "LeaderWorkerSet" if snapshot.serves("LeaderWorkerSet") else "StatefulSet"
     # One more than asked for while former ones are there: a rollout needs that where there is room.
     while len(wanted) < many and len(wanted) + len(former) <= many and (domain := _domain(room, size)) is not None:
@@ -114,7 +115,7 @@ def plan(
         numbers.add(number)
         wanted.append(Group(number, domain, backend=backend))
     ready = sum(g.ready for g in present)
-    going = _going(former, wanted, ready, many, waits=bool(leaving))
+    going = _going(former, wanted, ready, many, waits=waits)
     held = sum(g.held for g in wanted) + many - len(wanted)
     return Groups(
         tuple(sorted(wanted, key=lambda g: g.number)),

@@ -23,7 +23,7 @@ from .drift import ends as drift_ends
 from .drift import is_stranded, outlook
 from .drift import left as drift_left
 from .effects import Apply, ApplyStatus, Delete, Effect, Outcome
-from .ending import at_once, ending, ends_together, left, outlives
+from .ending import at_once, ends_together, left, outlives
 from .hindrance import hindrance
 from .judged import model_violations, pod_violations
 from .model_status import Serving, conditions, fields
@@ -56,7 +56,8 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     policies = snapshot.governing(model.namespace)
     made = [c for c in snapshot.children_by_model.get((model.namespace, model.name), ()) if c.owner_uid == model.uid]
     pods = snapshot.pods_by_model.get((model.namespace, model.name), ())
-    verdict = _decide(model, policies, Surroundings(snapshot, made, pods, now))
+    around = Surroundings(snapshot, made, pods, now)
+    verdict = _decide(model, policies, around)
     extras = beside(model, policies, verdict, snapshot)
     # First, and whatever becomes of the rest: a route that may be no more leads in from outside.
     closes: list[Effect] = [Delete(c.ref, c.uid) for c in unwanted(verdict, extras, made)]
@@ -68,9 +69,8 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     ends += at_once(pods, made) if verdict.stop else []
     obstacle = snapshot.obstacles.get(ref)
     astray = {p: why for p in pods if (why := is_stranded(p, policies, snapshot))}
-    leaving = ending(pods, snapshot, now)
-    hindered = hindrance(model, snapshot, leaving)
-    serving = Serving(model, verdict, made, pods, obstacle, hindered, leaving, _outlook(astray, policies))
+    hindered = hindrance(model, snapshot, around.ending)
+    serving = Serving(model, verdict, made, pods, obstacle, hindered, around.ending, _outlook(astray, policies))
     said = conditions(serving)
     told_of = {**fields(serving, policies, said, now), "externalUrl": extras.url}
     writes = write(ref, model.uid, model.generation, model.status, [*said, *extras.conditions], told_of, now)
@@ -89,7 +89,7 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     if verdict.decision is not None and verdict.decision.reason == reasons.AWAITS_OTHERS:
         again.append(max(PATIENCE - _awaited(model, now), 0) + 1)
     again += [verdict.rolling.again] if verdict.rolling is not None and verdict.rolling.again is not None else []
-    again += [late] if (late := left(leaving, now)) is not None else []
+    again += [late] if (late := left(around.ending, now)) is not None else []
     also = (ROOM,) if _gives_up(model, told_of["placement"]) else ()
     return Outcome(tuple(effects), min(again, default=None), also)
 

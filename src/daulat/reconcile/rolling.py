@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from daulat.api.kinds import Manifest
 from daulat.facts.child import Child
@@ -27,6 +28,11 @@ class Surroundings:
     """What was made for the model."""
     pods: Sequence[Pod]
     now: float
+
+    @cached_property
+    def ending(self) -> tuple[Pod, ...]:
+        """The pods that are on their way out, and have time left for that."""
+        return ending(self.pods, self.snapshot, self.now)
 
     @property
     def deployment(self) -> Child | None:
@@ -64,12 +70,12 @@ class Rolling:
 def roll(model: Model, chosen: Chosen, revision: str, around: Surroundings) -> Rolling:
     """Return how the model's pods are replaced, so that what serves goes on as long as there is room for both."""
     there = existing(around.made, around.pods)
-    leaving = drain(model, chosen, around.pods, around.snapshot, around.now)
+    leaving = drain(model, chosen, around.pods, around.ending, around.snapshot, around.now)
     if chosen.devices.nodes == 1:
         return _by_deployment(model, chosen, revision, around, there, leaving)
     taken = numbers_of(around.made, around.pods)
-    ends = ending(around.pods, around.snapshot, around.now)
-    groups = plan(model, chosen, revision, there, around.snapshot, around.now, taken, ends)
+    waits = bool(around.ending)
+    groups = plan(model, chosen, revision, there, around.snapshot, around.now, taken=taken, waits=waits)
     deployment = around.deployment
     # The Deployment of a time when a replica had one node serves on, unless the groups need its devices.
     stays = deployment is not None and groups.waiting == 0 and not _all_ready(there, revision, model.spec.replicas)
@@ -93,7 +99,7 @@ def _by_deployment(
     done = deployment is not None and deployment.revision == revision and complete(deployment)
     missing = model.spec.replicas - sum(bool(p.node) for p in pods)
     both = not done and sum(chosen.room.values()) >= missing
-    coming = gives_back(ending(pods, around.snapshot, around.now), chosen, around.snapshot)
+    coming = gives_back([p for p in around.ending if not p.group], chosen, around.snapshot)
     surge = surges(chosen, revision, deployment, pods, coming)
     return Rolling(
         revision,

@@ -23,6 +23,8 @@ LEAVES = GRACE_SECONDS
 """Seconds that an engine which is to end goes on answering at least: for so long, nodes may still send it requests."""
 ENDS = 55
 """Seconds that an engine has to end after that, once it is told to. Then it is killed."""
+UNASKED = LEAVES + ENDS
+"""Seconds that a pod has to end whose model asks for no longer. What a policy is against gets no more than that."""
 STARTS = 2
 """Seconds between two questions whether the engine has started."""
 RANK = "GROUP_RANK"
@@ -76,8 +78,8 @@ def container(model: Model, chosen: Chosen, how: Loading, member: Member | None 
     }
     if waits:
         # One that fails its probes has no requests to wait for, and kubelets sleep before they start it anew as well.
-        made["startupProbe"]["terminationGracePeriodSeconds"] = LEAVES + ENDS
-        made["livenessProbe"]["terminationGracePeriodSeconds"] = LEAVES + ENDS
+        made["startupProbe"]["terminationGracePeriodSeconds"] = UNASKED
+        made["livenessProbe"]["terminationGracePeriodSeconds"] = UNASKED
     if member is not None and not member.leader:
         for key in ("ports", "startupProbe", "readinessProbe", "livenessProbe"):
             del made[key]

@@ -13,7 +13,7 @@ from daulat.reconcile.groups import HALF_PLACED
 from daulat.reconcile.models import reconcile_model
 from tests.unit.world import ASCEND, ASCEND_RESOURCE, IMAGE, World, ascend, child, choice, model, pod
 
-from .test_rollout import at
+from .deployed import at
 
 REF = Ref("SovereignModel", "treasury", "deepseek")
 NOW = 1_800_000_000.0
@@ -130,6 +130,16 @@ class Cluster:
     def change(self) -> None:
         """Ask for another image."""
         self.world.models[0]["spec"]["accelerators"][0]["image"] = IMAGE.replace("2b", "5e")
+
+
+def two_ready(count: int, *, lws: bool = False) -> Cluster:
+    """Return a cluster of so many nodes, in which both replicas are ready."""
+    cluster = Cluster(nodes(a=count), replicas=2, lws=lws)
+    cluster.run()
+    cluster.place(0, "a0", "a1")
+    cluster.place(1, "a2", "a3")
+    cluster.run()
+    return cluster
 
 
 def condition(outcome: Outcome, type_: str) -> dict[str, Any]:
@@ -251,11 +261,7 @@ def test_a_group_that_is_held_back_comes_when_there_is_room_for_all_of_it() -> N
 
 
 def test_a_rollout_makes_a_new_group_before_an_old_one_goes_where_there_is_room() -> None:
-    cluster = Cluster(nodes(a=6), replicas=2)
-    cluster.run()
-    cluster.place(0, "a0", "a1")
-    cluster.place(1, "a2", "a3")
-    cluster.run()
+    cluster = two_ready(6)
     old = cluster.revision(0)
     cluster.change()
     cluster.run()
@@ -276,11 +282,7 @@ def test_a_rollout_makes_a_new_group_before_an_old_one_goes_where_there_is_room(
 
 
 def test_a_rollout_takes_an_old_group_first_where_there_is_no_room() -> None:
-    cluster = Cluster(nodes(a=4), replicas=2)
-    cluster.run()
-    cluster.place(0, "a0", "a1")
-    cluster.place(1, "a2", "a3")
-    cluster.run()
+    cluster = two_ready(4)
     old = cluster.revision(0)
     cluster.change()
     cluster.run()
@@ -292,11 +294,7 @@ def test_a_rollout_takes_an_old_group_first_where_there_is_no_room() -> None:
 
 
 def test_a_rollout_of_groups_that_fails_stops_there() -> None:
-    cluster = Cluster(nodes(a=6), replicas=2)
-    cluster.run()
-    cluster.place(0, "a0", "a1")
-    cluster.place(1, "a2", "a3")
-    cluster.run()
+    cluster = two_ready(6)
     cluster.change()
     for _ in range(4):
         cluster.run()
@@ -346,11 +344,7 @@ def test_a_replica_that_cant_be_spread_evenly_is_refused_with_the_numbers() -> N
 
 
 def test_a_rollout_without_room_waits_for_the_old_groups_end_before_another_one_goes() -> None:
-    cluster = Cluster(nodes(a=4), replicas=2)
-    cluster.run()
-    cluster.place(0, "a0", "a1")
-    cluster.place(1, "a2", "a3")
-    cluster.run()
+    cluster = two_ready(4)
     cluster.change()
     cluster.run()
     (stays,) = cluster.numbers()
@@ -377,11 +371,7 @@ def test_the_name_of_a_group_isnt_used_again_while_its_pods_are_ending() -> None
 @pytest.mark.parametrize(("grace", "together"), [(60, False), (655, True)])
 def test_a_leader_worker_set_whose_pods_wait_ends_all_at_once(grace: int, together: bool) -> None:
     """Its workers go after the leader, unless they are told to go with it: then they would wait in their turn."""
-    cluster = Cluster(nodes(a=4), replicas=2, lws=True)
-    cluster.run()
-    cluster.place(0, "a0", "a1")
-    cluster.place(1, "a2", "a3")
-    cluster.run()
+    cluster = two_ready(4, lws=True)
     cluster.grace = grace
     cluster.world.models[0]["spec"]["replicas"] = 1
     outcome = cluster.run()

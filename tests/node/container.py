@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,6 +117,11 @@ class Container:
     def signal(self, number: signal.Signals) -> None:
         """Send its first process a signal."""
         os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End its first process, unless it has just ended by itself."""
+        with suppress(ProcessLookupError):
+            self.signal(signal.SIGKILL)
 
     @property
     def limits(self) -> Limits:

@@ -233,8 +233,8 @@ def test_an_engine_that_is_to_end_answers_first_and_its_successor_has_the_limits
     real.admin.run("delete", "limitrange", "slot", "-n", served.namespace)
 
 
-GRACE = 10
-"""Seconds that a model asks for: more than the request takes, and few enough to wait for its end."""
+GRACE = 20
+"""Seconds that a model asks for: more than the request and a successor take on a slow machine, few enough to wait for."""
 
 
 def test_a_replica_that_may_take_its_time_answers_what_others_lose(
@@ -269,10 +269,10 @@ def test_a_replica_that_may_take_its_time_answers_what_others_lose(
     hears.sock.settimeout(2)
     with pytest.raises((OSError, http.client.HTTPException)):
         hears.getresponse().read()
-    containers[served.namespace].signal(signal.SIGKILL)
+    containers[served.namespace].kill()
 
-    poll("its process to end", lambda: not containers[place].runs, 20)
-    assert GRACE - 0.5 < time.monotonic() - began < GRACE + 5
+    poll("its process to end", lambda: not containers[place].runs, GRACE + ENDS)
+    assert GRACE - 0.5 < time.monotonic() - began < GRACE + ENDS
     served.wait_ready()
 
     # Who deletes it doesn't open its network: that stays closed for as long as a process of it is there.

@@ -13,14 +13,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from daulat.admission.cluster import Installation, compile_cluster_guards
 from daulat.api import crd
 from daulat.api.meta import DataClass
 from daulat.catalog import accelerators
 from daulat.catalog.presets import Citation, Preset, leaves, presets, rules
 from daulat.catalog.sources import unverified
+from daulat.check import yamltext, yamlwriting
 from daulat.controls import library
 from daulat.doctor.catalog import checks
 from daulat.doctor.sources import manifests as doctor_roles
@@ -45,31 +44,11 @@ PLACEHOLDERS = Installation(
 )
 """What the chart's template puts the release's own values in the place of: see charts/daulat/templates/cluster-guards.yaml."""
 
-WIDTH = 120
-FOLDED_FROM = 80
-"""Strings longer than this become block scalars: quoted CEL, with each of its own quotes doubled, is unreadable."""
-
-
-class _Dumper(yaml.SafeDumper):
-    """Block style throughout, so that a change of one expression is a change of its own lines."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        """Repeat what is shared: anchors would make the output depend on which objects happen to be the same one."""
-        return True
-
-
-def _string(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value else ">" if len(value) > FOLDED_FROM and (" " in value or "'" in value) else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-
-_Dumper.add_representer(str, _string)
-
 
 def to_yaml(manifest: Mapping[str, Any]) -> str:
     """Return the manifest as YAML, the same bytes each time; ValueError where reading it back gives something else."""
-    text = yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, width=WIDTH, allow_unicode=True)
-    if yaml.safe_load(text) != manifest:
+    text = yamlwriting.dump(manifest)
+    if yamltext.read(text).value != manifest:
         raise ValueError(f"{manifest.get('metadata')} does not survive being written as YAML")
     return text
 

@@ -28,7 +28,7 @@ Scalar = str | int | float | bool | None
 
 
 def resolve(text: str) -> Scalar:
-    """Return the value of an unquoted scalar. Raises ValueError for a number that JSON can't hold."""
+    """Return the value of an unquoted scalar. Raises ValueError for one that JSON can't hold."""
     if text in _NULLS:
         return None
     if text in _BOOLEANS:
@@ -41,9 +41,16 @@ def resolve(text: str) -> Scalar:
     integer = _integer(plain)
     if integer is not None:
         return integer
-    if _FLOAT.match(plain):
-        return _float(plain)
-    return text
+    number = _float(plain) if _FLOAT.match(plain) else None
+    return text if number is None else number
+
+
+def is_told_apart(text: str) -> bool:
+    """Say whether a text that isn't quoted is taken for a text by every reader, those of YAML 1.2 as well."""
+    try:
+        return resolve(text) == text and not _FLOAT.match(text)
+    except ValueError:
+        return False
 
 
 def as_key(value: Scalar) -> str:
@@ -72,9 +79,10 @@ def _integer(plain: str) -> int | None:
     return value if value < _UINT64 else None
 
 
-def _float(plain: str) -> int | float:
+def _float(plain: str) -> int | float | None:
+    """Return the number; None where it is larger than any that a float can be, which go.yaml.in takes for a text."""
     value = float(plain)
     if value in (float("inf"), float("-inf")):
-        raise ValueError(f"{plain} is no number that JSON can hold")
+        return None
     # It goes through JSON, where Go writes 1.0 as 1.
     return int(value) if value.is_integer() and abs(value) < _JSON_INTEGERS else value

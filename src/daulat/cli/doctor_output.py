@@ -9,8 +9,8 @@ from dataclasses import asdict
 from itertools import groupby
 
 import click
-import yaml
 
+from daulat.check import yamlwriting
 from daulat.doctor.finding import Report, Severity
 
 WIDTH = 110
@@ -57,7 +57,7 @@ def _json(report: Report) -> str:
 
 
 def _yaml(report: Report) -> str:
-    return yaml.safe_dump(structured(report), sort_keys=False, allow_unicode=True, width=WIDTH)
+    return yamlwriting.dump(structured(report))
 
 
 WRITERS: dict[str, Callable[[Report], str]] = {"table": table, "json": _json, "yaml": _yaml}

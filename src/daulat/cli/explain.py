@@ -13,10 +13,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import click
-import yaml
 
 from daulat.admission.policy import PolicyError
 from daulat.api.kinds import Manifest
+from daulat.check import yamlwriting
 from daulat.check.documents import Document, Problem
 from daulat.check.governance import Namespaces
 from daulat.check.judge import Judge, Options
@@ -206,7 +206,7 @@ def _show(explained: Sequence[Manifest], form: str) -> None:
     if form == "json":
         text = json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
     elif form == "yaml":
-        text = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=120)
+        text = yamlwriting.dump(whole)
     else:
         tty = sys.stdout.isatty()
         width = shutil.get_terminal_size().columns if tty else 100

@@ -98,9 +98,9 @@ def _text(facts: ModelFacts, results: Mapping[str, Sizing | NoFit], form: str, *
     if form == "json":
         return json.dumps(_told(facts, results), indent=2) + "\n"
     if form == "yaml":
-        import yaml  # noqa: PLC0415 - the other forms go without
+        from daulat.check import yamlwriting  # noqa: PLC0415 - the other forms go without
 
-        return str(yaml.safe_dump(_told(facts, results), sort_keys=False))
+        return yamlwriting.dump(_told(facts, results))
     if single:
         ((name, result),) = results.items()
         return _account(facts, name, result)

@@ -20,10 +20,9 @@ def as_json(report: Report) -> str:
 
 def as_yaml(report: Report) -> str:
     """Return the report as YAML."""
-    import yaml  # noqa: PLC0415 - JSON goes without
+    from daulat.check import yamlwriting  # noqa: PLC0415 - JSON goes without
 
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    return str(yaml.dump(_report(report), Dumper=dumper, sort_keys=False, allow_unicode=True, width=120))
+    return yamlwriting.dump(_report(report), fast=True)
 
 
 def _report(report: Report) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from daulat.workload.network import DEFAULT_DENY
+from dev.deployment import poll
 from tests.corpus.server import Answer
 from tests.e2e.world import IMAGE, Manifest, model_manifest, unique
 
@@ -128,10 +130,37 @@ def test_more_a_models_own_network_policy(ground: Ground) -> None:
     path = f"{ground.within('networking.k8s.io/v1', 'networkpolicies')}/kept"
     refused(ground.tenant.ask("DELETE", path), "USE-05 ")
     refused(ground.tenant.change(path, lambda p: p["spec"].update(egress=[{}])), "USE-05 ")
+    # The garbage collector takes away what has no owner left, and may.
+    gone = [{"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "00000000-0000-0000-0000-000000000000"}]
+    refused(ground.tenant.change(path, lambda p: p["metadata"].update(ownerReferences=gone)), "USE-05 ")
+    shared = f"{ground.within('networking.k8s.io/v1', 'networkpolicies')}/{DEFAULT_DENY}"
+    refused(ground.tenant.ask("DELETE", shared), "USE-05 ")
+    refused(
+        ground.tenant.change(shared, lambda p: p["spec"].update(podSelector={"matchLabels": {"a": "b"}})), "USE-05 "
+    )
+    refused(ground.tenant.change(shared, lambda p: p["metadata"]["labels"].clear()), "USE-05 ")
+    refused(ground.tenant.change(shared, lambda p: p["metadata"].update(ownerReferences=gone)), "USE-05 ")
     pod = next(p for p in world.pods(namespace) if "daulat.dev/model" in p["metadata"].get("labels", {}))
     mine = f"{ground.pods}/{pod['metadata']['name']}"
     refused(ground.tenant.change(mine, lambda p: p["metadata"]["labels"].pop("daulat.dev/model")), "USE-05 ")
     world.admin.run("delete", "sovereignmodel", "kept", "-n", namespace)
+
+
+def test_more_what_is_left_of_a_deleted_model(ground: Ground) -> None:
+    """Its own network policy goes with it, whatever its pods do. What closes them off then is nobody's to delete."""
+    world, namespace = ground.world, ground.namespace
+    policies = ground.within("networking.k8s.io/v1", "networkpolicies")
+    world.admin.apply([model_manifest("left", namespace)])
+    world.wait_condition("sovereignmodel", "left", "Ready", "True", namespace, seconds=60)
+    (pod,) = [p for p in world.pods(namespace) if p["metadata"]["labels"].get("daulat.dev/model") == "left"]
+    path = f"{ground.pods}/{pod['metadata']['name']}"
+    taken(ground.tenant.change(path, lambda p: p["metadata"].update(finalizers=["example.my/stay"])))
+    taken(ground.tenant.ask("DELETE", f"{ground.within('daulat.dev/v1alpha1', 'sovereignmodels')}/left"))
+    poll("its own policy to be gone", lambda: ground.server.ask("GET", f"{policies}/left").status == 404)
+    poll("the end of its pod to begin", lambda: "deletionTimestamp" in ground.server.must("GET", path)["metadata"])
+    refused(ground.tenant.ask("DELETE", f"{policies}/{DEFAULT_DENY}"), "USE-05 ")
+    assert "deletionTimestamp" not in ground.server.must("GET", f"{policies}/{DEFAULT_DENY}")["metadata"]
+    taken(ground.tenant.change(path, lambda p: p["metadata"].update(finalizers=[])))
 
 
 def test_more_ports_to_the_outside(ground: Ground) -> None:

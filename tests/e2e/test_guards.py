@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from daulat.workload.network import DEFAULT_DENY
 from dev.cluster import ClusterError
 from dev.cluster.kubectl import Kubectl
 from dev.deployment import poll
 
 from .world import (
+    Manifest,
     World,
     model_manifest,
     namespace_manifest,
@@ -160,6 +162,8 @@ def test_what_a_model_was_rendered_to_is_repaired(world: World) -> None:
             "the NetworkPolicy to deny again",
             lambda: {} not in world.get("networkpolicy", "m", namespace=namespace)["spec"]["egress"],
         )
+        world.admin.run("delete", "networkpolicy", DEFAULT_DENY, "-n", namespace)
+        _there(world, "networkpolicy", DEFAULT_DENY, namespace)
         selector = '--patch={"spec": {"selector": {"app": "mallory"}}}'
         world.admin.run("patch", "service", "m", "-n", namespace, "--type=merge", selector)
         poll(
@@ -167,6 +171,57 @@ def test_what_a_model_was_rendered_to_is_repaired(world: World) -> None:
             lambda: "app" not in world.get("service", "m", namespace=namespace)["spec"]["selector"],
         )
         assert [p["metadata"]["uid"] for p in world.pods(namespace)] == [pod]
+
+
+def test_the_network_policy_of_all_models_goes_with_the_last_of_them(world: World) -> None:
+    with world.governed() as (_, namespace):
+        world.admin.apply([model_manifest(name, namespace) for name in ("m", "n")])
+        for name in ("m", "n"):
+            world.wait_condition("sovereignmodel", name, "Ready", "True", namespace)
+        told = world.get("networkpolicy", DEFAULT_DENY, namespace=namespace)
+        world.admin.run("delete", "sovereignmodel", "m", "-n", namespace)
+        poll("the pods of one to be gone", lambda: len(world.pods(namespace)) == 1)
+        assert (
+            world.get("networkpolicy", DEFAULT_DENY, namespace=namespace)["metadata"]["uid"] == told["metadata"]["uid"]
+        )
+        world.admin.run("delete", "sovereignmodel", "n", "-n", namespace)
+        poll("it to go as well", lambda: not world.exists("networkpolicy", DEFAULT_DENY, namespace))
+        assert not world.pods(namespace)
+
+
+def test_what_others_wrote_into_the_network_policy_of_all_models_is_taken_out(world: World) -> None:
+    with world.governed() as (_, namespace):
+        labels = {"app.kubernetes.io/managed-by": "daulat", "app.kubernetes.io/part-of": "daulat"}
+        opened = {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": DEFAULT_DENY, "namespace": namespace, "labels": labels},
+            "spec": {"podSelector": {"matchLabels": {"a": "b"}}, "egress": [{}], "ingress": [{}]},
+        }
+        world.admin.run("create", "-f", "-", stdin=json.dumps(opened))
+        world.admin.apply([model_manifest("m", namespace)])
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
+        closed = {
+            "podSelector": {"matchExpressions": [{"key": "daulat.dev/model", "operator": "Exists"}]},
+            "policyTypes": ["Egress", "Ingress"],
+        }
+
+        def spec() -> Manifest:
+            found: Manifest = world.get("networkpolicy", DEFAULT_DENY, namespace=namespace)["spec"]
+            return {key: value for key, value in found.items() if value}
+
+        assert spec() == closed
+        # One that isn't Daulat's is left alone, and the model has to wait.
+        world.admin.run("delete", "sovereignmodel", "m", "-n", namespace)
+        poll("it to go as well", lambda: not world.exists("networkpolicy", DEFAULT_DENY, namespace))
+        opened["metadata"] = {"name": DEFAULT_DENY, "namespace": namespace}
+        world.admin.run("create", "-f", "-", stdin=json.dumps(opened))
+        world.admin.apply([model_manifest("m", namespace)])
+        told = world.wait_reason("sovereignmodel", "m", "WorkloadReady", "ApplyFailed", namespace)
+        assert told["message"].endswith(f"{DEFAULT_DENY} exists already and isn't Daulat's; remove it")
+        assert not world.pods(namespace)
+        world.admin.run("delete", "networkpolicy", DEFAULT_DENY, "-n", namespace)
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
 
 
 def test_somebody_elses_service_of_the_models_name_is_not_taken_over(world: World) -> None:

@@ -14,6 +14,7 @@ import pytest
 from daulat.admission.policy import compile_policy
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.catalog import accelerators
+from daulat.workload.network import DEFAULT_DENY
 from dev.cluster import ClusterError
 from dev.deployment import NAMESPACE, OperatorProcess, poll
 
@@ -244,7 +245,8 @@ def test_an_operator_killed_at_any_moment_loses_nothing_and_leaves_nothing_over(
         expected = {"m0", "m1"} | ({"before"} if policy == policies[0] else set())
         for kind in ("deployments", "services", "networkpolicies"):
             rendered = world.get(kind, namespace=spaces[policy])["items"]
-            assert {o["metadata"]["name"] for o in rendered} == expected
+            shared = {DEFAULT_DENY} if kind == "networkpolicies" else set()
+            assert {o["metadata"]["name"] for o in rendered} == expected | shared
         sets = world.get("replicasets", namespace=spaces[policy])["items"]
         assert sorted(s["metadata"]["ownerReferences"][0]["name"] for s in sets) == sorted(expected)
     # One more restart with nothing to do writes no workload and rolls no pod.

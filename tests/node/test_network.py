@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import http.client
 import re
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
+from daulat.workload.network import DEFAULT_DENY
 from dev.cluster.node import addresses
 from dev.cluster.node.real import ENFORCER
 from dev.deployment import poll
 from tests.e2e.world import Manifest
 
-from .models import Model, Served
+from .container import Container
+from .models import Model, Served, Weights, pods_of, serve
 from .reach import Way, listening, open_ways
 from .world import GPU, NPU, RealWorld, client_pod
 
@@ -172,6 +175,22 @@ def test_where_nobody_judges_nobody_new_is_let_through(real: RealWorld, served: 
     finally:
         real.machine(served.node).start(ENFORCER)
     assert open_ways(ways) == own
+
+
+def test_who_deletes_a_model_doesnt_let_its_engine_out(real: RealWorld, weights: Weights, place: str) -> None:
+    """One that takes no notice of being told to end has a minute, and its model's own policy is gone long before."""
+    served = serve(real, weights.uris["first"], place).now()
+    engine = Container.of(real, served.pod, place)
+    out = {"out": Way(real.network_of(served.pod, place), addresses.FABRIC, addresses.API_PORT)}
+    engine.signal(signal.SIGSTOP)
+    real.admin.run("delete", "sovereignmodel", served.name, "-n", place)
+    poll("its own policy to be gone", lambda: not real.exists("networkpolicy", served.name, place))
+    # More than once, since who enforces hears of it a moment later.
+    assert [open_ways(out) for _ in range(4)] == [set()] * 4
+    assert engine.runs
+    engine.kill()
+    poll("nothing to be left", lambda: not real.exists("networkpolicy", DEFAULT_DENY, place), 60)
+    assert not pods_of(real, place)
 
 
 def test_a_policy_holds_from_a_pods_first_packet(real: RealWorld, around: Neighbours) -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from daulat.admission.policy import ADMISSION, digest
 from daulat.api.kinds import Manifest
-from daulat.api.names import API_VERSION, MANAGED_BY
+from daulat.api.names import API_VERSION, MANAGED_BY, MODEL_LABEL
 from daulat.facts.child import owner, parse_child
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Canary
@@ -117,7 +117,10 @@ class Executor:
         ours = owner(meta) == owner(manifest["metadata"]) or _is_pods(meta)
         if (meta.get("labels") or {}).get(MANAGED_BY) == "daulat" and ours:
             return
-        raise NameTaken(f"{ref} exists already and isn't Daulat's; rename the model, or remove it")
+        of_model = MODEL_LABEL in manifest["metadata"].get("labels", {})
+        raise NameTaken(
+            f"{ref} exists already and isn't Daulat's; {'rename the model, or ' if of_model else ''}remove it"
+        )
 
     async def _apply_status(self, effect: ApplyStatus) -> bool:
         meta = {"name": effect.ref.name, **({"namespace": effect.ref.namespace} if effect.ref.namespace else {})}

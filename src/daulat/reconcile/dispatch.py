@@ -9,9 +9,11 @@ from daulat.admission.ungoverned import UNGOVERNED
 from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Snapshot
 from daulat.placement.certify import left_over
+from daulat.workload.network import DEFAULT_DENY
 
-from . import advice, drift
+from . import advice, default_deny, drift
 from .advice import reconcile_advice
+from .default_deny import reconcile_default_deny
 from .effects import Outcome
 from .exemptions import reconcile_exemption
 from .models import reconcile_model
@@ -37,6 +39,7 @@ RECONCILERS: dict[str, Reconciler] = {
     "SovereignModel": reconcile_model,
     "Ungoverned": reconcile_ungoverned,
     "Room": reconcile_room,
+    default_deny.KIND: reconcile_default_deny,
     advice.KIND: reconcile_advice,
 }
 
@@ -78,18 +81,23 @@ def concerned(changed: Ref, snapshot: Snapshot) -> Iterable[Ref]:
             # One that went, or asks for less, may make room for others; those that are placed stay as they are.
             yield changed
             yield ROOM
+            if changed not in snapshot.models:
+                yield from default_deny.concerned(changed.namespace, snapshot)
         case "Pod":
             pod = snapshot.pods.get(changed)
             if pod is None:
                 # The last pod that was pinned to the label of a policy that is gone may have been this one.
                 yield from _named("Node", left_over(snapshot))
                 yield from _whose(changed, snapshot)
+                yield from default_deny.concerned(changed.namespace, snapshot)
             elif pod.model:
                 yield Ref("SovereignModel", pod.namespace, pod.model)
             yield from drift.concerned(pod, snapshot)
             if pod is None or pod.node:
                 # It gave devices back, or is where it's known what it leaves to others.
                 yield ROOM
+        case "NetworkPolicy" if changed.name == DEFAULT_DENY:
+            yield default_deny.key(changed.namespace)
         case _ if changed.name == UNGOVERNED:
             yield UNGOVERNED_KEY
         case _ if changed.name.endswith(SUFFIX):
@@ -104,6 +112,7 @@ def concerned(changed: Ref, snapshot: Snapshot) -> Iterable[Ref]:
                 yield Ref("SovereignModel", changed.namespace, child.model)
             else:
                 yield from _whose(changed, snapshot)
+                yield from default_deny.concerned(changed.namespace, snapshot)
 
 
 def _whose(gone: Ref, snapshot: Snapshot) -> Iterable[Ref]:
@@ -124,6 +133,7 @@ def everything(snapshot: Snapshot) -> Iterable[Ref]:
     yield from _named("SovereigntyPolicy", {*snapshot.policies, *left})
     yield from advice.left_over(snapshot)
     yield from _named("SovereigntyExemption", snapshot.exemptions)
+    yield from default_deny.everything(snapshot)
     yield from snapshot.models
 
 

@@ -15,6 +15,7 @@ from daulat.facts.snapshot import Model, Policy, Snapshot
 from daulat.placement.choice import choose
 from daulat.workload.claims import is_needed
 from daulat.workload.manifests import manifests
+from daulat.workload.network import default_deny
 from daulat.workload.pod import revision, templates, unusable_settings
 from daulat.workload.weights import Loading, loading
 
@@ -62,7 +63,7 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     # First, and whatever becomes of the rest: a route that may be no more leads in from outside.
     closes: list[Effect] = [Delete(c.ref, c.uid) for c in unwanted(verdict, extras, made)]
     # Extras last, since an autoscaler reads the selector of the pods in the status.
-    makes: list[Effect] = [Apply(m) for m in [*_guarded(verdict.run, pods), *extras.manifests]]
+    makes: list[Effect] = [Apply(m) for m in [*_guarded(model, verdict.run, pods), *extras.manifests]]
     ends: list[Effect] = [
         Delete(c.ref, c.uid, together=ends_together(c, pods)) for c in _left_over(model, verdict, made, pods)
     ]
@@ -103,9 +104,17 @@ def _outlook(astray: Mapping[Pod, str], policies: Sequence[Policy]) -> str:
     return f"pod {first.name}{more}: its node {astray[first]}; {outlook(policies)}"
 
 
-def _guarded(manifests: Sequence[Manifest], pods: Sequence[Pod]) -> list[Manifest]:
-    """Let the network of pods stay closed until they have ended, whoever deletes the model before."""
-    return [outlives(m, pods) if m["kind"] == "NetworkPolicy" else m for m in manifests]
+def _guarded(model: Model, manifests: Sequence[Manifest], pods: Sequence[Pod]) -> list[Manifest]:
+    """Let the network of pods stay closed until they have ended, whoever deletes the model before.
+
+    Pods that may take long over it keep what they are allowed, too, to go on with the requests that they have.
+    """
+    if not manifests:
+        return []
+    return [
+        default_deny(model.namespace),
+        *(outlives(m, pods) if m["kind"] == "NetworkPolicy" else m for m in manifests),
+    ]
 
 
 def _awaited(model: Model, now: float) -> float:

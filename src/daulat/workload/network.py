@@ -1,10 +1,11 @@
-"""Writes the Service, and a NetworkPolicy that denies everything but the API within the namespace, DNS and what policies allow."""
+"""Writes the Service, and NetworkPolicies that deny everything but the API within the namespace, DNS and what policies allow."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from daulat.api.kinds import Manifest
+from daulat.api.names import MANAGED_BY, MODEL_LABEL
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.requirements import EgressPeer, Peer
 from daulat.facts.snapshot import Model
@@ -14,6 +15,9 @@ from .container import settings_of
 from .engines import engine_of
 from .labels import answering, owned, selector
 from .monitoring import common, metrics_port, readers
+
+DEFAULT_DENY = "default-deny.daulat.dev"
+"""The name of the NetworkPolicy that a namespace has beside those of its models. No model can have it: their names have no dots."""
 
 
 def service(model: Model, chosen: Chosen, *, grouped: bool = False) -> Manifest:
@@ -69,6 +73,24 @@ def network_policy(model: Model, policies: Sequence[SovereigntyPolicySpec], *, g
         "egress": [dns, *([{"to": own}] if grouped else []), *(_rule(peer) for peer in _allowed(policies))],
     }
     return owned(model, "networking.k8s.io/v1", "NetworkPolicy", {"spec": spec})
+
+
+def default_deny(namespace: str) -> Manifest:
+    """Return the NetworkPolicy that all pods of models in the namespace have in common: it lets nothing through.
+
+    NetworkPolicies add up, so beside a model's own it changes nothing. It is nobody's: the garbage collector takes a model's away
+    while its pods still end, and this one stays.
+    """
+    spec = {
+        "podSelector": {"matchExpressions": [{"key": MODEL_LABEL, "operator": "Exists"}]},
+        "policyTypes": ["Egress", "Ingress"],
+        # Null takes rules away that others wrote here. With an empty list, every apply were a change.
+        "ingress": None,
+        "egress": None,
+    }
+    labels = {MANAGED_BY: "daulat", "app.kubernetes.io/part-of": "daulat"}
+    metadata = {"name": DEFAULT_DENY, "namespace": namespace, "labels": labels}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
 
 
 def _from_outside(model: Model, policies: Sequence[SovereigntyPolicySpec]) -> list[Manifest]:

@@ -23,8 +23,12 @@ def run(world: World, now: float = NOW) -> Outcome:
     return reconcile_model(REF, world.snapshot(), now)
 
 
+def every_applied(outcome: Outcome, kind: str) -> list[dict[str, Any]]:
+    return [e.manifest for e in outcome.effects if isinstance(e, Apply) and e.manifest["kind"] == kind]
+
+
 def applied(outcome: Outcome, kind: str) -> dict[str, Any]:
-    return next(e.manifest for e in outcome.effects if isinstance(e, Apply) and e.manifest["kind"] == kind)
+    return every_applied(outcome, kind)[0]
 
 
 def status(outcome: Outcome) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from daulat.reconcile.effects import Delete, Outcome
+from daulat.workload.network import DEFAULT_DENY
 
 from .deployed import (
     LATE,
@@ -13,6 +14,7 @@ from .deployed import (
     at,
     condition,
     cordon,
+    every_applied,
     evictable,
     rolling,
     run,
@@ -164,7 +166,9 @@ def test_the_network_stays_closed_until_pods_that_may_take_long_have_ended() -> 
     for raw in (patient, usual, ends):
         raw["metadata"]["uid"] = f"uid-of-{raw['metadata']['name']}"
     cluster.world.pods = [patient, usual, ends]
-    model_, *pods = applied(run(cluster.world), "NetworkPolicy")["metadata"]["ownerReferences"]
+    everyones, own = every_applied(run(cluster.world), "NetworkPolicy")
+    assert (everyones["metadata"]["name"], everyones["metadata"].get("ownerReferences")) == (DEFAULT_DENY, None)
+    model_, *pods = own["metadata"]["ownerReferences"]
     assert (model_["kind"], model_["controller"]) == ("SovereignModel", True)
     assert [(o["kind"], o["name"], o.get("controller")) for o in pods] == [("Pod", "p0", None), ("Pod", "p2", None)]
     assert [o["uid"] for o in pods] == [ends["metadata"]["uid"], patient["metadata"]["uid"]]

@@ -99,6 +99,11 @@ NODE = Suite(
 )
 
 
+def lacks() -> list[str]:
+    """Return which programs are missing, with which a node's are built; none where these are there."""
+    return [] if build.directory(NODE).is_dir() else lacking(TOOLS)
+
+
 def ensure(say: Say) -> Binaries:
     """Return a node's programs, built first when they aren't there. ClusterError where this machine can't build them."""
     return build.ensure(say, NODE)

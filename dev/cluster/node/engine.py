@@ -51,6 +51,11 @@ def path() -> Path:
     return cache_dir() / "bin" / f"{PROGRAM}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
+def lacks() -> list[str]:
+    """Return which programs are missing, with which it is built; none where it is there."""
+    return [] if path().exists() else lacking(TOOLS)
+
+
 def ensure(say: Say) -> Path:
     """Return the program, built first when it isn't there. ClusterError where this machine can't build it."""
     target = path()

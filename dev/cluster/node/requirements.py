@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from . import build, engine, sandbox
-from .tools import lacking
 
 
 def missing() -> str:
     """Return why this machine can't have them; empty where it can."""
     if why := sandbox.unsupported():
         return why
-    if lack := lacking({**build.TOOLS, **engine.TOOLS}):
+    if lack := [*build.lacks(), *engine.lacks()]:
         return f"real nodes are built here, and need {', '.join(lack)}, which isn't installed"
     return ""

@@ -7,7 +7,7 @@ from typing import Any
 from dev.deployment import poll
 from tests.e2e.world import Manifest, unique
 
-from .attack import ADMISSION, Ground, refused, respecified, rule, taken
+from .attack import ADMISSION, Attacker, Ground, refused, respecified, rule, taken
 
 GROUP = "/apis/daulat.dev/v1alpha1"
 TOO_MUCH = "budget|cost|too large|fails to evaluate"
@@ -229,6 +229,21 @@ def test_more_a_policy_of_the_tenants_own(ground: Ground) -> None:
         refused(ground.tenant.create(ground.pods, ground.pod(nodeName="x")), "USE-04 ")
     finally:
         ground.server.must("DELETE", f"{GROUP}/sovereigntypolicies/{lax['metadata']['name']}")
+
+
+def test_more_a_record_whose_owner_is_gone(ground: Ground) -> None:
+    """The garbage collector removes what has no owner left. That it may delete everything isn't the verb that records need."""
+    path = f"{GROUP}/sovereigntypolicies/{ground.policy}"
+    mallory = ground.with_rights("mallory", rule("daulat.dev", "sovereigntypolicies", "get update"))
+    gone = {"apiVersion": "v1", "kind": "Namespace", "name": "gone", "uid": "00000000-0000-0000-0000-000000000000"}
+    taken(mallory.change(path, lambda p: p["metadata"].update(ownerReferences=[gone])))
+    try:
+        collector = Attacker(ground.server, "system:serviceaccount:kube-system:generic-garbage-collector")
+        refused(collector.ask("DELETE", path), "MGD-07 ")
+        refused(ground.tenant.create(ground.pods, ground.pod(nodeName="sg-gpu-1")), "USE-04 ")
+    finally:
+        admin = Attacker(ground.server, "")
+        taken(admin.change(path, lambda p: p["metadata"].pop("ownerReferences")))
 
 
 def test_more_the_operators_account(ground: Ground) -> None:

@@ -19,7 +19,7 @@ from daulat.api.meta import DataClass
 from daulat.catalog import accelerators
 from daulat.catalog.presets import Citation, Preset, leaves, presets, rules
 from daulat.catalog.sources import unverified
-from daulat.check import yamltext, yamlwriting
+from daulat.check.yamlwriting import dump_manifest
 from daulat.controls import library
 from daulat.doctor.catalog import checks
 from daulat.doctor.sources import manifests as doctor_roles
@@ -45,22 +45,14 @@ PLACEHOLDERS = Installation(
 """What the chart's template puts the release's own values in the place of: see charts/daulat/templates/cluster-guards.yaml."""
 
 
-def to_yaml(manifest: Mapping[str, Any]) -> str:
-    """Return the manifest as YAML, the same bytes each time; ValueError where reading it back gives something else."""
-    text = yamlwriting.dump(manifest)
-    if yamltext.read(text).value != manifest:
-        raise ValueError(f"{manifest.get('metadata')} does not survive being written as YAML")
-    return text
-
-
 def render() -> dict[Path, str]:
     """Return every generated file by its path in the repository."""
     files: dict[Path, str] = {}
     for manifest in crd.manifests():
-        text = _header("src/daulat/api") + to_yaml(manifest)
+        text = _header("src/daulat/api") + dump_manifest(manifest)
         name = f"{manifest['metadata']['name']}.yaml"
         files |= {CRDS / name: text, CHART_CRDS / name: text}
-    guards = "---\n".join(to_yaml(manifest) for manifest in compile_cluster_guards(PLACEHOLDERS))
+    guards = "---\n".join(dump_manifest(manifest) for manifest in compile_cluster_guards(PLACEHOLDERS))
     files[CHART_FILES / "cluster-guards.yaml"] = _header("src/daulat/controls") + guards
     for manifest in accelerators.manifests():
         name = f"{manifest['metadata']['name']}.yaml"
@@ -132,7 +124,7 @@ def _controls_doc(text: str) -> str:
 
 
 def _doctor_doc(text: str) -> str:
-    roles = "---\n".join(to_yaml(m) for m in doctor_roles())
+    roles = "---\n".join(dump_manifest(m) for m in doctor_roles())
     text = _between(text, "doctor-role", f"\n```yaml\n{roles}```\n")
     rows = [(f"`{c.id}`", c.severity, c.title, c.why, c.remedy) for c in checks().values()]
     return _between(text, "doctor-checks", _table(("id", "severity", "title", "why", "remedy"), rows))

@@ -50,6 +50,10 @@ class Kubectl:
         found: dict[str, Any] = json.loads(self.run("get", kind, name, *where, "-o", "json"))
         return found
 
+    def create(self, manifest: Mapping[str, Any]) -> None:
+        """Make an object. ClusterError where there is one by that name, or the API server refuses it."""
+        self.run("create", "-f", "-", stdin=json.dumps(manifest))
+
     def apply(self, manifests: Sequence[Mapping[str, Any]], *options: str, timeout_seconds: float = 60.0) -> None:
         """Server-side apply, as field manager daulat-dev; nothing to apply is fine."""
         if manifests:

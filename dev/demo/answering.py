@@ -24,7 +24,7 @@ from dev.cluster.node.model import Signer, tamper
 from dev.cluster.node.oci import Archive
 from dev.deployment import ROOT, kubectl
 
-from .row import TEAM, TENANT, Manifest, Outcome, Row, admin, came, condition, create, is_ready, message, place, status
+from .row import TEAM, TENANT, Manifest, Outcome, Row, admin, came, condition, is_ready, message, place, status
 
 NAMESPACE, POLICY, CLIENT = "assistant", "assistant", "client"
 SIGNED, CHANGED = "tiny", "tiny-changed"
@@ -119,7 +119,7 @@ class Answering:
         self._row(Row(attempt, TENANT, expected, outcome, answer))
 
     def _refused(self) -> tuple[str, str]:
-        create(self._tenant, self._model(CHANGED))
+        self._tenant.create(self._model(CHANGED))
 
         def refused() -> bool:
             found = condition(status(self._tenant, CHANGED, NAMESPACE), "Ready")
@@ -132,11 +132,11 @@ class Answering:
 
     def _answered(self) -> tuple[str, str]:
         (machine,) = self._cluster.machines
-        create(self._tenant, self._model(SIGNED))
+        self._tenant.create(self._model(SIGNED))
         # Of two nodes that may have it, one is played.
         here = {"kubernetes.io/hostname": machine.name}
         image = self._supplies.images["client"].reference
-        create(self._tenant, serving.client(image, CLIENT, NAMESPACE, nodeSelector=here))
+        self._tenant.create(serving.client(image, CLIENT, NAMESPACE, nodeSelector=here))
 
         def ready() -> bool:
             return is_ready(status(self._tenant, SIGNED, NAMESPACE))

@@ -13,7 +13,7 @@ from dev.cluster import Cluster, ClusterError
 from dev.cluster.kubectl import Kubectl
 from dev.deployment import ROOT, OperatorProcess, kubectl
 
-from .row import TEAM, TENANT, Manifest, Outcome, Row, admin, binding, came, create, is_ready, message, place, status
+from .row import TEAM, TENANT, Manifest, Outcome, Row, admin, binding, came, is_ready, message, place, status
 
 EXAMPLES = ROOT / "examples"
 NAMESPACE, OPEN_NAMESPACE = "treasury", "playground"
@@ -57,7 +57,7 @@ class Demo:
         foreign = _pod("straight-to-singapore", nodeName="sg-gpu-1")
         self._refuse("a pod with nodeName on a node in Singapore", self._tenant, foreign)
         gated = _pod("waiting", schedulingGates=[{"name": "example.my/approval"}])
-        create(self._tenant, gated)
+        self._tenant.create(gated)
         binding = {
             "apiVersion": "v1",
             "kind": "Binding",
@@ -93,7 +93,7 @@ class Demo:
     def _place(self, attempt: str, manifest: Manifest) -> None:
         name, namespace = manifest["metadata"]["name"], manifest["metadata"]["namespace"]
         try:
-            create(self._tenant, manifest)
+            self._tenant.create(manifest)
         except ClusterError as error:
             self._add(attempt, TENANT, "placed", "refused", str(error))
             return
@@ -106,7 +106,7 @@ class Demo:
     def _ungoverned(self) -> None:
         manifest = _example("deepseek-r1", "nowhere")
         manifest["metadata"]["namespace"] = OPEN_NAMESPACE
-        create(self._tenant, manifest)
+        self._tenant.create(manifest)
 
         def told() -> bool:
             return bool(status(self._tenant, "nowhere", OPEN_NAMESPACE).get("conditions"))
@@ -123,7 +123,7 @@ class Demo:
         spec = {"replicas": 1, "selector": {"matchLabels": {"app": name}}, "template": template}
         metadata = {"name": name, "namespace": NAMESPACE}
         deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
-        create(self._tenant, deployment)
+        self._tenant.create(deployment)
 
         def pod() -> Manifest:
             arguments = ("get", "pods", "--namespace", NAMESPACE, "-l", f"app={name}", "-o", "json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -35,11 +34,6 @@ def came(what: str, question: Callable[[], bool], seconds: float = 30) -> bool:
     except ClusterError:
         return False
     return True
-
-
-def create(user: Kubectl, manifest: Manifest) -> None:
-    """Make an object. ClusterError where the API server refuses it."""
-    user.run("create", "-f", "-", stdin=json.dumps(manifest))
 
 
 def status(user: Kubectl, model: str, namespace: str) -> Manifest:

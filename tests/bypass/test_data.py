@@ -127,13 +127,13 @@ def test_more_a_models_own_network_policy(ground: Ground) -> None:
     world, namespace = ground.world, ground.namespace
     world.admin.apply([model_manifest("kept", namespace)])
     world.wait_condition("sovereignmodel", "kept", "Ready", "True", namespace, seconds=60)
-    path = f"{ground.within('networking.k8s.io/v1', 'networkpolicies')}/kept"
+    policies = ground.within("networking.k8s.io/v1", "networkpolicies")
+    path, shared = f"{policies}/kept", f"{policies}/{DEFAULT_DENY}"
     refused(ground.tenant.ask("DELETE", path), "USE-05 ")
     refused(ground.tenant.change(path, lambda p: p["spec"].update(egress=[{}])), "USE-05 ")
     # The garbage collector takes away what has no owner left, and may.
     gone = [{"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "00000000-0000-0000-0000-000000000000"}]
     refused(ground.tenant.change(path, lambda p: p["metadata"].update(ownerReferences=gone)), "USE-05 ")
-    shared = f"{ground.within('networking.k8s.io/v1', 'networkpolicies')}/{DEFAULT_DENY}"
     refused(ground.tenant.ask("DELETE", shared), "USE-05 ")
     refused(
         ground.tenant.change(shared, lambda p: p["spec"].update(podSelector={"matchLabels": {"a": "b"}})), "USE-05 "

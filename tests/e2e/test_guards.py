@@ -198,7 +198,7 @@ def test_what_others_wrote_into_the_network_policy_of_all_models_is_taken_out(wo
             "metadata": {"name": DEFAULT_DENY, "namespace": namespace, "labels": labels},
             "spec": {"podSelector": {"matchLabels": {"a": "b"}}, "egress": [{}], "ingress": [{}]},
         }
-        world.admin.run("create", "-f", "-", stdin=json.dumps(opened))
+        world.admin.create(opened)
         world.admin.apply([model_manifest("m", namespace)])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         closed = {
@@ -215,7 +215,7 @@ def test_what_others_wrote_into_the_network_policy_of_all_models_is_taken_out(wo
         world.admin.run("delete", "sovereignmodel", "m", "-n", namespace)
         poll("it to go as well", lambda: not world.exists("networkpolicy", DEFAULT_DENY, namespace))
         opened["metadata"] = {"name": DEFAULT_DENY, "namespace": namespace}
-        world.admin.run("create", "-f", "-", stdin=json.dumps(opened))
+        world.admin.create(opened)
         world.admin.apply([model_manifest("m", namespace)])
         told = world.wait_reason("sovereignmodel", "m", "WorkloadReady", "ApplyFailed", namespace)
         assert told["message"].endswith(f"{DEFAULT_DENY} exists already and isn't Daulat's; remove it")
@@ -233,7 +233,7 @@ def test_somebody_elses_service_of_the_models_name_is_not_taken_over(world: Worl
             "metadata": {"name": "m", "namespace": namespace},
             "spec": spec,
         }
-        world.admin.run("create", "-f", "-", stdin=json.dumps(theirs))
+        world.admin.create(theirs)
         before = world.get("service", "m", namespace=namespace)
         world.admin.apply([model_manifest("m", namespace)])
         told = world.wait_condition("sovereignmodel", "m", "WorkloadReady", "False", namespace)

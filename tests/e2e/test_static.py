@@ -296,7 +296,7 @@ def test_system_masters_can_not_make_a_look_alike(anchored: Anchored) -> None:
         "metadata": {"name": "team-x"},
         "spec": {"policyName": f"{anchored.policy}.pods.daulat.dev", "validationActions": ["Audit"]},
     }
-    anchored.admin.run("create", "-f", "-", stdin=json.dumps(more))
+    anchored.admin.create(more)
     anchored.holds()
     anchored.admin.run("delete", "validatingadmissionpolicybinding", "team-x")
 

@@ -21,7 +21,6 @@ from daulat.workload.container import CACHE
 from daulat.workload.engines import engine
 from dev.cluster.node import engine as llama
 from dev.cluster.node.model import write_model
-from dev.cluster.node.tools import lacking
 from dev.deployment import ROOT, poll
 from dev.engines.lines import containers, rendered
 from tests.e2e.world import Manifest
@@ -95,7 +94,7 @@ def started(container: Manifest, weights: Path, room: Path) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that can be made here."""
-    if lack := lacking(llama.TOOLS):
+    if lack := llama.lacks():
         pytest.skip(f"the engine is built here, and needs {', '.join(lack)}")
     return write_model(tmp_path_factory.mktemp("weights"), FIRST)
 

@@ -275,7 +275,7 @@ def test_a_replica_that_may_take_its_time_answers_what_others_lose(
     assert GRACE - 0.5 < time.monotonic() - began < GRACE + ENDS
     served.wait_ready()
 
-    # Who deletes it doesn't open its network: that stays closed for as long as a process of it is there.
+    # Who deletes it leaves it its own policy, by which it goes on answering, for as long as a process of it is there.
     successor, policy = current(real, patient), ("networkpolicy", patient.name, place)
     real.admin.run("delete", "sovereignmodel", patient.name, "-n", place)
     poll("its Deployment to be gone", lambda: not real.exists("deployment", patient.name, place))

@@ -7,10 +7,27 @@ from typing import Any
 import yaml
 
 from .scalars import is_told_apart
+from .yamltext import read
 
-WIDTH = 120
+_WIDTH = 120
 _FOLDED_FROM = 80
 """Texts longer than this become block scalars: quoted CEL, with each of its own quotes doubled, is unreadable."""
+
+
+class _Style:
+    """Block style throughout, so that a change of one expression is a change of its own lines."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Repeat what is shared: anchors would make the output depend on which objects happen to be the same one."""
+        return True
+
+
+class _Dumper(_Style, yaml.SafeDumper):
+    """PyYAML's own, so that the bytes don't depend on whether libyaml is there."""
+
+
+class _FastDumper(_Style, getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Libyaml's where it is there: several times as fast, and nobody promises the same bytes."""
 
 
 def _text(dumper: Any, value: str) -> yaml.ScalarNode:
@@ -21,27 +38,20 @@ def _text(dumper: Any, value: str) -> yaml.ScalarNode:
     return node
 
 
-class _Dumper(yaml.SafeDumper):
-    """Block style throughout, so that a change of one expression is a change of its own lines."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        """Repeat what is shared: anchors would make the output depend on which objects happen to be the same one."""
-        return True
-
-
-class _FastDumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """The same by libyaml, which breaks lines elsewhere from one release to the next."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        """Repeat what is shared."""
-        return True
-
-
 _Dumper.add_representer(str, _text)
 _FastDumper.add_representer(str, _text)
 
 
 def dump(value: Any, *, sort_keys: bool = False, fast: bool = False) -> str:
-    """Return a value as a YAML document, the same text for the same value."""
+    """Return a value as a YAML document: the same text for the same value, unless it is wanted ``fast``."""
     dumper = _FastDumper if fast else _Dumper
-    return str(yaml.dump(value, Dumper=dumper, sort_keys=sort_keys, width=WIDTH, allow_unicode=True))
+    return str(yaml.dump(value, Dumper=dumper, sort_keys=sort_keys, width=_WIDTH, allow_unicode=True))
+
+
+def dump_manifest(manifest: dict[str, Any], *, sort_keys: bool = False) -> str:
+    """Return a manifest as a YAML document. ValueError where kubectl would read something else."""
+    text = dump(manifest, sort_keys=sort_keys)
+    found = read(text)
+    if found.flaws or found.value != manifest:
+        raise ValueError(f"{manifest.get('kind')} {manifest.get('metadata')} doesn't survive being written as YAML")
+    return text

@@ -10,7 +10,7 @@ from itertools import groupby
 
 import click
 
-from daulat.check import yamlwriting
+from daulat.check.yamlwriting import dump
 from daulat.doctor.finding import Report, Severity
 
 WIDTH = 110
@@ -57,7 +57,7 @@ def _json(report: Report) -> str:
 
 
 def _yaml(report: Report) -> str:
-    return yamlwriting.dump(structured(report))
+    return dump(structured(report))
 
 
 WRITERS: dict[str, Callable[[Report], str]] = {"table": table, "json": _json, "yaml": _yaml}

@@ -16,10 +16,10 @@ import click
 
 from daulat.admission.policy import PolicyError
 from daulat.api.kinds import Manifest
-from daulat.check import yamlwriting
 from daulat.check.documents import Document, Problem
 from daulat.check.governance import Namespaces
 from daulat.check.judge import Judge, Options
+from daulat.check.yamlwriting import dump
 from daulat.explain.control import UnknownControl, explain_control
 from daulat.explain.policy import explain_policy
 from daulat.explain.subject import explain_object
@@ -206,7 +206,7 @@ def _show(explained: Sequence[Manifest], form: str) -> None:
     if form == "json":
         text = json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
     elif form == "yaml":
-        text = yamlwriting.dump(whole)
+        text = dump(whole)
     else:
         tty = sys.stdout.isatty()
         width = shutil.get_terminal_size().columns if tty else 100

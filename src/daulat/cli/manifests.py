@@ -6,18 +6,12 @@ import json
 from collections.abc import Sequence
 
 from daulat.api.kinds import Manifest
-from daulat.check import yamltext, yamlwriting
+from daulat.check.yamlwriting import dump_manifest
 
 
 def as_yaml(manifests: Sequence[Manifest]) -> str:
     """Return a stream of documents, keys in order. ValueError where one doesn't survive being written."""
-    texts = []
-    for manifest in manifests:
-        text = yamlwriting.dump(manifest, sort_keys=True)
-        if yamltext.read(text).value != manifest:
-            raise ValueError(f"{manifest['kind']} {manifest.get('metadata')} doesn't survive being written as YAML")
-        texts.append(text)
-    return "---\n".join(texts)
+    return "---\n".join(dump_manifest(manifest, sort_keys=True) for manifest in manifests)
 
 
 def as_json(manifests: Sequence[Manifest]) -> str:

@@ -14,6 +14,7 @@ from daulat.api.accelerator import AcceleratorProfileSpec, Precision
 from daulat.catalog import accelerators
 from daulat.catalog.models import ModelFacts, models, named
 from daulat.catalog.sources import unverified
+from daulat.check.yamlwriting import dump
 from daulat.placement.sizing import Ask, NoFit, Sizing, size
 
 from . import reading
@@ -98,9 +99,7 @@ def _text(facts: ModelFacts, results: Mapping[str, Sizing | NoFit], form: str, *
     if form == "json":
         return json.dumps(_told(facts, results), indent=2) + "\n"
     if form == "yaml":
-        from daulat.check import yamlwriting  # noqa: PLC0415 - the other forms go without
-
-        return yamlwriting.dump(_told(facts, results))
+        return dump(_told(facts, results))
     if single:
         ((name, result),) = results.items()
         return _account(facts, name, result)

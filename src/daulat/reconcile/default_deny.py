@@ -50,7 +50,5 @@ def _there(namespace: str, snapshot: Snapshot) -> Child | None:
 
 def _is_used(namespace: str, snapshot: Snapshot) -> bool:
     """Say whether the namespace has a model, something that was made for one, or pods of one that haven't ended."""
-    made = (where for where, children in snapshot.children_by_model.items() if children)
-    run = (where for where, pods in snapshot.pods_by_model.items() if pods)
-    left = any(where == namespace for where, _ in chain(made, run))
-    return left or any(ref.namespace == namespace for ref in snapshot.models)
+    left = (where for where, _ in chain(snapshot.children_by_model, snapshot.pods_by_model))
+    return namespace in chain((ref.namespace for ref in snapshot.models), left)

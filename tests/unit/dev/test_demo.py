@@ -91,8 +91,10 @@ class Tenant:
     def __init__(self, condition: dict[str, str], *containers: dict[str, Any]) -> None:
         self._condition, self._containers = condition, containers
 
-    def run(self, *_: str, stdin: str = "") -> str:
-        del stdin
+    def create(self, _: dict[str, Any]) -> None:
+        pass
+
+    def run(self, *_: str) -> str:
         return json.dumps({"items": [{"status": {"containerStatuses": self._containers}}]})
 
     def get(self, *_: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pydantic_core import to_json
 
 from daulat.check.documents import Problem
 from daulat.check.report import Finding, Judged, Report
+from daulat.check.yamlwriting import dump
 
 API_VERSION = "check.daulat.dev/v1"
 
@@ -20,9 +21,7 @@ def as_json(report: Report) -> str:
 
 def as_yaml(report: Report) -> str:
     """Return the report as YAML."""
-    from daulat.check import yamlwriting  # noqa: PLC0415 - JSON goes without
-
-    return yamlwriting.dump(_report(report), fast=True)
+    return dump(_report(report), fast=True)
 
 
 def _report(report: Report) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 
 from daulat.catalog import accelerators
-from daulat.facts.ref import Ref
 from daulat.facts.store import Store
+from daulat.kube.ref import Ref
 from daulat.reconcile.dispatch import reconcile
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,9 +11,9 @@ from daulat.api.names import MODEL_LABEL, NODE_PREFIX
 from daulat.catalog import accelerators
 from daulat.facts.declared import Declared
 from daulat.facts.platform import Platform
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Canary, Model, Policy, Snapshot, Zone
 from daulat.facts.store import Store
+from daulat.kube.ref import Ref
 from daulat.reconcile.effects import ApplyStatus, Effect
 from tests.requests import merge
 

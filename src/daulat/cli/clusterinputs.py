@@ -7,8 +7,9 @@ import json
 
 from daulat.check.documents import Problem
 from daulat.check.run import Run
-from daulat.operator.client import ApiError, Client, KubeconfigError
-from daulat.operator.resources import BY_KIND
+from daulat.kube.client import Client, KubeconfigError
+from daulat.kube.errors import ApiError, NoAnswer, NotFound
+from daulat.kube.resources import BY_KIND
 
 _KINDS = ("SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption", "Namespace")
 
@@ -22,10 +23,8 @@ def read_cluster(context: str | None) -> Run:
         run.problems.append(Problem("--cluster", 0, f"no usable kubeconfig: {error}"))
     except ApiError as error:
         run.problems.append(Problem("--cluster", 0, f"the API server refused: {error.message or error}"))
-    except (OSError, TimeoutError) as error:
-        run.problems.append(
-            Problem("--cluster", 0, f"the API server can't be reached: {error or type(error).__name__}")
-        )
+    except NoAnswer as error:
+        run.problems.append(Problem("--cluster", 0, f"the API server can't be reached: {error}"))
     return run
 
 
@@ -37,9 +36,7 @@ async def _read(context: str | None, run: Run) -> None:
             api_version = f"{resource.group}/{resource.version}" if resource.group else resource.version
             try:
                 items, _ = await client.list(resource)
-            except ApiError as error:
-                if error.status != 404:
-                    raise
+            except NotFound:
                 told = f"the cluster doesn't know {kind}: is Daulat installed there?"
                 run.problems.append(Problem("--cluster", 0, told))
                 return

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from daulat.api.kinds import Manifest
 from daulat.check.documents import Problem
 from daulat.check.scopes import resource_of
-from daulat.operator.client import ApiError, Client, KubeconfigError
-from daulat.operator.resources import BY_KIND
+from daulat.kube.client import Client, KubeconfigError
+from daulat.kube.errors import ApiError, NoAnswer, NotFound
+from daulat.kube.resources import BY_KIND
 
 _WORLD = (
     "SovereigntyPolicy",
@@ -45,12 +46,12 @@ def read_objects(context: str | None, wanted: Wanted | None) -> tuple[list[tuple
         return asyncio.run(_read(context, wanted)), []
     except KubeconfigError as error:
         told = f"no usable kubeconfig: {error}"
+    except NotFound:
+        told = "the cluster doesn't know Daulat's kinds: is Daulat installed there?"
     except ApiError as error:
         told = f"the API server refused: {error.message or error}"
-        if error.status == 404:
-            told = "the cluster doesn't know Daulat's kinds: is Daulat installed there?"
-    except (OSError, TimeoutError) as error:
-        told = f"the API server can't be reached: {error or type(error).__name__}"
+    except NoAnswer as error:
+        told = f"the API server can't be reached: {error}"
     return [], [Problem("--cluster", 0, told)]
 
 
@@ -63,8 +64,8 @@ async def _read(context: str | None, wanted: Wanted | None) -> list[tuple[str, b
             api_version = f"{resource.group}/{resource.version}" if resource.group else resource.version
             try:
                 items, _ = await client.list(resource)
-            except ApiError as error:
-                if resource.optional and error.status == 404:
+            except NotFound:
+                if resource.optional:
                     continue
                 raise
             found += [_file({**item, "apiVersion": api_version, "kind": kind}) for item in items]

@@ -9,7 +9,8 @@ import click
 
 from daulat.doctor.examine import examine
 from daulat.doctor.finding import Severity
-from daulat.operator.client import ApiError, KubeconfigError
+from daulat.kube.client import KubeconfigError
+from daulat.kube.errors import RequestError
 
 from .doctor_output import WRITERS
 from .doctor_reading import read
@@ -45,8 +46,8 @@ def doctor(context: str | None, namespace: str, output: str, fail_on: str, probe
     """
     try:
         report = examine(asyncio.run(read(context, namespace, probe=probe)))
-    except (KubeconfigError, ApiError, OSError, TimeoutError) as error:
-        end(f"the cluster can't be read: {error or type(error).__name__}")
+    except (KubeconfigError, RequestError) as error:
+        end(f"the cluster can't be read: {error}")
     click.echo(WRITERS[output](report), nl=False)
     worst = report.worst()
     sys.exit(1 if worst is not None and worst.rank >= Severity(fail_on).rank else 0)

@@ -12,15 +12,16 @@ from daulat.api.names import MANAGED_BY, POLICY_LABEL
 from daulat.doctor.cluster import Cluster, Probe, labels_of, name_of
 from daulat.doctor.finding import NotLooked
 from daulat.doctor.sources import SOURCES, Source
-from daulat.operator.client import MERGE, PAGE, ApiError, Client
-from daulat.operator.resources import Resource
+from daulat.kube.client import MERGE, PAGE, Client
+from daulat.kube.errors import ApiError, Forbidden, NotFound, RequestError, Unauthorized
+from daulat.kube.resources import Resource
 
 PARALLEL = 6
 """Lists at a time: enough to be quick, too few to be noticed."""
 
 
 async def read(context: str | None, namespace: str, *, probe: bool) -> Cluster:
-    """Return the cluster. Raises KubeconfigError, and ApiError or OSError where not even its version can be read."""
+    """Return the cluster. Raises KubeconfigError, and RequestError where not even its version can be read."""
     client = await Client.from_kubeconfig(context)
     try:
         version = str((await client.request("GET", "/version")).get("gitVersion") or "")
@@ -32,9 +33,10 @@ async def read(context: str | None, namespace: str, *, probe: bool) -> Cluster:
             try:
                 async with gate:
                     found = await _list(client, source, where)
-            except (ApiError, OSError, TimeoutError) as error:
-                if not (isinstance(error, ApiError) and error.status == 404):
-                    missing[source.key] = _why(error)
+            except NotFound:
+                return
+            except RequestError as error:
+                missing[source.key] = _why(error)
                 return
             lists[source.key] = (*lists.get(source.key, ()), *found)
 
@@ -110,7 +112,5 @@ async def _try(
     return Probe(False, "")
 
 
-def _why(error: Exception) -> str:
-    if isinstance(error, ApiError):
-        return "forbidden" if error.status in (401, 403) else f"{error.status} {error.reason}: {error.message}"
-    return str(error) or type(error).__name__
+def _why(error: RequestError) -> str:
+    return "forbidden" if isinstance(error, Unauthorized | Forbidden) else str(error)

@@ -8,7 +8,7 @@ from typing import Any
 from daulat.api.kinds import Manifest
 from daulat.api.names import NODE_PREFIX
 from daulat.cel.evaluator import Request, evaluate_all
-from daulat.facts.ref import Unknown
+from daulat.facts.unknown import Unknown
 from daulat.placement.eligibility import ineligible
 
 from .cluster import Cluster, labels_of, name_of

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from daulat.admission.zones import rejects
 from daulat.api import reasons
 from daulat.facts.node import Node
-from daulat.facts.ref import Ref, Unknown
 from daulat.facts.snapshot import Model, Snapshot
+from daulat.facts.unknown import Unknown
+from daulat.kube.ref import Ref
 from daulat.placement.choice import Decision
 from daulat.placement.dra import tolerated
 from daulat.placement.eligibility import ineligible, profile_of

@@ -8,8 +8,8 @@ from daulat.api.kinds import Manifest
 from daulat.api.names import eligible_label
 from daulat.facts.node import Node
 from daulat.facts.pod import parse_pod
-from daulat.facts.ref import Unknown
 from daulat.facts.snapshot import Model, Policy, Snapshot
+from daulat.facts.unknown import Unknown
 from daulat.placement.choice import choose, survey
 from daulat.placement.eligibility import ineligible
 

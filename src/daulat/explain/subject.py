@@ -14,8 +14,8 @@ from daulat.check.scopes import resource_of
 from daulat.check.templates import made
 from daulat.controls import library
 from daulat.facts.declared import Declared
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Policy, Snapshot
+from daulat.kube.ref import Ref
 
 from .placement import model_placement, pod_placement
 

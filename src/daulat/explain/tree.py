@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from daulat.api.kinds import Manifest
 from daulat.facts.node import Node
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Model, Snapshot
+from daulat.kube.ref import Ref
 from daulat.placement.choice import Decision
 from daulat.placement.holders import holdings
 from daulat.placement.refusal import closed_for

@@ -20,9 +20,9 @@ from daulat.api.names import (
     REVISION_ANNOTATION,
     SOURCE_ANNOTATION,
 )
+from daulat.kube.ref import Ref
 
 from .answer import Answer, answer
-from .ref import Ref
 
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "LeaderWorkerSet"})
 """The kinds that make a model's pods."""

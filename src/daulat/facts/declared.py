@@ -13,7 +13,7 @@ from daulat.api.meta import Spec
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.catalog import presets
 
-from .ref import Unknown
+from .unknown import Unknown
 
 S = TypeVar("S", bound=Spec)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from daulat.api.frozen import FrozenDict
 
-from .ref import Unknown
+from .unknown import Unknown
 
 _QUANTITY = re.compile(r"^([0-9]{1,18}(?:\.[0-9]{0,18})?)(?:([kMGTPE]|[KMGTPE]i)|[eE]([0-9]{1,2}))?$")
 _SCALE = {"k": 10**3, **{p: 10 ** (3 * n) for n, p in enumerate("MGTPE", 2)}} | {

@@ -14,6 +14,7 @@ from daulat.api.kinds import Manifest
 from daulat.api.model import SovereignModelSpec
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.zone import SovereignZoneSpec
+from daulat.kube.ref import Ref
 
 from .child import Child
 from .declared import Declared, Malformed
@@ -22,7 +23,7 @@ from .gateway import Gateway
 from .node import Node
 from .platform import Platform
 from .pod import Pod
-from .ref import Ref, Unknown
+from .unknown import Unknown
 
 T = TypeVar("T")
 

@@ -9,6 +9,7 @@ from typing import Any
 from daulat.api.frozen import FrozenDict
 from daulat.api.kinds import KINDS, Manifest
 from daulat.api.names import MANAGED_BY
+from daulat.kube.ref import Ref
 
 from .child import parse_child
 from .declared import parse_declared
@@ -17,7 +18,6 @@ from .gateway import parse_gateway
 from .node import parse_node
 from .platform import Platform
 from .pod import parse_pod
-from .ref import Ref
 from .snapshot import Canary, Namespace, Snapshot
 from .tally import Tally
 

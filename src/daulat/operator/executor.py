@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -12,14 +13,15 @@ from daulat.admission.policy import ADMISSION, digest
 from daulat.api.kinds import Manifest
 from daulat.api.names import API_VERSION, MANAGED_BY, MODEL_LABEL
 from daulat.facts.child import owner, parse_child
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Canary
 from daulat.facts.store import Store
+from daulat.kube.client import Client
+from daulat.kube.errors import ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound
+from daulat.kube.ref import Ref
+from daulat.kube.resources import BY_KIND, path_of
 from daulat.reconcile.effects import Apply, ApplyStatus, Delete, Effect, LabelNode, Probe, Record
 
 from . import metrics
-from .client import ApiError, Client
-from .resources import BY_KIND, path_of
 
 log = logging.getLogger("daulat.executor")
 
@@ -103,9 +105,7 @@ class Executor:
         fresh = {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": NEVER}}
         try:
             return await self._client.apply(path_of(ref), fresh)
-        except ApiError as error:
-            if error.status != 409:
-                raise
+        except Conflict:
             return None
 
     async def _refuse_if_taken(self, ref: Ref, manifest: Manifest) -> None:
@@ -127,10 +127,8 @@ class Executor:
         body = {"apiVersion": API_VERSION, "kind": effect.ref.kind, "metadata": meta, "status": effect.status}
         try:
             answer = await self._client.apply(path_of(effect.ref, "status"), body)
-        except ApiError as error:
-            if error.status == 404:
-                return False  # deleted meanwhile
-            raise
+        except NotFound:
+            return False  # deleted meanwhile
         self._store.apply(effect.ref.kind, answer)
         self._store.promise(effect.ref, None)  # It is a fact now.
         return True
@@ -140,11 +138,9 @@ class Executor:
         options: Manifest = {"preconditions": {"uid": effect.uid}, "propagationPolicy": order}
         if effect.grace is not None:
             options["gracePeriodSeconds"] = effect.grace
-        try:
+        # Gone, or another object of the same name by now.
+        with suppress(NotFound, Conflict):
             await self._client.request("DELETE", path_of(effect.ref), options)
-        except ApiError as error:
-            if error.status not in (404, 409):  # gone, or another object of the same name by now
-                raise
         self._applied.pop(effect.ref, None)
         log.info("deleted", extra={"object": str(effect.ref)})
         return True
@@ -154,9 +150,7 @@ class Executor:
         try:
             await self._client.request("POST", BY_KIND["Pod"].path(namespace), effect.pod, query={"dryRun": "All"})
             canary = Canary(namespace, False, "the API server answered 201", self._clock())
-        except ApiError as error:
-            if error.status not in (400, 403, 422):
-                raise
+        except (BadRequest, Forbidden, Invalid) as error:
             canary = Canary(namespace, True, error.message, self._clock())
         self._store.record_canary(effect.policy, canary)
         return True

@@ -14,7 +14,7 @@ from typing import Any
 
 import kopf
 
-from .resources import WATCHED, Resource
+from daulat.kube.resources import WATCHED, Resource
 
 log = logging.getLogger("daulat.feed")
 

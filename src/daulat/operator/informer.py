@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from daulat.facts.ref import Ref
 from daulat.facts.store import Store
+from daulat.kube.client import Client
+from daulat.kube.errors import NotFound, RequestError
+from daulat.kube.ref import Ref
+from daulat.kube.resources import WATCHED, Resource
 
 from . import metrics
-from .client import ApiError, Client
 from .logs import trace
-from .resources import WATCHED, Resource
 
 log = logging.getLogger("daulat.informer")
 
@@ -74,8 +75,8 @@ class Informer:
         kind = resource.kind
         try:
             items, version = await self._client.list(resource)
-        except (ApiError, OSError, TimeoutError) as error:
-            if resource.optional and isinstance(error, ApiError) and error.status == 404:
+        except RequestError as error:
+            if resource.optional and isinstance(error, NotFound):
                 self._store.record_served(kind, served=False)
                 return True
             log.warning("could not list", extra={"kind": kind, "error": str(error)[:200]})

@@ -12,9 +12,10 @@ import time
 from datetime import UTC, datetime
 
 from daulat.api.kinds import Manifest
+from daulat.kube.client import TIMEOUT, Client
+from daulat.kube.errors import RequestError
 
 from . import metrics
-from .client import TIMEOUT, ApiError, Client
 
 log = logging.getLogger("daulat.lease")
 
@@ -75,7 +76,7 @@ class Lease:
             if live is not None and live["spec"].get("holderIdentity") == self._identity:
                 spec = {**live["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
                 await self._client.request("PUT", self._path, {**live, "spec": spec})
-        except (ApiError, OSError, TimeoutError):
+        except RequestError:
             log.info("the lease runs out by itself")
 
     @property
@@ -99,7 +100,7 @@ class Lease:
             else:
                 self._taken = True
                 return False
-        except (ApiError, OSError, TimeoutError) as error:
+        except RequestError as error:
             log.warning("could not renew the lease", extra={"error": str(error)[:200]})
             return False
         self._renewed = started

@@ -13,15 +13,16 @@ from typing import Any
 
 from daulat.facts.declared import Declared
 from daulat.facts.platform import Platform
-from daulat.facts.ref import Ref
 from daulat.facts.store import CHILD_KINDS, Store
+from daulat.kube.client import Client
+from daulat.kube.errors import Rejected, RequestError
+from daulat.kube.ref import Ref
 from daulat.reconcile.dispatch import RECONCILERS, concerned, everything, reconcile
 from daulat.reconcile.effects import Apply, ApplyStatus, Delete, Outcome
 from daulat.reconcile.room import KEY as ROOM
 from daulat.reconcile.room import SETTLES
 
 from . import metrics
-from .client import ApiError, Client
 from .executor import Executor, NameTaken, NotLeader
 from .feed import Feed
 from .health import HealthServer
@@ -157,7 +158,7 @@ class Operator:
                 await self._pass(key)
             except NotLeader:
                 self._queue.add(key)
-            except (ApiError, OSError, TimeoutError) as error:
+            except RequestError as error:
                 pause = self._queue.failed(key)
                 metrics.RECONCILES.labels(key.kind, "error").inc()
                 log.warning("will try again", extra={"key": str(key), "error": str(error)[:500], "seconds": pause})
@@ -180,9 +181,9 @@ class Operator:
                 await self._executor.run(effect)
             except NameTaken as error:
                 refusal = str(error)
-            except ApiError as error:
+            except Rejected as error:
                 # What the API server won't have is for people to see in the status; the rest is worth another try.
-                if not isinstance(effect, Apply) or error.status not in (400, 403, 409, 422):
+                if not isinstance(effect, Apply):
                     raise
                 refusal = f"{effect.manifest['kind']} {effect.manifest['metadata']['name']}: {error.message}"
         if any(isinstance(e, Apply) for e in outcome.effects) and self._store.record_obstacle(key, refusal):
@@ -243,6 +244,7 @@ def _call(loop: asyncio.AbstractEventLoop, function: Any, *args: Any) -> None:
 async def run(options: Options) -> int:
     """Connect and run the process; return its exit status."""
     client = await Client.connect()
+    client.count = lambda method: metrics.REQUESTS.labels(method).inc()
     try:
         return await Operator(client, options).run()
     finally:

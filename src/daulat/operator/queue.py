@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from daulat.facts.ref import Ref
+from daulat.kube.ref import Ref
 
 BASE, LIMIT = 0.2, 60.0
 """Seconds before a failed key is tried again: the first time, and at most."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from daulat.facts.node import Node
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Snapshot
+from daulat.kube.ref import Ref
 
 from .claims import claims
 from .dra import Asked, Claimed, DeviceClaims, open_to

@@ -5,8 +5,8 @@ from __future__ import annotations
 from daulat.api.names import ELIGIBLE, NODE_PREFIX, RESERVED_POLICY_NAMES, ZONE_LABEL, eligible_label
 from daulat.facts.declared import Malformed
 from daulat.facts.node import Node
-from daulat.facts.ref import Unknown
 from daulat.facts.snapshot import Policy, Snapshot
+from daulat.facts.unknown import Unknown
 
 from .dra import unsettled
 from .eligibility import ineligible

@@ -10,8 +10,9 @@ from daulat.api.accelerator import AcceleratorProfileSpec, DynamicResource
 from daulat.api.frozen import FrozenDict
 from daulat.api.model import AcceleratorChoice
 from daulat.facts.node import Node
-from daulat.facts.ref import Ref, Unknown
 from daulat.facts.snapshot import Model, Policy, Snapshot
+from daulat.facts.unknown import Unknown
+from daulat.kube.ref import Ref
 
 from .capacity import Ledger, Room
 from .devices import Devices, devices

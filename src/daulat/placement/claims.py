@@ -10,8 +10,8 @@ from daulat.api.model import SovereignModelSpec
 from daulat.facts.declared import Declared
 from daulat.facts.node import Node
 from daulat.facts.pod import ALL, Pod
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Policy, Snapshot
+from daulat.kube.ref import Ref
 
 from .dra import Asked, claimed
 from .eligibility import nodes_with

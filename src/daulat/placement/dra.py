@@ -16,8 +16,8 @@ from daulat.admission.claims import request, selector
 from daulat.api.accelerator import AcceleratorProfileSpec, DynamicResource
 from daulat.facts.devices import Allocation, Device, DeviceId, Slice
 from daulat.facts.node import Node
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Snapshot
+from daulat.kube.ref import Ref
 
 from .labels import carries_labels
 

@@ -9,8 +9,8 @@ from daulat.admission.zones import rejects
 from daulat.api.accelerator import AcceleratorProfileSpec, ResourceFamily
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.facts.node import Node
-from daulat.facts.ref import Unknown
 from daulat.facts.snapshot import Policy, Snapshot
+from daulat.facts.unknown import Unknown
 
 from .dra import Asked, Claimed, on_node, unsettled
 from .labels import carries_labels

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from daulat.facts.node import Node
 from daulat.facts.pod import Pod
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Snapshot
+from daulat.kube.ref import Ref
 
 from .capacity import Ledger
 from .claims import claims

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from daulat.api import reasons
 from daulat.facts.node import Node
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Model, Snapshot
+from daulat.kube.ref import Ref
 
 from .dra import offered, tolerated
 from .eligibility import profile_of

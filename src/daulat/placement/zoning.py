@@ -5,8 +5,8 @@ from __future__ import annotations
 from daulat.api.names import ZONE_LABEL
 from daulat.facts.declared import Malformed
 from daulat.facts.node import REGION, Node
-from daulat.facts.ref import Unknown
 from daulat.facts.snapshot import Snapshot, Zone
+from daulat.facts.unknown import Unknown
 
 
 def zone_of_record(node: Node | Unknown, snapshot: Snapshot) -> Zone | Unknown:

@@ -10,8 +10,8 @@ from daulat.api.kinds import Manifest
 from daulat.facts.child import Child
 from daulat.facts.declared import Malformed
 from daulat.facts.node import Node
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Policy, Snapshot
+from daulat.kube.ref import Ref
 from daulat.placement.dra import offered
 from daulat.placement.eligibility import ineligible
 from daulat.placement.labels import carries_labels

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daulat.api.kinds import Manifest
-from daulat.facts.ref import Ref
+from daulat.kube.ref import Ref
 
 from .effects import ApplyStatus, Effect, Record
 from .stamps import stamp

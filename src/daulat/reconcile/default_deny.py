@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import chain
 
 from daulat.facts.child import Child
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Snapshot
+from daulat.kube.ref import Ref
 from daulat.workload.network import DEFAULT_DENY, default_deny
 
 from .effects import Apply, Delete, Outcome

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 from daulat.admission.advice import SUFFIX
 from daulat.admission.ungoverned import UNGOVERNED
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Snapshot
+from daulat.kube.ref import Ref
 from daulat.placement.certify import left_over
 from daulat.workload.network import DEFAULT_DENY
 

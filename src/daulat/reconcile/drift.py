@@ -16,8 +16,8 @@ from daulat.api.names import ELIGIBLE, NODE_PREFIX, eligible_label
 from daulat.api.policy import Action, Drift, DriftAction
 from daulat.facts.node import Node
 from daulat.facts.pod import Pod
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Policy, Snapshot
+from daulat.kube.ref import Ref
 from daulat.placement.certify import unfit
 from daulat.workload.container import UNASKED
 

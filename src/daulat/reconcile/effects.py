@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from daulat.api.kinds import Manifest
-from daulat.facts.ref import Ref
+from daulat.kube.ref import Ref
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from daulat.api.kinds import Manifest
 from daulat.facts.child import Child
 from daulat.facts.node import Node
 from daulat.facts.pod import Pod
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Snapshot
+from daulat.kube.ref import Ref
 from daulat.placement.choice import Chosen
 from daulat.workload.container import UNASKED
 

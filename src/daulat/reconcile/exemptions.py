@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from daulat.api import reasons
 from daulat.facts.declared import Malformed
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Exemption, Snapshot
+from daulat.kube.ref import Ref
 
 from .conditions import told, write
 from .effects import Outcome

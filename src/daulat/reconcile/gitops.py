@@ -10,8 +10,8 @@ from daulat.api.kinds import Manifest
 from daulat.api.names import REVISION_ANNOTATION, SOURCE_ANNOTATION
 from daulat.api.policy import EnforcementSource
 from daulat.facts.child import Child
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Policy
+from daulat.kube.ref import Ref
 
 from .conditions import Told, told
 

@@ -10,8 +10,8 @@ from daulat.api.kinds import Manifest
 from daulat.facts.child import WORKLOADS, Child
 from daulat.facts.declared import Malformed
 from daulat.facts.pod import Pod
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Model, Policy, Snapshot
+from daulat.kube.ref import Ref
 from daulat.placement.choice import choose
 from daulat.workload.claims import is_needed
 from daulat.workload.manifests import manifests

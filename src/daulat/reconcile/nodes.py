@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from daulat.facts.node import Node
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Snapshot
+from daulat.kube.ref import Ref
 from daulat.placement.certify import certify
 
 from .effects import LabelNode, Outcome

@@ -11,8 +11,8 @@ from daulat.api.policy import EnforcementSource
 from daulat.api.zone import SovereignZoneSpec
 from daulat.facts.child import Child
 from daulat.facts.declared import Declared, Malformed
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Policy, Snapshot
+from daulat.kube.ref import Ref
 from daulat.placement.eligibility import ineligible
 
 from . import advice, gitops, ungoverned

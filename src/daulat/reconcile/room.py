@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from daulat.api import reasons
 from daulat.facts.declared import Declared
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Model, Snapshot
+from daulat.kube.ref import Ref
 from daulat.placement.capacity import Ledger
 
 from .effects import Outcome

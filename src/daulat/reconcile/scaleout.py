@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
 from daulat.facts.child import Child
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Model, Policy, Snapshot
+from daulat.kube.ref import Ref
 from daulat.placement.choice import Chosen
 from daulat.workload.autoscaling import HPA, SCALED_OBJECT, Scaler, scaler
 from daulat.workload.exposure import POOL, ROUTE, route

@@ -11,8 +11,8 @@ from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector
 from daulat.api.policy import EnforcementSource
 from daulat.facts.child import Child
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Policy, Snapshot
+from daulat.kube.ref import Ref
 
 from .canary import canary_pod
 from .effects import Apply, Outcome, Probe

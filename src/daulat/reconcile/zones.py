@@ -8,8 +8,9 @@ from daulat.api import reasons
 from daulat.api.names import NODE_PREFIX
 from daulat.facts.declared import Malformed
 from daulat.facts.node import Node
-from daulat.facts.ref import Ref, Unknown
 from daulat.facts.snapshot import Profile, Snapshot, Zone
+from daulat.facts.unknown import Unknown
+from daulat.kube.ref import Ref
 from daulat.placement.dra import offered
 from daulat.placement.eligibility import profile_of
 from daulat.placement.zoning import claims, zone_of_record

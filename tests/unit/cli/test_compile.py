@@ -12,7 +12,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from daulat.cli.compile import compile_
-from daulat.facts.ref import Ref
+from daulat.kube.ref import Ref
 from daulat.reconcile.effects import Apply
 from daulat.reconcile.policies import reconcile_policy
 from daulat.reconcile.ungoverned import KEY, reconcile_ungoverned

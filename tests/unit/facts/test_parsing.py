@@ -10,7 +10,8 @@ from daulat.facts.child import parse_child
 from daulat.facts.declared import Declared, Malformed, parse_declared
 from daulat.facts.node import Node, is_extended, parse_node, whole
 from daulat.facts.pod import parse_pod
-from daulat.facts.ref import Ref, Unknown
+from daulat.facts.unknown import Unknown
+from daulat.kube.ref import Ref
 from tests.unit.world import ASCEND_RESOURCE, NVIDIA_RESOURCE, child, exemption, model, node, pod, policy, zone
 
 GPU = NVIDIA_RESOURCE

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from daulat.facts.ref import Ref
 from daulat.facts.store import Store
+from daulat.kube.ref import Ref
 from daulat.placement.zoning import zone_of_record
 from tests.unit.world import NVIDIA_RESOURCE, ascend, child, model, namespace, node, pod, zone
 

@@ -7,11 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from daulat.facts.ref import Ref
 from daulat.facts.store import Store
-from daulat.operator.client import ApiError, Client
+from daulat.kube.client import Client
+from daulat.kube.errors import ServerError
+from daulat.kube.ref import Ref
+from daulat.kube.resources import Resource
 from daulat.operator.informer import Informer
-from daulat.operator.resources import Resource
 
 
 class FakeClient:
@@ -26,7 +27,7 @@ class FakeClient:
             return [], 1
         if self.failures:
             self.failures -= 1
-            raise ApiError(500, "InternalError", "not now")
+            raise ServerError(500, "InternalError", "not now")
         self.lists += 1
         items = [_namespace(f"ns-{n}", n + 1) for n in range(self.lists)]
         return items, self.lists + 1

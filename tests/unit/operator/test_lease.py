@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from daulat.kube.errors import NoAnswer
 from daulat.operator import lease as module
 from daulat.operator.lease import Lease
 
@@ -22,7 +23,7 @@ class FakeServer:
     async def get(self, path: str) -> dict[str, Any] | None:
         self.asked += 1
         if self.away:
-            raise OSError("connection refused")
+            raise NoAnswer("connection refused")
         return self.lease
 
     async def request(self, method: str, path: str, body: dict[str, Any]) -> None:

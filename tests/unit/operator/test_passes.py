@@ -7,8 +7,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from daulat.facts.ref import Ref
-from daulat.operator.client import ApiError, Client
+from daulat.kube.client import Client
+from daulat.kube.errors import Conflict, NoAnswer
+from daulat.kube.ref import Ref
 from daulat.operator.process import WORKERS, Operator, Options
 from daulat.placement.standing import standing_by
 from daulat.reconcile.dispatch import everything
@@ -32,7 +33,7 @@ class FakeServer:
             await self.before(path)
         known = self.objects.get(path.removesuffix("/status"))
         if known is not None and manifest["metadata"].get("resourceVersion"):
-            raise ApiError(409, "Conflict", "the object has been modified")
+            raise Conflict(409, "Conflict", "the object has been modified")
         self._version += 1
         body = {**(known or {}), **manifest}
         body["metadata"] = {**(known or manifest)["metadata"], **manifest["metadata"]}
@@ -127,7 +128,7 @@ def test_where_a_status_may_or_may_not_be_written_nothing_is_made_and_its_device
 
         async def lost(path: str) -> None:
             if path.endswith("/x/status"):
-                raise TimeoutError
+                raise NoAnswer
 
         server.before = lost
         it = operator(server)
@@ -147,7 +148,7 @@ def test_a_promise_ends_with_the_model() -> None:
         server = FakeServer()
 
         async def lost(path: str) -> None:
-            raise TimeoutError
+            raise NoAnswer
 
         server.before = lost
         it = operator(server)

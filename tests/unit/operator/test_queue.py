@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from daulat.facts.ref import Ref
+from daulat.kube.ref import Ref
 from daulat.operator.queue import BASE, LIMIT, Queue
 
 A, B = Ref("SovereignModel", "ns", "a"), Ref("SovereignModel", "ns", "b")

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daulat.facts.node import Node
-from daulat.facts.ref import Ref
 from daulat.facts.store import Store
+from daulat.kube.ref import Ref
 from daulat.placement.capacity import Ledger, Room
 from daulat.placement.standing import standing_by
 from daulat.reconcile.effects import ApplyStatus, Delete

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from daulat.catalog import accelerators
-from daulat.facts.ref import Unknown
+from daulat.facts.unknown import Unknown
 from daulat.placement.eligibility import ineligible, profile_of
 from daulat.placement.zoning import zone_of_record
 from tests.unit.world import H20, NVIDIA_RESOURCE, World, ascend, h20, node, policy, the_policy, zone

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from daulat.api import reasons
-from daulat.facts.ref import Ref
+from daulat.kube.ref import Ref
 from daulat.placement.choice import Decision, choose, survey
 from daulat.placement.holders import NAMED, holdings
 from daulat.reconcile.conditions import MESSAGE, cut

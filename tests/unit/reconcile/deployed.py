@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from daulat.facts.ref import Ref
+from daulat.kube.ref import Ref
 from daulat.reconcile.effects import Apply, ApplyStatus, Outcome
 from daulat.reconcile.models import reconcile_model
 from tests.unit.world import ASCEND, ASCEND_RESOURCE, IMAGE, World, ascend, child, choice, model, pod

@@ -9,7 +9,7 @@ import pytest
 
 from daulat.admission.advice import advice_name
 from daulat.cel.evaluator import Request, evaluate
-from daulat.facts.ref import Ref
+from daulat.kube.ref import Ref
 from daulat.reconcile.advice import key, reconcile_advice
 from daulat.reconcile.dispatch import concerned, everything, reconcile
 from daulat.reconcile.effects import Apply, Delete

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from daulat.facts.ref import Ref
+from daulat.kube.ref import Ref
 from daulat.reconcile.default_deny import key
 from daulat.reconcile.dispatch import concerned, everything, reconcile
 from daulat.reconcile.effects import Apply, Delete, Effect

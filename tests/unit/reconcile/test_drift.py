@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from daulat.api.names import eligible_label
-from daulat.facts.ref import Ref
+from daulat.kube.ref import Ref
 from daulat.reconcile.dispatch import concerned
 from daulat.reconcile.drift import LAST_WORDS, Watch, stranded
 from daulat.reconcile.effects import Apply, ApplyStatus, Delete, Outcome, Record

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from daulat.api.names import DOMAIN_ANNOTATION, GROUP_LABEL
-from daulat.facts.ref import Ref
+from daulat.kube.ref import Ref
 from daulat.reconcile.effects import Apply, ApplyStatus, Delete, Outcome
 from daulat.reconcile.groups import HALF_PLACED
 from daulat.reconcile.models import reconcile_model

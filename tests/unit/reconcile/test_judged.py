@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from daulat.cel import evaluator
-from daulat.facts.ref import Ref
 from daulat.facts.store import Store
+from daulat.kube.ref import Ref
 from daulat.reconcile import judged
 from daulat.reconcile.models import reconcile_model
 from tests.unit.world import OPERATOR_NAMESPACE, WEIGHTS_IMAGE, World, exemption, model, policy, zone

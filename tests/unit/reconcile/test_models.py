@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from daulat.api.names import REVISION_ANNOTATION
-from daulat.facts.ref import Ref
+from daulat.kube.ref import Ref
 from daulat.reconcile.effects import Apply, ApplyStatus, Delete, Outcome, Record
 from daulat.reconcile.models import reconcile_model
 from tests.unit.world import (

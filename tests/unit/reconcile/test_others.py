@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from daulat.facts.ref import Ref
+from daulat.kube.ref import Ref
 from daulat.reconcile.conditions import cut, told, write
 from daulat.reconcile.dispatch import RECONCILERS, concerned, everything, reconcile
 from daulat.reconcile.effects import ApplyStatus, LabelNode, Outcome, Record

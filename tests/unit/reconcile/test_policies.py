@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Canary
+from daulat.kube.ref import Ref
 from daulat.reconcile.canary import PATIENCE
 from daulat.reconcile.effects import Apply, ApplyStatus, Delete, Outcome, Probe
 from daulat.reconcile.policies import RECHECK, reconcile_policy

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from daulat.facts.platform import Platform
-from daulat.facts.ref import Ref
+from daulat.kube.ref import Ref
 from daulat.reconcile.dispatch import concerned
 from daulat.reconcile.effects import Apply, ApplyStatus, Delete, Outcome
 from daulat.reconcile.models import reconcile_model

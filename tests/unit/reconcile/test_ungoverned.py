@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from daulat.admission.ungoverned import UNGOVERNED
-from daulat.facts.ref import Ref
 from daulat.facts.snapshot import Canary
+from daulat.kube.ref import Ref
 from daulat.reconcile.dispatch import concerned, everything, reconcile
 from daulat.reconcile.effects import Apply
 from daulat.reconcile.ungoverned import KEY, selectors_in_force

@@ -10,7 +10,7 @@ import yaml
 
 from daulat.api.frozen import FrozenDict
 from daulat.facts.platform import Platform
-from daulat.facts.ref import Ref
+from daulat.kube.ref import Ref
 from daulat.reconcile.effects import Apply
 from daulat.reconcile.models import reconcile_model
 from daulat.reconcile.scaleout import KINDS

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from daulat.api.model import SovereignModelSpec
-from daulat.facts.ref import Ref
+from daulat.kube.ref import Ref
 from daulat.workload.exposure import POOL, ROUTE, Route, route
 from tests.unit.world import World, gateway, model, policy, the_model, zone
 

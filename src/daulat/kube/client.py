@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -16,7 +16,7 @@ from kubernetes.aio import config as kube_config
 from daulat.api.kinds import Manifest
 from daulat.api.names import FIELD_MANAGER
 
-from . import metrics
+from .errors import NoAnswer, NotFound, api_error
 from .resources import Resource
 
 TIMEOUT = 8.0
@@ -24,14 +24,6 @@ TIMEOUT = 8.0
 PAGE = 500
 
 APPLY, MERGE, JSON = "application/apply-patch+yaml", "application/merge-patch+json", "application/json"
-
-
-class ApiError(Exception):
-    """The API server's answer where it isn't a success. ``message`` is its own sentence."""
-
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(f"{status} {reason}: {message}")
-        self.status, self.reason, self.message = status, reason, message
 
 
 class KubeconfigError(Exception):
@@ -43,6 +35,8 @@ class Client:
 
     def __init__(self, api: kube.ApiClient) -> None:
         self._api = api
+        self.count: Callable[[str], None] = lambda method: None
+        """Called with the method of each request, for metrics."""
 
     @classmethod
     async def connect(cls) -> Client:
@@ -74,10 +68,8 @@ class Client:
         """Return an object, or None where there is none."""
         try:
             return await self.request("GET", path)
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
+        except NotFound:
+            return None
 
     async def list(self, resource: Resource) -> tuple[list[Manifest], int]:
         """Return every object that the operator watches of a kind, and the resource version of the list."""
@@ -109,27 +101,30 @@ class Client:
         content_type: str = JSON,
         headers: Mapping[str, str] | None = None,
     ) -> Manifest:
-        """Send a request and return the answer. Raises ApiError, or OSError and TimeoutError where there is none."""
+        """Send a request and return the answer. Raises ApiError, or NoAnswer where there is none."""
         pairs: Sequence[tuple[str, str]] = [(k, v) for k, v in (query or {}).items() if v]
         all_headers = {"Accept": JSON, "Content-Type": content_type, **(headers or {})}
         method, url, all_headers, data, _ = await self._api.param_serialize(
             method, path, query_params=list(pairs), header_params=all_headers, body=body, auth_settings=["BearerToken"]
         )
-        metrics.REQUESTS.labels(method).inc()
+        self.count(method)
         try:
             response = await self._api.call_api(method, url, all_headers, data, _request_timeout=TIMEOUT)
             text = await response.read()
-        except aiohttp.ClientError as error:
-            # Some of them are OSErrors and some aren't; to callers all of them mean that there was no answer.
-            raise ConnectionError(f"{type(error).__name__}: {error}") from error
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise NoAnswer(f"{type(error).__name__}: {error}") from error
         try:
             answer: Manifest = json.loads(text) if text else {}
         except ValueError:
             # A group that isn't served, or a proxy in between, answers in plain text.
             answer = {"message": text.decode(errors="replace").strip()}
         if response.status >= 400:
-            raise ApiError(
-                response.status, str(answer.get("reason") or response.reason), str(answer.get("message") or "")
+            after = response.headers.get("Retry-After", "")
+            raise api_error(
+                response.status,
+                str(answer.get("reason") or response.reason),
+                str(answer.get("message") or ""),
+                float(after) if after.isdigit() else None,
             )
         return answer
 

@@ -1,4 +1,4 @@
-"""Names one object of the cluster, and says why one couldn't be read."""
+"""Names one object of the cluster."""
 
 from __future__ import annotations
 
@@ -22,10 +22,3 @@ class Ref:
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.namespace}/{self.name}" if self.namespace else f"{self.kind}/{self.name}"
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """A fact that couldn't be established. It never makes anything eligible."""
-
-    reason: str

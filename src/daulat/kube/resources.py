@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from daulat.api.kinds import KINDS
 from daulat.api.names import GROUP, MANAGED_BY, VERSION
-from daulat.facts.ref import Ref
+
+from .ref import Ref
 
 OURS = f"{MANAGED_BY}=daulat"
 

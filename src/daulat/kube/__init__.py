@@ -1,0 +1,1 @@
+"""The Kubernetes API: a client with typed errors, and where each kind lives."""

@@ -17,7 +17,7 @@ import yaml
 from daulat.catalog import accelerators
 from daulat.facts.store import Store
 from daulat.kube.ref import Ref
-from daulat.reconcile.dispatch import reconcile
+from daulat.reconcile.registry import reconcile
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 7

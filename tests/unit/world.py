@@ -14,7 +14,7 @@ from daulat.facts.platform import Platform
 from daulat.facts.snapshot import Canary, Model, Policy, Snapshot, Zone
 from daulat.facts.store import Store
 from daulat.kube.ref import Ref
-from daulat.reconcile.effects import ApplyStatus, Effect
+from daulat.reconcile.result import ApplyStatus, Effect
 from tests.requests import merge
 
 Raw = dict[str, Any]

@@ -15,7 +15,7 @@ from daulat.admission.static import MUTATING, VALIDATING, admission_configuratio
 from daulat.api.kinds import Manifest
 from daulat.check.documents import Problem
 from daulat.explain.world import snapshot_of
-from daulat.reconcile.desired import desired
+from daulat.reconcile.policy.desired import desired
 
 from . import reading, static_files
 from .manifests import as_json, as_yaml

@@ -15,9 +15,9 @@ from daulat.api.names import MANAGED_BY, POLICY_LABEL, REVISION_ANNOTATION
 from daulat.api.policy import EnforcementSource
 from daulat.facts.snapshot import Snapshot
 from daulat.facts.store import Store
-from daulat.reconcile.effects import Apply
-from daulat.reconcile.gitops import source
-from daulat.reconcile.ungoverned import KEY, reconcile_ungoverned
+from daulat.reconcile.policy.gitops import source
+from daulat.reconcile.policy.ungoverned import KEY, reconcile_ungoverned
+from daulat.reconcile.result import Apply
 
 from .cluster import FACTS, Cluster, labels_of, name_of
 from .finding import Found, NotLooked, Severity

@@ -19,7 +19,7 @@ from daulat.kube.client import Client
 from daulat.kube.errors import ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound
 from daulat.kube.ref import Ref
 from daulat.kube.resources import BY_KIND, path_of
-from daulat.reconcile.effects import Apply, ApplyStatus, Delete, Effect, LabelNode, Probe, Record
+from daulat.reconcile.result import Apply, ApplyStatus, Delete, Effect, LabelNode, Probe, Record
 
 from . import metrics
 

@@ -17,10 +17,10 @@ from daulat.facts.store import CHILD_KINDS, Store
 from daulat.kube.client import Client
 from daulat.kube.errors import Rejected, RequestError
 from daulat.kube.ref import Ref
-from daulat.reconcile.dispatch import RECONCILERS, concerned, everything, reconcile
-from daulat.reconcile.effects import Apply, ApplyStatus, Delete, Outcome
-from daulat.reconcile.room import KEY as ROOM
-from daulat.reconcile.room import SETTLES
+from daulat.reconcile.model.capacity import KEY as ROOM
+from daulat.reconcile.model.capacity import SETTLES
+from daulat.reconcile.registry import RECONCILERS, concerned, everything, reconcile
+from daulat.reconcile.result import Apply, ApplyStatus, Delete, Outcome
 
 from . import metrics
 from .executor import Executor, NameTaken, NotLeader

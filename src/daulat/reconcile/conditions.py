@@ -9,8 +9,8 @@ from typing import Any
 from daulat.api.kinds import Manifest
 from daulat.kube.ref import Ref
 
-from .effects import ApplyStatus, Effect, Record
-from .stamps import stamp
+from .result import ApplyStatus, Effect, Record
+from .timestamps import stamp
 
 MESSAGE = 1024
 """The API server refuses Events with a note of more than 1024 bytes; conditions say no more."""

@@ -13,9 +13,9 @@ from click.testing import CliRunner, Result
 
 from daulat.cli.compile import compile_
 from daulat.kube.ref import Ref
-from daulat.reconcile.effects import Apply
-from daulat.reconcile.policies import reconcile_policy
-from daulat.reconcile.ungoverned import KEY, reconcile_ungoverned
+from daulat.reconcile.policy.reconciler import reconcile_policy
+from daulat.reconcile.policy.ungoverned import KEY, reconcile_ungoverned
+from daulat.reconcile.result import Apply
 from tests.unit.world import Raw, World, exemption, namespace, policy, zone
 
 NOW = "2027-01-15T08:00:00Z"

@@ -12,7 +12,7 @@ from daulat.kube.errors import Conflict, NoAnswer
 from daulat.kube.ref import Ref
 from daulat.operator.process import WORKERS, Operator, Options
 from daulat.placement.standing import standing_by
-from daulat.reconcile.dispatch import everything
+from daulat.reconcile.registry import everything
 from tests.unit.world import ASCEND, World, ascend, choice, model
 
 X, Y = (Ref("SovereignModel", "treasury", name) for name in "xy")

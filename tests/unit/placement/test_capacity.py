@@ -16,9 +16,9 @@ from daulat.facts.store import Store
 from daulat.kube.ref import Ref
 from daulat.placement.capacity import Ledger, Room
 from daulat.placement.standing import standing_by
-from daulat.reconcile.effects import ApplyStatus, Delete
-from daulat.reconcile.models import PATIENCE, reconcile_model
-from daulat.reconcile.room import KEY, reconcile_room
+from daulat.reconcile.model.capacity import KEY, reconcile_room
+from daulat.reconcile.model.reconciler import PATIENCE, reconcile_model
+from daulat.reconcile.result import ApplyStatus, Delete
 from tests.unit.world import (
     ASCEND,
     ASCEND_RESOURCE,

@@ -11,9 +11,9 @@ import yaml
 from daulat.api.frozen import FrozenDict
 from daulat.facts.platform import Platform
 from daulat.kube.ref import Ref
-from daulat.reconcile.effects import Apply
-from daulat.reconcile.models import reconcile_model
-from daulat.reconcile.scaleout import KINDS
+from daulat.reconcile.model.auxiliary import KINDS
+from daulat.reconcile.model.reconciler import reconcile_model
+from daulat.reconcile.result import Apply
 from tests.unit.world import H20, World, choice, gateway, h20, model, policy, zone
 
 from .others import problems

@@ -1,0 +1,1 @@
+"""The inventory: nodes with their labels of record, zones, and accelerators."""

@@ -1,0 +1,36 @@
+"""Wakes the models for which there may be room now, or for which there isn't any more, in the order in which they came."""
+
+from __future__ import annotations
+
+from daulat.api import reasons
+from daulat.facts.declared import Declared
+from daulat.facts.snapshot import Model, Snapshot
+from daulat.kube.ref import Ref
+from daulat.placement.capacity import Ledger
+from daulat.reconcile.result import Outcome
+
+KEY = Ref("Room", "", "cluster")
+"""The key of this question. No object of that kind exists: it stands for all that pods, nodes and models hold."""
+SETTLES = 0.5
+"""Seconds that it waits for more news: a thousand pods that come in a burst are one question and not a thousand."""
+_WAITING = frozenset({reasons.NO_ROOM, reasons.AWAITS_OTHERS, reasons.NO_WHOLE_ROOM})
+
+
+def reconcile_room(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
+    """Return the models to look at. What was made room for goes to those who have waited longest."""
+    # Models that stand and have no pod on a node yet choose anew where others took their devices.
+    crowded = Ledger(snapshot, KEY).crowded()
+    found = [
+        (model.created, ref)
+        for ref, model in snapshot.models.items()
+        if isinstance(model, Declared) and (_waits(model) or (crowded and not _has_pods(ref, snapshot)))
+    ]
+    return Outcome(also=tuple(ref for _, ref in sorted(found)))
+
+
+def _waits(model: Model) -> bool:
+    return any(c.get("reason") in _WAITING for c in model.status.get("conditions") or ())
+
+
+def _has_pods(ref: Ref, snapshot: Snapshot) -> bool:
+    return any(pod.node for pod in snapshot.pods_by_model.get((ref.namespace, ref.name), ()))

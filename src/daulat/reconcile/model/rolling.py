@@ -1,0 +1,115 @@
+"""Brings a model's pods from what they are to what they are to be: by a Deployment, or group by group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from daulat.api.kinds import Manifest
+from daulat.facts.child import Child
+from daulat.facts.pod import Pod
+from daulat.facts.snapshot import Model, Snapshot
+from daulat.placement.choice import Chosen
+from daulat.workload.plan import Plan
+
+from .drain import Drain, drain
+from .groups import Existing, existing, numbers_of, plan
+from .rollout import complete, surges
+from .termination import ending, gives_back
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a model's pods are decided on."""
+
+    snapshot: Snapshot
+    made: Sequence[Child]
+    """What was made for the model."""
+    pods: Sequence[Pod]
+    now: float
+
+    @cached_property
+    def ending(self) -> tuple[Pod, ...]:
+        """The pods that are on their way out, and have time left for that."""
+        return ending(self.pods, self.snapshot, self.now)
+
+    @property
+    def deployment(self) -> Child | None:
+        """The model's Deployment, where there is one."""
+        return next((c for c in self.made if c.ref.kind == "Deployment" and not c.deleting), None)
+
+
+@dataclass(frozen=True)
+class Rolling:
+    """How a model's replicas are replaced in this pass."""
+
+    revision: str
+    """Of the pod template that all of them are to have."""
+    plan: Plan
+    former: frozenset[int] = frozenset()
+    """Groups of former settings that stay for now."""
+    deployment_stays: bool = False
+    """Whether a Deployment of former settings stays for now."""
+    waiting: int = 0
+    """Replicas that wait for room."""
+    drain: Manifest | None = None
+    """The status block, while pods are on nodes that are being drained."""
+    again: float | None = None
+    """Seconds after which to look again."""
+    ends: tuple[Pod, ...] = ()
+    """Pods to delete: their node isn't eligible any more, and others serve."""
+
+    def keeps(self, child: Child) -> bool:
+        """Say whether an object stays that isn't applied any more."""
+        if child.ref.kind == "Deployment":
+            return self.deployment_stays
+        return child.group.isdigit() and int(child.group) in self.former
+
+
+def roll(model: Model, chosen: Chosen, revision: str, around: Surroundings) -> Rolling:
+    """Return how the model's pods are replaced, so that what serves goes on as long as there is room for both."""
+    there = existing(around.made, around.pods)
+    leaving = drain(model, chosen, around.pods, around.ending, around.snapshot, around.now)
+    if chosen.devices.nodes == 1:
+        return _by_deployment(model, chosen, revision, around, there, leaving)
+    taken = numbers_of(around.made, around.pods)
+    waits = bool(around.ending)
+    groups = plan(model, chosen, revision, there, around.snapshot, around.now, taken=taken, waits=waits)
+    deployment = around.deployment
+    # The Deployment of a time when a replica had one node serves on, unless the groups need its devices.
+    stays = deployment is not None and groups.waiting == 0 and not _all_ready(there, revision, model.spec.replicas)
+    again = [a for a in (groups.again, leaving.again) if a is not None]
+    return Rolling(
+        revision,
+        Plan(model.spec.replicas, evictable=leaving.evictable, groups=groups.wanted),
+        former=groups.former,
+        deployment_stays=stays,
+        waiting=groups.waiting,
+        drain=leaving.told,
+        again=min(again, default=None),
+    )
+
+
+def _by_deployment(
+    model: Model, chosen: Chosen, revision: str, around: Surroundings, there: Sequence[Existing], leaving: Drain
+) -> Rolling:
+    deployment = around.deployment
+    pods = [p for p in around.pods if not p.group]
+    done = deployment is not None and deployment.revision == revision and complete(deployment)
+    missing = model.spec.replicas - sum(bool(p.node) for p in pods)
+    both = not done and sum(chosen.room.values()) >= missing
+    coming = gives_back([p for p in around.ending if not p.group], chosen, around.snapshot)
+    surge = surges(chosen, revision, deployment, pods, coming)
+    return Rolling(
+        revision,
+        Plan(model.spec.replicas + leaving.extra, surge, leaving.evictable),
+        former=frozenset(g.number for g in there) if both else frozenset(),
+        drain=leaving.told,
+        again=leaving.again,
+        ends=leaving.ends,
+    )
+
+
+def _all_ready(there: Sequence[Existing], revision: str, replicas: int) -> bool:
+    return sum(g.ready for g in there if g.revision == revision) >= replicas

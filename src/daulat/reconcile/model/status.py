@@ -1,0 +1,216 @@
+"""What is said of a model: conditions, fields of the status, and the word for people. It decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from daulat.api import reasons
+from daulat.api.kinds import Manifest
+from daulat.facts.child import Child
+from daulat.facts.pod import Pod
+from daulat.facts.snapshot import Model, Policy
+from daulat.facts.trouble import Trouble
+from daulat.placement.choice import SAMPLE
+from daulat.placement.survey import Group
+from daulat.reconcile.conditions import Told, told
+from daulat.workload.labels import answering
+from daulat.workload.network import url
+
+from .blockers import refused_by
+from .decision import Verdict
+from .groups import existing
+from .history import history
+from .rollout import progress
+from .termination import words
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A model with what is there of it, and what was decided."""
+
+    model: Model
+    verdict: Verdict
+    made: Sequence[Child]
+    pods: Sequence[Pod]
+    obstacle: str | None
+    """What the API server refused."""
+    hindered: Trouble | None
+    """What keeps its pods from serving."""
+    leaving: Sequence[Pod] = ()
+    """Its pods that are on their way out, and have time left for that."""
+    astray: str = ""
+    """Which pods are on nodes that aren't eligible any more, in words."""
+
+    @cached_property
+    def deployment(self) -> Child | None:
+        """The Deployment, where there is one."""
+        return next((c for c in self.made if c.ref.kind == "Deployment" and not c.deleting), None)
+
+    @property
+    def revision(self) -> str:
+        """The revision that all pods are to have; empty where the model doesn't run."""
+        return self.verdict.rolling.revision if self.verdict.rolling is not None else ""
+
+    @cached_property
+    def replicas(self) -> tuple[int, int, int]:
+        """How many replicas there are, how many are ready, and how many run the present settings."""
+        groups = existing(self.made, self.pods)
+        there, ready, updated = (
+            len(groups),
+            sum(g.ready for g in groups),
+            sum(g.revision == self.revision for g in groups),
+        )
+        if (one := self.deployment) is not None:
+            seen = one.settled and one.revision == self.revision
+            return there + one.replicas, ready + one.ready_replicas, updated + (one.updated if seen else 0)
+        return there, ready, updated
+
+
+def conditions(serving: Serving) -> list[Told]:
+    """Return the conditions, Ready first: it is the first of the others that doesn't hold."""
+    compliant, decision = serving.verdict.compliant, serving.verdict.decision
+    if compliant.status == "True" and serving.astray:
+        compliant = told(reasons.POLICY_COMPLIANT, False, reasons.NODE_NOT_ELIGIBLE, serving.astray)
+    if decision is None:
+        placed = told(reasons.PLACED, None, reasons.NOT_DECIDED, "waits for PolicyCompliant")
+    else:
+        holds = None if decision.reason == reasons.AWAITS_OTHERS else decision.chosen is not None
+        placed = told(reasons.PLACED, holds, decision.reason, decision.message)
+    workload = _workload(serving, placed)
+    parts = (compliant, placed, workload, _rolled_out(serving, placed))
+    first_bad = next((c for c in parts if c.status != "True"), None)
+    if first_bad is None:
+        ready = told(reasons.READY, True, workload.reason, workload.message)
+    else:
+        holds = None if first_bad.status == "Unknown" else False
+        ready = told(reasons.READY, holds, first_bad.reason, first_bad.message, expected=first_bad.expected)
+    return [ready, *parts]
+
+
+def _workload(serving: Serving, placed: Told) -> Told:
+    model, deployment = serving.model, serving.deployment
+    if placed.status != "True":
+        return told(reasons.WORKLOAD_READY, None, reasons.NOT_DECIDED, "waits for Placed")
+    if serving.obstacle:
+        return told(reasons.WORKLOAD_READY, False, refused_by(serving.obstacle), serving.obstacle)
+    also = f"; {ends}" if (ends := words(serving.leaving)) else ""
+    if model.spec.replicas == 0:
+        return told(reasons.WORKLOAD_READY, True, reasons.SCALED_TO_ZERO, f"the model asks for no replica{also}")
+    _, ready, _ = serving.replicas
+    message = f"{min(ready, model.spec.replicas)} of {model.spec.replicas} replicas are ready"
+    if deployment is not None and deployment.message:
+        why = refused_by(deployment.message)
+        return told(reasons.WORKLOAD_READY, False, why, f"{message}: {deployment.message}")
+    if ready >= model.spec.replicas:
+        return told(reasons.WORKLOAD_READY, True, reasons.REPLICAS_READY, message + also)
+    if (rolling := serving.verdict.rolling) is not None and rolling.waiting:
+        why = f"{rolling.waiting} wait until one interconnect domain has room for all pods of a replica, and hold no devices"
+        return told(reasons.WORKLOAD_READY, False, reasons.NO_WHOLE_ROOM, f"{message}; {why}{also}")
+    if (trouble := serving.hindered) is not None:
+        # What waits for a device that the model itself is about to give back is on its way.
+        waits = bool(serving.leaving) and trouble.reason == reasons.UNSCHEDULABLE
+        why = reasons.REPLICAS_PENDING if waits else trouble.reason
+        return told(reasons.WORKLOAD_READY, False, why, f"{message}; {trouble.message}{also}", expected=waits)
+    return told(reasons.WORKLOAD_READY, False, reasons.REPLICAS_PENDING, message + also, expected=True)
+
+
+def _rolled_out(serving: Serving, placed: Told) -> Told:
+    if placed.status != "True":
+        return told(reasons.ROLLED_OUT, None, reasons.NOT_DECIDED, "waits for Placed")
+    made, _, updated = serving.replicas
+    stalled = serving.deployment.stalled if serving.deployment is not None else ""
+    return progress(serving.revision, made, updated, stalled, serving.pods, serving.leaving)
+
+
+def fields(serving: Serving, policies: Sequence[Policy], conditions: Sequence[Told], now: float) -> Manifest:
+    """Return the fields of the status beside the conditions."""
+    model, verdict = serving.model, serving.verdict
+    there, ready, updated = serving.replicas
+    chosen = verdict.decision.chosen if verdict.decision is not None else None
+    grouped = chosen is not None and chosen.devices.nodes > 1
+    return {
+        "phase": _phase(conditions, verdict),
+        "url": url(model) if ready and chosen else None,
+        "replicas": there,
+        "readyReplicas": ready,
+        "updatedReplicas": updated,
+        "selector": ",".join(f"{key}={value}" for key, value in sorted(answering(model, grouped=grouped).items())),
+        "sizing": _sizing(model, verdict),
+        "weights": _weights(model, verdict),
+        "placement": _placement(model, policies, verdict),
+        "drain": verdict.rolling.drain if verdict.rolling is not None else None,
+        "history": history(model, verdict, conditions, now),
+    }
+
+
+def _sizing(model: Model, verdict: Verdict) -> Manifest | None:
+    if verdict.decision is None:
+        return None if verdict.stop else model.status.get("sizing")
+    if verdict.decision.chosen is None:
+        return None
+    needed = verdict.decision.chosen.devices
+    said: Manifest = {
+        "devices": needed.count,
+        "tensorParallel": needed.tensor_parallel,
+        "pipelineParallel": needed.pipeline_parallel,
+    }
+    said |= {"nodes": needed.nodes} if needed.nodes > 1 else {}
+    if needed.basis is not None:
+        basis = needed.basis
+        said |= {"model": basis.model, "context": basis.context, "concurrency": basis.concurrency}
+        said |= {"precision": basis.precision} if basis.precision else {}
+    if needed.sizing is not None:
+        said["account"] = [f"{line.what}: {line.value}; {line.why}" for line in needed.sizing.lines]
+    if needed.note:
+        said["note"] = needed.note
+    return said
+
+
+def _weights(model: Model, verdict: Verdict) -> Manifest | None:
+    if verdict.decision is None:
+        return None if verdict.stop else model.status.get("weights")
+    return verdict.weights.told if verdict.weights is not None else None
+
+
+def _placement(model: Model, policies: Sequence[Policy], verdict: Verdict) -> Manifest | None:
+    if verdict.decision is None:
+        # Nothing was decided anew: where the model stands is kept as long as it isn't stopped.
+        return None if verdict.stop else model.status.get("placement")
+    chosen, rejected = verdict.decision.chosen, verdict.decision.rejected
+    where: Manifest = {"policies": [{"name": p.name, "generation": p.generation} for p in policies]}
+    if chosen is not None:
+        where |= {
+            "zone": chosen.zone,
+            "accelerator": chosen.choice.profile,
+            "resource": chosen.resource,
+            "nodes": list(chosen.nodes),
+        }
+    return {**where, "rejected": _rejected(model, where, rejected)}
+
+
+def _rejected(model: Model, where: Manifest, groups: Sequence[Group]) -> list[Manifest]:
+    """Return why other nodes weren't taken. What others hold at the moment is no news of a model that stays as it is: otherwise
+    each model that comes or goes would be written into the status of all others."""
+    said: list[Manifest] = [
+        {"reason": g.reason, "count": len(g.nodes), "sample": list(g.nodes[:SAMPLE])} for g in groups
+    ]
+    before = model.status.get("placement") or {}
+    if "zone" not in where or {**before, **where} != before:
+        return said
+    was: list[Manifest] = before.get("rejected") or []
+    lasting = [entry for entry, group in zip(said, groups, strict=True) if not group.passing]
+    lasts = {entry["reason"] for entry in lasting}
+    same: bool = [entry for entry in was if entry["reason"] in lasts] == lasting
+    everybody: bool = sum(entry["count"] for entry in was) == sum(entry["count"] for entry in said)
+    return was if same and everybody else said
+
+
+def _phase(conditions: Sequence[Told], verdict: Verdict) -> str:
+    ready, _, placed, *_ = conditions
+    if ready.status == "True":
+        return "Ready"
+    if verdict.compliant.status == "False":
+        return "Refused"
+    return "Placing" if placed.status == "True" else "Pending"

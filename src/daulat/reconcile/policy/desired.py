@@ -1,0 +1,54 @@
+"""All that every policy of a snapshot compiles to: what the operator applies, for those who want it as text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from daulat.admission.policy import PROTECTED_NAMESPACES, PolicyError
+from daulat.admission.ungoverned import compile_ungoverned
+from daulat.api.kinds import Manifest
+from daulat.api.policy import EnforcementSource
+from daulat.facts.snapshot import Snapshot
+
+from . import gitops
+from .reconciler import compiled, governs_protected
+
+
+@dataclass(frozen=True)
+class Desired:
+    """The manifests by policy, in the order in which they may be applied, and what keeps policies from being compiled."""
+
+    manifests: tuple[Manifest, ...]
+    ungoverned: tuple[Manifest, ...]
+    """The one guard that all policies share: it keeps pods out of namespaces that have a data class and no policy."""
+    by_gitops: bool
+    """Whether somebody else than the operator applies any of the policies. The shared guard stays the operator's."""
+    refused: dict[str, str]
+    """Why, by the name of the policy."""
+    missing_profiles: dict[str, tuple[str, ...]]
+    """Approved profiles that don't exist, by the name of the policy: nothing of them is approved."""
+
+
+def desired(snapshot: Snapshot, now: float) -> Desired:
+    """Return what the operator would apply at this time, in seconds since the epoch."""
+    manifests: list[Manifest] = []
+    refused: dict[str, str] = {}
+    missing: dict[str, tuple[str, ...]] = {}
+    selectors = []
+    for name, policy in snapshot.known_policies.items():
+        if why := governs_protected(policy, snapshot):
+            refused[name] = why
+            continue
+        try:
+            result = compiled(policy, snapshot, now)
+        except PolicyError as error:
+            refused[name] = str(error)
+            continue
+        manifests += gitops.manifests(policy, result)
+        selectors.append(policy.spec.namespace_selector)
+        if result.missing_profiles:
+            missing[name] = result.missing_profiles
+    protected = (*PROTECTED_NAMESPACES, snapshot.operator_namespace)
+    shared = tuple(compile_ungoverned(selectors, protected))
+    by_gitops = any(gitops.source(p) is EnforcementSource.GITOPS for p in snapshot.known_policies.values())
+    return Desired(tuple(manifests), shared, by_gitops, refused, missing)

@@ -1,0 +1,227 @@
+"""A policy is put in force, proved, and cleaned up after."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from daulat.facts.snapshot import Canary
+from daulat.kube.ref import Ref
+from daulat.reconcile.policy.canary import PATIENCE
+from daulat.reconcile.policy.reconciler import RECHECK, reconcile_policy
+from daulat.reconcile.policy.ungoverned import KEY
+from daulat.reconcile.result import Apply, ApplyStatus, Delete, Outcome, Probe
+from tests.unit.world import OPERATOR_NAMESPACE, World, child, exemption, namespace, policy
+
+REF = Ref("SovereigntyPolicy", "", "confidential")
+NOW = 1_800_000_000.0
+
+
+def run(world: World, now: float = NOW) -> Outcome:
+    return reconcile_policy(REF, world.snapshot(), now)
+
+
+def of(outcome: Outcome, kind: type) -> list[Any]:
+    return [e for e in outcome.effects if isinstance(e, kind)]
+
+
+def status(outcome: Outcome) -> dict[str, Any]:
+    (found,) = of(outcome, ApplyStatus)
+    result: dict[str, Any] = found.status
+    return result
+
+
+def condition(outcome: Outcome, type_: str = "Enforced") -> tuple[str, str]:
+    found = next(c for c in status(outcome)["conditions"] if c["type"] == type_)
+    return found["status"], found["reason"]
+
+
+def revision(world: World) -> str:
+    return str(status(run(world))["revision"])
+
+
+def canary(message: str, refused: bool = True, at: float = NOW, where: str = "treasury") -> dict[str, Canary]:
+    opened = Canary(where, False, "the API server answered 201", at)
+    return {"confidential": Canary(where, refused, message, at), "confidential/ungoverned": opened}
+
+
+def proved(world: World, at: float = NOW) -> World:
+    world.canaries = canary(f"USE-04 ... revision {revision(world)}", at=at)
+    return world
+
+
+def test_a_policy_is_applied_and_counted() -> None:
+    outcome = run(World())
+    assert of(outcome, Apply)
+    assert (status(outcome)["namespaces"], status(outcome)["eligibleNodes"]) == (1, 3)
+    assert condition(outcome, "Compiled") == ("True", "Applied")
+    assert condition(outcome, "ScopeTamperable") == ("False", "SelectsGuardedLabels")
+
+
+def test_nothing_is_written_where_nothing_changed() -> None:
+    world = proved(World())
+    world.with_status_of(run(world).effects)
+    again = run(world, NOW + 10)
+    assert {type(e) for e in again.effects} == {Apply}
+    assert again.requeue_after == RECHECK
+
+
+def test_a_policy_that_wasnt_tried_yet_is_tried_and_not_called_enforced() -> None:
+    outcome = run(World())
+    asked = [(p.policy, p.pod["metadata"]["namespace"]) for p in of(outcome, Probe)]
+    assert asked == [("confidential", "treasury"), ("confidential/ungoverned", "treasury")]
+    assert condition(outcome) == ("Unknown", "CanaryPending")
+
+
+def test_a_refusal_by_the_current_revision_is_the_proof() -> None:
+    outcome = run(proved(World()))
+    assert condition(outcome) == ("True", "CanaryRefused")
+    assert of(outcome, Probe) == []
+
+
+def test_a_policy_is_not_called_enforced_while_its_namespaces_are_closed() -> None:
+    world = proved(World())
+    message = "ValidatingAdmissionPolicy 'ungoverned.cluster.daulat.dev' denied request: GOV-01 metadata.namespace"
+    world.canaries["confidential/ungoverned"] = Canary("treasury", True, message, NOW)
+    outcome = run(world)
+    assert condition(outcome) == ("Unknown", "CanaryPending")
+    assert len(of(outcome, Probe)) == 2
+    assert outcome.requeue_after == PATIENCE
+
+
+def test_what_all_policies_share_is_looked_at_after_each() -> None:
+    assert KEY in run(World()).also
+
+
+def test_a_refusal_by_an_older_revision_proves_nothing() -> None:
+    outcome = run(World(canaries=canary("USE-04 ... revision 000000000000")))
+    assert condition(outcome) == ("Unknown", "CanaryPending")
+    assert of(outcome, Probe)
+
+
+def test_a_refusal_by_somebody_else_proves_nothing() -> None:
+    assert condition(run(World(canaries=canary("exceeded quota")))) == ("Unknown", "CanaryPending")
+
+
+def test_a_canary_that_was_let_in_is_told() -> None:
+    outcome = run(World(canaries=canary("created", refused=False)))
+    assert condition(outcome) == ("False", "CanaryAdmitted")
+    assert of(outcome, Probe)
+
+
+def test_a_policy_whose_pin_isnt_live_isnt_called_enforced() -> None:
+    world = World()
+    world.canaries = canary(f"USE-01 spec.nodeSelector: ... revision {revision(world)}")
+    assert condition(run(world)) == ("Unknown", "CanaryPending")
+
+
+def test_a_proof_is_asked_for_again_after_a_while_and_stands_until_then() -> None:
+    outcome = run(proved(World(), at=NOW - RECHECK))
+    assert condition(outcome) == ("True", "CanaryRefused")
+    assert of(outcome, Probe)
+
+
+def test_a_proof_from_a_namespace_that_isnt_governed_any_more_is_asked_for_again() -> None:
+    world = World()
+    world.canaries = canary(f"revision {revision(world)}", where="elsewhere")
+    assert of(run(world), Probe)
+
+
+@pytest.mark.parametrize("namespaces", [[], [namespace(other="1")], [namespace(terminating=True)]])
+def test_a_policy_that_governs_nothing_has_nowhere_to_try(namespaces: list[dict[str, Any]]) -> None:
+    outcome = run(World(namespaces=namespaces))
+    assert condition(outcome) == ("Unknown", "NothingGoverned")
+    assert of(outcome, Probe) == []
+
+
+@pytest.mark.parametrize("action", ["Warn", "Audit"])
+def test_a_policy_that_only_warns_is_never_called_enforced(action: str) -> None:
+    world = World(policies=[policy(action=action)])
+    outcome = run(proved(world))
+    assert condition(outcome) == ("False", "NotEnforcing")
+    assert of(outcome, Probe) == []
+
+
+def test_a_policy_that_is_gone_is_cleaned_up_bindings_first() -> None:
+    made = [
+        child(kind, "confidential.pods.daulat.dev", policy="confidential")
+        for kind in ("MutatingAdmissionPolicy", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+    ]
+    made += [child("ValidatingAdmissionPolicy", "other", policy="other")]
+    kinds = [e.ref.kind for e in of(run(World(policies=[], children=made)), Delete)]
+    assert kinds == ["ValidatingAdmissionPolicyBinding", "MutatingAdmissionPolicy", "ValidatingAdmissionPolicy"]
+
+
+def test_what_the_policy_does_not_call_for_any_more_is_deleted_and_the_rest_kept() -> None:
+    made = [
+        child("ValidatingAdmissionPolicy", name, policy="confidential")
+        for name in ("confidential.pods.daulat.dev", "confidential.pods.warn.daulat.dev")
+    ]
+    assert [e.ref.name for e in of(run(World(children=made)), Delete)] == ["confidential.pods.warn.daulat.dev"]
+
+
+def test_the_new_policy_is_applied_before_the_old_one_is_deleted() -> None:
+    made = [child("ValidatingAdmissionPolicy", "confidential.pods.warn.daulat.dev", policy="confidential")]
+    kinds = [type(e) for e in run(World(children=made)).effects]
+    assert kinds.index(Delete) > max(i for i, k in enumerate(kinds) if k is Apply)
+
+
+def keeps_what_is_in_force(world: World, reason: str) -> dict[str, Any]:
+    world.children = [child("ValidatingAdmissionPolicy", "confidential.pods.warn.daulat.dev", policy="confidential")]
+    world.policies[0]["status"] = {"revision": "abc", "namespaces": 7}
+    outcome = run(world)
+    assert {type(e).__name__ for e in outcome.effects} == {"ApplyStatus", "Record"}
+    assert condition(outcome) == ("False", reason)
+    assert status(outcome)["revision"] == "abc"
+    world.with_status_of(outcome.effects)
+    assert run(world, NOW + 60).effects == ()
+    return status(outcome)
+
+
+@pytest.mark.parametrize("name", ["kube-system", OPERATOR_NAMESPACE])
+def test_a_policy_that_selects_a_protected_namespace_keeps_what_was_in_force(name: str) -> None:
+    told = keeps_what_is_in_force(World(namespaces=[namespace(), namespace(name)]), "ProtectedNamespace")
+    assert f"selects {name}" in told["conditions"][0]["message"]
+
+
+def test_a_policy_that_cant_be_read_keeps_what_was_in_force() -> None:
+    told = keeps_what_is_in_force(World(policies=[policy(zones={"countries": ["x"]})]), "Invalid")
+    assert "spec.zones.countries.0" in told["conditions"][0]["message"]
+
+
+def test_a_policy_that_names_an_unknown_control_keeps_what_was_in_force() -> None:
+    told = keeps_what_is_in_force(World(policies=[policy(controls={"XXX-99": "Off"})]), "Invalid")
+    assert "XXX-99 is not a control" in told["conditions"][0]["message"]
+
+
+def test_an_expired_exemption_leaves_no_trace() -> None:
+    plain = revision(World())
+    soon = World(exemptions=[exemption(controls=["USE-04"], expiresAt="2027-01-15T08:00:01Z")])
+    assert revision(soon) != plain
+    assert str(status(run(soon, NOW + 1))["revision"]) == plain
+
+
+def test_an_exemption_that_cant_be_read_exempts_nobody() -> None:
+    assert revision(World(exemptions=[exemption(expiresAt="soon")])) == revision(World())
+
+
+def test_a_missing_profile_is_told() -> None:
+    outcome = run(World(policies=[policy(accelerators={"profiles": ["acme"]})]))
+    assert condition(outcome, "Compiled") == ("False", "MissingProfile")
+
+
+def test_a_selector_over_labels_that_anybody_may_write_is_told() -> None:
+    loose = policy(namespaceSelector={"matchLabels": {"team": "a"}})
+    assert condition(run(World(policies=[loose])), "ScopeTamperable") == ("True", "SelectsOpenLabels")
+
+
+def test_a_refused_manifest_is_told() -> None:
+    assert condition(run(World(obstacles={REF: "no"})), "Compiled") == ("False", "ApplyFailed")
+
+
+def test_a_policy_is_compiled_again_as_soon_as_its_exemption_ends() -> None:
+    soon = World(exemptions=[exemption(controls=["USE-04"], expiresAt="2027-01-15T08:00:05Z")])
+    after = run(soon, NOW).requeue_after
+    assert after is not None
+    assert after < 6

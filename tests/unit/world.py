@@ -11,9 +11,11 @@ from daulat.api.names import MODEL_LABEL, NODE_PREFIX
 from daulat.catalog import accelerators
 from daulat.facts.declared import Declared
 from daulat.facts.platform import Platform
-from daulat.facts.snapshot import Canary, Model, Policy, Snapshot, Zone
+from daulat.facts.report import Report
+from daulat.facts.snapshot import Canary, Model, Policy, Proof, Snapshot, Zone
 from daulat.facts.store import Store
 from daulat.kube.ref import Ref
+from daulat.reconcile.registry import woken
 from daulat.reconcile.result import ApplyStatus, Effect
 from tests.requests import merge
 
@@ -222,6 +224,8 @@ class World:
     exemptions: list[Raw] = field(default_factory=list)
     children: list[Raw] = field(default_factory=list)
     canaries: dict[str, Canary] = field(default_factory=dict)
+    tries: list[tuple[str, Canary, Proof | None]] = field(default_factory=list)
+    """Canaries of policies one after the other, each with what it proves."""
     obstacles: dict[Ref, str] = field(default_factory=dict)
     weights_image: str = WEIGHTS_IMAGE
     gateways: list[Raw] = field(default_factory=list)
@@ -231,6 +235,10 @@ class World:
 
     def snapshot(self) -> Snapshot:
         """Return all of it as the operator knows it."""
+        return self.store().snapshot()
+
+    def store(self) -> Store:
+        """Return a store that has taken all of it in."""
         store = Store(OPERATOR_NAMESPACE, self.weights_image, self.platform)
         kinds = {
             "Node": self.nodes,
@@ -254,9 +262,19 @@ class World:
             store.record_served(kind, served=False)
         for name, canary in self.canaries.items():
             store.record_canary(name, canary)
+        for name, canary, proof in self.tries:
+            store.record_canary(name, canary, proof)
         for ref, message in self.obstacles.items():
-            store.record_obstacle(ref, message)
-        return store.snapshot()
+            store.record_report(ref, Report(apply=message))
+        return store
+
+    def woken(self, kind: str, raw: Raw, *, gone: bool = False) -> list[Ref]:
+        """Return the keys that are woken when the object comes or changes, or goes."""
+        store = self.store()
+        if gone:
+            store.apply(kind, raw)
+        change = store.delete(kind, raw) if gone else store.apply(kind, raw)
+        return [key for key, _ in woken(change, store.snapshot())] if change is not None else []
 
     def with_status_of(self, effects: tuple[Effect, ...]) -> World:
         """Write the statuses that are to be applied into the raw objects, as the API server would."""

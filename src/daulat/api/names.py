@@ -9,6 +9,8 @@ NODE_PREFIX = "daulat.node-restriction.kubernetes.io/"
 """Labels under it can't be written by a kubelet (NodeRestriction) and are guarded against everybody else."""
 
 ZONE_LABEL = NODE_PREFIX + "zone"
+UNDECIDED_TAINT = "daulat.dev/undecided"
+"""The key of the taint (NoSchedule) on a node that holds a policy's label, while it can't be decided whether it still may."""
 ELIGIBLE = "eligible"
 
 MANAGED_BY = "app.kubernetes.io/managed-by"

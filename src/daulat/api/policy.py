@@ -36,6 +36,12 @@ from .requirements import (
 
 GRACE_SECONDS = 60
 """For which a pod stays on a node that isn't eligible any more, where the policy doesn't say."""
+LIMIT_PERCENT = 20
+"""Of a policy's running governed pods may be evicted within ten minutes, where the policy doesn't say."""
+Percentage = Annotated[str, Field(pattern=r"^([1-9][0-9]?|100)%$", examples=["20%"])]
+BatchName = Annotated[
+    str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$", examples=["2026-11-29T01:30:00Z"])
+]
 
 
 class Action(StrEnum):
@@ -95,6 +101,16 @@ class Drift(Spec):
     """Evict deletes governed pods whose node isn't eligible any more, after gracePeriod; Report only tells of them."""
     grace_period: Duration = f"{GRACE_SECONDS}s"
     """How long such a pod may stay, in s, m or h; left out, 60s. A model uses it to serve elsewhere first."""
+    limit: Percentage = f"{LIMIT_PERCENT}%"
+    """How many of the policy's running governed pods may be evicted within ten minutes, in percent; left out, 20%. One always may.
+    Beyond that, evictions are held until release names their batch."""
+    release: BatchName | None = None
+    """The batch of held evictions that may go on, as status.brake.batch names it: all that was due by that time is evicted."""
+
+    @property
+    def limit_percent(self) -> int:
+        """The limit as a number."""
+        return int(self.limit.removesuffix("%"))
 
     @property
     def grace_seconds(self) -> int:
@@ -196,6 +212,34 @@ class DriftedNode(Observed):
     """The first of them, as namespace/name."""
 
 
+class UndecidedNode(Observed):
+    """Nodes with governed pods of which it can't be decided whether they are eligible."""
+
+    reason: str
+    """The fact that is missing."""
+    nodes: int | None = None
+    """How many nodes."""
+    pods: int | None = None
+    """How many governed pods are on them. They stay."""
+    sample: tuple[str, ...] = ()
+    """The first of the nodes."""
+
+
+class BrakeStatus(Observed):
+    """What was evicted under the policy within the last ten minutes, and what is held."""
+
+    limit: int | None = None
+    """Running pods that may be evicted within ten minutes."""
+    evicted: int | None = None
+    """Running pods that were evicted within the last ten minutes."""
+    last_eviction_time: str | None = Field(default=None, json_schema_extra={"format": "date-time"})
+    """When the last of them was evicted."""
+    held: int | None = None
+    """Pods that are due and held."""
+    batch: str | None = None
+    """The name of what is held, to be written into spec.drift.release."""
+
+
 class SovereigntyPolicyStatus(ConditionedStatus):
     """What the policy governs, and proof that it does."""
 
@@ -209,3 +253,7 @@ class SovereigntyPolicyStatus(ConditionedStatus):
     """The controls in force."""
     drift: tuple[DriftedNode, ...] = ()
     """The nodes that aren't eligible any more and still have governed pods."""
+    undecided: tuple[UndecidedNode, ...] = ()
+    """Nodes with governed pods of which it can't be decided whether they are eligible, by the fact that is missing."""
+    brake: BrakeStatus | None = None
+    """What was evicted within the last ten minutes, and what is held."""

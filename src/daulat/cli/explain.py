@@ -25,7 +25,7 @@ from daulat.explain.policy import explain_policy
 from daulat.explain.subject import explain_object
 from daulat.explain.world import snapshot_of
 from daulat.facts.snapshot import Snapshot
-from daulat.reconcile.policy.reconciler import compiled
+from daulat.reconcile.policy.compiled import compiled
 
 from . import outline, reading
 from .problems import end, end_if

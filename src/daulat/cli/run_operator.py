@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from daulat.api.frozen import FrozenDict
 from daulat.api.requirements import PrometheusServer
 from daulat.facts.platform import Platform
-from daulat.operator.logs import configure
+from daulat.logs import configure
 from daulat.operator.process import Options, default_identity, run
 
 

@@ -11,7 +11,7 @@ from daulat.admission.policy import CompiledPolicy, PolicyError
 from daulat.api.kinds import KINDS, Manifest
 from daulat.facts.snapshot import Namespace, Policy, Snapshot
 from daulat.facts.store import Store
-from daulat.reconcile.policy.reconciler import compiled, governs_protected
+from daulat.reconcile.policy.compiled import compiled, governs_protected
 
 from .finding import NotLooked
 from .rbac import Rbac

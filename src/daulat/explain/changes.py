@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from daulat.admission.zones import rejects
 from daulat.api import reasons
+from daulat.facts.declared import Declared
 from daulat.facts.node import Node
 from daulat.facts.snapshot import Model, Snapshot
-from daulat.facts.unknown import Unknown
 from daulat.kube.ref import Ref
 from daulat.placement.choice import Decision
 from daulat.placement.dra import tolerated
@@ -155,7 +155,7 @@ def _of_refused(model: Model, found: Survey, snapshot: Snapshot) -> Iterable[str
 
 def _of_node(node: Node, found: Survey, snapshot: Snapshot) -> Iterable[str]:
     zone = zone_of_record(node, snapshot)
-    if isinstance(zone, Unknown):
+    if not isinstance(zone, Declared):
         how = "label them as a SovereignZone's spec.nodeSelector says, if they stand there"
         yield f"{{nodes}}: make their zone known; {how} (now: {_plain(zone.reason)})"
         return

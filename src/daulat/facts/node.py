@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from daulat.api.frozen import FrozenDict
+from daulat.api.names import UNDECIDED_TAINT
 
 from .unknown import Unknown
 
@@ -38,11 +39,14 @@ class Node:
     """Whether its container runtime mounts images as volumes, as far as its version tells."""
     resources: frozenset[str] = frozenset()
     """The extended resources that it has at all: in use, broken or free. That changes more slowly than what it offers."""
+    uid: str = ""
+    undecided: bool = False
+    """Whether it carries the taint that keeps new pods away until its eligibility is decided."""
 
     @property
     def takes_pods(self) -> bool:
         """Whether the scheduler would place an ordinary pod here, room permitting."""
-        return self.ready and self.schedulable and self.tolerated
+        return self.ready and self.schedulable and self.tolerated and not self.undecided
 
 
 def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
@@ -63,8 +67,9 @@ def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
     taints = [
         str(t.get("key") or "")
         for t in spec.get("taints") or ()
-        if t.get("effect") in ("NoSchedule", "NoExecute") and t.get("key") not in resources
+        if t.get("effect") in ("NoSchedule", "NoExecute") and t.get("key") not in {*resources, UNDECIDED_TAINT}
     ]
+    undecided = any(t.get("key") == UNDECIDED_TAINT for t in spec.get("taints") or ())
     return Node(
         name=str(meta.get("name", "")),
         labels=FrozenDict(meta.get("labels") or {}),
@@ -74,6 +79,8 @@ def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
         tolerated=not taints,
         taints=frozenset(taints),
         resources=resources,
+        uid=str(meta.get("uid") or ""),
+        undecided=undecided,
         image_volumes=_mounts_images(str((status.get("nodeInfo") or {}).get("containerRuntimeVersion") or "")),
     )
 

@@ -46,6 +46,11 @@ class Pod:
     loading: bool = False
     """Whether a model's pod has its devices and is on its way to serve: it would be a waste to take it away."""
 
+    @property
+    def runs(self) -> bool:
+        """Whether it is on a node, and isn't being deleted."""
+        return bool(self.node) and not self.gone_by
+
 
 def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
     """Read a Pod; None where it holds no device and no pin, or is finished."""

@@ -11,18 +11,22 @@ from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.frozen import FrozenDict
 from daulat.api.kinds import Manifest
+from daulat.api.meta import LabelSelector
 from daulat.api.model import SovereignModelSpec
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.zone import SovereignZoneSpec
 from daulat.kube.ref import Ref
 
+from .charge import Charge
 from .child import Child
 from .declared import Declared, Malformed
+from .derived import DerivedFacts
 from .devices import Allocation, DeviceId, Slice
 from .gateway import Gateway
 from .node import Node
 from .platform import Platform
 from .pod import Pod
+from .report import Report
 from .unknown import Unknown
 
 T = TypeVar("T")
@@ -52,6 +56,20 @@ class Canary:
     message: str
     at: float
     """Seconds on the operator's clock."""
+    error: str = ""
+    """Why there was no verdict, such as a webhook of others that fails; empty where there was one."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The last canary that was refused by the revision that the policy compiled to at that time."""
+
+    revision: str
+    generation: int
+    selector: LabelSelector
+    """The namespaces in which that revision is in force."""
+    at: float
+    """Seconds on the operator's clock."""
 
 
 @dataclass(frozen=True)
@@ -78,23 +96,35 @@ class Snapshot:
     """What ResourceClaims hold."""
     pins: Mapping[str, int] = field(default_factory=dict)
     """Every label under Daulat's prefix that some pod is pinned to, and by how many."""
+    running: Mapping[str, int] = field(default_factory=dict)
+    """How many pods that are pinned to each such label are on a node and aren't being deleted."""
+    charges: Mapping[str, tuple[Charge, ...]] = field(default_factory=dict)
+    """What was taken away under each policy of late."""
     children: Mapping[Ref, Child] = field(default_factory=dict)
     children_by_model: Mapping[tuple[str, str], tuple[Child, ...]] = field(default_factory=dict)
     """What was made for every model, by the model's namespace and name."""
+    children_by_policy: Mapping[str, tuple[Child, ...]] = field(default_factory=dict)
+    """What every policy was compiled to, by the policy's name."""
     gateways: Mapping[Ref, Gateway] = field(default_factory=dict)
     canaries: Mapping[str, Canary] = field(default_factory=dict)
-    obstacles: Mapping[Ref, str] = field(default_factory=dict)
-    """What the API server answered where it refused part of a model's workload."""
+    proofs: Mapping[str, Proof] = field(default_factory=dict)
+    """What was proved last of each policy, as far as nothing has disproved it since."""
+    reports: Mapping[Ref, Report] = field(default_factory=dict)
+    """What couldn't be carried out of the last pass over a key."""
     unserved: frozenset[str] = frozenset()
     """The kinds of other projects that this API server doesn't know, such as LeaderWorkerSet."""
+    unlisted: frozenset[str] = frozenset()
+    """The kinds that couldn't be listed yet: objects of them may be there."""
     promises: Mapping[Ref, Manifest] = field(default_factory=dict)
     """The status that was decided for a model and isn't known to be written yet: what it places counts already."""
     operator_namespace: str = "daulat-system"
     weights_image: str = ""
     """The image with which this release fetches and checks weights in pods; empty where the operator wasn't told."""
     platform: Platform = field(default_factory=Platform)
-    memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
-    """What was worked out from nodes, ResourceSlices, zones, profiles and policies alone, shared while these are the same."""
+    derived: DerivedFacts = field(default_factory=DerivedFacts, compare=False, repr=False)
+    """What is worked out from these facts, shared with later snapshots as far as it stays true."""
+    sequence: int = field(default=0, compare=False, repr=False)
+    """The number of changes that came before, by which derived facts tell whether this is the newest snapshot."""
 
     @cached_property
     def known_policies(self) -> dict[str, Policy]:

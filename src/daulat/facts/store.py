@@ -1,8 +1,9 @@
-"""Collects facts from raw objects as they come, and tells which objects' facts really changed."""
+"""Collects facts from raw objects as they come, and answers with the changes: what each fact was before, and is now."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -11,14 +12,18 @@ from daulat.api.kinds import KINDS, Manifest
 from daulat.api.names import MANAGED_BY
 from daulat.kube.ref import Ref
 
+from .change import Change
+from .charge import WINDOW, Charge
 from .child import parse_child
-from .declared import parse_declared
+from .declared import Declared, parse_declared
+from .derived import DerivedFacts
 from .devices import parse_claim, parse_slice
 from .gateway import parse_gateway
 from .node import parse_node
 from .platform import Platform
 from .pod import parse_pod
-from .snapshot import Canary, Namespace, Snapshot
+from .report import Report
+from .snapshot import Canary, Namespace, Proof, Snapshot
 from .tally import Tally
 
 OWN_KINDS = {
@@ -51,7 +56,6 @@ CHILD_KINDS = frozenset(
     }
 )
 DEVICE_KINDS = {"ResourceSlice": "slices", "ResourceClaim": "allocations"}
-_MEMO_KINDS = frozenset({"Node", "ResourceSlice", "SovereignZone", "AcceleratorProfile", "SovereigntyPolicy"})
 assert {k.kind for k in KINDS} == set(OWN_KINDS)  # noqa: S101
 
 
@@ -76,71 +80,102 @@ class Store:
         self._versions: dict[Ref, int] = {}
         self._gone: dict[Ref, int] = {}
         self._canaries: dict[str, Canary] = {}
-        self._obstacles: dict[Ref, str] = {}
+        self._proofs: dict[str, Proof] = {}
+        self._charges: dict[str, tuple[Charge, ...]] = {}
+        self._reports: dict[Ref, Report] = {}
         self._unserved: set[str] = set()
+        self._unlisted: frozenset[str] = frozenset()
         self._promises: dict[Ref, Manifest] = {}
         self._tally = Tally()
         self._snapshot: Snapshot | None = None
         self._views: dict[str, Any] = {}
-        self._memo: dict[Any, Any] = {}
+        self._derived = DerivedFacts()
 
-    def apply(self, kind: str, raw: Mapping[str, Any]) -> Ref | None:
-        """Take an object in. Return its reference where a fact about it changed."""
+    def apply(self, kind: str, raw: Mapping[str, Any]) -> Change | None:
+        """Take an object in. Return the change, or None where no fact about it differs."""
         raw = dict(raw)
         ref, version = Ref.of(kind, raw), _version(raw)
+        # Before it is read: most of what a full list brings is known already.
         if version < self._versions.get(ref, 0) or version <= self._gone.get(ref, -1):
             return None
+        if version and version == self._versions.get(ref):
+            return None
+        fact = _parse(kind, raw)
         self._versions[ref] = version
         self._gone.pop(ref, None)
-        return ref if self._put(ref, self._parse(kind, raw)) else None
+        return self._put(ref, fact)
 
-    def delete(self, kind: str, raw: Mapping[str, Any]) -> Ref | None:
-        """Forget an object. Return its reference where something was known about it."""
+    def delete(self, kind: str, raw: Mapping[str, Any]) -> Change | None:
+        """Forget an object. Return the change, or None where nothing was known about it."""
         ref, version = Ref.of(kind, dict(raw)), _version(raw)
         if version < self._versions.get(ref, 0):
             return None
         return self._forget(ref, version)
 
-    def replace(self, kind: str, items: Iterable[Mapping[str, Any]], version: int) -> list[Ref]:
+    def retain(self, kind: str, listed: Container[Ref], version: int) -> list[Change]:
+        """Forget the objects of a kind that a full list, made at that resource version, doesn't hold any more."""
+        gone = [
+            ref for ref, seen in self._versions.items() if ref.kind == kind and ref not in listed and seen <= version
+        ]
+        changes = [change for ref in gone if (change := self._forget(ref, version)) is not None]
+        self._gone = {ref: at for ref, at in self._gone.items() if ref.kind != kind or at > version}
+        return changes
+
+    def replace(self, kind: str, items: Iterable[Mapping[str, Any]], version: int) -> list[Change]:
         """Take in a full list of a kind, made at that resource version, and forget what isn't in it any more."""
-        listed, changed = set(), []
+        listed, changes = set(), []
         for item in items:
             listed.add(Ref.of(kind, dict(item)))
-            if (ref := self.apply(kind, item)) is not None:
-                changed.append(ref)
-        for ref, seen in list(self._versions.items()):
-            if ref.kind == kind and ref not in listed and seen <= version and (gone := self._forget(ref, version)):
-                changed.append(gone)
-        self._gone = {ref: at for ref, at in self._gone.items() if ref.kind != kind or at > version}
-        return changed
+            if (change := self.apply(kind, item)) is not None:
+                changes.append(change)
+        return [*changes, *self.retain(kind, listed, version)]
 
-    def record_served(self, kind: str, *, served: bool) -> None:
-        """Take in whether the API server knows a kind that clusters do without. What isn't served isn't there."""
+    def record_served(self, kind: str, *, served: bool) -> list[Change]:
+        """Take in whether the API server serves a kind that clusters do without. What isn't served isn't there."""
         if served == (kind not in self._unserved):
-            return
+            return []
+        self._anew()
         if served:
             self._unserved.discard(kind)
-        else:
-            self._unserved.add(kind)
-            for ref, version in list(self._versions.items()):
-                if ref.kind == kind:
-                    self._forget(ref, version)
-        self._snapshot = None
+            return []
+        self._unserved.add(kind)
+        own = [(ref, version) for ref, version in self._versions.items() if ref.kind == kind]
+        return [change for ref, version in own if (change := self._forget(ref, version)) is not None]
 
-    def record_canary(self, policy: str, canary: Canary) -> None:
-        """Take in what came of a canary."""
+    def record_unlisted(self, kinds: frozenset[str]) -> None:
+        """Take in of which kinds there was no full list yet."""
+        if kinds != self._unlisted:
+            self._unlisted = kinds
+            self._anew()
+
+    def record_canary(self, policy: str, canary: Canary, proof: Proof | None = None) -> None:
+        """Take in what came of a canary, and what it proves. A try without a verdict disproves nothing."""
         self._canaries[policy] = canary
-        self._snapshot = None
+        if proof is not None:
+            self._proofs[policy] = proof
+        elif not canary.error:
+            known = self._proofs.get(policy)
+            if known is not None and not (canary.refused and f"revision {known.revision}" in canary.message):
+                del self._proofs[policy]
+        self._anew()
 
-    def record_obstacle(self, ref: Ref, message: str | None) -> bool:
-        """Take in what the API server refused, or that it refuses nothing any more. Return whether that is news."""
-        if self._obstacles.get(ref) == message:
+    def record_charge(self, policy: str, charge: Charge) -> None:
+        """Take in that running pods are being taken away under a policy. What is older than the window is forgotten."""
+        recent = (
+            c for c in self._charges.get(policy, ()) if charge.at - c.at < WINDOW and (not c.uid or c.uid != charge.uid)
+        )
+        self._charges[policy] = (*recent, charge)
+        self._anew()
+
+    def record_report(self, ref: Ref, report: Report) -> bool:
+        """Take in what became of the last pass over a key. Return whether that is news."""
+        if self._reports.get(ref, Report()) == report:
             return False
-        if message is None:
-            del self._obstacles[ref]
+        if report == Report():
+            del self._reports[ref]
         else:
-            self._obstacles[ref] = message
-        self._snapshot = None
+            self._reports[ref] = report
+        self._anew()
         return True
 
     def promise(self, ref: Ref, status: Manifest | None) -> None:
@@ -149,7 +184,7 @@ class Store:
         The next decision sees it, however long the write takes and whether or not its answer comes.
         """
         if self._promises.get(ref) is not status:
-            self._snapshot = None
+            self._anew()
             if status is None:
                 del self._promises[ref]
             else:
@@ -164,71 +199,67 @@ class Store:
             self._snapshot = Snapshot(
                 **self._views,
                 **self._tally.views(),
-                memo=self._memo,
+                derived=self._derived,
+                sequence=self._derived.sequence,
                 canaries=dict(self._canaries),
-                obstacles=dict(self._obstacles),
+                proofs=dict(self._proofs),
+                charges=dict(self._charges),
+                reports=dict(self._reports),
                 promises=dict(self._promises),
                 unserved=frozenset(self._unserved),
+                unlisted=self._unlisted,
                 operator_namespace=self._operator_namespace,
                 weights_image=self._weights_image,
                 platform=self._platform,
             )
         return self._snapshot
 
-    def _parse(self, kind: str, raw: dict[str, Any]) -> Any:
-        meta = raw.get("metadata") or {}
-        if kind in OWN_KINDS:
-            return parse_declared(kind, raw)
-        if kind in CHILD_KINDS:
-            return parse_child(kind, raw) if (meta.get("labels") or {}).get(MANAGED_BY) == "daulat" else None
-        if kind == "Node":
-            return parse_node(raw)
-        if kind == "Pod":
-            return parse_pod(raw)
-        if kind == "Gateway":
-            return parse_gateway(raw)
-        if kind == "ResourceSlice":
-            return parse_slice(raw)
-        if kind == "ResourceClaim":
-            return parse_claim(raw)
-        if kind == "Namespace":
-            labels = FrozenDict[str, str](meta.get("labels") or {})
-            return Namespace(str(meta.get("name")), labels, bool(meta.get("deletionTimestamp")))
-        raise KeyError(kind)
-
-    def _put(self, ref: Ref, fact: Any) -> bool:
+    def _put(self, ref: Ref, fact: Any) -> Change | None:
         facts, key = self._place(ref)
         old = facts.get(key)
         if old == fact and ref.kind not in OWN_KINDS:
-            return False  # A heartbeat, for instance. Only Daulat's own kinds have a status beside what is compared.
-        self._changed(ref, really=old != fact)
+            return None  # A heartbeat, for instance. Only Daulat's own kinds have a status beside what is compared.
+        change = Change(ref, old, fact) if old != fact else None
+        if change is None and isinstance(old, Declared):
+            fact = replace(old, status=fact.status)  # The same spec stays the same object: derived facts go by that.
+        # A status alone is no change of a fact, but must be seen.
+        self._anew(change, ref)
         self._count(ref, old, fact)
         if fact is None:
             facts.pop(key, None)
         else:
             facts[key] = fact
-        return bool(old != fact)
+        return change
 
-    def _forget(self, ref: Ref, version: int) -> Ref | None:
+    def _forget(self, ref: Ref, version: int) -> Change | None:
         self._versions.pop(ref, None)
         self._gone[ref] = version
         facts, key = self._place(ref)
-        self._changed(ref, really=key in facts)
-        self._promises.pop(ref, None)
         old = facts.pop(key, None)
+        if old is None:
+            return None
+        change = Change(ref, old, None)
+        self._anew(change, ref)
         self._count(ref, old, None)
-        return ref if old is not None else None
+        self._promises.pop(ref, None)
+        self._reports.pop(ref, None)
+        if ref.kind == "SovereigntyPolicy":
+            self._proofs.pop(ref.name, None)
+            self._charges.pop(ref.name, None)
+            for name in [n for n in self._canaries if n.partition("/")[0] == ref.name]:
+                del self._canaries[name]
+        return change
 
     def _count(self, ref: Ref, old: Any, new: Any) -> None:
         if ref.kind == "Pod" or ref.kind in CHILD_KINDS:
             self._tally.change(old, new)
 
-    def _changed(self, ref: Ref, *, really: bool) -> None:
-        """Drop what was kept of the state before. A status alone is no change of a fact, but must be seen."""
+    def _anew(self, change: Change | None = None, ref: Ref | None = None) -> None:
+        """Drop the snapshot, and the view of the object's kind."""
         self._snapshot = None
-        self._views.pop(_shelf(ref), None)
-        if really and ref.kind in _MEMO_KINDS:
-            self._memo = {}
+        if ref is not None:
+            self._views.pop(_shelf(ref), None)
+        self._derived.changed(change)
 
     def _place(self, ref: Ref) -> tuple[dict[Any, Any], Any]:
         namespaced = ref.kind in CHILD_KINDS or ref.kind in ("Pod", "Gateway", "ResourceClaim", "SovereignModel")
@@ -240,6 +271,28 @@ def _shelf(ref: Ref) -> str:
         return "children"
     others = {"Pod": "pods", "Node": "nodes", "Namespace": "namespaces", "Gateway": "gateways", **DEVICE_KINDS}
     return OWN_KINDS.get(ref.kind) or others[ref.kind]
+
+
+def _parse(kind: str, raw: dict[str, Any]) -> Any:
+    meta = raw.get("metadata") or {}
+    if kind in OWN_KINDS:
+        return parse_declared(kind, raw)
+    if kind in CHILD_KINDS:
+        return parse_child(kind, raw) if (meta.get("labels") or {}).get(MANAGED_BY) == "daulat" else None
+    if kind == "Node":
+        return parse_node(raw)
+    if kind == "Pod":
+        return parse_pod(raw)
+    if kind == "Gateway":
+        return parse_gateway(raw)
+    if kind == "ResourceSlice":
+        return parse_slice(raw)
+    if kind == "ResourceClaim":
+        return parse_claim(raw)
+    if kind == "Namespace":
+        labels = FrozenDict[str, str](meta.get("labels") or {})
+        return Namespace(str(meta.get("name")), labels, bool(meta.get("deletionTimestamp")))
+    raise KeyError(kind)
 
 
 def _version(raw: Mapping[str, Any]) -> int:

@@ -24,7 +24,9 @@ class Tally:
         self._held: dict[str, Mapping[str, int]] = {}
         self._by_model: dict[tuple[str, str], tuple[Pod, ...]] = {}
         self._children: dict[tuple[str, str], tuple[Child, ...]] = {}
+        self._by_policy: dict[str, tuple[Child, ...]] = {}
         self._pins: Counter[str] = Counter()
+        self._running: Counter[str] = Counter()
         self._views: dict[str, Mapping[Any, Any]] = {}
 
     def change(self, old: Pod | Child | None, new: Pod | Child | None) -> None:
@@ -38,11 +40,15 @@ class Tally:
             for label in was.pins if was is not None else ():
                 if not self._pins[label]:
                     del self._pins[label]
-            for name in ("pods_by_node", "held", "pods_by_model", "pins"):
+            self._running.update(now.pins if now is not None and now.runs else ())
+            self._running.subtract(was.pins if was is not None and was.runs else ())
+            for name in ("pods_by_node", "held", "pods_by_model", "pins", "running"):
                 self._views.pop(name, None)
         else:
             _exchange(self._children, _model_of(old), _model_of(new), old, new)
+            _exchange(self._by_policy, _policy_of(old), _policy_of(new), old, new)
             self._views.pop("children_by_model", None)
+            self._views.pop("children_by_policy", None)
 
     def views(self) -> dict[str, Mapping[Any, Any]]:
         """Return what a snapshot has of it, by the names that it has there."""
@@ -51,7 +57,9 @@ class Tally:
             "held": self._held,
             "pods_by_model": self._by_model,
             "children_by_model": self._children,
+            "children_by_policy": self._by_policy,
             "pins": self._pins,
+            "running": self._running,
         }
         for name in now.keys() - self._views.keys():
             self._views[name] = MappingProxyType(dict(now[name]))
@@ -74,6 +82,10 @@ def _model_of(fact: Pod | Child | None) -> tuple[str, str] | None:
     if fact is None or not fact.model:
         return None
     return (fact.namespace if isinstance(fact, Pod) else fact.ref.namespace, fact.model)
+
+
+def _policy_of(fact: Pod | Child | None) -> str | None:
+    return fact.policy or None if isinstance(fact, Child) else None
 
 
 def _exchange(found: dict[K, tuple[V, ...]], before: K | None, after: K | None, old: V | None, new: V | None) -> None:

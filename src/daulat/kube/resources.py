@@ -70,6 +70,8 @@ WATCHED: tuple[Resource, ...] = (
     Resource("Pod", "", "v1", "pods", True, fields="status.phase!=Succeeded,status.phase!=Failed"),
 )
 BY_KIND = {r.kind: r for r in WATCHED}
+MODEL_KINDS = tuple(r.kind for r in WATCHED if r.labels == OURS and r.namespaced)
+"""The kinds of the objects that are made for models."""
 
 
 def path_of(ref: Ref, subresource: str = "") -> str:

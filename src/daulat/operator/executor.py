@@ -1,36 +1,46 @@
-"""Carries effects out: the only writer. What is as it should be isn't written again."""
+"""Carries effects out: the only writer. What is as it should be isn't written again.
+
+Each answer of the API server is a whole object, with what others changed since it was last seen. It goes into the facts, and what
+it brings beyond the write goes to the same sink as the watches' changes: so no edit is lost because our own write brought it.
+"""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
-from typing import Any
-from uuid import uuid4
 
 from daulat.admission.policy import ADMISSION, digest
 from daulat.api.kinds import Manifest
-from daulat.api.names import API_VERSION, MANAGED_BY, MODEL_LABEL
+from daulat.api.names import API_VERSION, MANAGED_BY, MODEL_LABEL, UNDECIDED_TAINT
+from daulat.facts.change import Change, beyond_own_write
 from daulat.facts.child import owner, parse_child
-from daulat.facts.snapshot import Canary
+from daulat.facts.snapshot import Canary, Proof
 from daulat.facts.store import Store
 from daulat.kube.client import Client
-from daulat.kube.errors import ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound
+from daulat.kube.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound, RequestError
 from daulat.kube.ref import Ref
 from daulat.kube.resources import BY_KIND, path_of
-from daulat.reconcile.result import Apply, ApplyStatus, Delete, Effect, LabelNode, Probe, Record
+from daulat.reconcile.result import Apply, ApplyStatus, Delete, DryRunPod, Effect, EmitEvent, PatchNode
 
 from . import metrics
+from .events import Recorder
+from .merged import has_more, others_in_spec
 
 log = logging.getLogger("daulat.executor")
 
 NEVER = "1"
 """The resource version of an empty etcd."""
+_REVISION = re.compile(r"\brevision ([0-9a-f]{12})\b")
 
 
 class NameTaken(Exception):
     """An object of that name is somebody else's."""
+
+
+class NotAsApplied(Exception):
+    """An object isn't as it was applied, since another writer or a webhook changes it."""
 
 
 class NotLeader(Exception):
@@ -41,14 +51,22 @@ class Executor:
     """Writes to the cluster while this replica leads, and feeds what the API server answers back into the facts."""
 
     def __init__(
-        self, client: Client, store: Store, leads: Callable[[], bool], clock: Callable[[], float], identity: str
+        self,
+        client: Client,
+        store: Store,
+        leads: Callable[[], bool],
+        clock: Callable[[], float],
+        identity: str,
+        sink: Callable[[Change], None],
     ) -> None:
         self._client, self._store, self._leads, self._clock = client, store, leads, clock
-        self._identity = identity
-        self._applied: dict[Ref, tuple[str, str]] = {}
+        self._sink = sink
+        self._recorder = Recorder(client, clock, identity)
+        self._applied: dict[Ref, tuple[Manifest, str, str]] = {}
+        """By object: what was applied, its digest, and the version that it had then."""
 
     async def run(self, effect: Effect) -> None:
-        """Carry one effect out. Raises ApiError, NameTaken or NotLeader."""
+        """Carry one effect out. Raises RequestError, NameTaken, NotAsApplied or NotLeader."""
         if not self._leads():
             raise NotLeader
         name = type(effect).__name__
@@ -60,6 +78,16 @@ class Executor:
         if wrote:
             metrics.EFFECTS.labels(name, "ok").inc()
 
+    def forget(self, ref: Ref) -> None:
+        """Forget what was applied of an object that is gone."""
+        self._applied.pop(ref, None)
+
+    def learn(self, kind: str, answer: Manifest) -> None:
+        """Take the answer to a write in, and hand on what it brings beyond that."""
+        change = self._store.apply(kind, answer)
+        if change is not None and beyond_own_write(change):
+            self._sink(change)
+
     async def _run(self, effect: Effect) -> bool:
         match effect:
             case Apply():
@@ -68,34 +96,32 @@ class Executor:
                 return await self._apply_status(effect)
             case Delete():
                 return await self._delete(effect)
-            case LabelNode():
-                patch = {"metadata": {"labels": dict(effect.labels)}}
-                self._store.apply("Node", await self._client.merge(path_of(Ref("Node", "", effect.name)), patch))
-                log.info("labelled a node", extra={"node": effect.name, "labels": dict(effect.labels)})
-                return True
-            case Probe():
-                return await self._probe(effect)
-            case Record():
-                return await self._record(effect)
+            case PatchNode():
+                return await self._patch_node(effect)
+            case DryRunPod():
+                return await self._dry_run(effect)
+            case EmitEvent():
+                return await self._recorder.record(effect)
 
     async def _apply(self, manifest: Manifest) -> bool:
         kind = manifest["kind"]
         ref = Ref.of(kind, manifest)
         known = self._store.snapshot().children.get(ref)
-        wanted = digest(manifest)
-        if known is not None and self._applied.get(ref) == (wanted, known.version):
+        before, wanted, version = self._applied.get(ref, ({}, "", ""))
+        if manifest is not before:
+            wanted, same = digest(manifest), wanted
+            version = version if same == wanted else ""
+        if known is not None and version and version == known.version:
             return False
         answer = await self._create(ref, manifest) if known is None else None
         if answer is None:
             if known is None or known.owner_uid != owner(manifest["metadata"]):
                 await self._refuse_if_taken(ref, manifest)
-            answer = await self._client.apply(path_of(ref), manifest)
-        if manifest["apiVersion"] == ADMISSION and answer.get("spec") != manifest["spec"]:
-            # Another writer added to a list that server-side apply shares, such as a condition that never holds.
-            answer = await self._client.merge(path_of(ref), {"metadata": _at(answer), "spec": manifest["spec"]})
-        self._applied[ref] = (wanted, parse_child(kind, answer).version)
-        self._store.apply(kind, answer)
-        if known is None or known.version != self._applied[ref][1]:
+            answer = await self._apply_or_replace(ref, manifest)
+        answer = await self._without_others(ref, manifest, answer)
+        self._applied[ref] = (manifest, wanted, parse_child(kind, answer).version)
+        self.learn(kind, answer)
+        if known is None or known.version != self._applied[ref][2]:
             log.info("applied", extra={"object": str(ref)})
         return True
 
@@ -107,6 +133,35 @@ class Executor:
             return await self._client.apply(path_of(ref), fresh)
         except Conflict:
             return None
+
+    async def _apply_or_replace(self, ref: Ref, manifest: Manifest) -> Manifest:
+        try:
+            return await self._client.apply(path_of(ref), manifest)
+        except Invalid:
+            # Server-side apply merges sets: what another writer added can make the union invalid, so that no apply gets through.
+            live = await self._client.get(path_of(ref))
+            if live is None or "spec" not in manifest or not others_in_spec(ref.kind, live):
+                raise
+            return await self._replace_spec(ref, manifest, live)
+
+    async def _without_others(self, ref: Ref, manifest: Manifest, answer: Manifest) -> Manifest:
+        """Take away what other writers have in the spec: server-side apply leaves their entries of sets and maps in place."""
+        exact = manifest["apiVersion"] == ADMISSION
+
+        def differs(live: Manifest) -> bool:
+            return live.get("spec") != manifest["spec"] if exact else bool(others_in_spec(ref.kind, live))
+
+        if "spec" not in manifest or not differs(answer):
+            return answer
+        answer = await self._replace_spec(ref, manifest, answer)
+        if differs(answer):
+            who = ", ".join(others_in_spec(ref.kind, answer)) or "a mutating webhook"
+            raise NotAsApplied(f"{ref} isn't as it was applied: {who} changes its spec")
+        return answer
+
+    async def _replace_spec(self, ref: Ref, manifest: Manifest, live: Manifest) -> Manifest:
+        version = live["metadata"]["resourceVersion"]
+        return await self._client.json_patch(path_of(ref), version, "/spec", manifest["spec"])
 
     async def _refuse_if_taken(self, ref: Ref, manifest: Manifest) -> None:
         live = await self._client.get(path_of(ref))
@@ -124,72 +179,74 @@ class Executor:
 
     async def _apply_status(self, effect: ApplyStatus) -> bool:
         meta = {"name": effect.ref.name, **({"namespace": effect.ref.namespace} if effect.ref.namespace else {})}
+        meta |= {"uid": effect.uid} if effect.uid else {}
         body = {"apiVersion": API_VERSION, "kind": effect.ref.kind, "metadata": meta, "status": effect.status}
+        path = path_of(effect.ref, "status")
         try:
-            answer = await self._client.apply(path_of(effect.ref, "status"), body)
-        except NotFound:
-            return False  # deleted meanwhile
-        self._store.apply(effect.ref.kind, answer)
+            answer = await self._client.apply(path, body)
+            if has_more(answer.get("status") or {}, effect.status):
+                version = answer["metadata"]["resourceVersion"]
+                answer = await self._client.json_patch(path, version, "/status", effect.status)
+        except (NotFound, Conflict):
+            return False  # Deleted meanwhile, or made anew: the change is on its way.
+        self.learn(effect.ref.kind, answer)
         self._store.promise(effect.ref, None)  # It is a fact now.
         return True
 
     async def _delete(self, effect: Delete) -> bool:
-        order = "Foreground" if effect.together else "Background"
+        order = "Foreground" if effect.foreground else "Background"
         options: Manifest = {"preconditions": {"uid": effect.uid}, "propagationPolicy": order}
         if effect.grace is not None:
             options["gracePeriodSeconds"] = effect.grace
         # Gone, or another object of the same name by now.
         with suppress(NotFound, Conflict):
             await self._client.request("DELETE", path_of(effect.ref), options)
+            log.info("deleted", extra={"object": str(effect.ref)})
+            if effect.event is not None:
+                await self._recorder.record(effect.event)
         self._applied.pop(effect.ref, None)
-        log.info("deleted", extra={"object": str(effect.ref)})
         return True
 
-    async def _probe(self, effect: Probe) -> bool:
+    async def _patch_node(self, effect: PatchNode) -> bool:
+        path = path_of(Ref("Node", "", effect.name))
+        patch: Manifest = {"metadata": {"uid": effect.uid} if effect.uid else {}}
+        if effect.labels:
+            patch["metadata"]["labels"] = dict(effect.labels)
+        if effect.taint is not None:
+            # The list of taints is replaced as a whole, so it must be the newest.
+            live = await self._client.get(path)
+            if live is None:
+                return False
+            others = [t for t in live["spec"].get("taints") or () if t.get("key") != UNDECIDED_TAINT]
+            own = [{"key": UNDECIDED_TAINT, "effect": "NoSchedule"}] if effect.taint else []
+            patch["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+            patch["spec"] = {"taints": [*others, *own] or None}
+        try:
+            answer = await self._client.merge(path, patch)
+        except NotFound:
+            return False
+        self.learn("Node", answer)
+        told = {"node": effect.name, "labels": dict(effect.labels), "undecided": effect.taint}
+        log.info("labelled a node", extra=told)
+        return True
+
+    async def _dry_run(self, effect: DryRunPod) -> bool:
         namespace = effect.pod["metadata"]["namespace"]
+        proof: Proof | None = None
         try:
             await self._client.request("POST", BY_KIND["Pod"].path(namespace), effect.pod, query={"dryRun": "All"})
             canary = Canary(namespace, False, "the API server answered 201", self._clock())
         except (BadRequest, Forbidden, Invalid) as error:
             canary = Canary(namespace, True, error.message, self._clock())
-        self._store.record_canary(effect.policy, canary)
-        return True
-
-    async def _record(self, effect: Record) -> bool:
-        # Events about objects without a namespace live in "default".
-        namespace = effect.ref.namespace or "default"
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        event: dict[str, Any] = {
-            "apiVersion": "events.k8s.io/v1",
-            "kind": "Event",
-            "metadata": {"name": f"{effect.ref.name}.{uuid4().hex[:16]}", "namespace": namespace},
-            "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "reportingController": "daulat.dev/operator",
-            "reportingInstance": self._identity[:128],
-            "action": "Reconcile",
-            "type": effect.type,
-            "reason": effect.reason,
-            "note": effect.message,
-            "regarding": {
-                "apiVersion": BY_KIND[effect.ref.kind].api_version,
-                "kind": effect.ref.kind,
-                "name": effect.ref.name,
-                "namespace": effect.ref.namespace,
-                "uid": effect.uid,
-            },
-        }
-        try:
-            await self._client.request("POST", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", event)
-        except ApiError as error:
-            # People miss a sentence, which the status has too; nothing else depends on an Event.
-            log.warning("could not record an Event", extra={"object": str(effect.ref), "status": error.status})
+            named = _REVISION.search(error.message)
+            if effect.selector is not None and named and named[1] == effect.revision:
+                proof = Proof(effect.revision, effect.generation, effect.selector, self._clock())
+        except RequestError as error:
+            canary = Canary(namespace, False, "", self._clock(), error=str(error)[:300])
+        self._store.record_canary(effect.policy, canary, proof)
         return True
 
 
 def _is_pods(metadata: Manifest) -> bool:
     owners = metadata.get("ownerReferences") or ()
     return bool(owners) and all(o.get("kind") == "Pod" for o in owners)
-
-
-def _at(live: Manifest) -> Manifest:
-    return {"resourceVersion": live["metadata"]["resourceVersion"]}

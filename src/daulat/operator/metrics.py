@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter as Count
+from collections.abc import Iterator
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from daulat.api import reasons
+from daulat.facts.declared import Declared
+from daulat.facts.snapshot import Snapshot
+from daulat.facts.store import Store
+from daulat.mirror.informer import Meters
 
 REGISTRY = CollectorRegistry()
 
@@ -22,9 +33,58 @@ EVENTS = Counter("daulat_watch_events_total", "Watch events received.", ["kind"]
 MISSED = Counter(
     "daulat_watch_missed_total", "Facts that a full list brought and no watch.", ["kind"], registry=REGISTRY
 )
+FAILED_LISTS = Counter("daulat_list_failures_total", "Full lists of a kind that failed.", ["kind"], registry=REGISTRY)
+LOOP_BLOCKED = Histogram(
+    "daulat_loop_blocked_seconds",
+    "Time for which the event loop was blocked.",
+    registry=REGISTRY,
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+EVICTIONS_WAITING = Gauge(
+    "daulat_evictions_waiting", "Pods and workloads that wait for their deletion.", registry=REGISTRY
+)
 QUEUE = Gauge("daulat_queue_depth", "Keys that wait for a pass.", registry=REGISTRY)
 SYNCED = Gauge("daulat_facts_synced", "1 once every kind was listed in full.", registry=REGISTRY)
 LEADER = Gauge("daulat_leader", "1 while this replica writes.", registry=REGISTRY)
-ENFORCED = Gauge("daulat_policy_enforced", "1 where a canary proved the policy.", ["policy"], registry=REGISTRY)
-MODELS = Gauge("daulat_models", "Models by phase.", ["phase"], registry=REGISTRY)
-NODES = Gauge("daulat_eligible_nodes", "Nodes that are eligible under a policy.", ["policy"], registry=REGISTRY)
+
+
+def mirror() -> Meters:
+    """Return what the informer counts with."""
+    return Meters(
+        heard=lambda kind, count: EVENTS.labels(kind).inc(count),
+        missed=lambda kind, count: MISSED.labels(kind).inc(count),
+        failed=lambda kind, count: FAILED_LISTS.labels(kind).inc(count),
+    )
+
+
+def observe(store: Store) -> None:
+    """Let scrapes read the policies and models of a store, in place of the one before."""
+    _FACTS.store = store
+
+
+class _Facts(Collector):
+    """Gauges of what is known, worked out when somebody scrapes: so nothing is left of an object that is gone."""
+
+    store: Store | None = None
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the gauges."""
+        snapshot = self.store.snapshot() if self.store is not None else Snapshot()
+        enforced = GaugeMetricFamily("daulat_policy_enforced", "1 where a canary proved the policy.", labels=["policy"])
+        nodes = GaugeMetricFamily("daulat_eligible_nodes", "Nodes that are eligible under a policy.", labels=["policy"])
+        held = GaugeMetricFamily("daulat_evictions_held", "Pods that the brake of a policy holds.", labels=["policy"])
+        for name, policy in sorted(snapshot.policies.items()):
+            conditions = {c.get("type"): c.get("status") for c in policy.status.get("conditions") or ()}
+            enforced.add_metric([name], float(conditions.get(reasons.ENFORCED) == "True"))
+            nodes.add_metric([name], float(policy.status.get("eligibleNodes") or 0))
+            held.add_metric([name], float((policy.status.get("brake") or {}).get("held") or 0))
+        models = GaugeMetricFamily("daulat_models", "Models by phase.", labels=["phase"])
+        known = (m for m in snapshot.models.values() if isinstance(m, Declared))
+        phases = Count(str(m.status.get("phase") or "Pending") for m in known)
+        for phase in ("Pending", "Placing", "Ready", "Refused"):
+            models.add_metric([phase], float(phases[phase]))
+        yield from (enforced, nodes, held, models)
+
+
+_FACTS = _Facts()
+REGISTRY.register(_FACTS)

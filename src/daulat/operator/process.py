@@ -1,4 +1,4 @@
-"""Wires the process: facts from the feed, workers while this replica leads, a clean stop."""
+"""Wires the process: facts from the mirror, workers while this replica leads, a clean stop."""
 
 from __future__ import annotations
 
@@ -6,41 +6,23 @@ import asyncio
 import logging
 import os
 import signal
-import time
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-from daulat.facts.declared import Declared
 from daulat.facts.platform import Platform
-from daulat.facts.store import CHILD_KINDS, Store
+from daulat.facts.store import Store
 from daulat.kube.client import Client
-from daulat.kube.errors import Rejected, RequestError
-from daulat.kube.ref import Ref
-from daulat.reconcile.model.capacity import KEY as ROOM
-from daulat.reconcile.model.capacity import SETTLES
-from daulat.reconcile.registry import RECONCILERS, concerned, everything, reconcile
-from daulat.reconcile.result import Apply, ApplyStatus, Delete, Outcome
+from daulat.mirror.feed import Feed
+from daulat.mirror.inbox import Inbox
+from daulat.mirror.informer import Informer
 
 from . import metrics
-from .executor import Executor, NameTaken, NotLeader
-from .feed import Feed
 from .health import HealthServer
-from .inbox import Inbox
-from .informer import Informer
+from .lag import measure
+from .leader import Leader
 from .lease import Lease
-from .logs import trace
-from .queue import Queue
 
 log = logging.getLogger("daulat.operator")
-
-WORKERS = 8
-"""How many keys are worked on at once. Decisions are made one after the other; what overlaps is the wait for answers."""
-ONE_BY_ONE = frozenset(RECONCILERS) - {"Node", "SovereignModel"}
-"""Kinds of which one key at a time is worked on: a policy's guards, and what all policies share, follow each other in order."""
-DELAYS = {ROOM: SETTLES}
-"""Seconds for which some keys wait for more news. All do where it is of a pod or of an object that was made: such come in series,
-and one look at the last is enough."""
 
 
 @dataclass(frozen=True)
@@ -56,21 +38,14 @@ class Options:
 
 
 class Operator:
-    """The process."""
+    """The process: a mirror of the cluster, and a leader that works on it while this replica holds the Lease."""
 
     def __init__(self, client: Client, options: Options) -> None:
-        self._client, self._options = client, options
+        self._options = options
         self._store = Store(options.namespace, options.weights_image, options.platform)
-        self._queue = Queue()
-        self._one_by_one = asyncio.Lock()
-        # Counted when somebody asks: at every pass it would cost more, the more there are.
-        metrics.QUEUE.set_function(self._queue.due)
-        for phase in ("Pending", "Placing", "Ready", "Refused"):
-            metrics.MODELS.labels(phase).set_function(partial(self._models, phase))
         self._lease = Lease(client, options.namespace, options.identity)
-        self._leads = False
-        self._executor = Executor(client, self._store, self._lease.held, time.time, options.identity)
-        self._informer = Informer(client, self._store, self._ask)
+        self._leader = Leader(client, self._store, self._lease, options.identity)
+        self._informer = Informer(client, self._store, self._leader.changed, metrics.mirror())
         self._failure: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> int:
@@ -87,12 +62,13 @@ class Operator:
         port = await health.start()
         log.info("started", extra={"port": port, "identity": self._options.identity})
         tasks = [asyncio.create_task(self._follow(feed)), asyncio.create_task(self._lead())]
+        lag = asyncio.create_task(measure(metrics.LOOP_BLOCKED))
         ended = asyncio.create_task(stop.wait())
         everyone: list[asyncio.Future[Any]] = [ended, self._failure, *tasks]
         done, _ = await asyncio.wait(everyone, return_when=asyncio.FIRST_COMPLETED)
-        for task in [*tasks, ended]:
+        for task in [*tasks, ended, lag]:
             task.cancel()
-        await asyncio.gather(*tasks, ended, return_exceptions=True)
+        await asyncio.gather(*tasks, ended, lag, return_exceptions=True)
         feed.stop()
         await self._lease.release()
         await health.stop()
@@ -106,134 +82,27 @@ class Operator:
     async def _follow(self, feed: Feed) -> str:
         await self._informer.sync()
         feed.start()
-        await self._informer.resync(self._ask_all)
+        await self._informer.resync(self._leader.everything)
         return "unreachable"
-
-    def _ask(self, changed: Ref) -> None:
-        # Not whether the Lease is good just now: what is heard while it can't be renewed is due once it is.
-        if self._leads:
-            gathers = SETTLES if changed.kind == "Pod" or changed.kind in CHILD_KINDS else 0.0
-            for key in concerned(changed, self._store.snapshot()):
-                self._queue.add(key, max(gathers, DELAYS.get(key, 0.0)))
-
-    def _ask_all(self) -> None:
-        if self._leads:
-            for key in everything(self._store.snapshot()):
-                self._queue.add(key)
 
     async def _lead(self) -> str:
         """Wait for the facts and the Lease, then reconcile until the Lease is lost."""
         await self._informer.synced.wait()
+        metrics.SYNCED.set(1)
         await self._lease.acquire()
-        self._leads = True
-        self._ask_all()
-        workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
-        keeper = asyncio.create_task(self._lease.keep())
-        try:
-            done, _ = await asyncio.wait([*workers, keeper], return_when=asyncio.FIRST_COMPLETED)
-            ended = next((error for task in done if (error := task.exception()) is not None), None)
-            return f"a worker ended: {ended!r}" if ended is not None else "the lease was lost"
-        finally:
-            for task in (*workers, keeper):
-                task.cancel()
-            await asyncio.gather(*workers, keeper, return_exceptions=True)
-
-    async def _work(self) -> None:
-        while True:
-            key = await self._queue.get()
-            try:
-                await self._lease.good()
-                if key.kind in ONE_BY_ONE:
-                    async with self._one_by_one:
-                        await self._try(key)
-                else:
-                    await self._try(key)
-            finally:
-                self._queue.done(key)
-            await asyncio.sleep(0)
-
-    async def _try(self, key: Ref) -> None:
-        with metrics.DURATION.labels(key.kind).time():
-            try:
-                await self._pass(key)
-            except NotLeader:
-                self._queue.add(key)
-            except RequestError as error:
-                pause = self._queue.failed(key)
-                metrics.RECONCILES.labels(key.kind, "error").inc()
-                log.warning("will try again", extra={"key": str(key), "error": str(error)[:500], "seconds": pause})
-            except Exception as error:  # noqa: BLE001 - one object that trips a defect must not stop the others
-                pause = self._queue.failed(key)
-                metrics.RECONCILES.labels(key.kind, "defect").inc()
-                log.error("a pass failed", extra={"key": str(key), "seconds": pause, **trace(error)})
-            else:
-                self._queue.succeeded(key)
-                metrics.RECONCILES.labels(key.kind, "ok").inc()
-
-    async def _pass(self, key: Ref) -> None:
-        outcome = self._decide(key)
-        refusal: str | None = None
-        for effect in outcome.effects:
-            # Where something new was refused, nothing old is taken away: what was in force stays in force.
-            if refusal is not None and isinstance(effect, Apply | Delete):
-                continue
-            try:
-                await self._executor.run(effect)
-            except NameTaken as error:
-                refusal = str(error)
-            except Rejected as error:
-                # What the API server won't have is for people to see in the status; the rest is worth another try.
-                if not isinstance(effect, Apply):
-                    raise
-                refusal = f"{effect.manifest['kind']} {effect.manifest['metadata']['name']}: {error.message}"
-        if any(isinstance(e, Apply) for e in outcome.effects) and self._store.record_obstacle(key, refusal):
-            if refusal:
-                log.warning("the API server refused", extra={"key": str(key), "answer": refusal[:1000]})
-            self._queue.add(key)
-        for other in outcome.also:
-            self._queue.add(other, DELAYS.get(other, 0.0))
-        if outcome.requeue_after is not None:
-            self._queue.add(key, outcome.requeue_after)
-        self._observe(key)
-
-    def _decide(self, key: Ref) -> Outcome:
-        """Decide on the facts as they are, and on all that was decided before, whether it is written yet or not.
-
-        There must be no await in here: the devices that one decision gives away are gone before the next is made.
-        """
-        outcome = reconcile(key, self._store.snapshot(), time.time())
-        if key.kind == "SovereignModel":
-            told = next((e.status for e in outcome.effects if isinstance(e, ApplyStatus)), None)
-            self._store.promise(key, told)
-        return outcome
-
-    def _observe(self, key: Ref) -> None:
-        snapshot = self._store.snapshot()
-        if key.kind == "SovereigntyPolicy":
-            policy = snapshot.policies.get(key.name)
-            if policy is None:
-                for gauge in (metrics.ENFORCED, metrics.NODES):
-                    if (key.name,) in gauge._metrics:
-                        gauge.remove(key.name)
-                return
-            conditions = {c["type"]: c["status"] for c in policy.status.get("conditions") or ()}
-            metrics.ENFORCED.labels(key.name).set(conditions.get("Enforced") == "True")
-            metrics.NODES.labels(key.name).set(policy.status.get("eligibleNodes") or 0)
-
-    def _models(self, phase: str) -> int:
-        models = self._store.snapshot().models.values()
-        return sum(isinstance(m, Declared) and (m.status.get("phase") or "Pending") == phase for m in models)
+        return await self._leader.lead()
 
     def _fail(self, why: str) -> None:
         if not self._failure.done():
             self._failure.set_result(why)
 
     def _not_alive(self) -> str:
-        deaf = self._informer.deaf()
-        return f"the watches of {', '.join(deaf)} deliver nothing" if deaf else ""
+        stalled = self._informer.stalled()
+        return f"the watches of {', '.join(stalled)} deliver nothing" if stalled else ""
 
     def _not_ready(self) -> str:
-        return "" if self._informer.synced.is_set() else "facts are not synced yet"
+        missing = self._informer.unlisted()
+        return f"facts are not synced yet: {', '.join(missing)} couldn't be listed" if missing else ""
 
 
 def _call(loop: asyncio.AbstractEventLoop, function: Any, *args: Any) -> None:

@@ -1,8 +1,14 @@
-"""The one queue of keys: each is in it once, comes back after its delay, and waits longer each time that it fails."""
+"""A queue of keys: each is in it once, comes back after its delay, and waits longer each time that it fails.
+
+It keeps the rules of client-go's workqueue. A key that a worker has is *in flight*; asked for again meanwhile, it is *dirty* and
+comes back once the worker is done with it, for which that may be news. No two workers ever have the same key.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections.abc import Callable
 
 from daulat.kube.ref import Ref
 
@@ -10,37 +16,43 @@ BASE, LIMIT = 0.2, 60.0
 """Seconds before a failed key is tried again: the first time, and at most."""
 
 
-class Queue:
-    """Keys to reconcile, for several workers, of which no two have the same key. Not thread-safe: used from one event loop."""
+def _equal(key: Ref) -> int:
+    return 0
 
-    def __init__(self) -> None:
+
+class Queue:
+    """Keys to reconcile, for several workers. Not thread-safe: used from one event loop.
+
+    Of the keys that are due those with the lowest ``priority`` go first, and of these the one that has waited longest.
+    """
+
+    def __init__(self, priority: Callable[[Ref], int] = _equal) -> None:
+        self._priority = priority
         self._later: dict[Ref, float] = {}
         """Keys that wait for their time, which the loop's own timers keep."""
         self._due: set[Ref] = set()
-        self._ready: asyncio.Queue[Ref] = asyncio.Queue()
+        self._ready: asyncio.PriorityQueue[tuple[int, int, Ref]] = asyncio.PriorityQueue()
+        self._order = itertools.count()
         self._failures: dict[Ref, int] = {}
-        self._taken: set[Ref] = set()
-        self._again: dict[Ref, float] = {}
+        self._in_flight: set[Ref] = set()
+        self._dirty: dict[Ref, float] = {}
 
     def due(self) -> int:
         """Return how many keys wait for a worker; those that wait for their time don't count."""
         return self._ready.qsize()
 
     def add(self, key: Ref, delay: float = 0.0) -> None:
-        """Ask for the key, now or after a delay in seconds. The earlier of two askings counts.
-
-        A key that a worker has comes back once that is done with it: what was asked for meanwhile may be news to it.
-        """
+        """Ask for the key, now or after a delay in seconds. The earlier deadline wins."""
         at = asyncio.get_running_loop().time() + delay
-        if key in self._taken:
-            self._again[key] = min(at, self._again.get(key, float("inf")))
+        if key in self._in_flight:
+            self._dirty[key] = min(at, self._dirty.get(key, float("inf")))
         else:
             self._push(key, at)
 
-    def failed(self, key: Ref) -> float:
+    def failed(self, key: Ref, at_least: float = 0.0) -> float:
         """Ask for the key again after a pause that doubles with each failure; return the pause."""
         count = self._failures[key] = self._failures.get(key, 0) + 1
-        pause = min(BASE * 2.0 ** (count - 1), LIMIT)
+        pause = max(min(BASE * 2.0 ** (count - 1), LIMIT), at_least)
         self.add(key, pause)
         return pause
 
@@ -50,15 +62,15 @@ class Queue:
 
     def done(self, key: Ref) -> None:
         """Give the key back, so that a worker may have it again."""
-        self._taken.discard(key)
-        if (at := self._again.pop(key, None)) is not None:
+        self._in_flight.discard(key)
+        if (at := self._dirty.pop(key, None)) is not None:
             self._push(key, at)
 
     async def get(self) -> Ref:
         """Wait for a key that is due, and take it until it is given back by ``done``."""
-        key = await self._ready.get()
+        _, _, key = await self._ready.get()
         self._due.discard(key)
-        self._taken.add(key)
+        self._in_flight.add(key)
         return key
 
     def _push(self, key: Ref, at: float) -> None:
@@ -75,4 +87,4 @@ class Queue:
         if self._later.get(key) == at:  # not asked for anew since
             del self._later[key]
             self._due.add(key)
-            self._ready.put_nowait(key)
+            self._ready.put_nowait((self._priority(key), next(self._order), key))

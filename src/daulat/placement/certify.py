@@ -1,64 +1,107 @@
-"""Decides the labels of record of a node: its zone, and every policy under which it is eligible."""
+"""Decides the labels of record of a node: its zone, and every policy under which it is eligible.
+
+A label is given and taken by a decision. Where a fact is missing, labels stay as they are, and a node that holds the label of such
+a policy gets a taint instead: what runs there goes on, and nothing new is scheduled there until it is decided.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from daulat.api.names import ELIGIBLE, NODE_PREFIX, RESERVED_POLICY_NAMES, ZONE_LABEL, eligible_label
-from daulat.facts.declared import Malformed
+from daulat.facts.change import Change
+from daulat.facts.declared import Declared, Malformed
+from daulat.facts.derived import DerivedFact
 from daulat.facts.node import Node
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.facts.unknown import Unknown
 
-from .dra import unsettled
-from .eligibility import ineligible
+from .eligibility import Verdict, eligibility
 from .zoning import zone_of_record
 
-_LEFT_OVER = "labels of policies that are gone"
+
+@dataclass(frozen=True)
+class Record:
+    """What is to change on a node. Empty and None where all is as it should be."""
+
+    labels: dict[str, str | None]
+    """Labels to set, or to take away where the value is None."""
+    taint: bool | None = None
+    """Whether to set the taint of undecided nodes, or to take it away."""
+
+    def __bool__(self) -> bool:
+        return bool(self.labels) or self.taint is not None
 
 
-def certify(node: Node, snapshot: Snapshot) -> dict[str, str | None]:
-    """Return the labels to change on the node: a value to set, or None to take the label away. Empty: all is as it should be."""
-    if _lies_in_the_dark(node, snapshot):
-        return {}  # Where it stands can't be told: its labels stay, and placement sends nothing new there.
+def certify(node: Node, snapshot: Snapshot) -> Record:
+    """Return what is to change on the node."""
     zone = zone_of_record(node, snapshot)
-    wanted: dict[str, str | None] = {ZONE_LABEL: None if isinstance(zone, Unknown) else zone.name}
+    wanted: dict[str, str | None] = {}
+    if not isinstance(zone, Unknown):
+        wanted[ZONE_LABEL] = zone.name if isinstance(zone, Declared) else None
+    undecided = False
     for name, policy in snapshot.policies.items():
+        label = eligible_label(name)
         if isinstance(policy, Malformed):
-            continue  # What it allows can't be told: its labels stay as they are, and so does what admission enforces.
-        why = ineligible(node, policy, snapshot)
-        if why and why == unsettled(node, snapshot):
-            continue  # A driver is about to tell which devices there are: till then nothing is given and nothing taken.
-        wanted[eligible_label(name)] = None if why else ELIGIBLE
-    for label in _of_nobody(node, snapshot):
+            # What admission enforces stays in force, too, and what it allows is in its own pins.
+            continue
+        answer = eligibility(node, policy, snapshot)
+        if answer.verdict is Verdict.UNDECIDED:
+            undecided = undecided or node.labels.get(label) == ELIGIBLE
+        else:
+            wanted[label] = ELIGIBLE if answer.verdict is Verdict.ELIGIBLE else None
+    for label in _of_no_policy(node, snapshot):
         # It stays while a pod is pinned to it: a kubelet restart would end that pod.
         if label not in snapshot.pins:
             wanted[label] = None
-    return {label: value for label, value in wanted.items() if node.labels.get(label) != value}
+    labels = {label: value for label, value in wanted.items() if node.labels.get(label) != value}
+    return Record(labels, undecided if undecided != node.undecided else None)
 
 
-def unfit(node: Node, policy: Policy, snapshot: Snapshot) -> str:
-    """Return why the node isn't to have the policy's label; empty where it is, and where nobody can tell just now."""
-    why = ineligible(node, policy, snapshot)
-    return "" if why is None or why == unsettled(node, snapshot) or _lies_in_the_dark(node, snapshot) else why
+def decided_against(node: Node, policy: Policy, snapshot: Snapshot) -> str:
+    """Return why it is decided that the node isn't eligible under the policy; empty where it is, or where it isn't decided."""
+    answer = eligibility(node, policy, snapshot)
+    return answer.reason if answer.verdict is Verdict.INELIGIBLE else ""
 
 
-def _lies_in_the_dark(node: Node, snapshot: Snapshot) -> bool:
-    return isinstance(snapshot.zones.get(node.labels.get(ZONE_LABEL, "")), Malformed)
+class FormerLabels(DerivedFact):
+    """The labels of policies that don't exist any more, by the node that carries them."""
+
+    depends_on = frozenset({"Node", "SovereigntyPolicy"})
+
+    def __init__(self) -> None:
+        self._found: dict[str, list[str]] | None = None
+
+    def forget(self, change: Change, snapshot: Snapshot) -> bool:
+        """Look at a changed node again; at all nodes where a policy came or went."""
+        if change.ref.kind != "Node":
+            return change.before is not None and change.after is not None
+        if self._found is not None:
+            self._found.pop(change.ref.name, None)
+            node = snapshot.nodes.get(change.ref.name)
+            if isinstance(node, Node) and (labels := _of_no_policy(node, snapshot)):
+                self._found[node.name] = labels
+        return True
+
+    def by_node(self, snapshot: Snapshot) -> dict[str, list[str]]:
+        """Return them all."""
+        if self._found is None:
+            nodes = [node for node in snapshot.nodes.values() if isinstance(node, Node)]
+            self._found = {node.name: labels for node in nodes if (labels := _of_no_policy(node, snapshot))}
+        return self._found
 
 
-def left_over(snapshot: Snapshot) -> dict[str, list[str]]:
-    """Return the labels of policies that are gone, by the node that carries them."""
-    if _LEFT_OVER not in snapshot.memo:
-        found = {n.name: _of_nobody(n, snapshot) for n in snapshot.nodes.values() if isinstance(n, Node)}
-        snapshot.memo[_LEFT_OVER] = {name: labels for name, labels in found.items() if labels}
-    labels: dict[str, list[str]] = snapshot.memo[_LEFT_OVER]
-    return labels
+def former_labels(snapshot: Snapshot) -> dict[str, list[str]]:
+    """Return the labels of policies that don't exist any more, by the node that carries them."""
+    return FormerLabels.of(snapshot).by_node(snapshot)
 
 
-def _of_nobody(node: Node, snapshot: Snapshot) -> list[str]:
+def _of_no_policy(node: Node, snapshot: Snapshot) -> list[str]:
     return [
         label
         for label, value in node.labels.items()
-        if label.startswith(NODE_PREFIX)
-        and value == ELIGIBLE
-        and label.removeprefix(NODE_PREFIX) not in {*snapshot.policies, *RESERVED_POLICY_NAMES}
+        if value == ELIGIBLE
+        and label.startswith(NODE_PREFIX)
+        and (name := label.removeprefix(NODE_PREFIX)) not in snapshot.policies
+        and name not in RESERVED_POLICY_NAMES
     ]

@@ -9,15 +9,16 @@ from daulat.api import reasons
 from daulat.api.accelerator import AcceleratorProfileSpec, DynamicResource
 from daulat.api.frozen import FrozenDict
 from daulat.api.model import AcceleratorChoice
+from daulat.facts.declared import Declared
 from daulat.facts.node import Node
 from daulat.facts.snapshot import Model, Policy, Snapshot
-from daulat.facts.unknown import Unknown
 from daulat.kube.ref import Ref
 
+from .candidates import candidates_under, nodes_with
 from .capacity import Ledger, Room
 from .devices import Devices, devices
 from .dra import Asked, Claimed, claimed, open_to
-from .eligibility import eligible, lacks_storage, nodes_with
+from .eligibility import lacks_storage, undecided, unreadable_profiles
 from .labels import carries_labels
 from .refusal import refusal
 from .room import beside_own
@@ -60,6 +61,8 @@ class Decision:
     reason: str
     message: str
     rejected: tuple[Group, ...]
+    held: bool = False
+    """Whether it can't be decided if the model may stay where it is, so that it stays."""
 
 
 def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot, *, patient: bool = True) -> Decision:
@@ -71,13 +74,16 @@ def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot, *, pati
     found = survey(model, policies, snapshot)
     options, ledger = found.options, found.ledger
     option, open_ = _stay(model, options, ledger, snapshot), None
-    if option is None:
+    undecided_why = _undecided(model, policies, options, snapshot) if option is None else ""
+    if option is None and not undecided_why:
         option, open_ = _first_with_room(model, options, ledger, patient=patient)
     chosen = _chosen(model, option, ledger, snapshot) if option is not None else None
     left_out = {name: u.why for u in reversed(found.unusable) for name in u.nodes}
     rejected = _groups(
         found.refused, found.eligible, options, (option, chosen), ledger, model.spec.needed_replicas, left_out
     )
+    if undecided_why:
+        return Decision(None, reasons.UNDECIDED, undecided_why, rejected, held=True)
     if chosen is not None:
         return Decision(chosen, reasons.CHOSEN, _told(model, chosen), rejected)
     if open_ is not None:
@@ -91,7 +97,9 @@ def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot, *, pati
 
 def survey(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Survey:
     """Return every node and every accelerator that the model lists, with what keeps each from being taken."""
-    found, refused = eligible(policies, snapshot)
+    candidates = candidates_under(policies, snapshot)
+    found: Mapping[str, Node] = candidates.eligible
+    refused: Mapping[str, str] = candidates.refused
     fetch = model.spec.model.fetch
     if fetch is not None and fetch.cache is not None:
         keeps_in = fetch.cache.storage_class_name
@@ -166,7 +174,7 @@ def _running_on(
         if node is None or not has or not (isinstance(resource, Claimed) or carries_labels(node, profile)):
             continue
         zone = zone_of_record(node, snapshot)
-        if not isinstance(zone, Unknown) and node not in (there := found.setdefault(zone.name, [])):
+        if isinstance(zone, Declared) and node not in (there := found.setdefault(zone.name, [])):
             there.append(node)
     return found
 
@@ -189,6 +197,27 @@ def _stay(model: Model, options: Sequence[Option], ledger: Ledger, snapshot: Sna
     if current is None or _runs(model, snapshot):
         return current
     return current if current.takes(ledger, model.spec.needed_replicas) is not Room.NONE else None
+
+
+def _undecided(model: Model, policies: Sequence[Policy], options: Sequence[Option], snapshot: Snapshot) -> str:
+    """Return the fact that is missing to decide whether the model may stay where it is; empty where it is decided."""
+    where = standing(model)
+    if where is None or any((o.zone, o.choice.profile) == (where.zone, where.accelerator) for o in options):
+        return ""
+    choice = next((a for a in model.spec.accelerators if a.profile == where.accelerator), None)
+    if choice is None or any(where.accelerator not in p.spec.accelerators.profiles for p in policies):
+        return ""  # The model or a policy has decided that.
+    stays = f"the model stays on {where.accelerator} in zone {where.zone}, as it is"
+    for policy in policies:
+        if why := unreadable_profiles(policy, snapshot).get(where.accelerator):
+            return f"AcceleratorProfile {where.accelerator} {why}; {stays}"
+    if choice.claims == "DynamicResourceAllocation" and not snapshot.serves("ResourceSlice"):
+        return f"the API server doesn't serve ResourceSlices any more; {stays}"
+    pods = snapshot.pods_by_model.get((model.namespace, model.name), ())
+    names = sorted({*where.nodes, *(pod.node for pod in pods if pod.node)})
+    nodes = [node for name in names if (node := snapshot.nodes.get(name)) is not None]
+    why = undecided(nodes, policies, snapshot)
+    return f"{why}; {stays}" if why else ""
 
 
 def _runs(model: Model, snapshot: Snapshot) -> bool:

@@ -14,14 +14,14 @@ from functools import cached_property
 
 from daulat.admission.claims import request, selector
 from daulat.api.accelerator import AcceleratorProfileSpec, DynamicResource
+from daulat.facts.change import Change
+from daulat.facts.derived import DerivedFact
 from daulat.facts.devices import Allocation, Device, DeviceId, Slice
 from daulat.facts.node import Node
 from daulat.facts.snapshot import Snapshot
 from daulat.kube.ref import Ref
 
 from .labels import carries_labels
-
-_OFFERS = "devices of dynamic resource allocation"
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,11 +177,24 @@ class DeviceClaims:
         return found
 
 
+class Offers(DerivedFact):
+    """What all ResourceSlices together offer."""
+
+    depends_on = frozenset({"ResourceSlice"})
+
+    def __init__(self) -> None:
+        self.found: _Offers | None = None
+
+    def forget(self, change: Change, snapshot: Snapshot) -> bool:
+        """Drop everything: the slices of a pool count only together."""
+        return False
+
+
 def _offers(snapshot: Snapshot) -> _Offers:
-    if _OFFERS not in snapshot.memo:
-        snapshot.memo[_OFFERS] = _sorted(snapshot.slices.values())
-    offers: _Offers = snapshot.memo[_OFFERS]
-    return offers
+    offers = Offers.of(snapshot)
+    if offers.found is None:
+        offers.found = _sorted(snapshot.slices.values())
+    return offers.found
 
 
 def _sorted(slices: Iterable[Slice]) -> _Offers:

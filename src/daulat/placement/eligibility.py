@@ -1,83 +1,182 @@
-"""Decides whether a node satisfies a policy: its zone, and every accelerator on it. Says why where it doesn't."""
+"""Decides whether a node satisfies a policy: by its zone, and by every accelerator on it.
+
+There are three answers. ``ELIGIBLE`` and ``INELIGIBLE`` are decisions on facts that were read. ``UNDECIDED`` means that a fact
+which is needed can't be read or isn't there any more: then nothing new is let onto the node, and nothing is taken from what runs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
 
 from daulat.admission.zones import rejects
 from daulat.api.accelerator import AcceleratorProfileSpec, ResourceFamily
-from daulat.api.policy import SovereigntyPolicySpec
+from daulat.facts.change import Change
+from daulat.facts.declared import Declared, Malformed
+from daulat.facts.derived import DerivedFact
 from daulat.facts.node import Node
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.facts.unknown import Unknown
 
-from .dra import Asked, Claimed, on_node, unsettled
+from .dra import Claimed, on_node, unsettled
 from .labels import carries_labels
-from .zoning import zone_of_record
+from .zoning import touched, zone_of_record
+
+
+class Verdict(Enum):
+    """The three answers."""
+
+    ELIGIBLE = "eligible"
+    INELIGIBLE = "ineligible"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True)
+class Eligibility:
+    """The answer for one node and one policy. ``reason`` is empty where the node is eligible."""
+
+    verdict: Verdict
+    reason: str = ""
+
+
+ELIGIBLE = Eligibility(Verdict.ELIGIBLE)
+
+
+def _ineligible(reason: str) -> Eligibility:
+    return Eligibility(Verdict.INELIGIBLE, reason)
+
+
+def _undecided(reason: str) -> Eligibility:
+    return Eligibility(Verdict.UNDECIDED, reason)
+
+
+class Eligibilities(DerivedFact):
+    """The answer for every node and policy. A node's own changes need no mention: its entry is kept with the fact that it is of."""
+
+    depends_on = frozenset({"SovereignZone", "AcceleratorProfile", "SovereigntyPolicy", "ResourceSlice"})
+
+    def __init__(self) -> None:
+        self._found: dict[str, dict[str, tuple[Node, Policy, Eligibility]]] = {}
+
+    def of_node(self, node: Node, policy: Policy, snapshot: Snapshot) -> Eligibility:
+        """Return the answer for a node under a policy."""
+        own = self._found.setdefault(policy.name, {})
+        known = own.get(node.name)
+        if known is not None and known[0] is node and known[1].spec is policy.spec:
+            return known[2]
+        found = _eligibility(node, policy, snapshot)
+        if snapshot.nodes.get(node.name) is node:
+            own[node.name] = node, policy, found
+        return found
+
+    def forget(self, change: Change, snapshot: Snapshot) -> bool:
+        """Drop what the change of a zone, profile, policy or ResourceSlice concerns."""
+        if change.ref.kind == "SovereigntyPolicy":
+            self._found.pop(change.ref.name, None)
+            return True
+        if change.ref.kind == "SovereignZone":
+            if any(isinstance(side, Malformed) for side in change.sides):
+                return False
+            for own in self._found.values():
+                for name in touched(change, {name: entry[0] for name, entry in own.items()}):
+                    del own[name]
+            return True
+        if change.ref.kind == "AcceleratorProfile":
+            # A policy reads the profiles that it approves, and no others.
+            for name, policy in snapshot.policies.items():
+                if not isinstance(policy, Declared) or change.ref.name in policy.spec.accelerators.profiles:
+                    self._found.pop(name, None)
+            return True
+        reaches = [part.reach for part in change.sides]
+        if all(reach is not None and reach.node for reach in reaches):
+            for own in self._found.values():
+                for reach in reaches:
+                    own.pop(reach.node, None)
+            return True
+        return False
+
+
+def eligibility(node: Node | Unknown, policy: Policy, snapshot: Snapshot) -> Eligibility:
+    """Return whether the node is eligible under the policy, or why it isn't, or why that can't be decided."""
+    if isinstance(node, Unknown):
+        return _undecided(node.reason)
+    return Eligibilities.of(snapshot).of_node(node, policy, snapshot)
 
 
 def ineligible(node: Node | Unknown, policy: Policy, snapshot: Snapshot) -> str | None:
-    """Return why the node isn't eligible under the policy, or None where it is. Unknown is never eligible."""
-    memo: dict[Node | Unknown, str | None] = snapshot.memo.setdefault(("ineligible", policy.name, policy.spec), {})
-    if node not in memo:
-        memo[node] = _ineligible(node, policy, snapshot)
-    return memo[node]
+    """Return why nothing new may come to the node under the policy, decided or not; None where it is eligible."""
+    return eligibility(node, policy, snapshot).reason or None
 
 
-def eligible(policies: Sequence[Policy], snapshot: Snapshot) -> tuple[Mapping[str, Node], Mapping[str, str]]:
-    """Return the nodes that are eligible under all the policies, by name, and why each other one isn't."""
-    key = ("eligible", tuple((p.name, p.spec) for p in policies))
-    if key not in snapshot.memo:
-        found: dict[str, Node] = {}
-        refused: dict[str, str] = {}
-        for name, node in sorted(snapshot.nodes.items()):
-            why = next((w for p in policies if (w := ineligible(node, p, snapshot))), None)
-            if why is None and isinstance(node, Node):
-                found[name] = node
-            else:
-                refused[name] = why or "can't be read"
-        snapshot.memo[key] = MappingProxyType(found), MappingProxyType(refused)
-    known: tuple[Mapping[str, Node], Mapping[str, str]] = snapshot.memo[key]
-    return known
+def _eligibility(node: Node, policy: Policy, snapshot: Snapshot) -> Eligibility:
+    zone = zone_of_record(node, snapshot)
+    if isinstance(zone, Unknown):
+        return _undecided(zone.reason)
+    if not isinstance(zone, Declared):
+        return _ineligible(zone.reason)
+    if rejected := rejects(policy.spec.zones, zone.name, zone.spec):
+        return _ineligible(rejected)
+    found = [*_devices(node, policy, snapshot), *_claimable(node, policy, snapshot)]
+    if (why := unsettled(node, snapshot)) is not None:
+        found.append(_undecided(why))
+    # What is decided against the node stays so, whatever the facts that are missing would say.
+    decided = next((e for e in found if e.verdict is Verdict.INELIGIBLE), None)
+    return decided or next(iter(found), ELIGIBLE)
 
 
-def nodes_with(
-    profile: AcceleratorProfileSpec, resource: Asked, policies: Sequence[Policy], snapshot: Snapshot
-) -> Mapping[str, tuple[Node, ...]]:
-    """Return the nodes that are eligible under all the policies and have the resource of that accelerator, by zone."""
-    key = ("nodes with", profile, resource, tuple((p.name, p.spec) for p in policies))
-    if key not in snapshot.memo:
-        by_zone: dict[str, list[Node]] = {}
-        for node in eligible(policies, snapshot)[0].values():
-            zone = zone_of_record(node, snapshot)
-            if not isinstance(zone, Unknown) and _has(node, resource, profile, snapshot):
-                by_zone.setdefault(zone.name, []).append(node)
-        snapshot.memo[key] = MappingProxyType({zone: tuple(nodes) for zone, nodes in sorted(by_zone.items())})
-    found: Mapping[str, tuple[Node, ...]] = snapshot.memo[key]
+def unreadable_profiles(policy: Policy, snapshot: Snapshot) -> dict[str, str]:
+    """Return the approved profiles that can't be read or don't exist, by name, with the words for it."""
+    found = {}
+    for name in policy.spec.accelerators.profiles:
+        profile = snapshot.profiles.get(name)
+        if profile is None:
+            found[name] = "doesn't exist"
+        elif isinstance(profile, Malformed):
+            found[name] = f"can't be read: {profile.reason}"
     return found
 
 
-def _has(node: Node, resource: Asked, profile: AcceleratorProfileSpec, snapshot: Snapshot) -> bool:
-    if isinstance(resource, Claimed):
-        return any(device.reach.node and resource.describes(device, node) for device in on_node(node, snapshot))
-    # Also where none of them works just now: what runs there needn't go, and what waits is told that there is no room.
-    return resource in node.resources and carries_labels(node, profile)
+def _devices(node: Node, policy: Policy, snapshot: Snapshot) -> Iterator[Eligibility]:
+    # An image can carry a device variable that admission never sees: so no device that isn't approved may be on the node, and
+    # one that fails just now comes back.
+    spec, profiles = policy.spec, snapshot.known_profiles
+    approved = [profiles[p] for p in spec.accelerators.profiles if p in profiles]
+    for resource in sorted(node.resources):
+        if resource in spec.accelerators.other_resources:
+            continue
+        named = [p for p in approved if p.resource(resource) is not None]
+        if any(carries_labels(node, p) for p in named):
+            continue
+        if missing := unreadable_profiles(policy, snapshot):
+            yield _undecided(f"has the accelerator {resource}, and {_of_profiles(missing)}")
+        elif named:
+            yield _ineligible(f"has {resource} of another kind than the approved profiles describe")
+        else:
+            yield _ineligible(f"has the accelerator {resource}, which no approved profile names")
 
 
-def _ineligible(node: Node | Unknown, policy: Policy, snapshot: Snapshot) -> str | None:
-    zone = zone_of_record(node, snapshot)
-    if isinstance(zone, Unknown):
-        return zone.reason
-    if isinstance(node, Unknown):
-        return node.reason
-    rejected = rejects(policy.spec.zones, zone.name, zone.spec)
-    return (
-        rejected
-        or _device_fails(node, policy.spec, snapshot.known_profiles)
-        or _claimable_fails(node, policy.spec, snapshot)
-        or unsettled(node, snapshot)
-    )
+def _claimable(node: Node, policy: Policy, snapshot: Snapshot) -> Iterator[Eligibility]:
+    if not snapshot.slices:
+        return
+    spec, profiles = policy.spec, snapshot.known_profiles
+    approved = [profiles[p] for p in spec.accelerators.profiles if p in profiles]
+    claimable = [Claimed(profile, resource) for profile in approved for resource in profile.dynamic_resources]
+    for device in on_node(node, snapshot):
+        driver = device.id.driver
+        if driver in spec.accelerators.other_drivers or any(c.describes(device, node) for c in claimable):
+            continue
+        if missing := unreadable_profiles(policy, snapshot):
+            yield _undecided(f"has devices of the driver {driver}, and {_of_profiles(missing)}")
+        elif any(c.resource.driver == driver for c in claimable):
+            yield _ineligible(f"has devices of the driver {driver} of another kind than the approved profiles describe")
+        else:
+            yield _ineligible(f"has devices of the driver {driver}, which no approved profile names")
+
+
+def _of_profiles(missing: Mapping[str, str]) -> str:
+    name, why = next(iter(missing.items()))
+    return f"AcceleratorProfile {name}, which may describe it, {why}"
 
 
 def profile_of(node: Node, resource: str, profiles: Mapping[str, AcceleratorProfileSpec]) -> str | None:
@@ -90,42 +189,24 @@ def profile_of(node: Node, resource: str, profiles: Mapping[str, AcceleratorProf
     return min(found)[2] if found else None
 
 
-def _device_fails(
-    node: Node, spec: SovereigntyPolicySpec, profiles: Mapping[str, AcceleratorProfileSpec]
-) -> str | None:
-    # An image can carry a device variable that admission never sees: so no device that isn't approved may be on the node, and
-    # one that fails just now comes back.
-    for resource in sorted(node.resources):
-        if resource in spec.accelerators.other_resources:
-            continue
-        approved = [profiles[p] for p in spec.accelerators.profiles if p in profiles]
-        named = [p for p in approved if p.resource(resource) is not None]
-        if not named:
-            return f"has the accelerator {resource}, which no approved profile names"
-        if not any(carries_labels(node, p) for p in named):
-            return f"has {resource} of another kind than the approved profiles describe"
-    return None
-
-
-def _claimable_fails(node: Node, spec: SovereigntyPolicySpec, snapshot: Snapshot) -> str | None:
-    profiles = snapshot.known_profiles
-    approved = [profiles[p] for p in spec.accelerators.profiles if p in profiles]
-    claimable = [Claimed(profile, resource) for profile in approved for resource in profile.dynamic_resources]
-    for device in on_node(node, snapshot):
-        driver = device.id.driver
-        if driver in spec.accelerators.other_drivers or any(c.describes(device, node) for c in claimable):
-            continue
-        if any(c.resource.driver == driver for c in claimable):
-            return f"has devices of the driver {driver} of another kind than the approved profiles describe"
-        return f"has devices of the driver {driver}, which no approved profile names"
-    return None
-
-
 def lacks_storage(node: Node, storage_class: str, snapshot: Snapshot) -> str | None:
     """Return why volumes of the class aren't known to lie where the node stands, or None where they are."""
     zone = zone_of_record(node, snapshot)
-    if isinstance(zone, Unknown):
+    if not isinstance(zone, Declared):
         return zone.reason
     if storage_class in zone.spec.storage_classes:
         return None
     return f"zone {zone.name} has no StorageClass {storage_class} on record, where the weights would be kept"
+
+
+def undecided(nodes: Sequence[Node | Unknown], policies: Sequence[Policy], snapshot: Snapshot) -> str | None:
+    """Return why it can't be decided whether one of the nodes is eligible under the policies; None where all are decided."""
+    for node in nodes:
+        found = [eligibility(node, policy, snapshot) for policy in policies]
+        if any(e.verdict is Verdict.INELIGIBLE for e in found):
+            continue
+        for policy, answer in zip(policies, found, strict=True):
+            if answer.verdict is Verdict.UNDECIDED:
+                name = f"node {node.name} " if isinstance(node, Node) else ""
+                return f"{name}{answer.reason}, so policy {policy.name} can't be decided there"
+    return None

@@ -1,15 +1,15 @@
-"""Builds a status from conditions: the time of a transition is kept where nothing changed, and people are told of changes."""
+"""Builds a status from conditions: the time of a transition is kept where nothing changed, and Events tell of changes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from daulat.api.kinds import Manifest
 from daulat.kube.ref import Ref
 
-from .result import ApplyStatus, Effect, Record
+from .result import ApplyStatus, EmitEvent
 from .timestamps import stamp
 
 MESSAGE = 1024
@@ -17,52 +17,60 @@ MESSAGE = 1024
 
 
 @dataclass(frozen=True)
-class Told:
-    """A condition to set. ``good`` is the status that people hope for."""
+class Condition:
+    """A condition to set."""
 
     type: str
     status: str
     reason: str
     message: str
     good: str = "True"
-    expected: bool = False
-    """Whether it is so from the start, of every object that is as it should be: people hear of it only once it was otherwise."""
+    """The healthy status."""
+    initial: bool = False
+    """Whether an object that is as it should be has it from the start: it is worth an Event only after it was otherwise."""
 
 
-def told(
-    type_: str, holds: bool | None, reason: str, message: str, good: str = "True", *, expected: bool = False
-) -> Told:
+@dataclass(frozen=True)
+class StatusChange:
+    """The status to apply and the Events about it; empty where the status is so already."""
+
+    status: tuple[ApplyStatus, ...] = ()
+    events: tuple[EmitEvent, ...] = ()
+
+
+def condition(
+    type_: str, holds: bool | None, reason: str, message: str, good: str = "True", *, initial: bool = False
+) -> Condition:
     """Return a condition; None means Unknown."""
-    return Told(type_, "Unknown" if holds is None else str(holds), reason, message, good, expected)
+    return Condition(type_, "Unknown" if holds is None else str(holds), reason, message, good, initial)
 
 
-def write(
-    ref: Ref, uid: str, generation: int, before: Manifest, conditions: Sequence[Told], fields: Manifest, now: float
-) -> list[Effect]:
-    """Return the status to apply and the Events to record; nothing where the status is so already."""
+def status_change(
+    ref: Ref, uid: str, generation: int, before: Manifest, conditions: Sequence[Condition], fields: Manifest, now: float
+) -> StatusChange:
+    """Return what makes the status so."""
     old = {c.get("type"): c for c in before.get("conditions") or ()}
     status: Manifest = {
         "observedGeneration": generation,
-        "conditions": [_condition(c, old.get(c.type), generation, now) for c in conditions],
+        "conditions": [_manifest(c, old.get(c.type), generation, now) for c in conditions],
         **{key: value for key, value in fields.items() if value is not None},
     }
-    if _same(status, before):
-        return []
-    effects: list[Effect] = [ApplyStatus(ref, status)]
-    said: set[tuple[str, str, str]] = set()
-    # The first condition may be derived from another one: what that has said already isn't said again.
-    for condition in (*conditions[1:], *conditions[:1]):
-        was = old.get(condition.type)
-        if was is None and (condition.status == "Unknown" or condition.expected):
+    if same_status(status, before):
+        return StatusChange()
+    events: list[EmitEvent] = []
+    told: set[tuple[str, str, str]] = set()
+    # The first condition may copy another one: what that has told already is no second Event.
+    for one in (*conditions[1:], *conditions[:1]):
+        was = old.get(one.type)
+        if was is None and (one.status == "Unknown" or one.initial):
             continue
-        if was is None or (was.get("status"), was.get("reason")) != (condition.status, condition.reason):
-            kind = "Normal" if condition.status in (condition.good, "Unknown") else "Warning"
-            same = (kind, condition.reason, condition.message)
-            if same not in said:
-                message = f"{condition.type}={condition.status}: {condition.message}"
-                effects.append(Record(ref, uid, kind, condition.reason, cut(message)))  # type: ignore[arg-type]
-            said.add(same)
-    return effects
+        if was is None or (was.get("status"), was.get("reason")) != (one.status, one.reason):
+            kind: Literal["Normal", "Warning"] = "Normal" if one.status in (one.good, "Unknown") else "Warning"
+            same = (kind, one.reason, one.message)
+            if same not in told:
+                events.append(EmitEvent(ref, uid, kind, one.reason, cut(f"{one.type}={one.status}: {one.message}")))
+            told.add(same)
+    return StatusChange((ApplyStatus(ref, uid, status),), tuple(events))
 
 
 def cut(message: str) -> str:
@@ -71,7 +79,12 @@ def cut(message: str) -> str:
     return message if len(text) <= MESSAGE else text[: MESSAGE - 3].decode(errors="ignore") + "..."
 
 
-def _condition(condition: Told, old: dict[str, Any] | None, generation: int, now: float) -> Manifest:
+def same_status(status: Manifest, before: Manifest) -> bool:
+    """Say whether two statuses are the same, in whatever order their conditions are."""
+    return _ordered(status) == _ordered(before)
+
+
+def _manifest(condition: Condition, old: dict[str, Any] | None, generation: int, now: float) -> Manifest:
     same = old is not None and old.get("status") == condition.status
     at = stamp(now)
     return {
@@ -82,10 +95,6 @@ def _condition(condition: Told, old: dict[str, Any] | None, generation: int, now
         "lastTransitionTime": old["lastTransitionTime"] if old is not None and same else at,
         "observedGeneration": generation,
     }
-
-
-def _same(status: Manifest, before: Manifest) -> bool:
-    return _ordered(status) == _ordered(before)
 
 
 def _ordered(status: Manifest) -> Manifest:

@@ -1,4 +1,9 @@
-"""What a reconciler wants done, as data. The executor does it; nobody else writes to the cluster."""
+"""What a reconciler wants done, as data. The executor does it; nothing else writes to the cluster.
+
+A result has stages, and a pass carries all of them out, whatever another one met: an error in one is gathered and reported, and
+keeps no other from running. There is one exception. ``sweep`` takes away what something new replaces, so it doesn't run where
+``apply`` failed: what was in force stays in force. ``evict`` takes away what must not run, and depends on nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from daulat.api.kinds import Manifest
+from daulat.api.meta import LabelSelector
 from daulat.kube.ref import Ref
 
 
@@ -18,11 +24,38 @@ class Apply:
 
 
 @dataclass(frozen=True)
-class ApplyStatus:
-    """Make the status of one of Daulat's own objects so."""
+class PatchNode:
+    """Change a node's labels of record and its taint. ``uid``: of the node that this was decided on."""
+
+    name: str
+    uid: str
+    labels: Mapping[str, str | None]
+    """Labels to set, or to take away where the value is None."""
+    taint: bool | None = None
+    """Whether to set the taint of undecided nodes, or to take it away; None to leave it."""
+
+
+@dataclass(frozen=True)
+class DryRunPod:
+    """Try whether this pod would be admitted."""
+
+    policy: str
+    pod: Manifest
+    revision: str = ""
+    """What the answer proves, where the pod is refused by it: the revision, generation and selector of the policy."""
+    generation: int = 0
+    selector: LabelSelector | None = None
+
+
+@dataclass(frozen=True)
+class EmitEvent:
+    """Record an Event on an object."""
 
     ref: Ref
-    status: Manifest
+    uid: str
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -32,46 +65,61 @@ class Delete:
     ref: Ref
     uid: str
     grace: int | None = None
-    """Seconds that a pod has to end by itself; None for as long as it says itself."""
-    together: bool = False
-    """Whether what was made by it goes at the same time, not one after the other."""
+    """Seconds that a pod has to end by itself; None for its own terminationGracePeriodSeconds."""
+    foreground: bool = False
+    """Whether the objects that it owns are deleted at the same time, and it after them."""
+    event: EmitEvent | None = None
+    """Recorded once it is deleted."""
+    charged_to: tuple[str, ...] = ()
+    """The policies whose brake counts it (`policy/brake.py`)."""
+    charge_id: str = ""
+    """What is charged: deletions with the same id count once. Left out, the object's uid."""
+    pods: int = 0
+    """Running pods that end by it."""
 
 
 @dataclass(frozen=True)
-class LabelNode:
-    """Set labels on a node, or take them away where the value is None."""
-
-    name: str
-    labels: Mapping[str, str | None]
-
-
-@dataclass(frozen=True)
-class Probe:
-    """Try a dry run of this pod, to see that the policy refuses it."""
-
-    policy: str
-    pod: Manifest
-
-
-@dataclass(frozen=True)
-class Record:
-    """Tell people by an Event on the object."""
+class ApplyStatus:
+    """Make the status of one of Daulat's own objects so. ``uid``: of the object that the status is about."""
 
     ref: Ref
     uid: str
-    type: Literal["Normal", "Warning"]
-    reason: str
-    message: str
+    status: Manifest
 
 
-Effect = Apply | ApplyStatus | Delete | LabelNode | Probe | Record
+Effect = Apply | PatchNode | DryRunPod | Delete | ApplyStatus | EmitEvent
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """The effects of one pass, in order, and when to come back, in seconds, where that is needed."""
+class Result:
+    """What one pass does, by stage and in the order of the stages, and when to come back."""
 
-    effects: tuple[Effect, ...] = ()
+    reserve: tuple[ApplyStatus, ...] = ()
+    """The status that says what ``apply`` and ``evict`` are about to take. Where it can't be written these two don't run: another
+    leader wouldn't know."""
+    apply: tuple[Apply | PatchNode, ...] = ()
+    prove: tuple[DryRunPod, ...] = ()
+    evict: tuple[Delete, ...] = ()
+    """Deletions of what must not run: pods, workloads, ways to them."""
+    sweep: tuple[Delete, ...] = ()
+    """Deletions of what isn't wanted any more, since what is applied replaces it."""
+    status: tuple[ApplyStatus, ...] = ()
+    events: tuple[EmitEvent, ...] = ()
+    """Events about changes of the status: they are sent once it is written."""
     requeue_after: float | None = None
-    also: tuple[Ref, ...] = ()
-    """Keys to look at once the effects are carried out, because they depend on them."""
+    """Seconds until the key is looked at again, where that is needed."""
+    enqueue: tuple[Ref, ...] = ()
+    """Keys to look at once this is carried out, because they depend on it."""
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """All effects in the order in which they are carried out where nothing fails."""
+        return (
+            *self.reserve,
+            *self.apply,
+            *self.prove,
+            *self.evict,
+            *self.sweep,
+            *(status for status in self.status if status not in self.reserve),
+            *self.events,
+        )

@@ -74,8 +74,8 @@ def test_it_is_what_the_operator_applies(tmp_path: Path) -> None:
     items += [typed("SovereigntyExemption", e) for e in world.exemptions]
     items += [{**p, "apiVersion": "daulat.dev/v1alpha1"} for p in world.profiles]
     printed = list(yaml.safe_load_all(run(written(tmp_path / "a", items), "--at", NOW).stdout))
-    outcome = reconcile_policy(Ref("SovereigntyPolicy", "", "confidential"), world.snapshot(), 1_800_000_000.0)
-    applied = [e.manifest for e in outcome.effects if isinstance(e, Apply)]
+    result = reconcile_policy(Ref("SovereigntyPolicy", "", "confidential"), world.snapshot(), 1_800_000_000.0)
+    applied = [e.manifest for e in result.effects if isinstance(e, Apply)]
     shared = [e.manifest for e in reconcile_ungoverned(KEY, world.snapshot(), 0).effects if isinstance(e, Apply)]
     assert [m["metadata"] for m in printed[len(applied) :]] == [m["metadata"] for m in shared]
     printed = printed[: len(applied)]

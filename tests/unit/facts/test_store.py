@@ -6,12 +6,20 @@ from typing import Any
 
 import pytest
 
+from daulat.facts.change import Change
+from daulat.facts.charge import Charge
+from daulat.facts.report import Report
+from daulat.facts.snapshot import Canary
 from daulat.facts.store import Store
 from daulat.kube.ref import Ref
 from daulat.placement.zoning import zone_of_record
-from tests.unit.world import NVIDIA_RESOURCE, ascend, child, model, namespace, node, pod, zone
+from tests.unit.world import NVIDIA_RESOURCE, ascend, child, model, namespace, node, pod, policy, zone
 
 POD = Ref("Pod", "treasury", "p")
+
+
+def ref_of(change: Change | None) -> Ref | None:
+    return change.ref if change is not None else None
 
 
 def at(version: int | str, raw: dict[str, Any]) -> dict[str, Any]:
@@ -28,7 +36,7 @@ def store() -> Store:
 
 
 def test_a_new_object_is_a_change(store: Store) -> None:
-    assert store.apply("Pod", holds(1)) == POD
+    assert ref_of(store.apply("Pod", holds(1))) == POD
     assert POD in store.snapshot().pods
 
 
@@ -45,7 +53,7 @@ def test_versions_are_compared_as_numbers(store: Store) -> None:
 
 def test_a_stale_addition_after_a_deletion_is_ignored(store: Store) -> None:
     store.apply("Pod", holds(5))
-    assert store.delete("Pod", holds(7)) == POD
+    assert ref_of(store.delete("Pod", holds(7))) == POD
     assert store.apply("Pod", holds(6)) is None
     assert store.snapshot().pods == {}
 
@@ -53,7 +61,7 @@ def test_a_stale_addition_after_a_deletion_is_ignored(store: Store) -> None:
 def test_an_object_that_is_made_anew_after_a_deletion_is_taken_in(store: Store) -> None:
     store.apply("Pod", holds(5))
     store.delete("Pod", holds(7))
-    assert store.apply("Pod", holds(8)) == POD
+    assert ref_of(store.apply("Pod", holds(8))) == POD
 
 
 def test_a_stale_deletion_is_ignored(store: Store) -> None:
@@ -71,7 +79,7 @@ def test_a_list_sweeps_what_vanished_and_keeps_what_is_newer_than_it(store: Stor
     for name, version in (("old", 5), ("new", 15)):
         store.apply("Node", at(version, node(name)))
     changed = store.replace("Node", [at(6, node("listed"))], version=10)
-    assert sorted(r.name for r in changed) == ["listed", "old"]
+    assert sorted(change.ref.name for change in changed) == ["listed", "old"]
     assert sorted(store.snapshot().nodes) == ["listed", "new"]
 
 
@@ -98,7 +106,7 @@ def test_a_heartbeat_of_a_node_is_no_change(store: Store) -> None:
 
 def test_a_lost_device_is_a_change(store: Store) -> None:
     store.apply("Node", at(1, ascend("n")))
-    assert store.apply("Node", at(2, ascend("n", count=7))) == Ref("Node", "", "n")
+    assert ref_of(store.apply("Node", at(2, ascend("n", count=7)))) == Ref("Node", "", "n")
 
 
 def test_a_status_alone_is_no_change_but_is_seen(store: Store) -> None:
@@ -113,7 +121,7 @@ def test_a_pod_that_finishes_is_a_change_and_is_forgotten(store: Store) -> None:
     store.apply("Pod", holds(1))
     done = holds(2)
     done["status"] = {"phase": "Succeeded"}
-    assert store.apply("Pod", done) == POD
+    assert ref_of(store.apply("Pod", done)) == POD
     assert store.snapshot().pods == {}
 
 
@@ -124,11 +132,11 @@ def test_a_snapshot_is_not_touched_by_what_comes_later(store: Store) -> None:
     store.apply("Node", at(2, ascend("n", count=1)))
     store.apply("Node", at(3, ascend("other")))
     store.delete("SovereignZone", at(4, zone()))
-    store.record_obstacle(Ref("SovereignModel", "a", "b"), "no")
+    store.record_report(Ref("SovereignModel", "a", "b"), Report("no"))
     assert sorted(before.nodes) == ["n"]
     assert before.nodes["n"].devices["huawei.com/Ascend910"] == 8  # type: ignore[union-attr]
     assert list(before.zones) == ["cyberjaya-1"]
-    assert before.obstacles == {}
+    assert before.reports == {}
     assert sorted(store.snapshot().nodes) == ["n", "other"]
 
 
@@ -164,16 +172,53 @@ def test_a_child_that_loses_our_label_is_forgotten(store: Store) -> None:
     store.apply("Service", at(1, child("Service", "s", "ns")))
     stripped = at(2, child("Service", "s", "ns"))
     stripped["metadata"]["labels"] = {}
-    assert store.apply("Service", stripped) == Ref("Service", "ns", "s")
+    assert ref_of(store.apply("Service", stripped)) == Ref("Service", "ns", "s")
     assert store.snapshot().children == {}
 
 
-def test_an_obstacle_is_news_once(store: Store) -> None:
+def test_a_report_is_news_once_and_an_empty_one_is_none(store: Store) -> None:
     ref = Ref("SovereignModel", "a", "b")
-    assert store.record_obstacle(ref, "no")
-    assert not store.record_obstacle(ref, "no")
-    assert store.record_obstacle(ref, None)
-    assert not store.record_obstacle(ref, None)
+    assert store.record_report(ref, Report("no"))
+    assert not store.record_report(ref, Report("no"))
+    assert store.record_report(ref, Report())
+    assert not store.record_report(ref, Report())
+    assert store.snapshot().reports == {}
+
+
+def test_a_change_has_both_sides(store: Store) -> None:
+    came = store.apply("Pod", holds(1))
+    grew = store.apply("Pod", holds(2, 4))
+    went = store.delete("Pod", holds(3))
+    assert came is not None
+    assert grew is not None
+    assert went is not None
+    assert (came.before, went.after) == (None, None)
+    assert came.after == grew.before
+    assert grew.after == went.before
+    assert went.before.devices[NVIDIA_RESOURCE] == 4
+
+
+def test_what_an_object_left_behind_goes_with_it(store: Store) -> None:
+    ref, policy_ref = Ref("SovereignModel", "treasury", "deepseek"), Ref("SovereigntyPolicy", "", "confidential")
+    store.apply("SovereignModel", at(1, model()))
+    store.apply("SovereigntyPolicy", at(1, policy()))
+    store.record_report(ref, Report("no"))
+    store.promise(ref, {})
+    store.record_canary("confidential", Canary("treasury", True, "", 0.0))
+    store.record_canary("confidential/ungoverned", Canary("treasury", True, "", 0.0))
+    store.record_charge("confidential", Charge("u", 1, 0.0))
+    store.delete("SovereignModel", at(2, model()))
+    store.delete("SovereigntyPolicy", at(2, policy()))
+    left = store.snapshot()
+    assert (dict(left.reports), dict(left.promises), dict(left.canaries), dict(left.charges)) == ({}, {}, {}, {})
+    assert policy_ref.name not in left.policies
+
+
+def test_a_status_alone_leaves_the_spec_the_same_object(store: Store) -> None:
+    store.apply("SovereigntyPolicy", at(1, policy()))
+    before = store.snapshot().known_policies["confidential"].spec
+    store.apply("SovereigntyPolicy", at(2, {**policy(), "status": {"revision": "r"}}))
+    assert store.snapshot().known_policies["confidential"].spec is before
 
 
 def test_a_kind_that_nobody_reads_is_an_error(store: Store) -> None:

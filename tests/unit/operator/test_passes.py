@@ -7,10 +7,12 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
+from daulat.facts.store import Store
 from daulat.kube.client import Client
 from daulat.kube.errors import Conflict, NoAnswer
 from daulat.kube.ref import Ref
-from daulat.operator.process import WORKERS, Operator, Options
+from daulat.operator.leader import WORKERS, Leader
+from daulat.operator.lease import Lease
 from daulat.placement.standing import standing_by
 from daulat.reconcile.registry import everything
 from tests.unit.world import ASCEND, World, ascend, choice, model
@@ -59,10 +61,12 @@ class FakeServer:
 MODELS = [model(name, accelerators=[choice(ASCEND, 8)]) for name in "xy"]
 
 
-def operator(server: FakeServer, **world: Any) -> Operator:
-    """Return an operator that leads and knows a cluster with room for one of the two models."""
-    found = Operator(cast("Client", server), Options("daulat-system", "test"))
-    found._lease._renewed = time.monotonic()
+def operator(server: FakeServer, **world: Any) -> Leader:
+    """Return a leader that knows a cluster with room for one of the two models."""
+    client = cast("Client", server)
+    lease = Lease(client, "daulat-system", "test")
+    lease._renewed = time.monotonic()
+    found = Leader(client, Store("daulat-system"), lease, "test")
     scene = World(**{"nodes": [ascend("a1")], "models": MODELS, **world})
     kinds = {
         "Node": scene.nodes,
@@ -189,7 +193,7 @@ def test_an_object_of_somebody_else_is_never_changed() -> None:
         it = operator(server)
         await it._pass(X)
         assert server.objects[path] is theirs
-        assert "isn't Daulat's" in it._store.snapshot().obstacles[X]
+        assert "isn't Daulat's" in it._store.snapshot().reports[X].apply
         assert deployed(server) == []
 
     asyncio.run(scenario())
@@ -205,7 +209,7 @@ def test_what_pods_of_a_former_model_still_have_is_the_next_models() -> None:
         server.objects[path] = {"kind": "NetworkPolicy", "metadata": meta}
         it = operator(server)
         await it._pass(X)
-        assert X not in it._store.snapshot().obstacles
+        assert X not in it._store.snapshot().reports
         assert deployed(server) == ["x"]
         (owner,) = server.objects[path]["metadata"]["ownerReferences"]
         assert owner["uid"] == "uid-treasury-x"
@@ -228,10 +232,11 @@ def test_workers_take_many_models_at_once_and_policies_one_by_one() -> None:
         it._pass = watched  # type: ignore[method-assign]
         for number in range(2 * WORKERS):
             it._queue.add(Ref("SovereignModel", "treasury", f"m{number}"))
-        it._queue.add(Ref("SovereigntyPolicy", "", "one"))
-        it._queue.add(Ref("SovereigntyPolicy", "", "two"))
-        workers = [asyncio.create_task(it._work()) for _ in range(WORKERS)]
-        while it._queue.due() or any(running.values()):
+        it._serial.add(Ref("SovereigntyPolicy", "", "one"))
+        it._serial.add(Ref("SovereigntyPolicy", "", "two"))
+        workers = [asyncio.create_task(it._work(it._queue)) for _ in range(WORKERS)]
+        workers.append(asyncio.create_task(it._work(it._serial)))
+        while it._queue.due() or it._serial.due() or any(running.values()):
             await asyncio.sleep(0.01)
         for worker in workers:
             worker.cancel()

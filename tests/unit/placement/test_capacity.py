@@ -16,8 +16,9 @@ from daulat.facts.store import Store
 from daulat.kube.ref import Ref
 from daulat.placement.capacity import Ledger, Room
 from daulat.placement.standing import standing_by
-from daulat.reconcile.model.capacity import KEY, reconcile_room
-from daulat.reconcile.model.reconciler import PATIENCE, reconcile_model
+from daulat.reconcile.model.capacity import KEY, reconcile_capacity
+from daulat.reconcile.model.decision import PATIENCE
+from daulat.reconcile.model.reconciler import reconcile_model
 from daulat.reconcile.result import ApplyStatus, Delete
 from tests.unit.world import (
     ASCEND,
@@ -125,14 +126,14 @@ def test_a_model_waits_for_the_pods_of_others_and_not_for_ever() -> None:
     new = model("new", accelerators=[choice(ASCEND, 8), choice(H20, 8)])
     world = World(models=[new, waits("x", 1), waits("y", 1)])
     ref = Ref("SovereignModel", "treasury", "new")
-    outcome = reconcile_model(ref, world.snapshot(), NOW)
-    (told,) = [e.status for e in outcome.effects if isinstance(e, ApplyStatus)]
+    result = reconcile_model(ref, world.snapshot(), NOW)
+    (told,) = [e.status for e in result.effects if isinstance(e, ApplyStatus)]
     placed = next(c for c in told["conditions"] if c["type"] == "Placed")
     assert (placed["status"], placed["reason"]) == ("Unknown", "AwaitsOthers")
-    assert outcome.requeue_after is not None
-    assert outcome.requeue_after <= PATIENCE + 1
-    world.with_status_of(outcome.effects)
-    assert reconcile_room(KEY, world.snapshot(), NOW).also == (ref,)
+    assert result.requeue_after is not None
+    assert result.requeue_after <= PATIENCE + 1
+    world.with_status_of(result.effects)
+    assert reconcile_capacity(KEY, world.snapshot(), NOW).enqueue == (ref,)
     later = reconcile_model(ref, world.snapshot(), NOW + PATIENCE + 1)
     (told,) = [e.status for e in later.effects if isinstance(e, ApplyStatus)]
     assert told["placement"]["accelerator"] == H20
@@ -140,9 +141,9 @@ def test_a_model_waits_for_the_pods_of_others_and_not_for_ever() -> None:
 
 def test_models_whose_devices_others_took_are_woken_before_they_have_pods() -> None:
     world = World(models=[waits("x", 8, 2)])
-    assert reconcile_room(KEY, world.snapshot(), NOW).also == ()
+    assert reconcile_capacity(KEY, world.snapshot(), NOW).enqueue == ()
     world.models.append(waits("y", 4))
-    woken = reconcile_room(KEY, world.snapshot(), NOW).also
+    woken = reconcile_capacity(KEY, world.snapshot(), NOW).enqueue
     assert [ref.name for ref in woken] == ["x", "y"]
 
 
@@ -190,14 +191,14 @@ class Scene:
     def decide(self, name: str, *, writes: bool = True) -> None:
         """Do as the operator does: promise, then write."""
         ref = Ref("SovereignModel", "treasury", name)
-        outcome = reconcile_model(ref, self.store.snapshot(), NOW)
-        told = next((e.status for e in outcome.effects if isinstance(e, ApplyStatus)), None)
+        result = reconcile_model(ref, self.store.snapshot(), NOW)
+        told = next((e.status for e in result.effects if isinstance(e, ApplyStatus)), None)
         self.store.promise(ref, told)
         if told is not None and writes:
             self.models[name] = {**self.models[name], "status": told}
             self.put("SovereignModel", self.models[name])
             self.store.promise(ref, None)
-        assert not any(isinstance(e, Delete) for e in outcome.effects)
+        assert not any(isinstance(e, Delete) for e in result.effects)
 
     def accelerator(self, name: str) -> str:
         where = standing_by(self.models[name].get("status") or {})

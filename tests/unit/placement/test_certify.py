@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from daulat.api.names import NODE_PREFIX, ZONE_LABEL, eligible_label
+from daulat.api.names import NODE_PREFIX, UNDECIDED_TAINT, ZONE_LABEL, eligible_label
 from daulat.facts.node import Node
-from daulat.placement.certify import certify
-from tests.unit.world import SITE, World, ascend, pod, policy, zone
+from daulat.placement.certify import Record, certify
+from tests.unit.world import ASCEND, H20, SITE, World, ascend, pod, policy, zone
 
 CONFIDENTIAL = eligible_label("confidential")
 CERTIFIED: dict[str, Any] = {ZONE_LABEL: "cyberjaya-1", CONFIDENTIAL: "eligible"}
@@ -17,7 +17,7 @@ def changes(world: World, name: str = "a1") -> dict[str, str | None]:
     snapshot = world.snapshot()
     found = snapshot.nodes[name]
     assert isinstance(found, Node)
-    return certify(found, snapshot)
+    return certify(found, snapshot).labels
 
 
 def test_an_eligible_node_gets_its_zone_and_its_policies() -> None:
@@ -34,7 +34,53 @@ def test_a_node_that_isnt_eligible_any_more_loses_the_label() -> None:
 
 
 def test_a_node_without_a_zone_loses_all_labels_of_record() -> None:
-    assert changes(World(nodes=[ascend("a1", labels=CERTIFIED)], zones=[])) == {ZONE_LABEL: None, CONFIDENTIAL: None}
+    world = World(nodes=[ascend("a1", site="elsewhere", labels=CERTIFIED)])
+    assert changes(world) == {ZONE_LABEL: None, CONFIDENTIAL: None}
+
+
+def record(world: World, name: str = "a1") -> Record:
+    snapshot = world.snapshot()
+    found = snapshot.nodes[name]
+    assert isinstance(found, Node)
+    return certify(found, snapshot)
+
+
+def test_a_node_whose_zone_is_deleted_keeps_its_labels_and_takes_nothing_new() -> None:
+    assert record(World(nodes=[ascend("a1", labels=CERTIFIED)], zones=[])) == Record({}, taint=True)
+
+
+def test_a_node_that_is_undecided_and_holds_no_label_gets_no_taint() -> None:
+    assert record(World(nodes=[ascend("a1", labels={ZONE_LABEL: "cyberjaya-1"})], zones=[])) == Record({}, None)
+
+
+def test_the_taint_goes_once_the_node_is_decided() -> None:
+    tainted = ascend("a1", labels=CERTIFIED)
+    tainted["spec"]["taints"] = [{"key": UNDECIDED_TAINT, "effect": "NoSchedule"}]
+    assert record(World(nodes=[tainted])) == Record({}, taint=False)
+    assert record(World(nodes=[tainted], zones=[zone(country="SG")])) == Record({CONFIDENTIAL: None}, taint=False)
+
+
+def without(profile: str) -> World:
+    world = World(nodes=[ascend("a1", labels=CERTIFIED)])
+    world.profiles = [p for p in world.profiles if p["metadata"]["name"] != profile]
+    return world
+
+
+def test_a_node_keeps_its_labels_where_a_profile_that_may_approve_it_is_gone_or_cant_be_read() -> None:
+    assert record(without(ASCEND)) == Record({}, taint=True)
+    broken = without(ASCEND)
+    broken.profiles.append({"metadata": {"name": ASCEND, "uid": "u"}, "spec": {"futureField": 1}})
+    assert record(broken) == Record({}, taint=True)
+
+
+def test_what_is_decided_against_a_node_stays_so_whatever_profile_is_missing() -> None:
+    world = without(ASCEND)
+    world.zones = [zone(country="SG")]
+    assert record(world) == Record({CONFIDENTIAL: None}, None)
+
+
+def test_a_missing_profile_concerns_no_node_without_devices_of_its_own() -> None:
+    assert record(without(H20)) == Record({}, None)
 
 
 def test_a_forged_value_is_put_right() -> None:

@@ -141,7 +141,7 @@ def test_an_incomplete_pool_gives_nothing_and_takes_no_label() -> None:
         snapshot = world.snapshot()
         found = snapshot.nodes["n1"]
         assert isinstance(found, Node)
-        assert LABEL not in certify(found, snapshot)
+        assert LABEL not in certify(found, snapshot).labels
     world.slices.append(offered("n1", device("g2"), name="rest", pool={"resourceSliceCount": 2}))
     assert reason(world) is None
     assert free(world) == 3
@@ -153,7 +153,7 @@ def test_an_unapproved_device_of_an_incomplete_pool_does_take_the_label() -> Non
     snapshot = world.snapshot()
     found = snapshot.nodes["n1"]
     assert isinstance(found, Node)
-    assert certify(found, snapshot)[LABEL] is None
+    assert certify(found, snapshot).labels[LABEL] is None
 
 
 def test_a_device_that_is_named_twice_makes_its_pool_unusable() -> None:

@@ -121,9 +121,9 @@ def test_a_resource_name_alone_does_not_approve_another_product(label: str) -> N
     )
 
 
-def test_an_approved_profile_that_doesnt_exist_approves_nothing() -> None:
+def test_a_node_whose_accelerator_an_approved_profile_may_name_is_undecided_where_that_doesnt_exist() -> None:
     assert reason(World(nodes=[h20("a1")], profiles=[])) == (
-        "has the accelerator nvidia.com/gpu, which no approved profile names"
+        "has the accelerator nvidia.com/gpu, and AcceleratorProfile huawei-ascend-910b, which may describe it, doesn't exist"
     )
 
 

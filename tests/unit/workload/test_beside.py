@@ -44,8 +44,8 @@ CASES = {
 
 
 def made(found: World) -> list[dict[str, Any]]:
-    outcome = reconcile_model(REF, found.snapshot(), 1_800_000_000.0)
-    return [e.manifest for e in outcome.effects if isinstance(e, Apply) and e.manifest["kind"] in KINDS]
+    result = reconcile_model(REF, found.snapshot(), 1_800_000_000.0)
+    return [e.manifest for e in result.effects if isinstance(e, Apply) and e.manifest["kind"] in KINDS]
 
 
 @pytest.mark.parametrize("name", CASES)

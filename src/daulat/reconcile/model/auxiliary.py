@@ -11,7 +11,7 @@ from daulat.facts.child import Child
 from daulat.facts.snapshot import Model, Policy, Snapshot
 from daulat.kube.ref import Ref
 from daulat.placement.choice import Chosen
-from daulat.reconcile.conditions import Told, told
+from daulat.reconcile.conditions import Condition, condition
 from daulat.workload.autoscaling import HPA, SCALED_OBJECT, Scaler, scaler
 from daulat.workload.exposure import POOL, ROUTE, route
 from daulat.workload.monitoring import POD_MONITOR, pod_monitor
@@ -22,33 +22,33 @@ KINDS = (HPA, SCALED_OBJECT, ROUTE, POOL, POD_MONITOR)
 
 
 @dataclass(frozen=True)
-class Beside:
+class Auxiliary:
     """What is applied after the workload, the conditions of what the model asks for, and the address outside."""
 
     manifests: tuple[Manifest, ...] = ()
-    conditions: tuple[Told, ...] = ()
+    conditions: tuple[Condition, ...] = ()
     url: str | None = None
 
 
-def beside(model: Model, policies: Sequence[Policy], verdict: Verdict, snapshot: Snapshot) -> Beside:
+def auxiliary(model: Model, policies: Sequence[Policy], verdict: Verdict, snapshot: Snapshot) -> Auxiliary:
     """Return what stands beside the pods; where no pods are wanted, that it isn't decided."""
     chosen = verdict.decision.chosen if verdict.run and verdict.decision is not None else None
     if chosen is None:
         asked = ((reasons.AUTOSCALED, model.spec.autoscaling), (reasons.EXPOSED, model.spec.exposure))
         waits = [
-            told(type_, None, reasons.NOT_DECIDED, "waits for Placed") for type_, asks in asked if asks is not None
+            condition(type_, None, reasons.NOT_DECIDED, "waits for Placed") for type_, asks in asked if asks is not None
         ]
-        return Beside(conditions=tuple(waits))
+        return Auxiliary(conditions=tuple(waits))
     scales, routes = _autoscaled(model, policies, chosen, snapshot), _exposed(model, policies, chosen, snapshot)
     watched: Sequence[Manifest] = ()
     if snapshot.serves(POD_MONITOR):
         watched = pod_monitor(model, [p.spec for p in policies], snapshot.platform, grouped=chosen.devices.nodes > 1)
-    return Beside(
+    return Auxiliary(
         (*scales.manifests, *routes.manifests, *watched), (*scales.conditions, *routes.conditions), routes.url
     )
 
 
-def unwanted(verdict: Verdict, extras: Beside, made: Sequence[Child]) -> list[Child]:
+def unwanted(verdict: Verdict, extras: Auxiliary, made: Sequence[Child]) -> list[Child]:
     """Return what is there beside the pods and is asked for no more, or may be no more. What isn't decided stays."""
     if not verdict.run and not verdict.stop:
         return []
@@ -61,7 +61,7 @@ def _own(kind: str, model: Model, snapshot: Snapshot) -> Child | None:
     return child if child is not None and child.owner_uid == model.uid else None
 
 
-def _autoscaled(model: Model, policies: Sequence[Policy], chosen: Chosen, snapshot: Snapshot) -> Beside:
+def _autoscaled(model: Model, policies: Sequence[Policy], chosen: Chosen, snapshot: Snapshot) -> Auxiliary:
     pods = snapshot.pods_by_model.get((model.namespace, model.name), ())
     made = scaler(
         model,
@@ -71,39 +71,39 @@ def _autoscaled(model: Model, policies: Sequence[Policy], chosen: Chosen, snapsh
         loading=any(p.loading for p in pods),
     )
     if made is None:
-        return Beside()
+        return Auxiliary()
     if made.manifest is None:
-        return Beside(conditions=(told(reasons.AUTOSCALED, False, made.reason, made.problem),))
+        return Auxiliary(conditions=(condition(reasons.AUTOSCALED, False, made.reason, made.problem),))
     kind = made.manifest["kind"]
     other = HPA if kind == SCALED_OBJECT else SCALED_OBJECT
     if _own(other, model, snapshot) is not None:
         # Two would pull at the same number, and KEDA refuses a ScaledObject beside a HorizontalPodAutoscaler.
         message = f"the {kind} is made once the {other} is gone"
-        return Beside(conditions=(told(reasons.AUTOSCALED, False, reasons.SWITCHING, message),))
+        return Auxiliary(conditions=(condition(reasons.AUTOSCALED, False, reasons.SWITCHING, message),))
     waits = sum(bool(p.node) for p in pods) < model.spec.replicas * chosen.devices.nodes
-    return Beside((made.manifest,), (_scales(model, made, kind, chosen, waits, snapshot),))
+    return Auxiliary((made.manifest,), (_scales(model, made, kind, chosen, waits, snapshot),))
 
 
-def _scales(model: Model, made: Scaler, kind: str, chosen: Chosen, waits: bool, snapshot: Snapshot) -> Told:
+def _scales(model: Model, made: Scaler, kind: str, chosen: Chosen, waits: bool, snapshot: Snapshot) -> Condition:
     asked, child = model.spec.autoscaling, _own(kind, model, snapshot)
     assert asked is not None  # noqa: S101 - there is a scaler
     if made.problem:
-        return told(reasons.AUTOSCALED, False, made.reason, made.problem)
+        return condition(reasons.AUTOSCALED, False, made.reason, made.problem)
     if child is not None and child.answer is not None and not child.answer.works:
-        return told(reasons.AUTOSCALED, False, reasons.SCALER_FAILED, f"{kind}: {child.answer.message}")
+        return condition(reasons.AUTOSCALED, False, reasons.SCALER_FAILED, f"{kind}: {child.answer.message}")
     if waits and chosen.capacity is not None and model.spec.replicas > chosen.capacity:
         message = (
             f"{model.spec.replicas} replicas are asked for, and zone {chosen.zone} has room for {chosen.capacity} on "
             f"{chosen.choice.profile}: the others wait there, and go nowhere else"
         )
-        return told(reasons.AUTOSCALED, False, reasons.BEYOND_ROOM, message)
+        return condition(reasons.AUTOSCALED, False, reasons.BEYOND_ROOM, message)
     if child is None or child.answer is None:
-        return told(reasons.AUTOSCALED, None, reasons.SCALER_PENDING, f"the {kind} has scaled nothing yet")
+        return condition(reasons.AUTOSCALED, None, reasons.SCALER_PENDING, f"the {kind} has scaled nothing yet")
     message = f"{asked.min_replicas} to {asked.max_replicas} replicas by {made.metric}, with a {kind}"
-    return told(reasons.AUTOSCALED, True, reasons.SCALES, message)
+    return condition(reasons.AUTOSCALED, True, reasons.SCALES, message)
 
 
-def _exposed(model: Model, policies: Sequence[Policy], chosen: Chosen, snapshot: Snapshot) -> Beside:
+def _exposed(model: Model, policies: Sequence[Policy], chosen: Chosen, snapshot: Snapshot) -> Auxiliary:
     asked, zone = model.spec.exposure, snapshot.known_zones.get(chosen.zone)
     gateway = snapshot.gateways.get(Ref("Gateway", model.namespace, asked.gateway)) if asked is not None else None
     served = {kind: snapshot.serves(kind) for kind in (ROUTE, POOL)}
@@ -111,16 +111,16 @@ def _exposed(model: Model, policies: Sequence[Policy], chosen: Chosen, snapshot:
         model, chosen.zone, zone.spec if zone else None, policies, gateway, served, grouped=chosen.devices.nodes > 1
     )
     if made is None:
-        return Beside()
+        return Auxiliary()
     child = _own(ROUTE, model, snapshot)
     said = child.answer if child is not None and made.manifests else None
     url = made.url if said is not None and said.works and made.url else None
     if made.problem:
-        condition = told(reasons.EXPOSED, False, made.reason, made.problem)
+        exposed = condition(reasons.EXPOSED, False, made.reason, made.problem)
     elif said is None:
-        condition = told(reasons.EXPOSED, None, reasons.ROUTE_PENDING, "no Gateway has taken the route yet")
+        exposed = condition(reasons.EXPOSED, None, reasons.ROUTE_PENDING, "no Gateway has taken the route yet")
     elif not said.works:
-        condition = told(reasons.EXPOSED, False, reasons.ROUTE_REFUSED, said.message)
+        exposed = condition(reasons.EXPOSED, False, reasons.ROUTE_REFUSED, said.message)
     else:
-        condition = told(reasons.EXPOSED, True, reasons.ROUTED, f"by {made.url or 'the Gateway'}")
-    return Beside(made.manifests, (condition,), url)
+        exposed = condition(reasons.EXPOSED, True, reasons.ROUTED, f"by {made.url or 'the Gateway'}")
+    return Auxiliary(made.manifests, (exposed,), url)

@@ -14,7 +14,7 @@ _QUOTA = ("exceeded quota: ", "failed quota: ")
 """How the API server's quota begins its answers (k8s.io/apiserver 0.37, plugin/resourcequota/controller.go)."""
 
 
-def hindrance(model: Model, snapshot: Snapshot, leaving: Sequence[Pod] = ()) -> Trouble | None:
+def blocker(model: Model, snapshot: Snapshot, leaving: Sequence[Pod] = ()) -> Trouble | None:
     """Return what keeps the model's pods from serving, with the name of one of them, or None where nobody can tell.
 
     Those that are ``leaving`` on time aren't to serve, so nothing that they say of themselves is trouble.

@@ -7,16 +7,14 @@ from daulat.facts.declared import Declared
 from daulat.facts.snapshot import Model, Snapshot
 from daulat.kube.ref import Ref
 from daulat.placement.capacity import Ledger
-from daulat.reconcile.result import Outcome
+from daulat.reconcile.result import Result
 
-KEY = Ref("Room", "", "cluster")
+KEY = Ref("Capacity", "", "cluster")
 """The key of this question. No object of that kind exists: it stands for all that pods, nodes and models hold."""
-SETTLES = 0.5
-"""Seconds that it waits for more news: a thousand pods that come in a burst are one question and not a thousand."""
 _WAITING = frozenset({reasons.NO_ROOM, reasons.AWAITS_OTHERS, reasons.NO_WHOLE_ROOM})
 
 
-def reconcile_room(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
+def reconcile_capacity(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     """Return the models to look at. What was made room for goes to those who have waited longest."""
     # Models that stand and have no pod on a node yet choose anew where others took their devices.
     crowded = Ledger(snapshot, KEY).crowded()
@@ -25,11 +23,13 @@ def reconcile_room(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
         for ref, model in snapshot.models.items()
         if isinstance(model, Declared) and (_waits(model) or (crowded and not _has_pods(ref, snapshot)))
     ]
-    return Outcome(also=tuple(ref for _, ref in sorted(found)))
+    return Result(enqueue=tuple(ref for _, ref in sorted(found)))
 
 
 def _waits(model: Model) -> bool:
-    return any(c.get("reason") in _WAITING for c in model.status.get("conditions") or ())
+    said = model.status.get("conditions") or ()
+    unplaced = any(c.get("type") == reasons.PLACED and c.get("status") != "True" for c in said)
+    return unplaced or any(c.get("reason") in _WAITING for c in said)
 
 
 def _has_pods(ref: Ref, snapshot: Snapshot) -> bool:

@@ -9,10 +9,26 @@ from daulat.admission.policy import CompiledPolicy
 from daulat.api.kinds import Manifest
 from daulat.api.names import API_VERSION
 from daulat.cel.evaluator import Request, evaluate_all
+from daulat.facts.change import Change
+from daulat.facts.derived import DerivedFact
 from daulat.facts.snapshot import Model, Snapshot
 from daulat.reconcile.timestamps import stamp
 
-_JUDGED = "judged"
+
+class Judgements(DerivedFact):
+    """What admission would say of each model and of its pods."""
+
+    depends_on = frozenset({"SovereignModel"})
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, ...], tuple[Any, list[str]]] = {}
+
+    def forget(self, change: Change, snapshot: Snapshot) -> bool:
+        """Drop a model that is gone. What is judged anew takes the place of what was."""
+        if change.after is None:
+            for of in ("model", "pods"):
+                self.kept.pop((of, change.ref.namespace, change.ref.name), None)
+        return True
 
 
 def model_violations(model: Model, in_force: Sequence[CompiledPolicy], snapshot: Snapshot) -> list[str]:
@@ -74,11 +90,8 @@ def _once(
     judge: Callable[[], list[str]],
     snapshot: Snapshot,
 ) -> list[str]:
-    # Compiled policies are kept beside this, and as long: the same ones are the same objects.
-    read = (facts, [id(c) for c in in_force])
-    kept: dict[tuple[str, ...], tuple[Any, list[str]]] = snapshot.memo.setdefault(_JUDGED, {})
-    if len(kept) > 4 * len(snapshot.models) + 2:
-        kept.clear()  # Most of it is of models that are gone.
+    read = (facts, tuple((c.name, c.revision) for c in in_force))
+    kept = Judgements.of(snapshot).kept
     known = kept.get(of)
     if known is None or known[0] != read:
         known = kept[of] = read, judge()

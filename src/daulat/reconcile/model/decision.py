@@ -1,29 +1,100 @@
-"""What is decided on a model in one pass: what is said of it, and what is applied."""
+"""Decides on a model in one pass: what is said of it, what is to exist of it, and whether its pods are to go."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from daulat.admission.policy import PolicyError
+from daulat.api import reasons
 from daulat.api.kinds import Manifest
-from daulat.placement.choice import Decision
-from daulat.reconcile.conditions import Told
-from daulat.workload.weights import Loading
+from daulat.facts.snapshot import Model, Policy
+from daulat.placement.choice import Decision, choose
+from daulat.reconcile.conditions import Condition, condition
+from daulat.reconcile.policy.compiled import compiled, unreadable_exemptions
+from daulat.reconcile.timestamps import seconds
+from daulat.workload.manifests import manifests
+from daulat.workload.pod import revision, templates, unusable_settings
+from daulat.workload.weights import Loading, loading
 
-from .rolling import Rolling
+from .compliance import model_violations, pod_violations
+from .rolling import ModelState, Rolling, roll
+
+PATIENCE = 30.0
+"""Seconds that a model waits until the pods of others are on nodes, before it takes what they can't take from it."""
 
 
 @dataclass(frozen=True)
 class Verdict:
     """The decision."""
 
-    compliant: Told
+    compliant: Condition
     decision: Decision | None = None
     """Where it runs; None where that wasn't decided anew."""
     run: Sequence[Manifest] = ()
     """All that is to exist of it."""
     stop: bool = False
     """Whether its pods are to go."""
+    undecided: str = ""
+    """The fact that is missing to decide where it runs; it stays as it is meanwhile."""
     weights: Loading | None = None
     rolling: Rolling | None = None
     """How its replicas are replaced, where it runs."""
+
+
+def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdict:
+    """Return the decision under the policies that govern the model's namespace."""
+    snapshot, now = state.snapshot, state.now
+    unreadable = snapshot.malformed_policies()
+    if unreadable:
+        message = (
+            f"policy {', '.join(unreadable)} can't be read, so it can't be decided what it allows; nothing is changed"
+        )
+        return Verdict(condition(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNKNOWN, message))
+    if not policies:
+        # A policy that is gone, or a label, is no decision about what runs; and nothing new is made.
+        message = (
+            f"no policy governs namespace {model.namespace}, so nothing says where the model may run; "
+            "label the namespace so that a SovereigntyPolicy selects it"
+        )
+        return Verdict(condition(reasons.POLICY_COMPLIANT, False, reasons.NOT_GOVERNED, message))
+    try:
+        in_force = [compiled(policy, snapshot, now) for policy in policies]
+    except PolicyError as error:
+        message = f"a policy can't be compiled: {error}; nothing is changed"
+        return Verdict(condition(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNKNOWN, message))
+    violations = model_violations(model, in_force, snapshot)
+    decision = choose(model, policies, snapshot, patient=waited(model, now) < PATIENCE)
+    how: Loading | None = None
+    if decision.chosen is not None:
+        how = loading(model, decision.chosen, policies, snapshot.weights_image)
+        violations += unusable_settings(model, decision.chosen)
+        violations += [how.problem] if how.problem else []
+        pods = templates(model, decision.chosen, [p.name for p in policies], how)
+        violations += pod_violations(model, pods, in_force, snapshot, now)
+    if violations:
+        message = " ".join(dict.fromkeys(violations))
+        if exemptions := unreadable_exemptions(snapshot):
+            message = (
+                f"exemption {', '.join(exemptions)} can't be read, and may allow this; nothing is changed. {message}"
+            )
+            return Verdict(condition(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNKNOWN, message))
+        return Verdict(condition(reasons.POLICY_COMPLIANT, False, reasons.VIOLATION, message), stop=True)
+    under = f"under {', '.join(p.name for p in policies)}"
+    compliant = condition(reasons.POLICY_COMPLIANT, True, reasons.COMPLIANT, under, initial=True)
+    if decision.held:
+        return Verdict(compliant, undecided=decision.message)
+    if decision.chosen is None or how is None:
+        return Verdict(compliant, decision, stop=True)
+    target = revision(model, decision.chosen, [p.name for p in policies], how)
+    rolling = roll(model, decision.chosen, target, state)
+    run = manifests(model, decision.chosen, policies, how, rolling.plan)
+    return Verdict(compliant, decision, run, weights=how, rolling=rolling)
+
+
+def waited(model: Model, now: float) -> float:
+    """Return for how many seconds the model has waited for the pods of others."""
+    for one in model.status.get("conditions") or ():
+        if one.get("type") == reasons.PLACED and one.get("reason") == reasons.AWAITS_OTHERS:
+            return now - seconds(str(one["lastTransitionTime"]))
+    return 0.0

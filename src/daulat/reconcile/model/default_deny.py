@@ -8,7 +8,7 @@ from itertools import chain
 from daulat.facts.child import Child
 from daulat.facts.snapshot import Snapshot
 from daulat.kube.ref import Ref
-from daulat.reconcile.result import Apply, Delete, Outcome
+from daulat.reconcile.result import Apply, Delete, Result
 from daulat.workload.network import DEFAULT_DENY, default_deny
 
 KIND = "DefaultDeny"
@@ -20,15 +20,15 @@ def key(namespace: str) -> Ref:
     return Ref(KIND, "", namespace)
 
 
-def reconcile_default_deny(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
+def reconcile_default_deny(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     """Return the NetworkPolicy where the namespace has a model, or anything is left of one; else its end."""
     namespace = ref.name
-    there, around = _there(namespace, snapshot), snapshot.namespaces.get(namespace)
-    if around is None or around.terminating:
-        return Outcome()
+    there, state = _there(namespace, snapshot), snapshot.namespaces.get(namespace)
+    if state is None or state.terminating:
+        return Result()
     if _is_used(namespace, snapshot):
-        return Outcome((Apply(default_deny(namespace)),))
-    return Outcome((Delete(there.ref, there.uid),)) if there and not there.deleting else Outcome()
+        return Result(apply=(Apply(default_deny(namespace)),))
+    return Result(sweep=(Delete(there.ref, there.uid),)) if there and not there.deleting else Result()
 
 
 def concerned(namespace: str, snapshot: Snapshot) -> Iterator[Ref]:

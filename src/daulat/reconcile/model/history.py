@@ -7,7 +7,7 @@ from typing import Any
 
 from daulat.api import reasons
 from daulat.facts.snapshot import Model
-from daulat.reconcile.conditions import Told
+from daulat.reconcile.conditions import Condition
 from daulat.reconcile.timestamps import stamp
 from daulat.workload.manifests import summary
 
@@ -17,7 +17,7 @@ KEPT = 10
 """Entries, as many as a Deployment keeps of its own."""
 
 
-def history(model: Model, verdict: Verdict, conditions: Sequence[Told], now: float) -> list[dict[str, Any]] | None:
+def history(model: Model, verdict: Verdict, conditions: Sequence[Condition], now: float) -> list[dict[str, Any]] | None:
     """Return the entries, the latest last. One is added where the pods' template changes, and finished once all pods have it."""
     before: list[dict[str, Any]] = list(model.status.get("history") or ())
     chosen = verdict.decision.chosen if verdict.decision is not None else None

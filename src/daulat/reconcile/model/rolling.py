@@ -20,7 +20,7 @@ from .termination import ending, gives_back
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ModelState:
     """What a model's pods are decided on."""
 
     snapshot: Snapshot
@@ -67,16 +67,16 @@ class Rolling:
         return child.group.isdigit() and int(child.group) in self.former
 
 
-def roll(model: Model, chosen: Chosen, revision: str, around: Surroundings) -> Rolling:
+def roll(model: Model, chosen: Chosen, revision: str, state: ModelState) -> Rolling:
     """Return how the model's pods are replaced, so that what serves goes on as long as there is room for both."""
-    there = existing(around.made, around.pods)
-    leaving = drain(model, chosen, around.pods, around.ending, around.snapshot, around.now)
+    there = existing(state.made, state.pods)
+    leaving = drain(model, chosen, state.pods, state.ending, state.snapshot, state.now)
     if chosen.devices.nodes == 1:
-        return _by_deployment(model, chosen, revision, around, there, leaving)
-    taken = numbers_of(around.made, around.pods)
-    waits = bool(around.ending)
-    groups = plan(model, chosen, revision, there, around.snapshot, around.now, taken=taken, waits=waits)
-    deployment = around.deployment
+        return _by_deployment(model, chosen, revision, state, there, leaving)
+    taken = numbers_of(state.made, state.pods)
+    waits = bool(state.ending)
+    groups = plan(model, chosen, revision, there, state.snapshot, state.now, taken=taken, waits=waits)
+    deployment = state.deployment
     # The Deployment of a time when a replica had one node serves on, unless the groups need its devices.
     stays = deployment is not None and groups.waiting == 0 and not _all_ready(there, revision, model.spec.replicas)
     again = [a for a in (groups.again, leaving.again) if a is not None]
@@ -92,14 +92,14 @@ def roll(model: Model, chosen: Chosen, revision: str, around: Surroundings) -> R
 
 
 def _by_deployment(
-    model: Model, chosen: Chosen, revision: str, around: Surroundings, there: Sequence[Existing], leaving: Drain
+    model: Model, chosen: Chosen, revision: str, state: ModelState, there: Sequence[Existing], leaving: Drain
 ) -> Rolling:
-    deployment = around.deployment
-    pods = [p for p in around.pods if not p.group]
+    deployment = state.deployment
+    pods = [p for p in state.pods if not p.group]
     done = deployment is not None and deployment.revision == revision and complete(deployment)
     missing = model.spec.replicas - sum(bool(p.node) for p in pods)
     both = not done and sum(chosen.room.values()) >= missing
-    coming = gives_back([p for p in around.ending if not p.group], chosen, around.snapshot)
+    coming = gives_back([p for p in state.ending if not p.group], chosen, state.snapshot)
     surge = surges(chosen, revision, deployment, pods, coming)
     return Rolling(
         revision,

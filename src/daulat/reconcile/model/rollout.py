@@ -9,7 +9,7 @@ from daulat.facts.child import Child
 from daulat.facts.pod import Pod
 from daulat.facts.trouble import PASSING
 from daulat.placement.choice import Chosen
-from daulat.reconcile.conditions import Told, told
+from daulat.reconcile.conditions import Condition, condition
 
 from .termination import words
 
@@ -39,7 +39,7 @@ def complete(deployment: Child) -> bool:
 
 def progress(
     revision: str, made: int, updated: int, stalled: str, pods: Sequence[Pod], leaving: Sequence[Pod] = ()
-) -> Told:
+) -> Condition:
     """Return whether all pods run what the model asks for now. ``made`` replicas exist, ``updated`` of them are of the revision.
 
     Of ``leaving`` it is known that they end, and when. What waits for their devices hasn't failed.
@@ -47,16 +47,16 @@ def progress(
     if made <= updated:
         former = words([p for p in leaving if p.revision != revision])
         message = "no replica runs former settings" + (f"; {former}" if former else "")
-        return told(reasons.ROLLED_OUT, True, reasons.UP_TO_DATE, message, expected=True)
+        return condition(reasons.ROLLED_OUT, True, reasons.UP_TO_DATE, message, initial=True)
     message = f"{updated} of {made} replicas run the present settings; the others go on with the former ones"
     new = [p for p in pods if p.revision == revision and p.trouble is not None and not p.gone_by]
     passing = {*PASSING, *([reasons.UNSCHEDULABLE] if leaving else [])}
     worst = next((p for p in new if p.trouble and p.trouble.reason not in passing), None)
     if worst is not None and worst.trouble:
         why = f"{message}. Pod {worst.name}: {worst.trouble.message}"
-        return told(reasons.ROLLED_OUT, False, reasons.ROLLOUT_FAILED, why)
+        return condition(reasons.ROLLED_OUT, False, reasons.ROLLOUT_FAILED, why)
     if leaving:
-        return told(reasons.ROLLED_OUT, False, reasons.ROLLING_OUT, f"{message}. {words(leaving)}")
+        return condition(reasons.ROLLED_OUT, False, reasons.ROLLING_OUT, f"{message}. {words(leaving)}")
     if stalled:
-        return told(reasons.ROLLED_OUT, False, reasons.ROLLOUT_FAILED, f"{message}. {stalled}")
-    return told(reasons.ROLLED_OUT, False, reasons.ROLLING_OUT, message)
+        return condition(reasons.ROLLED_OUT, False, reasons.ROLLOUT_FAILED, f"{message}. {stalled}")
+    return condition(reasons.ROLLED_OUT, False, reasons.ROLLING_OUT, message)

@@ -14,7 +14,7 @@ from daulat.facts.snapshot import Model, Policy
 from daulat.facts.trouble import Trouble
 from daulat.placement.choice import SAMPLE
 from daulat.placement.survey import Group
-from daulat.reconcile.conditions import Told, told
+from daulat.reconcile.conditions import Condition, condition
 from daulat.workload.labels import answering
 from daulat.workload.network import url
 
@@ -36,12 +36,14 @@ class Serving:
     pods: Sequence[Pod]
     obstacle: str | None
     """What the API server refused."""
-    hindered: Trouble | None
+    blocked_by: Trouble | None
     """What keeps its pods from serving."""
     leaving: Sequence[Pod] = ()
     """Its pods that are on their way out, and have time left for that."""
-    astray: str = ""
+    on_ineligible: str = ""
     """Which pods are on nodes that aren't eligible any more, in words."""
+    not_deleted: Sequence[str] = ()
+    """Why what must not run of it couldn't be deleted."""
 
     @cached_property
     def deployment(self) -> Child | None:
@@ -68,63 +70,67 @@ class Serving:
         return there, ready, updated
 
 
-def conditions(serving: Serving) -> list[Told]:
+def conditions(serving: Serving) -> list[Condition]:
     """Return the conditions, Ready first: it is the first of the others that doesn't hold."""
     compliant, decision = serving.verdict.compliant, serving.verdict.decision
-    if compliant.status == "True" and serving.astray:
-        compliant = told(reasons.POLICY_COMPLIANT, False, reasons.NODE_NOT_ELIGIBLE, serving.astray)
-    if decision is None:
-        placed = told(reasons.PLACED, None, reasons.NOT_DECIDED, "waits for PolicyCompliant")
+    if compliant.status == "True" and serving.on_ineligible:
+        compliant = condition(reasons.POLICY_COMPLIANT, False, reasons.NODE_NOT_ELIGIBLE, serving.on_ineligible)
+    if serving.not_deleted:
+        compliant = condition(reasons.POLICY_COMPLIANT, False, reasons.EVICTION_FAILED, serving.not_deleted[0])
+    if serving.verdict.undecided:
+        placed = condition(reasons.PLACED, None, reasons.UNDECIDED, serving.verdict.undecided)
+    elif decision is None:
+        placed = condition(reasons.PLACED, None, reasons.NOT_DECIDED, "waits for PolicyCompliant")
     else:
         holds = None if decision.reason == reasons.AWAITS_OTHERS else decision.chosen is not None
-        placed = told(reasons.PLACED, holds, decision.reason, decision.message)
+        placed = condition(reasons.PLACED, holds, decision.reason, decision.message)
     workload = _workload(serving, placed)
     parts = (compliant, placed, workload, _rolled_out(serving, placed))
     first_bad = next((c for c in parts if c.status != "True"), None)
     if first_bad is None:
-        ready = told(reasons.READY, True, workload.reason, workload.message)
+        ready = condition(reasons.READY, True, workload.reason, workload.message)
     else:
         holds = None if first_bad.status == "Unknown" else False
-        ready = told(reasons.READY, holds, first_bad.reason, first_bad.message, expected=first_bad.expected)
+        ready = condition(reasons.READY, holds, first_bad.reason, first_bad.message, initial=first_bad.initial)
     return [ready, *parts]
 
 
-def _workload(serving: Serving, placed: Told) -> Told:
+def _workload(serving: Serving, placed: Condition) -> Condition:
     model, deployment = serving.model, serving.deployment
     if placed.status != "True":
-        return told(reasons.WORKLOAD_READY, None, reasons.NOT_DECIDED, "waits for Placed")
+        return condition(reasons.WORKLOAD_READY, None, reasons.NOT_DECIDED, "waits for Placed")
     if serving.obstacle:
-        return told(reasons.WORKLOAD_READY, False, refused_by(serving.obstacle), serving.obstacle)
+        return condition(reasons.WORKLOAD_READY, False, refused_by(serving.obstacle), serving.obstacle)
     also = f"; {ends}" if (ends := words(serving.leaving)) else ""
     if model.spec.replicas == 0:
-        return told(reasons.WORKLOAD_READY, True, reasons.SCALED_TO_ZERO, f"the model asks for no replica{also}")
+        return condition(reasons.WORKLOAD_READY, True, reasons.SCALED_TO_ZERO, f"the model asks for no replica{also}")
     _, ready, _ = serving.replicas
     message = f"{min(ready, model.spec.replicas)} of {model.spec.replicas} replicas are ready"
     if deployment is not None and deployment.message:
         why = refused_by(deployment.message)
-        return told(reasons.WORKLOAD_READY, False, why, f"{message}: {deployment.message}")
+        return condition(reasons.WORKLOAD_READY, False, why, f"{message}: {deployment.message}")
     if ready >= model.spec.replicas:
-        return told(reasons.WORKLOAD_READY, True, reasons.REPLICAS_READY, message + also)
+        return condition(reasons.WORKLOAD_READY, True, reasons.REPLICAS_READY, message + also)
     if (rolling := serving.verdict.rolling) is not None and rolling.waiting:
         why = f"{rolling.waiting} wait until one interconnect domain has room for all pods of a replica, and hold no devices"
-        return told(reasons.WORKLOAD_READY, False, reasons.NO_WHOLE_ROOM, f"{message}; {why}{also}")
-    if (trouble := serving.hindered) is not None:
+        return condition(reasons.WORKLOAD_READY, False, reasons.NO_WHOLE_ROOM, f"{message}; {why}{also}")
+    if (trouble := serving.blocked_by) is not None:
         # What waits for a device that the model itself is about to give back is on its way.
         waits = bool(serving.leaving) and trouble.reason == reasons.UNSCHEDULABLE
         why = reasons.REPLICAS_PENDING if waits else trouble.reason
-        return told(reasons.WORKLOAD_READY, False, why, f"{message}; {trouble.message}{also}", expected=waits)
-    return told(reasons.WORKLOAD_READY, False, reasons.REPLICAS_PENDING, message + also, expected=True)
+        return condition(reasons.WORKLOAD_READY, False, why, f"{message}; {trouble.message}{also}", initial=waits)
+    return condition(reasons.WORKLOAD_READY, False, reasons.REPLICAS_PENDING, message + also, initial=True)
 
 
-def _rolled_out(serving: Serving, placed: Told) -> Told:
+def _rolled_out(serving: Serving, placed: Condition) -> Condition:
     if placed.status != "True":
-        return told(reasons.ROLLED_OUT, None, reasons.NOT_DECIDED, "waits for Placed")
+        return condition(reasons.ROLLED_OUT, None, reasons.NOT_DECIDED, "waits for Placed")
     made, _, updated = serving.replicas
     stalled = serving.deployment.stalled if serving.deployment is not None else ""
     return progress(serving.revision, made, updated, stalled, serving.pods, serving.leaving)
 
 
-def fields(serving: Serving, policies: Sequence[Policy], conditions: Sequence[Told], now: float) -> Manifest:
+def fields(serving: Serving, policies: Sequence[Policy], conditions: Sequence[Condition], now: float) -> Manifest:
     """Return the fields of the status beside the conditions."""
     model, verdict = serving.model, serving.verdict
     there, ready, updated = serving.replicas
@@ -132,17 +138,25 @@ def fields(serving: Serving, policies: Sequence[Policy], conditions: Sequence[To
     grouped = chosen is not None and chosen.devices.nodes > 1
     return {
         "phase": _phase(conditions, verdict),
-        "url": url(model) if ready and chosen else None,
+        "url": url(model) if ready and (chosen or _stays(serving)) else None,
         "replicas": there,
         "readyReplicas": ready,
         "updatedReplicas": updated,
         "selector": ",".join(f"{key}={value}" for key, value in sorted(answering(model, grouped=grouped).items())),
         "sizing": _sizing(model, verdict),
         "weights": _weights(model, verdict),
-        "placement": _placement(model, policies, verdict),
+        # As long as it couldn't be stopped it has its devices.
+        "placement": model.status.get("placement")
+        if verdict.stop and serving.not_deleted
+        else _placement(model, policies, verdict),
         "drain": verdict.rolling.drain if verdict.rolling is not None else None,
         "history": history(model, verdict, conditions, now),
     }
+
+
+def _stays(serving: Serving) -> bool:
+    """Say whether the model goes on as it is, though nothing was decided anew."""
+    return serving.verdict.decision is None and not serving.verdict.stop
 
 
 def _sizing(model: Model, verdict: Verdict) -> Manifest | None:
@@ -207,7 +221,7 @@ def _rejected(model: Model, where: Manifest, groups: Sequence[Group]) -> list[Ma
     return was if same and everybody else said
 
 
-def _phase(conditions: Sequence[Told], verdict: Verdict) -> str:
+def _phase(conditions: Sequence[Condition], verdict: Verdict) -> str:
     ready, _, placed, *_ = conditions
     if ready.status == "True":
         return "Ready"

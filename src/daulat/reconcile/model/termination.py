@@ -49,7 +49,7 @@ def gives_back(pods: Sequence[Pod], chosen: Chosen, snapshot: Snapshot) -> int:
     return sum(_asks_alike(p, chosen) and p.node in chosen.nodes and _takes_pods(p, snapshot) for p in pods)
 
 
-def at_once(pods: Sequence[Pod], made: Sequence[Child]) -> list[Delete]:
+def evict_now(pods: Sequence[Pod], made: Sequence[Child]) -> list[Delete]:
     """Return the end of pods that a policy is against, for those that would take long over it.
 
     It has to come before anybody else's: once a kubelet has begun to wait it can't be hurried (SyncTerminatingPod in Kubernetes
@@ -60,7 +60,7 @@ def at_once(pods: Sequence[Pod], made: Sequence[Child]) -> list[Delete]:
     return [Delete(Ref("Pod", p.namespace, p.name), p.uid, UNASKED) for p in slow]
 
 
-def outlives(manifest: Manifest, pods: Sequence[Pod]) -> Manifest:
+def with_pod_owners(manifest: Manifest, pods: Sequence[Pod]) -> Manifest:
     """Return the object as one that is deleted only when these pods have ended, too, if they may take long over it.
 
     They own it beside the model: the garbage collector removes what has no owner left, whether or not an operator runs.

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from daulat.admission.advice import SUFFIX, advice_name, compile_advice
-from daulat.admission.policy import PROTECTED_NAMESPACES
+from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.kinds import Manifest
 from daulat.facts.child import Child
 from daulat.facts.declared import Malformed
-from daulat.facts.node import Node
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.kube.ref import Ref
-from daulat.placement.dra import offered
-from daulat.placement.eligibility import ineligible
-from daulat.placement.labels import carries_labels
-from daulat.reconcile.result import Apply, Delete, Outcome
+from daulat.placement.candidates import candidates_under, nodes_with
+from daulat.placement.dra import Asked, Claimed
+from daulat.reconcile.result import Apply, Delete, Result
+
+from .compiled import protected_namespaces
 
 KIND = "Advice"
 
@@ -25,47 +25,46 @@ def key(policy: str) -> Ref:
     return Ref(KIND, "", policy)
 
 
-def reconcile_advice(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
+def reconcile_advice(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     """Return the warning of the policy, or its removal where the policy is gone. One that can't be read keeps what it had."""
     policy = snapshot.policies.get(ref.name)
     if policy is None:
         left = sorted(_advice(ref.name, snapshot), key=lambda c: (not c.ref.kind.endswith("Binding"), c.ref))
-        return Outcome(tuple(Delete(c.ref, c.uid) for c in left if not c.deleting))
+        return Result(evict=tuple(Delete(c.ref, c.uid) for c in left if not c.deleting))
     if isinstance(policy, Malformed):
-        return Outcome()
-    # It hangs on nodes, zones, profiles and policies alone, and a policy is looked at far more often than these change.
-    at = ("advice", policy.name, policy.spec)
-    if at not in snapshot.memo:
-        snapshot.memo[at] = _compiled(policy, snapshot)
-    made: list[Manifest] = snapshot.memo[at]
-    return Outcome(tuple(Apply(m) for m in made))
+        return Result()
+    return Result(apply=tuple(Apply(m) for m in _compiled(policy, snapshot)))
 
 
 def _compiled(policy: Policy, snapshot: Snapshot) -> list[Manifest]:
-    nodes = [n for n in snapshot.nodes.values() if isinstance(n, Node) and ineligible(n, policy, snapshot) is None]
-    protected = (*PROTECTED_NAMESPACES, snapshot.operator_namespace)
-    selector, there = policy.spec.namespace_selector, _there(policy, nodes, snapshot)
-    return compile_advice(policy.name, selector, there, bool(nodes), protected)
+    nodes = candidates_under((policy,), snapshot).eligible
+    selector, there = policy.spec.namespace_selector, _there(policy, snapshot)
+    return compile_advice(policy.name, selector, there, bool(nodes), protected_namespaces(snapshot))
 
 
 def left_over(snapshot: Snapshot) -> Iterable[Ref]:
     """Return the keys of warnings whose policy is gone."""
-    names = {c.ref.name.removesuffix(SUFFIX) for c in snapshot.children.values() if c.ref.name.endswith(SUFFIX)}
+    names = {
+        ref.name.removesuffix(SUFFIX) for ref in snapshot.children if not ref.namespace and ref.name.endswith(SUFFIX)
+    }
     return [key(name) for name in sorted(names - set(snapshot.policies))]
 
 
-def _there(policy: Policy, nodes: list[Node], snapshot: Snapshot) -> list[str]:
-    """Return the approved profiles of which some of the nodes has a device, in use, broken or free."""
-    found = []
-    for name in policy.spec.accelerators.profiles:
-        profile = snapshot.known_profiles.get(name)
-        if profile is not None and any(
-            (profile.resources[0].name in n.resources and carries_labels(n, profile)) or offered(n, profile, snapshot)
-            for n in nodes
-        ):
-            found.append(name)
-    return found
+def _there(policy: Policy, snapshot: Snapshot) -> list[str]:
+    """Return the approved profiles of which some eligible node has a device, in use, broken or free."""
+    return [
+        name
+        for name in policy.spec.accelerators.profiles
+        if (profile := snapshot.known_profiles.get(name)) is not None
+        and any(nodes_with(profile, asked, (policy,), snapshot) for asked in _asked(profile))
+    ]
+
+
+def _asked(profile: AcceleratorProfileSpec) -> list[Asked]:
+    return [profile.resources[0].name, *(Claimed(profile, resource) for resource in profile.dynamic_resources)]
 
 
 def _advice(policy: str, snapshot: Snapshot) -> Iterable[Child]:
-    return [c for c in snapshot.children.values() if c.ref.name == advice_name(policy)]
+    kinds = ("ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy")
+    found = (snapshot.children.get(Ref(kind, "", advice_name(policy))) for kind in kinds)
+    return [child for child in found if child is not None]

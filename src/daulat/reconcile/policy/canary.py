@@ -5,9 +5,11 @@ from __future__ import annotations
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
 from daulat.api.names import CANARY_ANNOTATION
-from daulat.facts.snapshot import Canary
-from daulat.reconcile.conditions import Told, told
+from daulat.facts.snapshot import Canary, Proof
+from daulat.reconcile.conditions import Condition, condition
 
+PROOF_LASTS = 900.0
+"""Seconds for which a proof holds: three times as long as until the next one is due."""
 PATIENCE = 1.0
 """Seconds between tries while the API server takes up a new revision, which takes it one or two."""
 
@@ -39,18 +41,32 @@ def canary_pod(policy: str, namespace: str) -> Manifest:
     }
 
 
-def judge(found: Canary | None, revision: str) -> tuple[Told, bool]:
-    """Return the condition ``Enforced``, and whether it is proved for this revision."""
+def judge(found: Canary | None, proof: Proof | None, revision: str, now: float) -> tuple[Condition, bool]:
+    """Return the condition ``Enforced``, and whether it is proved for this revision.
+
+    A try without a verdict, since a webhook of others or the API server failed, proves nothing and disproves nothing: the proof
+    before it holds as long as a proof may.
+    """
     if found is None:
-        return told(reasons.ENFORCED, None, reasons.CANARY_PENDING, f"revision {revision} wasn't tried yet"), False
+        message = f"revision {revision} wasn't tried yet"
+        return condition(reasons.ENFORCED, None, reasons.CANARY_PENDING, message), False
+    if found.error:
+        if proof is not None and proof.revision == revision and now - proof.at < PROOF_LASTS:
+            message = f"revision {revision} refused a violating pod; the latest try had no verdict: {found.error}"
+            return condition(reasons.ENFORCED, True, reasons.CANARY_REFUSED, message), False
+        message = f"it can't be told whether revision {revision} is in force; the dry run had no verdict: {found.error}"
+        return condition(reasons.ENFORCED, None, reasons.CANARY_FAILED, message), False
     if not found.refused:
         message = f"a violating pod would have been let into namespace {found.namespace}: {found.message}"
-        return told(reasons.ENFORCED, False, reasons.CANARY_ADMITTED, message), False
+        return condition(reasons.ENFORCED, False, reasons.CANARY_ADMITTED, message), False
     if f"revision {revision}" not in found.message:
         message = f"revision {revision} isn't live yet; the answer was: {found.message}"
-        return told(reasons.ENFORCED, None, reasons.CANARY_PENDING, message), False
+        return condition(reasons.ENFORCED, None, reasons.CANARY_PENDING, message), False
     if "USE-01 " in found.message:
         message = "pods without a nodeSelector are refused, because the mutating policy that pins them isn't live yet"
-        return told(reasons.ENFORCED, None, reasons.CANARY_PENDING, message), False
+        return condition(reasons.ENFORCED, None, reasons.CANARY_PENDING, message), False
+    if now - found.at >= PROOF_LASTS:
+        message = f"revision {revision} was proved more than {PROOF_LASTS / 60:.0f} minutes ago, and not since"
+        return condition(reasons.ENFORCED, None, reasons.PROOF_EXPIRED, message), False
     message = f"a violating pod was refused in namespace {found.namespace} by revision {revision}"
-    return told(reasons.ENFORCED, True, reasons.CANARY_REFUSED, message), True
+    return condition(reasons.ENFORCED, True, reasons.CANARY_REFUSED, message), True

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from daulat.admission.policy import PROTECTED_NAMESPACES, PolicyError
+from daulat.admission.policy import PolicyError
 from daulat.admission.ungoverned import compile_ungoverned
 from daulat.api.kinds import Manifest
 from daulat.api.policy import EnforcementSource
 from daulat.facts.snapshot import Snapshot
 
 from . import gitops
-from .reconciler import compiled, governs_protected
+from .compiled import compiled, governs_protected, protected_namespaces
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,6 @@ def desired(snapshot: Snapshot, now: float) -> Desired:
         selectors.append(policy.spec.namespace_selector)
         if result.missing_profiles:
             missing[name] = result.missing_profiles
-    protected = (*PROTECTED_NAMESPACES, snapshot.operator_namespace)
-    shared = tuple(compile_ungoverned(selectors, protected))
+    shared = tuple(compile_ungoverned(selectors, protected_namespaces(snapshot)))
     by_gitops = any(gitops.source(p) is EnforcementSource.GITOPS for p in snapshot.known_policies.values())
     return Desired(tuple(manifests), shared, by_gitops, refused, missing)

@@ -1,37 +1,41 @@
-"""Finds governed pods whose node isn't eligible any more, and takes them away once their time is over.
+"""Finds governed pods whose node isn't eligible any more, and evicts them once their grace period is over.
 
 It looks at pods that are pinned to the policy's nodes: a kubelet that starts anew ends the same pods for the same reason. A model
-uses the time to serve elsewhere first (`drain.py`).
+uses the time to serve elsewhere first (`model/drain.py`). How many pods go at a time is the brake's to say (`brake.py`). A node of
+which it can't be decided whether it is eligible loses nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
-from daulat.api.names import ELIGIBLE, NODE_PREFIX, eligible_label
+from daulat.api.names import eligible_label
 from daulat.api.policy import Action, Drift, DriftAction
 from daulat.facts.node import Node
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.kube.ref import Ref
-from daulat.placement.certify import unfit
-from daulat.reconcile.conditions import Told, cut, told
-from daulat.reconcile.result import Delete, Effect, Record
+from daulat.placement.candidates import candidates_under
+from daulat.placement.certify import decided_against
+from daulat.reconcile.conditions import Condition, condition, cut
+from daulat.reconcile.result import Delete, EmitEvent
 from daulat.reconcile.timestamps import seconds, stamp
 from daulat.workload.container import UNASKED
 
+from .brake import Brake, release_hint
+
 SAMPLE = 3
-LAST_WORDS = 30
-"""Seconds that a pod has at most to end by itself once its time is over, whatever its own terminationGracePeriodSeconds says."""
+EVICTION_GRACE_SECONDS = 30
+"""Upper bound on the grace period of an eviction."""
 
 
 @dataclass(frozen=True)
 class Stranded:
-    """Governed pods on a node that isn't eligible any more."""
+    """Governed pods on a node that isn't eligible any more, or of which that can't be decided."""
 
     node: str
     why: str
@@ -39,22 +43,32 @@ class Stranded:
 
     @property
     def names(self) -> list[str]:
-        """The pods as people name them."""
+        """The pods as namespace/name."""
         return [f"{p.namespace}/{p.name}" for p in self.pods]
 
 
 def stranded(policy: Policy, snapshot: Snapshot) -> list[Stranded]:
     """Return the pods that are pinned to the policy's nodes and whose node isn't one any more, by node."""
+    candidates = candidates_under((policy,), snapshot)
+    decided = {name: why for name, why in candidates.refused.items() if name not in candidates.undecided}
+    return _pinned(policy, decided, snapshot)
+
+
+def on_undecided(policy: Policy, snapshot: Snapshot) -> list[Stranded]:
+    """Return the pods that are pinned to the policy's nodes and whose node's eligibility can't be decided, by node."""
+    return _pinned(policy, candidates_under((policy,), snapshot).undecided, snapshot)
+
+
+def _pinned(policy: Policy, nodes: Mapping[str, str], snapshot: Snapshot) -> list[Stranded]:
     label = eligible_label(policy.name)
-    if label not in snapshot.pins:
+    if not nodes or label not in snapshot.pins:
         return []
     governed = {n.name for n in snapshot.namespaces.values() if policy.spec.namespace_selector.matches(n.labels)}
     found = []
-    for name, pods in sorted(snapshot.pods_by_node.items()):
-        node = snapshot.nodes.get(name)
-        here = tuple(p for p in pods if label in p.pins and p.namespace in governed)
-        if here and isinstance(node, Node) and (why := unfit(node, policy, snapshot)):
-            found.append(Stranded(name, why, tuple(sorted(here, key=lambda p: (p.namespace, p.name)))))
+    for name in sorted(nodes.keys() & snapshot.pods_by_node.keys()):
+        here = [p for p in snapshot.pods_by_node[name] if label in p.pins and p.namespace in governed]
+        if here:
+            found.append(Stranded(name, nodes[name], tuple(sorted(here, key=lambda p: (p.namespace, p.name)))))
     return found
 
 
@@ -64,7 +78,7 @@ def is_stranded(pod: Pod, policies: Sequence[Policy], snapshot: Snapshot) -> str
     if not isinstance(node, Node):
         return ""
     for policy in policies:
-        if eligible_label(policy.name) in pod.pins and (why := unfit(node, policy, snapshot)):
+        if eligible_label(policy.name) in pod.pins and (why := decided_against(node, policy, snapshot)):
             return f"{node.name} {why}, so it isn't eligible under {policy.name} any more"
     return ""
 
@@ -82,22 +96,42 @@ def rule(policy: Policy) -> Drift:
     return said
 
 
-def outlook(policies: Iterable[Policy]) -> str:
+def outlook(policies: Iterable[Policy], snapshot: Snapshot, now: float) -> str:
     """Return what becomes of such a pod under these policies, in words."""
-    ends = [rule(p) for p in policies]
-    soonest = min((d.grace_seconds for d in ends if d.action is DriftAction.EVICT), default=None)
-    if soonest is None:
+    evicting = [p for p in policies if rule(p).action is DriftAction.EVICT]
+    if not evicting:
         return "the policy only reports that"
+    held = next((b for p in evicting if (b := Brake(p, snapshot, now)).held), None)
+    if held is not None:
+        return f"evictions under policy {held.policy.name} are held as batch {held.batch}"
+    soonest = min(rule(p).grace_seconds for p in evicting)
     return f"the pod is deleted as soon as another one serves elsewhere, and after {soonest} s in any case"
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What a policy finds of such pods in one pass, and does about them."""
+    """The pods that a policy finds on nodes that aren't eligible in one pass, and what becomes of them."""
 
     policy: Policy
-    found: Sequence[Stranded]
+    snapshot: Snapshot
     now: float
+    held_models: int = 0
+    """Models whose workload is to be deleted under the policy and which the brake holds."""
+
+    @cached_property
+    def found(self) -> list[Stranded]:
+        """Those that are to go."""
+        return stranded(self.policy, self.snapshot)
+
+    @cached_property
+    def undecided(self) -> list[Stranded]:
+        """Those that stay until a missing fact is there."""
+        return on_undecided(self.policy, self.snapshot)
+
+    @cached_property
+    def brake(self) -> Brake:
+        """What may go at a time."""
+        return Brake(self.policy, self.snapshot, self.now)
 
     @cached_property
     def _rule(self) -> Drift:
@@ -109,29 +143,72 @@ class Watch:
         return {s.node: known.get(s.node) or stamp(self.now) for s in self.found}
 
     def _left(self, node: str) -> float:
-        """Seconds until the node's pods go."""
+        """Seconds until the node's pods are due."""
         return seconds(self._since[node]) + self._rule.grace_seconds - self.now
 
     @property
     def _evicts(self) -> bool:
         return self._rule.action is DriftAction.EVICT
 
-    def condition(self) -> Told:
+    @cached_property
+    def _due(self) -> list[tuple[Stranded, Pod]]:
+        if not self._evicts:
+            return []
+        return [
+            (s, pod)
+            for s in self.found
+            if self._left(s.node) <= 0
+            for pod in s.pods
+            if not pod.gone_by or seconds(pod.gone_by) > self.now + EVICTION_GRACE_SECONDS
+        ]
+
+    @cached_property
+    def _divided(self) -> tuple[list[str], list[str]]:
+        # A pod that is being deleted already is hurried: that takes away nothing more.
+        charged = [(pod.uid, seconds(self._since[s.node])) for s, pod in self._due if not pod.gone_by]
+        return self.brake.take(sorted(charged, key=lambda item: (item[1], item[0])))
+
+    @property
+    def held(self) -> list[str]:
+        """The uids of the pods that are due and held by the brake."""
+        return self._divided[1]
+
+    def condition(self) -> Condition:
         """Return whether all governed pods are where the policy lets them be."""
-        if not self.found:
-            message = "all governed pods are on eligible nodes"
-            return told(reasons.UPHELD, True, reasons.ALL_ELIGIBLE, message, expected=True)
+        failed = self.snapshot.reports.get(Ref("SovereigntyPolicy", "", self.policy.name))
+        if self.held or self.held_models:
+            batch = (self.fields()["brake"] or {}).get("batch", "")
+            what = f"{len(self.held)} pods" if self.held else f"the workloads of {self.held_models} models"
+            message = (
+                f"{what} are due and held, since more than {self._rule.limit} of the policy's running pods would go within "
+                f"ten minutes; {release_hint(self.policy.name, batch)}"
+            )
+            return condition(reasons.UPHELD, False, reasons.BRAKE_HELD, message)
+        if failed is not None and failed.evict:
+            more = f" (and {len(failed.evict) - 1} more)" if len(failed.evict) > 1 else ""
+            return condition(reasons.UPHELD, False, reasons.EVICTION_FAILED, f"{failed.evict[0]}{more}")
+        if self.found:
+            return condition(reasons.UPHELD, False, reasons.NODE_NOT_ELIGIBLE, self._told())
+        if self.undecided:
+            first, *others = self.undecided
+            pods = sum(len(s.pods) for s in self.undecided)
+            also = f" and {len(others)} more nodes" if others else ""
+            message = f"it can't be decided whether {first.node}{also} is eligible: {first.why}; {pods} governed pods stay there"
+            return condition(reasons.UPHELD, None, reasons.UNDECIDED, message)
+        message = "all governed pods are on eligible nodes"
+        return condition(reasons.UPHELD, True, reasons.ALL_ELIGIBLE, message, initial=True)
+
+    def _told(self) -> str:
         pods = [name for s in self.found for name in s.names]
         some = ", ".join(pods[:SAMPLE]) + (f" and {len(pods) - SAMPLE} more" if len(pods) > SAMPLE else "")
         first, *others = self.found
         also = f", nor are {len(others)} others" if others else ""
         becomes = f"deleted {self._rule.grace_period} after that was seen" if self._evicts else "only reported"
-        message = f"{first.node} {first.why}, so it isn't eligible any more{also}; pods there are {becomes}: {some}"
-        return told(reasons.UPHELD, False, reasons.NODE_NOT_ELIGIBLE, message)
+        return f"{first.node} {first.why}, so it isn't eligible any more{also}; pods there are {becomes}: {some}"
 
-    def fields(self) -> list[Manifest]:
-        """Return the nodes with such pods, for the status."""
-        return [
+    def fields(self) -> Manifest:
+        """Return the blocks of the status."""
+        drift = [
             {
                 "node": s.node,
                 "since": self._since[s.node],
@@ -141,48 +218,71 @@ class Watch:
             }
             for s in self.found
         ]
+        by_reason: dict[str, list[Stranded]] = {}
+        for s in self.undecided:
+            by_reason.setdefault(cut(s.why), []).append(s)
+        undecided = [
+            {
+                "reason": why,
+                "nodes": len(group),
+                "pods": sum(len(s.pods) for s in group),
+                "sample": [s.node for s in group[:SAMPLE]],
+            }
+            for why, group in sorted(by_reason.items())
+        ]
+        going = [uid for uid in self._divided[0] if not self.brake.is_charged(uid)]
+        brake = self.brake.fields(len(going), self.held, bool(self.held_models))
+        return {"drift": drift or None, "undecided": undecided or None, "brake": brake}
 
-    def effects(self) -> list[Effect]:
-        """Return the end of those whose time is over, with the reason as an Event."""
-        if not self._evicts:
-            return []
+    def evictions(self) -> list[Delete]:
+        """Return the eviction of those that are due and may go now, with the reason as an Event."""
         why = f"under policy {self.policy.name}"
+        held = set(self.held)
         return [
-            effect
-            for s in self.found
-            if self._left(s.node) <= 0
-            for pod in s.pods
-            if not pod.gone_by or seconds(pod.gone_by) > self.now + LAST_WORDS
-            for effect in ends(pod, f"{s.node} {s.why}, so it isn't eligible {why} any more", _last_words(pod))
+            evict(
+                pod,
+                f"{s.node} {s.why}, so it isn't eligible {why} any more",
+                _grace(pod),
+                (self.policy.name,),
+            )
+            for s, pod in self._due
+            if pod.uid not in held or pod.gone_by
         ]
 
     def again(self) -> list[float]:
         """Return in how many seconds there is something to do."""
+        if not self._evicts:
+            return []
         left = (self._left(s.node) for s in self.found)
-        return [seconds_left + 0.1 if seconds_left > 0 else LAST_WORDS for seconds_left in left] if self._evicts else []
+        due = [seconds_left + 0.1 if seconds_left > 0 else EVICTION_GRACE_SECONDS for seconds_left in left]
+        return [*due, *([self.brake.again] if self.brake.again is not None else [])]
 
 
-def ends(pod: Pod, why: str, grace: int | None = None) -> list[Effect]:
-    """Return the pod's deletion, told on the pod before. ``grace``: seconds that it has to end by itself; None for its own."""
+def evict(pod: Pod, why: str, grace: int | None = None, policies: Sequence[str] = ()) -> Delete:
+    """Return the pod's eviction, with an Event on it, charged to the policies."""
     ref = Ref("Pod", pod.namespace, pod.name)
-    return [
-        Record(ref, pod.uid, "Warning", reasons.NODE_NOT_ELIGIBLE, cut(f"deleted: {why}")),
-        Delete(ref, pod.uid, grace),
-    ]
+    event = EmitEvent(ref, pod.uid, "Warning", reasons.NODE_NOT_ELIGIBLE, cut(f"deleted: {why}"))
+    running = 1 if pod.runs else 0
+    return Delete(ref, pod.uid, grace, event=event, charged_to=tuple(policies), pods=running)
 
 
 def left(pod: Pod, policies: Iterable[Policy], now: float) -> int | None:
     """Return how many seconds a pod that is moved in time may take to end; None for its own.
 
-    As long as policies let it stay, and its last words: later nobody can hurry the kubelet, which waits as it was told first.
+    As long as policies let it stay, and the grace period of an eviction: once a kubelet has begun to wait it can't be hurried.
     """
     soonest = min((_until(pod.node, p, now) for p in policies if rule(p).action is DriftAction.EVICT), default=0.0)
-    most = max(UNASKED, int(soonest) + LAST_WORDS)
+    most = max(UNASKED, int(soonest) + EVICTION_GRACE_SECONDS)
     return most if pod.grace > most else None
 
 
+def drift_since(node: str, policy: Policy, now: float) -> float:
+    """Return since when it is known that the node isn't eligible and has pods of the policy."""
+    return seconds(_known(policy).get(node) or stamp(now))
+
+
 def _until(node: str, policy: Policy, now: float) -> float:
-    return seconds(_known(policy).get(node) or stamp(now)) + rule(policy).grace_seconds - now
+    return drift_since(node, policy, now) + rule(policy).grace_seconds - now
 
 
 def _known(policy: Policy) -> dict[str, str]:
@@ -190,19 +290,6 @@ def _known(policy: Policy) -> dict[str, str]:
     return {str(d.get("node")): str(d.get("since") or "") for d in policy.status.get("drift") or ()}
 
 
-def _last_words(pod: Pod) -> int:
+def _grace(pod: Pod) -> int:
     # Not 0: the API server would forget the pod at once, whether or not it has ended.
-    return max(min(pod.grace, LAST_WORDS), 1)
-
-
-def concerned(pod: Pod | None, snapshot: Snapshot) -> Iterable[Ref]:
-    """Return the policies that have to look at a pod, since its node isn't theirs any more, or that wait for pods to go."""
-    if pod is None:
-        waiting = [name for name, p in sorted(snapshot.known_policies.items()) if p.status.get("drift")]
-        yield from (Ref("SovereigntyPolicy", "", name) for name in waiting)
-        return
-    node = snapshot.nodes.get(pod.node)
-    if isinstance(node, Node):
-        lacking = (pin for pin in sorted(pod.pins) if node.labels.get(pin) != ELIGIBLE)
-        names = (pin.removeprefix(NODE_PREFIX) for pin in lacking)
-        yield from (Ref("SovereigntyPolicy", "", name) for name in names if name in snapshot.policies)
+    return max(min(pod.grace, EVICTION_GRACE_SECONDS), 1)

@@ -12,7 +12,7 @@ from daulat.api.policy import EnforcementSource
 from daulat.facts.child import Child
 from daulat.facts.snapshot import Policy
 from daulat.kube.ref import Ref
-from daulat.reconcile.conditions import Told, told
+from daulat.reconcile.conditions import Condition, condition
 
 PATIENCE = 30.0
 """Seconds between tries while the cluster hasn't what the policy compiles to: somebody else's pipeline has to run first."""
@@ -41,18 +41,18 @@ def drift(wanted: Iterable[Manifest], children: Iterable[Child]) -> list[str]:
     return [*differing, *(f"{ref.kind} {ref.name} isn't part of it any more" for ref in sorted(found))]
 
 
-def condition(compiled: CompiledPolicy, differing: Sequence[str], absent: bool, proved: bool) -> Told:
+def compiled_condition(compiled: CompiledPolicy, differing: Sequence[str], absent: bool, proved: bool) -> Condition:
     """Return the condition ``Compiled``. Where no object is there and the canary was refused, static manifests hold it."""
     if not differing:
         message = f"the cluster has {len(compiled.controls)} controls in revision {compiled.revision}, as compiled"
-        return told(reasons.COMPILED, True, reasons.IN_SYNC, message)
+        return condition(reasons.COMPILED, True, reasons.IN_SYNC, message)
     if absent and proved:
         message = f"revision {compiled.revision} is in force without an object in the API, by the API server's static manifests"
-        return told(reasons.COMPILED, True, reasons.STATIC, message)
+        return condition(reasons.COMPILED, True, reasons.STATIC, message)
     more = f"; and {len(differing) - SAMPLE} more" if len(differing) > SAMPLE else ""
     told_of = "; ".join(differing[:SAMPLE])
     message = f"{told_of}{more}. Apply what daulat compile prints for revision {compiled.revision}."
-    return told(reasons.COMPILED, False, reasons.DRIFTED, message)
+    return condition(reasons.COMPILED, False, reasons.DRIFTED, message)
 
 
 def _differs(manifest: Manifest, child: Child | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from daulat.admission.policy import PROTECTED_NAMESPACES
+from daulat.admission.policy import PolicyError
 from daulat.admission.ungoverned import UNGOVERNED, compile_ungoverned
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
@@ -13,9 +13,10 @@ from daulat.api.policy import EnforcementSource
 from daulat.facts.child import Child
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.kube.ref import Ref
-from daulat.reconcile.result import Apply, Outcome, Probe
+from daulat.reconcile.result import Apply, DryRunPod, Result
 
 from .canary import canary_pod
+from .compiled import compiled, protected_namespaces
 
 KEY = Ref("Ungoverned", "", "cluster")
 """The key of this guard. No object of that kind exists: it belongs to no policy."""
@@ -23,13 +24,16 @@ CANARY = "daulat.dev/ungoverned"
 """What a canary asks for, where it asks this guard: no policy can have that name."""
 
 
-def reconcile_ungoverned(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
+def reconcile_ungoverned(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     """Return the guard as the policies in force make it. It stays when there is no policy: then nothing governs at all."""
-    protected = (*PROTECTED_NAMESPACES, snapshot.operator_namespace)
-    return Outcome(tuple(Apply(m) for m in compile_ungoverned(selectors_in_force(snapshot), protected)))
+    return Result(
+        apply=tuple(
+            Apply(m) for m in compile_ungoverned(selectors_in_force(snapshot, now), protected_namespaces(snapshot))
+        )
+    )
 
 
-def selectors_in_force(snapshot: Snapshot) -> Iterator[LabelSelector]:
+def selectors_in_force(snapshot: Snapshot, now: float) -> Iterator[LabelSelector]:
     """Return by which labels namespaces are governed now: as compiled, not as wished for.
 
     A new policy opens its namespaces once its guard of pods is there and bound. One that can't be read any more still governs by
@@ -40,15 +44,20 @@ def selectors_in_force(snapshot: Snapshot) -> Iterator[LabelSelector]:
         if child.selector is not None and child.ref.name in guards and _stays(child, snapshot):
             yield child.selector
     for policy in snapshot.known_policies.values():
-        if _is_static(policy) and _is_proved(policy, snapshot):
+        # By the selector of the revision that was proved: a wider one of today isn't in force before its own proof.
+        if not _is_static(policy):
+            continue
+        if (proof := snapshot.proofs.get(policy.name)) is not None:
+            yield proof.selector
+        elif policy.name not in snapshot.canaries and _was_proved(policy, snapshot, now):
             yield policy.spec.namespace_selector
 
 
-def probe(policy: str, namespace: str) -> Probe:
+def probe(policy: str, namespace: str) -> DryRunPod:
     """Return a try whether this guard still keeps pods out of a namespace of the policy."""
     pod: Manifest = canary_pod(CANARY, namespace)
     pod["metadata"]["name"] = "daulat-canary-ungoverned"
-    return Probe(_key(policy), pod)
+    return DryRunPod(_key(policy), pod)
 
 
 def closed(policy: str, snapshot: Snapshot) -> bool:
@@ -70,9 +79,13 @@ def _is_static(policy: Policy) -> bool:
     return policy.spec.enforcement is not None and policy.spec.enforcement.source is EnforcementSource.GITOPS
 
 
-def _is_proved(policy: Policy, snapshot: Snapshot) -> bool:
-    found = snapshot.canaries.get(policy.name)
-    if found is not None:
-        return found.refused and "revision " in found.message
-    told = {c.get("type"): c.get("status") for c in policy.status.get("conditions") or ()}
-    return told.get(reasons.ENFORCED) == "True"
+def _was_proved(policy: Policy, snapshot: Snapshot, now: float) -> bool:
+    """Say whether the status says, after the operator's start, that the very revision of today was proved for today's selector."""
+    said = policy.status.get("conditions") or ()
+    enforced: Manifest = next((c for c in said if c.get("type") == reasons.ENFORCED), {})
+    if enforced.get("status") != "True" or enforced.get("observedGeneration") != policy.generation:
+        return False
+    try:
+        return bool(policy.status.get("revision") == compiled(policy, snapshot, now).revision)
+    except PolicyError:
+        return False

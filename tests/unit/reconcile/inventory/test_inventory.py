@@ -7,25 +7,29 @@ from typing import Any
 import pytest
 
 from daulat.kube.ref import Ref
-from daulat.reconcile.conditions import cut, told, write
-from daulat.reconcile.model.capacity import KEY as ROOM
+from daulat.reconcile.conditions import StatusChange, cut, status_change
+from daulat.reconcile.conditions import condition as told
+from daulat.reconcile.model.capacity import KEY as CAPACITY
 from daulat.reconcile.policy.ungoverned import KEY
-from daulat.reconcile.registry import RECONCILERS, concerned, everything, reconcile
-from daulat.reconcile.result import ApplyStatus, LabelNode, Outcome, Record
-from daulat.workload.group import group_name
+from daulat.reconcile.registry import BY_KIND, everything, reconcile
+from daulat.reconcile.result import ApplyStatus, EmitEvent, PatchNode, Result
 from tests.unit.world import (
     ASCEND,
     H20,
+    Raw,
     World,
     ascend,
     child,
+    choice,
     device,
     exemption,
+    held,
     model,
     namespace,
     node,
     offered,
     pod,
+    policy,
     zone,
 )
 
@@ -35,19 +39,21 @@ EXEMPTION = Ref("SovereigntyExemption", "", "e")
 MODEL = Ref("SovereignModel", "treasury", "deepseek")
 POLICY = Ref("SovereigntyPolicy", "", "confidential")
 OBJECT = Ref("SovereignZone", "", "z")
+_SHIPPED = next(p for p in World().profiles if p["metadata"]["name"] == ASCEND)
+OTHER_ASCEND: Raw = {**_SHIPPED, "spec": {**_SHIPPED["spec"], "product": "another"}}
 
 
-def run(ref: Ref, world: World, now: float = NOW) -> Outcome:
+def run(ref: Ref, world: World, now: float = NOW) -> Result:
     return reconcile(ref, world.snapshot(), now)
 
 
-def status(outcome: Outcome) -> dict[str, Any]:
-    (found,) = [e.status for e in outcome.effects if isinstance(e, ApplyStatus)]
+def status(result: Result) -> dict[str, Any]:
+    (found,) = [e.status for e in result.effects if isinstance(e, ApplyStatus)]
     return found
 
 
-def condition(outcome: Outcome, type_: str) -> tuple[str, str]:
-    found = next(c for c in status(outcome)["conditions"] if c["type"] == type_)
+def condition(result: Result, type_: str) -> tuple[str, str]:
+    found = next(c for c in status(result)["conditions"] if c["type"] == type_)
     return found["status"], found["reason"]
 
 
@@ -65,10 +71,10 @@ def test_a_zone_counts_its_nodes_and_devices() -> None:
 def test_a_zone_tells_which_nodes_it_shares() -> None:
     twin = zone("twin")
     twin["spec"]["nodeSelector"] = {"matchLabels": {"nvidia.com/gpu.product": "NVIDIA-H20"}}
-    outcome = run(ZONE, World(zones=[zone(), twin]))
-    assert condition(outcome, "Certified") == ("False", "NodesInConflict")
-    assert status(outcome)["conflictingNodes"] == 1
-    assert "h1 is claimed by zones" in status(outcome)["conditions"][0]["message"]
+    result = run(ZONE, World(zones=[zone(), twin]))
+    assert condition(result, "Certified") == ("False", "NodesInConflict")
+    assert status(result)["conflictingNodes"] == 1
+    assert "h1 is claimed by zones" in status(result)["conditions"][0]["message"]
 
 
 def test_a_zone_that_selects_by_a_label_which_a_kubelet_can_write_is_weak_evidence() -> None:
@@ -93,9 +99,9 @@ def test_a_profile_tells_where_its_accelerator_is() -> None:
     ],
 )
 def test_an_exemption_says_whether_it_is_in_force(raw: dict[str, Any], expected: tuple[str, str]) -> None:
-    outcome = run(EXEMPTION, World(exemptions=[raw]))
-    assert condition(outcome, "Active") == expected
-    assert (outcome.requeue_after is not None) == (expected[0] == "True")
+    result = run(EXEMPTION, World(exemptions=[raw]))
+    assert condition(result, "Active") == expected
+    assert (result.requeue_after is not None) == (expected[0] == "True")
 
 
 @pytest.mark.parametrize("ref", [ZONE, PROFILE, EXEMPTION])
@@ -119,30 +125,31 @@ def test_what_cant_be_read_is_told_once(ref: Ref, world: World) -> None:
     assert run(ref, world, NOW + 60).effects == ()
 
 
-@pytest.mark.parametrize("kind", sorted(RECONCILERS.keys() - {KEY.kind}))
+@pytest.mark.parametrize("kind", sorted(BY_KIND.keys() - {KEY.kind}))
 def test_an_object_that_is_gone_needs_nothing(kind: str) -> None:
-    assert run(Ref(kind, "", "gone"), World()) == Outcome()
+    assert run(Ref(kind, "", "gone"), World()) == Result()
 
 
 def test_a_node_is_labelled_and_then_left_alone() -> None:
     (effect,) = run(Ref("Node", "", "a1"), World()).effects
-    assert isinstance(effect, LabelNode)
+    assert isinstance(effect, PatchNode)
     labels: dict[str, Any] = {k: v for k, v in effect.labels.items() if v is not None}
-    assert run(Ref("Node", "", "a1"), World(nodes=[ascend("a1", labels=labels)])) == Outcome()
+    assert run(Ref("Node", "", "a1"), World(nodes=[ascend("a1", labels=labels)])) == Result()
 
 
 def test_a_node_that_cant_be_read_keeps_its_labels() -> None:
-    assert run(Ref("Node", "", "n"), World(nodes=[node("n", devices={"a/b": "1.5"})])) == Outcome()
+    assert run(Ref("Node", "", "n"), World(nodes=[node("n", devices={"a/b": "1.5"})])) == Result()
 
 
 def test_a_kind_that_nobody_reconciles_needs_nothing() -> None:
-    assert run(Ref("Pod", "a", "b"), World()) == Outcome()
+    assert run(Ref("Pod", "a", "b"), World()) == Result()
 
 
 def write_one(
     before: dict[str, Any], holds: bool | None, text: str = "m", now: float = NOW, good: str = "True"
 ) -> list[Any]:
-    return write(OBJECT, "u", 1, before, [told("T", holds, "R", text, good)], {}, now)
+    change = status_change(OBJECT, "u", 1, before, [told("T", holds, "R", text, good)], {}, now)
+    return [*change.status, *change.events]
 
 
 def test_a_new_message_keeps_the_time_and_tells_nobody() -> None:
@@ -161,15 +168,14 @@ def test_a_transition_has_its_own_time_and_event() -> None:
 
 def test_the_order_of_conditions_in_the_cluster_makes_no_difference() -> None:
     conditions = [told(t, True, "R", "m") for t in ("B", "A")]
-    first = write(OBJECT, "u", 1, {}, conditions, {}, NOW)[0]
-    assert isinstance(first, ApplyStatus)
+    (first,) = status_change(OBJECT, "u", 1, {}, conditions, {}, NOW).status
     turned = {**first.status, "conditions": first.status["conditions"][::-1]}
-    assert write(OBJECT, "u", 1, turned, conditions, {}, NOW + 60) == []
+    assert status_change(OBJECT, "u", 1, turned, conditions, {}, NOW + 60) == StatusChange()
 
 
 def test_a_weakness_that_is_absent_is_good_news() -> None:
-    assert [e.type for e in write_one({}, False, good="False") if isinstance(e, Record)] == ["Normal"]
-    assert [e.type for e in write_one({}, True, good="False") if isinstance(e, Record)] == ["Warning"]
+    assert [e.type for e in write_one({}, False, good="False") if isinstance(e, EmitEvent)] == ["Normal"]
+    assert [e.type for e in write_one({}, True, good="False") if isinstance(e, EmitEvent)] == ["Warning"]
 
 
 def test_what_nobody_knows_yet_is_no_news() -> None:
@@ -183,49 +189,99 @@ def test_a_message_is_cut_at_the_bytes_that_an_event_may_have(letter: str) -> No
     assert cut(letter * 200) == letter * 200
 
 
-FULL = World(
-    exemptions=[exemption()],
-    models=[model(), model("other", "lab")],
-    namespaces=[namespace(), namespace("lab")],
-    pods=[pod("p", "a1", {"huawei.com/Ascend910": "1"}, model="deepseek")],
-    children=[
-        child("Deployment", "deepseek", "treasury", model="deepseek"),
-        child("ValidatingAdmissionPolicy", "gone.pods.daulat.dev", policy="gone"),
-    ],
-)
+def full() -> World:
+    return World(
+        exemptions=[exemption()],
+        models=[model(status=PLACED), model("other", "lab", status=PLACED)],
+        namespaces=[namespace(), namespace("lab")],
+        pods=[pod("p", "a1", {"huawei.com/Ascend910": "1"}, model="deepseek")],
+        children=[child("Deployment", "deepseek", "treasury", model="deepseek"), GONE_GUARD],
+    )
+
+
 OTHER = Ref("SovereignModel", "lab", "other")
 
 
+PLACED = {"placement": {"zone": "cyberjaya-1", "accelerator": ASCEND, "nodes": ["a1"]}}
+CHANGED = child("Deployment", "deepseek", "treasury", model="deepseek", metadata={"generation": 2})
+GONE_GUARD = child("ValidatingAdmissionPolicy", "gone.pods.daulat.dev", policy="gone")
+
+
 @pytest.mark.parametrize(
-    ("changed", "keys"),
+    ("kind", "raw", "gone", "keys"),
     [
-        (ZONE, {"Node/a1", "Node/h1", str(ZONE), str(PROFILE), str(POLICY), str(MODEL), str(OTHER)}),
-        (PROFILE, {"Node/a1", str(ZONE), str(PROFILE), str(POLICY), str(MODEL)}),
-        (POLICY, {"Node/a1", str(POLICY), str(MODEL), str(OTHER)}),
-        (Ref("SovereigntyPolicy", "", "deleted"), {"SovereigntyPolicy/deleted", "Node/a1", str(MODEL)}),
-        (EXEMPTION, {str(EXEMPTION), str(POLICY), str(MODEL)}),
-        (Ref("Node", "", "a1"), {"Node/a1", str(ZONE), str(PROFILE), str(POLICY), str(MODEL), str(OTHER)}),
-        (Ref("Namespace", "", "treasury"), {str(POLICY), str(MODEL)}),
-        (MODEL, {str(MODEL), str(ROOM)}),
-        (Ref("Pod", "treasury", "p"), {str(MODEL), str(ROOM)}),
-        (Ref("Pod", "treasury", "vanished"), {str(ROOM)}),
-        (Ref("Deployment", "treasury", "deepseek"), {str(MODEL)}),
-        (Ref("ValidatingAdmissionPolicy", "", "gone.pods.daulat.dev"), {"SovereigntyPolicy/gone"}),
-        (Ref("ValidatingAdmissionPolicyBinding", "", "vanished"), {str(POLICY)}),
+        (
+            "SovereignZone",
+            zone(country="SG"),
+            False,
+            {"Node/a1", "Node/h1", str(ZONE), str(POLICY), str(MODEL), str(CAPACITY)},
+        ),
+        ("SovereignZone", zone(), True, {"Node/a1", "Node/h1", str(POLICY), str(MODEL), str(CAPACITY)}),
+        (
+            "AcceleratorProfile",
+            OTHER_ASCEND,
+            False,
+            {"Node/a1", str(ZONE), str(PROFILE), str(POLICY), str(MODEL), str(OTHER)},
+        ),
+        (
+            "SovereigntyPolicy",
+            policy(zones={"countries": ["SG"]}),
+            False,
+            {"Node/a1", str(POLICY), str(MODEL), str(OTHER)},
+        ),
+        ("SovereigntyPolicy", policy("deleted"), True, {"SovereigntyPolicy/deleted", "Node/a1", str(MODEL)}),
+        ("SovereigntyExemption", exemption(reason="another reason"), False, {str(EXEMPTION), str(POLICY), str(MODEL)}),
+        (
+            "Node",
+            ascend("a1", site="moved"),
+            False,
+            {"Node/a1", str(ZONE), str(PROFILE), str(POLICY), str(MODEL), str(CAPACITY)},
+        ),
+        ("Node", ascend("a1", ready=False), False, {"Node/a1", str(MODEL), str(CAPACITY)}),
+        ("Node", ascend("a1", count=4), False, {"Node/a1", str(ZONE), str(PROFILE), str(CAPACITY)}),
+        ("Namespace", namespace(team="ml"), False, {str(POLICY), str(MODEL)}),
+        ("SovereignModel", model(replicas=3), False, {str(MODEL), str(CAPACITY)}),
+        ("Pod", pod("q", "a1", {"huawei.com/Ascend910": "1"}, model="deepseek"), False, {str(MODEL), str(CAPACITY)}),
+        ("Pod", pod("q", "a1", {"huawei.com/Ascend910": "1"}), True, {str(CAPACITY)}),
+        (
+            "Deployment",
+            CHANGED,
+            False,
+            {str(MODEL)},
+        ),
+        ("ValidatingAdmissionPolicy", GONE_GUARD, True, {"SovereigntyPolicy/gone"}),
     ],
-    ids=lambda v: str(v) if isinstance(v, Ref) else "",
+    ids=lambda v: v if isinstance(v, str) else "",
 )
-def test_a_change_concerns_all_that_read_it(changed: Ref, keys: set[str]) -> None:
-    assert keys <= {str(r) for r in concerned(changed, FULL.snapshot())}
+def test_a_change_wakes_all_that_read_it(kind: str, raw: Raw, gone: bool, keys: set[str]) -> None:
+    assert keys <= {str(r) for r in full().woken(kind, raw, gone=gone)}
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        ascend("a1", labels={"team": "ml"}),
+        ascend("a1", labels={"node.kubernetes.io/instance-type": "big"}),
+    ],
+    ids=["label", "another label"],
+)
+def test_a_label_that_nobody_reads_wakes_the_node_alone(node: Raw) -> None:
+    assert full().woken("Node", node) == [Ref("Node", "", "a1")]
+
+
+def test_a_heartbeat_wakes_nothing() -> None:
+    beat = ascend("a1")
+    beat["status"]["conditions"][0]["lastHeartbeatTime"] = "2026-11-29T00:00:00Z"
+    assert full().woken("Node", beat) == []
 
 
 def test_a_namespace_concerns_its_own_models_alone() -> None:
-    assert OTHER not in set(concerned(Ref("Namespace", "", "treasury"), FULL.snapshot()))
+    assert OTHER not in full().woken("Namespace", namespace(team="ml"))
 
 
 def test_a_full_pass_sweeps_after_policies_that_are_gone() -> None:
     assert {"SovereigntyPolicy/gone", str(POLICY), str(EXEMPTION), str(MODEL)} <= {
-        str(r) for r in everything(FULL.snapshot())
+        str(r) for r in everything(full().snapshot())
     }
 
 
@@ -238,26 +294,21 @@ def test_devices_of_drivers_are_counted_for_their_profile_and_their_zone() -> No
     assert (found["nodes"], found["devices"]) == (1, 2)
 
 
-def test_a_slice_concerns_its_node_and_one_that_is_gone_every_node() -> None:
-    snapshot = World(nodes=[node("n1"), node("n2")], slices=[offered("n1", device("g0"), name="s")]).snapshot()
-    nodes = [r.name for r in concerned(Ref("ResourceSlice", "", "s"), snapshot) if r.kind == "Node"]
-    assert nodes == ["n1"]
-    gone = [r.name for r in concerned(Ref("ResourceSlice", "", "t"), snapshot) if r.kind == "Node"]
-    assert gone == ["n1", "n2"]
-    assert MODEL in {*concerned(Ref("ResourceSlice", "", "s"), snapshot)}
+def test_a_slice_concerns_its_node_gone_or_not() -> None:
+    part = offered("n1", device("g0"), name="s")
+    claims = model(accelerators=[choice(H20, 1, claims="DynamicResourceAllocation")])
+    world = World(nodes=[node("n1"), node("n2")], models=[claims])
+    for gone in (False, True):
+        woken = world.woken("ResourceSlice", part, gone=gone)
+        assert [r.name for r in woken if r.kind == "Node"] == ["n1"]
+        assert {MODEL, CAPACITY} <= {*woken}
 
 
 def test_a_claim_concerns_the_models_that_wait() -> None:
-    assert list(concerned(Ref("ResourceClaim", "treasury", "c"), World().snapshot())) == [ROOM]
+    assert World().woken("ResourceClaim", held("c", "n1", "g0")) == [CAPACITY]
 
 
-@pytest.mark.parametrize("name", ["deepseek", "deepseek-0", "deepseek-0-w", "deepseek-weights"])
+@pytest.mark.parametrize("name", ["deepseek", "deepseek-0", "x-of-any-name"])
 def test_what_was_made_for_a_model_concerns_it_when_it_is_gone(name: str) -> None:
-    assert MODEL in set(concerned(Ref("StatefulSet", "treasury", name), FULL.snapshot()))
-
-
-def test_what_a_long_name_was_shortened_to_still_tells_the_model() -> None:
-    long = "m" * 30 + "-" + "n" * 19
-    world = World(models=[model(long)])
-    gone = Ref("StatefulSet", "treasury", group_name(long, 12))
-    assert set(concerned(gone, world.snapshot())) == {Ref("SovereignModel", "treasury", long)}
+    gone = child("StatefulSet", name, "treasury", model="deepseek")
+    assert MODEL in full().woken("StatefulSet", gone, gone=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from daulat.kube.ref import Ref
 from daulat.reconcile.model.reconciler import reconcile_model
-from daulat.reconcile.result import Apply, ApplyStatus, Outcome
+from daulat.reconcile.result import Apply, ApplyStatus, Result
 from tests.unit.world import ASCEND, ASCEND_RESOURCE, IMAGE, World, ascend, child, choice, model, pod
 
 REF = Ref("SovereignModel", "treasury", "deepseek")
@@ -19,35 +19,35 @@ def at(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def run(world: World, now: float = NOW) -> Outcome:
+def run(world: World, now: float = NOW) -> Result:
     return reconcile_model(REF, world.snapshot(), now)
 
 
-def every_applied(outcome: Outcome, kind: str) -> list[dict[str, Any]]:
-    return [e.manifest for e in outcome.effects if isinstance(e, Apply) and e.manifest["kind"] == kind]
+def every_applied(result: Result, kind: str) -> list[dict[str, Any]]:
+    return [e.manifest for e in result.effects if isinstance(e, Apply) and e.manifest["kind"] == kind]
 
 
-def applied(outcome: Outcome, kind: str) -> dict[str, Any]:
-    return every_applied(outcome, kind)[0]
+def applied(result: Result, kind: str) -> dict[str, Any]:
+    return every_applied(result, kind)[0]
 
 
-def status(outcome: Outcome) -> dict[str, Any]:
-    (found,) = [e.status for e in outcome.effects if isinstance(e, ApplyStatus)]
+def status(result: Result) -> dict[str, Any]:
+    (found,) = [e.status for e in result.effects if isinstance(e, ApplyStatus)]
     return found
 
 
-def condition(outcome: Outcome, type_: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(c for c in status(outcome)["conditions"] if c["type"] == type_)
+def condition(result: Result, type_: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(c for c in status(result)["conditions"] if c["type"] == type_)
     return found
 
 
-def rolling(outcome: Outcome) -> tuple[int, int]:
-    found = applied(outcome, "Deployment")["spec"]["strategy"]["rollingUpdate"]
+def rolling(result: Result) -> tuple[int, int]:
+    found = applied(result, "Deployment")["spec"]["strategy"]["rollingUpdate"]
     return found["maxSurge"], found["maxUnavailable"]
 
 
-def evictable(outcome: Outcome) -> int:
-    found: int = applied(outcome, "PodDisruptionBudget")["spec"]["maxUnavailable"]
+def evictable(result: Result) -> int:
+    found: int = applied(result, "PodDisruptionBudget")["spec"]["maxUnavailable"]
     return found
 
 
@@ -61,10 +61,10 @@ class Cluster:
         self.revision = ""
         self.take(run(self.world))
 
-    def take(self, outcome: Outcome) -> None:
+    def take(self, result: Result) -> None:
         """Write what was applied, as the API server would."""
-        self.world.with_status_of(outcome.effects)
-        made = applied(outcome, "Deployment")
+        self.world.with_status_of(result.effects)
+        made = applied(result, "Deployment")
         raw = child("Deployment", "deepseek", "treasury", model="deepseek", spec=made["spec"], status=self.counts)
         raw["metadata"]["annotations"] = made["metadata"]["annotations"]
         self.world.children = [raw]

@@ -65,8 +65,10 @@ def cluster() -> tuple[Store, Callable[[str, dict[str, Any]], None]]:
             {"sovereignmodels", "pods"},
         ),
         ("SovereigntyPolicy", policy(models={"licenses": ["MIT"]}), {"sovereignmodels", "pods"}),
-        ("SovereigntyExemption", exemption(), {"sovereignmodels", "pods"}),
-        ("SovereignZone", zone(maximumDataClass="restricted"), {"sovereignmodels", "pods"}),
+        ("SovereigntyExemption", exemption(controls=["USE-08"]), {"sovereignmodels", "pods"}),
+        ("SovereigntyExemption", exemption(policy="another"), set()),
+        ("SovereignZone", zone(maximumDataClass="restricted"), set()),
+        ("SovereignZone", zone(regions=["my-central"]), {"sovereignmodels"}),
     ],
 )
 def test_admission_is_asked_again_only_where_what_it_reads_has_changed(
@@ -86,7 +88,7 @@ def test_admission_is_asked_again_only_where_what_it_reads_has_changed(
 def test_an_exemption_that_ends_is_no_excuse_any_more(asked: list[str]) -> None:
     store, put = cluster()
     put("SovereigntyPolicy", policy(models={"licenses": ["Apache-2.0"]}))
-    put("SovereigntyExemption", exemption(controls=["SUP-03"], expiresAt="2027-01-15T08:00:10Z"))
+    put("SovereigntyExemption", exemption(controls=["SUP-04"], expiresAt="2027-01-15T08:00:10Z"))
     reconcile_model(REF, store.snapshot(), NOW)
     asked.clear()
     reconcile_model(REF, store.snapshot(), NOW + 3600)

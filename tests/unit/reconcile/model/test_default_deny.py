@@ -8,10 +8,10 @@ import pytest
 
 from daulat.kube.ref import Ref
 from daulat.reconcile.model.default_deny import key
-from daulat.reconcile.registry import concerned, everything, reconcile
+from daulat.reconcile.registry import everything, reconcile
 from daulat.reconcile.result import Apply, Delete, Effect
 from daulat.workload.network import DEFAULT_DENY, default_deny
-from tests.unit.world import ASCEND_RESOURCE, World, child, model, namespace, pod
+from tests.unit.world import ASCEND_RESOURCE, Raw, World, child, model, namespace, pod
 
 KEY = key("treasury")
 REF = Ref("NetworkPolicy", "treasury", DEFAULT_DENY)
@@ -77,12 +77,17 @@ def test_nothing_is_made_in_a_namespace_that_is_removed() -> None:
 
 
 @pytest.mark.parametrize(
-    "gone",
-    [MODEL, Ref("Pod", "treasury", "p0"), Ref("Service", "treasury", "deepseek"), REF],
-    ids=lambda ref: ref.kind,
+    ("kind", "gone"),
+    [
+        ("SovereignModel", model()),
+        ("Pod", pod("p0", devices={ASCEND_RESOURCE: "1"}, model="deepseek")),
+        ("Service", child("Service", "deepseek", "treasury", model="deepseek")),
+        ("NetworkPolicy", there()),
+    ],
+    ids=["model", "pod", "service", "itself"],
 )
-def test_it_is_looked_at_when_something_is_gone(gone: Ref) -> None:
-    assert KEY in list(concerned(gone, World(models=[], children=[there()]).snapshot()))
+def test_it_is_looked_at_when_something_is_gone(kind: str, gone: Raw) -> None:
+    assert KEY in World(models=[], children=[there()]).woken(kind, gone, gone=True)
 
 
 def test_it_is_looked_at_from_the_start() -> None:
@@ -91,5 +96,6 @@ def test_it_is_looked_at_from_the_start() -> None:
 
 
 def test_nobody_asks_for_it_where_it_isnt() -> None:
-    assert KEY not in list(concerned(Ref("Pod", "treasury", "p0"), World().snapshot()))
-    assert KEY not in list(concerned(MODEL, World(children=[there()]).snapshot())), "the model is there"
+    gone = pod("p0", devices={ASCEND_RESOURCE: "1"}, model="deepseek")
+    assert KEY not in World().woken("Pod", gone, gone=True)
+    assert KEY not in World(children=[there()]).woken("SovereignModel", model(replicas=2)), "the model is there"

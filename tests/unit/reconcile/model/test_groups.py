@@ -10,7 +10,7 @@ from daulat.api.names import DOMAIN_ANNOTATION, GROUP_LABEL
 from daulat.kube.ref import Ref
 from daulat.reconcile.model.groups import HALF_PLACED
 from daulat.reconcile.model.reconciler import reconcile_model
-from daulat.reconcile.result import Apply, ApplyStatus, Delete, Outcome
+from daulat.reconcile.result import Apply, ApplyStatus, Delete, Result
 from tests.unit.world import ASCEND, ASCEND_RESOURCE, IMAGE, World, ascend, child, choice, model, pod
 
 from .deployed import at
@@ -49,7 +49,7 @@ class Cluster:
         self.ending: list[dict[str, Any]] = []
         """Pods of groups that are gone, which still take their time."""
 
-    def run(self, now: float = NOW) -> Outcome:
+    def run(self, now: float = NOW) -> Result:
         """Run one pass on what is there now."""
         self.world.children = list(self.made.values())
         self.world.pods = [*self._pods(), *self.ending]
@@ -59,9 +59,9 @@ class Cluster:
             ready = wanted if number and int(number) in self.ready else 0
             raw["status"] = {"replicas": wanted, "readyReplicas": ready, "observedGeneration": 1}
         snapshot = self.world.snapshot()
-        outcome = reconcile_model(REF, snapshot, now)
-        self.world.with_status_of(outcome.effects)
-        for effect in outcome.effects:
+        result = reconcile_model(REF, snapshot, now)
+        self.world.with_status_of(result.effects)
+        for effect in result.effects:
             if isinstance(effect, Apply):
                 manifest = effect.manifest
                 raw = child(manifest["kind"], manifest["metadata"]["name"], "treasury", model="deepseek")
@@ -74,7 +74,7 @@ class Cluster:
         gone = {p[0] for p in self.on} - self.numbers().keys()
         self.on = {p: node for p, node in self.on.items() if p[0] not in gone}
         self.ready -= gone
-        return outcome
+        return result
 
     def _pods(self) -> list[dict[str, Any]]:
         found = []
@@ -142,8 +142,8 @@ def two_ready(count: int, *, lws: bool = False) -> Cluster:
     return cluster
 
 
-def condition(outcome: Outcome, type_: str) -> dict[str, Any]:
-    (found,) = [e.status for e in outcome.effects if isinstance(e, ApplyStatus)]
+def condition(result: Result, type_: str) -> dict[str, Any]:
+    (found,) = [e.status for e in result.effects if isinstance(e, ApplyStatus)]
     return next(c for c in found["conditions"] if c["type"] == type_)
 
 
@@ -183,8 +183,8 @@ def test_every_group_is_in_one_domain() -> None:
 
 def test_nodes_of_several_domains_are_no_room_for_a_group() -> None:
     cluster = Cluster(nodes(a=1, b=1))
-    outcome = cluster.run()
-    assert (condition(outcome, "Placed")["status"], condition(outcome, "Placed")["reason"]) == ("False", "NoRoom")
+    result = cluster.run()
+    assert (condition(result, "Placed")["status"], condition(result, "Placed")["reason"]) == ("False", "NoRoom")
     assert not cluster.numbers()
 
 
@@ -329,8 +329,8 @@ def test_a_model_that_grows_beyond_a_node_keeps_its_deployment_until_the_group_i
 def test_a_long_name_fits_into_the_labels_of_its_pods() -> None:
     cluster = Cluster(nodes(a=2))
     cluster.world.models[0]["metadata"] |= {"name": "m" * 50}
-    outcome = reconcile_model(Ref("SovereignModel", "treasury", "m" * 50), cluster.world.snapshot(), NOW)
-    names = [e.manifest["metadata"]["name"] for e in outcome.effects if isinstance(e, Apply)]
+    result = reconcile_model(Ref("SovereignModel", "treasury", "m" * 50), cluster.world.snapshot(), NOW)
+    names = [e.manifest["metadata"]["name"] for e in result.effects if isinstance(e, Apply)]
     assert max(len(f"{n}-0123456789") for n in names if n.endswith("-w")) <= 63
     assert len(set(names)) > 1
 
@@ -374,5 +374,5 @@ def test_a_leader_worker_set_whose_pods_wait_ends_all_at_once(grace: int, togeth
     cluster = two_ready(4, lws=True)
     cluster.grace = grace
     cluster.world.models[0]["spec"]["replicas"] = 1
-    outcome = cluster.run()
-    assert [e.together for e in outcome.effects if isinstance(e, Delete)] == [together]
+    result = cluster.run()
+    assert [e.foreground for e in result.effects if isinstance(e, Delete)] == [together]

@@ -9,7 +9,7 @@ import pytest
 from daulat.api.names import REVISION_ANNOTATION
 from daulat.kube.ref import Ref
 from daulat.reconcile.model.reconciler import reconcile_model
-from daulat.reconcile.result import Apply, ApplyStatus, Delete, Outcome, Record
+from daulat.reconcile.result import Apply, ApplyStatus, Delete, EmitEvent, Result
 from tests.unit.world import (
     ASCEND,
     ASCEND_RESOURCE,
@@ -35,26 +35,26 @@ NOW = 1_800_000_000.0
 PIN = "daulat.node-restriction.kubernetes.io/confidential"
 
 
-def run(world: World, now: float = NOW) -> Outcome:
+def run(world: World, now: float = NOW) -> Result:
     return reconcile_model(REF, world.snapshot(), now)
 
 
-def kinds(outcome: Outcome) -> list[str]:
-    return [type(e).__name__ for e in outcome.effects]
+def kinds(result: Result) -> list[str]:
+    return [type(e).__name__ for e in result.effects]
 
 
-def status(outcome: Outcome) -> dict[str, Any]:
-    (found,) = [e.status for e in outcome.effects if isinstance(e, ApplyStatus)]
+def status(result: Result) -> dict[str, Any]:
+    (found,) = [e.status for e in result.effects if isinstance(e, ApplyStatus)]
     return found
 
 
-def condition(outcome: Outcome, type_: str) -> tuple[str, str]:
-    found = next(c for c in status(outcome)["conditions"] if c["type"] == type_)
+def condition(result: Result, type_: str) -> tuple[str, str]:
+    found = next(c for c in status(result)["conditions"] if c["type"] == type_)
     return found["status"], found["reason"]
 
 
-def message(outcome: Outcome, type_: str = "PolicyCompliant") -> str:
-    return str(next(c for c in status(outcome)["conditions"] if c["type"] == type_)["message"])
+def message(result: Result, type_: str = "PolicyCompliant") -> str:
+    return str(next(c for c in status(result)["conditions"] if c["type"] == type_)["message"])
 
 
 def deployed(world: World, ready: int = 0, uid: str = "uid-treasury-deepseek", **more: Any) -> World:
@@ -71,22 +71,22 @@ def deployed(world: World, ready: int = 0, uid: str = "uid-treasury-deepseek", *
     return world
 
 
-def applied(outcome: Outcome) -> list[str]:
-    return [e.manifest["kind"] for e in outcome.effects if isinstance(e, Apply)]
+def applied(result: Result) -> list[str]:
+    return [e.manifest["kind"] for e in result.effects if isinstance(e, Apply)]
 
 
-def deleted(outcome: Outcome) -> list[str]:
-    return [str(e.ref) for e in outcome.effects if isinstance(e, Delete)]
+def deleted(result: Result) -> list[str]:
+    return [str(e.ref) for e in result.effects if isinstance(e, Delete)]
 
 
 def test_a_compliant_model_gets_its_workload_and_says_where() -> None:
-    outcome = run(World())
-    assert applied(outcome)[-1] == "Deployment"
-    assert condition(outcome, "PolicyCompliant") == ("True", "Compliant")
-    assert condition(outcome, "Placed") == ("True", "Chosen")
-    assert condition(outcome, "Ready") == ("False", "ReplicasPending")
-    assert status(outcome)["phase"] == "Placing"
-    assert status(outcome)["placement"]["nodes"] == ["a1", "a2"]
+    result = run(World())
+    assert applied(result)[-1] == "Deployment"
+    assert condition(result, "PolicyCompliant") == ("True", "Compliant")
+    assert condition(result, "Placed") == ("True", "Chosen")
+    assert condition(result, "Ready") == ("False", "ReplicasPending")
+    assert status(result)["phase"] == "Placing"
+    assert status(result)["placement"]["nodes"] == ["a1", "a2"]
 
 
 def known(name: str, context: int = 32768, **accelerator: Any) -> World:
@@ -97,12 +97,12 @@ def known(name: str, context: int = 32768, **accelerator: Any) -> World:
 
 
 def test_a_model_of_the_catalogue_is_sized_and_says_how() -> None:
-    outcome = run(known("llama-3.3-70b"))
-    sizing = status(outcome)["sizing"]
+    result = run(known("llama-3.3-70b"))
+    sizing = status(result)["sizing"]
     assert (sizing["devices"], sizing["tensorParallel"], sizing["pipelineParallel"]) == (4, 4, 1)
     assert (sizing["precision"], sizing["context"], sizing["concurrency"]) == ("BF16", 32768, 1)
     assert sizing["account"][0] == "weights: 131.4 GiB; 70.5 billion parameters in BF16"
-    (deployment,) = [e.manifest for e in outcome.effects if isinstance(e, Apply) and e.manifest["kind"] == "Deployment"]
+    (deployment,) = [e.manifest for e in result.effects if isinstance(e, Apply) and e.manifest["kind"] == "Deployment"]
     (engine,) = deployment["spec"]["template"]["spec"]["containers"]
     assert engine["resources"]["limits"] == {"huawei.com/Ascend910": "4"}
     assert {"--tensor-parallel-size=4", "--max-model-len=32768"} <= set(engine["args"])
@@ -111,15 +111,15 @@ def test_a_model_of_the_catalogue_is_sized_and_says_how() -> None:
 def test_a_model_that_doesnt_fit_is_told_with_the_numbers_and_on_which_nodes() -> None:
     world = known("deepseek-r1")
     world.models[0]["spec"]["engine"]["name"] = "mindie"
-    outcome = run(world)
-    assert condition(outcome, "Placed") == ("False", "DoesNotFit")
+    result = run(world)
+    assert condition(result, "Placed") == ("False", "DoesNotFit")
     why = "deepseek-r1 needs 32 devices of huawei-ascend-910b on 4 nodes (1249.8 GiB of weights in BF16, 1 x 32768 tokens), "
-    assert message(outcome, "Placed").startswith(why)
-    assert "sizing" not in status(outcome)
-    groups = {node: g["reason"] for g in status(outcome)["placement"]["rejected"] for node in g["sample"]}
+    assert message(result, "Placed").startswith(why)
+    assert "sizing" not in status(result)
+    groups = {node: g["reason"] for g in status(result)["placement"]["rejected"] for node in g["sample"]}
     assert groups["a1"].startswith(why)
     assert groups["h1"] == "has no accelerator that the model lists"
-    assert applied(outcome) == []
+    assert applied(result) == []
 
 
 def test_a_model_keeps_its_devices_where_a_release_estimates_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,10 +153,10 @@ def test_a_sized_model_stays_with_its_devices_while_others_come() -> None:
 
 
 def test_a_model_with_all_replicas_is_ready_and_has_an_address() -> None:
-    outcome = run(deployed(World(), ready=1))
-    assert condition(outcome, "Ready") == ("True", "ReplicasReady")
-    assert status(outcome)["url"] == "http://deepseek.treasury.svc/v1"
-    assert status(outcome)["phase"] == "Ready"
+    result = run(deployed(World(), ready=1))
+    assert condition(result, "Ready") == ("True", "ReplicasReady")
+    assert status(result)["url"] == "http://deepseek.treasury.svc/v1"
+    assert status(result)["phase"] == "Ready"
 
 
 def test_a_model_that_asks_for_no_replica_is_ready() -> None:
@@ -192,13 +192,13 @@ def test_nothing_is_written_where_nothing_changed_however_bad_it_is(world: World
     assert kinds(run(world, NOW + 60)) == []
 
 
-def test_a_model_that_no_policy_governs_is_stopped_and_told_why() -> None:
-    outcome = run(deployed(World(namespaces=[namespace(other="1")])))
-    assert deleted(outcome) == ["Deployment/treasury/deepseek"]
-    assert applied(outcome) == []
-    assert condition(outcome, "PolicyCompliant") == ("False", "NotGoverned")
-    assert "no policy governs namespace treasury" in message(outcome)
-    assert status(outcome)["phase"] == "Refused"
+def test_a_model_that_no_policy_governs_any_more_goes_on_as_it_is_and_is_told_why() -> None:
+    result = run(deployed(World(namespaces=[namespace(other="1")])))
+    assert deleted(result) == []
+    assert applied(result) == []
+    assert condition(result, "PolicyCompliant") == ("False", "NotGoverned")
+    assert "no policy governs namespace treasury" in message(result)
+    assert status(result)["phase"] == "Refused"
 
 
 def test_a_namespace_that_nobody_knows_is_governed_by_nobody() -> None:
@@ -207,12 +207,12 @@ def test_a_namespace_that_nobody_knows_is_governed_by_nobody() -> None:
 
 def test_a_model_that_breaks_a_control_gets_no_workload() -> None:
     world = World(models=[model(**VIOLATION)], policies=[policy(models={"developers": ["deepseek-ai"]})])
-    outcome = run(deployed(world))
-    assert applied(outcome) == []
-    assert deleted(outcome) == ["Deployment/treasury/deepseek"]
-    assert condition(outcome, "PolicyCompliant") == ("False", "Violation")
-    assert message(outcome).startswith('SUP-12 spec.model.developer: "acme" was declared')
-    assert "placement" not in status(outcome)
+    result = run(deployed(world))
+    assert applied(result) == []
+    assert deleted(result) == ["Deployment/treasury/deepseek"]
+    assert condition(result, "PolicyCompliant") == ("False", "Violation")
+    assert message(result).startswith('SUP-12 spec.model.developer: "acme" was declared')
+    assert "placement" not in status(result)
 
 
 def test_a_model_that_breaks_a_control_that_only_warns_runs() -> None:
@@ -223,24 +223,24 @@ def test_a_model_that_breaks_a_control_that_only_warns_runs() -> None:
 def test_a_pod_that_would_break_a_control_is_never_made() -> None:
     """The profile's own image isn't from the approved registry, which only the pod shows."""
     bare = model(accelerators=[choice(ASCEND, 4, image=None)])
-    outcome = run(World(models=[bare], policies=[policy(images={"registries": ["registry.example.my/"]})]))
-    assert applied(outcome) == []
-    assert "STO-07" in message(outcome)
-    assert "quay.io/ascend" in message(outcome)
+    result = run(World(models=[bare], policies=[policy(images={"registries": ["registry.example.my/"]})]))
+    assert applied(result) == []
+    assert "STO-07" in message(result)
+    assert "quay.io/ascend" in message(result)
 
 
 def test_a_model_is_judged_by_all_policies() -> None:
     other = policy("two", models={"licenses": ["Apache-2.0"]})
-    outcome = run(World(policies=[policy(), other]))
-    assert applied(outcome) == []
-    assert "policy two allows Apache-2.0" in message(outcome)
+    result = run(World(policies=[policy(), other]))
+    assert applied(result) == []
+    assert "policy two allows Apache-2.0" in message(result)
 
 
 def test_a_model_in_a_namespace_with_more_sensitive_data_than_its_zones_handle_gets_no_workload() -> None:
     zones = {"countries": ["MY"], "minimumDataClass": "internal"}
-    outcome = run(World(policies=[policy(zones=zones)]))
-    assert applied(outcome) == []
-    assert 'USE-02 metadata.namespace: the namespace holds "confidential" data' in message(outcome)
+    result = run(World(policies=[policy(zones=zones)]))
+    assert applied(result) == []
+    assert 'USE-02 metadata.namespace: the namespace holds "confidential" data' in message(result)
 
 
 def test_an_exemption_lets_a_model_run_until_it_expires() -> None:
@@ -258,23 +258,23 @@ def test_an_exemption_lets_a_model_run_until_it_expires() -> None:
 def test_a_policy_that_nobody_understands_changes_nothing(broken: dict[str, Any]) -> None:
     world = deployed(World(policies=[policy(), broken]), ready=1)
     world.models[0]["status"] = {"placement": {"zone": "cyberjaya-1", "accelerator": ASCEND, "nodes": ["a1"]}}
-    outcome = run(world)
-    assert applied(outcome) == deleted(outcome) == []
-    assert condition(outcome, "PolicyCompliant") == ("Unknown", "PolicyUnknown")
-    assert status(outcome)["placement"]["nodes"] == ["a1"]
+    result = run(world)
+    assert applied(result) == deleted(result) == []
+    assert condition(result, "PolicyCompliant") == ("Unknown", "PolicyUnknown")
+    assert status(result)["placement"]["nodes"] == ["a1"]
 
 
 def test_a_model_that_cant_be_read_is_told_and_left_alone() -> None:
-    outcome = run(deployed(World(models=[model(replicas=-1)])))
-    assert kinds(outcome) == ["ApplyStatus", "Record"]
-    assert "spec.replicas" in message(outcome, "Ready")
+    result = run(deployed(World(models=[model(replicas=-1)])))
+    assert kinds(result) == ["ApplyStatus", "EmitEvent"]
+    assert "spec.replicas" in message(result, "Ready")
 
 
 def test_a_model_without_a_place_is_stopped_and_told_about_every_node() -> None:
-    outcome = run(deployed(World(policies=[policy(zones={"countries": ["SG"]})])))
-    assert deleted(outcome) == ["Deployment/treasury/deepseek"]
-    assert condition(outcome, "Placed") == ("False", "NoEligibleNode")
-    assert status(outcome)["placement"]["rejected"] == [
+    result = run(deployed(World(policies=[policy(zones={"countries": ["SG"]})])))
+    assert deleted(result) == ["Deployment/treasury/deepseek"]
+    assert condition(result, "Placed") == ("False", "NoEligibleNode")
+    assert status(result)["placement"]["rejected"] == [
         {"reason": "zone cyberjaya-1 is in MY, outside SG", "count": 3, "sample": ["a1", "a2", "h1"]}
     ]
 
@@ -290,17 +290,17 @@ def test_a_deployment_under_deletion_is_not_deleted_again() -> None:
 
 
 def test_a_model_that_is_gone_or_going_needs_nothing() -> None:
-    assert run(World(models=[])) == Outcome()
+    assert run(World(models=[])) == Result()
     world = World()
     world.models[0]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert run(world) == Outcome()
+    assert run(world) == Result()
 
 
 def test_what_the_api_server_refused_is_told_and_tried_again() -> None:
-    outcome = run(World(obstacles={REF: "quota exceeded"}))
-    assert condition(outcome, "Ready") == ("False", "ApplyFailed")
-    assert message(outcome, "WorkloadReady") == "quota exceeded"
-    assert outcome.requeue_after is not None
+    result = run(World(obstacles={REF: "quota exceeded"}))
+    assert condition(result, "Ready") == ("False", "ApplyFailed")
+    assert message(result, "WorkloadReady") == "quota exceeded"
+    assert result.requeue_after is not None
 
 
 def test_pods_that_the_api_server_refuses_are_told() -> None:
@@ -314,10 +314,10 @@ def test_pods_that_the_api_server_refuses_are_told() -> None:
 def test_events_come_on_transitions_alone() -> None:
     world = World()
     first = run(world)
-    assert [e.reason for e in first.effects if isinstance(e, Record)] == ["Chosen"], "the rest is as ever"
+    assert [e.reason for e in first.effects if isinstance(e, EmitEvent)] == ["Chosen"], "the rest is as ever"
     world.with_status_of(first.effects)
     second = run(deployed(world, ready=1), NOW + 60)
-    assert {(e.type, e.reason) for e in second.effects if isinstance(e, Record)} == {("Normal", "ReplicasReady")}
+    assert {(e.type, e.reason) for e in second.effects if isinstance(e, EmitEvent)} == {("Normal", "ReplicasReady")}
 
 
 def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
@@ -335,18 +335,18 @@ FORBIDDEN = 'pods "deepseek-1" is forbidden: exceeded quota: gpus, requested: po
 
 def test_a_quota_that_keeps_pods_out_is_told_in_the_api_servers_words() -> None:
     stuck = [{"type": "ReplicaFailure", "status": "True", "message": FORBIDDEN}]
-    outcome = run(deployed(World(), conditions=stuck))
-    assert condition(outcome, "Ready") == ("False", "QuotaExceeded")
-    assert message(outcome, "WorkloadReady") == f"0 of 1 replicas are ready: {FORBIDDEN}"
+    result = run(deployed(World(), conditions=stuck))
+    assert condition(result, "Ready") == ("False", "QuotaExceeded")
+    assert message(result, "WorkloadReady") == f"0 of 1 replicas are ready: {FORBIDDEN}"
 
 
 def test_a_quota_that_keeps_another_part_of_the_workload_out_is_told_too() -> None:
     answer = (
         "Deployment deepseek: deployments.apps is forbidden: exceeded quota: none, requested: count/deployments.apps=1"
     )
-    outcome = run(World(obstacles={REF: answer}))
-    assert condition(outcome, "WorkloadReady") == ("False", "QuotaExceeded")
-    assert message(outcome, "WorkloadReady") == answer
+    result = run(World(obstacles={REF: answer}))
+    assert condition(result, "WorkloadReady") == ("False", "QuotaExceeded")
+    assert message(result, "WorkloadReady") == answer
 
 
 def own_pod(name: str, on: str = "", **status: Any) -> dict[str, Any]:
@@ -363,9 +363,9 @@ def starting(name: str, on: str = "a1") -> dict[str, Any]:
 
 
 def test_what_the_scheduler_says_of_a_pod_is_told() -> None:
-    outcome = run(deployed(World(pods=[unschedulable("deepseek-1")])))
-    assert condition(outcome, "Ready") == ("False", "Unschedulable")
-    assert message(outcome, "WorkloadReady") == (
+    result = run(deployed(World(pods=[unschedulable("deepseek-1")])))
+    assert condition(result, "Ready") == ("False", "Unschedulable")
+    assert message(result, "WorkloadReady") == (
         "0 of 1 replicas are ready; pod deepseek-1: the scheduler says: 0/3 nodes are available: 3 Insufficient cpu."
     )
 
@@ -379,9 +379,9 @@ def test_a_real_trouble_comes_before_what_every_pod_goes_through() -> None:
 def test_a_node_that_is_lost_is_told_whatever_its_pods_said_last() -> None:
     world = deployed(World(nodes=[ascend("a1", ready=False), ascend("a2")], pods=[starting("deepseek-a")]))
     world.models[0]["status"] = standing(ASCEND, ASCEND_RESOURCE, "a1")
-    outcome = run(world)
-    assert condition(outcome, "WorkloadReady") == ("False", "NodeNotReady")
-    assert "pod deepseek-a: its node a1 isn't ready" in message(outcome, "WorkloadReady")
+    result = run(world)
+    assert condition(result, "WorkloadReady") == ("False", "NodeNotReady")
+    assert "pod deepseek-a: its node a1 isn't ready" in message(result, "WorkloadReady")
     world.nodes = [ascend("a2")]
     assert "its node a1 is gone" in message(run(world), "WorkloadReady")
 

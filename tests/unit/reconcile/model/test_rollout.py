@@ -63,15 +63,15 @@ def test_a_rollout_that_fails_keeps_the_old_one_and_says_so() -> None:
     cluster, old = under_way()
     broken = without_image(cluster)
     cluster.pods(cluster.pod("p0", "a1", revision=old), broken, updated=1, ready=1)
-    outcome = run(cluster.world)
-    assert condition(outcome, "WorkloadReady")["status"] == "True"
-    failed = condition(outcome, "RolledOut")
+    result = run(cluster.world)
+    assert condition(result, "WorkloadReady")["status"] == "True"
+    failed = condition(result, "RolledOut")
     assert (failed["status"], failed["reason"]) == ("False", "RolloutFailed")
     assert failed["message"] == (
         "1 of 2 replicas run the present settings; the others go on with the former ones. Pod p1: container engine: not found"
     )
-    assert condition(outcome, "Ready")["reason"] == "RolloutFailed"
-    assert status(outcome)["url"]
+    assert condition(result, "Ready")["reason"] == "RolloutFailed"
+    assert status(result)["url"]
 
 
 def test_a_rollout_that_takes_too_long_has_failed() -> None:
@@ -113,20 +113,20 @@ def test_the_history_keeps_the_last_ten() -> None:
 def test_more_replicas_are_no_rollout() -> None:
     cluster = settled(nodes=2)
     cluster.world.models[0]["spec"]["replicas"] = 2
-    outcome = run(cluster.world)
-    assert len(status(outcome)["history"]) == 1
-    assert condition(outcome, "RolledOut")["status"] == "True"
+    result = run(cluster.world)
+    assert len(status(result)["history"]) == 1
+    assert condition(result, "RolledOut")["status"] == "True"
 
 
 def test_the_only_replica_gets_another_elsewhere_before_it_may_be_evicted() -> None:
     cluster = settled(nodes=2)
     assert evictable(run(cluster.world)) == 0
     cordon(cluster, "a1")
-    outcome = run(cluster.world)
-    assert (applied(outcome, "Deployment")["spec"]["replicas"], evictable(outcome)) == (2, 0)
-    assert status(outcome)["drain"] == {"since": at(NOW), "nodes": ["a1"]}
-    assert outcome.requeue_after == DEADLINE
-    cluster.take(outcome)
+    result = run(cluster.world)
+    assert (applied(result, "Deployment")["spec"]["replicas"], evictable(result)) == (2, 0)
+    assert status(result)["drain"] == {"since": at(NOW), "nodes": ["a1"]}
+    assert result.requeue_after == DEADLINE
+    cluster.take(result)
     cluster.pods(cluster.pod("p0", "a1"), cluster.pod("p1", "a2", ready=False), updated=2, ready=1)
     loading = run(cluster.world, NOW + 600)
     assert (applied(loading, "Deployment")["spec"]["replicas"], evictable(loading)) == (2, 0)
@@ -143,8 +143,8 @@ def test_the_only_replica_gets_another_elsewhere_before_it_may_be_evicted() -> N
 def test_a_drain_isnt_kept_waiting_where_there_is_no_room_elsewhere() -> None:
     cluster = settled(nodes=1)
     cordon(cluster, "a1")
-    outcome = run(cluster.world)
-    assert (applied(outcome, "Deployment")["spec"]["replicas"], evictable(outcome)) == (1, 1)
+    result = run(cluster.world)
+    assert (applied(result, "Deployment")["spec"]["replicas"], evictable(result)) == (1, 1)
 
 
 def test_a_drain_isnt_kept_waiting_for_ever() -> None:
@@ -162,9 +162,9 @@ def test_of_several_replicas_all_on_drained_nodes_go_where_nothing_replaces_them
     cluster = settled(nodes=3, replicas=3)
     assert evictable(run(cluster.world)) == 1
     cordon(cluster, "a1", "a2")
-    outcome = run(cluster.world)
-    assert evictable(outcome) == 1, "one at a time, as long as none is missing"
-    cluster.take(outcome)
+    result = run(cluster.world)
+    assert evictable(result) == 1, "one at a time, as long as none is missing"
+    cluster.take(result)
     waiting = cluster.pod("p3", **unplaced())
     cluster.pods(cluster.pod("p1", "a2"), cluster.pod("p2", "a3"), waiting, updated=3, ready=2)
     assert evictable(run(cluster.world)) == 2

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from daulat.reconcile.result import Delete, Outcome
+from daulat.reconcile.result import Delete, Result
 from daulat.workload.network import DEFAULT_DENY
+from tests.unit.world import policy
 
 from .deployed import (
     LATE,
@@ -48,14 +49,14 @@ def test_a_new_pod_that_waits_for_the_end_of_an_old_one_is_no_failed_rollout() -
     cluster, old = under_way(nodes=1)
     former = leaving(cluster.pod("p0", "a1", revision=old))
     cluster.pods(former, cluster.pod("p1", **no_room()), updated=0, ready=0)
-    outcome = run(cluster.world)
-    rolled, workload = condition(outcome, "RolledOut"), condition(outcome, "WorkloadReady")
+    result = run(cluster.world)
+    rolled, workload = condition(result, "RolledOut"), condition(result, "WorkloadReady")
     assert (rolled["status"], rolled["reason"]) == ("False", "RollingOut")
     assert rolled["message"].endswith(goes_on("p0"))
     assert (workload["status"], workload["reason"]) == ("False", "ReplicasPending")
     assert "pod p1: the scheduler says: 0/1 nodes are available" in workload["message"]
     assert workload["message"].endswith(goes_on("p0"))
-    assert outcome.requeue_after == 601, "what is late by then is told as it was"
+    assert result.requeue_after == 601, "what is late by then is told as it was"
     late = run(cluster.world, NOW + 601)
     assert condition(late, "RolledOut")["reason"] == "RolloutFailed"
     assert condition(late, "WorkloadReady")["reason"] == "Unschedulable"
@@ -79,9 +80,9 @@ def test_a_model_is_ready_while_a_former_replica_goes_on_and_says_that_it_does()
     cluster, old = under_way()
     cluster.pods(leaving(cluster.pod("p0", "a1", revision=old)), cluster.pod("p1", "a2"), updated=1, ready=1)
     cluster.world.children[0]["status"] |= {"replicas": 1}
-    outcome = run(cluster.world)
-    assert condition(outcome, "RolledOut")["message"] == f"no replica runs former settings; {goes_on('p0')}"
-    ready = condition(outcome, "Ready")
+    result = run(cluster.world)
+    assert condition(result, "RolledOut")["message"] == f"no replica runs former settings; {goes_on('p0')}"
+    ready = condition(result, "Ready")
     assert (ready["status"], ready["message"]) == ("True", f"1 of 1 replicas are ready; {goes_on('p0')}")
     cluster.world.models[0]["spec"]["replicas"] = 0
     assert condition(run(cluster.world), "WorkloadReady")["message"].endswith(f"asks for no replica; {goes_on('p0')}")
@@ -125,8 +126,8 @@ def test_a_pod_on_its_way_out_elsewhere_is_no_replica_for_a_drain() -> None:
     cordon(cluster, "a1")
     ends = leaving(cluster.pod("p0", "a2"))
     cluster.pods(ends, cluster.pod("p1", "a1"), updated=1, ready=1)
-    outcome = run(cluster.world)
-    assert (applied(outcome, "Deployment")["spec"]["replicas"], evictable(outcome)) == (2, 0)
+    result = run(cluster.world)
+    assert (applied(result, "Deployment")["spec"]["replicas"], evictable(result)) == (2, 0)
 
 
 def test_a_drain_waits_for_the_device_that_a_pod_elsewhere_gives_back() -> None:
@@ -138,8 +139,8 @@ def test_a_drain_waits_for_the_device_that_a_pod_elsewhere_gives_back() -> None:
     assert evictable(run(cluster.world, NOW + 601)) >= 1
 
 
-def deleted(outcome: Outcome) -> list[tuple[str, int | None]]:
-    return [(e.ref.name, e.grace) for e in outcome.effects if isinstance(e, Delete) and e.ref.kind == "Pod"]
+def deleted(result: Result) -> list[tuple[str, int | None]]:
+    return [(e.ref.name, e.grace) for e in result.effects if isinstance(e, Delete) and e.ref.kind == "Pod"]
 
 
 def test_what_a_policy_is_against_has_no_longer_to_end_than_others_from_the_start() -> None:
@@ -150,10 +151,10 @@ def test_what_a_policy_is_against_has_no_longer_to_end_than_others_from_the_star
     usual["spec"]["terminationGracePeriodSeconds"] = 60
     cluster.world.pods = [patient, usual, ends]
     assert deleted(run(cluster.world)) == []
-    cluster.world.policies = []
-    outcome = run(cluster.world)
-    assert deleted(outcome) == [("p0", 60)]
-    kinds = [e.ref.kind for e in outcome.effects if isinstance(e, Delete)]
+    cluster.world.policies = [policy(models={"licenses": ["Apache-2.0"]})]
+    result = run(cluster.world)
+    assert deleted(result) == [("p0", 60)]
+    kinds = [e.ref.kind for e in result.effects if isinstance(e, Delete)]
     assert kinds.index("Deployment") < kinds.index("Pod"), "else it is made anew"
 
 

@@ -11,7 +11,7 @@ from daulat.admission.advice import advice_name
 from daulat.cel.evaluator import Request, evaluate
 from daulat.kube.ref import Ref
 from daulat.reconcile.policy.advice import key, reconcile_advice
-from daulat.reconcile.registry import concerned, everything, reconcile
+from daulat.reconcile.registry import everything, reconcile
 from daulat.reconcile.result import Apply, Delete
 from tests.unit.world import (
     ASCEND,
@@ -156,10 +156,11 @@ def test_the_warning_of_a_policy_that_cant_be_read_stays_as_it_was() -> None:
 def test_a_policy_asks_for_its_warning_when_it_is_there_and_when_it_is_gone() -> None:
     ref = Ref("SovereigntyPolicy", "", "confidential")
     for world in (World(), World(policies=[], children=advice())):
-        assert key("confidential") in reconcile(ref, world.snapshot(), 0).also
+        assert key("confidential") in reconcile(ref, world.snapshot(), 0).enqueue
 
 
 def test_a_warning_that_somebody_changes_or_takes_away_comes_back() -> None:
-    changed = Ref("ValidatingAdmissionPolicy", "", advice_name("confidential"))
-    assert list(concerned(changed, World(children=advice()).snapshot())) == [key("confidential")]
-    assert list(concerned(changed, World().snapshot())) == [key("confidential")]
+    kind, mine = "ValidatingAdmissionPolicy", child("ValidatingAdmissionPolicy", advice_name("confidential"))
+    changed = {**mine, "metadata": {**mine["metadata"], "generation": 2}}
+    assert key("confidential") in World(children=[mine]).woken(kind, changed)
+    assert key("confidential") in World().woken(kind, mine, gone=True)

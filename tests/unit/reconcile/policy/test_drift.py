@@ -10,10 +10,9 @@ import pytest
 from daulat.api.names import eligible_label
 from daulat.kube.ref import Ref
 from daulat.reconcile.model.reconciler import reconcile_model
-from daulat.reconcile.policy.drift import LAST_WORDS, Watch, stranded
+from daulat.reconcile.policy.drift import EVICTION_GRACE_SECONDS, Watch
 from daulat.reconcile.policy.reconciler import reconcile_policy
-from daulat.reconcile.registry import concerned
-from daulat.reconcile.result import Apply, ApplyStatus, Delete, Outcome, Record
+from daulat.reconcile.result import Apply, ApplyStatus, Delete, EmitEvent, Result
 from tests.unit.world import Raw, World, ascend, child, model, namespace, node, pod, policy, zone
 
 REF = Ref("SovereigntyPolicy", "", "confidential")
@@ -38,20 +37,20 @@ def world(*pods: Raw, **spec: Any) -> World:
     return World(nodes=[ascend("a1"), moved()], models=[], pods=list(pods or (running(),)), policies=[policy(**spec)])
 
 
-def run(world: World, now: float = NOW) -> Outcome:
+def run(world: World, now: float = NOW) -> Result:
     return reconcile_policy(REF, world.snapshot(), now)
 
 
-def of(outcome: Outcome, kind: type) -> list[Any]:
-    return [e for e in outcome.effects if isinstance(e, kind)]
+def of(result: Result, kind: type) -> list[Any]:
+    return [e for e in result.effects if isinstance(e, kind)]
 
 
-def deleted(outcome: Outcome) -> list[tuple[str, int | None]]:
-    return [(e.ref.name, e.grace) for e in of(outcome, Delete) if e.ref.kind == "Pod"]
+def deleted(result: Result) -> list[tuple[str, int | None]]:
+    return [(e.ref.name, e.grace) for e in of(result, Delete) if e.ref.kind == "Pod"]
 
 
-def upheld(outcome: Outcome) -> tuple[str, str, str]:
-    (written,) = of(outcome, ApplyStatus)
+def upheld(result: Result) -> tuple[str, str, str]:
+    (written,) = of(result, ApplyStatus)
     found = next(c for c in written.status["conditions"] if c["type"] == "Upheld")
     return found["status"], found["reason"], found["message"]
 
@@ -62,8 +61,7 @@ def stamp(at: float) -> str:
 
 def watched(world: World, now: float = NOW) -> tuple[Any, Any, float]:
     snapshot = world.snapshot()
-    found = snapshot.known_policies["confidential"]
-    return found, stranded(found, snapshot), now
+    return snapshot.known_policies["confidential"], snapshot, now
 
 
 def seen(world: World, now: float = NOW) -> World:
@@ -73,10 +71,10 @@ def seen(world: World, now: float = NOW) -> World:
 
 
 def test_a_pod_on_an_eligible_node_is_no_news() -> None:
-    outcome = run(world(running(on="a1")))
-    assert upheld(outcome) == ("True", "AllEligible", "all governed pods are on eligible nodes")
-    assert deleted(outcome) == []
-    assert not [e for e in of(outcome, Record) if "Upheld" in e.message]
+    result = run(world(running(on="a1")))
+    assert upheld(result) == ("True", "AllEligible", "all governed pods are on eligible nodes")
+    assert deleted(result) == []
+    assert not [e for e in of(result, EmitEvent) if "Upheld" in e.message]
 
 
 def test_a_pod_whose_node_isnt_eligible_any_more_is_told_at_once_and_deleted_after_the_grace_period() -> None:
@@ -98,15 +96,16 @@ def test_a_pod_whose_node_isnt_eligible_any_more_is_told_at_once_and_deleted_aft
             "sample": ["treasury/report"],
         }
     ]
-    assert any(e.type == "Warning" and e.message.startswith("Upheld=False") for e in of(first, Record))
+    assert any(e.type == "Warning" and e.message.startswith("Upheld=False") for e in of(first, EmitEvent))
     assert deleted(first) == []
     assert Watch(*watched(found)).again() == [pytest.approx(60.1)]
     # The time goes on where the operator started anew: it is in the status.
     found.with_status_of(first.effects)
     assert deleted(run(found, NOW + 59)) == []
     late = run(found, NOW + 60)
-    assert deleted(late) == [("report", LAST_WORDS)]
-    event = next(e for e in of(late, Record) if e.ref == Ref("Pod", "treasury", "report"))
+    assert deleted(late) == [("report", EVICTION_GRACE_SECONDS)]
+    event = next(e.event for e in of(late, Delete) if e.ref == Ref("Pod", "treasury", "report"))
+    assert event is not None
     assert event.message == (
         "deleted: gone stands in no zone of record, so it isn't eligible under policy confidential any more"
     )
@@ -115,8 +114,8 @@ def test_a_pod_whose_node_isnt_eligible_any_more_is_told_at_once_and_deleted_aft
 def test_the_grace_period_is_the_policys() -> None:
     found = seen(world(drift={"gracePeriod": "15m"}))
     assert deleted(run(found, NOW + 899)) == []
-    assert deleted(run(found, NOW + 900)) == [("report", LAST_WORDS)]
-    assert deleted(run(world(drift={"gracePeriod": "0s"}))) == [("report", LAST_WORDS)]
+    assert deleted(run(found, NOW + 900)) == [("report", EVICTION_GRACE_SECONDS)]
+    assert deleted(run(world(drift={"gracePeriod": "0s"}))) == [("report", EVICTION_GRACE_SECONDS)]
 
 
 @pytest.mark.parametrize("spec", [{"drift": {"action": "Report"}}, {"action": "Warn"}, {"action": "Audit"}])
@@ -131,9 +130,9 @@ def test_a_pod_that_was_never_pinned_or_isnt_governed_is_left_alone() -> None:
     stray = [running("unpinned", pins={}, devices={"huawei.com/Ascend910": 1}), running("elsewhere", namespace="lab")]
     found = world(*stray)
     found.namespaces += [namespace("lab", team="lab")]
-    outcome = run(found, NOW)
-    assert upheld(outcome)[0] == "True"
-    assert deleted(outcome) == []
+    result = run(found, NOW)
+    assert upheld(result)[0] == "True"
+    assert deleted(result) == []
 
 
 def test_a_node_of_which_nobody_can_tell_keeps_its_pods() -> None:
@@ -142,7 +141,11 @@ def test_a_node_of_which_nobody_can_tell_keeps_its_pods() -> None:
     broken = zone()
     broken["spec"]["country"] = "Malaysia"
     found.zones = [broken]
-    assert upheld(run(found))[0] == "True"
+    result = run(found)
+    assert upheld(result)[:2] == ("Unknown", "Undecided")
+    assert "zone cyberjaya-1 can't be read" in upheld(result)[2]
+    assert deleted(result) == []
+    assert deleted(run(seen(found), NOW + 10_000)) == []
 
 
 def test_a_device_that_nobody_approved_makes_the_node_unfit() -> None:
@@ -155,16 +158,16 @@ def test_a_deletion_that_somebody_drew_out_is_cut_short() -> None:
     """Whoever deletes a pod says how long it has to end; that is no way to stay."""
     drawn_out = running()
     drawn_out["metadata"]["deletionTimestamp"] = stamp(NOW + 86_400)
-    assert deleted(run(seen(world(drawn_out)), NOW + 60)) == [("report", LAST_WORDS)]
+    assert deleted(run(seen(world(drawn_out)), NOW + 60)) == [("report", EVICTION_GRACE_SECONDS)]
     ends_soon = running()
     ends_soon["metadata"]["deletionTimestamp"] = stamp(NOW + 70)
     waits = run(seen(world(ends_soon)), NOW + 60)
     assert deleted(waits) == []
     assert waits.requeue_after is not None
-    assert waits.requeue_after <= LAST_WORDS
+    assert waits.requeue_after <= EVICTION_GRACE_SECONDS
 
 
-@pytest.mark.parametrize(("own", "granted"), [(0, 1), (5, 5), (86_400, LAST_WORDS)])
+@pytest.mark.parametrize(("own", "granted"), [(0, 1), (5, 5), (86_400, EVICTION_GRACE_SECONDS)])
 def test_a_pod_has_the_time_to_end_that_it_asks_for_but_no_more_than_others(own: int, granted: int) -> None:
     raw = running()
     raw["spec"]["terminationGracePeriodSeconds"] = own
@@ -182,18 +185,17 @@ def test_several_nodes_are_counted_and_some_pods_named() -> None:
 
 def test_a_pod_that_comes_to_such_a_node_or_leaves_it_concerns_the_policy() -> None:
     found = seen(world())
-    snapshot = found.snapshot()
-    assert REF in list(concerned(Ref("Pod", "treasury", "report"), snapshot))
-    assert REF in list(concerned(Ref("Pod", "treasury", "was-there"), snapshot))
+    assert REF in found.woken("Pod", running("another"))
+    assert REF in found.woken("Pod", running("was-there"), gone=True)
     fine = world(running(on="a1"))
     fine.nodes[0]["metadata"]["labels"] |= PIN
-    assert REF not in list(concerned(Ref("Pod", "treasury", "report"), fine.snapshot()))
+    assert REF not in fine.woken("Pod", running("another", on="a1"))
 
 
 def test_a_pod_that_is_gone_concerns_the_model_that_it_was_of() -> None:
     """A Deployment doesn't count a pod that is on its way out: when it is gone, nothing else changes."""
-    assert MODEL in list(concerned(Ref("Pod", "treasury", "deepseek-5f7c-x"), placed().snapshot()))
-    assert MODEL not in list(concerned(Ref("Pod", "treasury", "report-1"), placed().snapshot()))
+    assert MODEL in placed().woken("Pod", running("deepseek-5f7c-x", model="deepseek"), gone=True)
+    assert MODEL not in placed().woken("Pod", running("report-1"), gone=True)
 
 
 def served(*names: str, on: str = "gone", ready: bool = True, **more: Any) -> list[Raw]:
@@ -216,33 +218,33 @@ def placed(*pods: Raw, replicas: int = 1, policies: list[Raw] | None = None) -> 
     )
 
 
-def model_pass(found: World) -> Outcome:
+def model_pass(found: World) -> Result:
     return reconcile_model(MODEL, found.snapshot(), NOW)
 
 
-def compliant(outcome: Outcome) -> tuple[str, str, str]:
-    (written,) = of(outcome, ApplyStatus)
+def compliant(result: Result) -> tuple[str, str, str]:
+    (written,) = of(result, ApplyStatus)
     found = next(c for c in written.status["conditions"] if c["type"] == "PolicyCompliant")
     return found["status"], found["reason"], found["message"]
 
 
-def wanted(outcome: Outcome) -> int:
-    (found,) = [e.manifest for e in of(outcome, Apply) if e.manifest["kind"] == "Deployment"]
+def wanted(result: Result) -> int:
+    (found,) = [e.manifest for e in of(result, Apply) if e.manifest["kind"] == "Deployment"]
     return int(found["spec"]["replicas"])
 
 
 def test_a_model_says_that_a_pod_is_where_it_must_not_be_and_serves_elsewhere_first() -> None:
-    outcome = model_pass(placed(*served("old")))
-    assert compliant(outcome) == (
+    result = model_pass(placed(*served("old")))
+    assert compliant(result) == (
         "False",
         "NodeNotEligible",
         "pod old: its node gone stands in no zone of record, so it isn't eligible under confidential any more; "
         "the pod is deleted as soon as another one serves elsewhere, and after 60 s in any case",
     )
-    (written,) = of(outcome, ApplyStatus)
+    (written,) = of(result, ApplyStatus)
     assert written.status["phase"] == "Placing"
-    assert wanted(outcome) == 2
-    assert deleted(outcome) == []
+    assert wanted(result) == 2
+    assert deleted(result) == []
     # The other one serves: now the old one may go, in the time that it needs.
     both = model_pass(placed(*served("old"), *served("new", on="a1")))
     assert deleted(both) == [("old", None)]
@@ -283,7 +285,7 @@ def test_pods_of_a_model_go_one_after_the_other_while_the_rest_serves() -> None:
 
 
 def test_a_model_under_a_policy_that_only_reports_stays_and_says_so() -> None:
-    outcome = model_pass(placed(*served("old"), policies=[policy(drift={"action": "Report"})]))
-    assert compliant(outcome)[2].endswith("; the policy only reports that")
-    assert wanted(outcome) == 1
-    assert deleted(outcome) == []
+    result = model_pass(placed(*served("old"), policies=[policy(drift={"action": "Report"})]))
+    assert compliant(result)[2].endswith("; the policy only reports that")
+    assert wanted(result) == 1
+    assert deleted(result) == []

@@ -10,8 +10,9 @@ from daulat.facts.snapshot import Canary
 from daulat.kube.ref import Ref
 from daulat.reconcile.policy import gitops
 from daulat.reconcile.policy.canary import PATIENCE
-from daulat.reconcile.policy.reconciler import RECHECK, compiled, reconcile_policy
-from daulat.reconcile.result import Apply, ApplyStatus, Delete, Outcome, Probe, Record
+from daulat.reconcile.policy.compiled import compiled
+from daulat.reconcile.policy.reconciler import RECHECK, reconcile_policy
+from daulat.reconcile.result import Apply, ApplyStatus, Delete, DryRunPod, EmitEvent, Result
 from tests.unit.world import World, child, policy, the_policy
 
 REF = Ref("SovereigntyPolicy", "", "confidential")
@@ -23,7 +24,7 @@ def world(**changes: Any) -> World:
     return World(policies=[policy(enforcement={"source": "GitOps"}, **changes)])
 
 
-def run(found: World, now: float = NOW) -> Outcome:
+def run(found: World, now: float = NOW) -> Result:
     return reconcile_policy(REF, found.snapshot(), now)
 
 
@@ -49,8 +50,8 @@ def proved(found: World) -> World:
     return found
 
 
-def told(outcome: Outcome, type_: str = "Compiled") -> tuple[str, str, str]:
-    (status,) = [e.status for e in outcome.effects if isinstance(e, ApplyStatus)]
+def told(result: Result, type_: str = "Compiled") -> tuple[str, str, str]:
+    (status,) = [e.status for e in result.effects if isinstance(e, ApplyStatus)]
     found = next(c for c in status["conditions"] if c["type"] == type_)
     return found["status"], found["reason"], found["message"]
 
@@ -64,27 +65,27 @@ def test_nothing_is_applied_and_nothing_is_deleted_whatever_is_in_the_cluster() 
 
 
 def test_what_is_as_compiled_is_in_sync_and_proved_by_the_canary() -> None:
-    outcome = run(proved(applied(world())))
-    assert told(outcome)[:2] == ("True", "InSync")
-    assert told(outcome, "Enforced")[:2] == ("True", "CanaryRefused")
-    assert outcome.requeue_after == RECHECK
+    result = run(proved(applied(world())))
+    assert told(result)[:2] == ("True", "InSync")
+    assert told(result, "Enforced")[:2] == ("True", "CanaryRefused")
+    assert result.requeue_after == RECHECK
 
 
 def test_the_canary_is_tried_for_what_gitops_applied() -> None:
-    outcome = run(applied(world()))
-    assert [e for e in outcome.effects if isinstance(e, Probe)]
-    assert outcome.requeue_after == PATIENCE
+    result = run(applied(world()))
+    assert [e for e in result.effects if isinstance(e, DryRunPod)]
+    assert result.requeue_after == PATIENCE
 
 
 def test_what_is_missing_is_told_by_name_with_what_to_do_and_as_an_event() -> None:
     state = applied(world())
     gone = next(c for c in state.children if c["kind"].endswith("PolicyBinding") and c["metadata"]["name"] == PODS)
     state.children.remove(gone)
-    outcome = run(state)
-    status, reason, message = told(outcome)
+    result = run(state)
+    status, reason, message = told(result)
     assert (status, reason) == ("False", "Drifted")
     assert message.startswith(f"ValidatingAdmissionPolicyBinding {PODS} is missing. Apply what daulat compile prints")
-    events = [e for e in outcome.effects if isinstance(e, Record) and e.reason == "Drifted"]
+    events = [e for e in result.effects if isinstance(e, EmitEvent) and e.reason == "Drifted"]
     assert [e.type for e in events] == ["Warning"]
     assert PODS in events[0].message
 
@@ -148,9 +149,9 @@ def test_switching_to_gitops_releases_nothing_and_is_in_sync_at_once() -> None:
     by_operator = World()
     by_gitops = world()
     by_gitops.children = applied(by_operator).children
-    outcome = run(by_gitops)
-    assert told(outcome)[:2] == ("True", "InSync")
-    assert not [e for e in outcome.effects if isinstance(e, Apply | Delete)]
+    result = run(by_gitops)
+    assert told(result)[:2] == ("True", "InSync")
+    assert not [e for e in result.effects if isinstance(e, Apply | Delete)]
 
 
 def test_switching_back_takes_over_with_the_same_revision() -> None:

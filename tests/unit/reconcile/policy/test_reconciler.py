@@ -11,29 +11,29 @@ from daulat.kube.ref import Ref
 from daulat.reconcile.policy.canary import PATIENCE
 from daulat.reconcile.policy.reconciler import RECHECK, reconcile_policy
 from daulat.reconcile.policy.ungoverned import KEY
-from daulat.reconcile.result import Apply, ApplyStatus, Delete, Outcome, Probe
+from daulat.reconcile.result import Apply, ApplyStatus, Delete, DryRunPod, Result
 from tests.unit.world import OPERATOR_NAMESPACE, World, child, exemption, namespace, policy
 
 REF = Ref("SovereigntyPolicy", "", "confidential")
 NOW = 1_800_000_000.0
 
 
-def run(world: World, now: float = NOW) -> Outcome:
+def run(world: World, now: float = NOW) -> Result:
     return reconcile_policy(REF, world.snapshot(), now)
 
 
-def of(outcome: Outcome, kind: type) -> list[Any]:
-    return [e for e in outcome.effects if isinstance(e, kind)]
+def of(result: Result, kind: type) -> list[Any]:
+    return [e for e in result.effects if isinstance(e, kind)]
 
 
-def status(outcome: Outcome) -> dict[str, Any]:
-    (found,) = of(outcome, ApplyStatus)
-    result: dict[str, Any] = found.status
-    return result
+def status(result: Result) -> dict[str, Any]:
+    (found,) = of(result, ApplyStatus)
+    written: dict[str, Any] = found.status
+    return written
 
 
-def condition(outcome: Outcome, type_: str = "Enforced") -> tuple[str, str]:
-    found = next(c for c in status(outcome)["conditions"] if c["type"] == type_)
+def condition(result: Result, type_: str = "Enforced") -> tuple[str, str]:
+    found = next(c for c in status(result)["conditions"] if c["type"] == type_)
     return found["status"], found["reason"]
 
 
@@ -52,11 +52,11 @@ def proved(world: World, at: float = NOW) -> World:
 
 
 def test_a_policy_is_applied_and_counted() -> None:
-    outcome = run(World())
-    assert of(outcome, Apply)
-    assert (status(outcome)["namespaces"], status(outcome)["eligibleNodes"]) == (1, 3)
-    assert condition(outcome, "Compiled") == ("True", "Applied")
-    assert condition(outcome, "ScopeTamperable") == ("False", "SelectsGuardedLabels")
+    result = run(World())
+    assert of(result, Apply)
+    assert (status(result)["namespaces"], status(result)["eligibleNodes"]) == (1, 3)
+    assert condition(result, "Compiled") == ("True", "Applied")
+    assert condition(result, "ScopeTamperable") == ("False", "SelectsGuardedLabels")
 
 
 def test_nothing_is_written_where_nothing_changed() -> None:
@@ -68,36 +68,36 @@ def test_nothing_is_written_where_nothing_changed() -> None:
 
 
 def test_a_policy_that_wasnt_tried_yet_is_tried_and_not_called_enforced() -> None:
-    outcome = run(World())
-    asked = [(p.policy, p.pod["metadata"]["namespace"]) for p in of(outcome, Probe)]
+    result = run(World())
+    asked = [(p.policy, p.pod["metadata"]["namespace"]) for p in of(result, DryRunPod)]
     assert asked == [("confidential", "treasury"), ("confidential/ungoverned", "treasury")]
-    assert condition(outcome) == ("Unknown", "CanaryPending")
+    assert condition(result) == ("Unknown", "CanaryPending")
 
 
 def test_a_refusal_by_the_current_revision_is_the_proof() -> None:
-    outcome = run(proved(World()))
-    assert condition(outcome) == ("True", "CanaryRefused")
-    assert of(outcome, Probe) == []
+    result = run(proved(World()))
+    assert condition(result) == ("True", "CanaryRefused")
+    assert of(result, DryRunPod) == []
 
 
 def test_a_policy_is_not_called_enforced_while_its_namespaces_are_closed() -> None:
     world = proved(World())
     message = "ValidatingAdmissionPolicy 'ungoverned.cluster.daulat.dev' denied request: GOV-01 metadata.namespace"
     world.canaries["confidential/ungoverned"] = Canary("treasury", True, message, NOW)
-    outcome = run(world)
-    assert condition(outcome) == ("Unknown", "CanaryPending")
-    assert len(of(outcome, Probe)) == 2
-    assert outcome.requeue_after == PATIENCE
+    result = run(world)
+    assert condition(result) == ("Unknown", "CanaryPending")
+    assert len(of(result, DryRunPod)) == 2
+    assert result.requeue_after == PATIENCE
 
 
 def test_what_all_policies_share_is_looked_at_after_each() -> None:
-    assert KEY in run(World()).also
+    assert KEY in run(World()).enqueue
 
 
 def test_a_refusal_by_an_older_revision_proves_nothing() -> None:
-    outcome = run(World(canaries=canary("USE-04 ... revision 000000000000")))
-    assert condition(outcome) == ("Unknown", "CanaryPending")
-    assert of(outcome, Probe)
+    result = run(World(canaries=canary("USE-04 ... revision 000000000000")))
+    assert condition(result) == ("Unknown", "CanaryPending")
+    assert of(result, DryRunPod)
 
 
 def test_a_refusal_by_somebody_else_proves_nothing() -> None:
@@ -105,9 +105,9 @@ def test_a_refusal_by_somebody_else_proves_nothing() -> None:
 
 
 def test_a_canary_that_was_let_in_is_told() -> None:
-    outcome = run(World(canaries=canary("created", refused=False)))
-    assert condition(outcome) == ("False", "CanaryAdmitted")
-    assert of(outcome, Probe)
+    result = run(World(canaries=canary("created", refused=False)))
+    assert condition(result) == ("False", "CanaryAdmitted")
+    assert of(result, DryRunPod)
 
 
 def test_a_policy_whose_pin_isnt_live_isnt_called_enforced() -> None:
@@ -117,30 +117,30 @@ def test_a_policy_whose_pin_isnt_live_isnt_called_enforced() -> None:
 
 
 def test_a_proof_is_asked_for_again_after_a_while_and_stands_until_then() -> None:
-    outcome = run(proved(World(), at=NOW - RECHECK))
-    assert condition(outcome) == ("True", "CanaryRefused")
-    assert of(outcome, Probe)
+    result = run(proved(World(), at=NOW - RECHECK))
+    assert condition(result) == ("True", "CanaryRefused")
+    assert of(result, DryRunPod)
 
 
 def test_a_proof_from_a_namespace_that_isnt_governed_any_more_is_asked_for_again() -> None:
     world = World()
     world.canaries = canary(f"revision {revision(world)}", where="elsewhere")
-    assert of(run(world), Probe)
+    assert of(run(world), DryRunPod)
 
 
 @pytest.mark.parametrize("namespaces", [[], [namespace(other="1")], [namespace(terminating=True)]])
 def test_a_policy_that_governs_nothing_has_nowhere_to_try(namespaces: list[dict[str, Any]]) -> None:
-    outcome = run(World(namespaces=namespaces))
-    assert condition(outcome) == ("Unknown", "NothingGoverned")
-    assert of(outcome, Probe) == []
+    result = run(World(namespaces=namespaces))
+    assert condition(result) == ("Unknown", "NothingGoverned")
+    assert of(result, DryRunPod) == []
 
 
 @pytest.mark.parametrize("action", ["Warn", "Audit"])
 def test_a_policy_that_only_warns_is_never_called_enforced(action: str) -> None:
     world = World(policies=[policy(action=action)])
-    outcome = run(proved(world))
-    assert condition(outcome) == ("False", "NotEnforcing")
-    assert of(outcome, Probe) == []
+    result = run(proved(world))
+    assert condition(result) == ("False", "NotEnforcing")
+    assert of(result, DryRunPod) == []
 
 
 def test_a_policy_that_is_gone_is_cleaned_up_bindings_first() -> None:
@@ -170,13 +170,13 @@ def test_the_new_policy_is_applied_before_the_old_one_is_deleted() -> None:
 def keeps_what_is_in_force(world: World, reason: str) -> dict[str, Any]:
     world.children = [child("ValidatingAdmissionPolicy", "confidential.pods.warn.daulat.dev", policy="confidential")]
     world.policies[0]["status"] = {"revision": "abc", "namespaces": 7}
-    outcome = run(world)
-    assert {type(e).__name__ for e in outcome.effects} == {"ApplyStatus", "Record"}
-    assert condition(outcome) == ("False", reason)
-    assert status(outcome)["revision"] == "abc"
-    world.with_status_of(outcome.effects)
+    result = run(world)
+    assert {type(e).__name__ for e in result.effects} == {"ApplyStatus", "EmitEvent"}
+    assert condition(result) == ("False", reason)
+    assert status(result)["revision"] == "abc"
+    world.with_status_of(result.effects)
     assert run(world, NOW + 60).effects == ()
-    return status(outcome)
+    return status(result)
 
 
 @pytest.mark.parametrize("name", ["kube-system", OPERATOR_NAMESPACE])
@@ -207,8 +207,8 @@ def test_an_exemption_that_cant_be_read_exempts_nobody() -> None:
 
 
 def test_a_missing_profile_is_told() -> None:
-    outcome = run(World(policies=[policy(accelerators={"profiles": ["acme"]})]))
-    assert condition(outcome, "Compiled") == ("False", "MissingProfile")
+    result = run(World(policies=[policy(accelerators={"profiles": ["acme"]})]))
+    assert condition(result, "Compiled") == ("False", "MissingProfile")
 
 
 def test_a_selector_over_labels_that_anybody_may_write_is_told() -> None:

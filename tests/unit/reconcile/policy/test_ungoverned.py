@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from daulat.admission.ungoverned import UNGOVERNED
-from daulat.facts.snapshot import Canary
+from daulat.api.frozen import FrozenDict
+from daulat.api.meta import LabelSelector
+from daulat.facts.snapshot import Canary, Proof
 from daulat.kube.ref import Ref
+from daulat.reconcile.policy.compiled import compiled
 from daulat.reconcile.policy.ungoverned import KEY, selectors_in_force
-from daulat.reconcile.registry import concerned, everything, reconcile
+from daulat.reconcile.registry import everything, reconcile
 from daulat.reconcile.result import Apply
-from tests.unit.world import World, child, policy
+from tests.unit.world import World, child, policy, the_policy
 
 POLICY = Ref("SovereigntyPolicy", "", "confidential")
 SELECTOR = {"matchLabels": {"daulat.dev/data-class": "confidential"}}
@@ -29,7 +30,7 @@ def guard(name: str = "confidential.pods.daulat.dev", **more: Any) -> list[dict[
 
 
 def governs(world: World) -> list[dict[str, str]]:
-    return [dict(s.match_labels or {}) for s in selectors_in_force(world.snapshot())]
+    return [dict(s.match_labels or {}) for s in selectors_in_force(world.snapshot(), 0.0)]
 
 
 def gitops(**status: Any) -> dict[str, Any]:
@@ -64,18 +65,54 @@ def test_what_gitops_applied_governs_for_as_long_as_it_is_there() -> None:
     assert governs(World(policies=[], children=theirs)) == [SELECTOR["matchLabels"]]
 
 
-@pytest.mark.parametrize(
-    ("message", "refused", "found"),
-    [("USE-04 ... revision 0123", True, 1), ("USE-04", True, 0), ("the API server answered 201", False, 0)],
-)
-def test_static_manifests_govern_once_a_canary_was_refused_by_them(message: str, refused: bool, found: int) -> None:
-    canaries = {"confidential": Canary("treasury", refused, message, 0.0)}
-    assert len(governs(World(policies=[gitops()], canaries=canaries))) == found
+WIDER = LabelSelector(match_labels=FrozenDict({"daulat.dev/data-class": "restricted"}))
+NARROW = LabelSelector(match_labels=FrozenDict({"daulat.dev/data-class": "confidential"}))
 
 
-def test_static_manifests_go_on_governing_when_the_operator_starts_anew() -> None:
-    told = {"conditions": [{"type": "Enforced", "status": "True"}]}
+def proved(*answers: tuple[str, bool, bool]) -> World:
+    """Return a world in which the canary had these answers: the message, whether it refused, and whether that is a proof."""
+    world = World(policies=[gitops()])
+    world.tries = [
+        (
+            "confidential",
+            Canary("treasury", refused, message, 0.0),
+            Proof("0123456789ab", 1, NARROW, 0.0) if proof else None,
+        )
+        for message, refused, proof in answers
+    ]
+    return world
+
+
+def test_static_manifests_govern_once_a_canary_was_refused_by_them() -> None:
+    assert governs(proved(("... revision 0123456789ab", True, True))) == [NARROW.match_labels]
+    assert governs(proved(("... revision 0123456789ab", True, False))) == [], (
+        "of another revision than the policy compiles to"
+    )
+    assert governs(proved(("the API server answered 201", False, False))) == []
+
+
+def test_a_proof_ends_with_the_next_canary_that_another_revision_refuses_or_none() -> None:
+    first = ("... revision 0123456789ab", True, True)
+    assert governs(proved(first, ("... revision 0123456789ab", True, False))) == [NARROW.match_labels]
+    assert governs(proved(first, ("... revision ba9876543210", True, False))) == []
+    assert governs(proved(first, ("the API server answered 201", False, False))) == []
+
+
+def test_a_policy_that_selects_more_opens_nothing_before_that_is_proved() -> None:
+    """GOV-01 would open namespaces in which only the revision of before governs nothing."""
+    world = proved(("... revision 0123456789ab", True, True))
+    world.policies[0]["spec"]["namespaceSelector"] = WIDER.model_dump(by_alias=True, exclude_none=True, mode="json")
+    assert governs(world) == [NARROW.match_labels]
+
+
+def test_static_manifests_go_on_governing_when_the_operator_starts_anew_if_the_policy_is_as_it_was_proved() -> None:
+    raw = gitops()
+    compiled_to = compiled(the_policy(World(policies=[raw]).snapshot()), World(policies=[raw]).snapshot(), 0.0).revision
+    enforced = {"type": "Enforced", "status": "True", "observedGeneration": 1}
+    told = {"revision": compiled_to, "conditions": [enforced]}
     assert len(governs(World(policies=[gitops(**told)]))) == 1
+    assert governs(World(policies=[gitops(**{**told, "revision": "0123456789ab"})])) == []
+    assert governs(World(policies=[gitops(**{**told, "conditions": [{**enforced, "observedGeneration": 0}]})])) == []
 
 
 def test_the_guard_is_there_without_any_policy() -> None:
@@ -86,11 +123,12 @@ def test_the_guard_is_there_without_any_policy() -> None:
 
 
 def test_namespaces_are_closed_before_a_policy_is_swept() -> None:
-    keys = list(concerned(POLICY, World(policies=[], children=guard()).snapshot()))
+    keys = World(policies=[], children=guard()).woken("SovereigntyPolicy", policy(), gone=True)
     assert keys.index(KEY) < keys.index(POLICY)
 
 
 def test_the_guard_is_put_back_when_somebody_changes_it() -> None:
     mine = child(KIND, UNGOVERNED)
-    assert list(concerned(Ref(KIND, "", UNGOVERNED), World(children=[mine]).snapshot())) == [KEY]
-    assert list(concerned(Ref(KIND, "", UNGOVERNED), World().snapshot())) == [KEY]
+    changed = {**mine, "metadata": {**mine["metadata"], "generation": 2}}
+    assert World(children=[mine]).woken(KIND, changed) == [KEY]
+    assert World().woken(KIND, mine, gone=True) == [KEY]

@@ -119,7 +119,8 @@ def _settings() -> kopf.OperatorSettings:
     # Kopf keeps a task for each object for a while after its last event. With a limit, a burst waits until such tasks
     # have been idle for long enough: 50 of them for 5 s let 10 objects a second through.
     settings.queueing.worker_limit = None
-    settings.queueing.idle_timeout = 1.0
+    # The task keeps the object, so its time is what a burst of pods costs in memory.
+    settings.queueing.idle_timeout = 0.1
     settings.networking.request_timeout = 20
     settings.networking.enforce_retry_after = True
     settings.process.ultimate_exiting_timeout = 15

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from daulat.operator.inbox import BATCH, Inbox
+from daulat.mirror.inbox import BATCH, Inbox
 
 
 def test_events_from_a_thread_are_taken_in_their_order_and_none_is_lost() -> None:

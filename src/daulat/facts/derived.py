@@ -1,0 +1,82 @@
+"""Facts that are worked out from other facts, kept as long as nothing that they depend on changes.
+
+A derived fact is a class. It names the kinds that it reads (``depends_on``), works out its parts when somebody reads them, and is
+handed each change of those kinds, to drop exactly the parts that the change concerns. So one changed node costs the work of one
+node, in a cluster of any size.
+
+The values belong to the newest snapshot of a store. A snapshot that is no longer the newest gets empty ones: they work everything
+out from that snapshot's own facts, and are right, but cost the full price.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from .change import Change
+    from .snapshot import Snapshot
+
+PENDING = 2000
+"""Changes that wait for a derived fact to be read. Beyond, it is worked out anew: that costs less than to take all of them in."""
+
+
+class DerivedFact(ABC):
+    """One kind of derived fact."""
+
+    depends_on: ClassVar[frozenset[str]]
+    """The kinds of which it has to see every change."""
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Self:
+        """Return the derived fact of this snapshot."""
+        return snapshot.derived.get(cls, snapshot)
+
+    @abstractmethod
+    def forget(self, change: Change, snapshot: Snapshot) -> bool:
+        """Drop what the change concerns. Return False where that is everything."""
+
+
+D = TypeVar("D", bound=DerivedFact)
+
+
+class DerivedFacts:
+    """The derived facts of one store, with the changes that each hasn't taken in yet."""
+
+    def __init__(self) -> None:
+        self._values: dict[type[DerivedFact], DerivedFact] = {}
+        self._pending: dict[type[DerivedFact], list[Change]] = {}
+        self._sequence = 0
+
+    @property
+    def sequence(self) -> int:
+        """How many times the facts have changed: the newest snapshot carries this number."""
+        return self._sequence
+
+    def changed(self, change: Change | None = None) -> None:
+        """Note a change of a fact, or of anything else that a snapshot shows."""
+        self._sequence += 1
+        if change is None:
+            return
+        for kind in list(self._values):
+            if change.ref.kind not in kind.depends_on:
+                continue
+            pending = self._pending[kind]
+            pending.append(change)
+            if len(pending) > PENDING:
+                del self._values[kind], self._pending[kind]
+
+    def get(self, kind: type[D], snapshot: Snapshot) -> D:
+        """Return the derived fact as it is at the snapshot."""
+        if snapshot.sequence != self._sequence:
+            return kind()
+        value = cast("D | None", self._values.get(kind))
+        if value is not None:
+            pending, self._pending[kind] = self._pending[kind], []
+            if all(value.forget(change, snapshot) for change in pending):
+                return value
+        value = self._values[kind] = kind()
+        self._pending[kind] = []
+        return value

@@ -1,0 +1,180 @@
+"""Keeps the facts up to date: a full list, then the watches, and a full list now and then, which brings what a watch missed.
+
+Lists are read page by page, and no page is kept: 20,000 pods are more than 600 MiB as objects of Python. Each kind is listed by
+itself. One that can't be listed is tried again, each time later; what is known of it stays, and so does everything else. The facts
+count as synced once every kind is listed that no cluster is without. A kind that clusters do without may be *unlisted* then: the
+snapshot names it, and decisions that need it are left open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from daulat.facts.change import Change
+from daulat.facts.store import Store
+from daulat.kube.client import Client
+from daulat.kube.errors import ApiError, NotFound, RequestError
+from daulat.kube.ref import Ref
+from daulat.kube.resources import WATCHED, Resource
+from daulat.logs import trace
+
+log = logging.getLogger("daulat.informer")
+
+RESYNC = 300.0
+"""Seconds between full lists."""
+STALLED = 2
+"""Full lists in a row that bring news of a kind whose watch said nothing, after which that watch counts as stalled."""
+AT_ONCE = 3
+"""Kinds that are listed at the same time at the start."""
+FIRST_PAUSE, LAST_PAUSE = 1.0, 60.0
+"""Seconds before a kind that couldn't be listed is tried again: the first time, and at most."""
+STEP = 50
+"""Objects that are taken in before others of the loop have their turn: at most some ten milliseconds."""
+
+
+def _nothing(kind: str, count: int = 1) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Meters:
+    """What is counted, by kind."""
+
+    heard: Callable[[str, int], None] = _nothing
+    """Events of the watches."""
+    missed: Callable[[str, int], None] = _nothing
+    """Changes that a full list brought and no watch."""
+    failed: Callable[[str, int], None] = _nothing
+    """Lists that failed."""
+
+
+class Informer:
+    """The one writer of the facts that come from the cluster."""
+
+    def __init__(
+        self, client: Client, store: Store, changed: Callable[[Change], None], meters: Meters | None = None
+    ) -> None:
+        self._client, self._store, self._changed, self._meters = client, store, changed, meters or Meters()
+        self._events_seen: Counter[str] = Counter()
+        self._silent: Counter[str] = Counter()
+        self._listed: set[str] = set()
+        self._retrying: set[asyncio.Task[None]] = set()
+        self.synced = asyncio.Event()
+
+    async def sync(self) -> None:
+        """List every kind in full, as often as it takes for those that no cluster is without."""
+        self._store.record_unlisted(frozenset(r.kind for r in WATCHED))
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def first(resource: Resource) -> None:
+            async with gate:
+                done = await self._list(resource)
+            if done:
+                return
+            if resource.optional:
+                task = asyncio.create_task(self._until_listed(resource))
+                self._retrying.add(task)
+                task.add_done_callback(self._retrying.discard)
+            else:
+                await self._until_listed(resource)
+
+        await asyncio.gather(*map(first, WATCHED))
+        self.synced.set()
+        log.info("facts are synced", extra={"unlisted": self.unlisted()})
+
+    async def resync(self, done: Callable[[], None]) -> None:
+        """List every kind now and then, for ever."""
+        while True:
+            await asyncio.sleep(RESYNC)
+            await self.relist()
+            done()
+
+    async def relist(self) -> None:
+        """List every kind once more, and note which watches said nothing of what that brought."""
+        for resource in WATCHED:
+            await self._list(resource, heard=self._events_seen.pop(resource.kind, 0))
+
+    def take(self, kind: str, type_: str | None, raw: dict[str, Any]) -> None:
+        """Take a watch event in. An object that trips a defect here is logged by its name; the others go on."""
+        self._events_seen[kind] += 1
+        self._meters.heard(kind, 1)
+        self._take(kind, raw, deleted=type_ == "DELETED")
+
+    def stalled(self) -> list[str]:
+        """Return the kinds whose watch delivers nothing."""
+        return sorted(kind for kind, times in self._silent.items() if times >= STALLED)
+
+    def unlisted(self) -> list[str]:
+        """Return the kinds that couldn't be listed yet."""
+        return [resource.kind for resource in WATCHED if resource.kind not in self._listed]
+
+    def _take(self, kind: str, raw: dict[str, Any], *, deleted: bool = False) -> bool:
+        try:
+            change = self._store.delete(kind, raw) if deleted else self._store.apply(kind, raw)
+        except Exception as error:  # noqa: BLE001 - logged, with where it happened and without the object's body
+            log.error("could not read an object", extra={"object": str(Ref.of(kind, raw)), **trace(error)})
+            return False
+        if change is not None:
+            self._changed(change)
+        return change is not None
+
+    async def _until_listed(self, resource: Resource) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - so that replicas don't ask in step
+            if await self._list(resource):
+                return
+            pause = min(2 * pause, LAST_PAUSE)
+
+    async def _list(self, resource: Resource, heard: int | None = None) -> bool:
+        """List a kind. After the start, ``heard`` says how many events there were since the list before."""
+        kind = resource.kind
+        listed: set[Ref] = set()
+        news, version = 0, 0
+        try:
+            async for items, at in self._client.pages(resource):
+                # The first page tells the version: what comes later isn't in the list, and isn't gone either.
+                version = version or at
+                for number, item in enumerate(items, 1):
+                    listed.add(Ref.of(kind, item))
+                    news += self._take(kind, item)
+                    if number % STEP == 0:
+                        await asyncio.sleep(0)
+        except NotFound:
+            if resource.optional:
+                self._tell(self._store.record_served(kind, served=False))
+                self._done(kind)
+                return True
+            return self._failed(kind, "the API server doesn't serve it")
+        except RequestError as error:
+            if isinstance(error, ApiError) and error.retry_after:
+                await asyncio.sleep(min(error.retry_after, LAST_PAUSE))
+            return self._failed(kind, str(error)[:200])
+        self._tell(self._store.record_served(kind, served=True))
+        gone = self._store.retain(kind, listed, version)
+        self._tell(gone)
+        self._done(kind)
+        if heard is not None:
+            self._meters.missed(kind, news + len(gone))
+            self._silent[kind] = self._silent[kind] + 1 if news + len(gone) and not heard else 0
+        return True
+
+    def _tell(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self._changed(change)
+
+    def _done(self, kind: str) -> None:
+        if kind not in self._listed:
+            self._listed.add(kind)
+            self._store.record_unlisted(frozenset(self.unlisted()))
+
+    def _failed(self, kind: str, why: str) -> bool:
+        self._meters.failed(kind, 1)
+        log.warning("could not list", extra={"kind": kind, "error": why})
+        return False

@@ -1,0 +1,69 @@
+"""Records Events. The same Event on the same object isn't recorded again for some minutes, as kubectl's own recorder does it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from daulat.kube.client import Client
+from daulat.kube.errors import RequestError
+from daulat.kube.resources import BY_KIND
+from daulat.reconcile.result import EmitEvent
+
+log = logging.getLogger("daulat.events")
+
+SAME = 120.0
+"""Seconds for which an Event isn't repeated: a pod that comes and goes would be one a change."""
+KEPT = 10_000
+"""Events that are remembered for that."""
+
+
+class Recorder:
+    """Records Events, once each."""
+
+    def __init__(self, client: Client, clock: Callable[[], float], identity: str) -> None:
+        self._client, self._clock, self._identity = client, clock, identity
+        self._recorded: dict[tuple[str, str, str, str], float] = {}
+
+    async def record(self, effect: EmitEvent) -> bool:
+        """Record an Event. One that can't be recorded is logged: the status tells the same, and nothing depends on it."""
+        now = self._clock()
+        key = (effect.uid, effect.type, effect.reason, effect.message)
+        if now - self._recorded.get(key, float("-inf")) < SAME:
+            return False
+        try:
+            path = f"/apis/events.k8s.io/v1/namespaces/{effect.ref.namespace or 'default'}/events"
+            await self._client.request("POST", path, self._event(effect, now))
+        except RequestError as error:
+            log.warning("could not record an Event", extra={"object": str(effect.ref), "error": str(error)[:200]})
+            return False
+        if len(self._recorded) >= KEPT:
+            self._recorded = {k: at for k, at in self._recorded.items() if now - at < SAME}
+        self._recorded[key] = now
+        return True
+
+    def _event(self, effect: EmitEvent, now: float) -> dict[str, Any]:
+        # Events about objects without a namespace live in "default".
+        namespace = effect.ref.namespace or "default"
+        return {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"name": f"{effect.ref.name}.{uuid4().hex[:16]}", "namespace": namespace},
+            "eventTime": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "reportingController": "daulat.dev/operator",
+            "reportingInstance": self._identity[:128],
+            "action": "Reconcile",
+            "type": effect.type,
+            "reason": effect.reason,
+            "note": effect.message,
+            "regarding": {
+                "apiVersion": BY_KIND[effect.ref.kind].api_version,
+                "kind": effect.ref.kind,
+                "name": effect.ref.name,
+                "namespace": effect.ref.namespace,
+                "uid": effect.uid,
+            },
+        }

@@ -1,0 +1,202 @@
+"""What wakes the reconcilers of models, of the capacity that they share, and of the network of their pods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from daulat.facts.change import Change
+from daulat.facts.declared import Declared, Malformed
+from daulat.facts.snapshot import Snapshot
+from daulat.kube.ref import Ref
+from daulat.kube.resources import MODEL_KINDS
+from daulat.placement.standing import standing
+from daulat.reconcile.controller import SETTLE, Controller, itself
+from daulat.reconcile.inventory.changes import changes_capacity, is_relevant, policies_concerned
+from daulat.workload.network import DEFAULT_DENY
+
+from . import default_deny
+from .capacity import KEY as CAPACITY_KEY
+from .capacity import reconcile_capacity
+from .default_deny import reconcile_default_deny
+from .reconciler import reconcile_model
+
+
+def _all(snapshot: Snapshot) -> Iterable[Ref]:
+    return sorted(snapshot.models)
+
+
+def _of_namespace(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    return (ref for ref in _all(snapshot) if ref.namespace == change.ref.name)
+
+
+def _of_policy(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    """Wake the models in the namespaces that the policy selects or did; all of them where it can't be read."""
+    if any(isinstance(side, Malformed) for side in change.sides):
+        yield from _all(snapshot)
+        return
+    selectors = [side.spec.namespace_selector for side in change.sides]
+    governed = {n.name for n in snapshot.namespaces.values() if any(s.matches(n.labels) for s in selectors)}
+    yield from (ref for ref in _all(snapshot) if ref.namespace in governed)
+
+
+def _of_exemption(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    if any(isinstance(side, Malformed) for side in change.sides):
+        yield from _all(snapshot)
+        return
+    names = {name for side in change.sides for name in side.spec.namespaces}
+    yield from (ref for ref in _all(snapshot) if ref.namespace in names)
+
+
+def _of_zone(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    """Wake the models that stand in the zone. Those that have no place yet are woken as capacity changes."""
+    for ref, model in snapshot.known_models.items():
+        where = standing(model)
+        if where is not None and where.zone == change.ref.name:
+            yield ref
+
+
+def _of_profile(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    for ref, model in snapshot.known_models.items():
+        if any(choice.profile == change.ref.name for choice in model.spec.accelerators):
+            yield ref
+
+
+def _of_node(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    """Wake the models with a pod on the node, where anything about it differs that a model goes by."""
+    if not is_relevant(change, snapshot):
+        return
+    pods = snapshot.pods_by_node.get(change.ref.name, ())
+    found = {Ref("SovereignModel", pod.namespace, pod.model) for pod in pods if pod.model}
+    yield from sorted(found & snapshot.models.keys())
+
+
+def _of_slice(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    for ref, model in snapshot.known_models.items():
+        if any(choice.claims == "DynamicResourceAllocation" for choice in model.spec.accelerators):
+            yield ref
+
+
+def _of_pod(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    return sorted({Ref("SovereignModel", side.namespace, side.model) for side in change.sides if side.model})
+
+
+def _of_object(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    return sorted({Ref("SovereignModel", side.ref.namespace, side.model) for side in change.sides if side.model})
+
+
+def _of_gateway(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    for ref, model in snapshot.known_models.items():
+        if ref.namespace == change.ref.namespace and model.spec.exposure is not None:
+            yield ref
+
+
+def _capacity(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    yield CAPACITY_KEY
+
+
+def _capacity_of_pod(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    """Wake it where a pod gave devices back, or is where it's known what it leaves to others."""
+    before, after = change.before, change.after
+    held, holds = (side is not None and bool(side.node) for side in (before, after))
+    moved = held and holds and (before.node, before.devices) != (after.node, after.devices)
+    if held != holds or moved or (after is None and before is not None and before.claim_templates):
+        yield CAPACITY_KEY
+
+
+def _capacity_of_node(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    if changes_capacity(change) or (is_relevant(change, snapshot) and any(policies_concerned(change, snapshot))):
+        yield CAPACITY_KEY
+
+
+def _denies_of_model(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    if change.after is None:
+        yield from default_deny.concerned(change.ref.namespace, snapshot)
+
+
+def _denies_of_pod(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    if change.after is None and change.before.model:
+        yield from default_deny.concerned(change.ref.namespace, snapshot)
+
+
+def _denies_of_object(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    if change.ref.name == DEFAULT_DENY:
+        yield default_deny.key(change.ref.namespace)
+    elif change.after is None:
+        yield from default_deny.concerned(change.ref.namespace, snapshot)
+
+
+def _priority(key: Ref, snapshot: Snapshot) -> int:
+    """Put models that are begun before those that aren't: otherwise, of a thousand none would serve until all are begun."""
+    model = snapshot.models.get(key)
+    begun = isinstance(model, Declared) and (key.namespace, key.name) in snapshot.children_by_model
+    return 1 if begun else 2
+
+
+MODELS = Controller(
+    kind="SovereignModel",
+    reconcile=reconcile_model,
+    wakes={
+        "SovereignModel": itself,
+        "Namespace": _of_namespace,
+        "SovereigntyPolicy": _of_policy,
+        "SovereigntyExemption": _of_exemption,
+        "SovereignZone": _of_zone,
+        "AcceleratorProfile": _of_profile,
+        "Node": _of_node,
+        "ResourceSlice": _of_slice,
+        "Pod": _of_pod,
+        "Gateway": _of_gateway,
+        **dict.fromkeys(MODEL_KINDS, _of_object),
+    },
+    keys=_all,
+    settle={"Pod": SETTLE, "Node": SETTLE, "ResourceSlice": SETTLE, **dict.fromkeys(MODEL_KINDS, SETTLE)},
+    priority=_priority,
+)
+CAPACITY = Controller(
+    kind=CAPACITY_KEY.kind,
+    reconcile=reconcile_capacity,
+    wakes={
+        **dict.fromkeys(
+            (
+                "SovereignModel",
+                "SovereignZone",
+                "AcceleratorProfile",
+                "SovereigntyPolicy",
+                "ResourceSlice",
+                "ResourceClaim",
+                "Namespace",
+            ),
+            _capacity,
+        ),
+        "Pod": _capacity_of_pod,
+        "Node": _capacity_of_node,
+    },
+    keys=lambda snapshot: [CAPACITY_KEY],
+    # A thousand pods that come in a burst are one question and not a thousand.
+    settle=dict.fromkeys(
+        (
+            "SovereignModel",
+            "SovereignZone",
+            "AcceleratorProfile",
+            "SovereigntyPolicy",
+            "ResourceSlice",
+            "ResourceClaim",
+            "Namespace",
+            "Pod",
+            "Node",
+        ),
+        SETTLE,
+    ),
+)
+DEFAULT_DENIES = Controller(
+    kind=default_deny.KIND,
+    reconcile=reconcile_default_deny,
+    wakes={
+        "SovereignModel": _denies_of_model,
+        "Pod": _denies_of_pod,
+        **dict.fromkeys(MODEL_KINDS, _denies_of_object),
+    },
+    keys=default_deny.everything,
+    serial=True,
+    settle={"Pod": SETTLE, **dict.fromkeys(MODEL_KINDS, SETTLE)},
+)

@@ -1,0 +1,84 @@
+"""What is deleted of a model because it must not run: its workload, and pods on nodes that aren't eligible any more.
+
+All of it is charged to the policies that want it, and their brakes may hold it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from daulat.api import reasons
+from daulat.facts.child import WORKLOADS, Child
+from daulat.facts.pod import Pod
+from daulat.facts.snapshot import Model, Policy
+from daulat.reconcile.conditions import condition
+from daulat.reconcile.policy.brake import Brake
+from daulat.reconcile.policy.drift import drift_since, evict
+from daulat.reconcile.policy.drift import left as seconds_left
+from daulat.reconcile.result import Delete
+from daulat.reconcile.timestamps import seconds
+
+from .decision import Verdict
+from .rolling import ModelState
+from .termination import ends_together, evict_now
+
+
+def stopped(model: Model, policies: Sequence[Policy], made: Sequence[Child], pods: Sequence[Pod]) -> Iterator[Delete]:
+    """Return the end of a model's workload, charged to its policies as one: it keeps everything but its pods."""
+    workloads = [c for c in made if not c.deleting and c.ref.kind in WORKLOADS]
+    # The workloads first: they would make the pods anew.
+    ends = [*(Delete(c.ref, c.uid, foreground=ends_together(c, pods)) for c in workloads), *evict_now(pods, made)]
+    charged_to, running = tuple(p.name for p in policies), sum(p.runs for p in pods)
+    for one in ends:
+        yield replace(one, charged_to=charged_to, charge_id=model.uid, pods=running)
+
+
+def moved(
+    policies: Sequence[Policy], verdict: Verdict, on_ineligible: Mapping[Pod, str], state: ModelState
+) -> Iterator[Delete]:
+    """Return the eviction of pods that serve elsewhere already, as far as the brakes of the policies let them go."""
+    for pod in verdict.rolling.ends if verdict.rolling else ():
+        if all(
+            Brake(p, state.snapshot, state.now).allows(1, drift_since(pod.node, p, state.now), pod.uid)
+            for p in policies
+        ):
+            grace = seconds_left(pod, policies, state.now)
+            yield evict(pod, on_ineligible.get(pod, ""), grace, [p.name for p in policies])
+
+
+def braked(model: Model, verdict: Verdict, policies: Sequence[Policy], state: ModelState) -> Verdict:
+    """Return the decision as the brakes of the policies let it be carried out: a model that is to stop may have to go on."""
+    running = sum(p.runs for p in state.pods)
+    if not verdict.stop or not running:
+        return verdict
+    since = _not_compliant_since(model, state.now)
+    for policy in policies:
+        brake = Brake(policy, state.snapshot, state.now)
+        if not brake.allows(running, since, model.uid):
+            why = verdict.compliant.message
+            if verdict.compliant.status == "True" and verdict.decision is not None:
+                why = verdict.decision.message
+            message = (
+                f"{why} Its {running} pods go on until the brake of policy {policy.name} is released; see its status."
+            )
+            return Verdict(condition(reasons.POLICY_COMPLIANT, False, reasons.BRAKE_HELD, message))
+    return verdict
+
+
+def is_held(verdict: Verdict) -> bool:
+    """Say whether a brake keeps the model running."""
+    return verdict.compliant.reason == reasons.BRAKE_HELD
+
+
+def was_held(model: Model) -> bool:
+    """Say whether a brake kept the model running before."""
+    return any(c.get("reason") == reasons.BRAKE_HELD for c in model.status.get("conditions") or ())
+
+
+def _not_compliant_since(model: Model, now: float) -> float:
+    """Return since when the model's status says that it isn't compliant."""
+    for one in model.status.get("conditions") or ():
+        if one.get("type") == reasons.POLICY_COMPLIANT and one.get("status") == "False":
+            return seconds(str(one["lastTransitionTime"]))
+    return now

@@ -1,0 +1,127 @@
+"""Limits how much of what runs under a policy may be taken away at a time, so that a mistake in a zone or a policy ends little.
+
+Evicted pods, and the running pods of workloads that are deleted, are charged to the policies that want it. In any ten minutes a
+policy may spend ``spec.drift.limit`` of its running governed pods, but always at least one eviction or workload. What goes beyond
+engages the brake: it gets a batch, named by the time, in ``status.brake``, and everything that was due by then is held, until
+somebody with the verb ``govern`` writes the batch into ``spec.drift.release``. Labels aren't held: they only keep new pods out.
+
+Charges are kept by the operator's own memory while it leads (``Snapshot.charges``), and are added up in the status for the next
+leader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import floor
+
+from daulat.api.kinds import Manifest
+from daulat.api.names import eligible_label
+from daulat.api.policy import Drift
+from daulat.facts.charge import WINDOW, Charge
+from daulat.facts.snapshot import Policy, Snapshot
+from daulat.reconcile.timestamps import seconds, stamp
+
+
+@dataclass(frozen=True)
+class Brake:
+    """The brake of one policy in one pass."""
+
+    policy: Policy
+    snapshot: Snapshot
+    now: float
+
+    @property
+    def rule(self) -> Drift:
+        """What the policy says."""
+        return self.policy.spec.drift or Drift()
+
+    @cached_property
+    def recent(self) -> tuple[Charge, ...]:
+        """What was charged within the window."""
+        charges = self.snapshot.charges.get(self.policy.name, ())
+        return tuple(c for c in charges if self.now - c.at < WINDOW)
+
+    @cached_property
+    def spent(self) -> int:
+        """Running pods that were taken away within the window."""
+        return sum(c.pods for c in self.recent)
+
+    @cached_property
+    def limit(self) -> int:
+        """Running pods that may be taken away within the window."""
+        running = self.snapshot.running.get(eligible_label(self.policy.name), 0)
+        return max(1, floor((running + self.spent) * self.rule.limit_percent / 100))
+
+    @property
+    def batch(self) -> str:
+        """The batch that is held by the status, as the time at which the brake was engaged; empty where none is."""
+        return str((self.policy.status.get("brake") or {}).get("batch") or "")
+
+    @property
+    def held(self) -> bool:
+        """Whether a batch is held and not released."""
+        return bool(self.batch) and not self.is_released(seconds(self.batch))
+
+    def is_released(self, due_since: float) -> bool:
+        """Say whether what has been due since then belongs to a batch that was released."""
+        # A time that is still to come names no batch: it would take the brake away for good.
+        release = seconds(self.rule.release) if self.rule.release else None
+        return release is not None and due_since <= release <= self.now
+
+    def is_charged(self, uid: str) -> bool:
+        """Say whether an object's deletion was charged already: trying again costs nothing."""
+        return any(c.uid == uid for c in self.recent)
+
+    def allows(self, pods: int, due_since: float, uid: str) -> bool:
+        """Say whether so many running pods, which belong together, may be taken away now."""
+        if self.is_released(due_since) or self.is_charged(uid):
+            return True
+        if self.held:
+            return False
+        return self.spent == 0 or self.spent + pods <= self.limit
+
+    def take(self, wanted: Iterable[tuple[str, float]]) -> tuple[list[str], list[str]]:
+        """Divide single pods, each with the time since when it is due, into those that may go now and those that are held."""
+        room = 0 if self.held else max(self.limit - self.spent, 0)
+        goes: list[str] = []
+        held: list[str] = []
+        for uid, since in wanted:
+            if self.is_released(since) or self.is_charged(uid):
+                goes.append(uid)
+            elif room > 0:
+                room -= 1
+                goes.append(uid)
+            else:
+                held.append(uid)
+        return goes, held
+
+    def fields(self, going: int, held: Sequence[str], others_held: bool = False) -> Manifest | None:
+        """Return the status block, with what is charged by this pass; None where nothing was taken and nothing is held.
+
+        ``others_held``: whether models wait for this policy's brake.
+        """
+        evicted = self.spent + going
+        holds = bool(held) or others_held
+        if not evicted and not holds:
+            return None
+        last = stamp(self.now) if going else stamp(max((c.at for c in self.recent), default=self.now))
+        told: Manifest = {"limit": self.limit, "evicted": evicted, "held": len(held)}
+        told |= {"lastEvictionTime": last} if evicted else {}
+        if holds:
+            told["batch"] = self.batch if self.held else stamp(self.now)
+        return told
+
+    @property
+    def again(self) -> float | None:
+        """Seconds until charges fall out of the window; None where there are none."""
+        return min((c.at + WINDOW - self.now + 0.1 for c in self.recent), default=None)
+
+
+def release_hint(policy: str, batch: str) -> str:
+    """Return how a batch is released."""
+    return (
+        f"somebody with the verb govern releases them: kubectl patch spolicy {policy} --type merge "
+        f"""-p '{{"spec":{{"drift":{{"release":"{batch}"}}}}}}'"""
+    )

@@ -1,0 +1,162 @@
+"""What wakes the reconcilers of policies, of what all policies share, and of exemptions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from daulat.admission.advice import SUFFIX
+from daulat.admission.ungoverned import UNGOVERNED as GUARD
+from daulat.api.names import ELIGIBLE, NODE_PREFIX
+from daulat.facts.change import Change
+from daulat.facts.declared import Declared, Malformed
+from daulat.facts.node import Node
+from daulat.facts.snapshot import Snapshot
+from daulat.kube.ref import Ref
+from daulat.reconcile.controller import SETTLE, Controller, itself
+from daulat.reconcile.inventory.changes import is_relevant, policies_concerned
+
+from . import advice
+from .advice import reconcile_advice
+from .compiled import protected_namespaces
+from .exemptions import reconcile_exemption
+from .reconciler import reconcile_policy
+from .ungoverned import KEY as UNGOVERNED_KEY
+from .ungoverned import reconcile_ungoverned
+
+ADMISSION_KINDS = (
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "MutatingAdmissionPolicy",
+    "MutatingAdmissionPolicyBinding",
+)
+
+
+def _policy(name: str) -> Ref:
+    return Ref("SovereigntyPolicy", "", name)
+
+
+def _all(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    return (_policy(name) for name in sorted(snapshot.policies))
+
+
+def _of_node(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    return (_policy(policy.name) for policy in policies_concerned(change, snapshot))
+
+
+def _of_namespace(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    """Wake the policies that select the namespace, or did."""
+    for name, policy in snapshot.known_policies.items():
+        matches = policy.spec.namespace_selector.matches
+        if any(matches(side.labels) for side in change.sides) or change.ref.name in protected_namespaces(snapshot):
+            yield _policy(name)
+
+
+def _of_exemption(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    if any(isinstance(side, Malformed) for side in change.sides):
+        yield from _all(change, snapshot)
+    else:
+        yield from sorted({_policy(side.spec.policy) for side in change.sides})
+
+
+def _of_pod(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    """Wake the policies that a pod is pinned to, where its node isn't theirs, or where they wait for pods to go."""
+    for pin in sorted({pin for side in change.sides for pin in side.pins}):
+        policy = snapshot.known_policies.get(pin.removeprefix(NODE_PREFIX))
+        if policy is None:
+            continue
+        node = snapshot.nodes.get(change.latest.node)
+        drifts = policy.status.get("drift") or policy.status.get("undecided") or policy.status.get("brake")
+        if drifts or (isinstance(node, Node) and (node.labels.get(pin) != ELIGIBLE or node.undecided)):
+            yield _policy(policy.name)
+
+
+def _of_object(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    return sorted({_policy(side.policy) for side in change.sides if side.policy})
+
+
+def _keys(snapshot: Snapshot) -> Iterable[Ref]:
+    """Return all policies, and those that are gone but left something behind."""
+    return (_policy(name) for name in sorted({*snapshot.policies, *snapshot.children_by_policy}))
+
+
+def _shared_guard(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    selects = any(side.selector is not None for side in change.sides)
+    if change.ref.name == GUARD or selects or change.before is None or change.after is None:
+        yield UNGOVERNED_KEY
+
+
+def _advice_of_object(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    if change.ref.name.endswith(SUFFIX):
+        yield advice.key(change.ref.name.removesuffix(SUFFIX))
+
+
+def _advice_of_node(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    if is_relevant(change, snapshot):
+        yield from _advice_of_all(change, snapshot)
+
+
+def _advice_of_all(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    return (advice.key(name) for name in sorted(snapshot.policies))
+
+
+def _advice_of_policy(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    yield advice.key(change.ref.name)
+
+
+def _exemptions_of_policy(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    for name, exemption in sorted(snapshot.exemptions.items()):
+        if isinstance(exemption, Declared) and exemption.spec.policy == change.ref.name:
+            yield Ref("SovereigntyExemption", "", name)
+
+
+POLICIES = Controller(
+    kind="SovereigntyPolicy",
+    reconcile=reconcile_policy,
+    wakes={
+        "SovereigntyPolicy": itself,
+        "SovereignZone": _all,
+        "AcceleratorProfile": _all,
+        "SovereigntyExemption": _of_exemption,
+        "Node": _of_node,
+        "Namespace": _of_namespace,
+        "Pod": _of_pod,
+        "ResourceSlice": _all,
+        **dict.fromkeys(ADMISSION_KINDS, _of_object),
+    },
+    keys=_keys,
+    serial=True,
+    settle={"Pod": SETTLE, "Node": SETTLE, "ResourceSlice": 1.0, **dict.fromkeys(ADMISSION_KINDS, SETTLE)},
+)
+UNGOVERNED = Controller(
+    kind=UNGOVERNED_KEY.kind,
+    reconcile=reconcile_ungoverned,
+    wakes={
+        "SovereigntyPolicy": lambda change, snapshot: [UNGOVERNED_KEY],
+        **dict.fromkeys(ADMISSION_KINDS, _shared_guard),
+    },
+    keys=lambda snapshot: [UNGOVERNED_KEY],
+    serial=True,
+    settle=dict.fromkeys(ADMISSION_KINDS, SETTLE),
+)
+ADVICE = Controller(
+    kind=advice.KIND,
+    reconcile=reconcile_advice,
+    wakes={
+        "SovereigntyPolicy": _advice_of_policy,
+        "SovereignZone": _advice_of_all,
+        "AcceleratorProfile": _advice_of_all,
+        "ResourceSlice": _advice_of_all,
+        "Node": _advice_of_node,
+        **dict.fromkeys(ADMISSION_KINDS, _advice_of_object),
+    },
+    # Each policy's pass asks for its own.
+    keys=advice.left_over,
+    serial=True,
+    settle={"Node": 2.0, "ResourceSlice": 2.0, "AcceleratorProfile": 1.0, "SovereignZone": 1.0},
+)
+EXEMPTIONS = Controller(
+    kind="SovereigntyExemption",
+    reconcile=reconcile_exemption,
+    wakes={"SovereigntyExemption": itself, "SovereigntyPolicy": _exemptions_of_policy},
+    keys=lambda snapshot: (Ref("SovereigntyExemption", "", name) for name in sorted(snapshot.exemptions)),
+)

@@ -1,0 +1,158 @@
+"""Facts come from full lists and from watches; a watch that says nothing while lists bring news counts as dead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+
+from daulat.facts.change import Change
+from daulat.facts.store import Store
+from daulat.kube.client import Client
+from daulat.kube.errors import NotFound, ServerError
+from daulat.kube.ref import Ref
+from daulat.kube.resources import Resource
+from daulat.mirror import informer as module
+from daulat.mirror.informer import Informer
+
+
+class FakeClient:
+    """Lists namespaces only; each list brings one more."""
+
+    def __init__(self, error: Exception | None = None, **failures: int) -> None:
+        self.lists, self.failures, self.asked = 0, Counter(failures), Counter[str]()
+        self.error = error or ServerError(500, "InternalError", "not now")
+
+    async def pages(self, resource: Resource) -> AsyncIterator[tuple[list[dict[str, Any]], int]]:
+        """Yield one more namespace at each call, each on a page of its own, or fail."""
+        self.asked[resource.kind] += 1
+        if self.failures[resource.kind]:
+            self.failures[resource.kind] -= 1
+            raise self.error
+        if resource.kind != "Namespace":
+            yield [], 1
+            return
+        self.lists += 1
+        for n in range(self.lists):
+            yield [_namespace(f"ns-{n}", n + 1)], self.lists + 1
+
+
+def _namespace(name: str, version: int) -> dict[str, Any]:
+    return {"metadata": {"name": name, "resourceVersion": str(version)}}
+
+
+def _informer(client: FakeClient, changed: list[Change]) -> Informer:
+    return Informer(cast("Client", client), Store("daulat-system"), changed.append)
+
+
+def test_facts_are_synced_once_every_kind_was_listed_in_full() -> None:
+    async def scenario() -> None:
+        changed: list[Change] = []
+        informer = _informer(FakeClient(), changed)
+        assert not informer.synced.is_set()
+        await informer.sync()
+        assert informer.synced.is_set()
+        assert [change.ref for change in changed] == [Ref("Namespace", "", "ns-0")]
+
+    asyncio.run(scenario())
+
+
+def test_a_watch_that_says_nothing_while_lists_bring_news_is_dead() -> None:
+    async def scenario() -> None:
+        informer = _informer(FakeClient(), [])
+        await informer.sync()
+        await informer.relist()
+        assert informer.stalled() == []
+        await informer.relist()
+        assert informer.stalled() == ["Namespace"]
+
+    asyncio.run(scenario())
+
+
+def test_a_watch_that_delivers_is_alive_whatever_lists_bring() -> None:
+    async def scenario() -> None:
+        client = FakeClient()
+        informer = _informer(client, [])
+        await informer.sync()
+        for _ in range(4):
+            informer.take("Namespace", "ADDED", _namespace("other", 100 + client.lists))
+            await informer.relist()
+        assert informer.stalled() == []
+
+    asyncio.run(scenario())
+
+
+def test_an_object_that_trips_a_defect_stops_nothing_and_its_body_is_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        changed: list[Change] = []
+        informer = _informer(FakeClient(), changed)
+        informer.take("Namespace", "ADDED", {"metadata": {"name": "bad", "labels": 7, "annotations": "s3cret"}})
+        informer.take("Namespace", "ADDED", _namespace("good", 5))
+        assert [change.ref for change in changed] == [Ref("Namespace", "", "good")]
+
+    asyncio.run(scenario())
+    assert "could not read an object" in caplog.text
+    assert "s3cret" not in str([vars(r) for r in caplog.records])
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(module, "LAST_PAUSE", 0.004)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_kind_that_cant_be_listed_is_tried_again_by_itself() -> None:
+    async def scenario() -> None:
+        client = FakeClient(Node=3)
+        informer = _informer(client, [])
+        await informer.sync()
+        assert client.asked["Node"] == 4
+        assert {kind: times for kind, times in client.asked.items() if times != 1} == {"Node": 4}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_optional_kind_that_fails_keeps_nothing_up_and_is_named_as_unlisted() -> None:
+    async def scenario() -> None:
+        client = FakeClient(HTTPRoute=2)
+        store = Store("daulat-system")
+        informer = Informer(cast("Client", client), store, lambda change: None)
+        await informer.sync()
+        assert store.snapshot().unlisted == {"HTTPRoute"}
+        async with asyncio.timeout(5):
+            while store.snapshot().unlisted:
+                await asyncio.sleep(0.001)
+        assert store.snapshot().serves("HTTPRoute")
+
+    asyncio.run(scenario())
+
+
+def test_an_optional_kind_that_isnt_served_is_no_failure() -> None:
+    async def scenario() -> None:
+        store = Store("daulat-system")
+        client = FakeClient(NotFound(404, "NotFound", "the server could not find the requested resource"), HTTPRoute=1)
+        await Informer(cast("Client", client), store, lambda change: None).sync()
+        assert not store.snapshot().serves("HTTPRoute")
+        assert store.snapshot().unlisted == frozenset()
+
+    asyncio.run(scenario())
+
+
+def test_a_list_that_fails_halfway_takes_nothing_away() -> None:
+    async def scenario() -> None:
+        client = FakeClient()
+        store = Store("daulat-system")
+        informer = Informer(cast("Client", client), store, lambda change: None)
+        await informer.sync()
+        client.failures["Namespace"] = 1
+        await informer.relist()
+        assert set(store.snapshot().namespaces) == {"ns-0"}
+
+    asyncio.run(scenario())

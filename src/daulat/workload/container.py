@@ -10,11 +10,11 @@ from daulat.api.accelerator import EngineSettings
 from daulat.api.enginestart import SERVED
 from daulat.api.kinds import Manifest
 from daulat.api.model import GRACE_SECONDS
+from daulat.catalog.engines import Configuration, EngineData, engine_of
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 
 from .claims import resources
-from .engines import Configuration, EngineData, engine_of
 from .labels import Member
 from .weights import MOUNT, Loading, path
 

@@ -8,12 +8,12 @@ from daulat.admission.policy import digest
 from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector
 from daulat.api.names import ELIGIBLE, NAMED_USER, REVISION_ANNOTATION, ZONE_LABEL, eligible_label
+from daulat.catalog.engines import engine_of
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 
 from .claims import pod_claims
 from .container import CACHE, ENDS, container, context_of
-from .engines import engine_of
 from .labels import Member, labels
 from .weights import Loading, init_container, volumes
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from daulat.admission.policy import ADMISSION, digest
+from daulat.admission.policy import ADMISSION
+from daulat.api.digest import digest
 from daulat.api.kinds import Manifest
 from daulat.api.names import API_VERSION, MANAGED_BY, MODEL_LABEL
 from daulat.facts.child import owner, parse_child

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from daulat.admission.claims import selector
-from daulat.admission.policy import digest
 from daulat.api.accelerator import DynamicResource
+from daulat.api.digest import digest
 from daulat.api.kinds import Manifest
 from daulat.facts.child import Child
 from daulat.facts.pod import Pod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from daulat.admission.policy import digest
+from daulat.api.digest import digest
 from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector
 from daulat.api.names import ELIGIBLE, NAMED_USER, REVISION_ANNOTATION, ZONE_LABEL, eligible_label

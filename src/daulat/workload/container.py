@@ -13,10 +13,11 @@ from daulat.api.model import GRACE_SECONDS
 from daulat.catalog.engines import Configuration, EngineData, engine_of
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
+from daulat.placement.loading import Loading
 
 from .claims import resources
 from .labels import Member
-from .weights import MOUNT, Loading, path
+from .weights import MOUNT, path
 
 CACHE = "/cache"
 LEAVES = GRACE_SECONDS

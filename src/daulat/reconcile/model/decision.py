@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from daulat.api.kinds import Manifest
 from daulat.placement.choice import Decision
+from daulat.placement.loading import Loading
 from daulat.reconcile.conditions import Told
-from daulat.workload.weights import Loading
 
 from .rolling import Rolling
 

@@ -13,6 +13,7 @@ from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Model, Policy, Snapshot
 from daulat.kube.ref import Ref
 from daulat.placement.choice import choose
+from daulat.placement.loading import Loading, loading
 from daulat.reconcile.conditions import told, write
 from daulat.reconcile.policy.drift import ends as drift_ends
 from daulat.reconcile.policy.drift import is_stranded, outlook
@@ -20,11 +21,9 @@ from daulat.reconcile.policy.drift import left as drift_left
 from daulat.reconcile.policy.reconciler import compiled
 from daulat.reconcile.result import Apply, ApplyStatus, Delete, Effect, Outcome
 from daulat.reconcile.timestamps import seconds
-from daulat.workload.claims import is_needed
 from daulat.workload.manifests import manifests
 from daulat.workload.network import default_deny
 from daulat.workload.pod import revision, templates, unusable_settings
-from daulat.workload.weights import Loading, loading
 
 from .auxiliary import KINDS as BESIDE
 from .auxiliary import beside, unwanted
@@ -32,7 +31,7 @@ from .blockers import hindrance
 from .capacity import KEY as ROOM
 from .compliance import model_violations, pod_violations
 from .decision import Verdict
-from .rolling import Surroundings, roll
+from .rolling import Surroundings, is_needed, roll
 from .status import Serving, conditions, fields
 from .termination import at_once, ends_together, left, outlives
 

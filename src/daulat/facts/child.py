@@ -20,10 +20,11 @@ from daulat.api.names import (
     SOURCE_ANNOTATION,
 )
 from daulat.kube.ref import Ref
+from daulat.kube.resources import Use, kinds
 
 from .answer import Answer, answer
 
-WORKLOADS = frozenset({"Deployment", "StatefulSet", "LeaderWorkerSet"})
+WORKLOADS = kinds(Use.WORKLOAD)
 """The kinds that make a model's pods."""
 
 

@@ -1,6 +1,7 @@
 """`python -m dev.generate [--check]`: writes what the source decides and the chart ships, or says what has drifted.
 
-CRDs come from the kinds, the cluster's guards from their controls, accelerator profiles and presets from the catalog.
+CRDs come from the kinds, the cluster's guards from their controls, the rules of the operator's roles from the table of kinds in
+``kube``, accelerator profiles and presets from the catalog.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from daulat.admission.cluster import Installation, compile_cluster_guards
@@ -23,6 +25,7 @@ from daulat.check.yamlwriting import dump_manifest
 from daulat.controls import library
 from daulat.doctor.catalog import checks
 from daulat.doctor.sources import manifests as doctor_roles
+from daulat.kube.rbac import Rule, cluster_rules, namespace_rules
 
 ROOT = Path(__file__).resolve().parents[1]
 CRDS = Path("crds")
@@ -54,6 +57,8 @@ def render() -> dict[Path, str]:
         files |= {CRDS / name: text, CHART_CRDS / name: text}
     guards = "---\n".join(dump_manifest(manifest) for manifest in compile_cluster_guards(PLACEHOLDERS))
     files[CHART_FILES / "cluster-guards.yaml"] = _header("src/daulat/controls") + guards
+    for name, granted in (("operator-clusterrole", cluster_rules()), ("operator-role", namespace_rules())):
+        files[CHART_FILES / f"{name}.yaml"] = _header("src/daulat/kube") + _rules(granted)
     for manifest in accelerators.manifests():
         name = f"{manifest['metadata']['name']}.yaml"
         # The text as it is: its comments say where each name was read.
@@ -69,6 +74,21 @@ def render() -> dict[Path, str]:
     files[PRESETS_DOC] = _between((ROOT / PRESETS_DOC).read_text(encoding="utf-8"), "presets", f"\n{text}\n")
     files[DOCTOR_DOC] = _doctor_doc((ROOT / DOCTOR_DOC).read_text(encoding="utf-8"))
     return files
+
+
+def _rules(granted: Sequence[Rule]) -> str:
+    """Return the rules as a template includes them, each with a comment that says what it is for."""
+    lines: list[str] = []
+    said = ""
+    for rule in granted:
+        lines += [f"# {line}" for line in wrap(rule.reason, 126)] if rule.reason != said else []
+        said = rule.reason
+        lines += [
+            f"- apiGroups: [{rule.group or json.dumps('')}]",
+            f"  resources: [{', '.join(rule.resources)}]",
+            f"  verbs: [{', '.join(rule.verbs)}]",
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def _accelerators_doc(text: str) -> str:

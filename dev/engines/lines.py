@@ -11,9 +11,9 @@ from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.kinds import Manifest
 from daulat.api.names import API_VERSION
 from daulat.catalog import accelerators
+from daulat.catalog.engines import engine
 from daulat.check.modelpods import render
 from daulat.workload.container import RANK
-from daulat.workload.engines import engine
 
 SIZES: tuple[dict[str, int], ...] = ({}, {"context": 32768}, {"concurrency": 64}, {"context": 32768, "concurrency": 64})
 SHAPES = ((1, 1), (2, 1), (8, 1), (16, 2))

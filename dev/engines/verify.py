@@ -15,7 +15,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from daulat.workload.engines import engine
+from daulat.catalog.engines import engine
 from dev.cluster.cluster import announce
 from dev.cluster.node import engine as llama
 

@@ -11,14 +11,14 @@ from typing import Any
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.admission.policy import compile_policy
 from daulat.admission.ungoverned import compile_ungoverned
-from daulat.admission.validating import selected_namespaces, where
+from daulat.admission.validating import where
 from daulat.api.exemption import SovereigntyExemptionSpec
-from daulat.api.meta import LabelSelector
 from daulat.api.names import ELIGIBLE, eligible_label
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.zone import SovereignZoneSpec
 from daulat.cel.evaluator import Request, Verdict, evaluate, matches_resource
 from daulat.controls import library
+from daulat.facts.child import namespace_selector
 from tests.requests import NAMESPACE, merge, profiles_of, request_for
 
 from .case import Case
@@ -75,7 +75,7 @@ def _ungoverned(inputs: str, namespace: str, prefix: str) -> list[Manifest]:
     specs = [SovereigntyPolicySpec.model_validate(merge(base, patch)) for patch in json.loads(inputs)[0].values()]
     found = [_renamed(m, prefix) for m in compile_ungoverned([s.namespace_selector for s in specs])]
     binding = next(m for m in found if m["kind"].endswith("Binding"))
-    selected = selected_namespaces(binding)
+    selected = binding["spec"]["matchResources"]["namespaceSelector"]
     only = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [namespace]}
     binding["spec"]["matchResources"] = where({"matchExpressions": [*selected["matchExpressions"], only]})
     return found
@@ -100,7 +100,8 @@ def asks(policy: Manifest, binding: Manifest, asked: Request) -> bool:
     """Say whether an admission policy is asked about the request, in the namespace where it is made."""
     if not matches_resource(policy, asked) or asked.namespace_object is None:
         return matches_resource(policy, asked)
-    selector = LabelSelector.model_validate(selected_namespaces(binding))
+    selector = namespace_selector(binding)
+    assert selector is not None
     return selector.matches(asked.namespace_object["metadata"]["labels"])
 
 

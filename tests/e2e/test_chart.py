@@ -24,6 +24,7 @@ from dev.cluster.cluster import Cluster
 from dev.cluster.connect import connect
 from dev.cluster.errors import ClusterError
 from dev.cluster.kubectl import Kubectl
+from tests.rights import OPERATOR_MAY, OWN, PLURALS, READ, flat
 
 pytestmark = pytest.mark.e2e
 
@@ -36,7 +37,6 @@ DATA_CLASS = "daulat.dev/data-class"
 NODE = "ascend-1"
 TENANT = "treasury"
 GUARDS = {m["metadata"]["name"] for m in compile_cluster_guards()} | {"operator.cluster.daulat.dev"}
-PLURALS = [kind.plural for kind in KINDS]
 
 # A policy takes a second or two to be live after it is created, and RBAC a moment.
 LIVE_SECONDS = 30.0
@@ -355,37 +355,6 @@ def test_a_models_scale_can_be_set(world: World) -> None:
 
 # --- who may do what
 
-READ = ("get", "list", "watch")
-OWN = (*READ, "create", "patch", "delete")
-ADMISSION = [f"{m}admissionpolic{s}" for m in ("validating", "mutating") for s in ("ies", "ybindings")]
-
-OPERATOR_MAY: list[tuple[str, str, Sequence[str], str]] = [
-    *[("", r, READ, "") for r in ("namespaces", "nodes", "pods")],
-    ("", "nodes", ("patch",), ""),
-    ("", "pods", ("create", "delete"), ""),
-    ("apiextensions.k8s.io", "customresourcedefinitions", READ, ""),
-    *[("daulat.dev", r, READ, "") for r in PLURALS],
-    *[("daulat.dev", f"{r}/status", ("get", "patch"), "") for r in PLURALS],
-    ("daulat.dev", "sovereignzones", ("certify",), ""),
-    ("daulat.dev", "sovereigntypolicies", ("govern",), ""),
-    *[("admissionregistration.k8s.io", r, OWN, "") for r in ADMISSION],
-    *[("apps", r, OWN, "") for r in ("deployments", "statefulsets")],
-    ("leaderworkerset.x-k8s.io", "leaderworkersets", OWN, ""),
-    ("autoscaling", "horizontalpodautoscalers", OWN, ""),
-    ("keda.sh", "scaledobjects", OWN, ""),
-    ("gateway.networking.k8s.io", "httproutes", OWN, ""),
-    ("gateway.networking.k8s.io", "gateways", READ, ""),
-    ("inference.networking.k8s.io", "inferencepools", OWN, ""),
-    ("monitoring.coreos.com", "podmonitors", OWN, ""),
-    ("resource.k8s.io", "resourceclaimtemplates", OWN, ""),
-    *[("resource.k8s.io", r, READ, "") for r in ("resourceslices", "resourceclaims")],
-    *[("", r, OWN, "") for r in ("services", "serviceaccounts", "persistentvolumeclaims")],
-    ("networking.k8s.io", "networkpolicies", OWN, ""),
-    ("policy", "poddisruptionbudgets", OWN, ""),
-    ("events.k8s.io", "events", ("create", "patch"), ""),
-    ("", "events", ("create", "patch"), ""),
-    ("coordination.k8s.io", "leases", (*READ, "create", "update", "patch"), NAMESPACE),
-]
 OPERATOR_MAY_NOT: list[tuple[str, str, Sequence[str], str]] = [
     ("", "secrets", (*OWN, "update"), ""),
     ("", "secrets", READ, NAMESPACE),
@@ -436,10 +405,6 @@ def answers(world: World, user: str, groups: list[str], asked: list[tuple[str, s
     words = world.kubectl().run("create", "-f", "-", '-o=jsonpath={.status.allowed}{" "}', stdin=manifest).split()
     assert len(words) == len(asked)
     return [word == "true" for word in words]
-
-
-def flat(table: list[tuple[str, str, Sequence[str], str]]) -> list[tuple[str, str, str, str]]:
-    return [(group, resource, verb, namespace) for group, resource, verbs, namespace in table for verb in verbs]
 
 
 GROUPS = ["system:serviceaccounts", f"system:serviceaccounts:{NAMESPACE}", "system:authenticated"]

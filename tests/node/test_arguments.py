@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from daulat.catalog.engines import engine
 from daulat.workload.container import CACHE
-from daulat.workload.engines import engine
 from dev.cluster.node import engine as llama
 from dev.cluster.node.model import write_model
 from dev.deployment import ROOT, poll

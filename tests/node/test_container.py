@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from daulat.catalog.engines import engine
 from daulat.workload.container import CACHE, ENDS, LEAVES
-from daulat.workload.engines import engine
 from daulat.workload.pod import USER
 from daulat.workload.weights import MOUNT
 from dev.cluster import ClusterError

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.api.digest import digest
 from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector
@@ -152,11 +151,6 @@ def compile_policy(
 def validating_name(policy: str, guard: str, action: str) -> str:
     """Return the name of the admission policy that holds a policy's controls of one guard and action."""
     return f"{policy}.{guard}.daulat.dev" if action == "Enforce" else f"{policy}.{guard}.{action.lower()}.daulat.dev"
-
-
-def digest(value: Any) -> str:
-    """Return a short digest of any JSON value."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:12]
 
 
 def _canary(name: str, revision: str) -> str:

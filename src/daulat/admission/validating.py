@@ -114,12 +114,6 @@ def where(namespace_selector: Manifest) -> Manifest:
     return {"matchPolicy": "Equivalent", "namespaceSelector": namespace_selector, "objectSelector": {}}
 
 
-def selected_namespaces(binding: Manifest) -> Manifest:
-    """Return the namespace selector of a compiled binding. Raises KeyError or TypeError where it has none."""
-    found: Manifest = binding["spec"]["matchResources"]["namespaceSelector"]
-    return found
-
-
 def _control_variable(control: Control, exemptions: Iterable[Exempt]) -> dict[str, str]:
     expression = _one_line(control.violations)
     where = " || ".join(e.expression() for e in exemptions)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.admission.policy import CompiledPolicy
-from daulat.admission.validating import selected_namespaces
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector
 from daulat.api.names import ELIGIBLE, GROUP, eligible_label
 from daulat.cel.evaluator import Request, Verdict, evaluate, evaluate_each, matches_resource
+from daulat.facts.child import namespace_selector
 
 from .documents import Document, line_of
 from .fields import field_of, in_owner, path_of
@@ -239,10 +239,8 @@ def _policy(compiled: CompiledPolicy) -> _Policy:
 
 def _selector(manifests: Sequence[Manifest]) -> LabelSelector:
     """Return which namespaces the policy governs: every binding of a policy selects the same."""
-    for manifest in manifests:
-        if manifest["kind"].endswith("Binding"):
-            return LabelSelector.model_validate(selected_namespaces(manifest))
-    return LabelSelector()
+    found = (namespace_selector(m) for m in manifests if m["kind"].endswith("Binding"))
+    return next((selector for selector in found if selector is not None), LabelSelector())
 
 
 def _rules(policy: str, manifests: Sequence[Manifest]) -> tuple[_Rule, ...]:

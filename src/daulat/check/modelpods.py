@@ -11,9 +11,9 @@ from daulat.facts.declared import Malformed, parse_declared
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 from daulat.placement.devices import Devices, devices
+from daulat.placement.loading import loading
 from daulat.placement.sizing import NoFit
 from daulat.workload.pod import templates, unusable_settings
-from daulat.workload.weights import loading
 
 from .yamltext import Path
 

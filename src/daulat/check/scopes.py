@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-from daulat.api.kinds import KINDS
-from daulat.api.names import GROUP
+from daulat.kube.resources import find
 
 _CLUSTER_SCOPED = {
-    "": {"Namespace", "Node", "PersistentVolume", "ComponentStatus"},
-    "admissionregistration.k8s.io": {
-        "MutatingAdmissionPolicy",
-        "MutatingAdmissionPolicyBinding",
-        "MutatingWebhookConfiguration",
-        "ValidatingAdmissionPolicy",
-        "ValidatingAdmissionPolicyBinding",
-        "ValidatingWebhookConfiguration",
-    },
-    "apiextensions.k8s.io": {"CustomResourceDefinition"},
+    "": {"PersistentVolume", "ComponentStatus"},
+    "admissionregistration.k8s.io": {"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"},
     "apiregistration.k8s.io": {"APIService"},
     "certificates.k8s.io": {"CertificateSigningRequest", "ClusterTrustBundle"},
     "flowcontrol.apiserver.k8s.io": {"FlowSchema", "PriorityLevelConfiguration"},
     "networking.k8s.io": {"IngressClass", "IPAddress", "ServiceCIDR"},
     "node.k8s.io": {"RuntimeClass"},
     "rbac.authorization.k8s.io": {"ClusterRole", "ClusterRoleBinding"},
-    "resource.k8s.io": {"DeviceClass", "DeviceTaintRule", "ResourceSlice"},
+    "resource.k8s.io": {"DeviceClass", "DeviceTaintRule"},
     "scheduling.k8s.io": {"PriorityClass"},
     "storage.k8s.io": {"CSIDriver", "CSINode", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"},
     "serving.kserve.io": {"ClusterServingRuntime", "ClusterStorageContainer", "LocalModelCache", "LocalModelNodeGroup"},
-    GROUP: {kind.kind for kind in KINDS if kind.scope == "Cluster"},
 }
-_OWN = {kind.kind: kind.plural for kind in KINDS}
+"""Kinds that only appear in what users write. Those that the operator deals with are in ``kube/resources``."""
 
 
 def is_cluster_scoped(group: str, kind: str) -> bool:
     """Say whether objects of the kind are in no namespace. A kind that isn't known is taken to be in one, as most are."""
-    return kind in _CLUSTER_SCOPED.get(group, ())
+    known = find(group, kind)
+    return not known.namespaced if known is not None else kind in _CLUSTER_SCOPED.get(group, ())
 
 
 def resource_of(group: str, kind: str) -> str:
-    """Return the kind's resource, by the rule that Kubernetes names its own resources by."""
-    if group == GROUP and kind in _OWN:
-        return _OWN[kind]
+    """Return the kind's resource; of a kind that isn't known, by the rule that Kubernetes names its own resources by."""
+    known = find(group, kind)
+    if known is not None:
+        return known.plural
     word = kind.lower()
     if word.endswith(("s", "x", "ch", "sh")):
         return word if word == "endpoints" else word + "es"

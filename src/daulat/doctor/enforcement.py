@@ -15,6 +15,7 @@ from daulat.api.names import MANAGED_BY, POLICY_LABEL, REVISION_ANNOTATION
 from daulat.api.policy import EnforcementSource
 from daulat.facts.snapshot import Snapshot
 from daulat.facts.store import Store
+from daulat.kube.resources import REGISTRY, Use
 from daulat.reconcile.policy.gitops import source
 from daulat.reconcile.policy.ungoverned import KEY, reconcile_ungoverned
 from daulat.reconcile.result import Apply
@@ -22,12 +23,8 @@ from daulat.reconcile.result import Apply
 from .cluster import FACTS, Cluster, labels_of, name_of
 from .finding import Found, NotLooked, Severity
 
-KINDS = {
-    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
-    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
-    "MutatingAdmissionPolicy": "mutatingadmissionpolicies",
-    "MutatingAdmissionPolicyBinding": "mutatingadmissionpolicybindings",
-}
+KINDS = {r.kind: r.plural for r in REGISTRY if r.use is Use.ADMISSION}
+"""What policies compile to, with the sources in which it is looked for."""
 _OTHER_VERSION = "Use the command line in the operator's version. If it is, look whether the operator runs."
 SOFTWARE_GUARD = cluster_name("software")
 OPERATOR_GUARD = "operator.cluster.daulat.dev"

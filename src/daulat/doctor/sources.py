@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from daulat.api.kinds import KINDS, Manifest
-from daulat.api.names import GROUP, VERSION
+from daulat.kube.resources import BY_KIND, REGISTRY, Use
 
 _ADMISSION = "admissionregistration.k8s.io"
 _RBAC = "rbac.authorization.k8s.io"
@@ -29,34 +29,31 @@ class Source:
         return f"list {self.resource}" + (f".{self.group}" if self.group else "")
 
 
+def _known(kind: str, where: str = "") -> Source:
+    """Return the list of a kind that the operator deals with."""
+    known = BY_KIND[kind]
+    return Source(known.plural, known.group, known.version, known.plural, where)
+
+
 SOURCES: dict[str, Source] = {
     source.key: source
     for source in (
-        Source("namespaces", "", "v1", "namespaces"),
-        Source("nodes", "", "v1", "nodes"),
-        Source("pods", "", "v1", "pods"),
+        _known("Namespace"),
+        _known("Node"),
+        _known("Pod"),
         Source("configmaps", "", "v1", "configmaps", where="governed", keys_only=True),
         Source("secrets", "", "v1", "secrets", where="governed", keys_only=True),
         Source("nfdconfig", "", "v1", "configmaps", labels="app.kubernetes.io/name=node-feature-discovery"),
         Source("daemonsets", "apps", "v1", "daemonsets"),
-        Source("deployments", "apps", "v1", "deployments", where="operator"),
+        _known("Deployment", where="operator"),
         Source("leases", "coordination.k8s.io", "v1", "leases", where="operator"),
         Source("runtimeclasses", "node.k8s.io", "v1", "runtimeclasses"),
         Source("deviceclasses", "resource.k8s.io", "v1", "deviceclasses"),
         Source("nodefeatures", "nfd.k8s-sigs.io", "v1alpha1", "nodefeatures"),
         *(Source(r, _RBAC, "v1", r) for r in ("roles", "clusterroles", "rolebindings", "clusterrolebindings")),
-        *(
-            Source(r, _ADMISSION, "v1", r)
-            for r in (
-                "validatingadmissionpolicies",
-                "validatingadmissionpolicybindings",
-                "mutatingadmissionpolicies",
-                "mutatingadmissionpolicybindings",
-                "validatingwebhookconfigurations",
-                "mutatingwebhookconfigurations",
-            )
-        ),
-        *(Source(k.plural, GROUP, VERSION, k.plural) for k in KINDS if k.kind != "SovereignModel"),
+        *(_known(r.kind) for r in REGISTRY if r.use is Use.ADMISSION),
+        *(Source(r, _ADMISSION, "v1", r) for r in ("validatingwebhookconfigurations", "mutatingwebhookconfigurations")),
+        *(_known(k.kind) for k in KINDS if k.kind != "SovereignModel"),
     )
 }
 

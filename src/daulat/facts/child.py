@@ -8,8 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from daulat.admission.policy import digest
-from daulat.admission.validating import selected_namespaces
+from daulat.api.digest import digest
 from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector
 from daulat.api.names import (
@@ -21,10 +20,11 @@ from daulat.api.names import (
     SOURCE_ANNOTATION,
 )
 from daulat.kube.ref import Ref
+from daulat.kube.resources import Use, kinds
 
 from .answer import Answer, answer
 
-WORKLOADS = frozenset({"Deployment", "StatefulSet", "LeaderWorkerSet"})
+WORKLOADS = kinds(Use.WORKLOAD)
 """The kinds that make a model's pods."""
 
 
@@ -118,11 +118,16 @@ def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
     )
 
 
+def namespace_selector(binding: Manifest) -> LabelSelector | None:
+    """Return the namespaces in which the binding of an admission policy holds, or None where that can't be read."""
+    try:
+        return LabelSelector.model_validate(binding["spec"]["matchResources"]["namespaceSelector"])
+    except (KeyError, TypeError, ValidationError):
+        return None
+
+
 def _pods_selector(kind: str, raw: Manifest, policy: str) -> LabelSelector | None:
     name = str((raw.get("metadata") or {}).get("name"))
     if kind != "ValidatingAdmissionPolicyBinding" or not policy or not name.startswith(f"{policy}.pods."):
         return None
-    try:
-        return LabelSelector.model_validate(selected_namespaces(raw))
-    except (KeyError, TypeError, ValidationError):
-        return None
+    return namespace_selector(raw)

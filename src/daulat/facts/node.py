@@ -5,18 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from daulat.api.frozen import FrozenDict
 from daulat.api.names import UNDECIDED_TAINT
+from daulat.api.quantity import whole
 
 from .unknown import Unknown
 
-_QUANTITY = re.compile(r"^([0-9]{1,18}(?:\.[0-9]{0,18})?)(?:([kMGTPE]|[KMGTPE]i)|[eE]([0-9]{1,2}))?$")
-_SCALE = {"k": 10**3, **{p: 10 ** (3 * n) for n, p in enumerate("MGTPE", 2)}} | {
-    f"{p}i": 2 ** (10 * n) for n, p in enumerate("KMGTPE", 1)
-}
 IMAGE_VOLUMES = {"containerd": (2, 1), "cri-o": (1, 31), "docker": (10**6, 0)}
 """Since when runtimes mount images as volumes (KEP-4639). cri-dockerd never has."""
 REGION = "topology.kubernetes.io/region"
@@ -102,12 +98,3 @@ def is_extended(resource: str) -> bool:
     """Say whether the resource is an extended one: qualified, and not of Kubernetes itself."""
     prefix, slash, _ = resource.partition("/")
     return bool(slash) and not (prefix == "kubernetes.io" or prefix.endswith(".kubernetes.io"))
-
-
-def whole(quantity: Any) -> int | None:
-    """Return a whole quantity such as 8, "8", "2k" or "1e3", or None where it isn't one."""
-    found = _QUANTITY.match(str(quantity))
-    if found is None:
-        return None
-    value = Decimal(found[1]) * _SCALE.get(found[2], 1) * 10 ** int(found[3] or 0)
-    return int(value) if value == int(value) else None

@@ -8,8 +8,9 @@ from typing import Any
 
 from daulat.api.frozen import FrozenDict
 from daulat.api.names import GROUP_LABEL, MODEL_LABEL, NODE_PREFIX, REVISION_ANNOTATION
+from daulat.api.quantity import whole
 
-from .node import is_extended, whole
+from .node import is_extended
 from .trouble import PASSING, Trouble, trouble
 
 ALL = 10**9

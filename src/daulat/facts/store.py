@@ -11,6 +11,7 @@ from daulat.api.frozen import FrozenDict
 from daulat.api.kinds import KINDS, Manifest
 from daulat.api.names import MANAGED_BY
 from daulat.kube.ref import Ref
+from daulat.kube.resources import CHILDREN, kinds
 
 from .change import Change
 from .charge import WINDOW, Charge
@@ -33,28 +34,7 @@ OWN_KINDS = {
     "SovereigntyExemption": "exemptions",
     "SovereignModel": "models",
 }
-CHILD_KINDS = frozenset(
-    {
-        "Deployment",
-        "Service",
-        "ServiceAccount",
-        "NetworkPolicy",
-        "PodDisruptionBudget",
-        "PersistentVolumeClaim",
-        "StatefulSet",
-        "LeaderWorkerSet",
-        "HorizontalPodAutoscaler",
-        "ScaledObject",
-        "HTTPRoute",
-        "InferencePool",
-        "PodMonitor",
-        "ResourceClaimTemplate",
-        "ValidatingAdmissionPolicy",
-        "ValidatingAdmissionPolicyBinding",
-        "MutatingAdmissionPolicy",
-        "MutatingAdmissionPolicyBinding",
-    }
-)
+CHILD_KINDS = kinds(*CHILDREN)
 DEVICE_KINDS = {"ResourceSlice": "slices", "ResourceClaim": "allocations"}
 assert {k.kind for k in KINDS} == set(OWN_KINDS)  # noqa: S101
 

@@ -1,20 +1,59 @@
-"""Where each kind lives in the API: its path, and what the operator watches of it."""
+"""The kinds that the operator deals with, as data: where each lives in the API, what it is to Daulat, and which rights it takes.
+
+It is the one such table. From it come the watches, the paths of requests, the sets of kinds that other modules go by, scopes and
+plurals for ``check`` and ``doctor``, and by way of ``rbac`` the rules of the operator's roles in the chart. How objects of a kind
+are read isn't here: that is for ``facts/store``.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 
-from daulat.api.kinds import KINDS
+from daulat.api.kinds import KINDS, Kind
 from daulat.api.names import GROUP, MANAGED_BY, VERSION
 
 from .ref import Ref
 
 OURS = f"{MANAGED_BY}=daulat"
+"""The label selector of what the operator makes."""
+UNFINISHED = "status.phase!=Succeeded,status.phase!=Failed"
+"""The field selector of pods that may hold devices."""
+
+
+class Use(Enum):
+    """What a kind is to Daulat."""
+
+    INPUT = auto()
+    """Others write it, and decisions depend on it."""
+    DEVICE = auto()
+    """As INPUT: devices of dynamic resource allocation, offered or allocated."""
+    OWN = auto()
+    """A kind of daulat.dev: users write its spec, the operator its status."""
+    ADMISSION = auto()
+    """The operator makes it from a policy."""
+    WORKLOAD = auto()
+    """The operator makes it for a model, and its controller makes the model's pods."""
+    SUPPORT = auto()
+    """The operator makes it for a model, before the pods, which need it."""
+    AUXILIARY = auto()
+    """The operator makes it for a model, after the pods, which run without it: autoscaler, route, monitoring."""
+    PROCESS = auto()
+    """The operator's process uses it, and nothing is decided by it. It isn't watched."""
+
+
+CHILDREN = (Use.ADMISSION, Use.WORKLOAD, Use.SUPPORT, Use.AUXILIARY)
+"""The uses of what the operator makes."""
+
+READ = ("get", "list", "watch")
+MAKE = (*READ, "create", "patch", "delete")
+STATUS = ("get", "patch")
+LEAD = (*READ, "create", "update", "patch")
 
 
 @dataclass(frozen=True)
 class Resource:
-    """One kind in the API. ``labels`` and ``fields`` narrow what is watched."""
+    """One kind in the API, and the rights that the operator has on it."""
 
     kind: str
     group: str
@@ -22,9 +61,18 @@ class Resource:
     plural: str
     namespaced: bool
     labels: str = ""
+    """The label selector of the watch."""
     fields: str = ""
+    """The field selector of the watch."""
     optional: bool = False
     """Whether clusters do without it: where it isn't served, there are no such objects, and nothing is made of them."""
+    use: Use = Use.INPUT
+    verbs: tuple[str, ...] = READ
+    """The verbs that the operator is granted."""
+    status_verbs: tuple[str, ...] = ()
+    """The verbs that it is granted on the subresource ``status``."""
+    in_own_namespace: bool = False
+    """Whether the rights hold in the operator's namespace alone."""
 
     @property
     def api_version(self) -> str:
@@ -39,39 +87,71 @@ class Resource:
         return "/".join(parts)
 
 
-_ADMISSION = "admissionregistration.k8s.io"
+def _own(kind: Kind) -> Resource:
+    verbs, namespaced = (*READ, *_CHECKED_BY_GUARDS.get(kind.kind, ())), kind.scope == "Namespaced"
+    return Resource(kind.kind, GROUP, VERSION, kind.plural, namespaced, use=Use.OWN, verbs=verbs, status_verbs=STATUS)
 
-WATCHED: tuple[Resource, ...] = (
+
+def _made(kind: str, group: str, version: str, plural: str, use: Use, optional: bool = False) -> Resource:
+    namespaced = use is not Use.ADMISSION
+    return Resource(kind, group, version, plural, namespaced, OURS, optional=optional, use=use, verbs=MAKE)
+
+
+_ADMISSION, _DEVICES, _GATEWAYS = "admissionregistration.k8s.io", "resource.k8s.io", "gateway.networking.k8s.io"
+_CHECKED_BY_GUARDS = {"SovereignZone": ("certify",), "SovereigntyPolicy": ("govern",)}
+"""Verbs that no request has: admission policies look whether a user has them, and the operator is one of the users."""
+
+REGISTRY: tuple[Resource, ...] = (
     Resource("Namespace", "", "v1", "namespaces", False),
-    Resource("Node", "", "v1", "nodes", False),
-    *(Resource(k.kind, GROUP, VERSION, k.plural, k.scope == "Namespaced") for k in reversed(KINDS)),
-    Resource("ValidatingAdmissionPolicy", _ADMISSION, "v1", "validatingadmissionpolicies", False, OURS),
-    Resource("ValidatingAdmissionPolicyBinding", _ADMISSION, "v1", "validatingadmissionpolicybindings", False, OURS),
-    Resource("MutatingAdmissionPolicy", _ADMISSION, "v1", "mutatingadmissionpolicies", False, OURS),
-    Resource("MutatingAdmissionPolicyBinding", _ADMISSION, "v1", "mutatingadmissionpolicybindings", False, OURS),
-    Resource("Deployment", "apps", "v1", "deployments", True, OURS),
-    Resource("Service", "", "v1", "services", True, OURS),
-    Resource("ServiceAccount", "", "v1", "serviceaccounts", True, OURS),
-    Resource("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies", True, OURS),
-    Resource("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets", True, OURS),
-    Resource("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims", True, OURS),
-    Resource("StatefulSet", "apps", "v1", "statefulsets", True, OURS),
-    Resource("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers", True, OURS),
-    Resource("ResourceClaimTemplate", "resource.k8s.io", "v1", "resourceclaimtemplates", True, OURS, optional=True),
-    Resource("LeaderWorkerSet", "leaderworkerset.x-k8s.io", "v1", "leaderworkersets", True, OURS, optional=True),
-    Resource("ScaledObject", "keda.sh", "v1alpha1", "scaledobjects", True, OURS, optional=True),
-    Resource("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes", True, OURS, optional=True),
-    Resource("InferencePool", "inference.networking.k8s.io", "v1", "inferencepools", True, OURS, optional=True),
-    Resource("Gateway", "gateway.networking.k8s.io", "v1", "gateways", True, optional=True),
-    Resource("PodMonitor", "monitoring.coreos.com", "v1", "podmonitors", True, OURS, optional=True),
+    Resource("Node", "", "v1", "nodes", False, verbs=(*READ, "patch")),
+    *(_own(kind) for kind in reversed(KINDS)),
+    _made("ValidatingAdmissionPolicy", _ADMISSION, "v1", "validatingadmissionpolicies", Use.ADMISSION),
+    _made("ValidatingAdmissionPolicyBinding", _ADMISSION, "v1", "validatingadmissionpolicybindings", Use.ADMISSION),
+    _made("MutatingAdmissionPolicy", _ADMISSION, "v1", "mutatingadmissionpolicies", Use.ADMISSION),
+    _made("MutatingAdmissionPolicyBinding", _ADMISSION, "v1", "mutatingadmissionpolicybindings", Use.ADMISSION),
+    _made("Deployment", "apps", "v1", "deployments", Use.WORKLOAD),
+    _made("Service", "", "v1", "services", Use.SUPPORT),
+    _made("ServiceAccount", "", "v1", "serviceaccounts", Use.SUPPORT),
+    _made("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies", Use.SUPPORT),
+    _made("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets", Use.SUPPORT),
+    _made("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims", Use.SUPPORT),
+    _made("StatefulSet", "apps", "v1", "statefulsets", Use.WORKLOAD),
+    _made("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers", Use.AUXILIARY),
+    _made("ResourceClaimTemplate", _DEVICES, "v1", "resourceclaimtemplates", Use.SUPPORT, optional=True),
+    _made("LeaderWorkerSet", "leaderworkerset.x-k8s.io", "v1", "leaderworkersets", Use.WORKLOAD, optional=True),
+    _made("ScaledObject", "keda.sh", "v1alpha1", "scaledobjects", Use.AUXILIARY, optional=True),
+    _made("HTTPRoute", _GATEWAYS, "v1", "httproutes", Use.AUXILIARY, optional=True),
+    _made("InferencePool", "inference.networking.k8s.io", "v1", "inferencepools", Use.AUXILIARY, optional=True),
+    Resource("Gateway", _GATEWAYS, "v1", "gateways", True, optional=True),
+    _made("PodMonitor", "monitoring.coreos.com", "v1", "podmonitors", Use.AUXILIARY, optional=True),
     # Before the pods, so that what a new pod holds is known when it is.
-    Resource("ResourceSlice", "resource.k8s.io", "v1", "resourceslices", False, optional=True),
-    Resource("ResourceClaim", "resource.k8s.io", "v1", "resourceclaims", True, optional=True),
-    Resource("Pod", "", "v1", "pods", True, fields="status.phase!=Succeeded,status.phase!=Failed"),
+    Resource("ResourceSlice", _DEVICES, "v1", "resourceslices", False, optional=True, use=Use.DEVICE),
+    Resource("ResourceClaim", _DEVICES, "v1", "resourceclaims", True, optional=True, use=Use.DEVICE),
+    Resource("Pod", "", "v1", "pods", True, fields=UNFINISHED, verbs=(*READ, "create", "delete")),
+    Resource(
+        "CustomResourceDefinition", "apiextensions.k8s.io", "v1", "customresourcedefinitions", False, use=Use.PROCESS
+    ),
+    Resource("Event", "events.k8s.io", "v1", "events", True, use=Use.PROCESS, verbs=("create", "patch")),
+    Resource("Event", "", "v1", "events", True, use=Use.PROCESS, verbs=("create", "patch")),
+    Resource("Lease", "coordination.k8s.io", "v1", "leases", True, use=Use.PROCESS, verbs=LEAD, in_own_namespace=True),
 )
+
+WATCHED: tuple[Resource, ...] = tuple(r for r in REGISTRY if r.use is not Use.PROCESS)
+"""What the operator watches, in the order in which it is listed."""
 BY_KIND = {r.kind: r for r in WATCHED}
 MODEL_KINDS = tuple(r.kind for r in WATCHED if r.labels == OURS and r.namespaced)
 """The kinds of the objects that are made for models."""
+_BY_GROUP_AND_KIND = {(r.group, r.kind): r for r in REGISTRY}
+
+
+def find(group: str, kind: str) -> Resource | None:
+    """Return the kind of an API group, or None where the operator doesn't deal with it."""
+    return _BY_GROUP_AND_KIND.get((group, kind))
+
+
+def kinds(*uses: Use) -> frozenset[str]:
+    """Return the names of the kinds with one of these uses."""
+    return frozenset(r.kind for r in REGISTRY if r.use in uses)
 
 
 def path_of(ref: Ref, subresource: str = "") -> str:

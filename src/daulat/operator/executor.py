@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 
-from daulat.admission.policy import ADMISSION, digest
+from daulat.admission.policy import ADMISSION
+from daulat.api.digest import digest
 from daulat.api.kinds import Manifest
 from daulat.api.names import API_VERSION, MANAGED_BY, MODEL_LABEL, UNDECIDED_TAINT
 from daulat.facts.change import Change, beyond_own_write

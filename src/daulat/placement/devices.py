@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from daulat.api.accelerator import AcceleratorProfileSpec
-from daulat.api.model import AcceleratorChoice, Engine, SovereignModelSpec
+from daulat.api.model import AcceleratorChoice, SovereignModelSpec
+from daulat.catalog.engines import engine_of
 from daulat.catalog.models import ModelFacts, named
 
 from .sizing import GIB, Ask, NoFit, Sizing, size, weights_bytes
 from .standing import Standing
-
-SPANNING = frozenset({"sglang", "vllm"})
-"""Engines that can divide a replica between nodes: those whose data under workload/engines/ has groupArgs."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def devices(
         raise NoFit(
             f'spec.accelerators["{choice.profile}"].nodes: {choice.count} devices can\'t be spread evenly over {choice.nodes} nodes'
         )
-    if (choice.nodes or 1) > 1 and not spans_nodes(spec.engine):
+    if (choice.nodes or 1) > 1 and not engine_of(spec.engine).spans_nodes:
         raise NoFit(_cant_span(spec))
     if choice.count is not None:
         return _given(spec, choice, profile, facts, choice.count, runs=_stands_with(choice, choice.count, where))
@@ -81,7 +79,7 @@ def devices(
             "work it out for. Set it"
         )
     sizing = size(_ask(spec, choice, profile, facts))
-    if sizing.nodes > 1 and not spans_nodes(spec.engine):
+    if sizing.nodes > 1 and not engine_of(spec.engine).spans_nodes:
         raise NoFit(
             f"{facts.name} needs {sizing.devices} devices of {choice.profile} on {sizing.nodes} nodes "
             f"({sizing.weights_gib} GiB of weights in {sizing.precision}, {sizing.concurrency} x {sizing.context} tokens), "
@@ -89,11 +87,6 @@ def devices(
         )
     basis = _basis(spec, facts, sizing.precision)
     return Devices(sizing.devices, sizing.tensor_parallel, sizing.pipeline_parallel, sizing, basis, nodes=sizing.nodes)
-
-
-def spans_nodes(engine: Engine) -> bool:
-    """Say whether the engine can divide a replica between nodes."""
-    return engine.name in SPANNING if engine.custom is None else bool(engine.custom.group_args)
 
 
 def _cant_span(spec: SovereignModelSpec) -> str:

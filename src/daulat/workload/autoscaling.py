@@ -14,10 +14,10 @@ from daulat.api.autoscaling import Autoscaling
 from daulat.api.kinds import Manifest
 from daulat.api.names import API_VERSION
 from daulat.api.requirements import PrometheusServer
+from daulat.catalog.engines import engine_of
 from daulat.facts.platform import Platform
 from daulat.facts.snapshot import Model, Policy
 
-from .engines import engine_of
 from .labels import owned
 
 HPA, SCALED_OBJECT = "HorizontalPodAutoscaler", "ScaledObject"

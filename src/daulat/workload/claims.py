@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from daulat.admission.claims import selector
-from daulat.admission.policy import digest
 from daulat.api.accelerator import DynamicResource
+from daulat.api.digest import digest
 from daulat.api.kinds import Manifest
-from daulat.facts.child import Child
-from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 
@@ -46,16 +42,6 @@ def resources(chosen: Chosen) -> Manifest:
         return {"claims": [{"name": DEVICES}]}
     devices = {chosen.resource: str(chosen.devices.per_node)}
     return {"limits": devices, "requests": devices}
-
-
-def is_needed(template: Child, pods: Sequence[Pod], revision: str, expected: int) -> bool:
-    """Say whether pods may still claim by a template that isn't the model's any more.
-
-    While a rollout is under way, or where one has failed, old pods may have to come back: nothing goes before all that are
-    ``expected`` are of this revision and ready.
-    """
-    settled = len(pods) >= expected and all(pod.ready and pod.revision == revision for pod in pods)
-    return not settled or any(template.ref.name in pod.claim_templates for pod in pods)
 
 
 def _spec(model: Model, chosen: Chosen, claim: DynamicResource) -> Manifest:

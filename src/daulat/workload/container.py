@@ -10,13 +10,14 @@ from daulat.api.accelerator import EngineSettings
 from daulat.api.enginestart import SERVED
 from daulat.api.kinds import Manifest
 from daulat.api.model import GRACE_SECONDS
+from daulat.catalog.engines import Configuration, EngineData, engine_of
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
+from daulat.placement.loading import Loading
 
 from .claims import resources
-from .engines import Configuration, EngineData, engine_of
 from .labels import Member
-from .weights import MOUNT, Loading, path
+from .weights import MOUNT, path
 
 CACHE = "/cache"
 LEAVES = GRACE_SECONDS

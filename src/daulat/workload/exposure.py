@@ -12,10 +12,10 @@ from daulat.api import reasons
 from daulat.api.exposure import EndpointPicker, ModelExposure
 from daulat.api.kinds import Manifest
 from daulat.api.zone import SovereignZoneSpec
+from daulat.catalog.engines import engine_of
 from daulat.facts.gateway import Gateway, Listener
 from daulat.facts.snapshot import Model, Policy
 
-from .engines import engine_of
 from .labels import answering, owned
 
 ROUTE, POOL = "HTTPRoute", "InferencePool"

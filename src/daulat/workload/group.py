@@ -12,11 +12,11 @@ from daulat.api.kinds import Manifest
 from daulat.api.names import DOMAIN_ANNOTATION, GROUP_LABEL, MODEL_LABEL, REVISION_ANNOTATION, ROLE_LABEL
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
+from daulat.placement.loading import Loading
 
 from .labels import Member, owned, selector
 from .plan import Group
 from .pod import template
-from .weights import Loading
 
 LONGEST = 38
 """Characters in a group's name. A StatefulSet's pods carry its name with a hash and more in labels, which have 63."""

@@ -8,6 +8,7 @@ from daulat.api.kinds import Manifest
 from daulat.api.names import REVISION_ANNOTATION
 from daulat.facts.snapshot import Model, Policy
 from daulat.placement.choice import Chosen
+from daulat.placement.loading import Loading
 
 from .claims import claim_templates
 from .container import LEAVES
@@ -16,7 +17,7 @@ from .labels import owned, selector
 from .network import network_policy, service
 from .plan import Plan
 from .pod import template
-from .weights import Loading, cache_claim
+from .weights import cache_claim
 
 CAUSE = "kubernetes.io/change-cause"
 DEADLINE = 3900

@@ -8,10 +8,10 @@ from daulat.api.kinds import Manifest
 from daulat.api.names import MODEL_LABEL
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.requirements import Peer
+from daulat.catalog.engines import EngineData, engine_of
 from daulat.facts.platform import Platform
 from daulat.facts.snapshot import Model
 
-from .engines import EngineData, engine_of
 from .labels import answering, owned
 
 POD_MONITOR = "PodMonitor"

@@ -8,11 +8,11 @@ from daulat.api.kinds import Manifest
 from daulat.api.names import MANAGED_BY, MODEL_LABEL
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.requirements import EgressPeer, Peer
+from daulat.catalog.engines import engine_of
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 
 from .container import settings_of
-from .engines import engine_of
 from .labels import answering, owned, selector
 from .monitoring import common, metrics_port, readers
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from daulat.admission.policy import digest
+from daulat.api.digest import digest
 from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector
 from daulat.api.names import ELIGIBLE, NAMED_USER, REVISION_ANNOTATION, ZONE_LABEL, eligible_label
+from daulat.catalog.engines import engine_of
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
+from daulat.placement.loading import Loading
 
 from .claims import pod_claims
 from .container import CACHE, ENDS, container, context_of
-from .engines import engine_of
 from .labels import Member, labels
-from .weights import Loading, init_container, volumes
+from .weights import init_container, volumes
 
 USER = 2000
 """An ordinary user, the one that vLLM's own image prepares (docs/deployment/docker.md)."""

@@ -1,17 +1,17 @@
-"""Brings a model's weights into its pods: as a volume, or by an init container that fetches and checks them first."""
+"""Writes what brings a model's weights into its pods: a volume, and an init container that fetches and checks them first.
+
+Which of them a model gets is decided in ``placement/loading``.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from daulat.api.kinds import Manifest
-from daulat.api.policy import SovereigntyPolicySpec
-from daulat.api.weights import CONTAINER, REMOTE, Environment, Fetch, Source, parse
-from daulat.facts.snapshot import Model, Policy
-from daulat.placement.choice import Chosen
+from daulat.api.weights import CONTAINER, Environment, parse
+from daulat.facts.snapshot import Model
+from daulat.placement.loading import Loading
 
 from .labels import owned
 
@@ -25,78 +25,6 @@ _SECRET_KEYS = (
     "MODELSCOPE_API_TOKEN",
 )
 """What the init container takes from the Secret. Nothing else: a variable such as PYTHONPATH would run other code in it."""
-
-
-@dataclass(frozen=True)
-class Loading:
-    """How the weights of a placed model come into its pods."""
-
-    fetched: bool
-    """Whether an init container brings them; if not, a volume is them."""
-    image: str
-    """The init container's image; empty where there is nothing to fetch and nothing to check."""
-    endpoint: str | None = None
-    """The server, where the URI doesn't name it."""
-    trust: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = ()
-    """The policies that ask for a signature, with their keys and their certificates."""
-    problem: str = ""
-    """Why the weights can't be brought, as a sentence; empty where they can."""
-
-    @property
-    def told(self) -> Manifest:
-        """The status block that says it."""
-        told: Manifest = {"method": "Fetched" if self.fetched else "Mounted"}
-        told |= {"image": self.image} if self.image else {}
-        told |= {"endpoint": self.endpoint} if self.endpoint else {}
-        return told | ({"trustedBy": [name for name, _, _ in self.trust]} if self.trust else {})
-
-
-def loading(model: Model, chosen: Chosen, policies: Sequence[Policy], image: str) -> Loading:
-    """Return how the weights come into the pods. ``image`` is the one that this release of the operator would load them with.
-
-    A model that stands keeps its way and its image: an upgrade of the operator rolls no pod.
-    """
-    source, fetch = parse(model.spec.model.uri), model.spec.model.fetch
-    stood = model.status.get("weights") or {}
-    trust = _trust(policies)
-    if source.scheme == "oci":
-        volumes = chosen.image_volumes if not stood.get("method") else stood["method"] == "Mounted"
-        fetched = fetch is not None or not volumes
-    else:
-        fetched = source.scheme in REMOTE
-    checked = bool(trust) or (bool(source.digest) and source.scheme != "oci")
-    if not fetched and not checked:
-        return Loading(fetched=False, image="")
-    image = str(stood.get("image") or "") or image
-    endpoint = _endpoint(source, fetch, [p.spec for p in policies]) if source.scheme in REMOTE else None
-    problem = ""
-    if source.scheme in REMOTE and endpoint is None:
-        problem = (
-            f'spec.model.fetch.endpoint: none was set, and the policies name no {source.scheme} server that "{source.uri}" could'
-            " come from. Set one that they allow."
-        )
-    elif not image:
-        problem = (
-            f'spec.model.uri: "{source.uri}" needs an init container, and the operator wasn\'t told its image. Set weights.image in'
-            " the chart."
-        )
-    return Loading(fetched, image, endpoint, trust, problem)
-
-
-def _trust(policies: Sequence[Policy]) -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
-    asked = [(p.name, p.spec.models.signatures) for p in policies if p.spec.models is not None]
-    return tuple((name, tuple(sorted(s.keys)), tuple(sorted(s.certificates))) for name, s in asked if s is not None)
-
-
-def _endpoint(source: Source, fetch: Fetch | None, policies: Sequence[SovereigntyPolicySpec]) -> str | None:
-    if fetch is not None and fetch.endpoint is not None:
-        return fetch.endpoint
-    named = [
-        getattr(p.models.endpoints, source.scheme) if p.models is not None and p.models.endpoints is not None else ()
-        for p in policies
-    ]
-    first, *others = named or [()]
-    return next((e for e in first if all(e in other for other in others)), None)
 
 
 def path(model: Model, how: Loading) -> str:

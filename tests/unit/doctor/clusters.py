@@ -8,12 +8,11 @@ from typing import Any
 
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.admission.ungoverned import compile_ungoverned
-from daulat.admission.validating import selected_namespaces
-from daulat.api.meta import LabelSelector
 from daulat.catalog import accelerators
 from daulat.doctor.cluster import Cluster, Probe
 from daulat.doctor.enforcement import KINDS, OPERATOR_GUARD
 from daulat.doctor.sources import SOURCES
+from daulat.facts.child import namespace_selector
 from tests.unit.world import ASCEND, H20, IMAGE, SITE, Raw, ascend, policy, zone
 
 NOW = 1_795_500_000.0
@@ -136,8 +135,8 @@ def _desired(lists: Lists) -> list[Raw]:
     read = cluster(lists)
     manifests = [m for compiled in read.compiled.values() for m in compiled.manifests]
     assert manifests
-    selectors = [selected_namespaces(m) for m in manifests if m["kind"].endswith("Binding")]
-    governed = [LabelSelector.model_validate(s) for s in selectors]
+    selectors = [namespace_selector(m) for m in manifests if m["kind"].endswith("Binding")]
+    governed = [s for s in selectors if s is not None]
     return [*manifests, *compile_ungoverned(governed, ("kube-system", "daulat-system"))]
 
 

@@ -8,25 +8,13 @@ import pytest
 
 from daulat.facts.child import parse_child
 from daulat.facts.declared import Declared, Malformed, parse_declared
-from daulat.facts.node import Node, is_extended, parse_node, whole
+from daulat.facts.node import Node, is_extended, parse_node
 from daulat.facts.pod import parse_pod
 from daulat.facts.unknown import Unknown
 from daulat.kube.ref import Ref
 from tests.unit.world import ASCEND_RESOURCE, NVIDIA_RESOURCE, child, exemption, model, node, pod, policy, zone
 
 GPU = NVIDIA_RESOURCE
-
-
-@pytest.mark.parametrize(
-    ("text", "number"), [("8", 8), (8, 8), ("2k", 2000), ("1Ki", 1024), ("0", 0), ("3M", 3 * 10**6)]
-)
-def test_whole_quantities_are_read(text: Any, number: int) -> None:
-    assert whole(text) == number
-
-
-@pytest.mark.parametrize("text", ["1.5", "-1", "500m", "", None, True, "8 ", "1e-3", "0x8", "٣x", {}, "2K"])
-def test_anything_else_is_no_whole_quantity(text: Any) -> None:
-    assert whole(text) is None
 
 
 @pytest.mark.parametrize("amount", ["1.5", "-1", None, "many"])
@@ -219,11 +207,6 @@ def test_a_child_tells_whose_it_is_and_how_far_it_is() -> None:
 def test_an_empty_child_is_nobodys(raw: dict[str, Any]) -> None:
     found = parse_child("Service", raw)
     assert (found.policy, found.model, found.owner_uid) == ("", "", "")
-
-
-@pytest.mark.parametrize(("text", "number"), [("1e3", 1000), ("2Ki", 2048), ("1.5k", 1500), ("1T", 10**12)])
-def test_quantities_are_read_in_every_form_that_the_api_server_keeps(text: str, number: int) -> None:
-    assert whole(text) == number
 
 
 def test_a_pod_whose_devices_cant_be_counted_leaves_nothing_free() -> None:

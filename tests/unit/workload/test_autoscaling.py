@@ -8,9 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from daulat.api.model import SovereignModelSpec
+from daulat.catalog.engines import engine
 from daulat.facts.platform import Platform
 from daulat.workload.autoscaling import Scaler, scaler
-from daulat.workload.engines import engine
 from tests.unit.world import World, model, policy, the_model
 
 from .others import problems

@@ -13,9 +13,9 @@ from daulat.catalog import accelerators
 from daulat.cel.evaluator import Request, evaluate_all
 from daulat.controls import library
 from daulat.placement.choice import choose
+from daulat.placement.loading import loading
 from daulat.workload.manifests import manifests
 from daulat.workload.plan import Plan
-from daulat.workload.weights import loading
 from tests.requests import merge
 from tests.unit.world import ASCEND, H20, IMAGE, World, choice, model, policy, the_model
 

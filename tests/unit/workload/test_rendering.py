@@ -18,12 +18,12 @@ from daulat.api.meta import LabelSelector
 from daulat.catalog import accelerators
 from daulat.cel.evaluator import Request, evaluate_all
 from daulat.placement.choice import choose
+from daulat.placement.loading import loading
 from daulat.workload.container import container
 from daulat.workload.labels import Member
 from daulat.workload.manifests import manifests
 from daulat.workload.plan import Group, Plan
 from daulat.workload.pod import unusable_settings
-from daulat.workload.weights import loading
 from tests.unit.world import (
     ASCEND,
     ASCEND_RESOURCE,

@@ -10,8 +10,8 @@ import pytest
 
 from daulat.api.weights import URI_PATTERN, parse
 from daulat.placement.choice import choose
+from daulat.placement.loading import Loading, loading
 from daulat.workload.pod import template
-from daulat.workload.weights import Loading, loading
 from tests.unit.world import ASCEND_LABELS, ASCEND_RESOURCE, WEIGHTS_IMAGE, World, model, node, policy, the_model, zone
 
 DIGEST = "@sha256:" + "1a" * 32

@@ -10,6 +10,7 @@ from daulat.api.kinds import Manifest
 from daulat.facts.child import Child
 from daulat.facts.snapshot import Model, Policy, Snapshot
 from daulat.kube.ref import Ref
+from daulat.kube.resources import Use, kinds
 from daulat.placement.choice import Chosen
 from daulat.reconcile.conditions import Condition, condition
 from daulat.workload.autoscaling import HPA, SCALED_OBJECT, Scaler, scaler
@@ -18,7 +19,7 @@ from daulat.workload.monitoring import POD_MONITOR, pod_monitor
 
 from .decision import Verdict
 
-KINDS = (HPA, SCALED_OBJECT, ROUTE, POOL, POD_MONITOR)
+KINDS = kinds(Use.AUXILIARY)
 
 
 @dataclass(frozen=True)

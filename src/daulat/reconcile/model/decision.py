@@ -10,12 +10,12 @@ from daulat.api import reasons
 from daulat.api.kinds import Manifest
 from daulat.facts.snapshot import Model, Policy
 from daulat.placement.choice import Decision, choose
+from daulat.placement.loading import Loading, loading
 from daulat.reconcile.conditions import Condition, condition
 from daulat.reconcile.policy.compiled import compiled, unreadable_exemptions
 from daulat.reconcile.timestamps import seconds
 from daulat.workload.manifests import manifests
 from daulat.workload.pod import revision, templates, unusable_settings
-from daulat.workload.weights import Loading, loading
 
 from .compliance import model_violations, pod_violations
 from .rolling import ModelState, Rolling, roll

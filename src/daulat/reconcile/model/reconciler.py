@@ -15,7 +15,6 @@ from daulat.kube.ref import Ref
 from daulat.reconcile.conditions import condition, status_change
 from daulat.reconcile.policy.drift import is_stranded, outlook
 from daulat.reconcile.result import Apply, Delete, Result
-from daulat.workload.claims import is_needed
 from daulat.workload.network import default_deny
 
 from .auxiliary import KINDS as AUXILIARY
@@ -24,7 +23,7 @@ from .blockers import blocker
 from .capacity import KEY as CAPACITY
 from .decision import PATIENCE, Verdict, decide, waited
 from .eviction import braked, is_held, moved, stopped, was_held
-from .rolling import ModelState
+from .rolling import ModelState, is_needed
 from .status import Serving, conditions, fields
 from .termination import ends_together, left, with_pod_owners
 

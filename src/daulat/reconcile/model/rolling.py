@@ -91,6 +91,16 @@ def roll(model: Model, chosen: Chosen, revision: str, state: ModelState) -> Roll
     )
 
 
+def is_needed(template: Child, pods: Sequence[Pod], revision: str, expected: int) -> bool:
+    """Say whether pods may still claim devices by a ResourceClaimTemplate that isn't the model's any more.
+
+    While a rollout is under way, or where one has failed, pods of the former template may be created again: it stays until all
+    ``expected`` pods are of this revision and ready.
+    """
+    settled = len(pods) >= expected and all(pod.ready and pod.revision == revision for pod in pods)
+    return not settled or any(template.ref.name in pod.claim_templates for pod in pods)
+
+
 def _by_deployment(
     model: Model, chosen: Chosen, revision: str, state: ModelState, there: Sequence[Existing], leaving: Drain
 ) -> Rolling:

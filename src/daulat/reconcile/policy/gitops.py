@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from daulat.admission.policy import CompiledPolicy, digest
+from daulat.admission.policy import CompiledPolicy
 from daulat.api import reasons
+from daulat.api.digest import digest
 from daulat.api.kinds import Manifest
 from daulat.api.names import REVISION_ANNOTATION, SOURCE_ANNOTATION
 from daulat.api.policy import EnforcementSource

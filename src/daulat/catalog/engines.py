@@ -1,9 +1,12 @@
-"""The engines as data: how each is started, probed, and kept from talking to others."""
+"""Reads the shipped data about inference engines: how each is started, probed, scaled, and kept offline.
+
+What is made of it is decided elsewhere: how many nodes a replica may have in ``placement``, the manifests in ``workload``.
+"""
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -11,8 +14,12 @@ from pydantic.alias_generators import to_camel
 
 from daulat.api.autoscaling import CustomMetrics, EngineMetric
 from daulat.api.model import CustomEngine, Engine
-from daulat.api.packaged import load
-from daulat.catalog import engine_environment
+from daulat.api.packaged import load_folder
+
+from . import engine_environment
+
+CUSTOM_KEPT = 256
+"""Custom engines whose data is kept: more than most clusters have, and a model's every edit of one adds another."""
 
 
 class _Data(BaseModel):
@@ -36,62 +43,72 @@ class EngineData(_Data):
     port: int
     health_path: str
     health_port: int | None = None
-    """Where health is asked for, if not on the API's port. Nobody but the kubelet is let to it."""
+    """The port of the health endpoint where it isn't the API's. Only the kubelet reaches it."""
     metrics_path: str = "/metrics"
     metrics_port: int | None = None
-    """Where the metrics are, if not on the API's port."""
+    """The port of the metrics endpoint where it isn't the API's."""
     start_probe: tuple[str, ...] = ()
-    """A command in the container that asks for health and, before it says yes, writes {served} into the termination message. Where
-    there is one, kubelets keep the log's end of an engine that never served, and of no other: then it may hold prompts."""
+    """The command of an exec startup probe, which writes {served} into the termination message before it first succeeds. So the end
+    of the log is kept only of an engine that never served: the log of one that did may hold prompts."""
     metrics: dict[EngineMetric, str] = {}
-    """What it calls what a model can be scaled by; what it doesn't tell is missing."""
+    """The names of the metrics that a model can be scaled by; those that the engine doesn't have are missing."""
     metrics_need_key: bool = False
-    """Whether it asks for the clients' key before it tells its metrics."""
+    """Whether the metrics endpoint requires the clients' API key."""
     startup_seconds: int
     command: tuple[str, ...] = ()
     """The command, where neither the image nor the profile has one."""
     args: tuple[str, ...]
     parallel_args: tuple[str, ...] = ()
-    """What divides layers between {devices}."""
+    """Arguments that divide each layer between {devices}."""
     stage_args: tuple[str, ...] = ()
-    """What makes {stages} of layers follow each other."""
+    """Arguments that divide the layers into {stages} of a pipeline."""
     group_args: tuple[str, ...] = ()
-    """What divides a replica between {nodes} nodes that meet at {leader}; $(GROUP_RANK) is a node's number. Empty: it can't."""
+    """Arguments that divide a replica between {nodes} nodes that meet at {leader}; $(GROUP_RANK) is a node's number. Empty where
+    the engine runs a replica on one node."""
     worker_args: tuple[str, ...] = ()
-    """What the nodes beside the leader are told, which answer no requests."""
+    """Further arguments of the worker nodes, which serve no requests."""
     address_env: str = ""
-    """The variable that says by which address the other nodes reach this one."""
+    """The variable that holds the address by which the other nodes reach this one."""
     context_args: tuple[str, ...] = ()
-    """What keeps sequences within {context} tokens; {tokens} is the room for all of them."""
+    """Arguments that limit a sequence to {context} tokens; {tokens} is the size of the cache for all sequences."""
     concurrency_args: tuple[str, ...] = ()
-    """What keeps to {concurrency} sequences at a time."""
+    """Arguments that limit the sequences at a time to {concurrency}."""
     configuration: Configuration | None = None
     api_key_env: str = ""
-    """The variable that holds the key which clients must send; empty where the engine can't ask for one."""
+    """The variable that holds the key which clients must send; empty where the engine can't require one."""
     one_file: bool = False
     """Whether it loads one file, which the model must name."""
     env: dict[str, str] = {}
-    """What keeps it from talking to others; nothing may undo it."""
+    """Variables that keep it offline; a model's author can't override them."""
     forbidden_env: tuple[str, ...] = ()
     """Variables that would switch a hub, a report or a debugging interface on."""
     cache_env: dict[str, str] = {}
+    """Variables that put what it writes at run time under {cache}: the root file system is read-only."""
+
+    @property
+    def spans_nodes(self) -> bool:
+        """Whether the engine can divide a replica between nodes."""
+        return bool(self.group_args)
 
 
 @cache
+def shipped() -> Mapping[str, EngineData]:
+    """Return the shipped engines by name: all that a model may name, but for custom."""
+    found = load_folder(__package__, "engines")
+    return {file.removesuffix(".yaml"): _kept_offline(EngineData.model_validate(data)) for file, data in found}
+
+
 def engine(name: str) -> EngineData:
-    """Return the engine of that name; KeyError where there is none."""
-    file = resources.files(__package__) / f"{name}.yaml"
-    if not file.is_file():
-        raise KeyError(name)
-    return _kept_offline(EngineData.model_validate(load(file.read_text())))
+    """Return the shipped engine of that name. Raises KeyError where there is none."""
+    return shipped()[name]
 
 
 def engine_of(asked: Engine) -> EngineData:
-    """Return what the model's engine is, a custom one included."""
+    """Return the data of a model's engine, a custom one included."""
     return engine(asked.name) if asked.custom is None else _custom(asked.custom)
 
 
-@cache
+@lru_cache(maxsize=CUSTOM_KEPT)
 def _custom(own: CustomEngine) -> EngineData:
     data = EngineData(
         port=own.port,

@@ -1,0 +1,72 @@
+"""The rules of the operator's ClusterRole and Role, from the table of kinds. No wildcards, and no rule for several groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .resources import REGISTRY, Resource, Use
+
+_REASONS = {
+    Use.INPUT: "What decisions depend on.",
+    Use.DEVICE: "Which devices drivers offer, and which are allocated.",
+    Use.OWN: "Daulat's own kinds. Users write them, the operator their status.",
+    Use.ADMISSION: "Policies compile to these.",
+    Use.WORKLOAD: "Models compile to these.",
+    Use.SUPPORT: "Models compile to these.",
+    Use.AUXILIARY: "Models compile to these.",
+}
+_REASONS_OF = {
+    "nodes": "Labels of eligibility are written to nodes. The node guard requires the verb certify below as well.",
+    "pods": "Canaries are pods that violate a policy, created as a dry run. Pods whose node isn't eligible any more are deleted. "
+    "The guard in operator-guard.yaml refuses any other creation, and the deletion of pods that aren't pinned.",
+    "sovereignzones": "The verb certify: guards refuse changes of a node's labels of record to users without it.",
+    "sovereigntypolicies": "The verb govern: where a policy limits egress, guards refuse NetworkPolicies that open any to users "
+    "without it.",
+    "gateways": "The class of a Gateway, and where it listens. Others make it.",
+    "customresourcedefinitions": "Kopf watches which kinds are served.",
+    "events": "What the operator reports on its own kinds.",
+    "leases": "The Lease by which one replica leads.",
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule: the same verbs on some resources of a group, and what they are for."""
+
+    group: str
+    resources: tuple[str, ...]
+    verbs: tuple[str, ...]
+    reason: str
+
+    @property
+    def rights(self) -> frozenset[tuple[str, str, str]]:
+        """What it grants: group, resource and verb."""
+        return frozenset((self.group, resource, verb) for resource in self.resources for verb in self.verbs)
+
+
+def cluster_rules() -> tuple[Rule, ...]:
+    """Return the rules of the operator's ClusterRole."""
+    return _rules(in_own_namespace=False)
+
+
+def namespace_rules() -> tuple[Rule, ...]:
+    """Return the rules of its Role in its own namespace."""
+    return _rules(in_own_namespace=True)
+
+
+def _rules(*, in_own_namespace: bool) -> tuple[Rule, ...]:
+    """Gather resources of one group with the same verbs for the same reason, in the order of the table."""
+    found: dict[tuple[str, tuple[str, ...], str], list[str]] = {}
+    for resource in REGISTRY:
+        if resource.in_own_namespace is in_own_namespace:
+            for name, verbs in _granted(resource):
+                reason = _REASONS_OF.get(name) or _REASONS[resource.use]
+                found.setdefault((resource.group, verbs, reason), []).append(name)
+    return tuple(Rule(group, tuple(names), verbs, reason) for (group, verbs, reason), names in found.items())
+
+
+def _granted(resource: Resource) -> Iterator[tuple[str, tuple[str, ...]]]:
+    yield resource.plural, resource.verbs
+    if resource.status_verbs:
+        yield f"{resource.plural}/status", resource.status_verbs

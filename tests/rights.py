@@ -1,0 +1,46 @@
+"""What the operator may do, written by hand: a right that is added or removed anywhere must be added or removed here as well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from daulat.api.kinds import KINDS
+
+NAMESPACE = "daulat-system"
+PLURALS = [kind.plural for kind in KINDS]
+READ = ("get", "list", "watch")
+OWN = (*READ, "create", "patch", "delete")
+ADMISSION = [f"{m}admissionpolic{s}" for m in ("validating", "mutating") for s in ("ies", "ybindings")]
+
+OPERATOR_MAY: list[tuple[str, str, Sequence[str], str]] = [
+    *[("", r, READ, "") for r in ("namespaces", "nodes", "pods")],
+    ("", "nodes", ("patch",), ""),
+    ("", "pods", ("create", "delete"), ""),
+    ("apiextensions.k8s.io", "customresourcedefinitions", READ, ""),
+    *[("daulat.dev", r, READ, "") for r in PLURALS],
+    *[("daulat.dev", f"{r}/status", ("get", "patch"), "") for r in PLURALS],
+    ("daulat.dev", "sovereignzones", ("certify",), ""),
+    ("daulat.dev", "sovereigntypolicies", ("govern",), ""),
+    *[("admissionregistration.k8s.io", r, OWN, "") for r in ADMISSION],
+    *[("apps", r, OWN, "") for r in ("deployments", "statefulsets")],
+    ("leaderworkerset.x-k8s.io", "leaderworkersets", OWN, ""),
+    ("autoscaling", "horizontalpodautoscalers", OWN, ""),
+    ("keda.sh", "scaledobjects", OWN, ""),
+    ("gateway.networking.k8s.io", "httproutes", OWN, ""),
+    ("gateway.networking.k8s.io", "gateways", READ, ""),
+    ("inference.networking.k8s.io", "inferencepools", OWN, ""),
+    ("monitoring.coreos.com", "podmonitors", OWN, ""),
+    ("resource.k8s.io", "resourceclaimtemplates", OWN, ""),
+    *[("resource.k8s.io", r, READ, "") for r in ("resourceslices", "resourceclaims")],
+    *[("", r, OWN, "") for r in ("services", "serviceaccounts", "persistentvolumeclaims")],
+    ("networking.k8s.io", "networkpolicies", OWN, ""),
+    ("policy", "poddisruptionbudgets", OWN, ""),
+    ("events.k8s.io", "events", ("create", "patch"), ""),
+    ("", "events", ("create", "patch"), ""),
+    ("coordination.k8s.io", "leases", (*READ, "create", "update", "patch"), NAMESPACE),
+]
+"""Group, resource, verbs, and the namespace where they hold; empty where they hold in the cluster."""
+
+
+def flat(table: list[tuple[str, str, Sequence[str], str]]) -> list[tuple[str, str, str, str]]:
+    return [(group, resource, verb, namespace) for group, resource, verbs, namespace in table for verb in verbs]

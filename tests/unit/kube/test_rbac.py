@@ -1,0 +1,66 @@
+"""The operator's roles in the chart grant what the table of kinds says, which is what is written by hand in tests/rights.py."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from daulat.api.kinds import KINDS
+from daulat.kube.rbac import cluster_rules, namespace_rules
+from tests.rights import OPERATOR_MAY, flat
+
+CHART = Path(__file__).resolve().parents[3] / "charts/daulat"
+CLUSTER = {(group, resource, verb) for group, resource, verb, namespace in flat(OPERATOR_MAY) if not namespace}
+NAMESPACED = {(group, resource, verb) for group, resource, verb, namespace in flat(OPERATOR_MAY) if namespace}
+
+
+def granted(rules: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+    assert all(set(rule) == {"apiGroups", "resources", "verbs"} for rule in rules)
+    return {(g, r, v) for rule in rules for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]}
+
+
+def test_the_table_of_kinds_grants_exactly_the_list() -> None:
+    assert {right for rule in cluster_rules() for right in rule.rights} == CLUSTER
+    assert {right for rule in namespace_rules() for right in rule.rights} == NAMESPACED
+
+
+def test_the_chart_ships_exactly_these_rules() -> None:
+    assert granted(yaml.safe_load((CHART / "files/operator-clusterrole.yaml").read_text())) == CLUSTER
+    assert granted(yaml.safe_load((CHART / "files/operator-role.yaml").read_text())) == NAMESPACED
+
+
+def test_the_template_of_the_operators_roles_has_no_rule_beside_them() -> None:
+    text = (CHART / "templates/operator-rbac.yaml").read_text()
+    assert re.findall(r"rules:(.*?)(?=\n---|\n\w|\Z)", text, re.DOTALL) == [
+        f'\n  {{{{- .Files.Get "files/{name}.yaml" | trim | nindent 2 }}}}'
+        for name in ("operator-clusterrole", "operator-role")
+    ]
+    assert "aggregationRule" not in text
+
+
+def test_no_other_template_grants_the_operator_anything() -> None:
+    bound = re.compile(r"name: {{ \.Values\.serviceAccount\.name }}")
+    binding = {
+        f.name
+        for f in (CHART / "templates").glob("*.yaml")
+        if "roleRef" in f.read_text() and bound.search(f.read_text())
+    }
+    assert binding == {"operator-rbac.yaml"}
+
+
+def test_no_right_is_a_wildcard_or_reads_secrets_or_reaches_into_pods() -> None:
+    rights = CLUSTER | NAMESPACED
+    assert not [right for right in rights if "*" in "".join(right)]
+    assert not {resource for _, resource, _ in rights} & {"secrets", "configmaps", "pods/exec", "serviceaccounts/token"}
+
+
+def test_roles_of_people_name_every_kind_and_no_other() -> None:
+    text = (CHART / "templates/user-roles.yaml").read_text()
+    rules = re.findall(r"- apiGroups: \[daulat\.dev\]\n\s+resources: \[(.*?)\]\n\s+verbs: \[(.*?)\]", text)
+    named = {resource.partition("/")[0] for resources, _ in rules for resource in resources.split(", ")}
+    assert named == {kind.plural for kind in KINDS}
+    (viewer,) = [resources for resources, verbs in rules[:1] if verbs == "get, list, watch"]
+    assert set(viewer.split(", ")) == named

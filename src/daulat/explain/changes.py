@@ -19,36 +19,13 @@ from daulat.placement.refusal import NODES, offers
 from daulat.placement.survey import Option, Survey
 from daulat.placement.zoning import zone_of_record
 
-_WORKLOAD = {
-    reasons.QUOTA_EXCEEDED: "raise the ResourceQuota that the message names, or free what counts against it",
-    reasons.APPLY_FAILED: "what the API server's answer names has to change; it is tried again every few seconds",
-    reasons.SCHEDULING_GATED: "whoever set the scheduling gates takes them away, such as a queue once it has room",
-    reasons.UNSCHEDULABLE: "what the scheduler names has to change; CPU and memory are asked for by a LimitRange, if at all",
-    reasons.VOLUME_PENDING: "the claim has to exist and be bound: kubectl get pvc",
-    reasons.NODE_NOT_READY: "bring the node back, or delete it so that its pods are made anew elsewhere",
-    reasons.POD_EVICTED: "put right what the message names; another pod takes its place where there is room",
-    reasons.POD_STARTING: "wait; where it stays so, the pod's Events name the volume or the network: kubectl describe pod",
-    reasons.IMAGE_NOT_PULLED: "mirror the image, correct its digest, or name a pull secret in spec.imagePullSecrets",
-    reasons.CONTAINER_NOT_STARTED: "correct what the message names: an image for another engine, a missing Secret or ConfigMap",
-    reasons.LOADING_WEIGHTS: "wait: the engine starts once the weights are there",
-    reasons.FETCH_FAILED: "correct spec.model.uri, its endpoint or its Secret, as the server's answer says",
-    reasons.DIGEST_MISMATCH: "name the digest of the weights that are meant, or put those there",
-    reasons.SIGNATURE_REFUSED: "have the weights signed by somebody whom the policies trust",
-    reasons.ENGINE_STARTING: "wait: large models take up to an hour to start for the first time",
-    reasons.ENGINE_CRASHED: "its log says more: kubectl logs POD --container engine --previous",
-    reasons.ENGINE_NOT_READY: "its log says more: kubectl logs POD --container engine",
-    reasons.NO_WHOLE_ROOM: "free whole nodes that reach each other fast; no replica is started by halves",
-    reasons.REPLICAS_PENDING: "wait; where it stays so: kubectl describe pod",
-}
-
 
 def changes(model: Model, found: Survey, decision: Decision, snapshot: Snapshot) -> list[str]:
     """Return what would change it, for the place that is missing or else for what the model's own status says."""
     if decision.chosen is not None:
-        told = [c for c in model.status.get("conditions") or () if c.get("type") == reasons.WORKLOAD_READY]
-        return [
-            _WORKLOAD[c["reason"]] for c in told if c.get("status") == "False" and str(c.get("reason")) in _WORKLOAD
-        ]
+        failing = [c for c in model.status.get("conditions") or () if c.get("status") == "False"]
+        known = [reasons.REASONS.get(str(c.get("reason"))) for c in failing if c.get("type") == reasons.WORKLOAD_READY]
+        return [reason.remedy for reason in known if reason is not None and reason.remedy]
     sentences = [s for option in found.options for s in _of_option(model, option, found, snapshot)]
     sentences += [_of_unusable(model, profile, found, snapshot) for profile in (u.profile for u in found.unusable)]
     if not found.options:

@@ -29,8 +29,8 @@ _VOLUMES = re.compile(
 _LONGEST = 500
 _GATES = 5
 
-PASSING = frozenset({reasons.LOADING_WEIGHTS, reasons.POD_STARTING, reasons.ENGINE_STARTING})
-"""What every pod goes through before it serves: no trouble beside a real one."""
+PASSING = frozenset(reason for reason in reasons.reasons_of(reasons.WORKLOAD_READY) if reason.transient)
+"""The states that every pod passes through before it is ready. Any other trouble outranks them."""
 
 
 @dataclass(frozen=True)

@@ -75,9 +75,10 @@ def _condition(condition: Told, old: dict[str, Any] | None, generation: int, now
     same = old is not None and old.get("status") == condition.status
     at = stamp(now)
     return {
-        "type": condition.type,
+        # PyYAML's safe dumper refuses subclasses of str.
+        "type": str(condition.type),
         "status": condition.status,
-        "reason": condition.reason,
+        "reason": str(condition.reason),
         "message": cut(condition.message),
         "lastTransitionTime": old["lastTransitionTime"] if old is not None and same else at,
         "observedGeneration": generation,

@@ -136,7 +136,7 @@ def test_an_image_that_cant_be_pulled_comes_before_what_the_scheduler_said() -> 
 
 
 def test_what_every_pod_goes_through_is_no_real_trouble() -> None:
-    assert {"LoadingWeights", "PodStarting", "EngineStarting"} == PASSING
+    assert {"LoadingWeights", "PodStarting", "EngineStarting", "ReplicasPending"} == PASSING
 
 
 def test_weights_that_are_refused_are_told_though_the_engine_never_started() -> None:

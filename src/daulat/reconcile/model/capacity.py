@@ -13,7 +13,7 @@ KEY = Ref("Room", "", "cluster")
 """The key of this question. No object of that kind exists: it stands for all that pods, nodes and models hold."""
 SETTLES = 0.5
 """Seconds that it waits for more news: a thousand pods that come in a burst are one question and not a thousand."""
-_WAITING = frozenset({reasons.NO_ROOM, reasons.AWAITS_OTHERS, reasons.NO_WHOLE_ROOM})
+_WAITING = frozenset(reason for reason in reasons.REASONS.values() if reason.awaits_devices)
 
 
 def reconcile_room(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:

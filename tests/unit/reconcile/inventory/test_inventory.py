@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from daulat.api import reasons
 from daulat.kube.ref import Ref
 from daulat.reconcile.conditions import cut, told, write
 from daulat.reconcile.model.capacity import KEY as ROOM
@@ -142,7 +143,7 @@ def test_a_kind_that_nobody_reconciles_needs_nothing() -> None:
 def write_one(
     before: dict[str, Any], holds: bool | None, text: str = "m", now: float = NOW, good: str = "True"
 ) -> list[Any]:
-    return write(OBJECT, "u", 1, before, [told("T", holds, "R", text, good)], {}, now)
+    return write(OBJECT, "u", 1, before, [told(reasons.CERTIFIED, holds, reasons.NO_NODES, text, good)], {}, now)
 
 
 def test_a_new_message_keeps_the_time_and_tells_nobody() -> None:
@@ -156,11 +157,14 @@ def test_a_transition_has_its_own_time_and_event() -> None:
     first = write_one({}, True)[0].status
     applied, event = write_one(first, False, now=NOW + 60)
     assert applied.status["conditions"][0]["lastTransitionTime"] == "2027-01-15T08:01:00Z"
-    assert (event.type, event.message) == ("Warning", "T=False: m")
+    assert (event.type, event.message) == ("Warning", "Certified=False: m")
 
 
 def test_the_order_of_conditions_in_the_cluster_makes_no_difference() -> None:
-    conditions = [told(t, True, "R", "m") for t in ("B", "A")]
+    conditions = [
+        told(reasons.WEAK_EVIDENCE, True, reasons.SELECTS_OPEN_LABELS, "m"),
+        told(reasons.CERTIFIED, True, reasons.NODES_CERTIFIED, "m"),
+    ]
     first = write(OBJECT, "u", 1, {}, conditions, {}, NOW)[0]
     assert isinstance(first, ApplyStatus)
     turned = {**first.status, "conditions": first.status["conditions"][::-1]}

@@ -17,6 +17,7 @@ TOPICS: Mapping[Path, tuple[ConditionType, ...]] = {
     Path("docs/shapes.md"): (reasons.ROLLED_OUT,),
     Path("docs/autoscaling.md"): (reasons.AUTOSCALED,),
     Path("docs/exposure.md"): (reasons.EXPOSED,),
+    Path("docs/gitops.md"): (reasons.COMPILED,),
 }
 """Pages that explain a condition, and so show its reasons as well."""
 PAGES = (REFERENCE, KINDS_DOC, *TOPICS)

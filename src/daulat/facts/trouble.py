@@ -9,11 +9,11 @@ from typing import Any
 
 from daulat.api import reasons
 from daulat.api.enginestart import SERVED
-from daulat.api.weights import CONTAINER, DIGEST_MISMATCH, FETCH_FAILED, SIGNATURE_REFUSED
+from daulat.api.weights import CONTAINER, DIGEST_MISMATCH, FETCH_FAILED, SIGNATURE_VALIDATION_FAILED
 from daulat.catalog import engine_errors
 
 _WEIGHTS = {
-    SIGNATURE_REFUSED: reasons.SIGNATURE_REFUSED,
+    SIGNATURE_VALIDATION_FAILED: reasons.SIGNATURE_VALIDATION_FAILED,
     DIGEST_MISMATCH: reasons.DIGEST_MISMATCH,
     FETCH_FAILED: reasons.FETCH_FAILED,
 }
@@ -75,20 +75,20 @@ def _of_container(container: Mapping[str, Any], marks: frozenset[str]) -> Troubl
     name, why = container.get("name"), str(waiting.get("reason") or "")
     if why in _IMAGE:
         told = _one_line(waiting.get("message")) or why
-        return Trouble(reasons.IMAGE_NOT_PULLED, f"container {name}: {told}")
+        return Trouble(reasons.IMAGE_PULL_FAILED, f"container {name}: {told}")
     ended = _ended(container)
     if ended is None and "running" in state and not container.get("started", True):
         # Started anew after a failure: what it failed of is the better answer until it serves.
         ended = _failed((container.get("lastState") or {}).get("terminated"))
     if ended is not None and ended.get("reason") in _NEVER_RAN:
         told = _one_line(ended.get("message")) or str(ended["reason"])
-        return Trouble(reasons.CONTAINER_NOT_STARTED, f"container {name}: {told}")
+        return Trouble(reasons.CONTAINER_START_FAILED, f"container {name}: {told}")
     if ended is not None:
         killed = f", {ended['reason']}" if ended.get("reason") not in (None, "Error") else ""
         told = f"container {name} ended with exit code {ended.get('exitCode')}{killed}"
         return Trouble(reasons.ENGINE_CRASHED, told + (_last_words(ended) if name in marks else ""))
     if why not in _COMING:
-        return Trouble(reasons.CONTAINER_NOT_STARTED, f"container {name}: {why}: {_one_line(waiting.get('message'))}")
+        return Trouble(reasons.CONTAINER_START_FAILED, f"container {name}: {why}: {_one_line(waiting.get('message'))}")
     return None
 
 

@@ -48,10 +48,10 @@ def scaler(model: Model, policies: Sequence[Policy], platform: Platform, *, keda
     if metric is None:
         where = "spec.engine.custom.metrics" if model.spec.engine.custom else "spec.autoscaling.metric"
         told = f"{where}: {model.spec.engine.name} tells no {asked.metric}. Choose another metric or name one."
-        return Scaler(None, "", reasons.NO_METRIC, told)
+        return Scaler(None, "", reasons.METRIC_NOT_SUPPORTED, told)
     prometheus = _prometheus(policies, platform)
     if isinstance(prometheus, str):
-        return Scaler(None, metric, reasons.PROMETHEUS_UNCLEAR, prometheus)
+        return Scaler(None, metric, reasons.AMBIGUOUS_PROMETHEUS, prometheus)
     if keda and prometheus is not None:
         asleep = asked.min_replicas == 0 and prometheus.wake_query is not None
         made = _scaled_object(model, asked, metric, prometheus, loading, asleep)
@@ -67,14 +67,14 @@ def scaler(model: Model, policies: Sequence[Policy], platform: Platform, *, keda
         return _short_of_zero(model, made, served, why)
     if model.spec.replicas == 0:
         why = "a HorizontalPodAutoscaler leaves a model with no replica as it is. Set spec.replicas to 1 to wake it."
-        return Scaler(made, served, reasons.ASLEEP, f"spec.replicas: {why}")
+        return Scaler(made, served, reasons.CANNOT_SCALE_FROM_ZERO, f"spec.replicas: {why}")
     return Scaler(made, served)
 
 
 def _short_of_zero(model: Model, made: Manifest, metric: str, why: str) -> Scaler:
     then = "one replica stays" if model.spec.replicas else "set spec.replicas to 1 to wake the model"
     told = f"spec.autoscaling.minReplicas: {why}; {then}."
-    return Scaler(made, metric, reasons.NOT_TO_ZERO, told)
+    return Scaler(made, metric, reasons.SCALE_TO_ZERO_UNAVAILABLE, told)
 
 
 def _prometheus(policies: Sequence[Policy], platform: Platform) -> PrometheusServer | str | None:

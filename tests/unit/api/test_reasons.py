@@ -86,7 +86,7 @@ def test_a_reason_of_another_condition_is_found(code: str) -> None:
 
 
 def test_a_reason_of_the_same_condition_is_fine() -> None:
-    assert misplaced("f(reasons.ENFORCED, g(reasons.PLACED, reasons.CHOSEN), reasons.CANARY_REFUSED)") == []
+    assert misplaced("f(reasons.ENFORCED, g(reasons.PLACED, reasons.PLACEMENT_CHOSEN), reasons.CANARY_REFUSED)") == []
 
 
 def test_code_sets_reasons() -> None:
@@ -132,7 +132,7 @@ def test_every_kind_of_a_condition_exists() -> None:
     assert {k for c in reasons.CONDITIONS.values() for k in c.kinds} == {k.kind for k in KINDS}
 
 
-@pytest.mark.parametrize("word", [reasons.PLACED, reasons.NO_ROOM])
+@pytest.mark.parametrize("word", [reasons.PLACED, reasons.INSUFFICIENT_DEVICES])
 def test_a_word_is_a_string_wherever_one_is_wanted(word: str) -> None:
     plain = str(word)
     assert type(plain) is str
@@ -152,7 +152,7 @@ def test_a_word_keeps_its_documentation_when_it_is_copied(word: str) -> None:
 
 def test_models_that_wait_for_devices_are_known() -> None:
     assert {r for r in reasons.REASONS.values() if r.awaits_devices} == {
-        reasons.NO_ROOM,
-        reasons.AWAITS_OTHERS,
-        reasons.NO_WHOLE_ROOM,
+        reasons.INSUFFICIENT_DEVICES,
+        reasons.WAITING_FOR_SCHEDULING,
+        reasons.INSUFFICIENT_DOMAIN_CAPACITY,
     }

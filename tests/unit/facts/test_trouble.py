@@ -132,7 +132,7 @@ def test_an_image_that_cant_be_pulled_comes_before_what_the_scheduler_said() -> 
         "conditions": [scheduled("False", "Unschedulable", BUSY)],
         "containerStatuses": [waiting("ErrImagePull", "not found")],
     }
-    assert told(status) == ("ImageNotPulled", "container engine: not found")
+    assert told(status) == ("ImagePullFailed", "container engine: not found")
 
 
 def test_what_every_pod_goes_through_is_no_real_trouble() -> None:
@@ -140,10 +140,10 @@ def test_what_every_pod_goes_through_is_no_real_trouble() -> None:
 
 
 def test_weights_that_are_refused_are_told_though_the_engine_never_started() -> None:
-    ended = {"exitCode": 1, "message": "SignatureRefused: no key of policy confidential signed it"}
+    ended = {"exitCode": 1, "message": "SignatureValidationFailed: no key of policy confidential signed it"}
     init = {"name": "weights", "state": {"terminated": ended}}
     assert trouble({"initContainerStatuses": [init], "containerStatuses": [waiting("PodInitializing")]}, {}) == Trouble(
-        "SignatureRefused", "no key of policy confidential signed it"
+        "SignatureValidationFailed", "no key of policy confidential signed it"
     )
 
 
@@ -213,4 +213,7 @@ def test_no_line_of_a_log_is_ever_told() -> None:
 def test_a_command_that_cant_be_started_is_told_in_the_runtimes_words() -> None:
     ended = {"exitCode": 128, "reason": "StartError", "message": 'exec: "vllm": executable file not found in $PATH'}
     status = {"containerStatuses": [waiting("CrashLoopBackOff", lastState={"terminated": ended})]}
-    assert told(status) == ("ContainerNotStarted", 'container engine: exec: "vllm": executable file not found in $PATH')
+    assert told(status) == (
+        "ContainerStartFailed",
+        'container engine: exec: "vllm": executable file not found in $PATH',
+    )

@@ -21,9 +21,9 @@ NO_NODES = Reason(
     "Label the nodes of the facility as spec.nodeSelector says.",
 )
 
-ON_NODES = Reason("OnNodes", (FOUND,), "At least one node has devices of the profile.")
-NOT_SEEN = Reason(
-    "NotSeen",
+DEVICES_FOUND = Reason("DevicesFound", (FOUND,), "At least one node has devices of the profile.")
+NO_DEVICES_FOUND = Reason(
+    "NoDevicesFound",
     (FOUND,),
     "No node with the profile's labels has one of its resources. This is normal for accelerators that the cluster doesn't have.",
 )
@@ -41,8 +41,8 @@ EXPIRED = Reason(
     "The exemption has expired.",
     "Request a new exemption, or delete this one.",
 )
-UNKNOWN_POLICY = Reason(
-    "UnknownPolicy",
+POLICY_NOT_FOUND = Reason(
+    "PolicyNotFound",
     (ACTIVE,),
     "The policy in spec.policy doesn't exist.",
     "Correct spec.policy.",

@@ -31,8 +31,8 @@ PROOF_EXPIRED = Reason(
     "The last successful dry run is too old to prove that the policy is enforced, so the status is Unknown.",
     "Find out why newer dry runs fail: the operator's log has the answers of the API server.",
 )
-NOTHING_GOVERNED = Reason(
-    "NothingGoverned",
+NO_GOVERNED_NAMESPACE = Reason(
+    "NoGovernedNamespace",
     (ENFORCED,),
     "No namespace is governed, so there is no namespace for a dry run.",
     "Label a namespace so that the policy selects it.",
@@ -56,20 +56,20 @@ IN_SYNC = Reason(
     (COMPILED,),
     "With enforcement.source GitOps: the objects in the cluster are as the policy compiles.",
 )
-STATIC = Reason(
-    "Static",
+STATIC_MANIFESTS = Reason(
+    "StaticManifests",
     (COMPILED,),
     "With enforcement.source GitOps: the API server enforces the current revision from static manifests, and the API has no "
     "objects of it.",
 )
-DRIFTED = Reason(
-    "Drifted",
+OUT_OF_SYNC = Reason(
+    "OutOfSync",
     (COMPILED,),
     "With enforcement.source GitOps: the objects in the cluster aren't as the policy compiles. The message lists the differences.",
     "Apply the output of daulat compile.",
 )
-MISSING_PROFILE = Reason(
-    "MissingProfile",
+PROFILE_NOT_FOUND = Reason(
+    "ProfileNotFound",
     (COMPILED,),
     "An approved AcceleratorProfile doesn't exist, so its resources aren't approved.",
     "Create the AcceleratorProfile, or remove it from spec.accelerators.profiles.",
@@ -87,7 +87,7 @@ APPLY_INCOMPLETE = Reason(
     "Remove what changes the object named in the message. The operator applies it again.",
 )
 
-ALL_ELIGIBLE = Reason("AllEligible", (UPHELD,), "All governed pods are on eligible nodes.")
+ALL_PODS_ON_ELIGIBLE_NODES = Reason("AllPodsOnEligibleNodes", (UPHELD,), "All governed pods are on eligible nodes.")
 BRAKE_HELD = Reason(
     "BrakeHeld",
     (UPHELD,),

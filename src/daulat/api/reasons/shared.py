@@ -10,7 +10,6 @@ from .conditions import (
     ENFORCED,
     EXPOSED,
     FOUND,
-    PLACED,
     POLICY_COMPLIANT,
     READY,
     ROLLED_OUT,
@@ -39,17 +38,17 @@ NODE_NOT_ELIGIBLE = Reason(
     "A pod is on a node that isn't eligible any more. The message has the cause and says what happens to the pod.",
     "Make the node eligible again, or let the pod be replaced on another node.",
 )
-SELECTS_OPEN_LABELS = Reason(
-    "SelectsOpenLabels",
+SELECTS_UNPROTECTED_LABELS = Reason(
+    "SelectsUnprotectedLabels",
     (SCOPE_TAMPERABLE, WEAK_EVIDENCE),
     "The selector uses labels without write protection.",
     "Select namespaces by labels under daulat.dev/, and nodes by labels under daulat.node-restriction.kubernetes.io/.",
 )
-SELECTS_GUARDED_LABELS = Reason(
-    "SelectsGuardedLabels", (SCOPE_TAMPERABLE, WEAK_EVIDENCE), "The selector uses write-protected labels only."
+SELECTS_PROTECTED_LABELS = Reason(
+    "SelectsProtectedLabels", (SCOPE_TAMPERABLE, WEAK_EVIDENCE), "The selector uses write-protected labels only."
 )
-NOT_DECIDED = Reason(
-    "NotDecided",
-    (PLACED, WORKLOAD_READY, ROLLED_OUT, AUTOSCALED, EXPOSED),
-    "The condition isn't evaluated until the condition named in the message is True.",
+WAITING_FOR_PLACEMENT = Reason(
+    "WaitingForPlacement",
+    (WORKLOAD_READY, ROLLED_OUT, AUTOSCALED, EXPOSED),
+    "The condition isn't evaluated until Placed is True.",
 )

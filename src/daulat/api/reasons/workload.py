@@ -14,8 +14,8 @@ REPLICAS_PENDING = Reason(
     "Wait. If it persists: kubectl describe pod POD.",
     transient=True,
 )
-NO_WHOLE_ROOM = Reason(
-    "NoWholeRoom",
+INSUFFICIENT_DOMAIN_CAPACITY = Reason(
+    "InsufficientDomainCapacity",
     (WORKLOAD_READY,),
     "A replica that spans several nodes waits until one interconnect domain has enough free devices for all of its pods. It holds "
     "no devices until then.",
@@ -65,14 +65,14 @@ POD_STARTING = Reason(
     "Wait. If it persists, the pod's Events name the volume or the network: kubectl describe pod POD.",
     transient=True,
 )
-IMAGE_NOT_PULLED = Reason(
-    "ImageNotPulled",
+IMAGE_PULL_FAILED = Reason(
+    "ImagePullFailed",
     (WORKLOAD_READY,),
     "An image can't be pulled. The message is the kubelet's.",
     "Mirror the image, correct its digest, or name a pull secret in spec.imagePullSecrets.",
 )
-CONTAINER_NOT_STARTED = Reason(
-    "ContainerNotStarted",
+CONTAINER_START_FAILED = Reason(
+    "ContainerStartFailed",
     (WORKLOAD_READY,),
     "A container can't be started for a cause other than its image. The message is the kubelet's.",
     "Correct what the message names, such as an image for another engine, or a missing Secret or ConfigMap.",
@@ -96,8 +96,8 @@ DIGEST_MISMATCH = Reason(
     "The weights don't have the digest in spec.model.uri. No engine was started.",
     "Set spec.model.uri to the digest of the intended weights, or upload those weights.",
 )
-SIGNATURE_REFUSED = Reason(
-    "SignatureRefused",
+SIGNATURE_VALIDATION_FAILED = Reason(
+    "SignatureValidationFailed",
     (WORKLOAD_READY,),
     "The weights have no valid signature by a signer that the policies trust. No engine was started.",
     "Have the weights signed by a signer that the policies trust.",

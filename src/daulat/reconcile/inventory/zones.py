@@ -71,9 +71,9 @@ def reconcile_profile(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
         return Outcome(tuple(write(ref, profile.uid, profile.generation, profile.status, [invalid], {}, now)))
     nodes, devices = _found(profile, snapshot)
     if nodes:
-        found = told(reasons.FOUND, True, reasons.ON_NODES, f"{devices} devices on {nodes} nodes")
+        found = told(reasons.FOUND, True, reasons.DEVICES_FOUND, f"{devices} devices on {nodes} nodes")
     else:
-        found = told(reasons.FOUND, False, reasons.NOT_SEEN, "no node offers it", good="False")
+        found = told(reasons.FOUND, False, reasons.NO_DEVICES_FOUND, "no node offers it", good="False")
     fields = {"nodes": nodes, "devices": devices}
     return Outcome(tuple(write(ref, profile.uid, profile.generation, profile.status, [found], fields, now)))
 
@@ -135,11 +135,11 @@ def _evidence(zone: Zone) -> Told:
         message = (
             f"{', '.join(open_keys)} can be written by a kubelet or a vendor's component; select by {NODE_PREFIX}site"
         )
-        return told(reasons.WEAK_EVIDENCE, True, reasons.SELECTS_OPEN_LABELS, message, good="False")
+        return told(reasons.WEAK_EVIDENCE, True, reasons.SELECTS_UNPROTECTED_LABELS, message, good="False")
     return told(
         reasons.WEAK_EVIDENCE,
         False,
-        reasons.SELECTS_GUARDED_LABELS,
+        reasons.SELECTS_PROTECTED_LABELS,
         "the selector reads guarded labels only",
         good="False",
     )

@@ -36,7 +36,9 @@ def beside(model: Model, policies: Sequence[Policy], verdict: Verdict, snapshot:
     if chosen is None:
         asked = ((reasons.AUTOSCALED, model.spec.autoscaling), (reasons.EXPOSED, model.spec.exposure))
         waits = [
-            told(type_, None, reasons.NOT_DECIDED, "waits for Placed") for type_, asks in asked if asks is not None
+            told(type_, None, reasons.WAITING_FOR_PLACEMENT, "waits for Placed")
+            for type_, asks in asked
+            if asks is not None
         ]
         return Beside(conditions=tuple(waits))
     scales, routes = _autoscaled(model, policies, chosen, snapshot), _exposed(model, policies, chosen, snapshot)
@@ -79,7 +81,7 @@ def _autoscaled(model: Model, policies: Sequence[Policy], chosen: Chosen, snapsh
     if _own(other, model, snapshot) is not None:
         # Two would pull at the same number, and KEDA refuses a ScaledObject beside a HorizontalPodAutoscaler.
         message = f"the {kind} is made once the {other} is gone"
-        return Beside(conditions=(told(reasons.AUTOSCALED, False, reasons.SWITCHING, message),))
+        return Beside(conditions=(told(reasons.AUTOSCALED, False, reasons.AUTOSCALER_MIGRATING, message),))
     waits = sum(bool(p.node) for p in pods) < model.spec.replicas * chosen.devices.nodes
     return Beside((made.manifest,), (_scales(model, made, kind, chosen, waits, snapshot),))
 
@@ -90,17 +92,17 @@ def _scales(model: Model, made: Scaler, kind: str, chosen: Chosen, waits: bool, 
     if made.problem:
         return told(reasons.AUTOSCALED, False, made.reason, made.problem)
     if child is not None and child.answer is not None and not child.answer.works:
-        return told(reasons.AUTOSCALED, False, reasons.SCALER_FAILED, f"{kind}: {child.answer.message}")
+        return told(reasons.AUTOSCALED, False, reasons.AUTOSCALER_FAILED, f"{kind}: {child.answer.message}")
     if waits and chosen.capacity is not None and model.spec.replicas > chosen.capacity:
         message = (
             f"{model.spec.replicas} replicas are asked for, and zone {chosen.zone} has room for {chosen.capacity} on "
             f"{chosen.choice.profile}: the others wait there, and go nowhere else"
         )
-        return told(reasons.AUTOSCALED, False, reasons.BEYOND_ROOM, message)
+        return told(reasons.AUTOSCALED, False, reasons.EXCEEDS_CAPACITY, message)
     if child is None or child.answer is None:
-        return told(reasons.AUTOSCALED, None, reasons.SCALER_PENDING, f"the {kind} has scaled nothing yet")
+        return told(reasons.AUTOSCALED, None, reasons.AUTOSCALER_PENDING, f"the {kind} has scaled nothing yet")
     message = f"{asked.min_replicas} to {asked.max_replicas} replicas by {made.metric}, with a {kind}"
-    return told(reasons.AUTOSCALED, True, reasons.SCALES, message)
+    return told(reasons.AUTOSCALED, True, reasons.SCALING_ACTIVE, message)
 
 
 def _exposed(model: Model, policies: Sequence[Policy], chosen: Chosen, snapshot: Snapshot) -> Beside:
@@ -120,7 +122,7 @@ def _exposed(model: Model, policies: Sequence[Policy], chosen: Chosen, snapshot:
     elif said is None:
         condition = told(reasons.EXPOSED, None, reasons.ROUTE_PENDING, "no Gateway has taken the route yet")
     elif not said.works:
-        condition = told(reasons.EXPOSED, False, reasons.ROUTE_REFUSED, said.message)
+        condition = told(reasons.EXPOSED, False, reasons.ROUTE_NOT_ACCEPTED, said.message)
     else:
-        condition = told(reasons.EXPOSED, True, reasons.ROUTED, f"by {made.url or 'the Gateway'}")
+        condition = told(reasons.EXPOSED, True, reasons.ROUTE_ACCEPTED, f"by {made.url or 'the Gateway'}")
     return Beside(made.manifests, (condition,), url)

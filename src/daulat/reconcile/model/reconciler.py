@@ -87,7 +87,7 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     ]
     effects = [*closes, *acts, *notes, *leaves]
     again = [RETRY] if obstacle else []
-    if verdict.decision is not None and verdict.decision.reason == reasons.AWAITS_OTHERS:
+    if verdict.decision is not None and verdict.decision.reason == reasons.WAITING_FOR_SCHEDULING:
         again.append(max(PATIENCE - _awaited(model, now), 0) + 1)
     again += [verdict.rolling.again] if verdict.rolling is not None and verdict.rolling.again is not None else []
     again += [late] if (late := left(around.ending, now)) is not None else []
@@ -120,7 +120,7 @@ def _guarded(model: Model, manifests: Sequence[Manifest], pods: Sequence[Pod]) -
 def _awaited(model: Model, now: float) -> float:
     """Return for how many seconds the model has waited for the pods of others."""
     for condition in model.status.get("conditions") or ():
-        if condition.get("type") == reasons.PLACED and condition.get("reason") == reasons.AWAITS_OTHERS:
+        if condition.get("type") == reasons.PLACED and condition.get("reason") == reasons.WAITING_FOR_SCHEDULING:
             return now - seconds(str(condition["lastTransitionTime"]))
     return 0.0
 
@@ -150,7 +150,7 @@ def _decide(model: Model, policies: Sequence[Policy], around: Surroundings) -> V
     unreadable = snapshot.malformed_policies()
     if unreadable:
         message = f"policy {', '.join(unreadable)} can't be read, so nobody can say what it allows; nothing is changed"
-        return Verdict(told(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNKNOWN, message))
+        return Verdict(told(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNREADABLE, message))
     if not policies:
         message = (
             f"no policy governs namespace {model.namespace}, so nothing says where the model may run; "
@@ -161,7 +161,7 @@ def _decide(model: Model, policies: Sequence[Policy], around: Surroundings) -> V
         in_force = [compiled(policy, snapshot, now) for policy in policies]
     except PolicyError as error:
         message = f"a policy can't be compiled: {error}; nothing is changed"
-        return Verdict(told(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNKNOWN, message))
+        return Verdict(told(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNREADABLE, message))
     violations = model_violations(model, in_force, snapshot)
     decision = choose(model, policies, snapshot, patient=_awaited(model, now) < PATIENCE)
     how: Loading | None = None
@@ -173,7 +173,7 @@ def _decide(model: Model, policies: Sequence[Policy], around: Surroundings) -> V
         violations += pod_violations(model, pods, in_force, snapshot, now)
     if violations:
         message = " ".join(dict.fromkeys(violations))
-        return Verdict(told(reasons.POLICY_COMPLIANT, False, reasons.VIOLATION, message), stop=True)
+        return Verdict(told(reasons.POLICY_COMPLIANT, False, reasons.POLICY_VIOLATION, message), stop=True)
     under = f"under {', '.join(p.name for p in policies)}"
     compliant = told(reasons.POLICY_COMPLIANT, True, reasons.COMPLIANT, under, expected=True)
     if decision.chosen is None or how is None:

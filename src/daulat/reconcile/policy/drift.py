@@ -120,7 +120,7 @@ class Watch:
         """Return whether all governed pods are where the policy lets them be."""
         if not self.found:
             message = "all governed pods are on eligible nodes"
-            return told(reasons.UPHELD, True, reasons.ALL_ELIGIBLE, message, expected=True)
+            return told(reasons.UPHELD, True, reasons.ALL_PODS_ON_ELIGIBLE_NODES, message, expected=True)
         pods = [name for s in self.found for name in s.names]
         some = ", ".join(pods[:SAMPLE]) + (f" and {len(pods) - SAMPLE} more" if len(pods) > SAMPLE else "")
         first, *others = self.found

@@ -23,7 +23,7 @@ def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Outcome:
     elif exemption.spec.expired(now):
         active = told(reasons.ACTIVE, False, reasons.EXPIRED, f"expired at {exemption.spec.expiry}")
     elif exemption.spec.policy not in snapshot.policies:
-        active = told(reasons.ACTIVE, False, reasons.UNKNOWN_POLICY, f"policy {exemption.spec.policy} doesn't exist")
+        active = told(reasons.ACTIVE, False, reasons.POLICY_NOT_FOUND, f"policy {exemption.spec.policy} doesn't exist")
     elif not exemption.spec.approved:
         message = "waits for the approval of somebody else than " + exemption.spec.requested_by
         active = told(reasons.ACTIVE, False, reasons.NOT_APPROVED, message)

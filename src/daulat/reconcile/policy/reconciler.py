@@ -125,7 +125,7 @@ def _enforced(
         return told(reasons.ENFORCED, False, reasons.NOT_ENFORCING, message), None
     if not namespaces:
         message = "no namespace matches spec.namespaceSelector, so there is nowhere to try"
-        return told(reasons.ENFORCED, None, reasons.NOTHING_GOVERNED, message), None
+        return told(reasons.ENFORCED, None, reasons.NO_GOVERNED_NAMESPACE, message), None
     found = snapshot.canaries.get(policy.name)
     condition, proved = judge(found, result.revision)
     if proved and ungoverned.closed(policy.name, snapshot):
@@ -142,7 +142,7 @@ def _compiled_condition(result: CompiledPolicy, obstacle: str | None) -> Told:
     if result.missing_profiles:
         names = ", ".join(result.missing_profiles)
         message = f"AcceleratorProfile {names} doesn't exist, so nothing of it is approved"
-        return told(reasons.COMPILED, False, reasons.MISSING_PROFILE, message)
+        return told(reasons.COMPILED, False, reasons.PROFILE_NOT_FOUND, message)
     return told(
         reasons.COMPILED, True, reasons.APPLIED, f"{len(result.controls)} controls in revision {result.revision}"
     )
@@ -153,9 +153,9 @@ def _scope(policy: Policy) -> Told:
     loose = sorted(k for k in keys if not k.startswith(f"{GROUP}/") and k != "kubernetes.io/metadata.name")
     if loose:
         message = f"{', '.join(loose)} can be changed by anyone who may label namespaces; select by {GROUP}/ labels"
-        return told(reasons.SCOPE_TAMPERABLE, True, reasons.SELECTS_OPEN_LABELS, message, good="False")
+        return told(reasons.SCOPE_TAMPERABLE, True, reasons.SELECTS_UNPROTECTED_LABELS, message, good="False")
     message = "the selector reads guarded labels only"
-    return told(reasons.SCOPE_TAMPERABLE, False, reasons.SELECTS_GUARDED_LABELS, message, good="False")
+    return told(reasons.SCOPE_TAMPERABLE, False, reasons.SELECTS_PROTECTED_LABELS, message, good="False")
 
 
 def _zones(snapshot: Snapshot) -> dict[str, SovereignZoneSpec]:

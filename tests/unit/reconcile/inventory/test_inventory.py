@@ -75,13 +75,13 @@ def test_a_zone_tells_which_nodes_it_shares() -> None:
 def test_a_zone_that_selects_by_a_label_which_a_kubelet_can_write_is_weak_evidence() -> None:
     weak = zone()
     weak["spec"]["nodeSelector"] = {"matchLabels": {"topology.kubernetes.io/zone": "a"}}
-    assert condition(run(ZONE, World(zones=[weak])), "WeakEvidence") == ("True", "SelectsOpenLabels")
-    assert condition(run(ZONE, World()), "WeakEvidence") == ("False", "SelectsGuardedLabels")
+    assert condition(run(ZONE, World(zones=[weak])), "WeakEvidence") == ("True", "SelectsUnprotectedLabels")
+    assert condition(run(ZONE, World()), "WeakEvidence") == ("False", "SelectsProtectedLabels")
 
 
 def test_a_profile_tells_where_its_accelerator_is() -> None:
     assert status(run(PROFILE, World()))["devices"] == 16
-    assert condition(run(PROFILE, World(nodes=[])), "Found") == ("False", "NotSeen")
+    assert condition(run(PROFILE, World(nodes=[])), "Found") == ("False", "NoDevicesFound")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_profile_tells_where_its_accelerator_is() -> None:
     [
         (exemption(), ("True", "InForce")),
         (exemption(expiresAt="2020-01-01T00:00:00Z"), ("False", "Expired")),
-        (exemption(policy="other"), ("False", "UnknownPolicy")),
+        (exemption(policy="other"), ("False", "PolicyNotFound")),
         (exemption(expiresAt="soon"), ("False", "Invalid")),
     ],
 )
@@ -162,7 +162,7 @@ def test_a_transition_has_its_own_time_and_event() -> None:
 
 def test_the_order_of_conditions_in_the_cluster_makes_no_difference() -> None:
     conditions = [
-        told(reasons.WEAK_EVIDENCE, True, reasons.SELECTS_OPEN_LABELS, "m"),
+        told(reasons.WEAK_EVIDENCE, True, reasons.SELECTS_UNPROTECTED_LABELS, "m"),
         told(reasons.CERTIFIED, True, reasons.NODES_CERTIFIED, "m"),
     ]
     first = write(OBJECT, "u", 1, {}, conditions, {}, NOW)[0]

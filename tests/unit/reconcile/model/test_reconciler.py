@@ -83,7 +83,7 @@ def test_a_compliant_model_gets_its_workload_and_says_where() -> None:
     outcome = run(World())
     assert applied(outcome)[-1] == "Deployment"
     assert condition(outcome, "PolicyCompliant") == ("True", "Compliant")
-    assert condition(outcome, "Placed") == ("True", "Chosen")
+    assert condition(outcome, "Placed") == ("True", "PlacementChosen")
     assert condition(outcome, "Ready") == ("False", "ReplicasPending")
     assert status(outcome)["phase"] == "Placing"
     assert status(outcome)["placement"]["nodes"] == ["a1", "a2"]
@@ -146,10 +146,10 @@ def test_a_sized_model_stays_with_its_devices_while_others_come() -> None:
     world = World(models=[sized, *others])
     # Two nodes with eight devices, of which four are held for the first: one of the others fits, whichever comes first.
     one = reconcile_model(Ref("SovereignModel", "treasury", "m0"), world.snapshot(), NOW)
-    assert condition(one, "Placed") == ("True", "Chosen")
+    assert condition(one, "Placed") == ("True", "PlacementChosen")
     others[0]["status"] = status(one)
     other = reconcile_model(Ref("SovereignModel", "treasury", "m1"), world.snapshot(), NOW)
-    assert condition(other, "Placed") == ("False", "NoRoom")
+    assert condition(other, "Placed") == ("False", "InsufficientDevices")
 
 
 def test_a_model_with_all_replicas_is_ready_and_has_an_address() -> None:
@@ -210,7 +210,7 @@ def test_a_model_that_breaks_a_control_gets_no_workload() -> None:
     outcome = run(deployed(world))
     assert applied(outcome) == []
     assert deleted(outcome) == ["Deployment/treasury/deepseek"]
-    assert condition(outcome, "PolicyCompliant") == ("False", "Violation")
+    assert condition(outcome, "PolicyCompliant") == ("False", "PolicyViolation")
     assert message(outcome).startswith('SUP-12 spec.model.developer: "acme" was declared')
     assert "placement" not in status(outcome)
 
@@ -260,7 +260,7 @@ def test_a_policy_that_nobody_understands_changes_nothing(broken: dict[str, Any]
     world.models[0]["status"] = {"placement": {"zone": "cyberjaya-1", "accelerator": ASCEND, "nodes": ["a1"]}}
     outcome = run(world)
     assert applied(outcome) == deleted(outcome) == []
-    assert condition(outcome, "PolicyCompliant") == ("Unknown", "PolicyUnknown")
+    assert condition(outcome, "PolicyCompliant") == ("Unknown", "PolicyUnreadable")
     assert status(outcome)["placement"]["nodes"] == ["a1"]
 
 
@@ -314,7 +314,7 @@ def test_pods_that_the_api_server_refuses_are_told() -> None:
 def test_events_come_on_transitions_alone() -> None:
     world = World()
     first = run(world)
-    assert [e.reason for e in first.effects if isinstance(e, Record)] == ["Chosen"], "the rest is as ever"
+    assert [e.reason for e in first.effects if isinstance(e, Record)] == ["PlacementChosen"], "the rest is as ever"
     world.with_status_of(first.effects)
     second = run(deployed(world, ready=1), NOW + 60)
     assert {(e.type, e.reason) for e in second.effects if isinstance(e, Record)} == {("Normal", "ReplicasReady")}

@@ -74,7 +74,7 @@ def seen(world: World, now: float = NOW) -> World:
 
 def test_a_pod_on_an_eligible_node_is_no_news() -> None:
     outcome = run(world(running(on="a1")))
-    assert upheld(outcome) == ("True", "AllEligible", "all governed pods are on eligible nodes")
+    assert upheld(outcome) == ("True", "AllPodsOnEligibleNodes", "all governed pods are on eligible nodes")
     assert deleted(outcome) == []
     assert not [e for e in of(outcome, Record) if "Upheld" in e.message]
 

@@ -239,7 +239,7 @@ def test_what_keeps_a_pod_from_the_scheduler_is_named(world: World, gate: str) -
         poll("pods to be gated", lambda: HOLD in world.admin.run(*create, stdin=json.dumps(trial)))
         world.admin.apply([model_manifest("m", namespace)])
         told = world.wait_reason("sovereignmodel", "m", "WorkloadReady", "SchedulingGated", namespace)
-        assert told["message"].endswith(f"the scheduler leaves it alone until the scheduling gate {HOLD} is gone")
+        assert told["message"].endswith(f"it isn't scheduled until the scheduling gate {HOLD} is removed")
 
 
 @pytest.mark.parametrize(

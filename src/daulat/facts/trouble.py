@@ -62,7 +62,7 @@ def _of_weights(container: Mapping[str, Any]) -> Trouble | None:
         if word in _WEIGHTS:
             return Trouble(_WEIGHTS[word], sentence)
         return Trouble(
-            reasons.FETCH_FAILED, told or f"the weights could not be brought: exit code {ended.get('exitCode')}"
+            reasons.FETCH_FAILED, told or f"the weights couldn't be fetched: exit code {ended.get('exitCode')}"
         )
     if "running" in (container.get("state") or {}):
         return Trouble(reasons.LOADING_WEIGHTS, "the weights are being fetched or checked")
@@ -97,7 +97,7 @@ def _of_eviction(status: Mapping[str, Any]) -> Trouble | None:
     condition = _condition(status, "DisruptionTarget")
     if condition.get("status") != "True":
         return None
-    told = _one_line(condition.get("message")) or str(condition.get("reason") or "nobody says why")
+    told = _one_line(condition.get("message")) or str(condition.get("reason") or "no cause is given")
     return Trouble(reasons.POD_EVICTED, f"it is being evicted: {told}")
 
 
@@ -110,8 +110,8 @@ def _of_scheduling(status: Mapping[str, Any], gates: list[str]) -> Trouble | Non
         more = f" and {len(gates) - _GATES} more" if len(gates) > _GATES else ""
         named = f" {_one_line(', '.join(gates[:_GATES]))}{more}" if gates else ""
         held = f"the scheduling gate{named} is" if len(gates) == 1 else f"the scheduling gates{named} are"
-        return Trouble(reasons.SCHEDULING_GATED, f"the scheduler leaves it alone until {held} gone")
-    told = _one_line(condition.get("message")) or "no node was found, and the scheduler doesn't say why"
+        return Trouble(reasons.SCHEDULING_GATED, f"it isn't scheduled until {held} removed")
+    told = _one_line(condition.get("message")) or "no node was found, and no cause is given"
     reason = reasons.VOLUME_PENDING if _VOLUMES.match(told) else reasons.UNSCHEDULABLE
     return Trouble(reason, f"the scheduler says: {told}")
 
@@ -122,14 +122,14 @@ def _of_start(
     """Tell how far a pod is that has a node and no trouble."""
     sandbox = _condition(status, "PodReadyToStartContainers")
     if sandbox.get("status") == "False" and _condition(status, "PodScheduled").get("status") == "True":
-        return Trouble(reasons.POD_STARTING, "it has a node; its volumes and its network aren't ready yet")
+        return Trouble(reasons.POD_STARTING, "it is scheduled; its volumes and its network aren't ready yet")
     for container in containers:
         if "running" not in (container.get("state") or {}) or container.get("ready"):
             continue
         if not container.get("started"):
-            return Trouble(reasons.ENGINE_STARTING, f"container {container.get('name')} runs and doesn't serve yet")
+            return Trouble(reasons.ENGINE_STARTING, f"container {container.get('name')} runs and isn't ready yet")
         return Trouble(
-            reasons.ENGINE_NOT_READY, f"container {container.get('name')} runs and doesn't answer its health check"
+            reasons.ENGINE_NOT_READY, f"container {container.get('name')} runs and fails its readiness probe"
         )
     waiting = (c.get("name") for c in (*before, *containers) if "waiting" in (c.get("state") or {}))
     if sandbox.get("status") == "True" and (first := next(waiting, None)) is not None:

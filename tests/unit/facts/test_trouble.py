@@ -53,7 +53,7 @@ def test_the_scheduler_is_told_in_its_own_words(message: str, reason: str) -> No
 def test_a_scheduler_that_says_nothing_is_told_so() -> None:
     assert told({"conditions": [scheduled("False", "SchedulerError")]}) == (
         "Unschedulable",
-        "the scheduler says: no node was found, and the scheduler doesn't say why",
+        "the scheduler says: no node was found, and no cause is given",
     )
 
 
@@ -61,10 +61,10 @@ def test_the_gates_that_keep_a_pod_from_the_scheduler_are_named() -> None:
     gated = scheduled("False", "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
     assert told({"conditions": [gated]}, ("kueue.x-k8s.io/admission",)) == (
         "SchedulingGated",
-        "the scheduler leaves it alone until the scheduling gate kueue.x-k8s.io/admission is gone",
+        "it isn't scheduled until the scheduling gate kueue.x-k8s.io/admission is removed",
     )
     many = tuple(f"example.com/{n}" for n in range(9))
-    assert told({"conditions": [gated]}, many)[1].endswith("example.com/4 and 4 more are gone")
+    assert told({"conditions": [gated]}, many)[1].endswith("example.com/4 and 4 more are removed")
 
 
 def test_the_gates_are_read_from_the_pods_spec() -> None:

@@ -40,18 +40,18 @@ def _of_option(model: Model, option: Option, found: Survey, snapshot: Snapshot) 
         if not node.ready:
             yield f"{where}: make node {node.name} ready"
         if not node.schedulable:
-            yield f"{where}: let node {node.name} take pods again: kubectl uncordon {node.name}"
+            yield f"{where}: uncordon node {node.name}: kubectl uncordon {node.name}"
         if not tolerated(node, option.resource):
-            yield f"{where}: take from node {node.name} the taint that keeps pods away"
+            yield f"{where}: remove the taint that keeps pods away from node {node.name}"
     count, together = option.devices.per_node, option.devices.nodes
     at_most = sum(found.ledger.total(node, option.resource) // count for node in option.nodes) // together
     if at_most < model.spec.replicas:
         if at_most:
-            yield f"{where}: ask for at most {at_most} of {model.spec.replicas} replicas, or add nodes there"
+            yield f"{where}: request at most {at_most} of {model.spec.replicas} replicas, or add nodes there"
         elif (largest := max(found.ledger.total(node, option.resource) for node in option.nodes)) < count:
-            yield f"{where}: ask for at most {largest} devices on a node, or add nodes with {count} there"
+            yield f"{where}: request at most {largest} devices on a node, or add nodes with {count} there"
         else:
-            yield f"{where}: ask for fewer nodes a replica than {together}, or add nodes with {count} devices there"
+            yield f"{where}: request fewer than {together} nodes per replica, or add nodes with {count} devices there"
         return
     short = model.spec.replicas - option.room(found.ledger)
     if short <= 0:
@@ -59,7 +59,7 @@ def _of_option(model: Model, option: Option, found: Survey, snapshot: Snapshot) 
     if together > 1:
         ref = Ref("SovereignModel", model.namespace, model.name)
         held = holdings(option.open, option.resource, found.ledger, snapshot, ref)
-        what = f"{together} nodes that reach each other fast with {count} free {option.resource} each"
+        what = f"{together} interconnected nodes with {count} free {option.resource} each"
         yield f"{where}: {what}{f': wait for or remove {_listed(held.holders)}' if held.holders else ''}"
         return
     steps = [s for node in option.open if (s := _step(option, node, found, snapshot, model)) is not None]
@@ -68,9 +68,9 @@ def _of_option(model: Model, option: Option, found: Survey, snapshot: Snapshot) 
         again = (
             ""
             if short == 1
-            else ", and as much again for another"
+            else ", and as many for another replica"
             if short == 2
-            else f", and again for {short - 1} others"
+            else f", and as many for each of {short - 1} other replicas"
         )
         yield (
             f"{where}: {needed} more free {option.resource} on node {node.name}{again}: "
@@ -99,7 +99,7 @@ def _listed(holders: Sequence[Holder]) -> str:
 def _of_unusable(model: Model, profile: str, found: Survey, snapshot: Snapshot) -> str:
     known = snapshot.known_profiles.get(profile)
     if known is None:
-        return f"make an AcceleratorProfile {profile}, or list another"
+        return f"create AcceleratorProfile {profile}, or list another"
     if known.engine(model.spec.engine.name) is None:
         return f"choose an engine that {profile} runs, or add {model.spec.engine.name} to its spec.engines"
     against = [p.name for p in found.policies if profile not in p.spec.accelerators.profiles]
@@ -134,7 +134,7 @@ def _of_node(node: Node, found: Survey, snapshot: Snapshot) -> Iterable[str]:
     zone = zone_of_record(node, snapshot)
     if isinstance(zone, Unknown):
         how = "label them as a SovereignZone's spec.nodeSelector says, if they stand there"
-        yield f"{{nodes}}: make their zone known; {how} (now: {_plain(zone.reason)})"
+        yield f"{{nodes}}: assign a zone; {how} (now: {_plain(zone.reason)})"
         return
     for policy in found.policies:
         if (why := rejects(policy.spec.zones, zone.name, zone.spec)) is not None:

@@ -121,7 +121,7 @@ def test_the_node_that_is_nearest_to_having_room_is_told(tmp_path: Path) -> None
     items = world([ascend("a1"), ascend("a2")], wanting(replicas=2), holder("p", "a1", 8), holder("q", "a2", 1))
     (told_,) = changes(tmp_path, items)
     assert (
-        "1 more free huawei.com/Ascend910 on node a2, and as much again for another: wait for or remove pod treasury/q (1)"
+        "1 more free huawei.com/Ascend910 on node a2, and as many for another replica: wait for or remove pod treasury/q (1)"
         in told_
     )
 
@@ -132,17 +132,17 @@ def test_nodes_that_take_no_pods_are_told_with_what_brings_them_back(tmp_path: P
     where = "huawei-ascend-910b in zone cyberjaya-1"
     assert changes(tmp_path, world([bad], wanting())) == [
         f"{where}: make node a1 ready",
-        f"{where}: let node a1 take pods again: kubectl uncordon a1",
-        f"{where}: take from node a1 the taint that keeps pods away",
+        f"{where}: uncordon node a1: kubectl uncordon a1",
+        f"{where}: remove the taint that keeps pods away from node a1",
     ]
 
 
 def test_what_could_never_fit_is_told_so(tmp_path: Path) -> None:
     assert changes(tmp_path, world([ascend("a1")], wanting(replicas=3)))[0].endswith(
-        "ask for at most 1 of 3 replicas, or add nodes there"
+        "request at most 1 of 3 replicas, or add nodes there"
     )
     assert changes(tmp_path, world([ascend("a1", count=4)], wanting()))[0].endswith(
-        "ask for at most 4 devices on a node, or add nodes with 8 there"
+        "request at most 4 devices on a node, or add nodes with 8 there"
     )
 
 
@@ -151,14 +151,14 @@ def test_a_replica_on_several_nodes_is_told_what_it_needs_together(tmp_path: Pat
     busy = [holder("p", "a1", 1), holder("q", "a2", 1)]
     (found,) = changes(tmp_path, world([ascend("a1"), ascend("a2")], asking, *busy))
     assert found == (
-        "huawei-ascend-910b in zone cyberjaya-1: 2 nodes that reach each other fast with 8 free huawei.com/Ascend910 each: "
+        "huawei-ascend-910b in zone cyberjaya-1: 2 interconnected nodes with 8 free huawei.com/Ascend910 each: "
         "wait for or remove pod treasury/p (1) or pod treasury/q (1)"
     )
     (zone_,) = place(tmp_path, world([ascend("a1"), ascend("a2")], asking))["zones"]
     (each,) = zone_["accelerators"]
     assert (each["devices"], each["nodesEach"], each["chosen"]) == (8, 2, True)
     assert changes(tmp_path, world([ascend("a1")], asking))[0].endswith(
-        "ask for fewer nodes a replica than 2, or add nodes with 8 devices there"
+        "request fewer than 2 nodes per replica, or add nodes with 8 devices there"
     )
 
 
@@ -174,7 +174,7 @@ def test_a_profile_to_make_to_approve_or_to_extend_is_told(tmp_path: Path) -> No
         wanting(choice("acme-1", 1), choice("nvidia-b200", 1), choice(ASCEND, 1), engine={"name": "llama.cpp"}),
     )
     found = changes(tmp_path, items)
-    assert "make an AcceleratorProfile acme-1, or list another" in found
+    assert "create AcceleratorProfile acme-1, or list another" in found
     assert "approve nvidia-b200 in spec.accelerators.profiles of policy confidential" in found
     assert "choose an engine that huawei-ascend-910b runs, or add llama.cpp to its spec.engines" in found
 
@@ -189,7 +189,7 @@ def test_nodes_with_the_accelerator_that_arent_eligible_are_told_with_what_keeps
     found = changes(tmp_path, items)
     assert "sg-1: policy confidential doesn't accept their zone: zone annex is in SG, outside MY" in found
     assert "approve nvidia-h20 in spec.accelerators.profiles of policy confidential: mixed have it" in found
-    assert any(s.startswith("stray: make their zone known; label them") for s in found)
+    assert any(s.startswith("stray: assign a zone; label them") for s in found)
     assert not any("plain" in s for s in found), "a node without the accelerator would be no help"
 
 

@@ -172,7 +172,11 @@ def of_model(model: Manifest) -> str:
     if found.get("Ready", {}).get("status") == "True":
         return f"Ready on {status['placement']['accelerator']}"
     placed = found.get("Placed", {})
-    return "NoRoom" if (placed.get("status"), placed.get("reason")) == ("False", "NoRoom") else ""
+    return (
+        "InsufficientDevices"
+        if (placed.get("status"), placed.get("reason")) == ("False", "InsufficientDevices")
+        else ""
+    )
 
 
 def of_deployment(deployment: Manifest) -> str:

@@ -1,7 +1,7 @@
 """`python -m dev.generate [--check]`: writes what the source decides and the chart ships, or says what has drifted.
 
 CRDs come from the kinds, the cluster's guards from their controls, the rules of the operator's roles from the table of kinds in
-``kube``, accelerator profiles and presets from the catalog.
+``kube``, accelerator profiles and presets from the catalog, tables of conditions from their reasons.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from daulat.controls import library
 from daulat.doctor.catalog import checks
 from daulat.doctor.sources import manifests as doctor_roles
 from daulat.kube.rbac import Rule, cluster_rules, namespace_rules
+from dev import conditiontables
+from dev.pages import between, table
 
 ROOT = Path(__file__).resolve().parents[1]
 CRDS = Path("crds")
@@ -71,8 +73,10 @@ def render() -> dict[Path, str]:
     files[ACCELERATORS_DOC] = _accelerators_doc((ROOT / ACCELERATORS_DOC).read_text(encoding="utf-8"))
     files[CONTROLS_DOC] = _controls_doc((ROOT / CONTROLS_DOC).read_text(encoding="utf-8"))
     text = "\n\n".join(_preset(p) for p in presets().values())
-    files[PRESETS_DOC] = _between((ROOT / PRESETS_DOC).read_text(encoding="utf-8"), "presets", f"\n{text}\n")
+    files[PRESETS_DOC] = between((ROOT / PRESETS_DOC).read_text(encoding="utf-8"), "presets", f"\n{text}\n")
     files[DOCTOR_DOC] = _doctor_doc((ROOT / DOCTOR_DOC).read_text(encoding="utf-8"))
+    for page in conditiontables.PAGES:
+        files[page] = conditiontables.written((ROOT / page).read_text(encoding="utf-8"), page)
     return files
 
 
@@ -125,7 +129,7 @@ def _accelerators_doc(text: str) -> str:
         "regimes",
         "not verified",
     )
-    return _between(text, "accelerators", _table(heads, rows))
+    return between(text, "accelerators", table(heads, rows))
 
 
 def _controls_doc(text: str) -> str:
@@ -135,19 +139,19 @@ def _controls_doc(text: str) -> str:
         (f"`{c.id}`", c.guard, c.axis, c.title, c.why, ", or ".join(f"`{f}`" for f in c.requires) or "always")
         for c in controls
     ]
-    text = _between(text, "controls", _table(("id", "guard", "axis", "title", "why", "applies"), rows))
+    text = between(text, "controls", table(("id", "guard", "axis", "title", "why", "applies"), rows))
     judged = [
         (f"`{g.guard}`", g.title, ", ".join(f"`{n}`" for r in g.resources for n in r.resources), _operations(g))
         for g in library.guards().values()
     ]
-    return _between(text, "guards", _table(("guard", "judges", "resources", "on"), judged))
+    return between(text, "guards", table(("guard", "judges", "resources", "on"), judged))
 
 
 def _doctor_doc(text: str) -> str:
     roles = "---\n".join(dump_manifest(m) for m in doctor_roles())
-    text = _between(text, "doctor-role", f"\n```yaml\n{roles}```\n")
+    text = between(text, "doctor-role", f"\n```yaml\n{roles}```\n")
     rows = [(f"`{c.id}`", c.severity, c.title, c.why, c.remedy) for c in checks().values()]
-    return _between(text, "doctor-checks", _table(("id", "severity", "title", "why", "remedy"), rows))
+    return between(text, "doctor-checks", table(("id", "severity", "title", "why", "remedy"), rows))
 
 
 def _preset(preset: Preset) -> str:
@@ -156,10 +160,10 @@ def _preset(preset: Preset) -> str:
     said = {c: leaves(rules(preset.name, c)) for c in classes}
     fields = sorted({field for body in said.values() for field in body})
     head = ("field", *(str(c or "all data") for c in classes))
-    values = _table(head, [(f"`{f}`", *(_told(said[c].get(f)) for c in classes)) for f in fields])
+    values = table(head, [(f"`{f}`", *(_told(said[c].get(f)) for c in classes)) for f in fields])
     lines = [f"## {preset.name}", f"{preset.title}. Status: {preset.status}.", preset.note, values]
     head = ("field", "for", "what is asked for", "source", "dated", "read", "grade")
-    lines.append(_table(head, [_cited(c) for c in preset.citations]))
+    lines.append(table(head, [_cited(c) for c in preset.citations]))
     if preset.open:
         lines.append("Not verified, or not to be checked here:\n\n" + "\n".join(f"- {o}" for o in preset.open))
     return "\n\n".join(lines)
@@ -177,20 +181,6 @@ def _told(value: Any) -> str:
 
 def _operations(guard: library.Guard) -> str:
     return ", ".join(dict.fromkeys(o for r in guard.resources for o in r.operations))
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(" ".join(cell.split()) for cell in line) + " |" for line in lines)
-
-
-def _between(text: str, name: str, table: str) -> str:
-    start, end = f'<!-- {name}: written by "make generate" -->', f"<!-- /{name} -->"
-    before, _, rest = text.partition(start)
-    _, found, after = rest.partition(end)
-    if not found:
-        raise ValueError(f"a page of docs/ has lost its marks {start} and {end}")
-    return f"{before}{start}\n{table}\n{end}{after}"
 
 
 def _header(source: str) -> str:

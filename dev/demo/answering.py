@@ -123,7 +123,7 @@ class Answering:
 
         def refused() -> bool:
             found = condition(status(self._tenant, CHANGED, NAMESPACE), "Ready")
-            return found.get("reason") == reasons.SIGNATURE_REFUSED
+            return found.get("reason") == reasons.SIGNATURE_VALIDATION_FAILED
 
         is_refused = came(f"model {CHANGED} to be refused", refused, SECONDS)
         serves = self._has_started(CHANGED)

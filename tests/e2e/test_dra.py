@@ -183,7 +183,7 @@ def test_who_holds_the_devices_is_told_and_a_second_preference_by_plugin_is_take
         world.wait_condition("sovereignmodel", "first", "Ready", "True", namespace, seconds=60)
         world.admin.apply([by_claims("second", namespace, 1)])
         told = world.wait_condition("sovereignmodel", "second", "Placed", "False", namespace)
-        assert told["reason"] == "NoRoom"
+        assert told["reason"] == "InsufficientDevices"
         assert f"2 of 2 devices of gpu.nvidia.com are held: 2 by model {namespace}/first" in told["message"]
         world.admin.apply([by_claims("third", namespace, 1, ascend("third", namespace))])
         world.wait_condition("sovereignmodel", "third", "Ready", "True", namespace, seconds=60)

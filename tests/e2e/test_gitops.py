@@ -77,7 +77,7 @@ def test_what_compile_prints_is_enforced_without_a_write_of_the_operator(
 ) -> None:
     policy, namespace, pipeline = declared
     told = world.condition("sovereigntypolicy", policy, "Compiled")
-    assert told["reason"] == "Drifted"
+    assert told["reason"] == "OutOfSync"
     assert " is missing" in told["message"]
     assert objects(world, policy) == []
     bad = pod_manifest("p", namespace, nodeName="sg-gpu-1")
@@ -106,12 +106,12 @@ def test_drift_is_told_in_the_condition_and_as_an_event_and_not_repaired(
     loosen = '--patch={"spec": {"validationActions": ["Audit"]}}'
     world.admin.run("patch", "validatingadmissionpolicybinding", name, "--type=merge", loosen)
     told = world.wait_condition("sovereigntypolicy", policy, "Compiled", "False")
-    assert told["reason"] == "Drifted"
+    assert told["reason"] == "OutOfSync"
     assert told["message"].startswith(f"ValidatingAdmissionPolicyBinding {name} has another spec. Apply what daulat")
 
     def events() -> list[str]:
         found = world.get("events.events.k8s.io", namespace="default")["items"]
-        return [e["note"] for e in found if e["regarding"]["name"] == policy and e["reason"] == "Drifted"]
+        return [e["note"] for e in found if e["regarding"]["name"] == policy and e["reason"] == "OutOfSync"]
 
     poll("an Event that names the object", lambda: any(name in note for note in events()))
     world.admin.run("delete", "mutatingadmissionpolicybinding", f"{policy}.pin.daulat.dev")

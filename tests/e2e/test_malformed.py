@@ -141,7 +141,7 @@ def test_a_control_that_does_not_exist_keeps_what_was_in_force(world: World) -> 
         assert "USE-04 " in refusal
         world.admin.apply([model_manifest("m", namespace)])
         waits = world.wait_condition("sovereignmodel", "m", "Ready", "Unknown", namespace)
-        assert waits["reason"] == "PolicyUnknown"
+        assert waits["reason"] == "PolicyUnreadable"
         world.admin.apply([policy_manifest(policy, controls={"SUP-01": "Warn"})])
         world.wait_condition("sovereigntypolicy", policy, "Enforced", "True")
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
@@ -212,6 +212,6 @@ def test_a_zone_that_selects_by_open_labels_says_so(world: World) -> None:
     zone = unique("zone")
     world.admin.apply([zone_manifest(zone, nodeSelector={"matchLabels": {"test/none": zone}})])
     told = world.wait_condition("sovereignzone", zone, "WeakEvidence", "True")
-    assert told["reason"] == "SelectsOpenLabels"
+    assert told["reason"] == "SelectsUnprotectedLabels"
     assert world.condition("sovereignzone", zone, "Certified")["reason"] == "NoNodes"
     world.admin.run("delete", "sovereignzone", zone)

@@ -56,7 +56,7 @@ def test_a_model_lands_on_domestic_ascend_and_says_where_and_why_not_elsewhere(w
         assert rejected["stray-1"] == "stands in no zone of record"
         assert sum(group["count"] for group in placement["rejected"]) + len(placement["nodes"]) <= 12
         assert status["url"] == f"http://m.{namespace}.svc/v1"
-        assert "Chosen" in _events(world, "m", namespace)
+        assert "PlacementChosen" in _events(world, "m", namespace)
 
 
 def _known(name: str, namespace: str, of: str, **engine: Any) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def test_a_second_model_falls_back_to_nvidia_while_ascend_is_full(world: World) 
         assert resources["resources"]["limits"] == {"nvidia.com/gpu": "8"}
         world.admin.apply([_large("third", namespace, 8, 2)])
         placed = world.wait_condition("sovereignmodel", "third", "Placed", "False", namespace)
-        assert placed["reason"] == "NoRoom"
+        assert placed["reason"] == "InsufficientDevices"
         # What was full has room again: the model that waited gets it by itself.
         world.admin.run("delete", "sovereignmodel", "first", "-n", namespace)
         world.wait_condition("sovereignmodel", "third", "Ready", "True", namespace)

@@ -105,7 +105,7 @@ def test_a_model_follows_the_metric_of_its_pods_up_and_down(world: World, metric
 def test_a_metric_that_nobody_serves_is_told(world: World, metrics: MetricsServer) -> None:
     with world.governed() as (_, namespace):
         world.admin.apply([ascend_model(namespace, 1, autoscaling={**SCALED, "metricName": "nobodys"})])
-        told = world.wait_reason("sovereignmodel", "m", "Autoscaled", "ScalerFailed", namespace)
+        told = world.wait_reason("sovereignmodel", "m", "Autoscaled", "AutoscalerFailed", namespace)
         assert "nobodys" in told["message"]
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
 
@@ -118,7 +118,7 @@ def test_more_replicas_than_fit_wait_in_the_zone_and_the_model_stays(world: Worl
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         placed = world.get("sovereignmodel", "m", namespace=namespace)["status"]["placement"]
         world.admin.run("scale", "sovereignmodel", "m", "--replicas=20", "-n", namespace)
-        told = world.wait_reason("sovereignmodel", "m", "Autoscaled", "BeyondRoom", namespace)
+        told = world.wait_reason("sovereignmodel", "m", "Autoscaled", "ExceedsCapacity", namespace)
         assert told["message"].startswith(f"20 replicas are asked for, and zone {placed['zone']} has room for ")
         assert world.condition("sovereignmodel", "m", "Placed", namespace)["status"] == "True"
         poll("every pod to be there", lambda: len(world.pods(namespace)) == 20)
@@ -136,7 +136,7 @@ def test_keda_scales_where_a_policy_names_a_prometheus_and_an_autoscaler_goes_fi
     with world.governed() as (policy, namespace):
         world.admin.apply([ascend_model(namespace, 1, autoscaling={**SCALED, "minReplicas": 0})])
         world.made("hpa", "m", namespace)
-        told = world.wait_reason("sovereignmodel", "m", "Autoscaled", "NotToZero", namespace)
+        told = world.wait_reason("sovereignmodel", "m", "Autoscaled", "ScaleToZeroUnavailable", namespace)
         assert "the address of a Prometheus" in told["message"]
         patch = json.dumps({"spec": {"monitoring": {"prometheus": PROMETHEUS}}})
         world.admin.run("patch", "spolicy", policy, "--type=merge", f"--patch={patch}")
@@ -165,7 +165,7 @@ def test_a_route_comes_with_an_approved_class_of_record_and_goes_without(world: 
     ):
         exposure = {"gateway": "edge", "hostnames": ["m.example.my"]}
         world.admin.apply([ascend_model(namespace, 1, exposure=exposure)])
-        world.wait_reason("sovereignmodel", "m", "Exposed", "NoGateway", namespace)
+        world.wait_reason("sovereignmodel", "m", "Exposed", "GatewayNotFound", namespace)
         world.admin.apply([gateway(namespace)])
         route = world.made("httproute", "m", namespace)
         assert "namespace" not in route["spec"]["parentRefs"][0]
@@ -177,7 +177,7 @@ def test_a_route_comes_with_an_approved_class_of_record_and_goes_without(world: 
         )
         # The policy approves this class too, but the zone doesn't have it on record.
         world.admin.apply([gateway(namespace, "other")])
-        told = world.wait_reason("sovereignmodel", "m", "Exposed", "ClassNotOnRecord", namespace)
+        told = world.wait_reason("sovereignmodel", "m", "Exposed", "GatewayClassNotInZone", namespace)
         assert told["message"].endswith('has the class "other"; zone cyberjaya-1 has internal on record.')
         poll("the route to go", lambda: not world.exists("httproute", "m", namespace))
         assert "externalUrl" not in world.get("sovereignmodel", "m", namespace=namespace)["status"]
@@ -288,8 +288,8 @@ def test_a_model_goes_on_when_kinds_of_other_projects_vanish(world: World) -> No
         world.operator.stop()
         world.operator.start()
         world.made("hpa", "m", namespace)
-        told = world.wait_reason("sovereignmodel", "m", "Autoscaled", "NotToZero", namespace)
+        told = world.wait_reason("sovereignmodel", "m", "Autoscaled", "ScaleToZeroUnavailable", namespace)
         assert "there would have to be KEDA" in told["message"]
-        world.wait_reason("sovereignmodel", "m", "Exposed", "NotInstalled", namespace)
+        world.wait_reason("sovereignmodel", "m", "Exposed", "CRDNotInstalled", namespace)
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         assert {p["metadata"]["uid"] for p in world.pods(namespace)} == pods

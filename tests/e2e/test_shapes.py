@@ -272,7 +272,7 @@ def test_a_group_that_finds_half_of_its_nodes_gives_them_back(site: Site) -> Non
     # One node goes: what was on the other serves nobody, and would hold its devices for ever.
     site.world.admin.run("delete", "node", second)
     poll("the devices to be free", lambda: not [p for p in site.pods(name) if on(p) == first], 150)
-    assert site.wait(name, "Ready", "False") in ("NoRoom", "NoWholeRoom")
+    assert site.wait(name, "Ready", "False") in ("InsufficientDevices", "InsufficientDomainCapacity")
     site.add(1)
     site.wait(name, "Ready", "True")
 

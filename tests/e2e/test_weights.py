@@ -96,7 +96,7 @@ def test_every_policys_trust_is_checked_before_the_engine_starts(world: World) -
         assert status["weights"]["trustedBy"] == [policy]
 
 
-@pytest.mark.parametrize("fault", ["SignatureRefused", "DigestMismatch", "FetchFailed"])
+@pytest.mark.parametrize("fault", ["SignatureValidationFailed", "DigestMismatch", "FetchFailed"])
 def test_weights_that_arent_good_are_told_and_nothing_serves(world: World, fault: str) -> None:
     with world.governed(models={**SOURCES, "signatures": {"keys": [KEY]}}) as (_, namespace):
         world.admin.apply([of(namespace, "s3://models/r1", env={"FAULT": fault})])
@@ -109,7 +109,7 @@ def test_weights_that_arent_good_are_told_and_nothing_serves(world: World, fault
 
 @pytest.mark.parametrize(
     ("fault", "reason", "words"),
-    [("image", "ImageNotPulled", "Back-off pulling image"), ("crash", "EngineCrashed", "exit code 137, OOMKilled")],
+    [("image", "ImagePullFailed", "Back-off pulling image"), ("crash", "EngineCrashed", "exit code 137, OOMKilled")],
 )
 def test_why_the_engine_doesnt_run_is_told(world: World, fault: str, reason: str, words: str) -> None:
     with world.governed(models=SOURCES) as (_, namespace):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from daulat.api import reasons
 from daulat.cli.explain import explain
 from dev.deployment import poll
 
@@ -115,13 +116,13 @@ def test_an_accelerator_that_no_eligible_node_has_is_told_and_warned_of(
         poll("the warning", once)
         assert "Warning" not in warned(world, model_manifest("fine", namespace)), "it lists what they have as well"
         world.admin.apply([manifest])
-        told = world.wait_reason("sovereignmodel", "m", "Placed", "NoAccelerator", namespace)
+        told = world.wait_reason("sovereignmodel", "m", "Placed", "NoMatchingAccelerator", namespace)
         assert f"none of the 2 eligible nodes has nvidia-h20; they have {ASCEND}" in told["message"]
         assert f"list {ASCEND} in spec.accelerators: eligible nodes have it" in changes(world, namespace)
         name = f"{policy}.advice.daulat.dev"
         generation = world.get("validatingadmissionpolicy", name)["metadata"]["generation"]
         world.admin.run("cordon", nodes[0])
-        told = world.wait_reason("sovereignmodel", "m", "Placed", "NoAccelerator", namespace)
+        told = world.wait_reason("sovereignmodel", "m", "Placed", "NoMatchingAccelerator", namespace)
         assert world.get("validatingadmissionpolicy", name)["metadata"]["generation"] == generation
         assert world.get("validatingadmissionpolicy", name)["status"]["typeChecking"].get("expressionWarnings") is None
     poll("the warning to go with its policy", lambda: not world.exists("validatingadmissionpolicy", name))
@@ -144,7 +145,7 @@ def test_who_holds_the_devices_is_told_and_what_would_change_it(world: World, pl
             lambda: world.get("pod", "trainer-0", namespace=namespace)["spec"].get("nodeName") == node,
         )
         world.admin.apply([ascend_model("m", namespace, 8)])
-        told = world.wait_reason("sovereignmodel", "m", "Placed", "NoRoom", namespace)
+        told = world.wait_reason("sovereignmodel", "m", "Placed", "InsufficientDevices", namespace)
         held = f"8 of 8 {RESOURCE} are held: 4 by model {namespace}/holder, 4 by pod {namespace}/trainer-0"
         poll("the holders", lambda: held in world.condition("sovereignmodel", "m", "Placed", namespace)["message"])
         assert told["message"].startswith(f"no room for 1 replica: {ASCEND} in zone {zone} has room for 0")
@@ -153,7 +154,7 @@ def test_who_holds_the_devices_is_told_and_what_would_change_it(world: World, pl
             f"wait for or remove model {namespace}/holder (4) or pod {namespace}/trainer-0 (4)"
         )
         world.admin.run("cordon", node)
-        told = world.wait_reason("sovereignmodel", "m", "Placed", "NoNodeTakesPods", namespace)
+        told = world.wait_reason("sovereignmodel", "m", "Placed", "NoSchedulableNode", namespace)
         assert f"{node} is cordoned" in told["message"]
         assert any(f"kubectl uncordon {node}" in s for s in changes(world, namespace))
 
@@ -170,9 +171,7 @@ def test_a_quota_is_told_in_the_api_servers_words(world: World) -> None:
         told = world.wait_reason("sovereignmodel", "m", "WorkloadReady", "QuotaExceeded", namespace)
         assert "exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0" in told["message"]
         assert world.condition("sovereignmodel", "m", "Ready", namespace)["reason"] == "QuotaExceeded"
-        assert changes(world, namespace) == [
-            "raise the ResourceQuota that the message names, or free what counts against it"
-        ]
+        assert changes(world, namespace) == [reasons.QUOTA_EXCEEDED.remedy]
         events = world.admin.run("describe", "sovereignmodel", "m", "-n", namespace).partition("Events:")[2]
         assert "exceeded quota" in events
 
@@ -240,7 +239,7 @@ def test_what_keeps_a_pod_from_the_scheduler_is_named(world: World, gate: str) -
         poll("pods to be gated", lambda: HOLD in world.admin.run(*create, stdin=json.dumps(trial)))
         world.admin.apply([model_manifest("m", namespace)])
         told = world.wait_reason("sovereignmodel", "m", "WorkloadReady", "SchedulingGated", namespace)
-        assert told["message"].endswith(f"the scheduler leaves it alone until the scheduling gate {HOLD} is gone")
+        assert told["message"].endswith(f"it isn't scheduled until the scheduling gate {HOLD} is removed")
 
 
 @pytest.mark.parametrize(
@@ -287,4 +286,4 @@ def test_a_node_that_is_lost_is_told(world: World, place: tuple[str, list[str]])
         world.admin.run("patch", "pod", pod["metadata"]["name"], "-n", namespace, *patch)
         found = world.wait_reason("sovereignmodel", "m", "WorkloadReady", "NodeNotReady", namespace)
         assert f"its node {node} isn't ready" in found["message"]
-        assert any("bring the node back" in s for s in changes(world, namespace))
+        assert reasons.NODE_NOT_READY.remedy in changes(world, namespace)

@@ -172,7 +172,7 @@ def test_an_engine_that_hangs_is_told_in_words_and_answers_once_it_goes_on(real:
     try:
         told = real.wait_reason("sovereignmodel", served.name, "Ready", "EngineNotReady", served.namespace)
         assert told["status"] == "False"
-        assert f"pod {pod}: container engine runs and doesn't answer its health check" in told["message"]
+        assert f"pod {pod}: container engine runs and fails its readiness probe" in told["message"]
         asked = f'Readiness probe failed: Get "http://{container.pod["status"]["podIP"]}:{data.port}{data.health_path}"'
         poll(
             "an event about it", lambda: any(e["message"].startswith(asked) for e in real.events(pod, served.namespace))

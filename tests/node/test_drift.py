@@ -87,7 +87,7 @@ def test_a_kubelet_that_starts_anew_ends_what_isnt_eligible_and_the_model_goes_e
         poll("its processes to be gone", lambda: not observer.now(served.node), ENDS)
         observer.close(served.node)
         served.wait_ready()
-        assert not {"NoRoom", f"OutOf{SLOT}"} & real.reasons(name, namespace)
+        assert not {"InsufficientDevices", f"OutOf{SLOT}"} & real.reasons(name, namespace)
 
 
 def test_a_node_that_nobody_reaches_is_told_as_such_until_it_is_back(real: RealWorld, served: Served) -> None:

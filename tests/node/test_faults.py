@@ -61,9 +61,9 @@ def test_an_unhealthy_device_is_no_room_and_is_told(real: RealWorld, served: Ser
             observer.forbid(lambda seen: seen.program == ENGINE and seen.pod != served.pod)
             late = unique("late")
             real.admin.apply([tiny(late, served.namespace, weights.uris["first"])])
-            told = real.wait_reason("sovereignmodel", late, "Placed", "NoRoom", served.namespace)
+            told = real.wait_reason("sovereignmodel", late, "Placed", "InsufficientDevices", served.namespace)
             assert "2 of its 2 nodes have none that works" in told["message"]
-            assert "NoRoom" in real.reasons(late, served.namespace)
+            assert "InsufficientDevices" in real.reasons(late, served.namespace)
             # What serves goes on: the kubelet ends nobody for a device, and neither does the operator.
             assert served.chat.answer() == FIRST
             assert real.condition("sovereignmodel", served.name, "Ready", served.namespace)["status"] == "True"
@@ -81,9 +81,9 @@ def test_an_image_that_nobody_has_is_told_in_words(real: RealWorld, weights: Wei
     with Observer(real, place) as observer:
         observer.forbid(lambda seen: seen.program == ENGINE)
         real.admin.apply([tiny(name, place, f"oci://{missing}")])
-        told = real.wait_reason("sovereignmodel", name, "Ready", "ImageNotPulled", place)
+        told = real.wait_reason("sovereignmodel", name, "Ready", "ImagePullFailed", place)
         assert missing in told["message"]
-        assert "ImageNotPulled" in real.reasons(name, place)
+        assert "ImagePullFailed" in real.reasons(name, place)
     # A correction alone brings it up.
     real.admin.apply([tiny(name, place, weights.uris["first"])])
     real.wait_condition("sovereignmodel", name, "Ready", "True", place, 90)

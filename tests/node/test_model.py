@@ -74,12 +74,12 @@ def test_weights_that_somebody_changed_are_never_served(real: RealWorld, weights
     with Observer(real, place) as observer:
         observer.forbid(lambda seen: seen.program == ENGINE)
         real.admin.apply([tiny(name, place, weights.uris["tampered"])])
-        told = real.wait_reason("sovereignmodel", name, "Ready", "SignatureRefused", place)
+        told = real.wait_reason("sovereignmodel", name, "Ready", "SignatureValidationFailed", place)
         assert "doesn't trust these weights" in told["message"]
-        assert "SignatureRefused" in real.reasons(name, place)
+        assert "SignatureValidationFailed" in real.reasons(name, place)
         # A kubelet tries again, and the check lets it through no more than before.
         poll("another try", lambda: any(_tries(p) > 0 for p in real.pods(place)))
-        assert real.condition("sovereignmodel", name, "Ready", place)["reason"] == "SignatureRefused"
+        assert real.condition("sovereignmodel", name, "Ready", place)["reason"] == "SignatureValidationFailed"
 
 
 def _tries(pod: Manifest) -> int:

@@ -117,7 +117,7 @@ class Environment:
 
 
 # How the message of an init container begins, by what went wrong. The operator reads it from the pod's status.
-SIGNATURE_REFUSED = "SignatureRefused"
+SIGNATURE_VALIDATION_FAILED = "SignatureValidationFailed"
 DIGEST_MISMATCH = "DigestMismatch"
 FETCH_FAILED = "FetchFailed"
 CONTAINER = "weights"

@@ -48,7 +48,7 @@ def unenforced(cluster: Cluster) -> Iterator[Found]:
         stale = enforced.get("observedGeneration") != (item.get("metadata") or {}).get("generation")
         if enforced.get("status") == "True" and not stale:
             continue
-        calm = enforced.get("reason") in (reasons.NOTHING_GOVERNED, reasons.NOT_ENFORCING)
+        calm = enforced.get("reason") in (reasons.NO_GOVERNED_NAMESPACE, reasons.NOT_ENFORCING)
         told = str(enforced.get("message") or "the operator has said nothing about it")
         if stale and enforced:
             told = f"the operator hasn't looked at its newest generation; before, it said: {told}"

@@ -19,36 +19,13 @@ from daulat.placement.refusal import NODES, offers
 from daulat.placement.survey import Option, Survey
 from daulat.placement.zoning import zone_of_record
 
-_WORKLOAD = {
-    reasons.QUOTA_EXCEEDED: "raise the ResourceQuota that the message names, or free what counts against it",
-    reasons.APPLY_FAILED: "what the API server's answer names has to change; it is tried again every few seconds",
-    reasons.SCHEDULING_GATED: "whoever set the scheduling gates takes them away, such as a queue once it has room",
-    reasons.UNSCHEDULABLE: "what the scheduler names has to change; CPU and memory are asked for by a LimitRange, if at all",
-    reasons.VOLUME_PENDING: "the claim has to exist and be bound: kubectl get pvc",
-    reasons.NODE_NOT_READY: "bring the node back, or delete it so that its pods are made anew elsewhere",
-    reasons.POD_EVICTED: "put right what the message names; another pod takes its place where there is room",
-    reasons.POD_STARTING: "wait; where it stays so, the pod's Events name the volume or the network: kubectl describe pod",
-    reasons.IMAGE_NOT_PULLED: "mirror the image, correct its digest, or name a pull secret in spec.imagePullSecrets",
-    reasons.CONTAINER_NOT_STARTED: "correct what the message names: an image for another engine, a missing Secret or ConfigMap",
-    reasons.LOADING_WEIGHTS: "wait: the engine starts once the weights are there",
-    reasons.FETCH_FAILED: "correct spec.model.uri, its endpoint or its Secret, as the server's answer says",
-    reasons.DIGEST_MISMATCH: "name the digest of the weights that are meant, or put those there",
-    reasons.SIGNATURE_REFUSED: "have the weights signed by somebody whom the policies trust",
-    reasons.ENGINE_STARTING: "wait: large models take up to an hour to start for the first time",
-    reasons.ENGINE_CRASHED: "its log says more: kubectl logs POD --container engine --previous",
-    reasons.ENGINE_NOT_READY: "its log says more: kubectl logs POD --container engine",
-    reasons.NO_WHOLE_ROOM: "free whole nodes that reach each other fast; no replica is started by halves",
-    reasons.REPLICAS_PENDING: "wait; where it stays so: kubectl describe pod",
-}
-
 
 def changes(model: Model, found: Survey, decision: Decision, snapshot: Snapshot) -> list[str]:
     """Return what would change it, for the place that is missing or else for what the model's own status says."""
     if decision.chosen is not None:
-        told = [c for c in model.status.get("conditions") or () if c.get("type") == reasons.WORKLOAD_READY]
-        return [
-            _WORKLOAD[c["reason"]] for c in told if c.get("status") == "False" and str(c.get("reason")) in _WORKLOAD
-        ]
+        failing = [c for c in model.status.get("conditions") or () if c.get("status") == "False"]
+        known = [reasons.REASONS.get(str(c.get("reason"))) for c in failing if c.get("type") == reasons.WORKLOAD_READY]
+        return [reason.remedy for reason in known if reason is not None and reason.remedy]
     sentences = [s for option in found.options for s in _of_option(model, option, found, snapshot)]
     sentences += [_of_unusable(model, profile, found, snapshot) for profile in (u.profile for u in found.unusable)]
     if not found.options:
@@ -63,18 +40,18 @@ def _of_option(model: Model, option: Option, found: Survey, snapshot: Snapshot) 
         if not node.ready:
             yield f"{where}: make node {node.name} ready"
         if not node.schedulable:
-            yield f"{where}: let node {node.name} take pods again: kubectl uncordon {node.name}"
+            yield f"{where}: uncordon node {node.name}: kubectl uncordon {node.name}"
         if not tolerated(node, option.resource):
-            yield f"{where}: take from node {node.name} the taint that keeps pods away"
+            yield f"{where}: remove the taint that keeps pods away from node {node.name}"
     count, together = option.devices.per_node, option.devices.nodes
     at_most = sum(found.ledger.total(node, option.resource) // count for node in option.nodes) // together
     if at_most < model.spec.replicas:
         if at_most:
-            yield f"{where}: ask for at most {at_most} of {model.spec.replicas} replicas, or add nodes there"
+            yield f"{where}: request at most {at_most} of {model.spec.replicas} replicas, or add nodes there"
         elif (largest := max(found.ledger.total(node, option.resource) for node in option.nodes)) < count:
-            yield f"{where}: ask for at most {largest} devices on a node, or add nodes with {count} there"
+            yield f"{where}: request at most {largest} devices on a node, or add nodes with {count} there"
         else:
-            yield f"{where}: ask for fewer nodes a replica than {together}, or add nodes with {count} devices there"
+            yield f"{where}: request fewer than {together} nodes per replica, or add nodes with {count} devices there"
         return
     short = model.spec.replicas - option.room(found.ledger)
     if short <= 0:
@@ -82,7 +59,7 @@ def _of_option(model: Model, option: Option, found: Survey, snapshot: Snapshot) 
     if together > 1:
         ref = Ref("SovereignModel", model.namespace, model.name)
         held = holdings(option.open, option.resource, found.ledger, snapshot, ref)
-        what = f"{together} nodes that reach each other fast with {count} free {option.resource} each"
+        what = f"{together} interconnected nodes with {count} free {option.resource} each"
         yield f"{where}: {what}{f': wait for or remove {_listed(held.holders)}' if held.holders else ''}"
         return
     steps = [s for node in option.open if (s := _step(option, node, found, snapshot, model)) is not None]
@@ -91,9 +68,9 @@ def _of_option(model: Model, option: Option, found: Survey, snapshot: Snapshot) 
         again = (
             ""
             if short == 1
-            else ", and as much again for another"
+            else ", and as many for another replica"
             if short == 2
-            else f", and again for {short - 1} others"
+            else f", and as many for each of {short - 1} other replicas"
         )
         yield (
             f"{where}: {needed} more free {option.resource} on node {node.name}{again}: "
@@ -122,7 +99,7 @@ def _listed(holders: Sequence[Holder]) -> str:
 def _of_unusable(model: Model, profile: str, found: Survey, snapshot: Snapshot) -> str:
     known = snapshot.known_profiles.get(profile)
     if known is None:
-        return f"make an AcceleratorProfile {profile}, or list another"
+        return f"create AcceleratorProfile {profile}, or list another"
     if known.engine(model.spec.engine.name) is None:
         return f"choose an engine that {profile} runs, or add {model.spec.engine.name} to its spec.engines"
     against = [p.name for p in found.policies if profile not in p.spec.accelerators.profiles]
@@ -157,7 +134,7 @@ def _of_node(node: Node, found: Survey, snapshot: Snapshot) -> Iterable[str]:
     zone = zone_of_record(node, snapshot)
     if not isinstance(zone, Declared):
         how = "label them as a SovereignZone's spec.nodeSelector says, if they stand there"
-        yield f"{{nodes}}: make their zone known; {how} (now: {_plain(zone.reason)})"
+        yield f"{{nodes}}: assign a zone; {how} (now: {_plain(zone.reason)})"
         return
     for policy in found.policies:
         if (why := rejects(policy.spec.zones, zone.name, zone.spec)) is not None:

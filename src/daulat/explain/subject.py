@@ -19,7 +19,7 @@ from daulat.kube.ref import Ref
 
 from .placement import model_placement, pod_placement
 
-NO_NODES = "there is no Node in the input, so nobody can say where it would run"
+NO_NODES = "there is no Node in the input, so where it would run is unknown"
 
 
 def explain_object(document: Document, judge: Judge, snapshot: Snapshot) -> Manifest:

@@ -9,11 +9,11 @@ from typing import Any
 
 from daulat.api import reasons
 from daulat.api.enginestart import SERVED
-from daulat.api.weights import CONTAINER, DIGEST_MISMATCH, FETCH_FAILED, SIGNATURE_REFUSED
+from daulat.api.weights import CONTAINER, DIGEST_MISMATCH, FETCH_FAILED, SIGNATURE_VALIDATION_FAILED
 from daulat.catalog import engine_errors
 
 _WEIGHTS = {
-    SIGNATURE_REFUSED: reasons.SIGNATURE_REFUSED,
+    SIGNATURE_VALIDATION_FAILED: reasons.SIGNATURE_VALIDATION_FAILED,
     DIGEST_MISMATCH: reasons.DIGEST_MISMATCH,
     FETCH_FAILED: reasons.FETCH_FAILED,
 }
@@ -29,8 +29,8 @@ _VOLUMES = re.compile(
 _LONGEST = 500
 _GATES = 5
 
-PASSING = frozenset({reasons.LOADING_WEIGHTS, reasons.POD_STARTING, reasons.ENGINE_STARTING})
-"""What every pod goes through before it serves: no trouble beside a real one."""
+PASSING = frozenset(reason for reason in reasons.reasons_of(reasons.WORKLOAD_READY) if reason.transient)
+"""The states that every pod passes through before it is ready. Any other trouble outranks them."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def _of_weights(container: Mapping[str, Any]) -> Trouble | None:
         if word in _WEIGHTS:
             return Trouble(_WEIGHTS[word], sentence)
         return Trouble(
-            reasons.FETCH_FAILED, told or f"the weights could not be brought: exit code {ended.get('exitCode')}"
+            reasons.FETCH_FAILED, told or f"the weights couldn't be fetched: exit code {ended.get('exitCode')}"
         )
     if "running" in (container.get("state") or {}):
         return Trouble(reasons.LOADING_WEIGHTS, "the weights are being fetched or checked")
@@ -75,20 +75,20 @@ def _of_container(container: Mapping[str, Any], marks: frozenset[str]) -> Troubl
     name, why = container.get("name"), str(waiting.get("reason") or "")
     if why in _IMAGE:
         told = _one_line(waiting.get("message")) or why
-        return Trouble(reasons.IMAGE_NOT_PULLED, f"container {name}: {told}")
+        return Trouble(reasons.IMAGE_PULL_FAILED, f"container {name}: {told}")
     ended = _ended(container)
     if ended is None and "running" in state and not container.get("started", True):
         # Started anew after a failure: what it failed of is the better answer until it serves.
         ended = _failed((container.get("lastState") or {}).get("terminated"))
     if ended is not None and ended.get("reason") in _NEVER_RAN:
         told = _one_line(ended.get("message")) or str(ended["reason"])
-        return Trouble(reasons.CONTAINER_NOT_STARTED, f"container {name}: {told}")
+        return Trouble(reasons.CONTAINER_START_FAILED, f"container {name}: {told}")
     if ended is not None:
         killed = f", {ended['reason']}" if ended.get("reason") not in (None, "Error") else ""
         told = f"container {name} ended with exit code {ended.get('exitCode')}{killed}"
         return Trouble(reasons.ENGINE_CRASHED, told + (_last_words(ended) if name in marks else ""))
     if why not in _COMING:
-        return Trouble(reasons.CONTAINER_NOT_STARTED, f"container {name}: {why}: {_one_line(waiting.get('message'))}")
+        return Trouble(reasons.CONTAINER_START_FAILED, f"container {name}: {why}: {_one_line(waiting.get('message'))}")
     return None
 
 
@@ -97,7 +97,7 @@ def _of_eviction(status: Mapping[str, Any]) -> Trouble | None:
     condition = _condition(status, "DisruptionTarget")
     if condition.get("status") != "True":
         return None
-    told = _one_line(condition.get("message")) or str(condition.get("reason") or "nobody says why")
+    told = _one_line(condition.get("message")) or str(condition.get("reason") or "no cause is given")
     return Trouble(reasons.POD_EVICTED, f"it is being evicted: {told}")
 
 
@@ -110,8 +110,8 @@ def _of_scheduling(status: Mapping[str, Any], gates: list[str]) -> Trouble | Non
         more = f" and {len(gates) - _GATES} more" if len(gates) > _GATES else ""
         named = f" {_one_line(', '.join(gates[:_GATES]))}{more}" if gates else ""
         held = f"the scheduling gate{named} is" if len(gates) == 1 else f"the scheduling gates{named} are"
-        return Trouble(reasons.SCHEDULING_GATED, f"the scheduler leaves it alone until {held} gone")
-    told = _one_line(condition.get("message")) or "no node was found, and the scheduler doesn't say why"
+        return Trouble(reasons.SCHEDULING_GATED, f"it isn't scheduled until {held} removed")
+    told = _one_line(condition.get("message")) or "no node was found, and no cause is given"
     reason = reasons.VOLUME_PENDING if _VOLUMES.match(told) else reasons.UNSCHEDULABLE
     return Trouble(reason, f"the scheduler says: {told}")
 
@@ -122,14 +122,14 @@ def _of_start(
     """Tell how far a pod is that has a node and no trouble."""
     sandbox = _condition(status, "PodReadyToStartContainers")
     if sandbox.get("status") == "False" and _condition(status, "PodScheduled").get("status") == "True":
-        return Trouble(reasons.POD_STARTING, "it has a node; its volumes and its network aren't ready yet")
+        return Trouble(reasons.POD_STARTING, "it is scheduled; its volumes and its network aren't ready yet")
     for container in containers:
         if "running" not in (container.get("state") or {}) or container.get("ready"):
             continue
         if not container.get("started"):
-            return Trouble(reasons.ENGINE_STARTING, f"container {container.get('name')} runs and doesn't serve yet")
+            return Trouble(reasons.ENGINE_STARTING, f"container {container.get('name')} runs and isn't ready yet")
         return Trouble(
-            reasons.ENGINE_NOT_READY, f"container {container.get('name')} runs and doesn't answer its health check"
+            reasons.ENGINE_NOT_READY, f"container {container.get('name')} runs and fails its readiness probe"
         )
     waiting = (c.get("name") for c in (*before, *containers) if "waiting" in (c.get("state") or {}))
     if sandbox.get("status") == "True" and (first := next(waiting, None)) is not None:

@@ -85,13 +85,13 @@ def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot, *, pati
     if undecided_why:
         return Decision(None, reasons.UNDECIDED, undecided_why, rejected, held=True)
     if chosen is not None:
-        return Decision(chosen, reasons.CHOSEN, _told(model, chosen), rejected)
+        return Decision(chosen, reasons.PLACEMENT_CHOSEN, _told(model, chosen), rejected)
     if open_ is not None:
         message = (
             f"{open_.choice.profile} in zone {open_.zone} may have room: that is known once the pods of other models that "
             "wait for such devices are on nodes"
         )
-        return Decision(None, reasons.AWAITS_OTHERS, message, rejected)
+        return Decision(None, reasons.WAITING_FOR_SCHEDULING, message, rejected)
     return Decision(None, *refusal(model, found, rejected, snapshot), rejected)
 
 
@@ -120,17 +120,19 @@ def _options(
         profile = snapshot.known_profiles.get(choice.profile)
         if profile is None:
             unusable.append(
-                Unusable(choice.profile, reasons.UNKNOWN_PROFILE, f"AcceleratorProfile {choice.profile} doesn't exist")
+                Unusable(
+                    choice.profile, reasons.NO_USABLE_PROFILE, f"AcceleratorProfile {choice.profile} doesn't exist"
+                )
             )
             continue
         if profile.engine(model.spec.engine.name) is None:
             why = f"AcceleratorProfile {choice.profile} doesn't run {model.spec.engine.name}"
-            unusable.append(Unusable(choice.profile, reasons.UNKNOWN_PROFILE, why))
+            unusable.append(Unusable(choice.profile, reasons.NO_USABLE_PROFILE, why))
             continue
         against = [p.name for p in policies if choice.profile not in p.spec.accelerators.profiles]
         if against:
             why = f"AcceleratorProfile {choice.profile} isn't approved by policy {', '.join(against)}"
-            unusable.append(Unusable(choice.profile, reasons.UNKNOWN_PROFILE, why))
+            unusable.append(Unusable(choice.profile, reasons.NO_USABLE_PROFILE, why))
             continue
         resource: Asked = profile.resources[0].name
         if choice.claims == "DynamicResourceAllocation":
@@ -139,7 +141,7 @@ def _options(
                 missing = f"AcceleratorProfile {choice.profile} has no dynamicResources"
                 why = missing if found is None else "the API server has no dynamic resource allocation"
                 why += ", so nothing can be claimed of it"
-                unusable.append(Unusable(choice.profile, reasons.UNKNOWN_PROFILE, why))
+                unusable.append(Unusable(choice.profile, reasons.NO_USABLE_PROFILE, why))
                 continue
             resource = found
         by_zone = {

@@ -26,7 +26,7 @@ def refusal(model: Model, found: Survey, rejected: Sequence[Group], snapshot: Sn
     told = [u.why for u in found.unusable]
     if not found.options and len(found.unusable) == len(model.spec.accelerators):
         unfit = any(u.reason == reasons.DOES_NOT_FIT for u in found.unusable)
-        return reasons.DOES_NOT_FIT if unfit else reasons.UNKNOWN_PROFILE, "; ".join(told)
+        return reasons.DOES_NOT_FIT if unfit else reasons.NO_USABLE_PROFILE, "; ".join(told)
     refused = summary([g for g in rejected if not {n.name for n in found.eligible}.intersection(g.nodes)])
     if not found.eligible:
         names = ", ".join(p.name for p in found.policies)
@@ -34,15 +34,15 @@ def refusal(model: Model, found: Survey, rejected: Sequence[Group], snapshot: Sn
         return reasons.NO_ELIGIBLE_NODE, f"no node is eligible under {word} {names}: {_joined([*told, refused])}"
     rest = [*told, *([refused] if found.refused else [])]
     if not found.options:
-        return reasons.NO_ACCELERATOR, _joined([_without(model, found, snapshot), *rest])
+        return reasons.NO_MATCHING_ACCELERATOR, _joined([_without(model, found, snapshot), *rest])
     if not any(option.open for option in found.options):
-        return reasons.NO_NODE_TAKES_PODS, _joined([_closed(found.options), *rest])
+        return reasons.NO_SCHEDULABLE_NODE, _joined([_closed(found.options), *rest])
     needed = model.spec.needed_replicas
     replicas = f"{needed} replica{'s' if needed != 1 else ''}"
     places = [_place(model, option, found, snapshot) for option in found.options[:PLACES]]
     if more := len(found.options) - PLACES:
         places += [f"nor in {more} more place{'s' if more > 1 else ''}"] if more > 0 else []
-    return reasons.NO_ROOM, f"no room for {replicas}: {_joined([*places, *rest])}"
+    return reasons.INSUFFICIENT_DEVICES, f"no room for {replicas}: {_joined([*places, *rest])}"
 
 
 def summary(groups: Sequence[Group]) -> str:

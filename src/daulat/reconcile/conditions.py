@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from daulat.api import reasons
 from daulat.api.kinds import Manifest
 from daulat.kube.ref import Ref
 
@@ -43,6 +44,12 @@ def condition(
 ) -> Condition:
     """Return a condition; None means Unknown."""
     return Condition(type_, "Unknown" if holds is None else str(holds), reason, message, good, initial)
+
+
+def ready(*parts: Condition) -> Condition:
+    """Return Ready: the first of the parts that isn't True, or else the first of them."""
+    told = next((part for part in parts if part.status != "True"), parts[0])
+    return Condition(reasons.READY, told.status, told.reason, told.message, initial=told.initial)
 
 
 def status_change(
@@ -88,9 +95,10 @@ def _manifest(condition: Condition, old: dict[str, Any] | None, generation: int,
     same = old is not None and old.get("status") == condition.status
     at = stamp(now)
     return {
-        "type": condition.type,
+        # PyYAML's safe dumper refuses subclasses of str.
+        "type": str(condition.type),
         "status": condition.status,
-        "reason": condition.reason,
+        "reason": str(condition.reason),
         "message": cut(condition.message),
         "lastTransitionTime": old["lastTransitionTime"] if old is not None and same else at,
         "observedGeneration": generation,

@@ -15,7 +15,7 @@ from typing import Any
 
 from model_signing import hashing, verifying
 
-from daulat.api.weights import SIGNATURE_REFUSED
+from daulat.api.weights import SIGNATURE_VALIDATION_FAILED
 
 from .problem import WeightsProblem
 
@@ -44,12 +44,14 @@ def check_signature(folder: Path, signature: Path, trusted: Sequence[Trust]) -> 
     """Check that every policy trusts who signed the folder as it is. Raises WeightsProblem."""
     if not signature.is_file():
         name = signature.relative_to(folder) if signature.is_relative_to(folder) else signature
-        raise WeightsProblem(SIGNATURE_REFUSED, f"there is no signature {name} with the weights")
+        raise WeightsProblem(SIGNATURE_VALIDATION_FAILED, f"there is no signature {name} with the weights")
     for trust in trusted:
         refusals = [why for config in _verifiers(trust) if (why := _refused(config, folder, signature))]
         if len(refusals) == len(trust.keys) + bool(trust.certificates):
             told = "; ".join(dict.fromkeys(refusals))
-            raise WeightsProblem(SIGNATURE_REFUSED, f"policy {trust.policy} doesn't trust these weights: {told}")
+            raise WeightsProblem(
+                SIGNATURE_VALIDATION_FAILED, f"policy {trust.policy} doesn't trust these weights: {told}"
+            )
     _refuse_unsigned(folder, signature)
 
 
@@ -119,4 +121,4 @@ def _refuse_unsigned(folder: Path, signature: Path) -> None:
     own = str(signature.relative_to(folder)) if signature.is_relative_to(folder) else ""
     unread = sorted(path for path in left_out if path not in (own, *_UNREAD) and (folder / path).exists())
     if unread:
-        raise WeightsProblem(SIGNATURE_REFUSED, f"the signature leaves {', '.join(unread[:5])} out")
+        raise WeightsProblem(SIGNATURE_VALIDATION_FAILED, f"the signature leaves {', '.join(unread[:5])} out")

@@ -47,34 +47,36 @@ def scaler(model: Model, policies: Sequence[Policy], platform: Platform, *, keda
     metric = engine_of(model.spec.engine).metrics.get(asked.metric)
     if metric is None:
         where = "spec.engine.custom.metrics" if model.spec.engine.custom else "spec.autoscaling.metric"
-        told = f"{where}: {model.spec.engine.name} tells no {asked.metric}. Choose another metric or name one."
-        return Scaler(None, "", reasons.NO_METRIC, told)
+        told = f"{where}: {model.spec.engine.name} doesn't export {asked.metric}. Choose another metric or name one."
+        return Scaler(None, "", reasons.METRIC_NOT_SUPPORTED, told)
     prometheus = _prometheus(policies, platform)
     if isinstance(prometheus, str):
-        return Scaler(None, metric, reasons.PROMETHEUS_UNCLEAR, prometheus)
+        return Scaler(None, metric, reasons.AMBIGUOUS_PROMETHEUS, prometheus)
     if keda and prometheus is not None:
         asleep = asked.min_replicas == 0 and prometheus.wake_query is not None
         made = _scaled_object(model, asked, metric, prometheus, loading, asleep)
         if asked.min_replicas == 0 and not asleep:
-            why = "no query tells requests while no replica runs (prometheus.wakeQuery), so nothing would wake it"
+            why = "prometheus.wakeQuery isn't set, so nothing would scale the model from zero"
             return _short_of_zero(model, made, metric, why)
         return Scaler(made, metric)
     served = asked.metric_name or metric.replace(":", "_")
     made = _horizontal(model, asked, served, loading)
     if asked.min_replicas == 0:
-        lacking = "the address of a Prometheus, which policies or the operator name" if keda else "KEDA"
-        why = f"a HorizontalPodAutoscaler doesn't go to zero, and for anything else there would have to be {lacking}"
+        lacking = (
+            "the address of a Prometheus server, set by a policy or in the operator's configuration" if keda else "KEDA"
+        )
+        why = f"a HorizontalPodAutoscaler can't scale to zero; that requires {lacking}"
         return _short_of_zero(model, made, served, why)
     if model.spec.replicas == 0:
-        why = "a HorizontalPodAutoscaler leaves a model with no replica as it is. Set spec.replicas to 1 to wake it."
-        return Scaler(made, served, reasons.ASLEEP, f"spec.replicas: {why}")
+        why = "a HorizontalPodAutoscaler can't scale from zero. Set spec.replicas to 1."
+        return Scaler(made, served, reasons.CANNOT_SCALE_FROM_ZERO, f"spec.replicas: {why}")
     return Scaler(made, served)
 
 
 def _short_of_zero(model: Model, made: Manifest, metric: str, why: str) -> Scaler:
-    then = "one replica stays" if model.spec.replicas else "set spec.replicas to 1 to wake the model"
+    then = "the model keeps one replica" if model.spec.replicas else "set spec.replicas to 1 to start the model"
     told = f"spec.autoscaling.minReplicas: {why}; {then}."
-    return Scaler(made, metric, reasons.NOT_TO_ZERO, told)
+    return Scaler(made, metric, reasons.SCALE_TO_ZERO_UNAVAILABLE, told)
 
 
 def _prometheus(policies: Sequence[Policy], platform: Platform) -> PrometheusServer | str | None:
@@ -84,7 +86,7 @@ def _prometheus(policies: Sequence[Policy], platform: Platform) -> PrometheusSer
     }
     servers = dict.fromkeys(named.values())
     if len(servers) > 1:
-        return f"policies {', '.join(named)} name different Prometheus servers, and nobody can say which to ask."
+        return f"policies {', '.join(named)} name different Prometheus servers."
     if servers:
         return next(iter(servers))
     if not platform.prometheus:

@@ -51,12 +51,12 @@ def route(
         return None
     if not served[ROUTE]:
         return Route(
-            reason=reasons.NOT_INSTALLED, problem="the cluster has no Gateway API (HTTPRoute v1): install its CRDs."
+            reason=reasons.CRD_NOT_INSTALLED, problem="the cluster has no Gateway API (HTTPRoute v1): install its CRDs."
         )
     named = f"spec.exposure.gateway: Gateway {asked.gateway}"
     if gateway is None:
         told = f"{named} isn't in namespace {model.namespace}. Make one there of an approved class."
-        return Route(reason=reasons.NO_GATEWAY, problem=told)
+        return Route(reason=reasons.GATEWAY_NOT_FOUND, problem=told)
     class_ = gateway.gateway_class
     for policy in policies:
         allowed = policy.spec.exposure.gateway_classes if policy.spec.exposure else ()
@@ -64,15 +64,15 @@ def route(
             told = (
                 f'{named} has the class "{class_}"; policy {policy.name} allows {", ".join(allowed) or "no Gateway"}.'
             )
-            return Route(reason=reasons.CLASS_NOT_APPROVED, problem=told)
+            return Route(reason=reasons.GATEWAY_CLASS_NOT_APPROVED, problem=told)
     on_record = zone.gateway_classes if zone is not None else ()
     if class_ not in on_record:
         told = f'{named} has the class "{class_}"; zone {zone_name} has {", ".join(on_record) or "none"} on record.'
-        return Route(reason=reasons.CLASS_NOT_ON_RECORD, problem=told)
+        return Route(reason=reasons.GATEWAY_CLASS_NOT_IN_ZONE, problem=told)
     listeners = [x for x in gateway.listeners if asked.listener in (None, x.name)]
     if not listeners:
         told = f"spec.exposure.listener: Gateway {asked.gateway} has no listener {asked.listener or 'at all'}."
-        return Route(reason=reasons.NO_GATEWAY, problem=told)
+        return Route(reason=reasons.GATEWAY_NOT_FOUND, problem=told)
     picker = asked.endpoint_picker
     url = _url(asked, listeners[0], gateway)
     if picker is not None and served[POOL]:
@@ -82,7 +82,7 @@ def route(
         told = (
             "spec.exposure.endpointPicker: the cluster has no InferencePool (v1): install the Gateway API's inference"
         )
-        return Route(made, url, reasons.NOT_INSTALLED, f"{told} extension. Until then requests go to the Service.")
+        return Route(made, url, reasons.CRD_NOT_INSTALLED, f"{told} extension. Until then requests go to the Service.")
     return Route(made, url)
 
 

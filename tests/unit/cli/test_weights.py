@@ -46,7 +46,7 @@ def test_a_pod_says_in_its_status_what_is_wrong(tmp_path: Path, last_words: Path
         "WEIGHTS_TRUST": trust,
     }
     assert run("check", env=env).exit_code == 1
-    assert last_words.read_text() == "SignatureRefused: there is no signature model.sig with the weights"
+    assert last_words.read_text() == "SignatureValidationFailed: there is no signature model.sig with the weights"
 
 
 @pytest.mark.parametrize("missing", ["WEIGHTS_URI", "WEIGHTS_TARGET"])

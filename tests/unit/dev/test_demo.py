@@ -104,7 +104,12 @@ class Tenant:
 
 
 READY = {"type": "Ready", "status": "True", "reason": "Ready", "message": "it is ready"}
-REFUSED = {"type": "Ready", "status": "False", "reason": "SignatureRefused", "message": "nobody trusts these weights"}
+REFUSED = {
+    "type": "Ready",
+    "status": "False",
+    "reason": "SignatureValidationFailed",
+    "message": "nobody trusts these weights",
+}
 WAITS = {"restartCount": 0, "state": {"waiting": {}}, "lastState": {}}
 
 

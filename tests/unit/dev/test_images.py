@@ -167,4 +167,4 @@ def test_the_python_in_it_checks_weights_by_itself(weights: Image, tmp_path: Pat
     command = [f"{root}{weights.entrypoint[0]}", *weights.entrypoint[1:], "weights", "check"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, env={**inside, **told}, cwd=place)
     assert done.returncode == int(changed), done.stderr
-    assert ("SignatureRefused: policy signed doesn't trust these weights" in done.stderr) is changed
+    assert ("SignatureValidationFailed: policy signed doesn't trust these weights" in done.stderr) is changed

@@ -324,7 +324,7 @@ WEAK: list[tuple[str, Weaken, Severity, str]] = [
                         "type": "Enforced",
                         "status": "Unknown",
                         "observedGeneration": 1,
-                        "reason": "NothingGoverned",
+                        "reason": "NoGovernedNamespace",
                         "message": "nowhere",
                     }
                 ]

@@ -53,7 +53,7 @@ def test_the_scheduler_is_told_in_its_own_words(message: str, reason: str) -> No
 def test_a_scheduler_that_says_nothing_is_told_so() -> None:
     assert told({"conditions": [scheduled("False", "SchedulerError")]}) == (
         "Unschedulable",
-        "the scheduler says: no node was found, and the scheduler doesn't say why",
+        "the scheduler says: no node was found, and no cause is given",
     )
 
 
@@ -61,10 +61,10 @@ def test_the_gates_that_keep_a_pod_from_the_scheduler_are_named() -> None:
     gated = scheduled("False", "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
     assert told({"conditions": [gated]}, ("kueue.x-k8s.io/admission",)) == (
         "SchedulingGated",
-        "the scheduler leaves it alone until the scheduling gate kueue.x-k8s.io/admission is gone",
+        "it isn't scheduled until the scheduling gate kueue.x-k8s.io/admission is removed",
     )
     many = tuple(f"example.com/{n}" for n in range(9))
-    assert told({"conditions": [gated]}, many)[1].endswith("example.com/4 and 4 more are gone")
+    assert told({"conditions": [gated]}, many)[1].endswith("example.com/4 and 4 more are removed")
 
 
 def test_the_gates_are_read_from_the_pods_spec() -> None:
@@ -132,18 +132,18 @@ def test_an_image_that_cant_be_pulled_comes_before_what_the_scheduler_said() -> 
         "conditions": [scheduled("False", "Unschedulable", BUSY)],
         "containerStatuses": [waiting("ErrImagePull", "not found")],
     }
-    assert told(status) == ("ImageNotPulled", "container engine: not found")
+    assert told(status) == ("ImagePullFailed", "container engine: not found")
 
 
 def test_what_every_pod_goes_through_is_no_real_trouble() -> None:
-    assert {"LoadingWeights", "PodStarting", "EngineStarting"} == PASSING
+    assert {"LoadingWeights", "PodStarting", "EngineStarting", "ReplicasPending"} == PASSING
 
 
 def test_weights_that_are_refused_are_told_though_the_engine_never_started() -> None:
-    ended = {"exitCode": 1, "message": "SignatureRefused: no key of policy confidential signed it"}
+    ended = {"exitCode": 1, "message": "SignatureValidationFailed: no key of policy confidential signed it"}
     init = {"name": "weights", "state": {"terminated": ended}}
     assert trouble({"initContainerStatuses": [init], "containerStatuses": [waiting("PodInitializing")]}, {}) == Trouble(
-        "SignatureRefused", "no key of policy confidential signed it"
+        "SignatureValidationFailed", "no key of policy confidential signed it"
     )
 
 
@@ -213,4 +213,7 @@ def test_no_line_of_a_log_is_ever_told() -> None:
 def test_a_command_that_cant_be_started_is_told_in_the_runtimes_words() -> None:
     ended = {"exitCode": 128, "reason": "StartError", "message": 'exec: "vllm": executable file not found in $PATH'}
     status = {"containerStatuses": [waiting("CrashLoopBackOff", lastState={"terminated": ended})]}
-    assert told(status) == ("ContainerNotStarted", 'container engine: exec: "vllm": executable file not found in $PATH')
+    assert told(status) == (
+        "ContainerStartFailed",
+        'container engine: exec: "vllm": executable file not found in $PATH',
+    )

@@ -129,7 +129,7 @@ def test_a_model_waits_for_the_pods_of_others_and_not_for_ever() -> None:
     result = reconcile_model(ref, world.snapshot(), NOW)
     (told,) = [e.status for e in result.effects if isinstance(e, ApplyStatus)]
     placed = next(c for c in told["conditions"] if c["type"] == "Placed")
-    assert (placed["status"], placed["reason"]) == ("Unknown", "AwaitsOthers")
+    assert (placed["status"], placed["reason"]) == ("Unknown", "WaitingForScheduling")
     assert result.requeue_after is not None
     assert result.requeue_after <= PATIENCE + 1
     world.with_status_of(result.effects)
@@ -266,7 +266,7 @@ def test_no_device_is_promised_twice_and_the_first_preference_is_taken_whenever_
         scene.decide(name)
         spec, got = scene.models[name]["spec"], scene.accelerator(name)
         reason = next(c for c in scene.models[name]["status"]["conditions"] if c["type"] == "Placed")["reason"]
-        if reason == "AwaitsOthers":
+        if reason == "WaitingForScheduling":
             assert not nobody_waits, "it waits for others, and there are none"
             scene.schedule(draw.choice(scene.waiting()), draw)
             continue

@@ -64,7 +64,7 @@ def test_the_next_accelerator_is_taken_where_the_first_is_full() -> None:
 
 def test_a_replica_does_not_span_nodes() -> None:
     world = World(nodes=[ascend("a1", count=3), ascend("a2", count=3)])
-    assert decide(world).reason == reasons.NO_ROOM
+    assert decide(world).reason == reasons.INSUFFICIENT_DEVICES
 
 
 def test_all_replicas_go_to_one_zone() -> None:
@@ -73,7 +73,7 @@ def test_all_replicas_go_to_one_zone() -> None:
         zones=[zone(), zone("johor-1")],
         models=[model(replicas=2)],
     )
-    assert decide(world).reason == reasons.NO_ROOM
+    assert decide(world).reason == reasons.INSUFFICIENT_DEVICES
 
 
 def test_devices_reserved_for_another_placed_model_are_not_given_away() -> None:
@@ -170,13 +170,13 @@ def test_no_replica_needs_no_room_where_the_model_stands() -> None:
     world = World(
         models=[model(status=standing(ASCEND, ASCEND_RESOURCE, "a1"), replicas=0)], pods=[full("a1"), full("a2")]
     )
-    assert decide(world).reason == reasons.CHOSEN
+    assert decide(world).reason == reasons.PLACEMENT_CHOSEN
 
 
 def test_unknown_profiles_are_told_by_name() -> None:
     decision = decide(World(models=[model(accelerators=[choice("acme-1", 1)])]))
     assert (decision.reason, decision.message) == (
-        reasons.UNKNOWN_PROFILE,
+        reasons.NO_USABLE_PROFILE,
         "AcceleratorProfile acme-1 doesn't exist",
     )
 
@@ -265,5 +265,5 @@ def test_a_model_that_runs_leaves_a_node_that_is_not_eligible_any_more_whatever_
 
 def test_devices_of_which_none_works_are_told_as_such() -> None:
     decision = decide(World(nodes=[failing(ascend("a1"))], models=[model(accelerators=[choice(ASCEND, 4)])]))
-    assert decision.reason == reasons.NO_ROOM
+    assert decision.reason == reasons.INSUFFICIENT_DEVICES
     assert "1 of its 1 nodes has none that works" in decision.message

@@ -176,7 +176,7 @@ def test_what_claims_hold_is_not_free_but_for_the_models_own() -> None:
 def test_who_holds_the_devices_is_told() -> None:
     claims = [held("c1", "n1", "g0", model="other"), held("c2", "n1", "g1", namespace="lab")]
     decision = decide(place(offered("n1", device("g0"), device("g1")), claims=claims))
-    assert decision.reason == reasons.NO_ROOM
+    assert decision.reason == reasons.INSUFFICIENT_DEVICES
     assert (
         "2 of 2 devices of gpu.nvidia.com are held: 1 by model treasury/other, 1 by pod lab/c2-pod" in decision.message
     )
@@ -248,7 +248,7 @@ def test_a_profile_that_nothing_can_be_claimed_of_is_told() -> None:
         world.profiles = [{**profile, "spec": profile_spec} if p is profile else p for p in world.profiles]
     world.slices = []
     decision = decide(world)
-    assert decision.reason == reasons.UNKNOWN_PROFILE
+    assert decision.reason == reasons.NO_USABLE_PROFILE
     assert decision.message == (
         "AcceleratorProfile nvidia-h20 has no dynamicResources, so nothing can be claimed of it"
     )

@@ -64,7 +64,7 @@ def test_all_policies_are_named_under_which_no_node_is_eligible() -> None:
 
 def test_eligible_nodes_without_a_listed_accelerator_are_told_with_what_they_have() -> None:
     decision = decide(wanting(nodes=[h20("h1"), h20("h2"), node("plain"), ascend("sg-1", "singapore-1")]))
-    assert decision.reason == reasons.NO_ACCELERATOR
+    assert decision.reason == reasons.NO_MATCHING_ACCELERATOR
     assert decision.message == (
         "none of the 3 eligible nodes has huawei-ascend-910b; they have nvidia-h20; 1 node: stands in no zone of record"
     )
@@ -72,7 +72,7 @@ def test_eligible_nodes_without_a_listed_accelerator_are_told_with_what_they_hav
 
 def test_one_eligible_node_without_any_accelerator_is_told() -> None:
     decision = decide(World(nodes=[node("plain")]))
-    assert decision.reason == reasons.NO_ACCELERATOR
+    assert decision.reason == reasons.NO_MATCHING_ACCELERATOR
     assert decision.message == (
         "the one eligible node doesn't have huawei-ascend-910b or nvidia-h20; it has no accelerator"
     )
@@ -89,7 +89,7 @@ def test_nodes_that_would_do_but_take_no_pods_are_told_by_name() -> None:
     down, cordoned = ascend("a1", ready=False), ascend("a2")
     cordoned["spec"] = {"unschedulable": True, "taints": [{"key": "x", "effect": "NoSchedule"}]}
     decision = decide(wanting(nodes=[down, cordoned]))
-    assert decision.reason == reasons.NO_NODE_TAKES_PODS
+    assert decision.reason == reasons.NO_SCHEDULABLE_NODE
     assert decision.message == ("2 nodes would do, but none takes pods: a1 isn't ready, a2 is cordoned and is tainted")
 
 
@@ -102,7 +102,7 @@ def test_who_holds_the_devices_is_told_with_models_by_name_and_other_pods_by_the
         ]
     )
     decision = decide(world)
-    assert decision.reason == reasons.NO_ROOM
+    assert decision.reason == reasons.INSUFFICIENT_DEVICES
     assert decision.message == (
         "no room for 1 replica: huawei-ascend-910b in zone cyberjaya-1 has room for 0 with 8 huawei.com/Ascend910 each: "
         "8 of 8 huawei.com/Ascend910 are held: 4 by model treasury/deepseek-r1, 4 by pod lab/trainer-0"
@@ -186,7 +186,7 @@ def test_the_sentence_stays_short_however_many_zones_and_holders_there_are(pods:
     nodes = [ascend(f"node-{n}", f"zone-with-a-long-name-{n}", count=4) for n in range(30)]
     held = [pod(f"pod-with-a-long-name-{n}", f"node-{n % 30}", {ASCEND_RESOURCE: "1"}) for n in range(pods)]
     decision = decide(wanting(nodes=nodes, zones=zones, pods=held))
-    assert decision.reason == reasons.NO_ROOM
+    assert decision.reason == reasons.INSUFFICIENT_DEVICES
     assert "nor in 26 more places" in decision.message
     assert len(cut(decision.message).encode()) <= MESSAGE
 

@@ -107,7 +107,7 @@ def test_weights_without_a_good_signature_are_thrown_away(site: Site, tmp_path: 
     target.mkdir()
     trusted = (Trust("confidential", (key.public,), ()),)
     wanted = dataclasses.replace(order("s3://models/r1", site, target), signature="model.sig", trusted=trusted)
-    assert problem(wanted).word == "SignatureRefused"
+    assert problem(wanted).word == "SignatureValidationFailed"
     signed = folder(tmp_path / "signed")
     key.sign(signed)
     site.s3["models"] = {f"r1/{name}": content for name, content in found_in(signed).items()}

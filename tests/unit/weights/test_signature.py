@@ -29,7 +29,7 @@ def check(weights: Path, *trusted: Trust) -> None:
 def refused(weights: Path, *trusted: Trust) -> str:
     with pytest.raises(WeightsProblem) as problem:
         check(weights, *trusted)
-    assert problem.value.word == "SignatureRefused"
+    assert problem.value.word == "SignatureValidationFailed"
     return problem.value.sentence
 
 

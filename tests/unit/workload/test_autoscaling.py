@@ -105,8 +105,8 @@ def test_an_adapter_with_another_name_is_asked_by_it() -> None:
 )
 def test_an_engine_that_doesnt_tell_is_never_scaled_by_it(engine_spec: dict[str, Any], metric: str, field: str) -> None:
     made = scaling(KNOWN, keda=True, **asks(engine_spec, metric=metric))
-    assert (made.manifest, made.reason) == (None, "NoMetric")
-    assert made.problem.startswith(f"{field}: {engine_spec['name']} tells no {metric}")
+    assert (made.manifest, made.reason) == (None, "MetricNotSupported")
+    assert made.problem.startswith(f"{field}: {engine_spec['name']} doesn't export {metric}")
 
 
 def test_no_replica_goes_while_another_loads() -> None:
@@ -150,9 +150,9 @@ def test_a_model_that_was_woken_isnt_put_to_sleep_while_it_loads() -> None:
 @pytest.mark.parametrize(
     ("platform", "keda", "words"),
     [
-        (KNOWN, False, "would have to be KEDA; one replica stays"),
-        (NOBODY, True, "would have to be the address of a Prometheus"),
-        (Platform(prometheus=PROMETHEUS), True, "no query tells requests while no replica runs"),
+        (KNOWN, False, "that requires KEDA; the model keeps one replica"),
+        (NOBODY, True, "that requires the address of a Prometheus"),
+        (Platform(prometheus=PROMETHEUS), True, "prometheus.wakeQuery isn't set"),
     ],
 )
 def test_a_model_stays_awake_and_is_told_why_where_something_is_missing(
@@ -160,15 +160,15 @@ def test_a_model_stays_awake_and_is_told_why_where_something_is_missing(
 ) -> None:
     made = scaling(platform, keda=keda, **asks(minReplicas=0))
     least = spec(made).get("minReplicas", spec(made).get("minReplicaCount"))
-    assert (least, made.reason) == (1, "NotToZero")
+    assert (least, made.reason) == (1, "ScaleToZeroUnavailable")
     assert words in made.problem
     asleep = scaling(platform, keda=keda, **asks(minReplicas=0, replicas=0))
-    assert "set spec.replicas to 1 to wake the model" in asleep.problem
+    assert "set spec.replicas to 1 to start the model" in asleep.problem
 
 
 def test_a_model_that_nobody_wakes_is_told() -> None:
     made = scaling(**asks(replicas=0))
-    assert made.reason == "Asleep"
+    assert made.reason == "CannotScaleFromZero"
 
 
 def test_a_policys_prometheus_takes_the_place_of_the_operators() -> None:
@@ -180,7 +180,7 @@ def test_a_policys_prometheus_takes_the_place_of_the_operators() -> None:
 def test_policies_that_name_different_servers_have_none_asked() -> None:
     both = [policy(n, monitoring={"prometheus": {"address": f"https://{n}.example.my"}}) for n in ("one", "two")]
     made = scaling(KNOWN, keda=True, policies=both, **asks())
-    assert (made.manifest, made.reason) == (None, "PrometheusUnclear")
+    assert (made.manifest, made.reason) == (None, "AmbiguousPrometheus")
     assert made.problem.startswith("policies one, two name different Prometheus servers")
 
 

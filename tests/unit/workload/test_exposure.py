@@ -98,21 +98,21 @@ def test_without_the_inference_extension_requests_go_to_the_service_and_that_is_
     made = routed({ROUTE: True, POOL: False}, models=[exposed(**PICKER)])
     assert [m["kind"] for m in made.manifests] == [ROUTE]
     assert spec(made)["rules"][0]["backendRefs"][0]["kind"] == "Service"
-    assert (made.reason, made.problem.split(":")[0]) == ("NotInstalled", "spec.exposure.endpointPicker")
+    assert (made.reason, made.problem.split(":")[0]) == ("CRDNotInstalled", "spec.exposure.endpointPicker")
 
 
 @pytest.mark.parametrize(
     ("served", "world", "reason", "words"),
     [
-        ({ROUTE: False, POOL: True}, {}, "NotInstalled", "no Gateway API"),
-        (ALL, {"gateways": []}, "NoGateway", "isn't in namespace treasury"),
-        (ALL, {"gateways": [gateway(namespace="edge")]}, "NoGateway", "isn't in namespace treasury"),
-        (ALL, {"models": [exposed(listener="other")]}, "NoGateway", "has no listener other"),
-        (ALL, {"gateways": [gateway(class_="public")]}, "ClassNotApproved", 'policy confidential allows internal'),
-        (ALL, {"policies": [policy()]}, "ClassNotApproved", "policy confidential allows no Gateway"),
-        (ALL, {"policies": [APPROVED, policy("other")]}, "ClassNotApproved", "policy other allows no Gateway"),
-        (ALL, {"zones": [zone()]}, "ClassNotOnRecord", 'zone cyberjaya-1 has none on record'),
-        (ALL, {"zones": [zone(gatewayClasses=["outside"])]}, "ClassNotOnRecord", "has outside on record"),
+        ({ROUTE: False, POOL: True}, {}, "CRDNotInstalled", "no Gateway API"),
+        (ALL, {"gateways": []}, "GatewayNotFound", "isn't in namespace treasury"),
+        (ALL, {"gateways": [gateway(namespace="edge")]}, "GatewayNotFound", "isn't in namespace treasury"),
+        (ALL, {"models": [exposed(listener="other")]}, "GatewayNotFound", "has no listener other"),
+        (ALL, {"gateways": [gateway(class_="public")]}, "GatewayClassNotApproved", 'policy confidential allows internal'),
+        (ALL, {"policies": [policy()]}, "GatewayClassNotApproved", "policy confidential allows no Gateway"),
+        (ALL, {"policies": [APPROVED, policy("other")]}, "GatewayClassNotApproved", "policy other allows no Gateway"),
+        (ALL, {"zones": [zone()]}, "GatewayClassNotInZone", 'zone cyberjaya-1 has none on record'),
+        (ALL, {"zones": [zone(gatewayClasses=["outside"])]}, "GatewayClassNotInZone", "has outside on record"),
     ],
 )  # fmt: skip
 def test_whatever_is_in_doubt_has_no_route(

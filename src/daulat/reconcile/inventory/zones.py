@@ -7,7 +7,7 @@ from daulat.api.names import NODE_PREFIX
 from daulat.facts.declared import Malformed
 from daulat.facts.snapshot import Snapshot, Zone
 from daulat.kube.ref import Ref
-from daulat.reconcile.conditions import Condition, StatusChange, condition, status_change
+from daulat.reconcile.conditions import Condition, StatusChange, condition, ready, status_change
 from daulat.reconcile.result import Result
 
 from .accelerators import Accelerators
@@ -22,7 +22,7 @@ def reconcile_zone(ref: Ref, snapshot: Snapshot, now: float) -> Result:
         return Result()
     if isinstance(zone, Malformed):
         invalid = condition(reasons.CERTIFIED, False, reasons.INVALID, zone.reason)
-        return _status(status_change(ref, zone.uid, zone.generation, zone.status, [invalid], {}, now))
+        return _status(status_change(ref, zone.uid, zone.generation, zone.status, [ready(invalid), invalid], {}, now))
     found = Accelerators.of(snapshot).in_zone(ref.name, snapshot)
     if found.conflicts:
         text = "; ".join(f"{name} {why}" for name, why in sorted(found.conflicts.items())[:SAMPLE])
@@ -43,7 +43,9 @@ def reconcile_zone(ref: Ref, snapshot: Snapshot, now: float) -> Result:
             for profile, resource, count in there
         ],
     }
-    conditions = [certified, _evidence(zone)]
+    # A zone is complete without nodes, so what waits for it to be ready goes on.
+    accepted = certified if found.conflicts else condition(reasons.CERTIFIED, True, certified.reason, certified.message)
+    conditions = [ready(accepted), certified, _evidence(zone)]
     return _status(status_change(ref, zone.uid, zone.generation, zone.status, conditions, fields, now))
 
 
@@ -54,14 +56,23 @@ def reconcile_profile(ref: Ref, snapshot: Snapshot, now: float) -> Result:
         return Result()
     if isinstance(profile, Malformed):
         invalid = condition(reasons.FOUND, False, reasons.INVALID, profile.reason)
-        return _status(status_change(ref, profile.uid, profile.generation, profile.status, [invalid], {}, now))
+        return _status(
+            status_change(ref, profile.uid, profile.generation, profile.status, [ready(invalid), invalid], {}, now)
+        )
     nodes, devices = Accelerators.of(snapshot).of_profile(ref.name, snapshot)
     if nodes:
-        found = condition(reasons.FOUND, True, reasons.ON_NODES, f"{devices} devices on {nodes} nodes")
+        found = condition(reasons.FOUND, True, reasons.DEVICES_FOUND, f"{devices} devices on {nodes} nodes")
     else:
-        found = condition(reasons.FOUND, False, reasons.NOT_SEEN, "no node offers it", good="False")
+        found = condition(reasons.FOUND, False, reasons.NO_DEVICES_FOUND, "no node offers it", good="False")
     fields = {"nodes": nodes, "devices": devices}
-    return _status(status_change(ref, profile.uid, profile.generation, profile.status, [found], fields, now))
+    return _status(
+        status_change(ref, profile.uid, profile.generation, profile.status, [_accepted(found), found], fields, now)
+    )
+
+
+def _accepted(found: Condition) -> Condition:
+    """Return Ready of a profile that can be read: whether any node has the accelerator makes no difference."""
+    return ready(condition(reasons.FOUND, True, found.reason, found.message, initial=True))
 
 
 def _status(change: StatusChange) -> Result:
@@ -74,11 +85,11 @@ def _evidence(zone: Zone) -> Condition:
         message = (
             f"{', '.join(open_keys)} can be written by a kubelet or a vendor's component; select by {NODE_PREFIX}site"
         )
-        return condition(reasons.WEAK_EVIDENCE, True, reasons.SELECTS_OPEN_LABELS, message, good="False")
+        return condition(reasons.WEAK_EVIDENCE, True, reasons.SELECTS_UNPROTECTED_LABELS, message, good="False")
     return condition(
         reasons.WEAK_EVIDENCE,
         False,
-        reasons.SELECTS_GUARDED_LABELS,
+        reasons.SELECTS_PROTECTED_LABELS,
         "the selector reads guarded labels only",
         good="False",
     )

@@ -37,7 +37,9 @@ def auxiliary(model: Model, policies: Sequence[Policy], verdict: Verdict, snapsh
     if chosen is None:
         asked = ((reasons.AUTOSCALED, model.spec.autoscaling), (reasons.EXPOSED, model.spec.exposure))
         waits = [
-            condition(type_, None, reasons.NOT_DECIDED, "waits for Placed") for type_, asks in asked if asks is not None
+            condition(type_, None, reasons.WAITING_FOR_PLACEMENT, "waits for Placed")
+            for type_, asks in asked
+            if asks is not None
         ]
         return Auxiliary(conditions=tuple(waits))
     scales, routes = _autoscaled(model, policies, chosen, snapshot), _exposed(model, policies, chosen, snapshot)
@@ -80,7 +82,7 @@ def _autoscaled(model: Model, policies: Sequence[Policy], chosen: Chosen, snapsh
     if _own(other, model, snapshot) is not None:
         # Two would pull at the same number, and KEDA refuses a ScaledObject beside a HorizontalPodAutoscaler.
         message = f"the {kind} is made once the {other} is gone"
-        return Auxiliary(conditions=(condition(reasons.AUTOSCALED, False, reasons.SWITCHING, message),))
+        return Auxiliary(conditions=(condition(reasons.AUTOSCALED, False, reasons.AUTOSCALER_MIGRATING, message),))
     waits = sum(bool(p.node) for p in pods) < model.spec.replicas * chosen.devices.nodes
     return Auxiliary((made.manifest,), (_scales(model, made, kind, chosen, waits, snapshot),))
 
@@ -91,17 +93,17 @@ def _scales(model: Model, made: Scaler, kind: str, chosen: Chosen, waits: bool, 
     if made.problem:
         return condition(reasons.AUTOSCALED, False, made.reason, made.problem)
     if child is not None and child.answer is not None and not child.answer.works:
-        return condition(reasons.AUTOSCALED, False, reasons.SCALER_FAILED, f"{kind}: {child.answer.message}")
+        return condition(reasons.AUTOSCALED, False, reasons.AUTOSCALER_FAILED, f"{kind}: {child.answer.message}")
     if waits and chosen.capacity is not None and model.spec.replicas > chosen.capacity:
         message = (
             f"{model.spec.replicas} replicas are asked for, and zone {chosen.zone} has room for {chosen.capacity} on "
             f"{chosen.choice.profile}: the others wait there, and go nowhere else"
         )
-        return condition(reasons.AUTOSCALED, False, reasons.BEYOND_ROOM, message)
+        return condition(reasons.AUTOSCALED, False, reasons.EXCEEDS_CAPACITY, message)
     if child is None or child.answer is None:
-        return condition(reasons.AUTOSCALED, None, reasons.SCALER_PENDING, f"the {kind} has scaled nothing yet")
+        return condition(reasons.AUTOSCALED, None, reasons.AUTOSCALER_PENDING, f"the {kind} has scaled nothing yet")
     message = f"{asked.min_replicas} to {asked.max_replicas} replicas by {made.metric}, with a {kind}"
-    return condition(reasons.AUTOSCALED, True, reasons.SCALES, message)
+    return condition(reasons.AUTOSCALED, True, reasons.SCALING_ACTIVE, message)
 
 
 def _exposed(model: Model, policies: Sequence[Policy], chosen: Chosen, snapshot: Snapshot) -> Auxiliary:
@@ -121,7 +123,7 @@ def _exposed(model: Model, policies: Sequence[Policy], chosen: Chosen, snapshot:
     elif said is None:
         exposed = condition(reasons.EXPOSED, None, reasons.ROUTE_PENDING, "no Gateway has taken the route yet")
     elif not said.works:
-        exposed = condition(reasons.EXPOSED, False, reasons.ROUTE_REFUSED, said.message)
+        exposed = condition(reasons.EXPOSED, False, reasons.ROUTE_NOT_ACCEPTED, said.message)
     else:
-        exposed = condition(reasons.EXPOSED, True, reasons.ROUTED, f"by {made.url or 'the Gateway'}")
+        exposed = condition(reasons.EXPOSED, True, reasons.ROUTE_ACCEPTED, f"by {made.url or 'the Gateway'}")
     return Auxiliary(made.manifests, (exposed,), url)

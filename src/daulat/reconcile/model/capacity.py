@@ -11,7 +11,7 @@ from daulat.reconcile.result import Result
 
 KEY = Ref("Capacity", "", "cluster")
 """The key of this question. No object of that kind exists: it stands for all that pods, nodes and models hold."""
-_WAITING = frozenset({reasons.NO_ROOM, reasons.AWAITS_OTHERS, reasons.NO_WHOLE_ROOM})
+_WAITING = frozenset(reason for reason in reasons.REASONS.values() if reason.awaits_devices)
 
 
 def reconcile_capacity(ref: Ref, snapshot: Snapshot, now: float) -> Result:

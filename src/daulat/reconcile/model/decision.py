@@ -50,7 +50,7 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
         message = (
             f"policy {', '.join(unreadable)} can't be read, so it can't be decided what it allows; nothing is changed"
         )
-        return Verdict(condition(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNKNOWN, message))
+        return Verdict(condition(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNREADABLE, message))
     if not policies:
         # A policy that is gone, or a label, is no decision about what runs; and nothing new is made.
         message = (
@@ -62,7 +62,7 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
         in_force = [compiled(policy, snapshot, now) for policy in policies]
     except PolicyError as error:
         message = f"a policy can't be compiled: {error}; nothing is changed"
-        return Verdict(condition(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNKNOWN, message))
+        return Verdict(condition(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNREADABLE, message))
     violations = model_violations(model, in_force, snapshot)
     decision = choose(model, policies, snapshot, patient=waited(model, now) < PATIENCE)
     how: Loading | None = None
@@ -78,8 +78,8 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
             message = (
                 f"exemption {', '.join(exemptions)} can't be read, and may allow this; nothing is changed. {message}"
             )
-            return Verdict(condition(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNKNOWN, message))
-        return Verdict(condition(reasons.POLICY_COMPLIANT, False, reasons.VIOLATION, message), stop=True)
+            return Verdict(condition(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNREADABLE, message))
+        return Verdict(condition(reasons.POLICY_COMPLIANT, False, reasons.POLICY_VIOLATION, message), stop=True)
     under = f"under {', '.join(p.name for p in policies)}"
     compliant = condition(reasons.POLICY_COMPLIANT, True, reasons.COMPLIANT, under, initial=True)
     if decision.held:
@@ -95,6 +95,6 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
 def waited(model: Model, now: float) -> float:
     """Return for how many seconds the model has waited for the pods of others."""
     for one in model.status.get("conditions") or ():
-        if one.get("type") == reasons.PLACED and one.get("reason") == reasons.AWAITS_OTHERS:
+        if one.get("type") == reasons.PLACED and one.get("reason") == reasons.WAITING_FOR_SCHEDULING:
             return now - seconds(str(one["lastTransitionTime"]))
     return 0.0

@@ -77,7 +77,7 @@ def _carried_out(ref: Ref, model: Model, policies: Sequence[Policy], verdict: Ve
     evict += stopped(model, policies, made, pods) if verdict.stop else []
     evict += moved(policies, verdict, on_ineligible, state)
     again = [RETRY] if report.apply else []
-    if verdict.decision is not None and verdict.decision.reason == reasons.AWAITS_OTHERS:
+    if verdict.decision is not None and verdict.decision.reason == reasons.WAITING_FOR_SCHEDULING:
         again.append(max(PATIENCE - waited(model, now), 0) + 1)
     again += [verdict.rolling.again] if verdict.rolling is not None and verdict.rolling.again is not None else []
     again += [late] if (late := left(state.ending, now)) is not None else []

@@ -80,9 +80,9 @@ def conditions(serving: Serving) -> list[Condition]:
     if serving.verdict.undecided:
         placed = condition(reasons.PLACED, None, reasons.UNDECIDED, serving.verdict.undecided)
     elif decision is None:
-        placed = condition(reasons.PLACED, None, reasons.NOT_DECIDED, "waits for PolicyCompliant")
+        placed = condition(reasons.PLACED, None, reasons.WAITING_FOR_COMPLIANCE, "waits for PolicyCompliant")
     else:
-        holds = None if decision.reason == reasons.AWAITS_OTHERS else decision.chosen is not None
+        holds = None if decision.reason == reasons.WAITING_FOR_SCHEDULING else decision.chosen is not None
         placed = condition(reasons.PLACED, holds, decision.reason, decision.message)
     workload = _workload(serving, placed)
     parts = (compliant, placed, workload, _rolled_out(serving, placed))
@@ -98,7 +98,7 @@ def conditions(serving: Serving) -> list[Condition]:
 def _workload(serving: Serving, placed: Condition) -> Condition:
     model, deployment = serving.model, serving.deployment
     if placed.status != "True":
-        return condition(reasons.WORKLOAD_READY, None, reasons.NOT_DECIDED, "waits for Placed")
+        return condition(reasons.WORKLOAD_READY, None, reasons.WAITING_FOR_PLACEMENT, "waits for Placed")
     if serving.obstacle:
         return condition(reasons.WORKLOAD_READY, False, refused_by(serving.obstacle), serving.obstacle)
     also = f"; {ends}" if (ends := words(serving.leaving)) else ""
@@ -113,7 +113,7 @@ def _workload(serving: Serving, placed: Condition) -> Condition:
         return condition(reasons.WORKLOAD_READY, True, reasons.REPLICAS_READY, message + also)
     if (rolling := serving.verdict.rolling) is not None and rolling.waiting:
         why = f"{rolling.waiting} wait until one interconnect domain has room for all pods of a replica, and hold no devices"
-        return condition(reasons.WORKLOAD_READY, False, reasons.NO_WHOLE_ROOM, f"{message}; {why}{also}")
+        return condition(reasons.WORKLOAD_READY, False, reasons.INSUFFICIENT_DOMAIN_CAPACITY, f"{message}; {why}{also}")
     if (trouble := serving.blocked_by) is not None:
         # What waits for a device that the model itself is about to give back is on its way.
         waits = bool(serving.leaving) and trouble.reason == reasons.UNSCHEDULABLE
@@ -124,7 +124,7 @@ def _workload(serving: Serving, placed: Condition) -> Condition:
 
 def _rolled_out(serving: Serving, placed: Condition) -> Condition:
     if placed.status != "True":
-        return condition(reasons.ROLLED_OUT, None, reasons.NOT_DECIDED, "waits for Placed")
+        return condition(reasons.ROLLED_OUT, None, reasons.WAITING_FOR_PLACEMENT, "waits for Placed")
     made, _, updated = serving.replicas
     stalled = serving.deployment.stalled if serving.deployment is not None else ""
     return progress(serving.revision, made, updated, stalled, serving.pods, serving.leaving)

@@ -196,7 +196,7 @@ class Watch:
             message = f"it can't be decided whether {first.node}{also} is eligible: {first.why}; {pods} governed pods stay there"
             return condition(reasons.UPHELD, None, reasons.UNDECIDED, message)
         message = "all governed pods are on eligible nodes"
-        return condition(reasons.UPHELD, True, reasons.ALL_ELIGIBLE, message, initial=True)
+        return condition(reasons.UPHELD, True, reasons.ALL_PODS_ON_ELIGIBLE_NODES, message, initial=True)
 
     def _told(self) -> str:
         pods = [name for s in self.found for name in s.names]

@@ -6,7 +6,7 @@ from daulat.api import reasons
 from daulat.facts.declared import Malformed
 from daulat.facts.snapshot import Exemption, Snapshot
 from daulat.kube.ref import Ref
-from daulat.reconcile.conditions import condition, status_change
+from daulat.reconcile.conditions import condition, ready, status_change
 from daulat.reconcile.result import Result
 
 RECHECK = 30.0
@@ -24,7 +24,7 @@ def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Result:
         active = condition(reasons.ACTIVE, False, reasons.EXPIRED, f"expired at {exemption.spec.expiry}")
     elif exemption.spec.policy not in snapshot.policies:
         active = condition(
-            reasons.ACTIVE, False, reasons.UNKNOWN_POLICY, f"policy {exemption.spec.policy} doesn't exist"
+            reasons.ACTIVE, False, reasons.POLICY_NOT_FOUND, f"policy {exemption.spec.policy} doesn't exist"
         )
     elif not exemption.spec.approved:
         message = "waits for the approval of somebody else than " + exemption.spec.requested_by
@@ -32,7 +32,12 @@ def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     else:
         message = f"until {exemption.spec.expiry}, for {', '.join(exemption.spec.namespaces)}"
         active = condition(reasons.ACTIVE, True, reasons.IN_FORCE, message)
-    change = status_change(ref, exemption.uid, exemption.generation, exemption.status, [active], {}, now)
+    # One that has ended is as it should be.
+    settled = (
+        condition(reasons.ACTIVE, True, active.reason, active.message) if active.reason == reasons.EXPIRED else active
+    )
+    conditions = [ready(settled), active]
+    change = status_change(ref, exemption.uid, exemption.generation, exemption.status, conditions, {}, now)
     again = _until_expiry(exemption, now) if active.status == "True" else None
     return Result(status=change.status, events=change.events, requeue_after=again)
 

@@ -49,11 +49,11 @@ def compiled_condition(compiled: CompiledPolicy, differing: Sequence[str], absen
         return condition(reasons.COMPILED, True, reasons.IN_SYNC, message)
     if absent and proved:
         message = f"revision {compiled.revision} is in force without an object in the API, by the API server's static manifests"
-        return condition(reasons.COMPILED, True, reasons.STATIC, message)
+        return condition(reasons.COMPILED, True, reasons.STATIC_MANIFESTS, message)
     more = f"; and {len(differing) - SAMPLE} more" if len(differing) > SAMPLE else ""
     told_of = "; ".join(differing[:SAMPLE])
     message = f"{told_of}{more}. Apply what daulat compile prints for revision {compiled.revision}."
-    return condition(reasons.COMPILED, False, reasons.DRIFTED, message)
+    return condition(reasons.COMPILED, False, reasons.OUT_OF_SYNC, message)
 
 
 def _differs(manifest: Manifest, child: Child | None) -> str:

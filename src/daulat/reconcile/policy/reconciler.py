@@ -14,7 +14,7 @@ from daulat.facts.snapshot import Policy, Snapshot
 from daulat.kube.ref import Ref
 from daulat.placement.candidates import candidates_under
 from daulat.placement.eligibility import unreadable_profiles
-from daulat.reconcile.conditions import Condition, StatusChange, condition, status_change
+from daulat.reconcile.conditions import Condition, StatusChange, condition, ready, status_change
 from daulat.reconcile.result import Apply, Delete, DryRunPod, Result
 
 from . import advice, gitops, ungoverned
@@ -77,7 +77,11 @@ def _in_force(
         "controls": [{"id": c.control.id, "guard": c.control.guard, "action": c.action} for c in result.controls],
         **watch.fields(),
     }
-    conditions = [enforced, in_place, _scope(policy), watch.condition()]
+    upheld = watch.condition()
+    # A policy on trial, or one without a namespace so far, is ready once it is compiled.
+    on_trial = enforced.reason in (reasons.NOT_ENFORCING, reasons.NO_GOVERNED_NAMESPACE)
+    parts = (in_place, upheld) if on_trial else (enforced, in_place, upheld)
+    conditions = [ready(*parts), enforced, in_place, _scope(policy), upheld]
     change = status_change(ref, policy.uid, policy.generation, policy.status, conditions, fields, now)
     evictions = tuple(watch.evictions())
     keep = [Ref.of(m["kind"], m) for m in wanted]
@@ -112,7 +116,8 @@ def _expiries(policy: Policy, snapshot: Snapshot, now: float) -> list[float]:
 
 
 def _refuse(ref: Ref, policy: Policy | Malformed, reason: str, message: str, now: float) -> Result:
-    conditions = [condition(reasons.ENFORCED, False, reason, f"{message}. What was in force stays in force.")]
+    enforced = condition(reasons.ENFORCED, False, reason, f"{message}. What was in force stays in force.")
+    conditions = [ready(enforced), enforced]
     kept = {k: v for k, v in policy.status.items() if k not in ("conditions", "observedGeneration")}
     return _status_alone(status_change(ref, policy.uid, policy.generation, policy.status, conditions, kept, now))
 
@@ -130,7 +135,7 @@ def _enforced(
         return condition(reasons.ENFORCED, False, reasons.NOT_ENFORCING, message), None
     if not namespaces:
         message = "no namespace matches spec.namespaceSelector, so there is nowhere to try"
-        return condition(reasons.ENFORCED, None, reasons.NOTHING_GOVERNED, message), None
+        return condition(reasons.ENFORCED, None, reasons.NO_GOVERNED_NAMESPACE, message), None
     found = snapshot.canaries.get(policy.name)
     told, proved = judge(found, snapshot.proofs.get(policy.name), result.revision, now)
     if proved and ungoverned.closed(policy.name, snapshot):
@@ -150,7 +155,7 @@ def _compiled_condition(policy: Policy, result: CompiledPolicy, error: str, snap
     if missing:
         told = "; ".join(f"AcceleratorProfile {name} {why}" for name, why in missing.items())
         unreadable = any(name in snapshot.profiles for name in missing)
-        reason = reasons.PROFILE_UNREADABLE if unreadable else reasons.MISSING_PROFILE
+        reason = reasons.PROFILE_UNREADABLE if unreadable else reasons.PROFILE_NOT_FOUND
         message = f"{told}, so nothing of it is approved for new pods; nodes that may have it keep what they run"
         return condition(reasons.COMPILED, False, reason, message)
     message = f"{len(result.controls)} controls in revision {result.revision}"
@@ -162,9 +167,9 @@ def _scope(policy: Policy) -> Condition:
     loose = sorted(k for k in keys if not k.startswith(f"{GROUP}/") and k != "kubernetes.io/metadata.name")
     if loose:
         message = f"{', '.join(loose)} can be changed by anyone who may label namespaces; select by {GROUP}/ labels"
-        return condition(reasons.SCOPE_TAMPERABLE, True, reasons.SELECTS_OPEN_LABELS, message, good="False")
+        return condition(reasons.SCOPE_TAMPERABLE, True, reasons.SELECTS_UNPROTECTED_LABELS, message, good="False")
     message = "the selector reads guarded labels only"
-    return condition(reasons.SCOPE_TAMPERABLE, False, reasons.SELECTS_GUARDED_LABELS, message, good="False")
+    return condition(reasons.SCOPE_TAMPERABLE, False, reasons.SELECTS_PROTECTED_LABELS, message, good="False")
 
 
 def _sweep(children: Iterable[Child], keep: Iterable[Ref]) -> list[Delete]:

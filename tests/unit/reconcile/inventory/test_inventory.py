@@ -80,13 +80,13 @@ def test_a_zone_tells_which_nodes_it_shares() -> None:
 def test_a_zone_that_selects_by_a_label_which_a_kubelet_can_write_is_weak_evidence() -> None:
     weak = zone()
     weak["spec"]["nodeSelector"] = {"matchLabels": {"topology.kubernetes.io/zone": "a"}}
-    assert condition(run(ZONE, World(zones=[weak])), "WeakEvidence") == ("True", "SelectsOpenLabels")
-    assert condition(run(ZONE, World()), "WeakEvidence") == ("False", "SelectsGuardedLabels")
+    assert condition(run(ZONE, World(zones=[weak])), "WeakEvidence") == ("True", "SelectsUnprotectedLabels")
+    assert condition(run(ZONE, World()), "WeakEvidence") == ("False", "SelectsProtectedLabels")
 
 
 def test_a_profile_tells_where_its_accelerator_is() -> None:
     assert status(run(PROFILE, World()))["devices"] == 16
-    assert condition(run(PROFILE, World(nodes=[])), "Found") == ("False", "NotSeen")
+    assert condition(run(PROFILE, World(nodes=[])), "Found") == ("False", "NoDevicesFound")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_profile_tells_where_its_accelerator_is() -> None:
     [
         (exemption(), ("True", "InForce")),
         (exemption(expiresAt="2020-01-01T00:00:00Z"), ("False", "Expired")),
-        (exemption(policy="other"), ("False", "UnknownPolicy")),
+        (exemption(policy="other"), ("False", "PolicyNotFound")),
         (exemption(expiresAt="soon"), ("False", "Invalid")),
     ],
 )
@@ -148,7 +148,7 @@ def test_a_kind_that_nobody_reconciles_needs_nothing() -> None:
 def write_one(
     before: dict[str, Any], holds: bool | None, text: str = "m", now: float = NOW, good: str = "True"
 ) -> list[Any]:
-    change = status_change(OBJECT, "u", 1, before, [told("T", holds, "R", text, good)], {}, now)
+    change = status_change(OBJECT, "u", 1, before, [told("Certified", holds, "NodesCertified", text, good)], {}, now)
     return [*change.status, *change.events]
 
 
@@ -163,11 +163,14 @@ def test_a_transition_has_its_own_time_and_event() -> None:
     first = write_one({}, True)[0].status
     applied, event = write_one(first, False, now=NOW + 60)
     assert applied.status["conditions"][0]["lastTransitionTime"] == "2027-01-15T08:01:00Z"
-    assert (event.type, event.message) == ("Warning", "T=False: m")
+    assert (event.type, event.message) == ("Warning", "Certified=False: m")
 
 
 def test_the_order_of_conditions_in_the_cluster_makes_no_difference() -> None:
-    conditions = [told(t, True, "R", "m") for t in ("B", "A")]
+    conditions = [
+        told(t, True, r, "m")
+        for t, r in (("WeakEvidence", "SelectsUnprotectedLabels"), ("Certified", "NodesCertified"))
+    ]
     (first,) = status_change(OBJECT, "u", 1, {}, conditions, {}, NOW).status
     turned = {**first.status, "conditions": first.status["conditions"][::-1]}
     assert status_change(OBJECT, "u", 1, turned, conditions, {}, NOW + 60) == StatusChange()

@@ -92,12 +92,12 @@ def test_a_model_that_asks_for_nothing_beside_its_pods_has_nothing_and_says_noth
 def test_an_autoscaler_comes_after_the_pods_and_says_that_it_scales() -> None:
     result = run(World(models=[scaled()], unserved=BARE))
     assert applied(result)[-1] == HPA
-    assert condition(result, "Autoscaled")[:2] == ("Unknown", "ScalerPending")
+    assert condition(result, "Autoscaled")[:2] == ("Unknown", "AutoscalerPending")
     works = {"conditions": [{"type": t, "status": "True"} for t in ("AbleToScale", "ScalingActive", "ScalingLimited")]}
     result = run(World(models=[scaled()], children=[of(HPA, status=works)], unserved=BARE))
     assert condition(result, "Autoscaled") == (
         "True",
-        "Scales",
+        "ScalingActive",
         "1 to 9 replicas by vllm_num_requests_waiting, with a HorizontalPodAutoscaler",
     )
 
@@ -107,7 +107,7 @@ def test_what_an_autoscaler_says_against_itself_is_told() -> None:
     result = run(World(models=[scaled()], children=[of(HPA, status={"conditions": [fails]})], unserved=BARE))
     assert condition(result, "Autoscaled") == (
         "False",
-        "ScalerFailed",
+        "AutoscalerFailed",
         "HorizontalPodAutoscaler: no metrics returned from custom metrics API",
     )
 
@@ -118,7 +118,7 @@ def test_one_autoscaler_goes_before_the_other_comes(old: str, platform: Platform
     world = World(models=[scaled()], children=[of(old)], platform=platform, unserved=unserved)
     result = run(world)
     assert (new in applied(result), deleted(result)) == (False, [old])
-    assert condition(result, "Autoscaled")[:2] == ("False", "Switching")
+    assert condition(result, "Autoscaled")[:2] == ("False", "AutoscalerMigrating")
     # KEDA's finalizer holds it: it isn't deleted again, and nothing takes its place yet.
     world.children[0]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     result = run(world)
@@ -132,7 +132,7 @@ def test_without_keda_a_model_that_wanted_to_sleep_stays_awake_and_says_so() -> 
     world = World(models=[scaled(minReplicas=0)], children=[of(KEDA)], platform=KNOWN, unserved=BARE)
     result = run(world)
     assert (HPA in applied(result), deleted(result)) == (True, [])
-    assert condition(result, "Autoscaled")[:2] == ("False", "NotToZero")
+    assert condition(result, "Autoscaled")[:2] == ("False", "ScaleToZeroUnavailable")
 
 
 @pytest.mark.parametrize("asked", [{}, {"autoscaling": {"maxReplicas": 2, "target": 1}}])
@@ -159,7 +159,7 @@ def test_where_nothing_is_decided_nothing_goes() -> None:
     world.policies.append(policy("broken", zones={"countries": ["nowhere"]}))
     result = run(world)
     assert (applied(result), deleted(result)) == ([], [])
-    assert condition(result, "Exposed")[:2] == ("Unknown", "NotDecided")
+    assert condition(result, "Exposed")[:2] == ("Unknown", "WaitingForPlacement")
 
 
 def test_replicas_beyond_what_fits_wait_in_the_chosen_zone_and_move_nothing() -> None:
@@ -175,7 +175,7 @@ def test_replicas_beyond_what_fits_wait_in_the_chosen_zone_and_move_nothing() ->
     assert status(result)["placement"]["zone"] == "cyberjaya-1"
     assert condition(result, "Autoscaled") == (
         "False",
-        "BeyondRoom",
+        "ExceedsCapacity",
         "9 replicas are asked for, and zone cyberjaya-1 has room for 4 on huawei-ascend-910b: the others wait there, and go "
         "nowhere else",
     )
@@ -192,14 +192,14 @@ def test_a_model_whose_pods_have_all_gone_stays_although_more_is_asked_for_than_
     assert status(result)["placement"]["zone"] == "cyberjaya-1"
     assert "Deployment" in applied(result)
     unscaled = World(nodes=[ascend("a1"), ascend("a2")], models=[model(replicas=9, status=STANDS)])
-    assert condition(run(unscaled), "Placed")[:2] == ("False", "NoRoom")
+    assert condition(run(unscaled), "Placed")[:2] == ("False", "InsufficientDevices")
 
 
 def test_a_models_least_replicas_must_find_room_before_it_is_placed() -> None:
     world = World(nodes=[ascend("a1")], models=[scaled(9, minReplicas=3)], unserved=BARE)
-    assert condition(run(world), "Placed")[:2] == ("False", "NoRoom")
+    assert condition(run(world), "Placed")[:2] == ("False", "InsufficientDevices")
     world = World(nodes=[ascend("a1")], models=[scaled(9, minReplicas=2)], unserved=BARE)
-    assert condition(run(world), "Placed")[:2] == ("True", "Chosen")
+    assert condition(run(world), "Placed")[:2] == ("True", "PlacementChosen")
 
 
 def test_no_replica_goes_while_one_that_has_its_devices_loads() -> None:
@@ -227,10 +227,10 @@ def test_a_route_is_told_as_its_gateway_takes_it() -> None:
     assert condition(result, "Exposed")[:2] == ("Unknown", "RoutePending")
     assert "externalUrl" not in status(result)
     world.children = [of(ROUTE, status=taken())]
-    assert condition(run(world), "Exposed") == ("True", "Routed", "by https://deepseek.example.my/v1")
+    assert condition(run(world), "Exposed") == ("True", "RouteAccepted", "by https://deepseek.example.my/v1")
     assert status(run(world))["externalUrl"] == "https://deepseek.example.my/v1"
     world.children = [of(ROUTE, status=taken("no listener allows it"))]
-    assert condition(run(world), "Exposed") == ("False", "RouteRefused", "no listener allows it")
+    assert condition(run(world), "Exposed") == ("False", "RouteNotAccepted", "no listener allows it")
 
 
 def test_what_a_gateway_said_of_an_older_route_counts_no_more() -> None:
@@ -244,11 +244,11 @@ def test_what_a_gateway_said_of_an_older_route_counts_no_more() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"zones": [zone()]}, "ClassNotOnRecord"),
-        ({"policies": [policy()]}, "ClassNotApproved"),
-        ({"gateways": [gateway(class_="public")]}, "ClassNotApproved"),
-        ({"gateways": []}, "NoGateway"),
-        ({"unserved": BARE}, "NotInstalled"),
+        ({"zones": [zone()]}, "GatewayClassNotInZone"),
+        ({"policies": [policy()]}, "GatewayClassNotApproved"),
+        ({"gateways": [gateway(class_="public")]}, "GatewayClassNotApproved"),
+        ({"gateways": []}, "GatewayNotFound"),
+        ({"unserved": BARE}, "CRDNotInstalled"),
     ],
 )
 def test_a_route_that_may_be_no_more_is_taken_away(change: dict[str, Any], reason: str) -> None:

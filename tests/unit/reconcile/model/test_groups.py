@@ -184,7 +184,10 @@ def test_every_group_is_in_one_domain() -> None:
 def test_nodes_of_several_domains_are_no_room_for_a_group() -> None:
     cluster = Cluster(nodes(a=1, b=1))
     result = cluster.run()
-    assert (condition(result, "Placed")["status"], condition(result, "Placed")["reason"]) == ("False", "NoRoom")
+    assert (condition(result, "Placed")["status"], condition(result, "Placed")["reason"]) == (
+        "False",
+        "InsufficientDevices",
+    )
     assert not cluster.numbers()
 
 
@@ -354,7 +357,7 @@ def test_a_rollout_without_room_waits_for_the_old_groups_end_before_another_one_
         assert sorted(cluster.numbers()) == [stays], "there is no room yet, and one of two serves"
     said = cluster.world.models[0]["status"]["conditions"]
     waits = next(c for c in said if c["type"] == "WorkloadReady")
-    assert waits["reason"] == "NoWholeRoom"
+    assert waits["reason"] == "InsufficientDomainCapacity"
     assert "go on with earlier requests and hold their devices, until" in waits["message"]
     cluster.ending.clear()
     cluster.run()

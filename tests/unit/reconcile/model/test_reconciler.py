@@ -83,7 +83,7 @@ def test_a_compliant_model_gets_its_workload_and_says_where() -> None:
     result = run(World())
     assert applied(result)[-1] == "Deployment"
     assert condition(result, "PolicyCompliant") == ("True", "Compliant")
-    assert condition(result, "Placed") == ("True", "Chosen")
+    assert condition(result, "Placed") == ("True", "PlacementChosen")
     assert condition(result, "Ready") == ("False", "ReplicasPending")
     assert status(result)["phase"] == "Placing"
     assert status(result)["placement"]["nodes"] == ["a1", "a2"]
@@ -146,10 +146,10 @@ def test_a_sized_model_stays_with_its_devices_while_others_come() -> None:
     world = World(models=[sized, *others])
     # Two nodes with eight devices, of which four are held for the first: one of the others fits, whichever comes first.
     one = reconcile_model(Ref("SovereignModel", "treasury", "m0"), world.snapshot(), NOW)
-    assert condition(one, "Placed") == ("True", "Chosen")
+    assert condition(one, "Placed") == ("True", "PlacementChosen")
     others[0]["status"] = status(one)
     other = reconcile_model(Ref("SovereignModel", "treasury", "m1"), world.snapshot(), NOW)
-    assert condition(other, "Placed") == ("False", "NoRoom")
+    assert condition(other, "Placed") == ("False", "InsufficientDevices")
 
 
 def test_a_model_with_all_replicas_is_ready_and_has_an_address() -> None:
@@ -210,7 +210,7 @@ def test_a_model_that_breaks_a_control_gets_no_workload() -> None:
     result = run(deployed(world))
     assert applied(result) == []
     assert deleted(result) == ["Deployment/treasury/deepseek"]
-    assert condition(result, "PolicyCompliant") == ("False", "Violation")
+    assert condition(result, "PolicyCompliant") == ("False", "PolicyViolation")
     assert message(result).startswith('SUP-12 spec.model.developer: "acme" was declared')
     assert "placement" not in status(result)
 
@@ -260,7 +260,7 @@ def test_a_policy_that_nobody_understands_changes_nothing(broken: dict[str, Any]
     world.models[0]["status"] = {"placement": {"zone": "cyberjaya-1", "accelerator": ASCEND, "nodes": ["a1"]}}
     result = run(world)
     assert applied(result) == deleted(result) == []
-    assert condition(result, "PolicyCompliant") == ("Unknown", "PolicyUnknown")
+    assert condition(result, "PolicyCompliant") == ("Unknown", "PolicyUnreadable")
     assert status(result)["placement"]["nodes"] == ["a1"]
 
 
@@ -314,7 +314,7 @@ def test_pods_that_the_api_server_refuses_are_told() -> None:
 def test_events_come_on_transitions_alone() -> None:
     world = World()
     first = run(world)
-    assert [e.reason for e in first.effects if isinstance(e, EmitEvent)] == ["Chosen"], "the rest is as ever"
+    assert [e.reason for e in first.effects if isinstance(e, EmitEvent)] == ["PlacementChosen"], "the rest is as ever"
     world.with_status_of(first.effects)
     second = run(deployed(world, ready=1), NOW + 60)
     assert {(e.type, e.reason) for e in second.effects if isinstance(e, EmitEvent)} == {("Normal", "ReplicasReady")}

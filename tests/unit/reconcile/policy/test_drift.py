@@ -72,7 +72,7 @@ def seen(world: World, now: float = NOW) -> World:
 
 def test_a_pod_on_an_eligible_node_is_no_news() -> None:
     result = run(world(running(on="a1")))
-    assert upheld(result) == ("True", "AllEligible", "all governed pods are on eligible nodes")
+    assert upheld(result) == ("True", "AllPodsOnEligibleNodes", "all governed pods are on eligible nodes")
     assert deleted(result) == []
     assert not [e for e in of(result, EmitEvent) if "Upheld" in e.message]
 

@@ -83,9 +83,9 @@ def test_what_is_missing_is_told_by_name_with_what_to_do_and_as_an_event() -> No
     state.children.remove(gone)
     result = run(state)
     status, reason, message = told(result)
-    assert (status, reason) == ("False", "Drifted")
+    assert (status, reason) == ("False", "OutOfSync")
     assert message.startswith(f"ValidatingAdmissionPolicyBinding {PODS} is missing. Apply what daulat compile prints")
-    events = [e for e in result.effects if isinstance(e, EmitEvent) and e.reason == "Drifted"]
+    events = [e for e in result.effects if isinstance(e, EmitEvent) and e.reason == "OutOfSync"]
     assert [e.type for e in events] == ["Warning"]
     assert PODS in events[0].message
 
@@ -111,7 +111,7 @@ def test_what_is_not_part_of_it_any_more_is_told_and_left_alone() -> None:
         child("ValidatingAdmissionPolicy", "confidential.pods.warn.daulat.dev", policy="confidential")
     )
     status, reason, message = told(run(state))
-    assert (status, reason) == ("False", "Drifted")
+    assert (status, reason) == ("False", "OutOfSync")
     assert "confidential.pods.warn.daulat.dev isn't part of it any more" in message
 
 
@@ -122,12 +122,12 @@ def test_a_long_list_is_cut_with_how_many_more_there_are() -> None:
 
 def test_static_manifests_are_known_by_the_canary_where_no_object_is_there() -> None:
     status, reason, message = told(run(proved(world())))
-    assert (status, reason) == ("True", "Static")
+    assert (status, reason) == ("True", "StaticManifests")
     assert "static manifests" in message
     # One object too few isn't static manifests.
     some = proved(applied(world()))
     some.children.pop()
-    assert told(run(some))[:2] == ("False", "Drifted")
+    assert told(run(some))[:2] == ("False", "OutOfSync")
 
 
 def test_a_cluster_that_waits_for_a_pipeline_is_not_tried_every_second() -> None:
@@ -136,7 +136,7 @@ def test_a_cluster_that_waits_for_a_pipeline_is_not_tried_every_second() -> None
 
 def test_a_missing_profile_is_told_where_nothing_drifted() -> None:
     state = applied(world(accelerators={"profiles": ["acme"]}))
-    assert told(run(state))[:2] == ("False", "MissingProfile")
+    assert told(run(state))[:2] == ("False", "ProfileNotFound")
 
 
 def test_an_old_refusal_by_the_api_server_is_no_news_under_gitops() -> None:

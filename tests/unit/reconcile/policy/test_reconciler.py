@@ -56,7 +56,7 @@ def test_a_policy_is_applied_and_counted() -> None:
     assert of(result, Apply)
     assert (status(result)["namespaces"], status(result)["eligibleNodes"]) == (1, 3)
     assert condition(result, "Compiled") == ("True", "Applied")
-    assert condition(result, "ScopeTamperable") == ("False", "SelectsGuardedLabels")
+    assert condition(result, "ScopeTamperable") == ("False", "SelectsProtectedLabels")
 
 
 def test_nothing_is_written_where_nothing_changed() -> None:
@@ -131,7 +131,7 @@ def test_a_proof_from_a_namespace_that_isnt_governed_any_more_is_asked_for_again
 @pytest.mark.parametrize("namespaces", [[], [namespace(other="1")], [namespace(terminating=True)]])
 def test_a_policy_that_governs_nothing_has_nowhere_to_try(namespaces: list[dict[str, Any]]) -> None:
     result = run(World(namespaces=namespaces))
-    assert condition(result) == ("Unknown", "NothingGoverned")
+    assert condition(result) == ("Unknown", "NoGovernedNamespace")
     assert of(result, DryRunPod) == []
 
 
@@ -208,12 +208,12 @@ def test_an_exemption_that_cant_be_read_exempts_nobody() -> None:
 
 def test_a_missing_profile_is_told() -> None:
     result = run(World(policies=[policy(accelerators={"profiles": ["acme"]})]))
-    assert condition(result, "Compiled") == ("False", "MissingProfile")
+    assert condition(result, "Compiled") == ("False", "ProfileNotFound")
 
 
 def test_a_selector_over_labels_that_anybody_may_write_is_told() -> None:
     loose = policy(namespaceSelector={"matchLabels": {"team": "a"}})
-    assert condition(run(World(policies=[loose])), "ScopeTamperable") == ("True", "SelectsOpenLabels")
+    assert condition(run(World(policies=[loose])), "ScopeTamperable") == ("True", "SelectsUnprotectedLabels")
 
 
 def test_a_refused_manifest_is_told() -> None:

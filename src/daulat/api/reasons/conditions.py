@@ -1,0 +1,68 @@
+"""The condition types of all kinds, in the order in which a status lists them."""
+
+from __future__ import annotations
+
+from .types import ConditionType
+
+READY = ConditionType(
+    "Ready",
+    ("SovereignModel", "SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption"),
+    "Summary of the other conditions, for tools that wait for an object. While it isn't True, Ready has the reason and the message "
+    "of the condition that prevents it.",
+)
+
+POLICY_COMPLIANT = ConditionType(
+    "PolicyCompliant",
+    ("SovereignModel",),
+    "Every policy that governs the model's namespace is satisfied by the model, by its pods, and by the nodes that they are on.",
+)
+PLACED = ConditionType("Placed", ("SovereignModel",), "A zone, an accelerator and nodes are chosen for the model.")
+WORKLOAD_READY = ConditionType("WorkloadReady", ("SovereignModel",), "The workload exists and all replicas are ready.")
+ROLLED_OUT = ConditionType(
+    "RolledOut",
+    ("SovereignModel",),
+    "No replica runs an earlier revision. During a rollout replicas of earlier revisions keep serving, and WorkloadReady counts "
+    "them.",
+)
+AUTOSCALED = ConditionType(
+    "Autoscaled",
+    ("SovereignModel",),
+    "An autoscaler sets the number of replicas. Present only with spec.autoscaling; Ready doesn't depend on it.",
+)
+EXPOSED = ConditionType(
+    "Exposed",
+    ("SovereignModel",),
+    "A Gateway routes requests to the model. Present only with spec.exposure; Ready doesn't depend on it.",
+)
+
+ENFORCED = ConditionType(
+    "Enforced",
+    ("SovereigntyPolicy",),
+    "The current revision of the compiled policy refused a violating pod in a dry run.",
+)
+COMPILED = ConditionType(
+    "Compiled", ("SovereigntyPolicy",), "The policy was compiled, and its compiled objects are in the cluster."
+)
+SCOPE_TAMPERABLE = ConditionType(
+    "ScopeTamperable",
+    ("SovereigntyPolicy",),
+    "The policy selects namespaces by labels that users without the verb govern can change.",
+    good="False",
+)
+UPHELD = ConditionType(
+    "Upheld", ("SovereigntyPolicy",), "Every governed pod that was pinned to eligible nodes is on an eligible node."
+)
+
+CERTIFIED = ConditionType(
+    "Certified", ("SovereignZone",), "Every node that the zone selects is certified as a node of this zone."
+)
+WEAK_EVIDENCE = ConditionType(
+    "WeakEvidence",
+    ("SovereignZone",),
+    "The zone selects nodes by labels that a kubelet or a vendor's component can write.",
+    good="False",
+)
+
+FOUND = ConditionType("Found", ("AcceleratorProfile",), "At least one node has the accelerator.")
+
+ACTIVE = ConditionType("Active", ("SovereigntyExemption",), "The exemption is in force.")

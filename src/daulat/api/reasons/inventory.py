@@ -1,0 +1,49 @@
+"""Reasons of SovereignZones, AcceleratorProfiles and SovereigntyExemptions: `Certified`, `Found`, `Active`."""
+
+from __future__ import annotations
+
+from .conditions import ACTIVE, CERTIFIED, FOUND
+from .types import Reason
+
+NODES_CERTIFIED = Reason(
+    "NodesCertified", (CERTIFIED,), "No other zone selects the zone's nodes, and none contradicts the record."
+)
+NODES_IN_CONFLICT = Reason(
+    "NodesInConflict",
+    (CERTIFIED,),
+    "Another zone selects some of the nodes as well, or they contradict the record. They are in no zone.",
+    "Correct spec.nodeSelector of one of the zones, or the labels of the nodes named in the message.",
+)
+NO_NODES = Reason(
+    "NoNodes",
+    (CERTIFIED,),
+    "The zone selects no node.",
+    "Label the nodes of the facility as spec.nodeSelector says.",
+)
+
+DEVICES_FOUND = Reason("DevicesFound", (FOUND,), "At least one node has devices of the profile.")
+NO_DEVICES_FOUND = Reason(
+    "NoDevicesFound",
+    (FOUND,),
+    "No node with the profile's labels has one of its resources. This is normal for accelerators that the cluster doesn't have.",
+)
+
+IN_FORCE = Reason("InForce", (ACTIVE,), "The exemption holds until it expires.")
+NOT_APPROVED = Reason(
+    "NotApproved",
+    (ACTIVE,),
+    "No user other than the requester has approved the exemption yet.",
+    "Have a user with the verb approve on sovereigntyexemptions approve it.",
+)
+EXPIRED = Reason(
+    "Expired",
+    (ACTIVE,),
+    "The exemption has expired.",
+    "Request a new exemption, or delete this one.",
+)
+POLICY_NOT_FOUND = Reason(
+    "PolicyNotFound",
+    (ACTIVE,),
+    "The policy in spec.policy doesn't exist.",
+    "Correct spec.policy.",
+)

@@ -1,0 +1,80 @@
+"""Reasons of a SovereignModel up to its placement: `PolicyCompliant`, `Placed`."""
+
+from __future__ import annotations
+
+from .conditions import PLACED, POLICY_COMPLIANT
+from .types import Reason
+
+COMPLIANT = Reason("Compliant", (POLICY_COMPLIANT,), "The model satisfies every policy that governs its namespace.")
+POLICY_VIOLATION = Reason(
+    "PolicyViolation",
+    (POLICY_COMPLIANT,),
+    "The model or its pods violate at least one control. The message lists all violations.",
+    "Correct each field as its violation says.",
+)
+NOT_GOVERNED = Reason(
+    "NotGoverned",
+    (POLICY_COMPLIANT,),
+    "No policy governs the namespace, so no rule says where the model may run.",
+    "Label the namespace so that a SovereigntyPolicy selects it.",
+)
+POLICY_UNREADABLE = Reason(
+    "PolicyUnreadable",
+    (POLICY_COMPLIANT,),
+    "A policy can't be read or compiled, so what it allows is unknown. Running replicas are left as they are.",
+    "Correct the policy named in the message.",
+)
+
+PLACEMENT_CHOSEN = Reason("PlacementChosen", (PLACED,), "A zone, an accelerator and nodes are chosen.")
+NO_ELIGIBLE_NODE = Reason(
+    "NoEligibleNode",
+    (PLACED,),
+    "No node satisfies the policies that govern the namespace. The message counts the nodes by cause.",
+    "Add nodes that satisfy the policies, or correct the zone, labels or accelerators of nodes: daulat explain model NAME lists "
+    "the steps.",
+)
+NO_MATCHING_ACCELERATOR = Reason(
+    "NoMatchingAccelerator",
+    (PLACED,),
+    "Nodes are eligible, and none of them has an accelerator listed in spec.accelerators. The message lists those that they have.",
+    "List an accelerator that eligible nodes have, or add nodes with a listed one.",
+)
+NO_SCHEDULABLE_NODE = Reason(
+    "NoSchedulableNode",
+    (PLACED,),
+    "All suitable nodes are not ready, cordoned or tainted. The message names them.",
+    "Make a node ready, uncordon it, or remove the taint.",
+)
+INSUFFICIENT_DEVICES = Reason(
+    "InsufficientDevices",
+    (PLACED,),
+    "Suitable nodes have too few free devices. The message says which pods and models hold them, and for how many replicas there "
+    "would be capacity if all devices were free.",
+    "Wait for devices to become free, remove a workload that holds them, request fewer devices, or add nodes.",
+    awaits_devices=True,
+)
+WAITING_FOR_SCHEDULING = Reason(
+    "WaitingForScheduling",
+    (PLACED,),
+    "Whether enough devices are free depends on pods of other models that aren't scheduled yet. It is decided after 30 seconds at "
+    "the latest.",
+    transient=True,
+    awaits_devices=True,
+)
+DOES_NOT_FIT = Reason(
+    "DoesNotFit",
+    (PLACED,),
+    "The model needs more devices than a node has and its engine can't span nodes, or the number of devices can't be computed. The "
+    "message has the numbers.",
+    "Set accelerators[].count, reduce spec.engine.context, choose another spec.model.precision, or list a larger accelerator.",
+)
+NO_USABLE_PROFILE = Reason(
+    "NoUsableProfile",
+    (PLACED,),
+    "None of the listed AcceleratorProfiles can be used: it doesn't exist, doesn't run the engine, or isn't approved by a policy. "
+    "The message names the cause for each.",
+    "List an AcceleratorProfile that exists, runs the engine and is approved by every policy.",
+)
+WAITING_FOR_COMPLIANCE = Reason(
+    "WaitingForCompliance", (PLACED,), "The condition isn't evaluated until PolicyCompliant is True."
+)

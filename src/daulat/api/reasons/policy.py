@@ -1,0 +1,111 @@
+"""Reasons of a SovereigntyPolicy: `Enforced`, `Compiled`, `Upheld`."""
+
+from __future__ import annotations
+
+from .conditions import COMPILED, ENFORCED, PLACED, POLICY_COMPLIANT, UPHELD
+from .types import Reason
+
+CANARY_REFUSED = Reason("CanaryRefused", (ENFORCED,), "The current revision refused the violating pod of the dry run.")
+CANARY_PENDING = Reason(
+    "CanaryPending",
+    (ENFORCED,),
+    "There is no result of a dry run against the current revision yet.",
+    "Wait. The API server takes up a new revision within seconds.",
+    transient=True,
+)
+CANARY_ADMITTED = Reason(
+    "CanaryAdmitted",
+    (ENFORCED,),
+    "The violating pod would have been admitted.",
+    "Find out why the compiled policy isn't in effect: daulat doctor.",
+)
+CANARY_FAILED = Reason(
+    "CanaryFailed",
+    (ENFORCED,),
+    "The dry run returned no verdict because the API server or an admission webhook failed. The message is its answer.",
+    "Repair the webhook or the API server named in the message. The dry run is repeated.",
+)
+PROOF_EXPIRED = Reason(
+    "ProofExpired",
+    (ENFORCED,),
+    "The last successful dry run is too old to prove that the policy is enforced, so the status is Unknown.",
+    "Find out why newer dry runs fail: the operator's log has the answers of the API server.",
+)
+NO_GOVERNED_NAMESPACE = Reason(
+    "NoGovernedNamespace",
+    (ENFORCED,),
+    "No namespace is governed, so there is no namespace for a dry run.",
+    "Label a namespace so that the policy selects it.",
+)
+NOT_ENFORCING = Reason(
+    "NotEnforcing",
+    (ENFORCED,),
+    "spec.action is Warn or Audit, so nothing is refused.",
+    "Set spec.action to Enforce when the warnings are resolved.",
+)
+PROTECTED_NAMESPACE = Reason(
+    "ProtectedNamespace",
+    (ENFORCED,),
+    "The policy selects kube-system or the operator's own namespace. What was in force stays in force.",
+    "Change spec.namespaceSelector so that it excludes these namespaces.",
+)
+
+APPLIED = Reason("Applied", (COMPILED,), "The compiled policy is applied.")
+IN_SYNC = Reason(
+    "InSync",
+    (COMPILED,),
+    "With enforcement.source GitOps: the objects in the cluster are as the policy compiles.",
+)
+STATIC_MANIFESTS = Reason(
+    "StaticManifests",
+    (COMPILED,),
+    "With enforcement.source GitOps: the API server enforces the current revision from static manifests, and the API has no "
+    "objects of it.",
+)
+OUT_OF_SYNC = Reason(
+    "OutOfSync",
+    (COMPILED,),
+    "With enforcement.source GitOps: the objects in the cluster aren't as the policy compiles. The message lists the differences.",
+    "Apply the output of daulat compile.",
+)
+PROFILE_NOT_FOUND = Reason(
+    "ProfileNotFound",
+    (COMPILED,),
+    "An approved AcceleratorProfile doesn't exist, so its resources aren't approved.",
+    "Create the AcceleratorProfile, or remove it from spec.accelerators.profiles.",
+)
+PROFILE_UNREADABLE = Reason(
+    "ProfileUnreadable",
+    (COMPILED,),
+    "An approved AcceleratorProfile can't be read, so its resources aren't approved for new pods. Nodes that may have it keep "
+    "their pods.",
+    "Correct the AcceleratorProfile named in the message, or upgrade the operator if a newer release wrote it.",
+)
+APPLY_INCOMPLETE = Reason(
+    "ApplyIncomplete",
+    (COMPILED,),
+    "An applied object isn't as compiled, for example because another field manager changed it.",
+    "Remove what changes the object named in the message. The operator applies it again.",
+)
+
+ALL_PODS_ON_ELIGIBLE_NODES = Reason("AllPodsOnEligibleNodes", (UPHELD,), "All governed pods are on eligible nodes.")
+BRAKE_HELD = Reason(
+    "BrakeHeld",
+    (UPHELD, POLICY_COMPLIANT),
+    "Evictions are held because they would exceed drift.limit: the share of the policy's running governed pods that may be evicted "
+    "within 10 minutes.",
+    "Check the nodes in status.drift. A user with the verb govern on sovereigntypolicies releases the evictions: write "
+    "status.brake.batch into spec.drift.release.",
+)
+UNDECIDED = Reason(
+    "Undecided",
+    (UPHELD, PLACED),
+    "Facts that decide about some nodes can't be read or don't exist any more. No pod is evicted because of missing facts.",
+    "Correct the object named in the message.",
+)
+EVICTION_FAILED = Reason(
+    "EvictionFailed",
+    (UPHELD, POLICY_COMPLIANT),
+    "The API server refused to delete a pod or a workload that must not run. The message is its answer.",
+    "Correct what the API server's answer names. The operator retries.",
+)

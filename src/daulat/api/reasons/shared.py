@@ -1,0 +1,54 @@
+"""Reasons of more than one condition."""
+
+from __future__ import annotations
+
+from .conditions import (
+    ACTIVE,
+    AUTOSCALED,
+    CERTIFIED,
+    COMPILED,
+    ENFORCED,
+    EXPOSED,
+    FOUND,
+    POLICY_COMPLIANT,
+    READY,
+    ROLLED_OUT,
+    SCOPE_TAMPERABLE,
+    UPHELD,
+    WEAK_EVIDENCE,
+    WORKLOAD_READY,
+)
+from .types import Reason
+
+INVALID = Reason(
+    "Invalid",
+    (READY, ENFORCED, CERTIFIED, FOUND, ACTIVE),
+    "The object can't be read or compiled. What was in force stays in force.",
+    "Correct the field named in the message, or upgrade the operator if a newer release wrote the object.",
+)
+APPLY_FAILED = Reason(
+    "ApplyFailed",
+    (WORKLOAD_READY, COMPILED),
+    "The API server refused an object that the operator applied. The message is the API server's answer.",
+    "Correct what the API server's answer names. The operator retries.",
+)
+NODE_NOT_ELIGIBLE = Reason(
+    "NodeNotEligible",
+    (POLICY_COMPLIANT, UPHELD),
+    "A pod is on a node that isn't eligible any more. The message has the cause and says what happens to the pod.",
+    "Make the node eligible again, or let the pod be replaced on another node.",
+)
+SELECTS_UNPROTECTED_LABELS = Reason(
+    "SelectsUnprotectedLabels",
+    (SCOPE_TAMPERABLE, WEAK_EVIDENCE),
+    "The selector uses labels without write protection.",
+    "Select namespaces by labels under daulat.dev/, and nodes by labels under daulat.node-restriction.kubernetes.io/.",
+)
+SELECTS_PROTECTED_LABELS = Reason(
+    "SelectsProtectedLabels", (SCOPE_TAMPERABLE, WEAK_EVIDENCE), "The selector uses write-protected labels only."
+)
+WAITING_FOR_PLACEMENT = Reason(
+    "WaitingForPlacement",
+    (WORKLOAD_READY, ROLLED_OUT, AUTOSCALED, EXPOSED),
+    "The condition isn't evaluated until Placed is True.",
+)

@@ -232,6 +232,8 @@ class World:
     platform: Platform = field(default_factory=Platform)
     unserved: tuple[str, ...] = ()
     """Kinds of other projects that aren't installed."""
+    unlisted: tuple[str, ...] = ()
+    """Kinds that couldn't be listed yet."""
 
     def snapshot(self) -> Snapshot:
         """Return all of it as the operator knows it."""
@@ -258,6 +260,7 @@ class World:
                 store.apply(kind, item)
         for item in self.children:
             store.apply(item["kind"], item)
+        store.record_unlisted(frozenset(self.unlisted))
         for kind in self.unserved:
             store.record_served(kind, served=False)
         for name, canary in self.canaries.items():

@@ -68,6 +68,12 @@ class DerivedFacts:
             if len(pending) > PENDING:
                 del self._values[kind], self._pending[kind]
 
+    def reset(self) -> None:
+        """Drop everything, as after a change that concerns what isn't an object."""
+        self._sequence += 1
+        self._values.clear()
+        self._pending.clear()
+
     def get(self, kind: type[D], snapshot: Snapshot) -> D:
         """Return the derived fact as it is at the snapshot."""
         if snapshot.sequence != self._sequence:

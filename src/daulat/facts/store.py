@@ -115,6 +115,7 @@ class Store:
         if served == (kind not in self._unserved):
             return []
         self._anew()
+        self._derived.reset()
         if served:
             self._unserved.discard(kind)
             return []
@@ -127,6 +128,7 @@ class Store:
         if kinds != self._unlisted:
             self._unlisted = kinds
             self._anew()
+            self._derived.reset()
 
     def record_canary(self, policy: str, canary: Canary, proof: Proof | None = None) -> None:
         """Take in what came of a canary, and what it proves. A try without a verdict disproves nothing."""

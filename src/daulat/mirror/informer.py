@@ -58,8 +58,15 @@ class Informer:
     """The one writer of the facts that come from the cluster."""
 
     def __init__(
-        self, client: Client, store: Store, changed: Callable[[Change], None], meters: Meters | None = None
+        self,
+        client: Client,
+        store: Store,
+        changed: Callable[[Change], None],
+        meters: Meters | None = None,
+        listed_late: Callable[[], None] = lambda: None,
     ) -> None:
+        """Take the sink of changes, and one that is called when a kind is listed after the facts counted as synced."""
+        self._listed_late = listed_late
         self._client, self._store, self._changed, self._meters = client, store, changed, meters or Meters()
         self._events_seen: Counter[str] = Counter()
         self._silent: Counter[str] = Counter()
@@ -129,6 +136,8 @@ class Informer:
         while True:
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - so that replicas don't ask in step
             if await self._list(resource):
+                if self.synced.is_set():
+                    self._listed_late()
                 return
             pause = min(2 * pause, LAST_PAUSE)
 

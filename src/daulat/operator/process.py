@@ -45,7 +45,7 @@ class Operator:
         self._store = Store(options.namespace, options.weights_image, options.platform)
         self._lease = Lease(client, options.namespace, options.identity)
         self._leader = Leader(client, self._store, self._lease, options.identity)
-        self._informer = Informer(client, self._store, self._leader.changed, metrics.mirror())
+        self._informer = Informer(client, self._store, self._leader.changed, metrics.mirror(), self._leader.everything)
         self._failure: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> int:

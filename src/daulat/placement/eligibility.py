@@ -157,6 +157,8 @@ def _devices(node: Node, policy: Policy, snapshot: Snapshot) -> Iterator[Eligibi
 
 
 def _claimable(node: Node, policy: Policy, snapshot: Snapshot) -> Iterator[Eligibility]:
+    if "ResourceSlice" in snapshot.unlisted:
+        yield _undecided("may have devices of dynamic resource allocation, for ResourceSlices couldn't be listed yet")
     if not snapshot.slices:
         return
     spec, profiles = policy.spec, snapshot.known_profiles

@@ -99,7 +99,7 @@ BRAKE_HELD = Reason(
 )
 UNDECIDED = Reason(
     "Undecided",
-    (UPHELD, PLACED),
+    (UPHELD, POLICY_COMPLIANT, PLACED),
     "Facts that decide about some nodes can't be read or don't exist any more. No pod is evicted because of missing facts.",
     "Correct the object named in the message.",
 )

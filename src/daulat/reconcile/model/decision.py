@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from daulat.admission.policy import PolicyError
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
-from daulat.facts.snapshot import Model, Policy
+from daulat.facts.snapshot import Model, Policy, Snapshot
 from daulat.placement.choice import Decision, choose
 from daulat.placement.loading import Loading, loading
 from daulat.reconcile.conditions import Condition, condition
@@ -63,6 +63,10 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
     except PolicyError as error:
         message = f"a policy can't be compiled: {error}; nothing is changed"
         return Verdict(condition(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNREADABLE, message))
+    if missing := _unlisted(model, snapshot):
+        kinds = ", ".join(missing)
+        message = f"the operator couldn't list {kinds} yet, of which the model may have some; nothing is changed"
+        return Verdict(condition(reasons.POLICY_COMPLIANT, None, reasons.UNDECIDED, message), undecided=message)
     violations = model_violations(model, in_force, snapshot)
     decision = choose(model, policies, snapshot, patient=waited(model, now) < PATIENCE)
     how: Loading | None = None
@@ -90,6 +94,22 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
     rolling = roll(model, decision.chosen, target, state)
     run = manifests(model, decision.chosen, policies, how, rolling.plan)
     return Verdict(compliant, decision, run, weights=how, rolling=rolling)
+
+
+def _unlisted(model: Model, snapshot: Snapshot) -> list[str]:
+    """Return the kinds that the model needs and of which it isn't known yet what there is."""
+    spec = model.spec
+    claims = any(choice.claims == "DynamicResourceAllocation" for choice in spec.accelerators)
+    grouped = any((choice.nodes or 1) > 1 for choice in spec.accelerators) or (
+        int((model.status.get("sizing") or {}).get("nodes") or 1) > 1
+    )
+    needs = {
+        "LeaderWorkerSet": grouped,
+        "ScaledObject": spec.autoscaling is not None,
+        **dict.fromkeys(("HTTPRoute", "InferencePool", "Gateway"), spec.exposure is not None),
+        **dict.fromkeys(("ResourceClaim", "ResourceClaimTemplate", "ResourceSlice"), claims),
+    }
+    return [kind for kind, needed in needs.items() if needed and kind in snapshot.unlisted]
 
 
 def waited(model: Model, now: float) -> float:

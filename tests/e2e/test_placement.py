@@ -163,9 +163,11 @@ def test_a_model_where_no_policy_governs_gets_no_pod_and_is_told_why(world: Worl
         [policy_manifest(policy, namespaceSelector={"matchLabels": {"kubernetes.io/metadata.name": namespace}})]
     )
     world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
-    # And where it goes, the model's pods go with it: nothing says any more where they may run.
+    # Where the policy is deleted that decides nothing: what runs goes on, and the model says why.
     world.admin.run("delete", "sovereigntypolicy", policy)
-    poll("the pods to go", lambda: not world.pods(namespace))
+    told = world.wait_condition("sovereignmodel", "m", "PolicyCompliant", "False", namespace)
+    assert told["reason"] == "NotGoverned"
+    assert world.pods(namespace)
     world.remove(namespace)
 
 
@@ -221,6 +223,16 @@ def _add(world: World, nodes: list[str], site: str = "", region: str = "") -> st
     return name
 
 
+def _taints(world: World, node: str) -> list[str]:
+    found = world.get("node", node)
+    return [taint["key"] for taint in found["spec"].get("taints") or () if taint["key"].startswith("daulat.dev/")]
+
+
+def _certified(world: World, zone: str) -> str:
+    conditions = (world.get("sovereignzone", zone).get("status") or {}).get("conditions") or ()
+    return next((c["message"] for c in conditions if c["type"] == "Certified"), "")
+
+
 def _labels(world: World, node: str) -> dict[str, str]:
     labels: dict[str, str] = world.get("node", node)["metadata"]["labels"]
     return {k.removeprefix(PREFIX): v for k, v in labels.items() if k.startswith(PREFIX)}
@@ -261,8 +273,14 @@ def test_a_node_that_two_zones_claim_is_eligible_for_nobody_until_one_lets_go(
     world.admin.run("delete", "sovereignzone", second)
     poll("the node to be eligible again", lambda: _labels(world, node).get(policy) == "eligible")
     world.wait_condition("sovereignzone", first, "Certified", "True")
+    # A zone that is deleted decides nothing: the node keeps what it has, and takes nothing new.
     world.admin.run("delete", "sovereignzone", first)
-    poll("the node to be nobody's", lambda: _labels(world, node) == {"site": first})
+    poll("the node to be tainted", lambda: "daulat.dev/undecided" in _taints(world, node))
+    assert _labels(world, node).get(policy) == "eligible"
+    # Whoever may certify decides it: a node without a zone of record stands in none.
+    world.admin.run("label", "node", node, f"{PREFIX}zone-")
+    poll("the node to be in no zone", lambda: _labels(world, node) == {"site": first})
+    poll("the taint to go", lambda: not _taints(world, node))
 
 
 def test_a_node_whose_region_contradicts_the_record_is_not_eligible(
@@ -272,8 +290,8 @@ def test_a_node_whose_region_contradicts_the_record_is_not_eligible(
     world.admin.apply([zone_manifest(zone, regions=["my-central"])])
     good, bad = _add(world, nodes, zone, "my-central"), _add(world, nodes, zone, "sg")
     poll("the good node to be eligible", lambda: _labels(world, good).get(policy) == "eligible")
-    told = world.wait_condition("sovereignzone", zone, "Certified", "False")
-    assert f"{bad} contradicts zone {zone}: its region is sg" in told["message"]
+    said = f"{bad} contradicts zone {zone}: its region is sg"
+    poll("the zone to say so", lambda: said in _certified(world, zone))
     assert _labels(world, bad) == {"site": zone}
     world.admin.run("label", "node", bad, "topology.kubernetes.io/region=my-central", "--overwrite")
     poll("the other node to be eligible", lambda: _labels(world, bad).get(policy) == "eligible")

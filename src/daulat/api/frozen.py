@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Generic, TypeVar, get_args
+from collections.abc import ItemsView, Iterator, Mapping
+from typing import Any, Generic, TypeVar, get_args, overload
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
 
 K = TypeVar("K")
 V = TypeVar("V")
+D = TypeVar("D")
 
 
 class FrozenDict(Mapping[K, V], Generic[K, V]):
@@ -29,6 +30,24 @@ class FrozenDict(Mapping[K, V], Generic[K, V]):
 
     def __len__(self) -> int:
         return len(self._data)
+
+    # Those of Mapping are right, and slow: a key that isn't there costs an exception, and labels are looked up by the million.
+    def __contains__(self, key: object) -> bool:
+        return key in self._data
+
+    @overload
+    def get(self, key: K, /) -> V | None: ...
+
+    @overload
+    def get(self, key: K, /, default: V | D) -> V | D: ...
+
+    def get(self, key: K, /, default: Any = None) -> Any:
+        """Return the value, or the default where there is none."""
+        return self._data.get(key, default)
+
+    def items(self) -> ItemsView[K, V]:
+        """Return the pairs."""
+        return self._data.items()
 
     def __hash__(self) -> int:
         # Kept: nodes, with all their labels, are keys of what is worked out about them, for every pass.

@@ -78,9 +78,10 @@ class Eligibilities(DerivedFact):
         if change.ref.kind == "SovereignZone":
             if any(isinstance(side, Malformed) for side in change.sides):
                 return False
-            for own in self._found.values():
-                for name in touched(change, {name: entry[0] for name, entry in own.items()}):
-                    del own[name]
+            nodes = {name: node for name, node in snapshot.nodes.items() if isinstance(node, Node)}
+            for name in touched(change, nodes):
+                for own in self._found.values():
+                    own.pop(name, None)
             return True
         if change.ref.kind == "AcceleratorProfile":
             # A policy reads the profiles that it approves, and no others.

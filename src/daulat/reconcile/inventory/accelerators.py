@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.facts.change import Change
-from daulat.facts.declared import Declared
+from daulat.facts.declared import Declared, Malformed
 from daulat.facts.derived import DerivedFact
 from daulat.facts.node import Node
 from daulat.facts.snapshot import Snapshot
 from daulat.placement.dra import offered
 from daulat.placement.eligibility import profile_of
-from daulat.placement.zoning import zone_of_record
+from daulat.placement.zoning import touched, zone_of_record
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,24 @@ class _Count:
     conflicts: dict[str, str] = field(default_factory=dict)
 
 
+class _Naming:
+    """The profiles that name one resource. Nodes are many, and few of their labels tell one product from another."""
+
+    def __init__(self, resource: str, profiles: Mapping[str, AcceleratorProfileSpec]) -> None:
+        self._resource = resource
+        self.profiles = {name: p for name, p in profiles.items() if p.resource(resource) is not None}
+        selectors = (p.node_selector for p in self.profiles.values() if p.node_selector is not None)
+        self._keys = sorted({key for selector in selectors for key in selector.label_keys()})
+        self._known: dict[tuple[str | None, ...], str] = {}
+
+    def profile_of(self, node: Node) -> str:
+        """Return the profile of the node's devices; empty where there is none."""
+        told = tuple(node.labels.get(key) for key in self._keys)
+        if told not in self._known:
+            self._known[told] = profile_of(node, self._resource, self.profiles) or ""
+        return self._known[told]
+
+
 class Accelerators(DerivedFact):
     """The counts, changed node by node."""
 
@@ -57,15 +76,20 @@ class Accelerators(DerivedFact):
         self._holdings: dict[str, Holding] | None = None
         self._zones: dict[str, _Count] = {}
         self._profiles: dict[str, _Count] = {}
-        self._naming: dict[str, dict[str, AcceleratorProfileSpec]] = {}
+        self._naming: dict[str, _Naming] = {}
 
     def forget(self, change: Change, snapshot: Snapshot) -> bool:
-        """Count a changed node anew. What concerns more than one node concerns all of them."""
-        if change.ref.kind != "Node":
+        """Count the nodes anew that the change concerns; all of them after a change of a profile or a ResourceSlice."""
+        if change.ref.kind == "Node":
+            names = [change.ref.name]
+        elif change.ref.kind == "SovereignZone" and not any(isinstance(side, Malformed) for side in change.sides):
+            names = touched(change, {name: node for name, node in snapshot.nodes.items() if isinstance(node, Node)})
+        else:
             return False
         if self._holdings is not None:
-            self._count(self._holdings.pop(change.ref.name, Holding()), change.ref.name, -1)
-            self._add(change.ref.name, snapshot)
+            for name in names:
+                self._count(self._holdings.pop(name, Holding()), name, -1)
+                self._add(name, snapshot)
         return True
 
     def in_zone(self, name: str, snapshot: Snapshot) -> _Count:
@@ -124,12 +148,11 @@ class Accelerators(DerivedFact):
     def _devices(self, node: Node, snapshot: Snapshot) -> list[tuple[str, str, int]]:
         found = []
         for resource, count in node.devices.items():
-            if resource not in self._naming:
-                # Few of all profiles name a resource, and nodes are many.
-                known = snapshot.known_profiles.items()
-                self._naming[resource] = {n: p for n, p in known if p.resource(resource) is not None}
-            profile = profile_of(node, resource, self._naming[resource]) or ""
-            own = self._naming[resource][profile].resource(resource) if profile else None
+            naming = self._naming.get(resource)
+            if naming is None:
+                naming = self._naming[resource] = _Naming(resource, snapshot.known_profiles)
+            profile = naming.profile_of(node)
+            own = naming.profiles[profile].resource(resource) if profile else None
             if own is None or own.unit != "Companion":  # A quantity beside a device, such as its memory, is no device.
                 found.append((profile, resource, count))
         if snapshot.slices:

@@ -52,12 +52,14 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
         )
         return Verdict(condition(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNREADABLE, message))
     if not policies:
-        # A policy that is gone, or a label, is no decision about what runs; and nothing new is made.
         message = (
             f"no policy governs namespace {model.namespace}, so nothing says where the model may run; "
             "label the namespace so that a SovereigntyPolicy selects it"
         )
-        return Verdict(condition(reasons.POLICY_COMPLIANT, False, reasons.NOT_GOVERNED, message))
+        told = condition(reasons.POLICY_COMPLIANT, False, reasons.NOT_GOVERNED, message)
+        # That a policy is gone decides nothing about what runs under it. That the namespace isn't selected any more does.
+        former = former_policies(model)
+        return Verdict(told, stop=bool(former) and all(name in snapshot.policies for name in former))
     try:
         in_force = [compiled(policy, snapshot, now) for policy in policies]
     except PolicyError as error:
@@ -110,6 +112,11 @@ def _unlisted(model: Model, snapshot: Snapshot) -> list[str]:
         **dict.fromkeys(("ResourceClaim", "ResourceClaimTemplate", "ResourceSlice"), claims),
     }
     return [kind for kind, needed in needs.items() if needed and kind in snapshot.unlisted]
+
+
+def former_policies(model: Model) -> list[str]:
+    """Return the names of the policies under which the model was placed, by its status."""
+    return [str(p.get("name")) for p in (model.status.get("placement") or {}).get("policies") or ()]
 
 
 def waited(model: Model, now: float) -> float:

@@ -21,7 +21,7 @@ from .auxiliary import KINDS as AUXILIARY
 from .auxiliary import auxiliary, unwanted
 from .blockers import blocker
 from .capacity import KEY as CAPACITY
-from .decision import PATIENCE, Verdict, decide, waited
+from .decision import PATIENCE, Verdict, decide, former_policies, waited
 from .eviction import braked, is_held, moved, stopped, was_held
 from .rolling import ModelState, is_needed
 from .status import Serving, conditions, fields
@@ -48,7 +48,10 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     made = [c for c in snapshot.children_by_model.get((model.namespace, model.name), ()) if c.owner_uid == model.uid]
     pods = snapshot.pods_by_model.get((model.namespace, model.name), ())
     state = ModelState(snapshot, made, pods, now)
-    verdict = braked(model, decide(model, policies, state), policies, state)
+    # Where none governs it any more, the policies under which it was placed say how much may go at a time.
+    former = (snapshot.known_policies.get(name) for name in former_policies(model))
+    braking = policies or [policy for policy in former if policy is not None]
+    verdict = braked(model, decide(model, policies, state), braking, state)
     return _carried_out(ref, model, policies, verdict, state)
 
 

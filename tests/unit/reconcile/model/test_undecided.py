@@ -19,6 +19,7 @@ from tests.unit.world import (
     choice,
     exemption,
     model,
+    namespace,
     pod,
     policy,
     standing,
@@ -137,3 +138,12 @@ def test_a_new_model_isnt_made_before_what_it_needs_is_listed() -> None:
     assert run(world).apply == ()
     world.unlisted = ("LeaderWorkerSet",)
     assert run(world).apply != ()
+
+
+def test_a_model_whose_namespace_isnt_selected_any_more_is_stopped() -> None:
+    world = running()
+    world.models[0]["status"]["placement"]["policies"] = [{"name": "confidential", "generation": 1}]
+    world.namespaces = [namespace(other="1")]
+    assert [e.ref.kind for e in run(world).evict] == ["Deployment"]
+    world.policies = []
+    assert run(world).evict == ()

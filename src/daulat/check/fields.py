@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .paths import dotted
+from daulat.manifest.paths import dotted
+from daulat.manifest.yaml_reader import Path
+
 from .templates import Made
-from .yamltext import Path
 
 _MESSAGE = re.compile(
     r"^(?:[A-Z]{3}-[0-9]{2} )?(?P<field>[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+|\[\"[^\"]*\"\]|\[[0-9]+\])*): "

@@ -18,11 +18,11 @@ from daulat.api.names import GROUP, VERSION
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.zone import SovereignZoneSpec
 from daulat.catalog import accelerators
+from daulat.manifest.documents import Document, Problem, line_of
+from daulat.manifest.paths import dotted
+from daulat.manifest.yaml_reader import Path
 
-from .documents import Document, Problem, line_of
-from .paths import dotted
 from .profiles import mistakes
-from .yamltext import Path
 
 _KINDS = {kind.kind: kind for kind in KINDS}
 _FIELDS = ("apiVersion", "kind", "metadata", "spec", "status")

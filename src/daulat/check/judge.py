@@ -14,12 +14,12 @@ from daulat.api.meta import LabelSelector
 from daulat.api.names import ELIGIBLE, GROUP, eligible_label
 from daulat.cel.evaluator import Request, Verdict, evaluate, evaluate_each, matches_resource
 from daulat.facts.child import namespace_selector
+from daulat.manifest.documents import Document, line_of
+from daulat.manifest.paths import dotted
 
-from .documents import Document, line_of
 from .fields import field_of, in_owner, path_of
 from .governance import Namespaces
 from .modelpods import render
-from .paths import dotted
 from .profiles import doubts
 from .report import Finding, Judged
 from .scopes import is_cluster_scoped, resource_of

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from daulat.api.names import GROUP
+from daulat.manifest.documents import Chunk, Document, Problem, chunks, documents
 
-from .documents import Chunk, Document, Problem, chunks, documents
 from .governance import Namespaces
 from .inventory import Inventory
 from .judge import Judge, Options

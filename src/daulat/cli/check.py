@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 
 from daulat.api.kinds import Manifest
-from daulat.check.documents import Problem
 from daulat.check.judge import Options
 from daulat.check.report import Report
 from daulat.check.run import Run
+from daulat.manifest.documents import Problem
 
 from . import output
 from .inputs import Unreadable, files

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 
-from daulat.check.documents import Problem
 from daulat.check.run import Run
 from daulat.kube.client import Client, KubeconfigError
 from daulat.kube.errors import ApiError, NoAnswer, NotFound
 from daulat.kube.resources import BY_KIND
+from daulat.manifest.documents import Problem
 
 _KINDS = ("SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption", "Namespace")
 

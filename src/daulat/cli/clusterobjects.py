@@ -7,11 +7,11 @@ import json
 from dataclasses import dataclass
 
 from daulat.api.kinds import Manifest
-from daulat.check.documents import Problem
 from daulat.check.scopes import resource_of
 from daulat.kube.client import Client, KubeconfigError
 from daulat.kube.errors import ApiError, NoAnswer, NotFound
 from daulat.kube.resources import BY_KIND
+from daulat.manifest.documents import Problem
 
 _WORLD = (
     "SovereigntyPolicy",

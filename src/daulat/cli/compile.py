@@ -13,8 +13,8 @@ from daulat.admission import anchor as anchors
 from daulat.admission.cluster import Installation, cluster_name, compile_cluster_guards
 from daulat.admission.static import MUTATING, VALIDATING, admission_configuration, static
 from daulat.api.kinds import Manifest
-from daulat.check.documents import Problem
 from daulat.explain.world import snapshot_of
+from daulat.manifest.documents import Problem
 from daulat.reconcile.policy.desired import desired
 
 from . import reading, static_files

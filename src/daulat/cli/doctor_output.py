@@ -10,8 +10,8 @@ from itertools import groupby
 
 import click
 
-from daulat.check.yamlwriting import dump
 from daulat.doctor.finding import Report, Severity
+from daulat.manifest.yaml_writer import dump
 
 WIDTH = 110
 _COLOURS = {Severity.HIGH: "red", Severity.MEDIUM: "yellow", Severity.LOW: "cyan", Severity.INFO: "white"}

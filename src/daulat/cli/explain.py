@@ -16,15 +16,15 @@ import click
 
 from daulat.admission.policy import PolicyError
 from daulat.api.kinds import Manifest
-from daulat.check.documents import Document, Problem
 from daulat.check.governance import Namespaces
 from daulat.check.judge import Judge, Options
-from daulat.check.yamlwriting import dump
 from daulat.explain.control import UnknownControl, explain_control
 from daulat.explain.policy import explain_policy
 from daulat.explain.subject import explain_object
 from daulat.explain.world import snapshot_of
 from daulat.facts.snapshot import Snapshot
+from daulat.manifest.documents import Document, Problem
+from daulat.manifest.yaml_writer import dump
 from daulat.reconcile.policy.compiled import compiled
 
 from . import outline, reading

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from daulat.api.kinds import Manifest
-from daulat.check.yamlwriting import dump_manifest
+from daulat.manifest.yaml_writer import dump_manifest
 
 
 def as_yaml(manifests: Sequence[Manifest]) -> str:

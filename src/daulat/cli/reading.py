@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from daulat.check.documents import Chunk, Document, Problem, chunks, documents, line_of
 from daulat.check.inventory import Inventory
 from daulat.facts.declared import Malformed
 from daulat.facts.snapshot import Snapshot
+from daulat.manifest.documents import Chunk, Document, Problem, chunks, documents, line_of
 
 from .inputs import Unreadable, files
 

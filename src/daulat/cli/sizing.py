@@ -14,7 +14,7 @@ from daulat.api.accelerator import AcceleratorProfileSpec, Precision
 from daulat.catalog import accelerators
 from daulat.catalog.models import ModelFacts, models, named
 from daulat.catalog.sources import unverified
-from daulat.check.yamlwriting import dump
+from daulat.manifest.yaml_writer import dump
 from daulat.placement.sizing import Ask, NoFit, Sizing, size
 
 from . import reading

@@ -8,8 +8,8 @@ import pytest
 
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.catalog import accelerators
-from daulat.check.paths import dotted
 from daulat.check.profiles import doubts, mistakes
+from daulat.manifest.paths import dotted
 
 SELECTOR = {"matchLabels": {"v.my/product": "x"}}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from daulat.check.documents import Problem
 from daulat.check.report import Finding, Judged, Report
+from daulat.manifest.documents import Problem
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from daulat.check.documents import Problem
 from daulat.check.report import Judged, Report
+from daulat.manifest.documents import Problem
 
 # Characters that XML 1.0 can't hold, escaped or not.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import quote
 
 from daulat import __version__
-from daulat.check.documents import Problem
 from daulat.check.report import Finding, Judged, Report
 from daulat.controls import library
+from daulat.manifest.documents import Problem
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 OTHER = "daulat"

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from daulat.check.documents import Problem
 from daulat.check.report import Finding, Judged, Report
-from daulat.check.yamlwriting import dump
+from daulat.manifest.documents import Problem
+from daulat.manifest.yaml_writer import dump
 
 API_VERSION = "check.daulat.dev/v1"
 

@@ -34,7 +34,7 @@ _COMMENT = re.compile(r"\n *#.*")
 
 
 def read_plain(text: str) -> dict[str, Any] | None:
-    """Return what a document holds, the same that ``yamltext.read`` returns; None where that has to be asked."""
+    """Return what a document holds, the same that ``yaml_reader.read`` returns; None where that has to be asked."""
     text = f"\n{text}\n"
     if _FOREIGN.search(text) or _ODD.search(text) or any(odd in text for odd in _ODD_TEXTS):
         return None

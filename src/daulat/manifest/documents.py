@@ -12,8 +12,8 @@ from typing import Any
 from daulat.api.kinds import Manifest
 
 from .paths import dotted
-from .plainyaml import read_plain
-from .yamltext import MAX_DEPTH, Flaw, Path, read
+from .yaml_reader import MAX_DEPTH, Flaw, Path, read
+from .yaml_subset import read_plain
 
 _SEPARATOR = re.compile(r"^---(?P<rest>[^\n]*)(?:\n|\Z)", re.MULTILINE)
 _HELM_SOURCE = re.compile(r"^# Source: (?P<path>[^\r\n]{1,512})\r?$", re.MULTILINE)

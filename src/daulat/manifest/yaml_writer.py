@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from .scalars import is_told_apart
-from .yamltext import read
+from .yaml_reader import read
 
 _WIDTH = 120
 _FOLDED_FROM = 80

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .yamltext import Path
+from .yaml_reader import Path
 
 _WORD = re.compile(r"[A-Za-z0-9_]+")
 

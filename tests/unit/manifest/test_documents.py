@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daulat.check.documents import Chunk, Document, Foreign, Problem, chunks, documents, line_of
+from daulat.manifest.documents import Chunk, Document, Foreign, Problem, chunks, documents, line_of
 
 
 def _found(text: str | bytes) -> list[Document | Foreign | Problem]:

@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daulat.check.plainyaml import MAX_DEPTH, read_plain
-from daulat.check.yamltext import read
+from daulat.manifest.yaml_reader import read
+from daulat.manifest.yaml_subset import MAX_DEPTH, read_plain
 
 POD = """apiVersion: v1
 kind: Pod

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from yaml12 import parse_yaml
 
-from daulat.check.yamltext import read
-from daulat.check.yamlwriting import dump
+from daulat.manifest.yaml_reader import read
+from daulat.manifest.yaml_writer import dump
 
 # A digest of twelve digits is such a text now and then, and so is what people have in labels.
 NUMBERS = (

@@ -10,9 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daulat.check.documents import Chunk, Document, Foreign, Problem, chunks, documents, line_of
-from daulat.check.scalars import resolve
-from daulat.check.yamltext import MAX_DEPTH, read
+from daulat.manifest.documents import Chunk, Document, Foreign, Problem, chunks, documents, line_of
+from daulat.manifest.scalars import resolve
+from daulat.manifest.yaml_reader import MAX_DEPTH, read
 
 
 # What go.yaml.in/yaml/v2 2.4.4 (resolve.go) makes of each, through JSON.

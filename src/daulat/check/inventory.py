@@ -18,9 +18,8 @@ from daulat.api.names import GROUP, VERSION
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.zone import SovereignZoneSpec
 from daulat.catalog import accelerators
-from daulat.manifest.documents import Document, Problem, line_of
-from daulat.manifest.paths import dotted
-from daulat.manifest.yaml_reader import Path
+from daulat.manifest.document import Document, Problem, line_of
+from daulat.manifest.paths import Path, dotted
 
 from .profiles import mistakes
 

@@ -14,10 +14,10 @@ from daulat.api.meta import LabelSelector
 from daulat.api.names import ELIGIBLE, GROUP, eligible_label
 from daulat.cel.evaluator import Request, Verdict, evaluate, evaluate_each, matches_resource
 from daulat.facts.child import namespace_selector
-from daulat.manifest.documents import Document, line_of
-from daulat.manifest.paths import dotted
+from daulat.manifest.document import Document, line_of
+from daulat.manifest.paths import dotted, path_of
 
-from .fields import field_of, in_owner, path_of
+from .fields import field_of, in_owner
 from .governance import Namespaces
 from .modelpods import render
 from .profiles import doubts

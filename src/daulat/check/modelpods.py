@@ -9,7 +9,7 @@ from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.kinds import Manifest
 from daulat.facts.declared import Malformed, parse_declared
 from daulat.facts.snapshot import Model
-from daulat.manifest.yaml_reader import Path
+from daulat.manifest.paths import Path
 from daulat.placement.choice import Chosen
 from daulat.placement.devices import Devices, devices
 from daulat.placement.loading import loading

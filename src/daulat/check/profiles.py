@@ -7,7 +7,7 @@ from datetime import date
 
 from daulat.api.accelerator import AcceleratorProfileSpec, DeviceResource
 from daulat.api.resources import fits
-from daulat.manifest.yaml_reader import Path
+from daulat.manifest.paths import Path
 
 Told = tuple[Path, str]
 """A field, and what is wrong with it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from daulat.manifest.documents import Problem
+from daulat.manifest.document import Problem
 
 Level = Literal["error", "warning", "note"]
 LEVELS: dict[str, Level] = {"Enforce": "error", "Warn": "warning", "Audit": "note"}

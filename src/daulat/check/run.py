@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from daulat.api.names import GROUP
-from daulat.manifest.documents import Chunk, Document, Problem, chunks, documents
+from daulat.manifest.chunks import chunks
+from daulat.manifest.document import Chunk, Document, Problem
+from daulat.manifest.documents import documents
 
 from .governance import Namespaces
 from .inventory import Inventory

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daulat.api.kinds import Manifest
-from daulat.manifest.yaml_reader import Path
+from daulat.manifest.paths import Path
 
 _BUILT_IN = frozenset(("", "apps", "batch", "extensions"))
 """Groups whose pod templates are whole: what isn't there, nobody adds later."""

@@ -15,7 +15,7 @@ from daulat.api.kinds import Manifest
 from daulat.check.judge import Options
 from daulat.check.report import Report
 from daulat.check.run import Run
-from daulat.manifest.documents import Problem
+from daulat.manifest.document import Problem
 
 from . import output
 from .inputs import Unreadable, files

@@ -9,7 +9,7 @@ from daulat.check.run import Run
 from daulat.kube.client import Client, KubeconfigError
 from daulat.kube.errors import ApiError, NoAnswer, NotFound
 from daulat.kube.resources import BY_KIND
-from daulat.manifest.documents import Problem
+from daulat.manifest.document import Problem
 
 _KINDS = ("SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption", "Namespace")
 

@@ -11,7 +11,7 @@ from daulat.check.scopes import resource_of
 from daulat.kube.client import Client, KubeconfigError
 from daulat.kube.errors import ApiError, NoAnswer, NotFound
 from daulat.kube.resources import BY_KIND
-from daulat.manifest.documents import Problem
+from daulat.manifest.document import Problem
 
 _WORLD = (
     "SovereigntyPolicy",

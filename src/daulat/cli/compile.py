@@ -14,7 +14,7 @@ from daulat.admission.cluster import Installation, cluster_name, compile_cluster
 from daulat.admission.static import MUTATING, VALIDATING, admission_configuration, static
 from daulat.api.kinds import Manifest
 from daulat.explain.world import snapshot_of
-from daulat.manifest.documents import Problem
+from daulat.manifest.document import Problem
 from daulat.reconcile.policy.desired import desired
 
 from . import reading, static_files

@@ -23,7 +23,7 @@ from daulat.explain.policy import explain_policy
 from daulat.explain.subject import explain_object
 from daulat.explain.world import snapshot_of
 from daulat.facts.snapshot import Snapshot
-from daulat.manifest.documents import Document, Problem
+from daulat.manifest.document import Document, Problem
 from daulat.manifest.yaml_writer import dump
 from daulat.reconcile.policy.compiled import compiled
 

@@ -9,7 +9,9 @@ from itertools import chain
 from daulat.check.inventory import Inventory
 from daulat.facts.declared import Malformed
 from daulat.facts.snapshot import Snapshot
-from daulat.manifest.documents import Chunk, Document, Problem, chunks, documents, line_of
+from daulat.manifest.chunks import chunks
+from daulat.manifest.document import Chunk, Document, Problem, line_of
+from daulat.manifest.documents import documents
 
 from .inputs import Unreadable, files
 

@@ -15,7 +15,7 @@ from daulat.controls import library
 from daulat.facts.declared import Declared
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.kube.ref import Ref
-from daulat.manifest.documents import Document
+from daulat.manifest.document import Document
 
 from .placement import model_placement, pod_placement
 

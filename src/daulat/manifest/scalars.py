@@ -5,6 +5,8 @@ They are YAML 1.1's for booleans and octal numbers and nobody else's for the res
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 
 _BOOLEANS = {
@@ -19,6 +21,7 @@ _NO_NUMBERS = frozenset(f"{sign}{word}" for sign in ("", "+", "-") for word in (
 }
 _FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
 _INTEGER = re.compile(r"^([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]([0-7]+)|0([0-7]+)|(0|[1-9][0-9]*))$")
+_PREFIX = "tag:yaml.org,2002:"
 _HINTS = frozenset("+-0123456789.")
 _INT64, _UINT64 = 1 << 63, 1 << 64
 _JSON_INTEGERS = 1e21
@@ -43,6 +46,27 @@ def resolve(text: str) -> Scalar:
         return integer
     number = _float(plain) if _FLOAT.match(plain) else None
     return text if number is None else number
+
+
+def tagged(tag: str, text: str) -> Scalar:
+    """Return the value of a scalar with a tag. Raises ValueError where the text isn't of the tag's type."""
+    if not tag.startswith(_PREFIX):
+        return text
+    match tag.removeprefix(_PREFIX):
+        case "int" | "float" | "bool" | "null":
+            value = resolve(text)
+            kinds = {"int": int, "float": (int, float), "bool": bool, "null": type(None)}
+            name = tag.removeprefix(_PREFIX)
+            if not isinstance(value, kinds[name]) or (isinstance(value, bool) and name != "bool"):  # type: ignore[arg-type]
+                raise ValueError(f"{text!r} can't be read as !!{name}")
+            return value
+        case "binary":
+            try:
+                return base64.b64decode("".join(text.split()), validate=True).decode()
+            except (binascii.Error, UnicodeDecodeError) as error:
+                raise ValueError("!!binary doesn't hold text") from error
+        case _:
+            return text
 
 
 def is_told_apart(text: str) -> bool:

@@ -6,25 +6,21 @@ a value, ends the process on deep nesting (its C code recurses) and follows alia
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from .scalars import as_key, resolve
+from .paths import Path
+from .scalars import as_key, resolve, tagged
 
 MAX_DEPTH = 200
 """Levels of nesting. Kubernetes' own objects have fewer than 30."""
 MAX_ALIASED = 100_000
 """Values that aliases may stand for in one document, each counted as often as it is repeated."""
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_PREFIX = "tag:yaml.org,2002:"
 _MERGE = "<<"
-
-Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -229,23 +225,6 @@ class _Reader:
 
 def _value(event: Any) -> Any:
     """Return a scalar's value. Raises ValueError where it has none in JSON."""
-    tag = event.tag
-    if tag is None:
+    if event.tag is None:
         return resolve(event.value) if event.implicit[0] else event.value
-    if not tag.startswith(_PREFIX):
-        return event.value
-    match tag.removeprefix(_PREFIX):
-        case "int" | "float" | "bool" | "null":
-            value = resolve(event.value)
-            kinds = {"int": int, "float": (int, float), "bool": bool, "null": type(None)}
-            name = tag.removeprefix(_PREFIX)
-            if not isinstance(value, kinds[name]) or (isinstance(value, bool) and name != "bool"):  # type: ignore[arg-type]
-                raise ValueError(f"{event.value!r} can't be read as !!{name}")
-            return value
-        case "binary":
-            try:
-                return base64.b64decode("".join(event.value.split()), validate=True).decode()
-            except (binascii.Error, UnicodeDecodeError) as error:
-                raise ValueError("!!binary doesn't hold text") from error
-        case _:
-            return event.value
+    return tagged(event.tag, event.value)

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from daulat.manifest.documents import Chunk, Document, Foreign, Problem, chunks, documents, line_of
+from daulat.manifest.chunks import chunks
+from daulat.manifest.document import Chunk, Document, Foreign, Problem, line_of
+from daulat.manifest.documents import documents
 
 
 def _found(text: str | bytes) -> list[Document | Foreign | Problem]:

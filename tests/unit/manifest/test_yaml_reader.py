@@ -10,7 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daulat.manifest.documents import Chunk, Document, Foreign, Problem, chunks, documents, line_of
+from daulat.manifest.chunks import chunks
+from daulat.manifest.document import Chunk, Document, Foreign, Problem, line_of
+from daulat.manifest.documents import documents
 from daulat.manifest.scalars import resolve
 from daulat.manifest.yaml_reader import MAX_DEPTH, read
 

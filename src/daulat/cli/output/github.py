@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from daulat.check.report import Finding, Judged, Report
-from daulat.manifest.documents import Problem
+from daulat.manifest.document import Problem
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 

@@ -6,7 +6,7 @@ import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from daulat.check.report import Judged, Report
-from daulat.manifest.documents import Problem
+from daulat.manifest.document import Problem
 
 # Characters that XML 1.0 can't hold, escaped or not.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from daulat import __version__
 from daulat.check.report import Finding, Judged, Report
 from daulat.controls import library
-from daulat.manifest.documents import Problem
+from daulat.manifest.document import Problem
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 OTHER = "daulat"

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from daulat.check.report import Finding, Judged, Report
-from daulat.manifest.documents import Problem
+from daulat.manifest.document import Problem
 from daulat.manifest.yaml_writer import dump
 
 API_VERSION = "check.daulat.dev/v1"

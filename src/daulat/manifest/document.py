@@ -1,0 +1,117 @@
+"""What a file holds: pieces of text, the objects in them, and problems, each with its file and line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from daulat.api.kinds import Manifest
+
+from .paths import Path
+from .yaml_reader import read
+
+_HELM_SOURCE = re.compile(r"^# Source: (?P<path>[^\r\n]{1,512})\r?$", re.MULTILINE)
+_MARKERS = 512
+"""Characters at a document's start in which a comment tells the template it came from."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Input that can't be used, and where. ``line`` counts from 1; 0 where no line is to blame."""
+
+    file: str
+    line: int
+    message: str
+    field: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.field}: {self.message}" if self.field else f"{where}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The text of one document, unread."""
+
+    file: str
+    line: int
+    """The line of the file on which the text starts, from 1."""
+    text: str
+    json: bool = False
+
+    @property
+    def origin(self) -> str:
+        """The template that Helm made the document from, or nothing."""
+        found = _HELM_SOURCE.search(self.text, 0, _MARKERS)
+        return found["path"] if found else ""
+
+    def line_at(self, offset: int) -> int:
+        """Return the line of the file at so many characters from the text's start."""
+        return self.line + self.text.count("\n", 0, offset)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One object. Items of a List are objects of their own, at their path in the text."""
+
+    chunk: Chunk = field(repr=False)
+    object: Manifest = field(repr=False)
+    path: Path = ()
+
+    @property
+    def kind(self) -> str:
+        """The object's kind."""
+        return str(self.object.get("kind") or "")
+
+    @property
+    def api_version(self) -> str:
+        """The object's apiVersion."""
+        return str(self.object.get("apiVersion") or "")
+
+    @property
+    def group(self) -> str:
+        """The object's API group; empty for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def metadata(self) -> Manifest:
+        """The object's metadata."""
+        found = self.object.get("metadata")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def name(self) -> str:
+        """The object's name, or what its name is generated from."""
+        return str(self.metadata.get("name") or self.metadata.get("generateName") or "")
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A document that holds no Kubernetes object, such as a chart's values."""
+
+    chunk: Chunk = field(repr=False)
+
+
+def line_of(document: Document, path: Path) -> int:
+    """Return the line on which a field of the document stands, or the nearest field around it that is there."""
+    full = document.path + path
+    offsets = _offsets(document.chunk.text) if full else {}
+    while full and full not in offsets:
+        full = full[:-1]
+    return document.chunk.line_at(offsets[full] if full else _start(document.chunk.text))
+
+
+@lru_cache(maxsize=8)  # Several findings are on one document, one after the other.
+def _offsets(text: str) -> dict[Path, int]:
+    return read(text, positions=True).offsets
+
+
+def _start(text: str) -> int:
+    """Return where the first line stands that is neither empty nor a comment."""
+    offset = 0
+    for line in text.splitlines(keepends=True):
+        if line.strip() and not line.lstrip().startswith("#"):
+            return offset
+        offset += len(line)
+    return 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from daulat.cli.check import check
+from daulat.cli.check.command import check
 from dev.cluster.kubectl import Kubectl
 from dev.deployment import kubectl
 

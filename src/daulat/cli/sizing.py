@@ -17,8 +17,8 @@ from daulat.catalog.sources import unverified
 from daulat.manifest.yaml_writer import dump
 from daulat.placement.sizing import Ask, NoFit, Sizing, size
 
-from . import reading
-from .problems import end, end_if
+from . import objects
+from .errors import end, end_if
 
 _COLUMNS = ("ACCELERATOR", "DEVICES", "NODES", "WEIGHTS", "PRECISION", "ROOM FOR TOKENS")
 
@@ -85,7 +85,7 @@ def _model(name: str) -> ModelFacts:
 
 
 def _profiles(paths: Sequence[str]) -> Mapping[str, AcceleratorProfileSpec]:
-    given = reading.read(paths)
+    given = objects.read(paths)
     end_if(given.problems)
     return {**accelerators.shipped(), **given.inventory.profiles}
 

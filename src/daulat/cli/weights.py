@@ -17,7 +17,7 @@ from daulat.weights.load import load as load_order
 from daulat.weights.problem import WeightsProblem
 from daulat.weights.signature import Trust, check_signature, read_trust
 
-from .problems import end
+from .errors import end
 
 TERMINATION_LOG = Path("/dev/termination-log")
 """Where the kubelet reads a container's last words from, for the pod's status."""

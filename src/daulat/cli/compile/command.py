@@ -17,9 +17,10 @@ from daulat.explain.world import snapshot_of
 from daulat.manifest.document import Problem
 from daulat.reconcile.policy.desired import desired
 
-from . import reading, static_files
-from .manifests import as_json, as_yaml
-from .problems import end, end_if
+from .. import objects
+from ..errors import end, end_if
+from . import static_files
+from .printed import as_json, as_yaml
 
 CONFIGURATION = "admission-configuration.yaml"
 _README = """<!-- {mark} -->
@@ -122,10 +123,10 @@ def compile_(
 
 
 def _compiled(paths: Sequence[str], now: float, operator_namespace: str, shared: bool) -> tuple[Manifest, ...]:
-    given = reading.read(paths)
+    given = objects.read(paths)
     end_if(given.problems)
     snapshot = snapshot_of((d.object for d in given.documents), operator_namespace)
-    end_if(reading.unreadable(snapshot, given))
+    end_if(objects.unreadable(snapshot, given))
     if not snapshot.policies:
         end(Problem(", ".join(paths), 0, "there is no SovereigntyPolicy here; name the files that hold one"))
     result = desired(snapshot, now)

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from .output.text import printable
+from .text import printable
 
 
 def tell(problems: Iterable[object]) -> bool:

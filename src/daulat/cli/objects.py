@@ -13,7 +13,7 @@ from daulat.manifest.chunks import chunks
 from daulat.manifest.document import Chunk, Document, Problem, line_of
 from daulat.manifest.documents import documents
 
-from .inputs import Unreadable, files
+from .files import Unreadable, files
 
 MAX_BYTES = 100 * 2**20
 

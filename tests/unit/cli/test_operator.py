@@ -7,16 +7,16 @@ from unittest.mock import AsyncMock
 import pytest
 from click.testing import CliRunner
 
-from daulat.cli import run_operator
+from daulat.cli import operator as command
 from daulat.facts.platform import Platform
 
 
 def started(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str, Platform | None]:
     """Return the exit status, what is printed, and what the process would have been told."""
     run = AsyncMock(return_value=0)
-    monkeypatch.setattr(run_operator, "run", run)
-    monkeypatch.setattr(run_operator, "configure", lambda level: None)
-    result = CliRunner().invoke(run_operator.operator, arguments)
+    monkeypatch.setattr(command, "run", run)
+    monkeypatch.setattr(command, "configure", lambda level: None)
+    result = CliRunner().invoke(command.operator, arguments)
     return result.exit_code, result.output, run.call_args.args[0].platform if run.called else None
 
 

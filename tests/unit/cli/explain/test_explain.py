@@ -10,7 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from daulat.cli.explain import explain
+from daulat.cli.explain.command import explain
 from daulat.controls import library
 from tests.unit.world import ASCEND_RESOURCE, IMAGE, Raw, ascend, exemption, h20, model, namespace, node, policy, zone
 

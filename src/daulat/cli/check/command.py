@@ -17,9 +17,9 @@ from daulat.check.report import Report
 from daulat.check.run import Run
 from daulat.manifest.document import Problem
 
-from . import output
-from .inputs import Unreadable, files
-from .problems import tell
+from ..errors import tell
+from ..files import Unreadable, files
+from . import formats
 
 NO_OBJECT = "the input holds no Kubernetes object, so nothing was checked"
 NO_POLICY = (
@@ -61,7 +61,7 @@ _MIB = 1 << 20
 )
 @click.option("--as-group", "groups", multiple=True, metavar="GROUP", help="A group of that user. Repeatable.")
 @click.option("--skip-foreign", is_flag=True, help="Skip documents that are no Kubernetes objects in named files, too.")
-@click.option("-o", "--output", "form", type=click.Choice(output.FORMATS), default="table", show_default=True)
+@click.option("-o", "--output", "form", type=click.Choice(formats.FORMATS), default="table", show_default=True)
 @click.option("--output-file", type=click.Path(dir_okay=False), metavar="FILE", help="Where to write; standard output.")
 @click.option(
     "--warn-exit-code",
@@ -109,7 +109,7 @@ def check(
         manifest = _namespace(given)
         run.inventory.namespaces[manifest["metadata"]["name"]] = manifest
     if cluster:
-        from .clusterinputs import read_cluster  # noqa: PLC0415 - its client takes half a second to import
+        from ..clusterinputs import read_cluster  # noqa: PLC0415 - its client takes half a second to import
 
         there = read_cluster(context)
         run.inventory.adopt(there.inventory)
@@ -151,13 +151,13 @@ def _namespace(given: str) -> Manifest:
 
 def _write(report: Report, form: str, output_file: str | None) -> None:
     if form == "table":
-        from .output.table import as_table  # noqa: PLC0415 - the other formats go without
+        from .table import as_table  # noqa: PLC0415 - the other formats go without
 
         tty = output_file is None and sys.stdout.isatty()
         width = shutil.get_terminal_size().columns if tty else 100
         text = as_table(report, width, colour=tty and not os.environ.get("NO_COLOR"))
     else:
-        text = output.writer(form)(report)
+        text = formats.writer(form)(report)
     data = text.encode("utf-8", "replace")
     if output_file is not None:
         try:

@@ -27,8 +27,9 @@ from daulat.manifest.document import Document, Problem
 from daulat.manifest.yaml_writer import dump
 from daulat.reconcile.policy.compiled import compiled
 
-from . import outline, reading
-from .problems import end, end_if
+from .. import objects
+from ..errors import end, end_if
+from . import outline
 
 _CONTROL = re.compile(r"^[A-Za-z]{3}-[0-9]{2}$")
 _POLICY_KINDS = frozenset(("sovereigntypolicy", "sovereigntypolicies", "spolicy", "policy"))
@@ -47,10 +48,10 @@ _WORLD = frozenset(
 class _Given:
     """What the command was given: files, the cluster, or both."""
 
-    def __init__(self, given: reading.Input, namespace: str, operator_namespace: str) -> None:
+    def __init__(self, given: objects.Input, namespace: str, operator_namespace: str) -> None:
         self.given, self.namespace = given, namespace
-        objects = [d.object for d in given.documents]
-        self.snapshot: Snapshot = snapshot_of(objects, operator_namespace, namespace)
+        everything = [d.object for d in given.documents]
+        self.snapshot: Snapshot = snapshot_of(everything, operator_namespace, namespace)
         self.now = time.time()
 
     def judge(self) -> Judge:
@@ -114,7 +115,7 @@ def explain(
         raise click.UsageError("say where the policies are: PATH..., or --cluster")
     given = _read((*paths, *subjects), cluster, context, None if is_policy or not target else target, namespace)
     world = _Given(given, namespace, operator_namespace)
-    end_if(reading.unreadable(world.snapshot, given))
+    end_if(objects.unreadable(world.snapshot, given))
     if is_policy:
         _policy(world, target.rpartition("/")[2], form)
         return
@@ -140,15 +141,15 @@ def _target(words: Sequence[str]) -> tuple[str, Sequence[str]]:
 
 def _read(
     paths: Sequence[str], cluster: bool, context: str | None, target: str | None, namespace: str
-) -> reading.Input:
+) -> objects.Input:
     more: list[tuple[str, bytes]] = []
     problems: list[Problem] = []
     if cluster:
-        from .clusterobjects import Wanted, read_objects  # noqa: PLC0415 - its client takes half a second to import
+        from ..clusterobjects import Wanted, read_objects  # noqa: PLC0415 - its client takes half a second to import
 
         wanted = Wanted(*_parts(target, namespace)) if target else None
         more, problems = read_objects(context, wanted)
-    given = reading.read(paths, more)
+    given = objects.read(paths, more)
     end_if([*problems, *given.problems])
     return given
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from daulat.api import reasons
-from tests.unit.cli.test_explain import run, told, typed
+from tests.unit.cli.explain.test_explain import run, told, typed
 from tests.unit.world import (
     ASCEND,
     ASCEND_RESOURCE,

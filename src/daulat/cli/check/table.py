@@ -10,7 +10,7 @@ import click
 
 from daulat.check.report import Finding, Judged, Report
 
-from .text import printable
+from ..text import printable
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
 _WORDS = {"error": "refused", "warning": "warned", "note": "audited"}

@@ -11,7 +11,7 @@ import click
 
 from daulat.api.kinds import Manifest
 
-from .output.text import printable
+from ..text import printable
 
 _NARROWEST = 40
 _COLOURS = {

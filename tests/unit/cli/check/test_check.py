@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from daulat.cli.check import check
+from daulat.cli.check.command import check
 from tests.unit.check.scene import BAD, GOOD, Raw, namespace, owner, pod, policy, template
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 POLICIES = ROOT / "examples"
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from daulat.cli.compile import compile_
+from daulat.cli.compile.command import compile_
 from daulat.kube.ref import Ref
 from daulat.reconcile.policy.reconciler import reconcile_policy
 from daulat.reconcile.policy.ungoverned import KEY, reconcile_ungoverned

@@ -14,12 +14,12 @@ import yaml
 from click.testing import CliRunner
 
 from daulat.check.report import Finding, Judged, Report
-from daulat.cli.check import check
-from daulat.cli.output.table import as_table
+from daulat.cli.check.command import check
+from daulat.cli.check.table import as_table
 from daulat.controls import library
 from tests.unit.check.scene import BAD, namespace, pod, policy
 
-SCHEMAS = Path(__file__).parents[2] / "schemas"
+SCHEMAS = Path(__file__).parents[3] / "schemas"
 INPUTS = ("full", "fine", "unusable")
 
 

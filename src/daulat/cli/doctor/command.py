@@ -12,9 +12,9 @@ from daulat.doctor.finding import Severity
 from daulat.kube.client import KubeconfigError
 from daulat.kube.errors import RequestError
 
-from .doctor_output import WRITERS
-from .doctor_reading import read
-from .problems import end
+from ..errors import end
+from .output import WRITERS
+from .reading import read
 
 
 @click.command()

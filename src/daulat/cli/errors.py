@@ -1,4 +1,4 @@
-"""Tells what is wrong with the input, on standard error and harmless for a terminal, and ends the command for it."""
+"""Errors of a command: written to standard error, one a line. Exit code 2 says that input or usage is wrong."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import click
 from .text import printable
 
 
-def tell(problems: Iterable[object]) -> bool:
+def print_errors(problems: Iterable[object]) -> bool:
     """Write each problem in a line. Return whether there was any."""
-    any_told = False
+    any_written = False
     for problem in problems:
         click.echo(printable(f"error: {problem}"), err=True)
-        any_told = True
-    return any_told
+        any_written = True
+    return any_written
 
 
-def end_if(problems: Iterable[object]) -> None:
-    """Tell the problems and end with 2 where there are any."""
-    if tell(problems):
+def fail_if(problems: Iterable[object]) -> None:
+    """Write the problems, and exit with 2 if there are any."""
+    if print_errors(problems):
         sys.exit(2)
 
 
-def end(problem: object) -> NoReturn:
-    """Tell one problem and end with 2."""
-    tell([problem])
+def fail(problem: object) -> NoReturn:
+    """Write one problem and exit with 2."""
+    print_errors([problem])
     sys.exit(2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
@@ -14,11 +13,11 @@ from daulat.api.accelerator import AcceleratorProfileSpec, Precision
 from daulat.catalog import accelerators
 from daulat.catalog.models import ModelFacts, models, named
 from daulat.catalog.sources import unverified
-from daulat.manifest.yaml_writer import dump
 from daulat.placement.sizing import Ask, NoFit, Sizing, size
 
 from . import objects
-from .errors import end, end_if
+from .errors import fail, fail_if
+from .structured import WRITERS
 
 _COLUMNS = ("ACCELERATOR", "DEVICES", "NODES", "WEIGHTS", "PRECISION", "ROOM FOR TOKENS")
 
@@ -63,7 +62,7 @@ def sizing(
     profiles = _profiles(paths)
     for name in wanted:
         if name not in profiles:
-            end(f"there is no AcceleratorProfile {name}{_instead(name, profiles)}")
+            fail(f"there is no AcceleratorProfile {name}{_instead(name, profiles)}")
     results: dict[str, Sizing | NoFit] = {}
     for name in wanted or sorted(profiles):
         try:
@@ -78,7 +77,7 @@ def _model(name: str) -> ModelFacts:
     facts = named(name)
     if facts is None:
         known = models()
-        end(
+        fail(
             f"there is no model {name} in the catalogue{_instead(name, known) or '.'} Known are {', '.join(sorted(known))}"
         )
     return facts
@@ -86,7 +85,7 @@ def _model(name: str) -> ModelFacts:
 
 def _profiles(paths: Sequence[str]) -> Mapping[str, AcceleratorProfileSpec]:
     given = objects.read(paths)
-    end_if(given.problems)
+    fail_if(given.problems)
     return {**accelerators.shipped(), **given.inventory.profiles}
 
 
@@ -96,10 +95,8 @@ def _instead(name: str, known: Mapping[str, object]) -> str:
 
 
 def _text(facts: ModelFacts, results: Mapping[str, Sizing | NoFit], form: str, *, single: bool) -> str:
-    if form == "json":
-        return json.dumps(_told(facts, results), indent=2) + "\n"
-    if form == "yaml":
-        return dump(_told(facts, results))
+    if form != "table":
+        return WRITERS[form](_report(facts, results))
     if single:
         ((name, result),) = results.items()
         return _account(facts, name, result)
@@ -159,7 +156,7 @@ def _tensors(result: Sizing) -> str:
     return f"vllm: --tensor-parallel-size={result.tensor_parallel}{stages} --max-model-len={result.context}"
 
 
-def _told(facts: ModelFacts, results: Mapping[str, Sizing | NoFit]) -> dict[str, Any]:
+def _report(facts: ModelFacts, results: Mapping[str, Sizing | NoFit]) -> dict[str, Any]:
     return {
         "apiVersion": "sizing.daulat.dev/v1",
         "kind": "SizingReport",

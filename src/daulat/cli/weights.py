@@ -17,7 +17,7 @@ from daulat.weights.load import load as load_order
 from daulat.weights.problem import WeightsProblem
 from daulat.weights.signature import Trust, check_signature, read_trust
 
-from .errors import end
+from .errors import fail
 
 TERMINATION_LOG = Path("/dev/termination-log")
 """Where the kubelet reads a container's last words from, for the pod's status."""
@@ -49,7 +49,7 @@ def digest(folder: Path) -> None:
     try:
         click.echo(f"sha256:{folder_digest(folder)}")
     except (OSError, ValueError) as error:
-        end(error)
+        fail(error)
 
 
 @weights.command()
@@ -72,7 +72,7 @@ def digest(folder: Path) -> None:
 def verify(folder: Path, keys: tuple[Path, ...], certificates: tuple[Path, ...], signature: str) -> None:
     """Check the signature of FOLDER as a pod does. Exit codes: 0 it holds, 1 it doesn't, 2 the input is wrong."""
     if not keys and not certificates:
-        end("give --key or --certificate")
+        fail("give --key or --certificate")
     trust = Trust("", tuple(k.read_text() for k in keys), tuple(c.read_text() for c in certificates))
     try:
         check_signature(folder, folder / signature, [trust])

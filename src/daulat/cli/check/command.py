@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from datetime import UTC, datetime
@@ -17,8 +16,9 @@ from daulat.check.report import Report
 from daulat.check.run import Run
 from daulat.manifest.document import Problem
 
-from ..errors import tell
+from ..errors import print_errors
 from ..files import Unreadable, files
+from ..text import Page
 from . import formats
 
 NO_OBJECT = "the input holds no Kubernetes object, so nothing was checked"
@@ -127,7 +127,7 @@ def check(
         run.problems.append(Problem(", ".join(paths), 0, NO_OBJECT))
     report.problems += run.problems
     report.skipped = run.skipped
-    tell(report.problems)
+    print_errors(report.problems)
     _write(report, form, output_file)
     sys.exit(report.exit_code(warn_exit_code))
 
@@ -150,14 +150,7 @@ def _namespace(given: str) -> Manifest:
 
 
 def _write(report: Report, form: str, output_file: str | None) -> None:
-    if form == "table":
-        from .table import as_table  # noqa: PLC0415 - the other formats go without
-
-        tty = output_file is None and sys.stdout.isatty()
-        width = shutil.get_terminal_size().columns if tty else 100
-        text = as_table(report, width, colour=tty and not os.environ.get("NO_COLOR"))
-    else:
-        text = formats.writer(form)(report)
+    text = formats.write(report, form, Page.for_output(terminal=output_file is None))
     data = text.encode("utf-8", "replace")
     if output_file is not None:
         try:

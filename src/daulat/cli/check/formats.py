@@ -1,4 +1,4 @@
-"""Writes a report for people and for programs: each format is a function from the report to text."""
+"""Writes a report in the format that the user chose. Only that format's module is imported."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from importlib import import_module
 
 from daulat.check.report import Report
 
+from ..text import Page
+
 FORMATS = ("table", "json", "yaml", "sarif", "junit", "github")
 _MODULES = {"json": "structured", "yaml": "structured"}
 
-Writer = Callable[[Report], str]
 
-
-def writer(name: str) -> Writer:
-    """Return what writes a format other than the table, which needs to know the terminal. Only its module is imported."""
-    module = import_module(f".{_MODULES.get(name, name)}", __package__)
-    found: Writer = getattr(module, f"as_{name}")
-    return found
+def write(report: Report, form: str, page: Page) -> str:
+    """Return the report in a format. The table alone is for people, and fits the page."""
+    module = import_module(f".{_MODULES.get(form, form)}", __package__)
+    if form == "table":
+        for_people: Callable[[Report, Page], str] = module.as_table
+        return for_people(report, page)
+    for_programs: Callable[[Report], str] = getattr(module, f"as_{form}")
+    return for_programs(report)

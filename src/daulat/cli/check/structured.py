@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic_core import to_json
-
 from daulat.check.report import Finding, Judged, Report
 from daulat.manifest.document import Problem
-from daulat.manifest.yaml_writer import dump
+
+from .. import structured
 
 API_VERSION = "check.daulat.dev/v1"
 
 
 def as_json(report: Report) -> str:
     """Return the report as JSON."""
-    # The standard library writes indented text in Python, which shows with thousands of objects.
-    return to_json(_report(report), indent=2).decode() + "\n"
+    return structured.as_json(_report(report))
 
 
 def as_yaml(report: Report) -> str:
     """Return the report as YAML."""
-    return dump(_report(report), fast=True)
+    return structured.as_yaml(_report(report))
 
 
 def _report(report: Report) -> dict[str, Any]:

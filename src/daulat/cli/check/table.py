@@ -2,52 +2,46 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
-from collections.abc import Iterator
-
-import click
 
 from daulat.check.report import Finding, Judged, Report
 
-from ..text import printable
+from ..text import Page
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
 _WORDS = {"error": "refused", "warning": "warned", "note": "audited"}
-_NARROWEST = 40
 _INDENT = "  "
 
 
-def as_table(report: Report, width: int, colour: bool) -> str:
+def as_table(report: Report, page: Page) -> str:
     """Return what was found. Objects about which nothing was found are only counted."""
-    lines: list[str] = []
     for judged in report.objects:
         if judged.findings:
-            lines += [*_object(judged, max(width, _NARROWEST), colour), ""]
-    lines += _notes(report, max(width, _NARROWEST), colour)
-    lines.append(_summary(report, colour))
-    return "\n".join(lines) + "\n"
+            _object(page, judged)
+    _notes(page, report)
+    _summary(page, report)
+    return str(page)
 
 
-def _object(judged: Judged, width: int, colour: bool) -> Iterator[str]:
-    where = f"{printable(judged.file)}:{judged.line}"
-    yield _styled(f"{where}  {printable(judged.title)}", colour, bold=True)
+def _object(page: Page, judged: Judged) -> None:
+    page.line(page.styled(f"{judged.file}:{judged.line}  {judged.title}", bold=True))
     if judged.origin:
-        yield from _wrapped(f"from {printable(judged.origin)}", _INDENT, _INDENT, width)
+        page.wrapped(f"from {judged.origin}", _INDENT)
     for finding in judged.findings:
-        yield from _finding(judged, finding, width, colour)
+        _finding(page, judged, finding)
+    page.line()
 
 
-def _finding(judged: Judged, finding: Finding, width: int, colour: bool) -> Iterator[str]:
-    head = f"{_INDENT}{_WORDS[finding.level]:<8}"
+def _finding(page: Page, judged: Judged, finding: Finding) -> None:
     place = f"line {finding.line}" if finding.line != judged.line else ""
-    about = ", ".join(part for part in (place, printable(finding.field) if finding.line else "") if part)
-    yield _styled(head, colour, fg=_COLOURS[finding.level]) + (f" {about}" if about else "")
-    yield from _wrapped(printable(finding.message), _INDENT * 2, _INDENT * 2, width)
+    about = ", ".join(part for part in (place, finding.field if finding.line else "") if part)
+    head = page.styled(f"{_INDENT}{_WORDS[finding.level]:<8}", fg=_COLOURS[finding.level])
+    page.line(head, page.styled(f" {about}") if about else "")
+    page.wrapped(finding.message, _INDENT * 2)
 
 
-def _notes(report: Report, width: int, colour: bool) -> Iterator[str]:
-    """Write each note once, with how many objects it is about: a namespace has many."""
+def _notes(page: Page, report: Report) -> None:
+    """Write each note once, with the number of objects that it is about: a namespace has many."""
     count: Counter[str] = Counter()
     first: dict[str, Judged] = {}
     for judged in report.objects:
@@ -57,14 +51,13 @@ def _notes(report: Report, width: int, colour: bool) -> Iterator[str]:
     for note, number in count.items():
         judged = first[note]
         more = f" (and {number - 1} more)" if number > 1 else ""
-        where = f"{printable(judged.file)}:{judged.line}  {printable(judged.title)}{more}"
-        yield _styled(where, colour, bold=True)
-        yield _styled(f"{_INDENT}note", colour, fg="blue")
-        yield from _wrapped(printable(note), _INDENT * 2, _INDENT * 2, width)
-        yield ""
+        page.line(page.styled(f"{judged.file}:{judged.line}  {judged.title}{more}", bold=True))
+        page.line(page.styled(f"{_INDENT}note", fg="blue"))
+        page.wrapped(note, _INDENT * 2)
+        page.line()
 
 
-def _summary(report: Report, colour: bool) -> str:
+def _summary(page: Page, report: Report) -> None:
     refused, warned, audited = report.count("refused"), report.count("warned"), report.count("audited")
     parts = [f"{_counted(len(report.objects), 'object')} checked"]
     parts += [f"{number} {word}" for number, word in ((warned, "warned"), (audited, "audited")) if number]
@@ -75,18 +68,8 @@ def _summary(report: Report, colour: bool) -> str:
         parts.append(f"{_counted(len(report.problems), 'error')} in the input")
     under = f" under {', '.join(report.policies)}" if report.policies else ""
     good = not refused and not report.problems
-    return _styled(f"{', '.join(parts)}{under}", colour, fg="green" if good else "red")
+    page.line(page.styled(f"{', '.join(parts)}{under}", fg="green" if good else "red"))
 
 
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _wrapped(text: str, first: str, rest: str, width: int) -> list[str]:
-    return textwrap.wrap(
-        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
-    )
-
-
-def _styled(text: str, colour: bool, fg: str | None = None, bold: bool | None = None) -> str:
-    return click.style(text, fg=fg, bold=bold) if colour else text

@@ -1,26 +1,77 @@
-"""Puts static manifests into a directory that API servers read: each file in one step, and nobody else's file touched."""
+"""Writes static manifests into a directory that API servers read: each file in one step, and no file of others touched."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
-MARK = "Written by daulat compile, which replaces and removes this file."
+import click
+
+from daulat.admission.static import MUTATING, VALIDATING, admission_configuration, static
+from daulat.api.kinds import Manifest
+from daulat.manifest.document import Problem
+
+from ..errors import fail
+from .manifests import as_yaml
+
+CONFIGURATION = "admission-configuration.yaml"
+_MARK = "Written by daulat compile, which replaces and removes this file."
+_README = """<!-- {mark} -->
+Static admission manifests of Daulat, for kube-apiserver 1.37 or later. Every API server of the cluster needs this directory at
+{root}, readable by it and writable by nobody else, and this flag:
+
+    --admission-control-config-file={root}/{configuration}
+
+Where that flag is set already, add the two plugins of {configuration} to the file that it names. The flag is read at
+the start, the directories for as long as the API server runs: a change is in force about two seconds later. A file that
+can't be read keeps what was in force, but lets no API server start.
+"""
 
 
-class NotOurs(Exception):
-    """A file of that name is there that this command hasn't written."""
+class _NotOurs(Exception):
+    """There is a file of that name that this command hasn't written."""
 
 
-def put(root: Path, files: Mapping[str, str | None]) -> tuple[list[str], list[str]]:
+def write_static(root: Path, manifests: Sequence[Manifest], name: str, host_path: str | None) -> None:
+    """Write the manifests under the directory, with the configuration that makes API servers read it at ``host_path``."""
+    where = host_path or str(root.absolute())
+    if not PurePosixPath(where).is_absolute():
+        raise click.BadParameter(f"{where} isn't absolute", param_hint="--host-path")
+    folders = static(manifests)
+    # Pods are pinned before they are refused unpinned.
+    files: dict[str, str | None] = {
+        f"{MUTATING}/{name}": _file(folders[MUTATING]),
+        f"{VALIDATING}/{name}": _file(folders[VALIDATING]),
+        CONFIGURATION: _file([admission_configuration(where)]),
+        "README.md": _README.format(mark=_MARK, root=where, configuration=CONFIGURATION),
+    }
+    try:
+        for folder in folders:
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        written, removed = _put(root, files)
+    except (_NotOurs, OSError) as error:
+        fail(Problem(str(root), 0, str(error)))
+    for path in written:
+        click.echo(f"wrote {root / path}", err=True)
+    for path in removed:
+        click.echo(f"removed {root / path}", err=True)
+    if not written and not removed:
+        click.echo(f"{root} is up to date", err=True)
+
+
+def _file(manifests: Sequence[Manifest]) -> str | None:
+    return f"# {_MARK}\n{as_yaml(manifests)}" if manifests else None
+
+
+def _put(root: Path, files: Mapping[str, str | None]) -> tuple[list[str], list[str]]:
     """Write files by their path under the directory, and remove those that are None. Return what was written and removed.
 
-    Nothing is touched where one of them is somebody else's (NotOurs). A file whose contents are right isn't written again.
+    Nothing is touched where one of them is somebody else's (_NotOurs). A file whose contents are right isn't written again.
     """
     for name in files:
-        if (root / name).exists() and MARK not in (root / name).read_text(encoding="utf-8", errors="replace"):
-            raise NotOurs(f"{root / name} is there and wasn't written by daulat compile; move it away")
+        if (root / name).exists() and _MARK not in (root / name).read_text(encoding="utf-8", errors="replace"):
+            raise _NotOurs(f"{root / name} is there and wasn't written by daulat compile; move it away")
     written, removed = [], []
     for name, text in files.items():
         if text is not None and _replace(root / name, text):

@@ -12,8 +12,10 @@ from daulat.doctor.finding import Severity
 from daulat.kube.client import KubeconfigError
 from daulat.kube.errors import RequestError
 
-from ..errors import end
-from .output import WRITERS
+from ..errors import fail
+from ..structured import WRITERS
+from ..text import Page
+from .output import as_table, structured
 from .reading import read
 
 
@@ -26,7 +28,7 @@ from .reading import read
     show_default=True,
     help="The operator's namespace.",
 )
-@click.option("-o", "--output", type=click.Choice(list(WRITERS)), default="table", show_default=True)
+@click.option("-o", "--output", type=click.Choice(["table", *WRITERS]), default="table", show_default=True)
 @click.option(
     "--fail-on",
     type=click.Choice(["high", "medium", "low"]),
@@ -47,7 +49,8 @@ def doctor(context: str | None, namespace: str, output: str, fail_on: str, probe
     try:
         report = examine(asyncio.run(read(context, namespace, probe=probe)))
     except (KubeconfigError, RequestError) as error:
-        end(f"the cluster can't be read: {error}")
-    click.echo(WRITERS[output](report), nl=False)
+        fail(f"the cluster can't be read: {error}")
+    text = as_table(report, Page.for_output()) if output == "table" else WRITERS[output](structured(report))
+    click.echo(text, nl=False)
     worst = report.worst()
     sys.exit(1 if worst is not None and worst.rank >= Severity(fail_on).rank else 0)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -24,12 +22,12 @@ from daulat.explain.subject import explain_object
 from daulat.explain.world import snapshot_of
 from daulat.facts.snapshot import Snapshot
 from daulat.manifest.document import Document, Problem
-from daulat.manifest.yaml_writer import dump
 from daulat.reconcile.policy.compiled import compiled
 
 from .. import objects
-from ..errors import end, end_if
-from . import outline
+from ..errors import fail, fail_if
+from ..structured import WRITERS
+from .outline import Outline, render
 
 _CONTROL = re.compile(r"^[A-Za-z]{3}-[0-9]{2}$")
 _POLICY_KINDS = frozenset(("sovereigntypolicy", "sovereigntypolicies", "spolicy", "policy"))
@@ -62,7 +60,7 @@ class _Given:
                 done.append(compiled(policy, self.snapshot, self.now))
             except PolicyError as error:
                 problems.append(Problem(*self.given.place("SovereigntyPolicy", name), str(error)))
-        end_if(problems)
+        fail_if(problems)
         created = datetime.fromtimestamp(self.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         inventory = self.given.inventory
         options = Options(created, self.namespace)
@@ -107,7 +105,7 @@ def explain(
         try:
             _show([explain_control(target.upper())], form)
         except UnknownControl as error:
-            end(Problem(target, 0, str(error)))
+            fail(Problem(target, 0, str(error)))
         return
     kind, _, rest = target.rpartition("/") if target.count("/") == 1 else target.partition("/")
     is_policy = bool(target) and (not rest or not kind or kind.lower() in _POLICY_KINDS)
@@ -115,14 +113,14 @@ def explain(
         raise click.UsageError("say where the policies are: PATH..., or --cluster")
     given = _read((*paths, *subjects), cluster, context, None if is_policy or not target else target, namespace)
     world = _Given(given, namespace, operator_namespace)
-    end_if(objects.unreadable(world.snapshot, given))
+    fail_if(objects.unreadable(world.snapshot, given))
     if is_policy:
         _policy(world, target.rpartition("/")[2], form)
         return
     documents = _chosen(given.documents, target, subjects, namespace)
     if not documents:
         where = "the cluster or the files" if cluster else "the files"
-        end(Problem(target or ", ".join(subjects), 0, f"there is no such object in {where}"))
+        fail(Problem(target or ", ".join(subjects), 0, f"there is no such object in {where}"))
     judge = world.judge()
     explained = [explain_object(_asked_for(d), judge, world.snapshot) for d in documents]
     _show(explained, form)
@@ -150,7 +148,7 @@ def _read(
         wanted = Wanted(*_parts(target, namespace)) if target else None
         more, problems = read_objects(context, wanted)
     given = objects.read(paths, more)
-    end_if([*problems, *given.problems])
+    fail_if([*problems, *given.problems])
     return given
 
 
@@ -158,11 +156,11 @@ def _policy(world: _Given, name: str, form: str) -> None:
     policy = world.snapshot.known_policies.get(name)
     if policy is None:
         there = ", ".join(world.snapshot.known_policies) or "none"
-        end(Problem(name, 0, f"there is no such policy; there are {there}"))
+        fail(Problem(name, 0, f"there is no such policy; there are {there}"))
     try:
         result = compiled(policy, world.snapshot, world.now)
     except PolicyError as error:
-        end(Problem(*world.given.place("SovereigntyPolicy", name), str(error)))
+        fail(Problem(*world.given.place("SovereigntyPolicy", name), str(error)))
     declared = world.given.inventory.policies[name]
     _show([explain_policy(policy, declared, result, world.snapshot, world.now)], form)
 
@@ -203,14 +201,8 @@ def _asked_for(document: Document) -> Document:
 
 
 def _show(explained: Sequence[Manifest], form: str) -> None:
-    whole: object = explained[0] if len(explained) == 1 else list(explained)
-    if form == "json":
-        text = json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
-    elif form == "yaml":
-        text = dump(whole)
+    if form == "tree":
+        text = "\n".join(render(each, Outline.for_output()) for each in explained)
     else:
-        tty = sys.stdout.isatty()
-        width = shutil.get_terminal_size().columns if tty else 100
-        colour = tty and not os.environ.get("NO_COLOR")
-        text = "\n".join(outline.render(each, width, colour) for each in explained)
+        text = WRITERS[form](explained[0] if len(explained) == 1 else list(explained))
     click.echo(text, nl=False)

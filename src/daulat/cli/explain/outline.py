@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterable
 from typing import Any
 
-import click
-
 from daulat.api.kinds import Manifest
 
-from ..text import printable
+from ..text import Page
 
-_NARROWEST = 40
 _COLOURS = {
     "refused": "red",
     "warned": "yellow",
@@ -22,67 +18,59 @@ _COLOURS = {
     "allowed": "green",
     "in force": "green",
 }
+_VERDICT = 10
+"""Columns of a verdict before the text."""
 _SAMPLE = 5
 _NODES = 8
 """How many nodes of an accelerator in a zone are shown; JSON and YAML have all of them."""
 
 
-class _Page:
-    """Lines that are written one after the other."""
-
-    def __init__(self, width: int, colour: bool) -> None:
-        self._width, self._colour = max(width, _NARROWEST), colour
-        self.lines: list[str] = []
+class Outline(Page):
+    """A page of sections, with the reasons below what they are about."""
 
     def title(self, text: str, verdict: str = "") -> None:
-        told = self._styled(verdict, fg=_COLOURS.get(verdict)) if verdict else ""
-        self.lines.append(self._styled(printable(text), bold=True) + (f"  {told}" if told else ""))
+        """Add the first line."""
+        self.line(self.styled(text, bold=True), *(("  ", self._verdict(verdict)) if verdict else ()))
 
     def section(self, text: str) -> None:
-        self.lines += ["", self._styled(text, bold=True)]
+        """Add the title of a section."""
+        self.line()
+        self.line(self.styled(text, bold=True))
 
     def item(self, text: str, depth: int = 1, verdict: str = "") -> None:
-        head = "  " * depth
-        if verdict:
-            head += self._styled(f"{verdict:<10}", fg=_COLOURS.get(verdict))
-            # Colours take no room on the terminal.
-            first, rest = "  " * depth + " " * 10, "  " * depth + " " * 10
-            wrapped = self._wrapped(text, first, rest)
-            self.lines += [head + wrapped[0][len(first) :], *wrapped[1:]] if wrapped else [head.rstrip()]
+        """Add a text to the section, behind a verdict where it has one. ``depth`` counts levels of indentation."""
+        indent = "  " * depth
+        if not verdict:
+            self.wrapped(text, indent, indent + "  ")
             return
-        self.lines += self._wrapped(text, head, head + "  ")
+        # Colours take no room on the terminal, so they are added once the lines are wrapped.
+        blank, start = indent + " " * _VERDICT, len(self.lines)
+        self.wrapped(text, blank)
+        if len(self.lines) == start:
+            self.line()
+        self.lines[start] = indent + self._verdict(verdict) + self.lines[start][len(indent) + len(verdict) :]
 
     def items(self, texts: Iterable[str], depth: int = 1) -> None:
+        """Add texts to the section."""
         for text in texts:
             self.item(text, depth)
 
-    def _wrapped(self, text: str, first: str, rest: str) -> list[str]:
-        return textwrap.wrap(
-            printable(text),
-            self._width,
-            initial_indent=first,
-            subsequent_indent=rest,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-
-    def _styled(self, text: str, fg: str | None = None, bold: bool | None = None) -> str:
-        return click.style(text, fg=fg, bold=bold) if self._colour else text
+    def _verdict(self, verdict: str) -> str:
+        return self.styled(verdict, fg=_COLOURS.get(verdict))
 
 
-def render(explained: Manifest, width: int, colour: bool) -> str:
+def render(explained: Manifest, page: Outline) -> str:
     """Return an explanation of a control, a policy or an object as text."""
-    page = _Page(width, colour)
     if "control" in explained:
         _control(page, explained)
     elif "policy" in explained:
         _policy(page, explained)
     else:
         _object(page, explained)
-    return "\n".join(page.lines) + "\n"
+    return str(page)
 
 
-def _control(page: _Page, told: Manifest) -> None:
+def _control(page: Outline, told: Manifest) -> None:
     page.title(f"{told['control']} ({', '.join(told['axis'])})")
     for guard in told["guards"]:
         page.section(f"{guard['guard']}: {guard['title']}")
@@ -99,7 +87,7 @@ def _control(page: _Page, told: Manifest) -> None:
             page.items(example["messages"], 7)
 
 
-def _policy(page: _Page, told: Manifest) -> None:
+def _policy(page: Outline, told: Manifest) -> None:
     page.title(f"SovereigntyPolicy {told['policy']}, {told['action']}, revision {told['revision']}")
     if preset := told["preset"]:
         of_class = f" for {preset['dataClass']} data" if preset["dataClass"] else ""
@@ -145,7 +133,7 @@ def _policy(page: _Page, told: Manifest) -> None:
         page.item("none")
 
 
-def _object(page: _Page, told: Manifest) -> None:
+def _object(page: Outline, told: Manifest) -> None:
     page.title(f"{told['object']}, {told['file']}:{told['line']}", told["result"])
     page.item(f"governed by {', '.join(told['policies'])}" if told["policies"] else "no policy governs it")
     if told["controls"]:
@@ -176,7 +164,7 @@ def _object(page: _Page, told: Manifest) -> None:
         page.items(told["notes"])
 
 
-def _tree(page: _Page, place: Manifest) -> set[str]:
+def _tree(page: Outline, place: Manifest) -> set[str]:
     """Write zones, accelerators and nodes below each other, and return the nodes that are in it."""
     for zone in place.get("zones", ()):
         page.item(f"zone {zone['zone']}")

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from daulat.check.report import Finding, Judged, Report
 from daulat.cli.check.command import check
 from daulat.cli.check.table import as_table
+from daulat.cli.text import Page
 from daulat.controls import library
 from tests.unit.check.scene import BAD, namespace, pod, policy
 
@@ -164,10 +165,10 @@ def test_the_table_has_colour_on_a_terminal_only_and_lines_that_fit() -> None:
     message = 'SUP-01 spec.containers["main"].image: ' + "word " * 40
     finding = Finding("SUP-01", message, "Enforce", "confidential", 'spec.containers["main"].image', 7)
     judged = Judged("pod.yaml", 1, "v1", "Pod", "treasury", "p", policies=("confidential",), findings=(finding,))
-    plain = as_table(Report(("confidential",), [judged]), 60, colour=False)
+    plain = as_table(Report(("confidential",), [judged]), Page(60))
     assert max(len(line) for line in plain.splitlines()) <= 60
     assert "\x1b" not in plain
-    assert "\x1b[31m" in as_table(Report(("confidential",), [judged]), 60, colour=True)
+    assert "\x1b[31m" in as_table(Report(("confidential",), [judged]), Page(60, colour=True))
     assert "\x1b" not in said("table")
 
 

@@ -107,7 +107,7 @@ class Judge:
         self._by_namespace: dict[str, _Governing] = {}
 
     def judge(self, document: Document) -> Judged:
-        """Return everything that is found about one object."""
+        """Return everything that is found about one object. Raises TooManyValues."""
         namespaced = not is_cluster_scoped(document.group, document.kind)
         own = document.metadata.get("namespace")
         namespace = str(own or self._options.namespace) if namespaced else ""

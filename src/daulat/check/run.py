@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from daulat.api.names import GROUP
 from daulat.manifest.chunks import chunks
-from daulat.manifest.document import Chunk, Document, Problem
+from daulat.manifest.document import Chunk, Document, Problem, line_of
 from daulat.manifest.documents import documents
 
 from .governance import Namespaces
 from .inventory import Inventory
 from .judge import Judge, Options
 from .report import Judged
+from .templates import TooManyValues
 
 # What may hold a policy, a namespace or another object that judges. Whatever could spell such a name otherwise (an escape, or
 # the tag !!binary) counts too, so that nothing is overlooked; the rest is read only when it is judged, and not kept.
@@ -47,6 +48,13 @@ class Run:
                     if judged and not found:
                         self._pending.append(document)
 
+    def judge_by(self, documents: Iterable[Document]) -> None:
+        """Judge by these objects too, such as a cluster's, where the input has none of the same name."""
+        others = Inventory()
+        for document in documents:
+            self.problems += others.take(document)
+        self.inventory.adopt(others)
+
     @property
     def only_profiles(self) -> bool:
         """Whether nothing but AcceleratorProfiles is to be judged: what is wrong with those can be told without a policy."""
@@ -55,13 +63,21 @@ class Run:
         )
 
     def judge(self, options: Options, now: float) -> Iterator[Judged]:
-        """Judge everything that was taken in, in the order of the input. ``now`` counts seconds since the epoch."""
+        """Judge everything that was taken in, in the order of the input. ``now`` counts seconds since the epoch.
+
+        An object that can't be judged becomes a problem.
+        """
         policies, problems = self.inventory.compiled(now)
         self.problems += problems
         namespaces = Namespaces(self.inventory.namespaces)
         judge = Judge(policies, self.inventory.known_profiles, namespaces, options)
         for document in self._documents():
-            yield judge.judge(document)
+            try:
+                judged = judge.judge(document)
+            except TooManyValues as error:
+                self.problems.append(Problem(document.chunk.file, line_of(document, ()), str(error)))
+            else:
+                yield judged
 
     def _documents(self) -> Iterator[Document]:
         for pending in self._pending:

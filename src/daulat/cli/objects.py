@@ -1,31 +1,42 @@
-"""Reads the objects at paths, strictly where they are of Daulat's own kinds, and tells everything that is wrong with them."""
+"""Reads the objects at paths, strictly where they are of Daulat's own kinds, and collects everything that is wrong with them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from daulat.check.inventory import Inventory
 from daulat.facts.declared import Malformed
 from daulat.facts.snapshot import Snapshot
 from daulat.manifest.chunks import chunks
-from daulat.manifest.document import Chunk, Document, Problem, line_of
+from daulat.manifest.document import Document, Foreign, Problem, line_of
 from daulat.manifest.documents import documents
 
 from .files import Unreadable, files
 
 MAX_BYTES = 100 * 2**20
+"""The largest file that is read."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Input:
-    """What was read, and what is wrong with it. An object that is there twice with other contents is wrong."""
+    """What was read, and what is wrong with it. It is an error if an object is there twice with other contents."""
 
-    documents: tuple[Document, ...]
-    problems: tuple[Problem, ...]
-    inventory: Inventory
+    documents: list[Document] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    inventory: Inventory = field(default_factory=Inventory)
     """What objects are judged by, as it was written."""
+
+    def add(self, found: Iterable[Document]) -> None:
+        """Take objects in."""
+        for document in found:
+            self.documents.append(document)
+            self.problems += self.inventory.take(document)
+
+    def add_missing(self, found: Iterable[Document]) -> None:
+        """Take in the objects that aren't there yet: an edited policy in a file stands for the cluster's of that name."""
+        known = {_key(d) for d in self.documents}
+        self.add(d for d in found if _key(d) not in known)
 
     def place(self, kind: str, name: str) -> tuple[str, int]:
         """Return the file and line of an object; its name and 0 where it isn't in the input."""
@@ -35,37 +46,15 @@ class Input:
         return f"{kind} {name}", 0
 
 
-def read(paths: Sequence[str], more: Sequence[tuple[str, bytes]] = ()) -> Input:
-    """Read every object at the paths, files, directories, or - for standard input, and in more files by name."""
-    found: list[Document] = []
-    problems: list[Problem] = []
-    inventory = Inventory()
+def read(paths: Sequence[str]) -> Input:
+    """Read every object at the paths: files, directories, or - for standard input."""
+    found = Input()
     for part in _parts(paths):
-        _take(part, found, problems, inventory, frozenset())
-    # What the files say takes the place of what the others do, as an edited policy does of the cluster's.
-    said = frozenset(_key(d) for d in found)
-    for part in chain.from_iterable(chunks(data, name) for name, data in more):
-        _take(part, found, problems, inventory, said)
-    return Input(tuple(found), tuple(problems), inventory)
-
-
-def _take(
-    part: Chunk | Problem,
-    found: list[Document],
-    problems: list[Problem],
-    inventory: Inventory,
-    without: frozenset[tuple[str, str, str]],
-) -> None:
-    for item in documents(part) if isinstance(part, Chunk) else [part]:
-        if isinstance(item, Problem):
-            problems.append(item)
-        elif isinstance(item, Document) and _key(item) not in without:
-            found.append(item)
-            problems += inventory.take(item)
-
-
-def _key(document: Document) -> tuple[str, str, str]:
-    return document.kind, str(document.metadata.get("namespace") or ""), document.name
+        if isinstance(part, Problem):
+            found.problems.append(part)
+        elif isinstance(part, Document):
+            found.add([part])
+    return found
 
 
 def unreadable(snapshot: Snapshot, given: Input) -> list[Problem]:
@@ -78,9 +67,17 @@ def unreadable(snapshot: Snapshot, given: Input) -> list[Problem]:
     return problems
 
 
-def _parts(paths: Sequence[str]) -> Iterator[Chunk | Problem]:
+def _key(document: Document) -> tuple[str, str, str]:
+    return document.kind, str(document.metadata.get("namespace") or ""), document.name
+
+
+def _parts(paths: Sequence[str]) -> Iterator[Document | Foreign | Problem]:
     for file in files(paths, MAX_BYTES):
         if isinstance(file, Unreadable):
             yield Problem(file.name, 0, file.reason)
-        else:
-            yield from chunks(file.data, file.name)
+            continue
+        for chunk in chunks(file.data, file.name):
+            if isinstance(chunk, Problem):
+                yield chunk
+            else:
+                yield from documents(chunk)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from daulat.api.kinds import KINDS, Manifest
-from daulat.kube.resources import BY_KIND, REGISTRY, Use
+from daulat.kube.resources import BY_KIND, REGISTRY, Resource, Use
 
 _ADMISSION = "admissionregistration.k8s.io"
 _RBAC = "rbac.authorization.k8s.io"
@@ -22,6 +22,11 @@ class Source:
     where: str = ""
     labels: str = ""
     keys_only: bool = False
+
+    @property
+    def listed(self) -> Resource:
+        """What the list selects."""
+        return Resource(self.key, self.group, self.version, self.resource, bool(self.where), self.labels)
 
     @property
     def right(self) -> str:

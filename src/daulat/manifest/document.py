@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from daulat.api.kinds import Manifest
@@ -36,7 +36,7 @@ class Chunk:
 
     file: str
     line: int
-    """The line of the file on which the text starts, from 1."""
+    """The line of the file on which the text starts, from 1; 0 where an object wasn't read from text."""
     text: str
     json: bool = False
 
@@ -86,6 +86,13 @@ class Document:
         return str(self.metadata.get("name") or self.metadata.get("generateName") or "")
 
 
+def from_api(manifest: Manifest) -> Document:
+    """Return an object that an API server gave. Its fields have no line."""
+    document = Document(Chunk("", 0, ""), manifest)
+    where = "/".join(part for part in (document.metadata.get("namespace"), document.name) if part)
+    return replace(document, chunk=Chunk(f"cluster: {document.kind} {where}", 0, ""))
+
+
 @dataclass(frozen=True)
 class Foreign:
     """A document that holds no Kubernetes object, such as a chart's values."""
@@ -94,7 +101,9 @@ class Foreign:
 
 
 def line_of(document: Document, path: Path) -> int:
-    """Return the line on which a field of the document stands, or the nearest field around it that is there."""
+    """Return the line on which a field of the document stands, or the nearest field around it that is there; 0 without a text."""
+    if not document.chunk.line:
+        return 0
     full = document.path + path
     offsets = _offsets(document.chunk.text) if full else {}
     while full and full not in offsets:

@@ -18,6 +18,8 @@ from daulat.kube.resources import WATCHED
 
 Raw = dict[str, Any]
 
+_REASONS = {403: "Forbidden", 410: "Expired", 500: "InternalError"}
+
 
 @dataclass
 class FakeApiServer:
@@ -61,7 +63,7 @@ class FakeApiServer:
         """Return the status and the body for a GET."""
         if path in self.refusals:
             status, message = self.refusals[path]
-            return status, {"reason": "Forbidden" if status == 403 else "", "message": message}
+            return status, {"reason": _REASONS.get(status, ""), "message": message}
         if path == "/version":
             return 200, {"gitVersion": "v1.37.2"}
         if path in self.collections:

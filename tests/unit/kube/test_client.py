@@ -55,9 +55,7 @@ def test_a_list_is_narrowed_by_labels_fields_and_namespace(tmp_path: Path, monke
     assert parse_qs(request.partition("?")[2]) == {"limit": [str(PAGE)], "fieldSelector": [PODS.fields]}
 
 
-@pytest.mark.parametrize(
-    ("status", "error"), [(403, Forbidden), (404, NotFound), (410, Gone)]
-)
+@pytest.mark.parametrize(("status", "error"), [(403, Forbidden), (404, NotFound), (410, Gone)])
 def test_an_answer_that_isnt_a_success_is_raised(
     status: int, error: type[RequestError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

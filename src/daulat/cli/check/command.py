@@ -26,6 +26,8 @@ NO_POLICY = (
     "no SovereigntyPolicy in the input, so nothing says what is allowed: add the file that holds one, or its directory with"
     " --policy-dir, or read the current cluster's with --cluster"
 )
+_JUDGING = ("SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption", "Namespace")
+"""The kinds that objects are judged by."""
 _MIB = 1 << 20
 
 
@@ -109,11 +111,12 @@ def check(
         manifest = _namespace(given)
         run.inventory.namespaces[manifest["metadata"]["name"]] = manifest
     if cluster:
-        from ..clusterinputs import read_cluster  # noqa: PLC0415 - its client takes half a second to import
+        from .. import cluster as clusters  # noqa: PLC0415 - its client takes half a second to import
 
-        there = read_cluster(context)
-        run.inventory.adopt(there.inventory)
-        run.problems += there.problems
+        try:
+            run.judge_by(clusters.read(context, lambda reader: reader.documents(_JUDGING)))
+        except clusters.ClusterUnreadable as error:
+            run.problems.append(Problem("--cluster", 0, str(error)))
     alone = run.only_profiles
     if not run.inventory.policies and not run.problems and not alone:
         run.problems.append(Problem("daulat check", 0, NO_POLICY))

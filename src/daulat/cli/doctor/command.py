@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
 import click
 
 from daulat.doctor.examine import examine
 from daulat.doctor.finding import Severity
-from daulat.kube.client import KubeconfigError
-from daulat.kube.errors import RequestError
 
+from .. import cluster
 from ..errors import fail
 from ..structured import WRITERS
 from ..text import Page
@@ -47,9 +45,9 @@ def doctor(context: str | None, namespace: str, output: str, fail_on: str, probe
     Exits with 0 where nothing of --fail-on or worse was found, 1 where something was, 2 where the cluster can't be read.
     """
     try:
-        report = examine(asyncio.run(read(context, namespace, probe=probe)))
-    except (KubeconfigError, RequestError) as error:
-        fail(f"the cluster can't be read: {error}")
+        report = examine(cluster.read(context, lambda reader: read(reader, namespace, probe=probe)))
+    except cluster.ClusterUnreadable as error:
+        fail(error)
     text = as_table(report, Page.for_output()) if output == "table" else WRITERS[output](structured(report))
     click.echo(text, nl=False)
     worst = report.worst()

@@ -1,4 +1,4 @@
-"""Reads what doctor looks at, by an ordinary kubeconfig. What can't be read is noted with the reason, not passed over."""
+"""Reads the lists that doctor examines. Where one can't be read, the reason is kept in its place."""
 
 from __future__ import annotations
 
@@ -12,57 +12,37 @@ from daulat.api.names import MANAGED_BY, POLICY_LABEL
 from daulat.doctor.cluster import Cluster, Probe, labels_of, name_of
 from daulat.doctor.finding import NotLooked
 from daulat.doctor.sources import SOURCES, Source
-from daulat.kube.client import MERGE, PAGE, Client
+from daulat.kube.client import MERGE, Client
 from daulat.kube.errors import ApiError, Forbidden, NotFound, RequestError, Unauthorized
-from daulat.kube.resources import Resource
 
-PARALLEL = 6
-"""Lists at a time: enough to be quick, too few to be noticed."""
+from ..cluster import Reader, sentence, without_managers
 
 
-async def read(context: str | None, namespace: str, *, probe: bool) -> Cluster:
-    """Return the cluster. Raises KubeconfigError, and RequestError where not even its version can be read."""
-    client = await Client.from_kubeconfig(context)
-    try:
-        version = str((await client.request("GET", "/version")).get("gitVersion") or "")
-        lists: dict[str, tuple[Manifest, ...]] = {}
-        missing: dict[str, str] = {}
-        gate = asyncio.Semaphore(PARALLEL)
+async def read(reader: Reader, namespace: str, *, probe: bool) -> Cluster:
+    """Return the cluster. Raises RequestError where not even its version can be read."""
+    version = str((await reader.client.request("GET", "/version")).get("gitVersion") or "")
+    lists: dict[str, tuple[Manifest, ...]] = {}
+    missing: dict[str, str] = {}
 
-        async def one(source: Source, where: str) -> None:
-            try:
-                async with gate:
-                    found = await _list(client, source, where)
-            except NotFound:
-                return
-            except RequestError as error:
-                missing[source.key] = _why(error)
-                return
-            lists[source.key] = (*lists.get(source.key, ()), *found)
-
-        spaces = {"": "", "operator": namespace}
-        await asyncio.gather(*(one(s, spaces[s.where]) for s in SOURCES.values() if s.where in spaces))
-        cluster = Cluster(lists, missing, version, time.time(), namespace, _account(lists, namespace))
-        governed = [s for s in SOURCES.values() if s.where == "governed"]
+    async def one(source: Source, where: str) -> None:
         try:
-            await asyncio.gather(*(one(s, name) for s in governed for name in cluster.governing))
-        except NotLooked as unknown:
-            missing.update({s.key: f"which namespaces are governed isn't known: {unknown.needs}" for s in governed})
-        return replace(cluster, probes=await _probes(client, cluster)) if probe else cluster
-    finally:
-        await client.close()
+            found = await reader.items(source.listed, where, _keys if source.keys_only else without_managers)
+        except NotFound:
+            return
+        except RequestError as error:
+            missing[source.key] = _why(error)
+            return
+        lists[source.key] = (*lists.get(source.key, ()), *found)
 
-
-async def _list(client: Client, source: Source, namespace: str) -> list[Manifest]:
-    resource = Resource(source.key, source.group, source.version, source.resource, bool(namespace))
-    items: list[Manifest] = []
-    query = {"limit": str(PAGE), "labelSelector": source.labels}
-    while True:
-        page = await client.request("GET", resource.path(namespace), query=query)
-        items += [_keys(item) if source.keys_only else item for item in page.get("items") or ()]
-        if not (more := page["metadata"].get("continue")):
-            return items
-        query["continue"] = more
+    spaces = {"": "", "operator": namespace}
+    await asyncio.gather(*(one(s, spaces[s.where]) for s in SOURCES.values() if s.where in spaces))
+    cluster = Cluster(lists, missing, version, time.time(), namespace, _account(lists, namespace))
+    governed = [s for s in SOURCES.values() if s.where == "governed"]
+    try:
+        await asyncio.gather(*(one(s, name) for s in governed for name in cluster.governing))
+    except NotLooked as unknown:
+        missing.update({s.key: f"which namespaces are governed isn't known: {unknown.needs}" for s in governed})
+    return replace(cluster, probes=await _probes(reader.client, cluster)) if probe else cluster
 
 
 def _keys(item: Manifest) -> Manifest:
@@ -113,4 +93,4 @@ async def _try(
 
 
 def _why(error: RequestError) -> str:
-    return "forbidden" if isinstance(error, Unauthorized | Forbidden) else str(error)
+    return "forbidden" if isinstance(error, Unauthorized | Forbidden) else sentence(error)

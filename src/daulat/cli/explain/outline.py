@@ -134,7 +134,8 @@ def _policy(page: Outline, told: Manifest) -> None:
 
 
 def _object(page: Outline, told: Manifest) -> None:
-    page.title(f"{told['object']}, {told['file']}:{told['line']}", told["result"])
+    where = f"{told['file']}:{told['line']}" if told["line"] else told["file"]
+    page.title(f"{told['object']}, {where}", told["result"])
     page.item(f"governed by {', '.join(told['policies'])}" if told["policies"] else "no policy governs it")
     if told["controls"]:
         page.section("controls")

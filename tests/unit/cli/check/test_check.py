@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from daulat.check.templates import MAX_VALUES
 from daulat.cli.check.command import check
 from tests.unit.check.scene import BAD, GOOD, Raw, namespace, owner, pod, policy, template
 
@@ -300,7 +301,7 @@ def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     ("config", "message"),
-    [("", "no usable kubeconfig"), ("clusters: 1\n", "no usable kubeconfig")],
+    [("", "invalid kubeconfig: "), ("clusters: 1\n", "invalid kubeconfig: ")],
 )
 def test_a_cluster_that_cant_be_asked_is_exit_code_2(tmp_path: Path, world: Path, config: str, message: str) -> None:
     at = tmp_path / "config"
@@ -317,6 +318,15 @@ def test_text_from_the_input_cant_steer_the_terminal(world: Path) -> None:
     done = run("-", "--policy-dir", world, stdin=json.dumps(hostile))
     assert done.exit_code == 1
     assert not {"\x1b", "\x07", "\u202e"} & set(done.output)
+
+
+def test_an_object_that_is_too_large_to_be_searched_for_pods_is_an_error(tmp_path: Path, world: Path) -> None:
+    large = owner("example.com/v1", "Large", {"values": [0] * MAX_VALUES, "template": template(BAD)})
+    file = write(tmp_path, pod(), large)
+    done = run(file, "--policy-dir", world, "-o", "json")
+    assert (done.exit_code, results(done)) == (2, {"p": "allowed"})
+    line = len(json.dumps(pod(), indent=1).splitlines()) + 1
+    assert done.stderr == f"error: {file}:{line}: has more than 50,000 values, so it can't be searched for pods\n"
 
 
 def test_a_report_goes_to_a_file(tmp_path: Path, world: Path) -> None:

@@ -218,9 +218,10 @@ def test_an_object_that_nobody_governs_is_allowed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ((), "say what to explain"),
-        (("confidential",), "say where the policies are"),
-        (("confidential", "--context", "x"), "--context goes with --cluster"),
+        ((), "Missing argument 'TARGET'"),
+        (("confidential",), "Missing argument 'PATH...'"),
+        (("pod/a/b/c", "policies/"), "pod/a/b/c isn't KIND/NAME or KIND/NAMESPACE/NAME"),
+        (("confidential", "--context", "x"), "--context requires --cluster"),
     ],
 )
 def test_usage_that_makes_no_sense_is_refused(arguments: tuple[str, ...], says: str) -> None:
@@ -231,7 +232,10 @@ def test_usage_that_makes_no_sense_is_refused(arguments: tuple[str, ...], says: 
 
 @pytest.mark.parametrize(
     ("target", "says"),
-    [("nobody", "there is no such policy; there are confidential"), ("pod/treasury/nobody", "there is no such object")],
+    [
+        ("nobody", 'SovereigntyPolicy "nobody" not found; known policies: confidential'),
+        ("pod/treasury/nobody", 'object "pod/treasury/nobody" not found in the files'),
+    ],
 )
 def test_what_is_not_there_is_told(tmp_path: Path, target: str, says: str) -> None:
     result = run(tmp_path, target)

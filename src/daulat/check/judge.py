@@ -192,7 +192,7 @@ class Judge:
             for message in _messages(verdict):
                 finding = _finding(document, subject, request.object or {}, rule, message)
                 if _is_undecided(subject, message):
-                    notes.append(f"{finding.field}: nothing in the input says which image it will be")
+                    notes.append(f"{finding.field}: the image is set later, so it was not judged")
                 else:
                     findings.append(finding)
         return findings, notes
@@ -303,6 +303,6 @@ def _asker(raw: Manifest) -> str:
 def _unknown(namespace: str, policies: Sequence[_Policy]) -> str:
     names = ", ".join(p.name for p in policies)
     return (
-        f"metadata.namespace: the labels of namespace {namespace} aren't known, so nobody can tell whether policy {names}"
-        f" governs it. Add the Namespace to the input, or give --namespace-labels {namespace}=KEY=VALUE."
+        f"metadata.namespace: the labels of namespace {namespace} aren't known, so policy {names} may govern it."
+        f" Add the Namespace to the input, or set --namespace-labels {namespace}=KEY=VALUE."
     )

@@ -50,10 +50,12 @@ def render(
         where = f'spec.accelerators["{choice.profile}"]'
         profile = profiles.get(choice.profile)
         if profile is None:
-            notes.append(f"{where}: there is no AcceleratorProfile {choice.profile}, so the model can't run on it")
+            notes.append(f'{where}: AcceleratorProfile "{choice.profile}" not found, so the model can\'t run on it')
             continue
         if profile.engine(model.spec.engine.name) is None:
-            notes.append(f"{where}: it doesn't run {model.spec.engine.name}, so the model can't run on it")
+            notes.append(
+                f"{where}: the profile doesn't list the engine {model.spec.engine.name}, so the model can't run on it"
+            )
             continue
         try:
             needed = devices(model.spec, choice, profile)

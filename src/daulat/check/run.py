@@ -94,7 +94,7 @@ class Run:
             elif isinstance(each, Problem):
                 self.problems.append(each)
             elif named:
-                told = "neither apiVersion nor kind is there: it's no Kubernetes object"
-                self.problems.append(Problem(each.chunk.file, each.chunk.line, told))
+                message = "not a Kubernetes object: apiVersion and kind are not set"
+                self.problems.append(Problem(each.chunk.file, each.chunk.line, message))
             else:
                 self.skipped += 1

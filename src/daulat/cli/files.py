@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import sys
@@ -33,29 +32,32 @@ class Unreadable:
     reason: str
 
 
-def files(paths: Sequence[str], limit: int) -> Iterator[File | Unreadable]:
-    """Yield every file, each once. Directories are searched for YAML and JSON, without hidden files. ``limit`` is in bytes."""
+def files(paths: Sequence[str], limit: int, remedy: str = "split it") -> Iterator[File | Unreadable]:
+    """Yield every file, each once. Directories are searched for YAML and JSON, without hidden files.
+
+    A file of more than ``limit`` bytes is unreadable, with this remedy.
+    """
     seen: set[str] = set()
     for path in paths:
         if path == STDIN:
-            yield _bounded("<stdin>", sys.stdin.buffer.read(limit + 1), limit, named=True)
+            yield _bounded(File("<stdin>", sys.stdin.buffer.read(limit + 1), named=True), limit, remedy)
         elif Path(path).is_dir():
             for found in _walk(path, ()):
                 if isinstance(found, Unreadable):
                     yield found
                 elif (real := os.path.realpath(found)) not in seen:
                     seen.add(real)
-                    yield _read(found, limit, named=False)
+                    yield _read(found, limit, remedy, named=False)
         elif (real := os.path.realpath(path)) not in seen:
             seen.add(real)
-            yield _read(path, limit, named=True)
+            yield _read(path, limit, remedy, named=True)
 
 
 def _walk(folder: str, above: tuple[str, ...]) -> Iterator[str | Unreadable]:
-    """Yield files by name. Links to directories are followed, as somebody may keep manifests behind one."""
+    """Yield files by name. Links to directories are followed, since manifests may be kept behind one."""
     real = os.path.realpath(folder)
     if real in above:
-        yield Unreadable(folder, "is a symbolic link to a directory that it is in")
+        yield Unreadable(folder, "is a symbolic link to a directory above it")
         return
     try:
         names = sorted(os.listdir(folder))
@@ -72,25 +74,22 @@ def _walk(folder: str, above: tuple[str, ...]) -> Iterator[str | Unreadable]:
             yield path
 
 
-def _read(path: str, limit: int, named: bool) -> File | Unreadable:
+def _read(path: str, limit: int, remedy: str, *, named: bool) -> File | Unreadable:
     try:
         # A pipe is fine where the user gave it, as with <(helm template ...); one that lies about would be waited on for ever.
         if not named and not stat.S_ISREG(os.stat(path).st_mode):
-            return Unreadable(path, "isn't a regular file")
+            return Unreadable(path, "is not a regular file")
         with open(path, "rb") as file:
-            return _bounded(path, file.read(limit + 1), limit, named)
+            return _bounded(File(path, file.read(limit + 1), named), limit, remedy)
     except OSError as error:
         return Unreadable(path, _why(error))
 
 
-def _bounded(name: str, data: bytes, limit: int, named: bool) -> File | Unreadable:
-    if len(data) > limit:
-        told = f"is larger than {limit / _MIB:g} MiB; split it, or raise the limit with --max-file-size"
-        return Unreadable(name, told)
-    return File(name, data, named)
+def _bounded(file: File, limit: int, remedy: str) -> File | Unreadable:
+    if len(file.data) > limit:
+        return Unreadable(file.name, f"is larger than {limit / _MIB:g} MiB: {remedy}")
+    return file
 
 
 def _why(error: OSError) -> str:
-    if error.errno == errno.ELOOP:
-        return "is a symbolic link that leads back to itself"
     return (error.strerror or str(error)).lower()

@@ -38,13 +38,13 @@ from daulat.operator.process import Options, default_identity, run
     "--prometheus",
     envvar="DAULAT_PROMETHEUS",
     default="",
-    help="Where KEDA asks for models' metrics, unless their policies name another.",
+    help="The Prometheus server that KEDA queries, unless a model's policies name another.",
 )
 @click.option(
     "--wake-query",
     envvar="DAULAT_WAKE_QUERY",
     default="",
-    help="A PromQL query that is above 0 when a model without replicas is asked for; {namespace} and {name} are the model's.",
+    help="A PromQL query that is above 0 when a model without replicas has requests; {namespace} and {name} are the model's.",
 )
 @click.option(
     "--pod-monitor-labels",
@@ -77,19 +77,19 @@ def operator(
 
 
 def _platform(prometheus: str, wake_query: str, labels: str) -> Platform:
-    """Return what the operator is told of the platform; a usage error where it can't be so."""
+    """Return what the options say of the platform. Raises click.UsageError."""
     if prometheus:
         try:
             PrometheusServer(address=prometheus, wake_query=wake_query or None)
         except ValidationError as error:
-            told = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())
-            raise click.UsageError(f"--prometheus, --wake-query: {told}") from error
+            message = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())
+            raise click.UsageError(f"--prometheus, --wake-query: {message}") from error
     elif wake_query:
-        raise click.UsageError("--wake-query: nobody could be asked; say --prometheus as well")
+        raise click.UsageError("--wake-query requires --prometheus")
     try:
         read = json.loads(labels)
     except ValueError as error:
         raise click.UsageError(f"--pod-monitor-labels: {error}") from error
     if not isinstance(read, dict) or not all(isinstance(v, str) for v in read.values()):
-        raise click.UsageError("--pod-monitor-labels: give a JSON object of texts")
+        raise click.UsageError("--pod-monitor-labels: must be a JSON object with string values")
     return Platform(prometheus, wake_query, FrozenDict(read))

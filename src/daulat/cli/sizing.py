@@ -62,7 +62,7 @@ def sizing(
     profiles = _profiles(paths)
     for name in wanted:
         if name not in profiles:
-            fail(f"there is no AcceleratorProfile {name}{_instead(name, profiles)}")
+            fail(f'AcceleratorProfile "{name}" not found{_instead(name, profiles)}')
     results: dict[str, Sizing | NoFit] = {}
     for name in wanted or sorted(profiles):
         try:
@@ -78,7 +78,7 @@ def _model(name: str) -> ModelFacts:
     if facts is None:
         known = models()
         fail(
-            f"there is no model {name} in the catalogue{_instead(name, known) or '.'} Known are {', '.join(sorted(known))}"
+            f'model "{name}" not found in the catalogue{_instead(name, known)}; known models: {", ".join(sorted(known))}'
         )
     return facts
 
@@ -91,7 +91,7 @@ def _profiles(paths: Sequence[str]) -> Mapping[str, AcceleratorProfileSpec]:
 
 def _instead(name: str, known: Mapping[str, object]) -> str:
     near = difflib.get_close_matches(name.lower(), sorted(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _text(facts: ModelFacts, results: Mapping[str, Sizing | NoFit], form: str, *, single: bool) -> str:
@@ -141,7 +141,7 @@ def _overview(facts: ModelFacts, results: Mapping[str, Sizing | NoFit]) -> str:
 
 
 def _unsure(facts: ModelFacts) -> list[str]:
-    """Return which facts nobody has verified, in lines."""
+    """Return which facts aren't verified, in lines."""
     open_facts = unverified(facts.sources)
     return [f"Not verified: {', '.join(open_facts)} of {facts.name}."] if open_facts else []
 

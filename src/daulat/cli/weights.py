@@ -1,4 +1,4 @@
-"""``daulat weights``: fetch and check weights in a pod, and the same checks for whoever publishes them."""
+"""``daulat weights``: fetch and check weights in a pod, and the same checks for publishers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from daulat.weights.signature import Trust, check_signature, read_trust
 from .errors import fail
 
 TERMINATION_LOG = Path("/dev/termination-log")
-"""Where the kubelet reads a container's last words from, for the pod's status."""
+"""The termination message: the kubelet copies it into the pod's status."""
 AUTHORITY = Path("/etc/weights/authority/ca.crt")
 REGISTRIES = Path("/etc/weights/registries")
 
@@ -32,13 +32,13 @@ def weights() -> None:
 
 @weights.command()
 def load() -> None:
-    """Fetch weights and check them. For a pod's init container, which is told by its environment."""
+    """Fetch weights and check them. For a pod's init container, which is configured by its environment."""
     _in_pod(load_order)
 
 
 @weights.command()
 def check() -> None:
-    """Check weights that are mounted. For a pod's init container, which is told by its environment."""
+    """Check weights that are mounted. For a pod's init container, which is configured by its environment."""
     _in_pod(lambda order: check_order(order, order.target))
 
 
@@ -72,12 +72,15 @@ def digest(folder: Path) -> None:
 def verify(folder: Path, keys: tuple[Path, ...], certificates: tuple[Path, ...], signature: str) -> None:
     """Check the signature of FOLDER as a pod does. Exit codes: 0 it holds, 1 it doesn't, 2 the input is wrong."""
     if not keys and not certificates:
-        fail("give --key or --certificate")
+        raise click.UsageError("Missing option '--key' or '--certificate'.")
     trust = Trust("", tuple(k.read_text() for k in keys), tuple(c.read_text() for c in certificates))
     try:
         check_signature(folder, folder / signature, [trust])
     except WeightsProblem as problem:
-        click.echo(problem.sentence.replace("policy  doesn't trust", "nobody given vouches for"), err=True)
+        click.echo(
+            problem.sentence.replace("policy  doesn't trust", "none of the given keys and certificates signed"),
+            err=True,
+        )
         sys.exit(1)
     click.echo("signed by a trusted key, and unchanged since")
 
@@ -90,7 +93,7 @@ def _in_pod(carry_out: Callable[[Order], object]) -> None:
         try:
             TERMINATION_LOG.write_text(str(problem)[:4000])
         except OSError:
-            click.echo("the pod's status can't be told", err=True)
+            click.echo(f"cannot write {TERMINATION_LOG}", err=True)
         sys.exit(1)
 
 

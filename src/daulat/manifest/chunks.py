@@ -18,10 +18,10 @@ def chunks(data: bytes, file: str) -> Iterator[Chunk | Problem]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        yield Problem(file, line, f"byte {error.start} isn't UTF-8, so it's no text that Kubernetes reads")
+        yield Problem(file, line, f"invalid UTF-8 at byte {error.start}")
         return
     if "\0" in text:
-        yield Problem(file, text.count("\n", 0, text.index("\0")) + 1, "it holds a NUL character: a binary file?")
+        yield Problem(file, text.count("\n", 0, text.index("\0")) + 1, "contains a NUL character: is it a binary file?")
         return
     if text.lstrip()[:1] in ("{", "["):
         found = _json_chunks(text, file)
@@ -37,9 +37,7 @@ def _yaml_chunks(text: str, file: str) -> Iterator[Chunk | Problem]:
         rest = separator["rest"].strip()
         if rest and not rest.startswith("#"):
             at = line + text.count("\n", start, separator.start())
-            yield Problem(
-                file, at, "text stands behind ---, where kubectl allows only a comment; put it on the next line"
-            )
+            yield Problem(file, at, "only a comment may follow the separator ---: put the rest on the next line")
         if separator.start() > start:
             yield Chunk(file, line, text[start : separator.start()])
         line += text.count("\n", start, separator.end())

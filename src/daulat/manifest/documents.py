@@ -53,7 +53,7 @@ def _objects(chunk: Chunk, value: Any, path: Path) -> Iterator[Document | Foreig
         at = (*path, "items", index)
         if not isinstance(item, dict):
             where = Document(chunk, value, at)
-            yield Problem(chunk.file, line_of(where, ()), "an item of a list isn't an object", dotted(at))
+            yield Problem(chunk.file, line_of(where, ()), "must be an object", dotted(at))
             continue
         # The items of a PodList are Pods without saying so.
         kind = document.kind.removesuffix("List")
@@ -62,35 +62,39 @@ def _objects(chunk: Chunk, value: Any, path: Path) -> Iterator[Document | Foreig
 
 
 def _problems(document: Document) -> Iterator[Problem]:
-    """Tell what keeps an object from being one."""
+    """Yield what the API server refuses in any object, whatever its kind."""
     raw, file = document.object, document.chunk.file
     for name in ("apiVersion", "kind"):
         value = raw.get(name)
         if not isinstance(value, str) or not value:
-            told = "is missing" if name not in raw else f"is {_short(value)}, not a text"
-            yield Problem(file, line_of(document, (name,)), told, name)
+            message = "is required" if name not in raw or value == "" else _not_a_string(value)
+            yield Problem(file, line_of(document, (name,)), message, name)
     metadata = raw.get("metadata")
     if metadata is not None and not isinstance(metadata, dict):
-        yield Problem(file, line_of(document, ("metadata",)), f"is {_short(metadata)}, not a mapping", "metadata")
+        yield Problem(file, line_of(document, ("metadata",)), f"must be a mapping, not {_short(metadata)}", "metadata")
         return
     for name in ("name", "generateName", "namespace"):
         value = (metadata or {}).get(name)
         if value is not None and not isinstance(value, str):
-            told = f"is {_short(value)}, not a text; quote it"
-            yield Problem(file, line_of(document, ("metadata", name)), told, f"metadata.{name}")
+            yield Problem(file, line_of(document, ("metadata", name)), _not_a_string(value), f"metadata.{name}")
     for name in ("labels", "annotations"):
         value = (metadata or {}).get(name)
         if value is None:
             continue
         where = ("metadata", name)
         if not isinstance(value, dict):
-            told = f"is {_short(value)}, not a mapping"
-            yield Problem(file, line_of(document, where), told, f"metadata.{name}")
+            message = f"must be a mapping, not {_short(value)}"
+            yield Problem(file, line_of(document, where), message, f"metadata.{name}")
             continue
         for key, item in value.items():
             if item is not None and not isinstance(item, str):
-                told = f"is {_short(item)}, not a text; quote it"
-                yield Problem(file, line_of(document, (*where, key)), told, f'metadata.{name}["{key}"]')
+                yield Problem(file, line_of(document, (*where, key)), _not_a_string(item), f'metadata.{name}["{key}"]')
+
+
+def _not_a_string(value: Any) -> str:
+    if isinstance(value, dict | list) or value is None:
+        return f"must be a string, not {_short(value)}"
+    return f"must be a string: quote it (YAML reads it as {_short(value)})"
 
 
 def _short(value: Any) -> str:

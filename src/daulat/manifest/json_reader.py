@@ -18,16 +18,16 @@ def read_json(text: str) -> tuple[Any, list[Flaw]]:
             seen: set[str] = set()
             for key, _ in items:
                 if key in seen:
-                    flaws.append(Flaw(_second(text, key), f'the key "{key}" is there twice'))
+                    flaws.append(Flaw(_second(text, key), f'duplicate key "{key}"'))
                 seen.add(key)
         return made
 
     def constant(name: str) -> Any:
-        flaws.append(Flaw(text.find(name), f"{name} is no number that JSON can hold"))
+        flaws.append(Flaw(text.find(name), f"unsupported value: {name}"))
 
     value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
     if _deeper(value, MAX_DEPTH):
-        flaws.append(Flaw(0, f"values are nested deeper than {MAX_DEPTH} levels"))
+        flaws.append(Flaw(0, f"exceeds the maximum depth of {MAX_DEPTH} levels"))
         return None, flaws
     # Half of a surrogate pair is no text: Go puts U+FFFD there.
     return (_whole(value) if "\\u" in text else value), flaws

@@ -39,7 +39,7 @@ def resolve(text: str) -> Scalar:
     if text[0] not in _HINTS:
         return text
     if text in _NO_NUMBERS:
-        raise ValueError(f"{text} is no number that JSON can hold")
+        raise ValueError(f"unsupported value: {text}")
     plain = text.replace("_", "") if text[0] != "." else text
     integer = _integer(plain)
     if integer is not None:
@@ -58,13 +58,13 @@ def tagged(tag: str, text: str) -> Scalar:
             kinds = {"int": int, "float": (int, float), "bool": bool, "null": type(None)}
             name = tag.removeprefix(_PREFIX)
             if not isinstance(value, kinds[name]) or (isinstance(value, bool) and name != "bool"):  # type: ignore[arg-type]
-                raise ValueError(f"{text!r} can't be read as !!{name}")
+                raise ValueError(f"cannot decode {text!r} as !!{name}")
             return value
         case "binary":
             try:
                 return base64.b64decode("".join(text.split()), validate=True).decode()
             except (binascii.Error, UnicodeDecodeError) as error:
-                raise ValueError("!!binary doesn't hold text") from error
+                raise ValueError("cannot decode !!binary as UTF-8 text") from error
         case _:
             return text
 
@@ -80,7 +80,7 @@ def is_told_apart(text: str) -> bool:
 def as_key(value: Scalar) -> str:
     """Return a scalar as the key of a JSON object. Raises ValueError for null, which can't be one."""
     if value is None:
-        raise ValueError("null can't be a key")
+        raise ValueError("invalid key: null")
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)

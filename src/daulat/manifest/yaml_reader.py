@@ -83,8 +83,8 @@ def _events(text: str) -> Iterator[Any]:
         raise _Fatal(Flaw(where, f"character {_character(error.character)} isn't allowed in YAML")) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark if error.problem_mark is not None else error.context_mark
-        told = " ".join(str(part) for part in (error.context, error.problem) if part)
-        raise _Fatal(Flaw(mark.index if mark is not None else 0, told)) from error
+        message = " ".join(str(part) for part in (error.context, error.problem) if part)
+        raise _Fatal(Flaw(mark.index if mark is not None else 0, message)) from error
     except (yaml.YAMLError, UnicodeError, ValueError) as error:
         raise _Fatal(Flaw(0, " ".join(str(error).split()))) from error
 
@@ -117,9 +117,9 @@ class _Reader:
         elif isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                told = "a second document starts here, which kubectl would not read; put a line --- before it"
+                message = "a second document starts here, which kubectl ignores: put a line --- before it"
                 offset: int = getattr(event.start_mark, "index", 0)
-                raise _Fatal(Flaw(offset, told))
+                raise _Fatal(Flaw(offset, message))
 
     def _scalar(self, event: Any) -> None:
         offset = event.start_mark.index
@@ -144,10 +144,10 @@ class _Reader:
     def _open(self, container: Any, event: Any) -> None:
         offset = event.start_mark.index
         if len(self._stack) >= MAX_DEPTH:
-            raise _Fatal(Flaw(offset, f"values are nested deeper than {MAX_DEPTH} levels"))
+            raise _Fatal(Flaw(offset, f"exceeds the maximum depth of {MAX_DEPTH} levels"))
         frame = self._stack[-1] if self._stack else None
         if frame is not None and isinstance(frame.container, dict) and frame.key is None:
-            raise _Fatal(Flaw(offset, "a mapping or a list can't be a key"))
+            raise _Fatal(Flaw(offset, "invalid key: must be a scalar, not a mapping or a list"))
         if event.anchor:
             self._anchors[event.anchor] = None
         if frame is not None:
@@ -161,18 +161,18 @@ class _Reader:
     def _alias(self, event: Any) -> None:
         offset = event.start_mark.index
         if event.anchor not in self._anchors:
-            raise _Fatal(Flaw(offset, f"the alias *{event.anchor} refers to nothing before it"))
+            raise _Fatal(Flaw(offset, f'unknown anchor "{event.anchor}"'))
         known = self._anchors[event.anchor]
         if known is None:
-            raise _Fatal(Flaw(offset, f"the alias *{event.anchor} stands inside of what it refers to"))
+            raise _Fatal(Flaw(offset, f'anchor "{event.anchor}" contains itself'))
         value, size = known
         self._aliased += size
         if self._aliased > MAX_ALIASED:
-            raise _Fatal(Flaw(offset, f"aliases stand for more than {MAX_ALIASED} values"))
+            raise _Fatal(Flaw(offset, f"excessive aliasing: more than {MAX_ALIASED:,} values"))
         frame = self._stack[-1] if self._stack else None
         if frame is not None and isinstance(frame.container, dict) and frame.key is None:
             if isinstance(value, dict | list) or value is None:
-                raise _Fatal(Flaw(offset, "a mapping, a list or null can't be a key"))
+                raise _Fatal(Flaw(offset, "invalid key: must be a scalar, not a mapping, a list or null"))
             self._key(as_key(value), offset)
             return
         self._put(value, size, None, offset)
@@ -180,7 +180,7 @@ class _Reader:
     def _key(self, key: str, offset: int, merging: bool = False) -> None:
         frame = self._stack[-1]
         if not merging and key in frame.own:
-            self.result.flaws.append(Flaw(offset, f'the key "{key}" is there twice'))
+            self.result.flaws.append(Flaw(offset, f'duplicate key "{key}"'))
         if not merging:
             frame.own.add(key)
         frame.key, frame.key_offset, frame.merging = key, offset, merging
@@ -207,13 +207,13 @@ class _Reader:
         sources = value if isinstance(value, list) else [value]
         for source in reversed(sources):
             if not isinstance(source, dict):
-                self.result.flaws.append(Flaw(frame.key_offset, "<< takes a mapping or a list of mappings"))
+                self.result.flaws.append(Flaw(frame.key_offset, "<< requires a mapping or a list of mappings"))
                 continue
             for key, item in source.items():
                 if key in frame.own:
                     # yaml.v2 takes the merged value here, and everybody else the one that was there.
-                    told = f'the key "{key}" stands before << which sets it as well; put << first'
-                    self.result.flaws.append(Flaw(frame.key_offset, told))
+                    message = f'ambiguous key "{key}": set before << and merged by it; put << first'
+                    self.result.flaws.append(Flaw(frame.key_offset, message))
                 frame.container[key] = item
 
     def _mark(self, frame: _Frame, offset: int) -> None:

@@ -38,10 +38,10 @@ def test_a_prometheus_is_known_by_its_address(monkeypatch: pytest.MonkeyPatch) -
         (["--prometheus=p.my:9090"], "--prometheus, --wake-query: address"),
         (["--prometheus=http://user:password@p.my"], "--prometheus, --wake-query: address"),
         (["--prometheus=http://p.my", "--wake-query=" + "x" * 1025], "wake_query: String should have at most"),
-        (["--wake-query=up"], "say --prometheus as well"),
+        (["--wake-query=up"], "Error: --wake-query requires --prometheus\n"),
         (["--pod-monitor-labels={"], "--pod-monitor-labels: "),
-        (["--pod-monitor-labels=[1]"], "give a JSON object of texts"),
-        (['--pod-monitor-labels={"a": 1}'], "give a JSON object of texts"),
+        (["--pod-monitor-labels=[1]"], "must be a JSON object with string values"),
+        (['--pod-monitor-labels={"a": 1}'], "must be a JSON object with string values"),
     ],
 )
 def test_what_cant_be_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str) -> None:

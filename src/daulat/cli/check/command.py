@@ -21,11 +21,8 @@ from ..files import Unreadable, files
 from ..text import Page
 from . import formats
 
-NO_OBJECT = "the input holds no Kubernetes object, so nothing was checked"
-NO_POLICY = (
-    "no SovereigntyPolicy in the input, so nothing says what is allowed: add the file that holds one, or its directory with"
-    " --policy-dir, or read the current cluster's with --cluster"
-)
+NO_OBJECT = "no Kubernetes objects found, so nothing was checked"
+NO_POLICY = "no SovereigntyPolicy found: add a file that holds one, or set --policy-dir or --cluster"
 _JUDGING = ("SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption", "Namespace")
 """The kinds that objects are judged by."""
 _MIB = 1 << 20
@@ -99,9 +96,9 @@ def check(
     Exit code: 0 fine, 1 violations, 2 the input or the usage is wrong.
     """
     if context and not cluster:
-        raise click.UsageError("--context goes with --cluster")
+        raise click.UsageError("--context requires --cluster")
     if groups and not user:
-        raise click.UsageError("--as-group goes with --as")
+        raise click.UsageError("--as-group requires --as")
     run = Run()
     limit = int(max_file_size * _MIB)
     for folder in policy_dirs:
@@ -136,7 +133,7 @@ def check(
 
 
 def _add(run: Run, paths: tuple[str, ...], limit: int, judged: bool, foreign: bool) -> None:
-    for file in files(paths, limit):
+    for file in files(paths, limit, "split it, or raise --max-file-size"):
         if isinstance(file, Unreadable):
             run.problems.append(Problem(file.name, 0, file.reason))
         else:
@@ -148,7 +145,7 @@ def _namespace(given: str) -> Manifest:
     name, _, pairs = given.partition("=")
     labels = dict(pair.partition("=")[::2] for pair in pairs.split(",") if pair)
     if not name or not labels or not all(labels) or any("=" not in pair for pair in pairs.split(",") if pair):
-        raise click.BadParameter(f"{given!r} isn't NAMESPACE=KEY=VALUE,...", param_hint="--namespace-labels")
+        raise click.BadParameter(f"{given!r} is not NAMESPACE=KEY=VALUE,...", param_hint="--namespace-labels")
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
@@ -165,5 +162,5 @@ def _write(report: Report, form: str, output_file: str | None) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        # Whoever read it has seen enough, as head has; nothing more may be written at exit.
+        # The reader, such as head, has closed the pipe; Python must not flush into it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -24,9 +24,9 @@ class _Moment(click.ParamType[datetime]):
         try:
             at = value if isinstance(value, datetime) else datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value} isn't a time such as 2026-11-24T00:00:00Z", param, ctx)
+            self.fail(f"{value!r} is not a time such as 2026-11-24T00:00:00Z.", param, ctx)
         if at.tzinfo is None:
-            self.fail(f"{value} needs a time zone, such as Z", param, ctx)
+            self.fail(f"{value!r} has no time zone, such as Z.", param, ctx)
         return at
 
 
@@ -79,16 +79,20 @@ def compile_(
     Zones, profiles, exemptions and namespaces are read from the PATHs, too; - is standard input. Exit code 2: the input is wrong.
     """
     if as_static and anchor:
-        raise click.UsageError("--static and --anchor are two things; run it twice, with the same --output")
+        raise click.UsageError(
+            "--static and --anchor are mutually exclusive: run the command twice, with the same --output"
+        )
     if (as_static or anchor) and output is None:
-        raise click.UsageError("--static and --anchor need --output DIRECTORY")
+        raise click.UsageError(f"{'--static' if as_static else '--anchor'} requires --output DIRECTORY")
     if anchor:
         if paths:
-            raise click.UsageError("--anchor takes no PATH: it is the same for all policies")
+            raise click.UsageError("--anchor and PATH are mutually exclusive: the anchor is the same for all policies")
         manifests: Sequence[Manifest] = anchors.anchor(users)
     else:
         if not paths:
-            raise click.UsageError("say where the policies are: PATH..., or - for standard input")
+            raise click.UsageError(
+                "Missing argument 'PATH...': the files that hold the policies, or - for standard input."
+            )
         guarded = as_static if guards is None else guards
         manifests = compiled(paths, (at or datetime.now(UTC)).timestamp(), operator_namespace, shared=guarded)
         if guarded:

@@ -27,15 +27,16 @@ def compiled(paths: Sequence[str], now: float, operator_namespace: str, shared: 
     snapshot = snapshot_of((d.object for d in given.documents), operator_namespace)
     fail_if(objects.unreadable(snapshot, given))
     if not snapshot.policies:
-        fail(Problem(", ".join(paths), 0, "there is no SovereigntyPolicy here; name the files that hold one"))
+        fail(Problem(", ".join(paths), 0, "no SovereigntyPolicy found"))
     result = desired(snapshot, now)
     fail_if([Problem(*given.place("SovereigntyPolicy", name), why) for name, why in result.refused.items()])
     for name, profiles in result.missing_profiles.items():
-        where = Problem(*given.place("SovereigntyPolicy", name), f"AcceleratorProfile {', '.join(profiles)} isn't here")
-        click.echo(f"warning: {where}; nothing of it is approved", err=True)
+        for profile in profiles:
+            message = f'AcceleratorProfile "{profile}" not found; nothing of it is approved'
+            click.echo(f"warning: {Problem(*given.place('SovereigntyPolicy', name), message)}", err=True)
     if not snapshot.zones:
         click.echo(
-            "warning: there is no SovereignZone here; where the cluster has some, its operator compiles others",
+            "warning: no SovereignZone found; the operator of a cluster that has zones compiles different manifests",
             err=True,
         )
     # With GitOps the operator runs and keeps this one: it depends on all policies in force, not only on those that are here.

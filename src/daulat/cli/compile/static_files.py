@@ -19,7 +19,7 @@ CONFIGURATION = "admission-configuration.yaml"
 _MARK = "Written by daulat compile, which replaces and removes this file."
 _README = """<!-- {mark} -->
 Static admission manifests of Daulat, for kube-apiserver 1.37 or later. Every API server of the cluster needs this directory at
-{root}, readable by it and writable by nobody else, and this flag:
+{root}, readable by it and writable by no other, and this flag:
 
     --admission-control-config-file={root}/{configuration}
 
@@ -37,7 +37,7 @@ def write_static(root: Path, manifests: Sequence[Manifest], name: str, host_path
     """Write the manifests under the directory, with the configuration that makes API servers read it at ``host_path``."""
     where = host_path or str(root.absolute())
     if not PurePosixPath(where).is_absolute():
-        raise click.BadParameter(f"{where} isn't absolute", param_hint="--host-path")
+        raise click.BadParameter(f"{where!r} is not an absolute path.", param_hint="--host-path")
     folders = static(manifests)
     # Pods are pinned before they are refused unpinned.
     files: dict[str, str | None] = {
@@ -67,11 +67,11 @@ def _file(manifests: Sequence[Manifest]) -> str | None:
 def _put(root: Path, files: Mapping[str, str | None]) -> tuple[list[str], list[str]]:
     """Write files by their path under the directory, and remove those that are None. Return what was written and removed.
 
-    Nothing is touched where one of them is somebody else's (_NotOurs). A file whose contents are right isn't written again.
+    Nothing is written if one of them is not ours (_NotOurs). A file whose contents are right isn't written again.
     """
     for name in files:
         if (root / name).exists() and _MARK not in (root / name).read_text(encoding="utf-8", errors="replace"):
-            raise _NotOurs(f"{root / name} is there and wasn't written by daulat compile; move it away")
+            raise _NotOurs(f"{root / name} exists and wasn't written by daulat compile: move it away")
     written, removed = [], []
     for name, text in files.items():
         if text is not None and _replace(root / name, text):

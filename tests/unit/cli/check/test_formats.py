@@ -116,7 +116,7 @@ def test_sarif_tells_input_that_cant_be_used() -> None:
     (invocation,) = run["invocations"]
     assert invocation["executionSuccessful"] is False
     errors = [n["message"]["text"] for n in invocation["toolExecutionNotifications"] if n["level"] == "error"]
-    assert errors == ['the key "name" is there twice']
+    assert errors == ['duplicate key "name"']
 
 
 @pytest.mark.parametrize("name", INPUTS)
@@ -151,7 +151,7 @@ def test_github_annotates_every_finding_on_its_line_in_one_line_each() -> None:
         message = finding["message"].replace("%", "%25").replace("\n", "%0A")
         (line,) = [x for x in lines if x.startswith(start) and x.endswith(f"::{message}") and _title(judged) in x]
         assert line.count("::") >= 2
-    assert '::error file=unusable.yaml,line=13,title=input::the key "name" is there twice' in lines
+    assert '::error file=unusable.yaml,line=13,title=input::duplicate key "name"' in lines
 
 
 def _title(judged: dict[str, Any]) -> str:

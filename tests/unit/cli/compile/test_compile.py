@@ -122,14 +122,17 @@ def test_the_namespace_of_the_operator_is_left_out_of_every_policy(tmp_path: Pat
 @pytest.mark.parametrize(
     ("items", "says"),
     [
-        ([], "there is no SovereigntyPolicy here"),
-        ([typed("SovereignZone", zone())], "there is no SovereigntyPolicy here"),
+        ([], "no SovereigntyPolicy found"),
+        ([typed("SovereignZone", zone())], "no SovereigntyPolicy found"),
         ([typed("SovereigntyPolicy", policy(zones={"countries": ["Malaysia"]}))], "0.yaml:"),
-        ([typed("SovereigntyPolicy", policy(sones={}))], "is no field of this kind"),
+        ([typed("SovereigntyPolicy", policy(sones={}))], "unknown field"),
         ([typed("SovereigntyPolicy", policy(controls={"XXX-99": "Off"}))], "XXX-99 is not a control"),
         ([typed("SovereigntyPolicy", policy(preset={"name": "nobody-knows"}))], "nobody-knows"),
         ([typed("SovereigntyPolicy", policy("zone"))], "can't be a node label"),
-        ([typed("SovereigntyPolicy", policy()), typed("SovereigntyPolicy", policy(action="Warn"))], "already there"),
+        (
+            [typed("SovereigntyPolicy", policy()), typed("SovereigntyPolicy", policy(action="Warn"))],
+            'duplicate SovereigntyPolicy "confidential" with different contents',
+        ),
         (
             [typed("SovereigntyPolicy", policy()), typed("Namespace", namespace("kube-system"))],
             "selects kube-system, which no policy may govern",
@@ -150,7 +153,7 @@ def test_input_that_is_wrong_is_told_with_its_file_and_nothing_is_printed(
 def test_a_missing_profile_and_missing_zones_are_warned_of(tmp_path: Path) -> None:
     result = run(written(tmp_path / "in", [typed("SovereigntyPolicy", policy(accelerators={"profiles": ["acme"]}))]))
     assert result.exit_code == 0
-    assert "AcceleratorProfile acme isn't here" in result.stderr
+    assert 'AcceleratorProfile "acme" not found' in result.stderr
     assert "no SovereignZone" in result.stderr
 
 
@@ -252,5 +255,5 @@ def test_usage_that_makes_no_sense_is_refused(arguments: tuple[Any, ...]) -> Non
 
 def test_a_time_without_a_zone_is_refused(tmp_path: Path) -> None:
     source = written(tmp_path / "in", objects())
-    assert "needs a time zone" in run(source, "--at", "2027-01-15T08:00:00").stderr
-    assert "isn't a time" in run(source, "--at", "soon").stderr
+    assert "has no time zone" in run(source, "--at", "2027-01-15T08:00:00").stderr
+    assert "is not a time" in run(source, "--at", "soon").stderr

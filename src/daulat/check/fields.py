@@ -19,11 +19,11 @@ def field_of(message: str) -> str:
     return found["field"] if found else ""
 
 
-def in_owner(made: Made, path: Path, told: str) -> tuple[Path, str]:
+def in_owner(made: Made, path: Path, field: str) -> tuple[Path, str]:
     """Return a made object's path and field as those of the object that it is made of."""
     if made.rendered:
         return made.path, dotted(made.path)
-    if told == "spec" or told.startswith(("spec.", "spec[")):
-        return (*made.spec_path, *path[1:]), dotted(made.spec_path) + told.removeprefix("spec")
+    if field == "spec" or field.startswith(("spec.", "spec[")):
+        return (*made.spec_path, *path[1:]), dotted(made.spec_path) + field.removeprefix("spec")
     prefix = dotted(made.path)
-    return (*made.path, *path), f"{prefix}.{told}" if prefix and told else told or prefix
+    return (*made.path, *path), f"{prefix}.{field}" if prefix and field else field or prefix

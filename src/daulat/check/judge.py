@@ -1,4 +1,4 @@
-"""Asks the compiled policies about each object, and about each pod and claim that it would make, as the API server would."""
+"""Evaluates the compiled policies on each object, and on each pod and claim that it would make, as the API server would."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .scopes import is_cluster_scoped, resource_of
 from .templates import Made, made
 
 ORDINARY_USER = "an-ordinary-user"
-"""Who applies the manifests where nobody says who does."""
+"""The user who applies the manifests, where no other is named."""
 _ACTIONS = {"Deny": "Enforce", "Warn": "Warn", "Audit": "Audit"}
 _VERB = re.compile(r"authorizer\.group\('([^']*)'\)\.resource\('([^']*)'\)\.check\('([^']*)'\)")
 _CONTROL = re.compile(r"^([A-Z]{3}-[0-9]{2}) ")
@@ -41,7 +41,7 @@ class Options:
     namespace: str = "default"
     """The namespace of objects that name none."""
     user: str = ""
-    """Who applies the manifests; nothing stands for somebody who holds every verb that the guards ask for."""
+    """Who applies the manifests; if empty, a user with every verb that the guards check."""
     groups: tuple[str, ...] = ()
     strict_namespaces: bool = False
     """A namespace whose labels aren't known is a violation rather than a note."""
@@ -49,7 +49,7 @@ class Options:
 
 @dataclass(frozen=True)
 class _Rule:
-    """One admission policy, with what its binding does and whose it is."""
+    """One admission policy, with its binding's action and the SovereigntyPolicy that it is compiled from."""
 
     manifest: Manifest
     action: str
@@ -58,7 +58,7 @@ class _Rule:
 
 @dataclass(frozen=True)
 class _Policy:
-    """A compiled policy: whom it governs, its rules, and its pin."""
+    """A compiled policy: the namespaces that it governs, its rules, and its pin."""
 
     name: str
     selector: LabelSelector
@@ -79,7 +79,7 @@ class _Subject:
 
 @dataclass(frozen=True)
 class _Governing:
-    """What governs one namespace, and what may."""
+    """The policies that govern one namespace, and those that may."""
 
     policies: tuple[_Policy, ...]
     unknown: tuple[_Policy, ...] = ()
@@ -102,7 +102,7 @@ class Judge:
         every = [rule.manifest for p in self._policies for rule in p.rules] + guards
         texts = [str(m) for m in every]
         self._verbs = frozenset("/".join(found) for text in texts for found in _VERB.findall(text))
-        # Given to the evaluator only where somebody reads it: it costs a second conversion of the request.
+        # Given to the evaluator only where an expression reads it: it costs a second conversion of the request.
         self._reads_namespace = any("namespaceObject" in text for text in texts)
         self._by_namespace: dict[str, _Governing] = {}
 
@@ -118,13 +118,13 @@ class Judge:
             found, undecided = self._findings(document, subject, namespace, governing.policies)
             findings += found
             notes += undecided
-        if governing.unknown and any(self._asked(s, namespace, governing.unknown) for s in subjects):
-            told = _unknown(namespace, governing.unknown)
+        if governing.unknown and any(self._is_judged(s, namespace, governing.unknown) for s in subjects):
+            message = _unknown(namespace, governing.unknown)
             if self._options.strict_namespaces:
                 line = line_of(document, ("metadata", "namespace"))
-                findings.append(Finding("", told, "Enforce", "", "metadata.namespace", line))
+                findings.append(Finding("", message, "Enforce", "", "metadata.namespace", line))
             else:
-                notes.append(told)
+                notes.append(message)
         return Judged(
             file=document.chunk.file,
             line=line_of(document, ()),
@@ -157,8 +157,8 @@ class Judge:
         ]
         if group == GROUP and document.kind == "AcceleratorProfile":
             own = self._profiles[document.name]
-            told = [f"spec.{dotted(path)}: {what}" for path, what in doubts(document.name, own, self._profiles)]
-            return subjects, [], told
+            notes = [f"spec.{dotted(path)}: {what}" for path, what in doubts(document.name, own, self._profiles)]
+            return subjects, [], notes
         if (group, document.kind) != (GROUP, "SovereignModel"):
             return subjects, [], []
         names = [p.name for p in governing.policies]
@@ -166,9 +166,14 @@ class Judge:
         subjects += [_Subject(p.object, "pods", made=Made(p.path, p.object, rendered=True)) for p in rendered.pods]
         findings = [
             Finding(
-                "", told, "Enforce", "", field_of(told), line_of(document, path_of(document.object, field_of(told)))
+                "",
+                message,
+                "Enforce",
+                "",
+                field := field_of(message),
+                line_of(document, path_of(document.object, field)),
             )
-            for told in rendered.refused
+            for message in rendered.refused
             if names
         ]
         return subjects, findings, list(rendered.notes)
@@ -177,18 +182,18 @@ class Judge:
         self, document: Document, subject: _Subject, namespace: str, policies: Sequence[_Policy]
     ) -> tuple[list[Finding], list[str]]:
         request = self._request(subject, namespace)
-        # The cluster's guards are for what users write; a pod that a controller makes is the controller's.
+        # The guards of the whole cluster judge what users write, not the pods that controllers create.
         rules = [r for p in policies for r in p.rules] + (list(self._cluster) if subject.made is None else [])
-        asked = {id(r.manifest): r for r in rules if matches_resource(r.manifest, request)}
-        if not asked:
+        matching = {id(r.manifest): r for r in rules if matches_resource(r.manifest, request)}
+        if not matching:
             return [], []
         request = self._pinned(request, policies)
         findings: list[Finding] = []
         notes: list[str] = []
-        for manifest, verdict in evaluate_each([r.manifest for r in asked.values()], request):
+        for manifest, verdict in evaluate_each([r.manifest for r in matching.values()], request):
             if verdict.allowed:
                 continue
-            rule = asked[id(manifest)]
+            rule = matching[id(manifest)]
             for message in _messages(verdict):
                 finding = _finding(document, subject, request.object or {}, rule, message)
                 if _is_undecided(subject, message):
@@ -197,7 +202,7 @@ class Judge:
                     findings.append(finding)
         return findings, notes
 
-    def _asked(self, subject: _Subject, namespace: str, policies: Sequence[_Policy]) -> bool:
+    def _is_judged(self, subject: _Subject, namespace: str, policies: Sequence[_Policy]) -> bool:
         request = self._request(subject, namespace)
         return any(matches_resource(rule.manifest, request) for p in policies for rule in p.rules)
 
@@ -212,7 +217,7 @@ class Judge:
             group=subject.group,
             version=subject.version,
             namespace=namespace,
-            user=options.user or _asker(subject.object) or ORDINARY_USER,
+            user=options.user or _requester(subject.object) or ORDINARY_USER,
             user_groups=options.groups,
             allowed=frozenset() if options.user else self._verbs,
             namespace_object=self._namespaces.manifest(namespace) if self._reads_namespace and namespace else None,
@@ -268,9 +273,9 @@ def _with_pin(pod: Manifest, label: str) -> Manifest | None:
 
 
 def _applies(pin: Manifest, request: Request) -> bool:
-    """Say whether all of a mutating policy's conditions hold, by asking a validating policy that refuses where they do."""
-    asks = {"spec": {"matchConditions": pin["spec"]["matchConditions"], "validations": [_REFUSE]}}
-    verdict = evaluate(asks, request)
+    """Say whether all of a mutating policy's conditions hold, by a validating policy that refuses if they do."""
+    probe = {"spec": {"matchConditions": pin["spec"]["matchConditions"], "validations": [_REFUSE]}}
+    verdict = evaluate(probe, request)
     return not verdict.allowed and not verdict.error
 
 
@@ -278,22 +283,22 @@ _REFUSE = {"expression": "false", "messageExpression": "'refused'", "message": "
 
 
 def _finding(document: Document, subject: _Subject, judged: Manifest, rule: _Rule, message: str) -> Finding:
-    control, told = _CONTROL.match(message), field_of(message)
-    path = path_of(judged, told)
+    control, field = _CONTROL.match(message), field_of(message)
+    path = path_of(judged, field)
     if subject.made is not None:
-        path, told = in_owner(subject.made, path, told)
+        path, field = in_owner(subject.made, path, field)
     name = control[1] if control else ""
-    return Finding(name, message, rule.action, rule.policy, told, line_of(document, path))
+    return Finding(name, message, rule.action, rule.policy, field, line_of(document, path))
 
 
 def _is_undecided(subject: _Subject, message: str) -> bool:
-    """Say whether the message is about an image that somebody else fills in later."""
+    """Say whether the message is about an image that a controller sets later."""
     names = subject.made.undecided if subject.made else ()
     return any(field_of(message) == f'spec.containers["{name}"].image' for name in names)
 
 
-def _asker(raw: Manifest) -> str:
-    """Return who writes an object, where the object itself says so: whoever asks for an exemption."""
+def _requester(raw: Manifest) -> str:
+    """Return the user who writes an object, where the object says so: the requester of an exemption."""
     spec = raw.get("spec")
     if raw.get("kind") == "SovereigntyExemption" and isinstance(spec, dict):
         return str(spec.get("requestedBy") or "")

@@ -27,7 +27,7 @@ class ModelPod:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What a model comes to: its pods, settings that the operator refuses, and what can't be told."""
+    """A model's pods, the settings that the operator refuses, and notes on what isn't known before it is placed."""
 
     pods: tuple[ModelPod, ...] = ()
     refused: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Rendered:
 def render(
     raw: Manifest, namespace: str, policies: Sequence[str], profiles: Mapping[str, AcceleratorProfileSpec]
 ) -> Rendered:
-    """Return the pods under these policies. The zone isn't known before the model is placed, and no control asks for it."""
+    """Return the pods under these policies. The zone isn't known before the model is placed, and no control reads it."""
     model = parse_declared(
         "SovereignModel", {**raw, "metadata": {**(raw.get("metadata") or {}), "namespace": namespace}}
     )

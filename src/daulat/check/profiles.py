@@ -1,4 +1,4 @@
-"""Looks for mistakes in an AcceleratorProfile that its schema can't see, and for what makes it less useful than it looks."""
+"""Finds mistakes in an AcceleratorProfile that its schema can't express, and settings that are allowed but hardly meant."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from daulat.api.accelerator import AcceleratorProfileSpec, DeviceResource
 from daulat.api.resources import fits
 from daulat.manifest.paths import Path
 
-Told = tuple[Path, str]
+Remark = tuple[Path, str]
 """A field, and what is wrong with it."""
 
 
-def mistakes(spec: AcceleratorProfileSpec) -> Iterator[Told]:
-    """Yield what can't be meant. The API server refuses some of it; the rest would only show where the profile is used."""
-    yield from _twice(spec)
+def mistakes(spec: AcceleratorProfileSpec) -> Iterator[Remark]:
+    """Yield mistakes. The API server refuses some of them; the others would only be noticed where the profile is used."""
+    yield from _duplicates(spec)
     if spec.resources[0].unit == "Companion":
         yield (
             ("resources", 0, "unit"),
@@ -39,12 +39,12 @@ def mistakes(spec: AcceleratorProfileSpec) -> Iterator[Told]:
         if label.key not in selected:
             yield ("labels", n, "key"), f'must be a key of nodeSelector, and "{label.key}" is none'
     for n, flag in enumerate(spec.risk_flags):
-        if not _is_day(flag.as_of):
+        if not _is_date(flag.as_of):
             yield ("riskFlags", n, "asOf"), f'invalid date "{flag.as_of}"'
 
 
-def doubts(name: str, spec: AcceleratorProfileSpec, known: Mapping[str, AcceleratorProfileSpec]) -> Iterator[Told]:
-    """Yield what is allowed, and is hardly meant."""
+def doubts(name: str, spec: AcceleratorProfileSpec, known: Mapping[str, AcceleratorProfileSpec]) -> Iterator[Remark]:
+    """Yield what is allowed but hardly meant."""
     for other, profile in sorted(known.items()):
         shared = [r.name for r in spec.resources if r.unit == "Device" and _names(profile, r.name)]
         if other != name and shared and profile.node_selector == spec.node_selector:
@@ -68,7 +68,7 @@ def _names(profile: AcceleratorProfileSpec, name: str) -> bool:
     return isinstance(own, DeviceResource) and own.unit == "Device"
 
 
-def _twice(spec: AcceleratorProfileSpec) -> Iterator[Told]:
+def _duplicates(spec: AcceleratorProfileSpec) -> Iterator[Remark]:
     lists: dict[str, tuple[str, list[str]]] = {
         "resources": ("name", [r.name for r in spec.resources]),
         "resourceFamilies": ("pattern", [f.pattern for f in spec.resource_families]),
@@ -89,7 +89,7 @@ def _twice(spec: AcceleratorProfileSpec) -> Iterator[Told]:
                 )
 
 
-def _is_day(text: str) -> bool:
+def _is_date(text: str) -> bool:
     try:
         date.fromisoformat(text)
     except ValueError:

@@ -17,8 +17,8 @@ from .judge import Judge, Options
 from .report import Judged
 from .templates import TooManyValues
 
-# What may hold a policy, a namespace or another object that judges. Whatever could spell such a name otherwise (an escape, or
-# the tag !!binary) counts too, so that nothing is overlooked; the rest is read only when it is judged, and not kept.
+# Documents that may hold a policy, a namespace or another object that others are judged by. Escapes and the tag !!binary can spell
+# such a name, so they count too. All other documents are read only when they are judged, and not kept.
 _MAY_JUDGE = re.compile(r"daulat\.dev|Namespace|[\\!]")
 
 
@@ -31,7 +31,7 @@ class Run:
     objects: int = 0
     """Objects that were read so far."""
     skipped: int = 0
-    """Documents that hold no Kubernetes object, in files that nobody named."""
+    """Documents without a Kubernetes object, in files that were found in a directory."""
     _pending: list[tuple[Chunk, bool] | Document] = field(default_factory=list)
 
     def add(self, data: bytes, file: str, *, judged: bool = True, named: bool = True) -> None:
@@ -57,7 +57,7 @@ class Run:
 
     @property
     def only_profiles(self) -> bool:
-        """Whether nothing but AcceleratorProfiles is to be judged: what is wrong with those can be told without a policy."""
+        """Whether nothing but AcceleratorProfiles is to be judged: mistakes in those are found without a policy."""
         return bool(self._pending) and all(
             isinstance(p, Document) and (p.group, p.kind) == (GROUP, "AcceleratorProfile") for p in self._pending
         )

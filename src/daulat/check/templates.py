@@ -10,7 +10,7 @@ from daulat.api.kinds import Manifest
 from daulat.manifest.paths import Path
 
 _BUILT_IN = frozenset(("", "apps", "batch", "extensions"))
-"""Groups whose pod templates are whole: what isn't there, nobody adds later."""
+"""Groups whose pod templates are complete: no controller adds an image to them."""
 _SERVING = "serving.kserve.io"
 # Forms of a predictor that are one container of a serving runtime (KServe, pkg/apis/serving/v1beta1/predictor.go).
 _RUNTIME_FORMS = (
@@ -46,11 +46,11 @@ class Made:
     """Where in the other object it is described: the mapping that has its ``spec``."""
     object: Manifest
     spec_path: Path = ()
-    """Where its spec stands in the other object."""
+    """The path of its spec in the other object."""
     undecided: frozenset[str] = field(default_factory=frozenset)
-    """Containers whose image somebody else fills in later."""
+    """Containers whose image a controller sets later."""
     rendered: bool = False
-    """Its fields stand nowhere in the other object: it was worked out of what stands at the path."""
+    """Its fields aren't in the other object: it was computed from the value at the path."""
 
 
 def made(owner: Manifest, namespace: str) -> list[Made]:

@@ -17,7 +17,7 @@ COMMANDS = {
     "doctor": LazyCommand("daulat.cli.doctor.command", "doctor", "Find what weakens enforcement in a cluster."),
     "explain": LazyCommand("daulat.cli.explain.command", "explain", "Explain a control, a policy or an object."),
     "operator": LazyCommand("daulat.cli.operator", "operator", "Run the operator."),
-    "sizing": LazyCommand("daulat.cli.sizing", "sizing", "Say how many devices a model needs, and why."),
+    "sizing": LazyCommand("daulat.cli.sizing", "sizing", "Show how many devices a model needs, and why."),
     "weights": LazyCommand(
         "daulat.cli.weights", "weights", "Fetch weights, and check their digest and signature.", "weights"
     ),

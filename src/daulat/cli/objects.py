@@ -34,7 +34,7 @@ class Input:
             self.problems += self.inventory.take(document)
 
     def add_missing(self, found: Iterable[Document]) -> None:
-        """Take in the objects that aren't there yet: an edited policy in a file stands for the cluster's of that name."""
+        """Take in the objects that aren't there yet: an edited policy in a file replaces the cluster's of the same name."""
         known = {_key(d) for d in self.documents}
         self.add(d for d in found if _key(d) not in known)
 

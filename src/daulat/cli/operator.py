@@ -22,35 +22,42 @@ from daulat.operator.process import Options, default_identity, run
     envvar="DAULAT_NAMESPACE",
     default="daulat-system",
     show_default=True,
-    help="Where the operator's Lease is.",
+    metavar="NAMESPACE",
+    help="The namespace of the operator and of its Lease.",
 )
 @click.option(
-    "--port", envvar="DAULAT_PORT", default=8080, show_default=True, help="For /metrics, /healthz and /readyz."
+    "--port", envvar="DAULAT_PORT", default=8080, show_default=True, help="The port of /metrics, /healthz and /readyz."
 )
-@click.option("--identity", envvar="POD_NAME", default=None, help="This replica's name; the pod's by default.")
+@click.option(
+    "--identity", envvar="POD_NAME", default=None, help="The name of this replica in the Lease; the pod's by default."
+)
 @click.option(
     "--weights-image",
     envvar="DAULAT_WEIGHTS_IMAGE",
     default="",
-    help="The image with which pods fetch and check weights: Daulat's own, from a registry that policies allow.",
+    metavar="IMAGE",
+    help="The image that fetches and checks weights in pods: Daulat's own, from a registry that policies allow.",
 )
 @click.option(
     "--prometheus",
     envvar="DAULAT_PROMETHEUS",
     default="",
+    metavar="URL",
     help="The Prometheus server that KEDA queries, unless a model's policies name another.",
 )
 @click.option(
     "--wake-query",
     envvar="DAULAT_WAKE_QUERY",
     default="",
+    metavar="PROMQL",
     help="A PromQL query that is above 0 when a model without replicas has requests; {namespace} and {name} are the model's.",
 )
 @click.option(
     "--pod-monitor-labels",
     envvar="DAULAT_POD_MONITOR_LABELS",
     default="{}",
-    help="Labels, as JSON, by which the cluster's Prometheus finds PodMonitors.",
+    metavar="JSON",
+    help="Labels, as a JSON object, by which the cluster's Prometheus finds PodMonitors.",
 )
 @click.option(
     "--log-level",
@@ -58,6 +65,7 @@ from daulat.operator.process import Options, default_identity, run
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
     show_default=True,
+    help="The least severe messages that are logged.",
 )
 def operator(
     namespace: str,

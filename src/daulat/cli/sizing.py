@@ -30,16 +30,35 @@ _COLUMNS = ("ACCELERATOR", "DEVICES", "NODES", "WEIGHTS", "PRECISION", "ROOM FOR
     "wanted",
     multiple=True,
     metavar="PROFILE",
-    help="An AcceleratorProfile; left out, all. Repeatable.",
+    help="An AcceleratorProfile to size for; all by default. Repeatable.",
 )
-@click.option("--context", type=click.IntRange(min=1), metavar="TOKENS", help="The longest sequence; the model's own.")
-@click.option("--concurrency", type=click.IntRange(min=1), default=1, show_default=True, help="Sequences at a time.")
 @click.option(
-    "--precision", type=click.Choice(get_args(Precision)), help="Of the weights; the first published one that fits."
+    "--context",
+    type=click.IntRange(min=1),
+    metavar="TOKENS",
+    help="The longest sequence; the model's limit by default.",
 )
-@click.option("--devices", type=click.IntRange(min=1), help="Size for so many devices; as few as it takes.")
 @click.option(
-    "-o", "--output", "form", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True
+    "--concurrency",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Sequences that are served at the same time.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(get_args(Precision)),
+    help="The precision of the weights; the first published one that fits by default.",
+)
+@click.option("--devices", type=click.IntRange(min=1), help="The number of devices; as few as possible by default.")
+@click.option(
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["table", *WRITERS]),
+    default="table",
+    show_default=True,
+    help="The format.",
 )
 def sizing(
     model: str,
@@ -51,12 +70,12 @@ def sizing(
     devices: int | None,
     form: str,
 ) -> None:
-    """Say how many devices a replica of a model needs, and why.
+    """Show how many devices a replica of a model needs, and why.
 
     MODEL is a name of Daulat's catalogue, such as llama-3.3-70b, or a developer's, such as deepseek-ai/DeepSeek-R1. Profiles at the
-    PATHs are known beside the shipped ones, and take the place of one with the same name.
+    PATHs are added to the shipped ones, and replace those of the same name.
 
-    Exit code: 0 it fits somewhere, 1 it fits nowhere, 2 the input or the usage is wrong.
+    Exit codes: 0 it fits on an accelerator, 1 it fits on none, 2 wrong input or usage.
     """
     facts = _model(model)
     profiles = _profiles(paths)

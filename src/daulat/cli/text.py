@@ -1,4 +1,4 @@
-"""Text for people: lines that fit the terminal, in colour where it shows any, with nothing in them that controls it."""
+"""Text for people: lines that fit the terminal, in colour where it has any, and without control characters."""
 
 from __future__ import annotations
 

@@ -59,18 +59,21 @@ def digest(folder: Path) -> None:
     "keys",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A public key, as PEM.",
+    help="A public key, as PEM. Repeatable.",
 )
 @click.option(
     "--certificate",
     "certificates",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="An authority's certificate, as PEM.",
+    help="The certificate of an authority, as PEM. Repeatable.",
 )
 @click.option("--signature", default="model.sig", show_default=True, help="The signature's path under FOLDER.")
 def verify(folder: Path, keys: tuple[Path, ...], certificates: tuple[Path, ...], signature: str) -> None:
-    """Check the signature of FOLDER as a pod does. Exit codes: 0 it holds, 1 it doesn't, 2 the input is wrong."""
+    """Check the signature of FOLDER as a pod does.
+
+    Exit codes: 0 valid, 1 not valid, 2 wrong input or usage.
+    """
     if not keys and not certificates:
         raise click.UsageError("Missing option '--key' or '--certificate'.")
     trust = Trust("", tuple(k.read_text() for k in keys), tuple(c.read_text() for c in certificates))

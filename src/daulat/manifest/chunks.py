@@ -13,7 +13,7 @@ _SPACES = re.compile(r"\s*")
 
 
 def chunks(data: bytes, file: str) -> Iterator[Chunk | Problem]:
-    """Cut a file. What isn't text is one problem."""
+    """Cut a file into documents. A file that isn't text is one problem."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -47,7 +47,7 @@ def _yaml_chunks(text: str, file: str) -> Iterator[Chunk | Problem]:
 
 
 def _json_chunks(text: str, file: str) -> list[Chunk] | None:
-    """Cut a stream of JSON values, or return None where it isn't one: YAML may start with a brace too."""
+    """Cut a stream of JSON values; None if it isn't one: YAML may start with a brace, too."""
     decoder = json.JSONDecoder()
     found: list[Chunk] = []
     offset, line = 0, 1

@@ -13,12 +13,12 @@ from .yaml_reader import read
 
 _HELM_SOURCE = re.compile(r"^# Source: (?P<path>[^\r\n]{1,512})\r?$", re.MULTILINE)
 _MARKERS = 512
-"""Characters at a document's start in which a comment tells the template it came from."""
+"""Characters at a document's start that are searched for Helm's comment with the template's path."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Input that can't be used, and where. ``line`` counts from 1; 0 where no line is to blame."""
+    """An error in the input, and where it is. ``line`` counts from 1; it is 0 where the error has no line."""
 
     file: str
     line: int
@@ -42,12 +42,12 @@ class Chunk:
 
     @property
     def origin(self) -> str:
-        """The template that Helm made the document from, or nothing."""
+        """The chart's template that Helm rendered the document from, or nothing."""
         found = _HELM_SOURCE.search(self.text, 0, _MARKERS)
         return found["path"] if found else ""
 
     def line_at(self, offset: int) -> int:
-        """Return the line of the file at so many characters from the text's start."""
+        """Return the line of the file at an offset in the text, in characters."""
         return self.line + self.text.count("\n", 0, offset)
 
 
@@ -117,7 +117,7 @@ def _offsets(text: str) -> dict[Path, int]:
 
 
 def _start(text: str) -> int:
-    """Return where the first line stands that is neither empty nor a comment."""
+    """Return the offset of the first line that is neither empty nor a comment."""
     offset = 0
     for line in text.splitlines(keepends=True):
         if line.strip() and not line.lstrip().startswith("#"):

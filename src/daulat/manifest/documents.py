@@ -1,4 +1,4 @@
-"""Reads a piece of text into the objects that it holds, with file and line."""
+"""Reads one YAML or JSON document into the objects that it holds, with file and line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .document import Chunk, Document, Foreign, Problem, line_of
 from .json_reader import read_json
 from .paths import Path, dotted
 from .yaml_reader import read
-from .yaml_subset import read_plain
+from .yaml_subset import read_subset
 
 
 def documents(chunk: Chunk) -> list[Document | Foreign | Problem]:
@@ -18,7 +18,7 @@ def documents(chunk: Chunk) -> list[Document | Foreign | Problem]:
     if chunk.json:
         value, flaws = read_json(chunk.text)
     else:
-        value, flaws = read_plain(chunk.text), []
+        value, flaws = read_subset(chunk.text), []
         if value is None:
             reading = read(chunk.text)
             value, flaws = reading.value, reading.flaws
@@ -46,7 +46,7 @@ def _objects(chunk: Chunk, value: Any, path: Path) -> Iterator[Document | Foreig
     if not isinstance(items, list):
         yield document
         return
-    # kubectl takes everything with items for a list. Whatever isn't called one is judged itself too.
+    # kubectl takes every object with items for a list. One whose kind doesn't end in List is judged itself, too.
     if not document.kind.endswith("List"):
         yield document
     for index, item in enumerate(items):
@@ -55,7 +55,7 @@ def _objects(chunk: Chunk, value: Any, path: Path) -> Iterator[Document | Foreig
             where = Document(chunk, value, at)
             yield Problem(chunk.file, line_of(where, ()), "must be an object", dotted(at))
             continue
-        # The items of a PodList are Pods without saying so.
+        # The items of a PodList have no kind of their own.
         kind = document.kind.removesuffix("List")
         implied = {"apiVersion": document.api_version, "kind": kind} if kind and "kind" not in item else {}
         yield from _objects(chunk, {**implied, **item}, at)

@@ -1,4 +1,4 @@
-"""Where a value stands in an object: as steps, and as messages write it."""
+"""Paths to values in an object: as steps, and as messages write them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WORD = re.compile(r"[A-Za-z0-9_]+")
 _STEP = re.compile(r"\.?([A-Za-z0-9_]+)|\[\"([^\"]*)\"\]|\[([0-9]+)\]")
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 _NAMING = ("name", "profile", "user", "key", "host", "ip", "uri")
-"""Fields by which messages tell items of a list apart."""
+"""Fields by which messages identify items of a list."""
 
 
 def dotted(path: Path) -> str:
@@ -19,11 +19,11 @@ def dotted(path: Path) -> str:
     return "".join(f"[{p}]" if isinstance(p, int) else _key(p) for p in path).lstrip(".")
 
 
-def path_of(subject: Any, told: str) -> Path:
-    """Return the path of a field in the object that was judged, as far as it is there."""
+def path_of(subject: Any, field: str) -> Path:
+    """Return the path of a field as messages write it, as far as the object has it."""
     path: list[str | int] = []
     value = subject
-    for name, item, index in _STEP.findall(told):
+    for name, item, index in _STEP.findall(field):
         if name and isinstance(value, dict) and name in value:
             path.append(name)
             value = value[name]
@@ -53,7 +53,7 @@ def path_of(subject: Any, told: str) -> Path:
 
 
 def at(value: Any, path: Path) -> Any:
-    """Return what stands at a path that is known to be there."""
+    """Return the value at a path, which must exist."""
     for step in path:
         value = value[step]
     return value

@@ -1,6 +1,6 @@
 """What an unquoted YAML scalar means to kubectl: the rules of go.yaml.in/yaml/v2, through JSON as sigs.k8s.io/yaml does.
 
-They are YAML 1.1's for booleans and octal numbers and nobody else's for the rest, so no Python library has them.
+They are YAML 1.1's for booleans and octal numbers and that library's own for the rest, so no Python library has them.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def tagged(tag: str, text: str) -> Scalar:
             return text
 
 
-def is_told_apart(text: str) -> bool:
-    """Say whether a text that isn't quoted is taken for a text by every reader, those of YAML 1.2 as well."""
+def is_always_a_string(text: str) -> bool:
+    """Say whether every parser reads the unquoted scalar as a string, those of YAML 1.2 as well."""
     try:
         return resolve(text) == text and not _FLOAT.match(text)
     except ValueError:
@@ -104,7 +104,7 @@ def _integer(plain: str) -> int | None:
 
 
 def _float(plain: str) -> int | float | None:
-    """Return the number; None where it is larger than any that a float can be, which go.yaml.in takes for a text."""
+    """Return the number; None for one beyond the range of a float, which go.yaml.in reads as a string."""
     value = float(plain)
     if value in (float("inf"), float("-inf")):
         return None

@@ -18,14 +18,14 @@ from .scalars import as_key, resolve, tagged
 MAX_DEPTH = 200
 """Levels of nesting. Kubernetes' own objects have fewer than 30."""
 MAX_ALIASED = 100_000
-"""Values that aliases may stand for in one document, each counted as often as it is repeated."""
+"""Values that aliases may repeat in one document, each counted as often as it is repeated."""
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE = "<<"
 
 
 @dataclass(frozen=True)
 class Flaw:
-    """Something that is wrong in a document. ``offset`` counts characters from its start."""
+    """An error in a document. ``offset`` counts characters from its start."""
 
     offset: int
     message: str
@@ -33,12 +33,12 @@ class Flaw:
 
 @dataclass
 class Reading:
-    """What was read. Where there are flaws, the value is not to be used."""
+    """What was read. The value must not be used if there are flaws."""
 
     value: Any = None
     flaws: list[Flaw] = field(default_factory=list)
     offsets: dict[Path, int] = field(default_factory=dict)
-    """Where each value stands: its key in a mapping, itself in a sequence."""
+    """The offset of each value: of its key in a mapping, of itself in a sequence."""
 
 
 @dataclass
@@ -64,7 +64,7 @@ class _Fatal(Exception):
 
 
 def read(text: str, positions: bool = False) -> Reading:
-    """Return what one document holds, with positions where they are asked for. An empty one is None. Nothing is raised."""
+    """Return what one document holds, with the offset of every value if ``positions`` is set. An empty document is None."""
     reader = _Reader(positions)
     try:
         for event in _events(text):
@@ -78,7 +78,7 @@ def _events(text: str) -> Iterator[Any]:
     try:
         yield from yaml.parse(text, Loader=_LOADER)
     except yaml.reader.ReaderError as error:
-        # libyaml stops at the character; its position is told only in words.
+        # libyaml gives the position only as text.
         where = error.position if isinstance(error.position, int) else 0
         raise _Fatal(Flaw(where, f"character {_character(error.character)} isn't allowed in YAML")) from error
     except yaml.MarkedYAMLError as error:
@@ -211,7 +211,7 @@ class _Reader:
                 continue
             for key, item in source.items():
                 if key in frame.own:
-                    # yaml.v2 takes the merged value here, and everybody else the one that was there.
+                    # yaml.v2 takes the merged value here, other parsers the one that was set before.
                     message = f'ambiguous key "{key}": set before << and merged by it; put << first'
                     self.result.flaws.append(Flaw(frame.key_offset, message))
                 frame.container[key] = item

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daulat.manifest.yaml_reader import read
-from daulat.manifest.yaml_subset import MAX_DEPTH, read_plain
+from daulat.manifest.yaml_subset import MAX_DEPTH, read_subset
 
 POD = """apiVersion: v1
 kind: Pod
@@ -105,7 +105,7 @@ _json = st.recursive(
 
 def agrees(text: str) -> bool:
     """Say whether the fast reader took it; AssertionError where the other one reads something else."""
-    fast, slow = read_plain(text), read(text)
+    fast, slow = read_subset(text), read(text)
     if fast is None:
         return False
     assert slow.flaws == []
@@ -143,13 +143,13 @@ def test_an_ordinary_pod_is_read_fast() -> None:
 def test_what_could_be_read_in_two_ways_is_left(old: str, new: str) -> None:
     plain = POD.replace("['sh', -c]", "[]")
     assert old in plain
-    assert read_plain(plain.replace(old, new, 1)) is None
+    assert read_subset(plain.replace(old, new, 1)) is None
 
 
 def test_what_is_no_mapping_or_too_deep_is_left() -> None:
     deep = "\n".join("  " * level + "a:" for level in range(MAX_DEPTH + 2))
     for text in ("", "# nothing\n", "- a\n", "a\n", deep):
-        assert read_plain(text) is None
+        assert read_subset(text) is None
 
 
 @given(value=st.dictionaries(st.text(max_size=6), _json, max_size=5))
@@ -157,7 +157,7 @@ def test_what_is_written_plainly_is_read_as_it_was_meant(value: dict[str, object
     text = yaml.safe_dump(value, default_flow_style=False)
     if agrees(text):
         # PyYAML quotes what YAML 1.1 reads otherwise, so both mean what was written.
-        assert read_plain(text) == value
+        assert read_subset(text) == value
 
 
 @settings(max_examples=600)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -19,12 +21,14 @@ from daulat.manifest.document import Problem
 from ..errors import print_errors
 from ..files import Unreadable, files
 from ..text import Page
-from . import formats
 
 NO_OBJECT = "no Kubernetes objects found, so nothing was checked"
 NO_POLICY = "no SovereigntyPolicy found: add a file that holds one, or set --policy-dir or --cluster"
 _JUDGING = ("SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption", "Namespace")
 """The kinds that objects are judged by."""
+FORMATS = ("table", "json", "yaml", "sarif", "junit", "github")
+_MODULES = {"json": "structured", "yaml": "structured"}
+"""The module of a format, where it isn't named like the format."""
 _MIB = 1 << 20
 
 
@@ -38,16 +42,23 @@ _MIB = 1 << 20
     metavar="DIR",
     help="Policies, zones, profiles, exemptions and namespaces to judge by, not judged themselves. Repeatable.",
 )
-@click.option("--cluster", is_flag=True, help="Judge by the current cluster's policies as well; it is only read.")
-@click.option("--context", metavar="NAME", help="The kubeconfig context for --cluster.")
 @click.option(
-    "-n", "--namespace", default="default", show_default=True, help="The namespace of objects that don't name one."
+    "--cluster", is_flag=True, help="Judge by the policies of the current cluster as well, which is only read."
+)
+@click.option("--context", metavar="NAME", help="The kubeconfig context for --cluster; the current one by default.")
+@click.option(
+    "-n",
+    "--namespace",
+    default="default",
+    show_default=True,
+    metavar="NAMESPACE",
+    help="The namespace of objects that don't name one.",
 )
 @click.option(
     "--namespace-labels",
     "namespace_labels",
     multiple=True,
-    metavar="NS=KEY=VALUE,...",
+    metavar="NAMESPACE=KEY=VALUE,...",
     help="The labels of a namespace that isn't in the input. Repeatable.",
 )
 @click.option("--strict-namespaces", is_flag=True, help="A namespace whose labels aren't known is a violation.")
@@ -56,21 +67,33 @@ _MIB = 1 << 20
     "user",
     default="",
     metavar="USER",
-    help="Who applies the manifests, without the verbs that Daulat's guards ask for. Left out: somebody who has them.",
+    help="The user who applies the manifests, without the verbs that Daulat's guards check; by default a user who has them.",
 )
 @click.option("--as-group", "groups", multiple=True, metavar="GROUP", help="A group of that user. Repeatable.")
-@click.option("--skip-foreign", is_flag=True, help="Skip documents that are no Kubernetes objects in named files, too.")
-@click.option("-o", "--output", "form", type=click.Choice(formats.FORMATS), default="table", show_default=True)
-@click.option("--output-file", type=click.Path(dir_okay=False), metavar="FILE", help="Where to write; standard output.")
+@click.option("--skip-foreign", is_flag=True, help="Skip documents that aren't Kubernetes objects in named files, too.")
+@click.option(
+    "-o", "--output", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="The format."
+)
+@click.option(
+    "--output-file",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write the report to this file instead of standard output.",
+)
 @click.option(
     "--warn-exit-code",
     type=click.IntRange(0, 255),
     default=0,
     show_default=True,
-    help="The exit code where there are warnings but no violations.",
+    help="The exit code for warnings without violations.",
 )
 @click.option(
-    "--max-file-size", type=click.FloatRange(min=0.001), default=64.0, show_default=True, help="In MiB, for each file."
+    "--max-file-size",
+    type=click.FloatRange(min=0.001),
+    default=64.0,
+    show_default=True,
+    metavar="MIB",
+    help="The largest file that is read, in MiB.",
 )
 def check(
     paths: tuple[str, ...],
@@ -90,10 +113,10 @@ def check(
 ) -> None:
     """Judge manifests as the API server would, before they reach it.
 
-    PATH is a YAML or JSON file, a directory, or - for standard input. Policies, zones, profiles, exemptions and namespaces among
-    them judge the others. AcceleratorProfiles alone need no policy: then only mistakes in them are looked for.
+    PATH is a YAML or JSON file, a directory, or - for standard input. The other objects are judged by the policies, zones,
+    profiles, exemptions and namespaces among them. AcceleratorProfiles alone are checked for mistakes, which needs no policy.
 
-    Exit code: 0 fine, 1 violations, 2 the input or the usage is wrong.
+    Exit codes: 0 no violations, 1 violations, 2 wrong input or usage.
     """
     if context and not cluster:
         raise click.UsageError("--context requires --cluster")
@@ -150,8 +173,7 @@ def _namespace(given: str) -> Manifest:
 
 
 def _write(report: Report, form: str, output_file: str | None) -> None:
-    text = formats.write(report, form, Page.for_output(terminal=output_file is None))
-    data = text.encode("utf-8", "replace")
+    data = _formatted(report, form, Page.for_output(terminal=output_file is None)).encode("utf-8", "replace")
     if output_file is not None:
         try:
             Path(output_file).write_bytes(data)
@@ -164,3 +186,13 @@ def _write(report: Report, form: str, output_file: str | None) -> None:
     except BrokenPipeError:
         # The reader, such as head, has closed the pipe; Python must not flush into it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _formatted(report: Report, form: str, page: Page) -> str:
+    """Return the report in a format, of which only the module is imported. The table alone is for people, and fits the page."""
+    module = import_module(f".{_MODULES.get(form, form)}", __package__)
+    if form == "table":
+        table: Callable[[Report, Page], str] = module.as_table
+        return table(report, page)
+    formatted: Callable[[Report], str] = getattr(module, f"as_{form}")
+    return formatted(report)

@@ -13,7 +13,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 
 
 def as_junit(report: Report) -> str:
-    """Return the report. A refusal is a failure, a warning is told in the case's output, unusable input is an error."""
+    """Return the report. A refusal is a failure, a warning is in the case's output, an error in the input is an error."""
     objects: dict[str, list[Judged]] = {}
     problems: dict[str, list[Problem]] = {}
     for judged in report.objects:
@@ -51,15 +51,15 @@ def _case(suite: Element, judged: Judged) -> None:
     case = SubElement(suite, "testcase", {"classname": _xml(judged.file), "name": _xml(name)})
     refusals = [f for f in judged.findings if f.level == "error"]
     others = [f"{f.level}: {f.message}" for f in judged.findings if f.level != "error"]
-    told = [*others, *(f"note: {note}" for note in judged.notes)]
+    output = [*others, *(f"note: {note}" for note in judged.notes)]
     if refusals:
         # Some readers show only the first failure of a case, so there is one, with all of them.
         message = refusals[0].message if len(refusals) == 1 else f"{len(refusals)} violations"
         controls = ",".join(dict.fromkeys(f.control for f in refusals if f.control))
         failure = SubElement(case, "failure", {"message": _xml(message), "type": controls or "daulat"})
         failure.text = _xml("\n".join(f"{judged.file}:{f.line}: {f.message}" for f in refusals))
-    if told:
-        SubElement(case, "system-out").text = _xml("\n".join(told))
+    if output:
+        SubElement(case, "system-out").text = _xml("\n".join(output))
 
 
 def _xml(text: str) -> str:

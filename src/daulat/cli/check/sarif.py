@@ -17,7 +17,7 @@ from daulat.manifest.document import Problem
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 OTHER = "daulat"
-"""The rule of findings that are no control's: what can't be evaluated, or told."""
+"""The rule of findings without a control: a policy that can't be evaluated, or a namespace that isn't known."""
 _ROOT = "SRCROOT"
 
 

@@ -1,4 +1,4 @@
-"""For people: what was found, by object, with file and line, in lines that fit the terminal."""
+"""For people: findings by object, with file and line."""
 
 from __future__ import annotations
 

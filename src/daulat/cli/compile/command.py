@@ -39,7 +39,7 @@ class _Moment(click.ParamType[datetime]):
     "--anchor", is_flag=True, help="Write one static policy that keeps Daulat's policies in the API as they are."
 )
 @click.option(
-    "--output", type=click.Path(path_type=Path), help="The file to write; with --static or --anchor, a directory."
+    "--output", type=click.Path(path_type=Path), help="The file to write; a directory with --static and --anchor."
 )
 @click.option("-o", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True, help="The format.")
 @click.option(
@@ -47,19 +47,32 @@ class _Moment(click.ParamType[datetime]):
     default=None,
     help="Add the guards of the whole cluster, which the chart installs. Only --static does so by default.",
 )
-@click.option("--operator-image", help="The operator's image, where the guard of its own pods is wanted among them.")
-@click.option("--at", type=_Moment(), help="Leave out exemptions that are over by then; now by default.")
-@click.option("--operator-namespace", default="daulat-system", show_default=True, help="Where the operator runs.")
+@click.option(
+    "--operator-image",
+    metavar="IMAGE",
+    help="The operator's image. Adds the guard of the operator's own pods to --guards.",
+)
+@click.option("--at", type=_Moment(), help="Leave out exemptions that have expired by this time; now by default.")
+@click.option(
+    "--operator-namespace",
+    default="daulat-system",
+    show_default=True,
+    metavar="NAMESPACE",
+    help="The operator's namespace.",
+)
 @click.option(
     "--allow-user",
     "users",
     multiple=True,
     default=[anchors.OPERATOR],
     show_default=True,
-    help="With --anchor, who may write Daulat's policies. Can be given several times.",
+    metavar="USER",
+    help="With --anchor, a user who may write Daulat's policies. Repeatable.",
 )
 @click.option(
-    "--host-path", help="With --static or --anchor, the directory's path as API servers see it; where it is by default."
+    "--host-path",
+    metavar="PATH",
+    help="With --static or --anchor, the directory's path as API servers see it; the path of --output by default.",
 )
 def compile_(
     paths: Sequence[str],
@@ -76,7 +89,9 @@ def compile_(
 ) -> None:
     """Write what every SovereigntyPolicy at the PATHs compiles to: the same bytes as the operator applies.
 
-    Zones, profiles, exemptions and namespaces are read from the PATHs, too; - is standard input. Exit code 2: the input is wrong.
+    Zones, profiles, exemptions and namespaces are read from the PATHs, too; - is standard input.
+
+    Exit codes: 0 written, 2 wrong input or usage.
     """
     if as_static and anchor:
         raise click.UsageError(

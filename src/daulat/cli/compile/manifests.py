@@ -48,7 +48,7 @@ def guards_of_cluster(operator_namespace: str, image: str | None) -> list[Manife
     if image is not None:
         return compile_cluster_guards(Installation(namespace=operator_namespace, image=image))
     found = compile_cluster_guards(Installation(namespace=operator_namespace))
-    # A guard that asks for another image than the one that is installed would keep the operator from starting.
+    # A guard that requires another image than the installed one would keep the operator from starting.
     return [m for m in found if m["metadata"]["name"] != cluster_name("software")]
 
 

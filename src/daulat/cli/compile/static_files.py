@@ -1,4 +1,4 @@
-"""Writes static manifests into a directory that API servers read: each file in one step, and no file of others touched."""
+"""Writes static manifests into a directory that API servers read: each file in one step, and files of others are left alone."""
 
 from __future__ import annotations
 

@@ -18,21 +18,24 @@ from .reading import read
 
 
 @click.command()
-@click.option("--context", help="The context of the kubeconfig; the current one by default.")
+@click.option("--context", metavar="NAME", help="The kubeconfig context; the current one by default.")
 @click.option(
     "--namespace",
     envvar="DAULAT_NAMESPACE",
     default="daulat-system",
     show_default=True,
+    metavar="NAMESPACE",
     help="The operator's namespace.",
 )
-@click.option("-o", "--output", type=click.Choice(["table", *WRITERS]), default="table", show_default=True)
+@click.option(
+    "-o", "--output", type=click.Choice(["table", *WRITERS]), default="table", show_default=True, help="The format."
+)
 @click.option(
     "--fail-on",
     type=click.Choice(["high", "medium", "low"]),
     default="high",
     show_default=True,
-    help="Exit with 1 from this severity on. A check for which rights are missing counts as if it had found something.",
+    help="The lowest severity for exit code 1. A check for which rights are missing counts as a finding.",
 )
 @click.option(
     "--probe",
@@ -40,9 +43,9 @@ from .reading import read
     help="Also send two dry runs that should be refused: a label as a kubelet, and the deletion of a policy's binding.",
 )
 def doctor(context: str | None, namespace: str, output: str, fail_on: str, probe: bool) -> None:
-    """Find what weakens enforcement in the cluster, each with its remedy.
+    """Find what weakens enforcement in the cluster, and how to mend it.
 
-    Exits with 0 where nothing of --fail-on or worse was found, 1 where something was, 2 where the cluster can't be read.
+    Exit codes: 0 no finding of --fail-on or higher, 1 such a finding, 2 the cluster can't be read, or wrong usage.
     """
     try:
         report = examine(cluster.read(context, lambda reader: read(reader, namespace, probe=probe)))

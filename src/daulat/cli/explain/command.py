@@ -59,13 +59,32 @@ class _World:
 @click.option(
     "-f", "--filename", "files", multiple=True, metavar="FILE", help="Explain the objects in this file. Repeatable."
 )
-@click.option("--cluster", is_flag=True, help="Read policies, nodes and the object from the current cluster as well.")
-@click.option("--context", metavar="NAME", help="The kubeconfig context for --cluster.")
+@click.option("--cluster", is_flag=True, help="Read what the answer needs from the current cluster as well.")
+@click.option("--context", metavar="NAME", help="The kubeconfig context for --cluster; the current one by default.")
 @click.option(
-    "-n", "--namespace", default="default", show_default=True, help="The namespace of objects that name none."
+    "-n",
+    "--namespace",
+    default="default",
+    show_default=True,
+    metavar="NAMESPACE",
+    help="The namespace of objects that don't name one.",
 )
-@click.option("--operator-namespace", default="daulat-system", show_default=True, help="Where the operator runs.")
-@click.option("-o", "--output", "form", type=click.Choice(["tree", *WRITERS]), default="tree", show_default=True)
+@click.option(
+    "--operator-namespace",
+    default="daulat-system",
+    show_default=True,
+    metavar="NAMESPACE",
+    help="The operator's namespace.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["tree", *WRITERS]),
+    default="tree",
+    show_default=True,
+    help="The format.",
+)
 def explain(
     words: tuple[str, ...],
     files: tuple[str, ...],
@@ -79,9 +98,10 @@ def explain(
 
     TARGET is a control's id (USE-04), a policy's name, or an object as KIND/NAME or KIND/NAMESPACE/NAME; a model may be written as
     model NAME. With -f it is left out.
+
     Policies, zones, profiles, namespaces and nodes are read from the PATHs, or with --cluster.
 
-    Exit code: 0 fine, 1 an object would be refused, 2 the input or the usage is wrong.
+    Exit codes: 0 explained, 1 an object would be refused, 2 wrong input or usage.
     """
     if context and not cluster:
         raise click.UsageError("--context requires --cluster")
@@ -141,11 +161,11 @@ def _explain_policy(world: _World, target: PolicyTarget, form: str) -> None:
 
 def _explain_objects(world: _World, target: ObjectTarget | FilesTarget, form: str, where: str) -> NoReturn:
     if isinstance(target, ObjectTarget):
-        documents, asked = target.among(world.given.documents, world.namespace), target.text
+        documents, name = target.among(world.given.documents, world.namespace), target.text
     else:
-        documents, asked = target.among(world.given.documents), ", ".join(target.paths)
+        documents, name = target.among(world.given.documents), ", ".join(target.paths)
     if not documents:
-        fail(f'object "{asked}" not found in {where}')
+        fail(f'object "{name}" not found in {where}')
     judge = world.judge()
     explained = [explain_object(_as_created(d), judge, world.snapshot) for d in documents]
     _show(explained, form)

@@ -1,4 +1,4 @@
-"""Writes an explanation for people: sections, lines that fit the terminal, the reasons under what they are about."""
+"""Writes an explanation for people: sections of lines, with reasons indented below what they are about."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def render(explained: Manifest, page: Outline) -> str:
     return str(page)
 
 
-def _control(page: Outline, told: Manifest) -> None:
-    page.title(f"{told['control']} ({', '.join(told['axis'])})")
-    for guard in told["guards"]:
+def _control(page: Outline, explained: Manifest) -> None:
+    page.title(f"{explained['control']} ({', '.join(explained['axis'])})")
+    for guard in explained["guards"]:
         page.section(f"{guard['guard']}: {guard['title']}")
         page.item(guard["why"])
         page.item(f"judges {', '.join(guard['resources'])} on {', '.join(guard['operations'])}")
@@ -87,63 +87,63 @@ def _control(page: Outline, told: Manifest) -> None:
             page.items(example["messages"], 7)
 
 
-def _policy(page: Outline, told: Manifest) -> None:
-    page.title(f"SovereigntyPolicy {told['policy']}, {told['action']}, revision {told['revision']}")
-    if preset := told["preset"]:
+def _policy(page: Outline, explained: Manifest) -> None:
+    page.title(f"SovereigntyPolicy {explained['policy']}, {explained['action']}, revision {explained['revision']}")
+    if preset := explained["preset"]:
         of_class = f" for {preset['dataClass']} data" if preset["dataClass"] else ""
         page.section(f"preset {preset['name']}{of_class}")
         page.items([preset["title"], f"status: {preset['status']}", preset["note"]])
         page.items(f"not covered: {' '.join(text.split())}" for text in preset["open"])
     page.section("rules")
-    for rule in told["rules"]:
+    for rule in explained["rules"]:
         page.item(f"{rule['field']}: {_value(rule['value'])}  [{rule['from']}]")
         if "overrides" in rule:
             page.item(f"overrides the preset's {_value(rule['overrides'])}", 3)
         for cited in rule.get("citations", ()):
             page.item(f"{cited['rule']} {cited['source']}, {cited['dated']}; read {cited['read']}, {cited['grade']}", 3)
     page.section("controls in force")
-    for control in told["controls"]["inForce"]:
+    for control in explained["controls"]["inForce"]:
         page.item(f"{control['id']} {control['guard']}: {control['title']}  [{control['action']}]")
     for word, key in (("turned off", "off"), ("not called for by what the policy sets", "notCalledFor")):
-        if told["controls"][key]:
-            page.item(f"{word}: {', '.join(told['controls'][key])}")
+        if explained["controls"][key]:
+            page.item(f"{word}: {', '.join(explained['controls'][key])}")
     page.section("zones")
-    page.item(f"accepted: {', '.join(told['zones']['accepted']) or 'none'}")
-    page.items(f"rejected: {each['reason']}" for each in told["zones"]["rejected"])
+    page.item(f"accepted: {', '.join(explained['zones']['accepted']) or 'none'}")
+    page.items(f"rejected: {each['reason']}" for each in explained["zones"]["rejected"])
     page.section("accelerators")
-    for each in told["accelerators"]["approved"]:
+    for each in explained["accelerators"]["approved"]:
         page.item(f"{each['profile']}: {', '.join(each['resources'])}")
     page.items(
         f"{name}: there is no such AcceleratorProfile, so nothing of it is approved"
-        for name in told["accelerators"]["missing"]
+        for name in explained["accelerators"]["missing"]
     )
-    if told["accelerators"]["otherResources"]:
-        page.item(f"other resources: {', '.join(told['accelerators']['otherResources'])}")
+    if explained["accelerators"]["otherResources"]:
+        page.item(f"other resources: {', '.join(explained['accelerators']['otherResources'])}")
     page.section("governed namespaces")
-    page.item(", ".join(told["namespaces"]) or "none that is known")
+    page.item(", ".join(explained["namespaces"]) or "none that is known")
     page.section("exemptions")
-    for each in told["exemptions"]:
+    for each in explained["exemptions"]:
         where, until = ", ".join(each["namespaces"]), each["until"]
         page.item(f"{each['name']}, {each['state']}: {', '.join(each['controls'])} in {where} until {until}")
         page.item(
-            f"{each['reason']} (asked for by {each['requestedBy']}, approved by {', '.join(each['approvedBy']) or 'nobody'})",
+            f"{each['reason']} (requested by {each['requestedBy']}, approved by {', '.join(each['approvedBy']) or 'none'})",
             3,
         )
-    if not told["exemptions"]:
+    if not explained["exemptions"]:
         page.item("none")
 
 
-def _object(page: Outline, told: Manifest) -> None:
-    where = f"{told['file']}:{told['line']}" if told["line"] else told["file"]
-    page.title(f"{told['object']}, {where}", told["result"])
-    page.item(f"governed by {', '.join(told['policies'])}" if told["policies"] else "no policy governs it")
-    if told["controls"]:
+def _object(page: Outline, explained: Manifest) -> None:
+    where = f"{explained['file']}:{explained['line']}" if explained["line"] else explained["file"]
+    page.title(f"{explained['object']}, {where}", explained["result"])
+    page.item(f"governed by {', '.join(explained['policies'])}" if explained["policies"] else "no policy governs it")
+    if explained["controls"]:
         page.section("controls")
-    for control in told["controls"]:
+    for control in explained["controls"]:
         by = f"  [{control['policy'] or 'the whole cluster'}]"
         page.item(f"{control['id']} {control['title']}{by}".strip(), verdict=control["verdict"])
         page.items(control["messages"], 7)
-    for place in told["placements"]:
+    for place in explained["placements"]:
         page.section(f"where {place['of']} would run")
         page.item(place["message"])
         shown = _tree(page, place)
@@ -157,12 +157,12 @@ def _object(page: Outline, told: Manifest) -> None:
         if place.get("changes"):
             page.section("what would change it")
             page.items(place["changes"])
-    if told.get("conditions"):
+    if explained.get("conditions"):
         page.section("what its status says")
-        page.items(f"{c['type']}={c['status']} {c['reason']}: {c['message']}" for c in told["conditions"])
-    if told["notes"]:
+        page.items(f"{c['type']}={c['status']} {c['reason']}: {c['message']}" for c in explained["conditions"])
+    if explained["notes"]:
         page.section("notes")
-        page.items(told["notes"])
+        page.items(explained["notes"])
 
 
 def _tree(page: Outline, place: Manifest) -> set[str]:
@@ -184,15 +184,15 @@ def _tree(page: Outline, place: Manifest) -> set[str]:
 
 
 def _node(node: Manifest) -> str:
-    told = f"{node['node']}: {node['free']} of {node['offered']} free"
+    text = f"{node['node']}: {node['free']} of {node['offered']} free"
     holders = [
         f"{h['count']} {'promised to' if h['promised'] else 'by'} {h['kind']} {h['namespace']}/{h['name']}"
         for h in node["holders"]
     ]
     if holders:
         more = f" and {len(holders) - _SAMPLE} more" if len(holders) > _SAMPLE else ""
-        told += f", held {', '.join(holders[:_SAMPLE])}{more}"
-    return told + (f"; {node['takesNoPods']}" if node["takesNoPods"] else "")
+        text += f", held {', '.join(holders[:_SAMPLE])}{more}"
+    return text + (f"; {node['takesNoPods']}" if node["takesNoPods"] else "")
 
 
 def _names(names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""What `daulat explain` is asked to explain, as the user writes it, and the objects in the input that are meant."""
+"""What to explain, as the user writes it, and the objects of the input that it names."""
 
 from __future__ import annotations
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.admission.policy import CompiledPolicy
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.kinds import Manifest
-from daulat.api.meta import LabelSelector
-from daulat.api.names import ELIGIBLE, GROUP, eligible_label
-from daulat.cel.evaluator import Request, Verdict, evaluate, evaluate_each, matches_resource
-from daulat.facts.child import namespace_selector
+from daulat.api.names import GROUP
+from daulat.cel.evaluator import Request, Verdict, evaluate_each, matches_resource
 from daulat.manifest.document import Document, line_of
 from daulat.manifest.paths import dotted, path_of
 
@@ -22,12 +20,12 @@ from .governance import Namespaces
 from .modelpods import render
 from .profiles import doubts
 from .report import Finding, Judged
+from .rules import JudgingPolicy, Rule, judging_policy, pinned, rules_of
 from .scopes import is_cluster_scoped, resource_of
 from .templates import Made, made
 
 ORDINARY_USER = "an-ordinary-user"
 """The user who applies the manifests, where no other is named."""
-_ACTIONS = {"Deny": "Enforce", "Warn": "Warn", "Audit": "Audit"}
 _VERB = re.compile(r"authorizer\.group\('([^']*)'\)\.resource\('([^']*)'\)\.check\('([^']*)'\)")
 _CONTROL = re.compile(r"^([A-Z]{3}-[0-9]{2}) ")
 
@@ -48,25 +46,6 @@ class Options:
 
 
 @dataclass(frozen=True)
-class _Rule:
-    """One admission policy, with its binding's action and the SovereigntyPolicy that it is compiled from."""
-
-    manifest: Manifest
-    action: str
-    policy: str
-
-
-@dataclass(frozen=True)
-class _Policy:
-    """A compiled policy: the namespaces that it governs, its rules, and its pin."""
-
-    name: str
-    selector: LabelSelector
-    rules: tuple[_Rule, ...]
-    pin: Manifest | None
-
-
-@dataclass(frozen=True)
 class _Subject:
     """What is judged: the object itself, or one that is made of it."""
 
@@ -81,8 +60,8 @@ class _Subject:
 class _Governing:
     """The policies that govern one namespace, and those that may."""
 
-    policies: tuple[_Policy, ...]
-    unknown: tuple[_Policy, ...] = ()
+    policies: tuple[JudgingPolicy, ...]
+    unknown: tuple[JudgingPolicy, ...] = ()
 
 
 class Judge:
@@ -95,9 +74,9 @@ class Judge:
         namespaces: Namespaces,
         options: Options,
     ) -> None:
-        self._policies = tuple(_policy(p) for p in policies)
+        self._policies = tuple(judging_policy(p) for p in policies)
         guards = compile_cluster_guards()
-        self._cluster = _rules("", guards)
+        self._cluster = rules_of("", guards)
         self._profiles, self._namespaces, self._options = profiles, namespaces, options
         every = [rule.manifest for p in self._policies for rule in p.rules] + guards
         texts = [str(m) for m in every]
@@ -165,21 +144,14 @@ class Judge:
         rendered = render(document.object, namespace, names, self._profiles)
         subjects += [_Subject(p.object, "pods", made=Made(p.path, p.object, rendered=True)) for p in rendered.pods]
         findings = [
-            Finding(
-                "",
-                message,
-                "Enforce",
-                "",
-                field := field_of(message),
-                line_of(document, path_of(document.object, field)),
-            )
-            for message in rendered.refused
+            Finding("", message, "Enforce", "", field, line_of(document, path_of(document.object, field)))
+            for message, field in ((m, field_of(m)) for m in rendered.refused)
             if names
         ]
         return subjects, findings, list(rendered.notes)
 
     def _findings(
-        self, document: Document, subject: _Subject, namespace: str, policies: Sequence[_Policy]
+        self, document: Document, subject: _Subject, namespace: str, policies: Sequence[JudgingPolicy]
     ) -> tuple[list[Finding], list[str]]:
         request = self._request(subject, namespace)
         # The guards of the whole cluster judge what users write, not the pods that controllers create.
@@ -187,7 +159,7 @@ class Judge:
         matching = {id(r.manifest): r for r in rules if matches_resource(r.manifest, request)}
         if not matching:
             return [], []
-        request = self._pinned(request, policies)
+        request = pinned(request, policies)
         findings: list[Finding] = []
         notes: list[str] = []
         for manifest, verdict in evaluate_each([r.manifest for r in matching.values()], request):
@@ -202,7 +174,7 @@ class Judge:
                     findings.append(finding)
         return findings, notes
 
-    def _is_judged(self, subject: _Subject, namespace: str, policies: Sequence[_Policy]) -> bool:
+    def _is_judged(self, subject: _Subject, namespace: str, policies: Sequence[JudgingPolicy]) -> bool:
         request = self._request(subject, namespace)
         return any(matches_resource(rule.manifest, request) for p in policies for rule in p.rules)
 
@@ -223,66 +195,12 @@ class Judge:
             namespace_object=self._namespaces.manifest(namespace) if self._reads_namespace and namespace else None,
         )
 
-    def _pinned(self, request: Request, policies: Sequence[_Policy]) -> Request:
-        """Return the request as the policies' pins change it."""
-        if request.object is None:
-            return request
-        for policy in policies:
-            if policy.pin is None or not matches_resource(policy.pin, request):
-                continue
-            pinned = _with_pin(request.object, eligible_label(policy.name))
-            if pinned is not None and _applies(policy.pin, request):
-                request = replace(request, object=pinned)
-        return request
-
-
-def _policy(compiled: CompiledPolicy) -> _Policy:
-    pins = [m for m in compiled.manifests if m["kind"] == "MutatingAdmissionPolicy"]
-    pin = pins[0] if pins else None
-    return _Policy(compiled.name, _selector(compiled.manifests), _rules(compiled.name, compiled.manifests), pin)
-
-
-def _selector(manifests: Sequence[Manifest]) -> LabelSelector:
-    """Return which namespaces the policy governs: every binding of a policy selects the same."""
-    found = (namespace_selector(m) for m in manifests if m["kind"].endswith("Binding"))
-    return next((selector for selector in found if selector is not None), LabelSelector())
-
-
-def _rules(policy: str, manifests: Sequence[Manifest]) -> tuple[_Rule, ...]:
-    actions = {
-        m["spec"]["policyName"]: _ACTIONS[m["spec"]["validationActions"][0]]
-        for m in manifests
-        if m["kind"] == "ValidatingAdmissionPolicyBinding"
-    }
-    return tuple(
-        _Rule(m, actions[m["metadata"]["name"]], policy) for m in manifests if m["kind"] == "ValidatingAdmissionPolicy"
-    )
-
 
 def _messages(verdict: Verdict) -> tuple[str, ...]:
     return verdict.violations or (verdict.message,)
 
 
-def _with_pin(pod: Manifest, label: str) -> Manifest | None:
-    """Return the pod as the pin's patch leaves it, or None where that changes nothing or can't be done."""
-    spec = pod.get("spec")
-    selector = (spec.get("nodeSelector") or {}) if isinstance(spec, dict) else None
-    if not isinstance(spec, dict) or not isinstance(selector, dict) or label in selector:
-        return None
-    return {**pod, "spec": {**spec, "nodeSelector": {**selector, label: ELIGIBLE}}}
-
-
-def _applies(pin: Manifest, request: Request) -> bool:
-    """Say whether all of a mutating policy's conditions hold, by a validating policy that refuses if they do."""
-    probe = {"spec": {"matchConditions": pin["spec"]["matchConditions"], "validations": [_REFUSE]}}
-    verdict = evaluate(probe, request)
-    return not verdict.allowed and not verdict.error
-
-
-_REFUSE = {"expression": "false", "messageExpression": "'refused'", "message": "refused"}
-
-
-def _finding(document: Document, subject: _Subject, judged: Manifest, rule: _Rule, message: str) -> Finding:
+def _finding(document: Document, subject: _Subject, judged: Manifest, rule: Rule, message: str) -> Finding:
     control, field = _CONTROL.match(message), field_of(message)
     path = path_of(judged, field)
     if subject.made is not None:
@@ -305,7 +223,7 @@ def _requester(raw: Manifest) -> str:
     return ""
 
 
-def _unknown(namespace: str, policies: Sequence[_Policy]) -> str:
+def _unknown(namespace: str, policies: Sequence[JudgingPolicy]) -> str:
     names = ", ".join(p.name for p in policies)
     return (
         f"metadata.namespace: the labels of namespace {namespace} aren't known, so policy {names} may govern it."

@@ -64,7 +64,7 @@ SOURCES: dict[str, Source] = {
 
 
 def manifests() -> list[Manifest]:
-    """Return the ClusterRoles that let somebody read all of this: one for everything but Secrets, and one for these."""
+    """Return the ClusterRoles that grant these rights: one for everything but Secrets, and one for these."""
     rest = [source for key, source in SOURCES.items() if key != "secrets"]
     return [_role("daulat-doctor", rest), _role("daulat-doctor-secrets", [SOURCES["secrets"]])]
 

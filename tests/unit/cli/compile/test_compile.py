@@ -150,6 +150,17 @@ def test_input_that_is_wrong_is_told_with_its_file_and_nothing_is_printed(
     assert str(tmp_path) in result.stderr
 
 
+def test_a_file_that_is_too_large_is_an_error_that_names_no_option_of_another_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daulat.cli.objects.MAX_BYTES", 1 << 10)
+    file = tmp_path / "large.yaml"
+    file.write_text("#" * 1025)
+    done = run(file)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"error: {file}: is larger than 0.000976562 MiB: split it\n" in done.stderr
+
+
 def test_a_missing_profile_and_missing_zones_are_warned_of(tmp_path: Path) -> None:
     result = run(written(tmp_path / "in", [typed("SovereigntyPolicy", policy(accelerators={"profiles": ["acme"]}))]))
     assert result.exit_code == 0

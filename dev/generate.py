@@ -21,11 +21,11 @@ from daulat.api.meta import DataClass
 from daulat.catalog import accelerators
 from daulat.catalog.presets import Citation, Preset, leaves, presets, rules
 from daulat.catalog.sources import unverified
-from daulat.check.yamlwriting import dump_manifest
 from daulat.controls import library
 from daulat.doctor.catalog import checks
 from daulat.doctor.sources import manifests as doctor_roles
 from daulat.kube.rbac import Rule, cluster_rules, namespace_rules
+from daulat.manifest.yaml_writer import dump_manifest
 from dev import conditiontables
 from dev.pages import between, table
 

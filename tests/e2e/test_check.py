@@ -8,7 +8,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from daulat.cli.check import check
+from daulat.cli.check.command import check
 from dev.cluster.kubectl import Kubectl
 from dev.deployment import kubectl
 
@@ -69,4 +69,4 @@ def test_a_cluster_that_isnt_there_is_told(tmp_path: Path, world: World) -> None
     server = next(line for line in config.splitlines() if "server:" in line)
     away.write_text(config.replace(server, server.rpartition(":")[0] + ":1"))
     told = checked(away, pod_manifest("p", "default"), code=2)
-    assert "can't be reached" in told["problems"][0]["message"]
+    assert "unable to connect to the API server" in told["problems"][0]["message"]

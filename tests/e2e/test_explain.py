@@ -7,7 +7,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from daulat.cli.explain import explain
+from daulat.cli.explain.command import explain
 
 from .world import World, model_manifest, pod_manifest
 

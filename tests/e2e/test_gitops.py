@@ -11,7 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from daulat.cli.compile import compile_
+from daulat.cli.compile.command import compile_
 from dev.deployment import poll
 
 from .world import World, namespace_manifest, pod_manifest, policy_manifest, unique

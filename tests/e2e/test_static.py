@@ -12,7 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from daulat.cli.compile import compile_
+from daulat.cli.compile.command import compile_
 from dev.cluster import ClusterError, EmbeddedCluster
 from dev.cluster.kubectl import Kubectl
 from dev.cluster.scenario import load, zone_manifests

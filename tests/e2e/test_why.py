@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from daulat.api import reasons
-from daulat.cli.explain import explain
+from daulat.cli.explain.command import explain
 from dev.deployment import poll
 
 from .test_weights import SOURCES, of

@@ -1,1 +1,1 @@
-"""Judges manifests before they reach a cluster: reads them, finds their pods, asks the compiled policies. Pure."""
+"""Judges manifests before they reach a cluster: finds their pods, and evaluates the compiled policies on them. Pure."""

@@ -1,4 +1,4 @@
-"""Says which policies govern a namespace: yes, no, or that nobody can tell, where the namespace's labels aren't known."""
+"""Decides whether a policy governs a namespace: yes, no, or unknown where the namespace's labels aren't known."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Namespaces:
         return {**known, "metadata": {**(known.get("metadata") or {}), "name": name, "labels": labels}}
 
     def selected(self, selector: LabelSelector, name: str) -> bool | None:
-        """Say whether the selector selects the namespace, or None where nobody can tell."""
+        """Say whether the selector selects the namespace, or None where that isn't known."""
         labels = self.labels(name)
         if labels is not None:
             return selector.matches(labels)

@@ -18,11 +18,10 @@ from daulat.api.names import GROUP, VERSION
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.zone import SovereignZoneSpec
 from daulat.catalog import accelerators
+from daulat.manifest.document import Document, Problem, line_of
+from daulat.manifest.paths import Path, dotted
 
-from .documents import Document, Problem, line_of
-from .paths import dotted
 from .profiles import mistakes
-from .yamltext import Path
 
 _KINDS = {kind.kind: kind for kind in KINDS}
 _FIELDS = ("apiVersion", "kind", "metadata", "spec", "status")
@@ -88,7 +87,7 @@ class Inventory:
                 continue
             problems += [
                 self._problem(
-                    "SovereigntyPolicy", name, f"AcceleratorProfile {missing} doesn't exist", "spec.accelerators"
+                    "SovereigntyPolicy", name, f'AcceleratorProfile "{missing}" not found', "spec.accelerators"
                 )
                 for missing in policy.missing_profiles
             ]
@@ -98,12 +97,13 @@ class Inventory:
     def _put(self, shelf: dict[str, Any], document: Document, value: Any) -> list[Problem]:
         name = document.name
         if not document.metadata.get("name"):
-            return [Problem(document.chunk.file, line_of(document, ("metadata",)), "is missing", "metadata.name")]
+            return [Problem(document.chunk.file, line_of(document, ("metadata",)), "is required", "metadata.name")]
         before = self._places.get((document.kind, name))
         if before is not None and shelf[name] != value:
-            where = f"{before.chunk.file}:{line_of(before, ())}"
-            told = f"{document.kind} {name} is already there with other contents, at {where}"
-            return [Problem(document.chunk.file, line_of(document, ("metadata", "name")), told, "metadata.name")]
+            line = line_of(before, ())
+            where = f"{before.chunk.file}:{line}" if line else before.chunk.file
+            message = f'duplicate {document.kind} "{name}" with different contents; the first is at {where}'
+            return [Problem(document.chunk.file, line_of(document, ("metadata", "name")), message, "metadata.name")]
         shelf[name] = value
         self._places[document.kind, name] = document
         return []
@@ -126,15 +126,13 @@ def parse_own(document: Document) -> tuple[list[Problem], Any]:
     file = document.chunk.file
     kind = _KINDS.get(document.kind)
     if kind is None:
-        told = f"{document.kind} is no kind of {GROUP}; known are {', '.join(sorted(_KINDS))}"
-        return [Problem(file, line_of(document, ("kind",)), told, "kind")], None
+        message = f'unknown kind "{document.kind}" in {GROUP}; known kinds: {", ".join(sorted(_KINDS))}'
+        return [Problem(file, line_of(document, ("kind",)), message, "kind")], None
     if document.api_version != f"{GROUP}/{VERSION}":
-        told = f"{document.api_version} isn't known; known is {GROUP}/{VERSION}"
-        return [Problem(file, line_of(document, ("apiVersion",)), told, "apiVersion")], None
+        message = f'unknown version "{document.api_version}"; known version: {GROUP}/{VERSION}'
+        return [Problem(file, line_of(document, ("apiVersion",)), message, "apiVersion")], None
     problems = [
-        Problem(file, line_of(document, (key,)), "is no field of this kind", key)
-        for key in document.object
-        if key not in _FIELDS
+        Problem(file, line_of(document, (key,)), "unknown field", key) for key in document.object if key not in _FIELDS
     ]
     try:
         # As the API server reads it: no text for a number, and no other spelling of a field.
@@ -146,37 +144,37 @@ def parse_own(document: Document) -> tuple[list[Problem], Any]:
 
 
 def _profile_problems(document: Document, spec: AcceleratorProfileSpec) -> list[Problem]:
-    found = [(("spec", *path), told) for path, told in mistakes(spec)]
-    return [Problem(document.chunk.file, line_of(document, path), told, dotted(path)) for path, told in found]
+    found = [(("spec", *path), message) for path, message in mistakes(spec)]
+    return [Problem(document.chunk.file, line_of(document, path), message, dotted(path)) for path, message in found]
 
 
 def _spec_problems(document: Document, error: ValidationError) -> list[Problem]:
     found = error.errors(include_url=False, include_input=False)
-    # What was wrong with an item is left out of its list, which would then be told to be too short as well.
+    # An item with an error is left out of its list, which would then be reported as too short as well.
     broken = {each["loc"][:depth] for each in found for depth in range(len(each["loc"]))}
     problems = []
     for each in found:
         if each["type"] == "too_short" and each["loc"] in broken:
             continue
         path: Path = ("spec", *(p for p in each["loc"] if p != "[key]"))
-        problems.append(Problem(document.chunk.file, line_of(document, path), _told(each), dotted(path)))
+        problems.append(Problem(document.chunk.file, line_of(document, path), _message(each), dotted(path)))
     return sorted(problems, key=lambda problem: problem.line)
 
 
-def _told(each: ErrorDetails) -> str:
+def _message(each: ErrorDetails) -> str:
     match each["type"]:
         case "extra_forbidden":
-            return "is no field of this kind"
+            return "unknown field"
         case "missing":
-            return "is missing"
+            return "is required"
         case "too_short":
             fewest = each["ctx"]["min_length"]
-            return f"needs at least {fewest} {'item' if fewest == 1 else 'items'}"
+            return f"must have at least {fewest} {'item' if fewest == 1 else 'items'}"
         case "string_pattern_mismatch":
-            return f"doesn't match {each['ctx']['pattern']}"
+            return f"must match {each['ctx']['pattern']}"
     return _sentence(each["msg"])
 
 
 def _sentence(message: str) -> str:
-    message = message.removeprefix("Value error, ")
+    message = message.removeprefix("Value error, ").replace("Input should ", "must ")
     return message[:1].lower() + message[1:]

@@ -1,33 +1,31 @@
-"""Asks the compiled policies about each object, and about each pod and claim that it would make, as the API server would."""
+"""Evaluates the compiled policies on each object, and on each pod and claim that it would make, as the API server would."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.admission.policy import CompiledPolicy
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.kinds import Manifest
-from daulat.api.meta import LabelSelector
-from daulat.api.names import ELIGIBLE, GROUP, eligible_label
-from daulat.cel.evaluator import Request, Verdict, evaluate, evaluate_each, matches_resource
-from daulat.facts.child import namespace_selector
+from daulat.api.names import GROUP
+from daulat.cel.evaluator import Request, Verdict, evaluate_each, matches_resource
+from daulat.manifest.document import Document, line_of
+from daulat.manifest.paths import dotted, path_of
 
-from .documents import Document, line_of
-from .fields import field_of, in_owner, path_of
+from .fields import field_of, in_owner
 from .governance import Namespaces
 from .modelpods import render
-from .paths import dotted
 from .profiles import doubts
 from .report import Finding, Judged
+from .rules import JudgingPolicy, Rule, judging_policy, pinned, rules_of
 from .scopes import is_cluster_scoped, resource_of
 from .templates import Made, made
 
 ORDINARY_USER = "an-ordinary-user"
-"""Who applies the manifests where nobody says who does."""
-_ACTIONS = {"Deny": "Enforce", "Warn": "Warn", "Audit": "Audit"}
+"""The user who applies the manifests, where no other is named."""
 _VERB = re.compile(r"authorizer\.group\('([^']*)'\)\.resource\('([^']*)'\)\.check\('([^']*)'\)")
 _CONTROL = re.compile(r"^([A-Z]{3}-[0-9]{2}) ")
 
@@ -41,29 +39,10 @@ class Options:
     namespace: str = "default"
     """The namespace of objects that name none."""
     user: str = ""
-    """Who applies the manifests; nothing stands for somebody who holds every verb that the guards ask for."""
+    """Who applies the manifests; if empty, a user with every verb that the guards check."""
     groups: tuple[str, ...] = ()
     strict_namespaces: bool = False
     """A namespace whose labels aren't known is a violation rather than a note."""
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """One admission policy, with what its binding does and whose it is."""
-
-    manifest: Manifest
-    action: str
-    policy: str
-
-
-@dataclass(frozen=True)
-class _Policy:
-    """A compiled policy: whom it governs, its rules, and its pin."""
-
-    name: str
-    selector: LabelSelector
-    rules: tuple[_Rule, ...]
-    pin: Manifest | None
 
 
 @dataclass(frozen=True)
@@ -79,10 +58,10 @@ class _Subject:
 
 @dataclass(frozen=True)
 class _Governing:
-    """What governs one namespace, and what may."""
+    """The policies that govern one namespace, and those that may."""
 
-    policies: tuple[_Policy, ...]
-    unknown: tuple[_Policy, ...] = ()
+    policies: tuple[JudgingPolicy, ...]
+    unknown: tuple[JudgingPolicy, ...] = ()
 
 
 class Judge:
@@ -95,19 +74,19 @@ class Judge:
         namespaces: Namespaces,
         options: Options,
     ) -> None:
-        self._policies = tuple(_policy(p) for p in policies)
+        self._policies = tuple(judging_policy(p) for p in policies)
         guards = compile_cluster_guards()
-        self._cluster = _rules("", guards)
+        self._cluster = rules_of("", guards)
         self._profiles, self._namespaces, self._options = profiles, namespaces, options
         every = [rule.manifest for p in self._policies for rule in p.rules] + guards
         texts = [str(m) for m in every]
         self._verbs = frozenset("/".join(found) for text in texts for found in _VERB.findall(text))
-        # Given to the evaluator only where somebody reads it: it costs a second conversion of the request.
+        # Given to the evaluator only where an expression reads it: it costs a second conversion of the request.
         self._reads_namespace = any("namespaceObject" in text for text in texts)
         self._by_namespace: dict[str, _Governing] = {}
 
     def judge(self, document: Document) -> Judged:
-        """Return everything that is found about one object."""
+        """Return everything that is found about one object. Raises TooManyValues."""
         namespaced = not is_cluster_scoped(document.group, document.kind)
         own = document.metadata.get("namespace")
         namespace = str(own or self._options.namespace) if namespaced else ""
@@ -118,13 +97,13 @@ class Judge:
             found, undecided = self._findings(document, subject, namespace, governing.policies)
             findings += found
             notes += undecided
-        if governing.unknown and any(self._asked(s, namespace, governing.unknown) for s in subjects):
-            told = _unknown(namespace, governing.unknown)
+        if governing.unknown and any(self._is_judged(s, namespace, governing.unknown) for s in subjects):
+            message = _unknown(namespace, governing.unknown)
             if self._options.strict_namespaces:
                 line = line_of(document, ("metadata", "namespace"))
-                findings.append(Finding("", told, "Enforce", "", "metadata.namespace", line))
+                findings.append(Finding("", message, "Enforce", "", "metadata.namespace", line))
             else:
-                notes.append(told)
+                notes.append(message)
         return Judged(
             file=document.chunk.file,
             line=line_of(document, ()),
@@ -157,47 +136,45 @@ class Judge:
         ]
         if group == GROUP and document.kind == "AcceleratorProfile":
             own = self._profiles[document.name]
-            told = [f"spec.{dotted(path)}: {what}" for path, what in doubts(document.name, own, self._profiles)]
-            return subjects, [], told
+            notes = [f"spec.{dotted(path)}: {what}" for path, what in doubts(document.name, own, self._profiles)]
+            return subjects, [], notes
         if (group, document.kind) != (GROUP, "SovereignModel"):
             return subjects, [], []
         names = [p.name for p in governing.policies]
         rendered = render(document.object, namespace, names, self._profiles)
         subjects += [_Subject(p.object, "pods", made=Made(p.path, p.object, rendered=True)) for p in rendered.pods]
         findings = [
-            Finding(
-                "", told, "Enforce", "", field_of(told), line_of(document, path_of(document.object, field_of(told)))
-            )
-            for told in rendered.refused
+            Finding("", message, "Enforce", "", field, line_of(document, path_of(document.object, field)))
+            for message, field in ((m, field_of(m)) for m in rendered.refused)
             if names
         ]
         return subjects, findings, list(rendered.notes)
 
     def _findings(
-        self, document: Document, subject: _Subject, namespace: str, policies: Sequence[_Policy]
+        self, document: Document, subject: _Subject, namespace: str, policies: Sequence[JudgingPolicy]
     ) -> tuple[list[Finding], list[str]]:
         request = self._request(subject, namespace)
-        # The cluster's guards are for what users write; a pod that a controller makes is the controller's.
+        # The guards of the whole cluster judge what users write, not the pods that controllers create.
         rules = [r for p in policies for r in p.rules] + (list(self._cluster) if subject.made is None else [])
-        asked = {id(r.manifest): r for r in rules if matches_resource(r.manifest, request)}
-        if not asked:
+        matching = {id(r.manifest): r for r in rules if matches_resource(r.manifest, request)}
+        if not matching:
             return [], []
-        request = self._pinned(request, policies)
+        request = pinned(request, policies)
         findings: list[Finding] = []
         notes: list[str] = []
-        for manifest, verdict in evaluate_each([r.manifest for r in asked.values()], request):
+        for manifest, verdict in evaluate_each([r.manifest for r in matching.values()], request):
             if verdict.allowed:
                 continue
-            rule = asked[id(manifest)]
+            rule = matching[id(manifest)]
             for message in _messages(verdict):
                 finding = _finding(document, subject, request.object or {}, rule, message)
                 if _is_undecided(subject, message):
-                    notes.append(f"{finding.field}: nothing in the input says which image it will be")
+                    notes.append(f"{finding.field}: the image is set later, so it was not judged")
                 else:
                     findings.append(finding)
         return findings, notes
 
-    def _asked(self, subject: _Subject, namespace: str, policies: Sequence[_Policy]) -> bool:
+    def _is_judged(self, subject: _Subject, namespace: str, policies: Sequence[JudgingPolicy]) -> bool:
         request = self._request(subject, namespace)
         return any(matches_resource(rule.manifest, request) for p in policies for rule in p.rules)
 
@@ -212,97 +189,43 @@ class Judge:
             group=subject.group,
             version=subject.version,
             namespace=namespace,
-            user=options.user or _asker(subject.object) or ORDINARY_USER,
+            user=options.user or _requester(subject.object) or ORDINARY_USER,
             user_groups=options.groups,
             allowed=frozenset() if options.user else self._verbs,
             namespace_object=self._namespaces.manifest(namespace) if self._reads_namespace and namespace else None,
         )
-
-    def _pinned(self, request: Request, policies: Sequence[_Policy]) -> Request:
-        """Return the request as the policies' pins change it."""
-        if request.object is None:
-            return request
-        for policy in policies:
-            if policy.pin is None or not matches_resource(policy.pin, request):
-                continue
-            pinned = _with_pin(request.object, eligible_label(policy.name))
-            if pinned is not None and _applies(policy.pin, request):
-                request = replace(request, object=pinned)
-        return request
-
-
-def _policy(compiled: CompiledPolicy) -> _Policy:
-    pins = [m for m in compiled.manifests if m["kind"] == "MutatingAdmissionPolicy"]
-    pin = pins[0] if pins else None
-    return _Policy(compiled.name, _selector(compiled.manifests), _rules(compiled.name, compiled.manifests), pin)
-
-
-def _selector(manifests: Sequence[Manifest]) -> LabelSelector:
-    """Return which namespaces the policy governs: every binding of a policy selects the same."""
-    found = (namespace_selector(m) for m in manifests if m["kind"].endswith("Binding"))
-    return next((selector for selector in found if selector is not None), LabelSelector())
-
-
-def _rules(policy: str, manifests: Sequence[Manifest]) -> tuple[_Rule, ...]:
-    actions = {
-        m["spec"]["policyName"]: _ACTIONS[m["spec"]["validationActions"][0]]
-        for m in manifests
-        if m["kind"] == "ValidatingAdmissionPolicyBinding"
-    }
-    return tuple(
-        _Rule(m, actions[m["metadata"]["name"]], policy) for m in manifests if m["kind"] == "ValidatingAdmissionPolicy"
-    )
 
 
 def _messages(verdict: Verdict) -> tuple[str, ...]:
     return verdict.violations or (verdict.message,)
 
 
-def _with_pin(pod: Manifest, label: str) -> Manifest | None:
-    """Return the pod as the pin's patch leaves it, or None where that changes nothing or can't be done."""
-    spec = pod.get("spec")
-    selector = (spec.get("nodeSelector") or {}) if isinstance(spec, dict) else None
-    if not isinstance(spec, dict) or not isinstance(selector, dict) or label in selector:
-        return None
-    return {**pod, "spec": {**spec, "nodeSelector": {**selector, label: ELIGIBLE}}}
-
-
-def _applies(pin: Manifest, request: Request) -> bool:
-    """Say whether all of a mutating policy's conditions hold, by asking a validating policy that refuses where they do."""
-    asks = {"spec": {"matchConditions": pin["spec"]["matchConditions"], "validations": [_REFUSE]}}
-    verdict = evaluate(asks, request)
-    return not verdict.allowed and not verdict.error
-
-
-_REFUSE = {"expression": "false", "messageExpression": "'refused'", "message": "refused"}
-
-
-def _finding(document: Document, subject: _Subject, judged: Manifest, rule: _Rule, message: str) -> Finding:
-    control, told = _CONTROL.match(message), field_of(message)
-    path = path_of(judged, told)
+def _finding(document: Document, subject: _Subject, judged: Manifest, rule: Rule, message: str) -> Finding:
+    control, field = _CONTROL.match(message), field_of(message)
+    path = path_of(judged, field)
     if subject.made is not None:
-        path, told = in_owner(subject.made, path, told)
+        path, field = in_owner(subject.made, path, field)
     name = control[1] if control else ""
-    return Finding(name, message, rule.action, rule.policy, told, line_of(document, path))
+    return Finding(name, message, rule.action, rule.policy, field, line_of(document, path))
 
 
 def _is_undecided(subject: _Subject, message: str) -> bool:
-    """Say whether the message is about an image that somebody else fills in later."""
+    """Say whether the message is about an image that a controller sets later."""
     names = subject.made.undecided if subject.made else ()
     return any(field_of(message) == f'spec.containers["{name}"].image' for name in names)
 
 
-def _asker(raw: Manifest) -> str:
-    """Return who writes an object, where the object itself says so: whoever asks for an exemption."""
+def _requester(raw: Manifest) -> str:
+    """Return the user who writes an object, where the object says so: the requester of an exemption."""
     spec = raw.get("spec")
     if raw.get("kind") == "SovereigntyExemption" and isinstance(spec, dict):
         return str(spec.get("requestedBy") or "")
     return ""
 
 
-def _unknown(namespace: str, policies: Sequence[_Policy]) -> str:
+def _unknown(namespace: str, policies: Sequence[JudgingPolicy]) -> str:
     names = ", ".join(p.name for p in policies)
     return (
-        f"metadata.namespace: the labels of namespace {namespace} aren't known, so nobody can tell whether policy {names}"
-        f" governs it. Add the Namespace to the input, or give --namespace-labels {namespace}=KEY=VALUE."
+        f"metadata.namespace: the labels of namespace {namespace} aren't known, so policy {names} may govern it."
+        f" Add the Namespace to the input, or set --namespace-labels {namespace}=KEY=VALUE."
     )

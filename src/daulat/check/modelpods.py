@@ -9,13 +9,12 @@ from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.kinds import Manifest
 from daulat.facts.declared import Malformed, parse_declared
 from daulat.facts.snapshot import Model
+from daulat.manifest.paths import Path
 from daulat.placement.choice import Chosen
 from daulat.placement.devices import Devices, devices
 from daulat.placement.loading import loading
 from daulat.placement.sizing import NoFit
 from daulat.workload.pod import templates, unusable_settings
-
-from .yamltext import Path
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class ModelPod:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What a model comes to: its pods, settings that the operator refuses, and what can't be told."""
+    """A model's pods, the settings that the operator refuses, and notes on what isn't known before it is placed."""
 
     pods: tuple[ModelPod, ...] = ()
     refused: tuple[str, ...] = ()
@@ -38,7 +37,7 @@ class Rendered:
 def render(
     raw: Manifest, namespace: str, policies: Sequence[str], profiles: Mapping[str, AcceleratorProfileSpec]
 ) -> Rendered:
-    """Return the pods under these policies. The zone isn't known before the model is placed, and no control asks for it."""
+    """Return the pods under these policies. The zone isn't known before the model is placed, and no control reads it."""
     model = parse_declared(
         "SovereignModel", {**raw, "metadata": {**(raw.get("metadata") or {}), "namespace": namespace}}
     )
@@ -51,10 +50,12 @@ def render(
         where = f'spec.accelerators["{choice.profile}"]'
         profile = profiles.get(choice.profile)
         if profile is None:
-            notes.append(f"{where}: there is no AcceleratorProfile {choice.profile}, so the model can't run on it")
+            notes.append(f'{where}: AcceleratorProfile "{choice.profile}" not found, so the model can\'t run on it')
             continue
         if profile.engine(model.spec.engine.name) is None:
-            notes.append(f"{where}: it doesn't run {model.spec.engine.name}, so the model can't run on it")
+            notes.append(
+                f"{where}: the profile doesn't list the engine {model.spec.engine.name}, so the model can't run on it"
+            )
             continue
         try:
             needed = devices(model.spec, choice, profile)

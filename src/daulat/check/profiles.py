@@ -1,4 +1,4 @@
-"""Looks for mistakes in an AcceleratorProfile that its schema can't see, and for what makes it less useful than it looks."""
+"""Finds mistakes in an AcceleratorProfile that its schema can't express, and settings that are allowed but hardly meant."""
 
 from __future__ import annotations
 
@@ -7,50 +7,49 @@ from datetime import date
 
 from daulat.api.accelerator import AcceleratorProfileSpec, DeviceResource
 from daulat.api.resources import fits
+from daulat.manifest.paths import Path
 
-from .yamltext import Path
-
-Told = tuple[Path, str]
+Remark = tuple[Path, str]
 """A field, and what is wrong with it."""
 
 
-def mistakes(spec: AcceleratorProfileSpec) -> Iterator[Told]:
-    """Yield what can't be meant. The API server refuses some of it; the rest would only show where the profile is used."""
-    yield from _twice(spec)
+def mistakes(spec: AcceleratorProfileSpec) -> Iterator[Remark]:
+    """Yield mistakes. The API server refuses some of them; the others would only be noticed where the profile is used."""
+    yield from _duplicates(spec)
     if spec.resources[0].unit == "Companion":
         yield (
             ("resources", 0, "unit"),
-            "is Companion, and a SovereignModel asks for the first resource: put a device first",
+            "must not be Companion: a SovereignModel requests the first resource, so put a device first",
         )
     for n, resource in enumerate(spec.resources):
         if resource.unit == "Companion" and resource.memory_gi_b is not None:
-            yield ("resources", n, "memoryGiB"), "belongs to a device, and this one only accompanies one"
+            yield ("resources", n, "memoryGiB"), "must not be set on a Companion: memory belongs to a device"
     per_node, package, joined = spec.devices_per_node, spec.devices_per_package, spec.interconnect
     if per_node is not None and per_node % package:
-        yield ("devicesPerNode",), f"{per_node} can't be divided into packages of {package}"
+        yield ("devicesPerNode",), f"must be a multiple of devicesPerPackage ({package}), not {per_node}"
     if joined is not None and (joined.scope == "Domain") != (joined.node_label is not None):
-        yield ("interconnect",), "a Domain has a nodeLabel that tells it apart, a Node needs none"
+        yield ("interconnect",), "nodeLabel is required if scope is Domain, and must not be set otherwise"
     if joined is not None and joined.devices is not None and joined.devices < (per_node or 0):
         yield (
             ("interconnect", "devices"),
-            f"{joined.devices} are joined, which are fewer than the {per_node} of one node",
+            f"must be at least devicesPerNode ({per_node}), not {joined.devices}",
         )
     selected = spec.node_selector.label_keys() if spec.node_selector else frozenset()
     for n, label in enumerate(spec.labels):
         if label.key not in selected:
-            yield ("labels", n, "key"), f"{label.key} isn't in nodeSelector, so nothing is told by it"
+            yield ("labels", n, "key"), f'must be a key of nodeSelector, and "{label.key}" is none'
     for n, flag in enumerate(spec.risk_flags):
-        if not _is_day(flag.as_of):
-            yield ("riskFlags", n, "asOf"), f"{flag.as_of} is no day of the calendar"
+        if not _is_date(flag.as_of):
+            yield ("riskFlags", n, "asOf"), f'invalid date "{flag.as_of}"'
 
 
-def doubts(name: str, spec: AcceleratorProfileSpec, known: Mapping[str, AcceleratorProfileSpec]) -> Iterator[Told]:
-    """Yield what is allowed, and is hardly meant."""
+def doubts(name: str, spec: AcceleratorProfileSpec, known: Mapping[str, AcceleratorProfileSpec]) -> Iterator[Remark]:
+    """Yield what is allowed but hardly meant."""
     for other, profile in sorted(known.items()):
         shared = [r.name for r in spec.resources if r.unit == "Device" and _names(profile, r.name)]
         if other != name and shared and profile.node_selector == spec.node_selector:
-            told = f"AcceleratorProfile {other} names {shared[0]} for the same nodes, so nobody can tell which of them it is"
-            yield ("nodeSelector",), told
+            message = f"AcceleratorProfile {other} names {shared[0]} for the same nodes, so devices can't be told apart"
+            yield ("nodeSelector",), message
     device = spec.resources[0]
     missing = [
         *(["resources[0].memoryGiB"] if device.memory_gi_b is None else []),
@@ -60,7 +59,7 @@ def doubts(name: str, spec: AcceleratorProfileSpec, known: Mapping[str, Accelera
     if missing and spec.engines:
         yield (
             ("engines",),
-            f"models that run here have to set count: it can't be worked out without {', '.join(missing)}",
+            f"models must set count on this accelerator: it can't be computed without {', '.join(missing)}",
         )
 
 
@@ -69,7 +68,7 @@ def _names(profile: AcceleratorProfileSpec, name: str) -> bool:
     return isinstance(own, DeviceResource) and own.unit == "Device"
 
 
-def _twice(spec: AcceleratorProfileSpec) -> Iterator[Told]:
+def _duplicates(spec: AcceleratorProfileSpec) -> Iterator[Remark]:
     lists: dict[str, tuple[str, list[str]]] = {
         "resources": ("name", [r.name for r in spec.resources]),
         "resourceFamilies": ("pattern", [f.pattern for f in spec.resource_families]),
@@ -80,17 +79,17 @@ def _twice(spec: AcceleratorProfileSpec) -> Iterator[Told]:
     for field, (key, values) in lists.items():
         for n, value in enumerate(values):
             if value in values[:n]:
-                yield (field, n, key), f"{value} is there twice"
+                yield (field, n, key), f'duplicate value "{value}"'
     for n, family in enumerate(spec.resource_families):
         for resource in spec.resources:
             if fits(family.pattern, resource.name) and resource.unit != family.unit:
                 yield (
                     ("resourceFamilies", n, "unit"),
-                    f"{family.pattern} stands for {resource.name} too, which is a {resource.unit}",
+                    f"{family.pattern} matches {resource.name} too, which is a {resource.unit}",
                 )
 
 
-def _is_day(text: str) -> bool:
+def _is_date(text: str) -> bool:
     try:
         date.fromisoformat(text)
     except ValueError:

@@ -1,15 +1,15 @@
-"""What came of a check: findings on objects, notes, and input that couldn't be used."""
+"""The report of a check: findings on objects, notes, and errors in the input."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .documents import Problem
+from daulat.manifest.document import Problem
 
 Level = Literal["error", "warning", "note"]
 LEVELS: dict[str, Level] = {"Enforce": "error", "Warn": "warning", "Audit": "note"}
-"""How much a finding weighs, by the action that the policy gives the control."""
+"""The level of a finding, by the action that the policy gives the control."""
 
 Result = Literal["allowed", "audited", "warned", "refused"]
 
@@ -19,7 +19,7 @@ class Finding:
     """One violation of one control."""
 
     control: str
-    """The control's id; empty where a policy couldn't be evaluated, or where nothing says what governs the object."""
+    """The control's id; empty where a policy couldn't be evaluated, or where it isn't known what governs the object."""
     message: str
     """The sentence, as the API server says it."""
     action: str
@@ -27,12 +27,12 @@ class Finding:
     policy: str
     """The SovereigntyPolicy; empty for a guard of the whole cluster."""
     field: str
-    """The field in the object as it stands in the file."""
+    """The field in the object as it is in the file."""
     line: int
 
     @property
     def level(self) -> Level:
-        """How much it weighs."""
+        """The finding's level."""
         return LEVELS[self.action]
 
 
@@ -47,7 +47,7 @@ class Judged:
     namespace: str
     name: str
     origin: str = ""
-    """The template that Helm made it from, where the input says so."""
+    """The template that Helm rendered it from, where the input says so."""
     policies: tuple[str, ...] = ()
     """The policies that govern it, or that may."""
     findings: tuple[Finding, ...] = ()
@@ -73,7 +73,7 @@ class Judged:
 
 @dataclass
 class Report:
-    """A whole run."""
+    """The report of a whole run."""
 
     policies: tuple[str, ...] = ()
     objects: list[Judged] = field(default_factory=list)

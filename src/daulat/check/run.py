@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from daulat.api.names import GROUP
+from daulat.manifest.chunks import chunks
+from daulat.manifest.document import Chunk, Document, Problem, line_of
+from daulat.manifest.documents import documents
 
-from .documents import Chunk, Document, Problem, chunks, documents
 from .governance import Namespaces
 from .inventory import Inventory
 from .judge import Judge, Options
 from .report import Judged
+from .templates import TooManyValues
 
-# What may hold a policy, a namespace or another object that judges. Whatever could spell such a name otherwise (an escape, or
-# the tag !!binary) counts too, so that nothing is overlooked; the rest is read only when it is judged, and not kept.
+# Documents that may hold a policy, a namespace or another object that others are judged by. Escapes and the tag !!binary can spell
+# such a name, so they count too. All other documents are read only when they are judged, and not kept.
 _MAY_JUDGE = re.compile(r"daulat\.dev|Namespace|[\\!]")
 
 
@@ -28,7 +31,7 @@ class Run:
     objects: int = 0
     """Objects that were read so far."""
     skipped: int = 0
-    """Documents that hold no Kubernetes object, in files that nobody named."""
+    """Documents without a Kubernetes object, in files that were found in a directory."""
     _pending: list[tuple[Chunk, bool] | Document] = field(default_factory=list)
 
     def add(self, data: bytes, file: str, *, judged: bool = True, named: bool = True) -> None:
@@ -45,21 +48,36 @@ class Run:
                     if judged and not found:
                         self._pending.append(document)
 
+    def judge_by(self, documents: Iterable[Document]) -> None:
+        """Judge by these objects too, such as a cluster's, where the input has none of the same name."""
+        others = Inventory()
+        for document in documents:
+            self.problems += others.take(document)
+        self.inventory.adopt(others)
+
     @property
     def only_profiles(self) -> bool:
-        """Whether nothing but AcceleratorProfiles is to be judged: what is wrong with those can be told without a policy."""
+        """Whether nothing but AcceleratorProfiles is to be judged: mistakes in those are found without a policy."""
         return bool(self._pending) and all(
             isinstance(p, Document) and (p.group, p.kind) == (GROUP, "AcceleratorProfile") for p in self._pending
         )
 
     def judge(self, options: Options, now: float) -> Iterator[Judged]:
-        """Judge everything that was taken in, in the order of the input. ``now`` counts seconds since the epoch."""
+        """Judge everything that was taken in, in the order of the input. ``now`` counts seconds since the epoch.
+
+        An object that can't be judged becomes a problem.
+        """
         policies, problems = self.inventory.compiled(now)
         self.problems += problems
         namespaces = Namespaces(self.inventory.namespaces)
         judge = Judge(policies, self.inventory.known_profiles, namespaces, options)
         for document in self._documents():
-            yield judge.judge(document)
+            try:
+                judged = judge.judge(document)
+            except TooManyValues as error:
+                self.problems.append(Problem(document.chunk.file, line_of(document, ()), str(error)))
+            else:
+                yield judged
 
     def _documents(self) -> Iterator[Document]:
         for pending in self._pending:
@@ -76,7 +94,7 @@ class Run:
             elif isinstance(each, Problem):
                 self.problems.append(each)
             elif named:
-                told = "neither apiVersion nor kind is there: it's no Kubernetes object"
-                self.problems.append(Problem(each.chunk.file, each.chunk.line, told))
+                message = "not a Kubernetes object: apiVersion and kind are not set"
+                self.problems.append(Problem(each.chunk.file, each.chunk.line, message))
             else:
                 self.skipped += 1

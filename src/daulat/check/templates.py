@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daulat.api.kinds import Manifest
-
-from .yamltext import Path
+from daulat.manifest.paths import Path
 
 _BUILT_IN = frozenset(("", "apps", "batch", "extensions"))
-"""Groups whose pod templates are whole: what isn't there, nobody adds later."""
+"""Groups whose pod templates are complete: no controller adds an image to them."""
 _SERVING = "serving.kserve.io"
 # Forms of a predictor that are one container of a serving runtime (KServe, pkg/apis/serving/v1beta1/predictor.go).
 _RUNTIME_FORMS = (
@@ -28,8 +27,15 @@ _RUNTIME_FORMS = (
     "paddle",
 )
 _RUNTIME_CONTAINER = "kserve-container"
-_MAX_STEPS = 50_000
-"""Values of an object that are looked through for pods; more are no manifest but data."""
+MAX_VALUES = 50_000
+"""Values of an object that are searched for pods. LeaderWorkerSet's CustomResourceDefinition, of 1.3 MB, has 10,600."""
+
+
+class TooManyValues(ValueError):
+    """The object has more values than are searched, so it isn't known which pods it would make."""
+
+    def __init__(self) -> None:
+        super().__init__(f"has more than {MAX_VALUES:,} values, so it can't be searched for pods")
 
 
 @dataclass(frozen=True)
@@ -40,15 +46,18 @@ class Made:
     """Where in the other object it is described: the mapping that has its ``spec``."""
     object: Manifest
     spec_path: Path = ()
-    """Where its spec stands in the other object."""
+    """The path of its spec in the other object."""
     undecided: frozenset[str] = field(default_factory=frozenset)
-    """Containers whose image somebody else fills in later."""
+    """Containers whose image a controller sets later."""
     rendered: bool = False
-    """Its fields stand nowhere in the other object: it was worked out of what stands at the path."""
+    """Its fields aren't in the other object: it was computed from the value at the path."""
 
 
 def made(owner: Manifest, namespace: str) -> list[Made]:
-    """Return the pods and claims that the object would make, in the order of the text. The object itself is not among them."""
+    """Return the pods and claims that the object would make, in the order of the text. The object itself is not among them.
+
+    Raises TooManyValues.
+    """
     found: list[Made] = []
     is_pod = owner.get("kind") == "Pod" and owner.get("apiVersion") == "v1"
     if is_pod:
@@ -80,7 +89,7 @@ def _pod(owner: Manifest, namespace: str, template_metadata: Any, spec: Manifest
 
 
 def _pod_specs(owner: Manifest) -> Iterator[tuple[Path, Path, Any, Manifest]]:
-    """Yield (path, path of the spec, metadata, spec) of every pod template, without recursion."""
+    """Yield (path, path of the spec, metadata, spec) of every pod template, without recursion. Raises TooManyValues."""
     if _group(owner) == _SERVING:
         yield from _predictors(owner)
     pending: list[tuple[Path, Any]] = [((), owner)]
@@ -88,8 +97,8 @@ def _pod_specs(owner: Manifest) -> Iterator[tuple[Path, Path, Any, Manifest]]:
     while pending:
         path, value = pending.pop()
         steps += 1
-        if steps > _MAX_STEPS:
-            return
+        if steps > MAX_VALUES:
+            raise TooManyValues
         if isinstance(value, list):
             pending += [((*path, n), value[n]) for n in range(len(value) - 1, -1, -1)]
             continue

@@ -1,4 +1,4 @@
-"""A group of commands of which only the one that is asked for is imported, so that each starts fast."""
+"""A group of commands of which only the one that runs is imported, so that each starts fast."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LazyCommand:
 
 
 class LazyGroup(click.Group):
-    """A click group whose commands are imported when they are run or when their own help is asked for."""
+    """A click group whose commands are imported when they are run or when their own help is shown."""
 
     def __init__(self, *args: Any, lazy: Mapping[str, LazyCommand], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

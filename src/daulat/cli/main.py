@@ -10,14 +10,14 @@ from .lazy import LazyCommand, LazyGroup
 
 # One line a command: its module is imported when it is run.
 COMMANDS = {
-    "check": LazyCommand("daulat.cli.check", "check", "Judge manifests before they reach a cluster."),
+    "check": LazyCommand("daulat.cli.check.command", "check", "Judge manifests before they reach a cluster."),
     "compile": LazyCommand(
-        "daulat.cli.compile", "compile_", "Write what policies compile to, for GitOps or the API server."
+        "daulat.cli.compile.command", "compile_", "Write what policies compile to, for GitOps or the API server."
     ),
-    "doctor": LazyCommand("daulat.cli.doctor", "doctor", "Find what weakens enforcement in a cluster."),
-    "explain": LazyCommand("daulat.cli.explain", "explain", "Explain a control, a policy or an object."),
-    "operator": LazyCommand("daulat.cli.run_operator", "operator", "Run the operator."),
-    "sizing": LazyCommand("daulat.cli.sizing", "sizing", "Say how many devices a model needs, and why."),
+    "doctor": LazyCommand("daulat.cli.doctor.command", "doctor", "Find what weakens enforcement in a cluster."),
+    "explain": LazyCommand("daulat.cli.explain.command", "explain", "Explain a control, a policy or an object."),
+    "operator": LazyCommand("daulat.cli.operator", "operator", "Run the operator."),
+    "sizing": LazyCommand("daulat.cli.sizing", "sizing", "Show how many devices a model needs, and why."),
     "weights": LazyCommand(
         "daulat.cli.weights", "weights", "Fetch weights, and check their digest and signature.", "weights"
     ),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
@@ -14,11 +13,11 @@ from daulat.api.accelerator import AcceleratorProfileSpec, Precision
 from daulat.catalog import accelerators
 from daulat.catalog.models import ModelFacts, models, named
 from daulat.catalog.sources import unverified
-from daulat.check.yamlwriting import dump
 from daulat.placement.sizing import Ask, NoFit, Sizing, size
 
-from . import reading
-from .problems import end, end_if
+from . import objects
+from .errors import fail, fail_if
+from .structured import WRITERS
 
 _COLUMNS = ("ACCELERATOR", "DEVICES", "NODES", "WEIGHTS", "PRECISION", "ROOM FOR TOKENS")
 
@@ -31,16 +30,35 @@ _COLUMNS = ("ACCELERATOR", "DEVICES", "NODES", "WEIGHTS", "PRECISION", "ROOM FOR
     "wanted",
     multiple=True,
     metavar="PROFILE",
-    help="An AcceleratorProfile; left out, all. Repeatable.",
+    help="An AcceleratorProfile to size for; all by default. Repeatable.",
 )
-@click.option("--context", type=click.IntRange(min=1), metavar="TOKENS", help="The longest sequence; the model's own.")
-@click.option("--concurrency", type=click.IntRange(min=1), default=1, show_default=True, help="Sequences at a time.")
 @click.option(
-    "--precision", type=click.Choice(get_args(Precision)), help="Of the weights; the first published one that fits."
+    "--context",
+    type=click.IntRange(min=1),
+    metavar="TOKENS",
+    help="The longest sequence; the model's limit by default.",
 )
-@click.option("--devices", type=click.IntRange(min=1), help="Size for so many devices; as few as it takes.")
 @click.option(
-    "-o", "--output", "form", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True
+    "--concurrency",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Sequences that are served at the same time.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(get_args(Precision)),
+    help="The precision of the weights; the first published one that fits by default.",
+)
+@click.option("--devices", type=click.IntRange(min=1), help="The number of devices; as few as possible by default.")
+@click.option(
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["table", *WRITERS]),
+    default="table",
+    show_default=True,
+    help="The format.",
 )
 def sizing(
     model: str,
@@ -52,18 +70,18 @@ def sizing(
     devices: int | None,
     form: str,
 ) -> None:
-    """Say how many devices a replica of a model needs, and why.
+    """Show how many devices a replica of a model needs, and why.
 
     MODEL is a name of Daulat's catalogue, such as llama-3.3-70b, or a developer's, such as deepseek-ai/DeepSeek-R1. Profiles at the
-    PATHs are known beside the shipped ones, and take the place of one with the same name.
+    PATHs are added to the shipped ones, and replace those of the same name.
 
-    Exit code: 0 it fits somewhere, 1 it fits nowhere, 2 the input or the usage is wrong.
+    Exit codes: 0 it fits on an accelerator, 1 it fits on none, 2 wrong input or usage.
     """
     facts = _model(model)
     profiles = _profiles(paths)
     for name in wanted:
         if name not in profiles:
-            end(f"there is no AcceleratorProfile {name}{_instead(name, profiles)}")
+            fail(f'AcceleratorProfile "{name}" not found{_instead(name, profiles)}')
     results: dict[str, Sizing | NoFit] = {}
     for name in wanted or sorted(profiles):
         try:
@@ -78,28 +96,26 @@ def _model(name: str) -> ModelFacts:
     facts = named(name)
     if facts is None:
         known = models()
-        end(
-            f"there is no model {name} in the catalogue{_instead(name, known) or '.'} Known are {', '.join(sorted(known))}"
+        fail(
+            f'model "{name}" not found in the catalogue{_instead(name, known)}; known models: {", ".join(sorted(known))}'
         )
     return facts
 
 
 def _profiles(paths: Sequence[str]) -> Mapping[str, AcceleratorProfileSpec]:
-    given = reading.read(paths)
-    end_if(given.problems)
+    given = objects.read(paths)
+    fail_if(given.problems)
     return {**accelerators.shipped(), **given.inventory.profiles}
 
 
 def _instead(name: str, known: Mapping[str, object]) -> str:
     near = difflib.get_close_matches(name.lower(), sorted(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _text(facts: ModelFacts, results: Mapping[str, Sizing | NoFit], form: str, *, single: bool) -> str:
-    if form == "json":
-        return json.dumps(_told(facts, results), indent=2) + "\n"
-    if form == "yaml":
-        return dump(_told(facts, results))
+    if form != "table":
+        return WRITERS[form](_report(facts, results))
     if single:
         ((name, result),) = results.items()
         return _account(facts, name, result)
@@ -144,7 +160,7 @@ def _overview(facts: ModelFacts, results: Mapping[str, Sizing | NoFit]) -> str:
 
 
 def _unsure(facts: ModelFacts) -> list[str]:
-    """Return which facts nobody has verified, in lines."""
+    """Return which facts aren't verified, in lines."""
     open_facts = unverified(facts.sources)
     return [f"Not verified: {', '.join(open_facts)} of {facts.name}."] if open_facts else []
 
@@ -159,7 +175,7 @@ def _tensors(result: Sizing) -> str:
     return f"vllm: --tensor-parallel-size={result.tensor_parallel}{stages} --max-model-len={result.context}"
 
 
-def _told(facts: ModelFacts, results: Mapping[str, Sizing | NoFit]) -> dict[str, Any]:
+def _report(facts: ModelFacts, results: Mapping[str, Sizing | NoFit]) -> dict[str, Any]:
     return {
         "apiVersion": "sizing.daulat.dev/v1",
         "kind": "SizingReport",

@@ -1,4 +1,4 @@
-"""``daulat weights``: fetch and check weights in a pod, and the same checks for whoever publishes them."""
+"""``daulat weights``: fetch and check weights in a pod, and the same checks for publishers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from daulat.weights.load import load as load_order
 from daulat.weights.problem import WeightsProblem
 from daulat.weights.signature import Trust, check_signature, read_trust
 
-from .problems import end
+from .errors import fail
 
 TERMINATION_LOG = Path("/dev/termination-log")
-"""Where the kubelet reads a container's last words from, for the pod's status."""
+"""The termination message: the kubelet copies it into the pod's status."""
 AUTHORITY = Path("/etc/weights/authority/ca.crt")
 REGISTRIES = Path("/etc/weights/registries")
 
@@ -32,13 +32,13 @@ def weights() -> None:
 
 @weights.command()
 def load() -> None:
-    """Fetch weights and check them. For a pod's init container, which is told by its environment."""
+    """Fetch weights and check them. For a pod's init container, which is configured by its environment."""
     _in_pod(load_order)
 
 
 @weights.command()
 def check() -> None:
-    """Check weights that are mounted. For a pod's init container, which is told by its environment."""
+    """Check weights that are mounted. For a pod's init container, which is configured by its environment."""
     _in_pod(lambda order: check_order(order, order.target))
 
 
@@ -49,7 +49,7 @@ def digest(folder: Path) -> None:
     try:
         click.echo(f"sha256:{folder_digest(folder)}")
     except (OSError, ValueError) as error:
-        end(error)
+        fail(error)
 
 
 @weights.command()
@@ -59,25 +59,31 @@ def digest(folder: Path) -> None:
     "keys",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A public key, as PEM.",
+    help="A public key, as PEM. Repeatable.",
 )
 @click.option(
     "--certificate",
     "certificates",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="An authority's certificate, as PEM.",
+    help="The certificate of an authority, as PEM. Repeatable.",
 )
 @click.option("--signature", default="model.sig", show_default=True, help="The signature's path under FOLDER.")
 def verify(folder: Path, keys: tuple[Path, ...], certificates: tuple[Path, ...], signature: str) -> None:
-    """Check the signature of FOLDER as a pod does. Exit codes: 0 it holds, 1 it doesn't, 2 the input is wrong."""
+    """Check the signature of FOLDER as a pod does.
+
+    Exit codes: 0 valid, 1 not valid, 2 wrong input or usage.
+    """
     if not keys and not certificates:
-        end("give --key or --certificate")
+        raise click.UsageError("Missing option '--key' or '--certificate'.")
     trust = Trust("", tuple(k.read_text() for k in keys), tuple(c.read_text() for c in certificates))
     try:
         check_signature(folder, folder / signature, [trust])
     except WeightsProblem as problem:
-        click.echo(problem.sentence.replace("policy  doesn't trust", "nobody given vouches for"), err=True)
+        click.echo(
+            problem.sentence.replace("policy  doesn't trust", "none of the given keys and certificates signed"),
+            err=True,
+        )
         sys.exit(1)
     click.echo("signed by a trusted key, and unchanged since")
 
@@ -90,7 +96,7 @@ def _in_pod(carry_out: Callable[[Order], object]) -> None:
         try:
             TERMINATION_LOG.write_text(str(problem)[:4000])
         except OSError:
-            click.echo("the pod's status can't be told", err=True)
+            click.echo(f"cannot write {TERMINATION_LOG}", err=True)
         sys.exit(1)
 
 

@@ -49,15 +49,15 @@ def unenforced(cluster: Cluster) -> Iterator[Found]:
         if enforced.get("status") == "True" and not stale:
             continue
         calm = enforced.get("reason") in (reasons.NO_GOVERNED_NAMESPACE, reasons.NOT_ENFORCING)
-        told = str(enforced.get("message") or "the operator has said nothing about it")
+        message = str(enforced.get("message") or "the operator has not set the condition")
         if stale and enforced:
-            told = f"the operator hasn't looked at its newest generation; before, it said: {told}"
-        what = f"SovereigntyPolicy {name_of(item)}: Enforced is {enforced.get('status', 'Unknown')}: {told}"
+            message = f"the operator has not observed its newest generation; before: {message}"
+        what = f"SovereigntyPolicy {name_of(item)}: Enforced is {enforced.get('status', 'Unknown')}: {message}"
         yield Found(what, (f"SovereigntyPolicy {name_of(item)}",), Severity.LOW if calm and not stale else None)
 
 
 def exemptions(cluster: Cluster) -> Iterator[Found]:
-    """Name exemptions: those in force, those that are over, and those that nobody approved."""
+    """Name exemptions: those in force, expired ones, and those without an approval."""
     for item in cluster.items("sovereigntyexemptions"):
         found = parse_declared("SovereigntyExemption", item)
         name = f"SovereigntyExemption {name_of(item)}"
@@ -69,7 +69,7 @@ def exemptions(cluster: Cluster) -> Iterator[Found]:
         if spec.expired(cluster.now):
             yield Found(f"{name} for {scope} expired at {spec.expiry}", (name,))
         elif not spec.approved:
-            yield Found(f"{name} for {scope} is approved by nobody but the requester {spec.requested_by}", (name,))
+            yield Found(f"{name} for {scope} is approved by no one but the requester {spec.requested_by}", (name,))
         elif spec.policy not in cluster.policies:
             yield Found(f"{name} names policy {spec.policy}, which doesn't exist or can't be read", (name,))
         else:

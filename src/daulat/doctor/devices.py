@@ -91,7 +91,7 @@ def device_classes(cluster: Cluster) -> Iterator[Found]:
 
 
 def fake_devices(cluster: Cluster) -> Iterator[Found]:
-    """Name nodes that offer devices though no kubelet stands behind them."""
+    """Name nodes that offer devices without a kubelet that reports them."""
     signs: dict[str, list[str]] = {}
     for node in cluster.items("nodes"):
         status = node.get("status") or {}

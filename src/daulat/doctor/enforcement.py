@@ -30,7 +30,7 @@ SOFTWARE_GUARD = cluster_name("software")
 OPERATOR_GUARD = "operator.cluster.daulat.dev"
 LEASE = "daulat-operator"
 STALE = 60.0
-"""Seconds after which a Lease that nobody renewed means that no operator leads: four times what it is taken for."""
+"""Seconds without a renewal after which a Lease means that no operator leads: four times its duration."""
 
 
 def guards(cluster: Cluster) -> Iterator[Found]:
@@ -142,7 +142,7 @@ def anchor(cluster: Cluster) -> Iterator[Found]:
 
 
 def kubelet_ports(_: Cluster) -> Iterator[Found]:
-    """Say that nobody can see how a kubelet is configured by the API."""
+    """Say that the API doesn't show how kubelets are configured."""
     raise NotLooked("the kubelets' own configuration, which the API doesn't show; look at each node", rights=False)
     yield
 

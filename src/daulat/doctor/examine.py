@@ -1,4 +1,4 @@
-"""Makes every check, and tells what it found and what it couldn't look at."""
+"""Makes every check, and returns the findings and what couldn't be looked at."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What doctor tells: findings, and what it couldn't look at."""
+"""Doctor's report: findings, and the checks that couldn't be made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Severity(StrEnum):
 
 
 class NotLooked(Exception):
-    """Something couldn't be looked at. ``rights`` tells whether more rights would help."""
+    """Something couldn't be looked at. ``rights`` says whether more rights would help."""
 
     def __init__(self, needs: str, *, rights: bool = True) -> None:
         super().__init__(needs)
@@ -66,7 +66,7 @@ class Unchecked:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that doctor has to tell, the worst first."""
+    """Doctor's report, the worst finding first."""
 
     server: str
     findings: tuple[Finding, ...]

@@ -40,7 +40,7 @@ def _mutates(name: str, hook: Any, rules: Any) -> Iterator[Found]:
     touched = _touched(rules, (*_PODS, *_PLACES))
     if touched:
         which = f": webhook {hook}" if hook else ""
-        # The guards on nodes and bindings judge who asks as well, and that isn't the webhook.
+        # The guards on nodes and bindings judge the requesting user as well, and that isn't the webhook.
         worse = Severity.MEDIUM if _touched(rules, _PLACES) else None
         yield Found(f"{name}{which} may change {', '.join(touched)}", (name,), worse)
 

@@ -19,7 +19,7 @@ _COMPONENTS = frozenset(
 
 @dataclass(frozen=True, order=True)
 class Subject:
-    """Somebody who has rights."""
+    """A user, group or ServiceAccount."""
 
     kind: str
     name: str
@@ -30,13 +30,13 @@ class Subject:
 
     @property
     def everybody(self) -> bool:
-        """Whether it stands for all users, or for all ServiceAccounts."""
+        """Whether it is the group of all users, or of all ServiceAccounts."""
         return self.name in EVERYBODY or (self.kind == "Group" and self.name.startswith("system:serviceaccounts:"))
 
 
 @dataclass(frozen=True, order=True)
 class Grant:
-    """A role that somebody is bound to."""
+    """A role that a subject is bound to."""
 
     subject: Subject
     role: str
@@ -101,7 +101,7 @@ class Rbac:
 
     @cached_property
     def administrators(self) -> dict[Subject, Grant]:
-        """Whoever may do everything everywhere."""
+        """The subjects that may do everything everywhere."""
         return {
             grant.subject: grant
             for grant, rules in self.grants

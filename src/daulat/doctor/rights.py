@@ -11,7 +11,7 @@ from .rbac import Grant, Rule, Subject, allows
 
 
 def administrators(cluster: Cluster) -> Iterator[Found]:
-    """Name whoever may do everything."""
+    """Name the subjects that may do everything."""
     for subject, grant in sorted(cluster.rbac.administrators.items()):
         if not grant.expected:
             risky = subject.everybody or subject.kind == "ServiceAccount"
@@ -20,7 +20,7 @@ def administrators(cluster: Cluster) -> Iterator[Found]:
 
 
 def holders(cluster: Cluster, check: Check) -> Iterator[Found]:
-    """Name whoever holds the check's rights where the check looks. Administrators are told once, by their own check."""
+    """Name the subjects that hold the check's rights where it looks. Administrators are named once, by their own check."""
     names = (cluster.operator_account,) if check.only_named == ("daulat",) else check.only_named
     spaces = _spaces(cluster, check)
     if spaces is not None and not spaces:

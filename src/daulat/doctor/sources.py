@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from daulat.api.kinds import KINDS, Manifest
-from daulat.kube.resources import BY_KIND, REGISTRY, Use
+from daulat.kube.resources import BY_KIND, REGISTRY, Resource, Use
 
 _ADMISSION = "admissionregistration.k8s.io"
 _RBAC = "rbac.authorization.k8s.io"
@@ -22,6 +22,11 @@ class Source:
     where: str = ""
     labels: str = ""
     keys_only: bool = False
+
+    @property
+    def listed(self) -> Resource:
+        """What the list selects."""
+        return Resource(self.key, self.group, self.version, self.resource, bool(self.where), self.labels)
 
     @property
     def right(self) -> str:
@@ -59,7 +64,7 @@ SOURCES: dict[str, Source] = {
 
 
 def manifests() -> list[Manifest]:
-    """Return the ClusterRoles that let somebody read all of this: one for everything but Secrets, and one for these."""
+    """Return the ClusterRoles that grant these rights: one for everything but Secrets, and one for these."""
     rest = [source for key, source in SOURCES.items() if key != "secrets"]
     return [_role("daulat-doctor", rest), _role("daulat-doctor-secrets", [SOURCES["secrets"]])]
 

@@ -24,8 +24,8 @@ def pod_security(cluster: Cluster) -> Iterator[Found]:
     for item in cluster.items("namespaces"):
         name, level = name_of(item), labels_of(item).get(POD_SECURITY)
         if name in cluster.governing and level != "restricted":
-            told = f"enforces {level}" if level else "has none"
-            what = f"namespace {name} {told}, and is governed by {_names(cluster, name)}"
+            security = f"enforces {level}" if level else "has none"
+            what = f"namespace {name} {security}, and is governed by {_names(cluster, name)}"
             yield Found(what, (f"Namespace {name}",), Severity.LOW if level == "baseline" else None)
 
 
@@ -84,7 +84,7 @@ def settings(cluster: Cluster) -> Iterator[Found]:
 
 
 def _judged(cluster: Cluster, subject: Manifest, resource: str, namespace: str) -> list[str]:
-    """Return why the object would be refused if somebody without a name made it now."""
+    """Return why the object would be refused if an ordinary user created it now."""
     request = Request(
         object=subject,
         resource=resource,
@@ -96,7 +96,7 @@ def _judged(cluster: Cluster, subject: Manifest, resource: str, namespace: str) 
 
 
 def _unbound(pod: Manifest) -> Manifest:
-    """Return the pod as it was asked for: the scheduler has written its node since, which USE-04 would take for the user's."""
+    """Return the pod as it was created: the scheduler has written its node since, which USE-04 would take for the user's."""
     spec: dict[str, Any] = {k: v for k, v in (pod.get("spec") or {}).items() if k != "nodeName"}
     return {"apiVersion": "v1", "kind": "Pod", **pod, "spec": spec}
 

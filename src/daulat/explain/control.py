@@ -15,7 +15,7 @@ def explain_control(control_id: str) -> Manifest:
     """Return the explanation. Raises UnknownControl."""
     found = [c for c in library.controls() if c.id == control_id]
     if not found:
-        raise UnknownControl(f"{control_id} is no control; there are {', '.join(sorted(library.ids()))}")
+        raise UnknownControl(f'unknown control "{control_id}"; known controls: {", ".join(sorted(library.ids()))}')
     return {
         "control": control_id,
         "axis": sorted({c.axis for c in found}),

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from daulat.admission.policy import in_force
 from daulat.api.kinds import Manifest
 from daulat.api.names import GROUP
-from daulat.check.documents import Document
 from daulat.check.judge import Judge
 from daulat.check.report import Judged
 from daulat.check.scopes import resource_of
@@ -16,6 +15,7 @@ from daulat.controls import library
 from daulat.facts.declared import Declared
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.kube.ref import Ref
+from daulat.manifest.document import Document
 
 from .placement import model_placement, pod_placement
 

@@ -22,6 +22,7 @@ from .resources import Resource
 TIMEOUT = 8.0
 """Seconds for one request: less than a lease lasts, so that a write begun as leader ends before another leads."""
 PAGE = 500
+"""Objects in a page of a list. kubectl takes as many."""
 
 APPLY, MERGE, JSON = "application/apply-patch+yaml", "application/merge-patch+json", "application/json"
 JSON_PATCH = "application/json-patch+json"
@@ -81,11 +82,15 @@ class Client:
             version = version or at
         return items, version
 
-    async def pages(self, resource: Resource) -> AsyncIterator[tuple[Sequence[Manifest], int]]:
-        """Yield the objects that the operator watches of a kind page by page, each with the resource version of the list."""
+    async def pages(self, resource: Resource, namespace: str = "") -> AsyncIterator[tuple[Sequence[Manifest], int]]:
+        """Yield the objects of a kind that its labels and fields select page by page, each with the resource version of the list.
+
+        Objects of a list have no apiVersion and no kind. Raises Gone where the API server has dropped that version in between, as
+        it does after about five minutes: the list has to be started anew.
+        """
         query = {"limit": str(PAGE), "labelSelector": resource.labels, "fieldSelector": resource.fields}
         while True:
-            page = await self.request("GET", resource.path(), query=query)
+            page = await self.request("GET", resource.path(namespace), query=query)
             meta, items = page["metadata"], page.pop("items", None) or []
             yield items, int(meta["resourceVersion"])
             if not meta.get("continue"):

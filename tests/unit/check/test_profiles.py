@@ -8,8 +8,8 @@ import pytest
 
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.catalog import accelerators
-from daulat.check.paths import dotted
 from daulat.check.profiles import doubts, mistakes
+from daulat.manifest.paths import dotted
 
 SELECTOR = {"matchLabels": {"v.my/product": "x"}}
 
@@ -38,31 +38,40 @@ COMPANION = {"name": "v.my/mem", "sharing": "Partition", "unit": "Companion"}
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"resources": [{"name": "v.my/a", "sharing": "Whole"}] * 2}, "resources[1].name: v.my/a is there twice"),
+        ({"resources": [{"name": "v.my/a", "sharing": "Whole"}] * 2}, 'resources[1].name: duplicate value "v.my/a"'),
         (
             {"resourceFamilies": [{"pattern": "v.my/a-#", "sharing": "Whole"}] * 2},
-            "resourceFamilies[1].pattern: v.my/a-# is",
+            'resourceFamilies[1].pattern: duplicate value "v.my/a-#"',
         ),
-        ({"engines": [{"name": "vllm"}] * 2}, "engines[1].name: vllm is there twice"),
-        ({"riskFlags": [FLAG] * 2}, "riskFlags[1].regime: X is there twice"),
-        ({"riskFlags": [{**FLAG, "asOf": "2026-02-30"}]}, "riskFlags[0].asOf: 2026-02-30 is no day of the calendar"),
-        ({"resources": [COMPANION]}, "resources[0].unit: is Companion"),
+        ({"engines": [{"name": "vllm"}] * 2}, 'engines[1].name: duplicate value "vllm"'),
+        ({"riskFlags": [FLAG] * 2}, 'riskFlags[1].regime: duplicate value "X"'),
+        ({"riskFlags": [{**FLAG, "asOf": "2026-02-30"}]}, 'riskFlags[0].asOf: invalid date "2026-02-30"'),
+        ({"resources": [COMPANION]}, "resources[0].unit: must not be Companion"),
         (
             {"resources": [{"name": "v.my/a", "sharing": "Whole"}, {**COMPANION, "memoryGiB": 1}]},
-            "resources[1].memoryGiB: belongs to a device",
+            "resources[1].memoryGiB: must not be set on a Companion",
         ),
         (
             {
                 "resources": [{"name": "v.my/a", "sharing": "Whole"}, {**COMPANION, "name": "v.my/a-mem"}],
                 "resourceFamilies": [{"pattern": "v.my/a-*", "sharing": "Partition"}],
             },
-            "resourceFamilies[0].unit: v.my/a-* stands for v.my/a-mem too, which is a Companion",
+            "resourceFamilies[0].unit: v.my/a-* matches v.my/a-mem too, which is a Companion",
         ),
-        ({"devicesPerNode": 7, "devicesPerPackage": 2}, "devicesPerNode: 7 can't be divided into packages of 2"),
-        ({"interconnect": {"scope": "Domain"}}, "interconnect: a Domain has a nodeLabel"),
-        ({"interconnect": {"scope": "Node", "nodeLabel": "a"}}, "interconnect: a Domain has a nodeLabel"),
-        ({"interconnect": {"scope": "Node", "devices": 4}}, "interconnect.devices: 4 are joined"),
-        ({"labels": [{"key": "other", "writtenBy": "x"}]}, "labels[0].key: other isn't in nodeSelector"),
+        (
+            {"devicesPerNode": 7, "devicesPerPackage": 2},
+            "devicesPerNode: must be a multiple of devicesPerPackage (2), not 7",
+        ),
+        ({"interconnect": {"scope": "Domain"}}, "interconnect: nodeLabel is required if scope is Domain"),
+        (
+            {"interconnect": {"scope": "Node", "nodeLabel": "a"}},
+            "interconnect: nodeLabel is required if scope is Domain",
+        ),
+        (
+            {"interconnect": {"scope": "Node", "devices": 4}},
+            "interconnect.devices: must be at least devicesPerNode (8), not 4",
+        ),
+        ({"labels": [{"key": "other", "writtenBy": "x"}]}, "labels[0].key: must be a key of nodeSelector"),
     ],
 )
 def test_what_cant_be_meant_is_a_mistake(changes: dict[str, Any], words: str) -> None:

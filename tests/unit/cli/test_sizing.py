@@ -64,11 +64,11 @@ def test_what_fits_nowhere_is_exit_code_1() -> None:
     [
         (
             ("lama-3.3-70b",),
-            "error: there is no model lama-3.3-70b in the catalogue; did you mean llama-3.3-70b? Known are",
+            'error: model "lama-3.3-70b" not found in the catalogue (did you mean llama-3.3-70b?); known models: ',
         ),
         (
             ("qwen3-8b", "--accelerator", "nvidia-h02"),
-            "error: there is no AcceleratorProfile nvidia-h02; did you mean nvidia-h20?",
+            'error: AcceleratorProfile "nvidia-h02" not found (did you mean nvidia-h20?)',
         ),
         (("qwen3-8b", "missing.yaml"), "error: missing.yaml: no such file or directory"),
         (("qwen3-8b", "--context", "0"), "Error: "),

@@ -83,5 +83,5 @@ def test_a_publisher_hears_what_the_pod_will_say(tmp_path: Path) -> None:
     assert run("verify", weights, "--key", tmp_path / "key.pub").exit_code == 0
     refused = run("verify", weights, "--key", tmp_path / "other.pub")
     assert refused.exit_code == 1
-    assert refused.output.startswith("nobody given vouches for these weights: ")
+    assert refused.output.startswith("none of the given keys and certificates signed these weights: ")
     assert run("verify", weights).exit_code == 2

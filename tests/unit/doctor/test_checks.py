@@ -310,7 +310,7 @@ WEAK: list[tuple[str, Weaken, Severity, str]] = [
         "DOC-27",
         change("sovereigntypolicies", "confidential", "metadata", "generation", to=2),
         Severity.HIGH,
-        "hasn't looked at its newest generation",
+        "has not observed its newest generation",
     ),
     (
         "DOC-27",
@@ -443,7 +443,7 @@ WEAK: list[tuple[str, Weaken, Severity, str]] = [
         "DOC-39",
         put("sovereigntyexemptions", exemption("own", approvals=[{"user": "alice", "reference": "x"}])),
         Severity.LOW,
-        "approved by nobody but the requester alice",
+        "approved by no one but the requester alice",
     ),
     (
         "DOC-40",

@@ -10,8 +10,8 @@ import yaml
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.api import crd
 from daulat.catalog import accelerators
-from daulat.check.yamlwriting import dump_manifest
 from daulat.controls import library
+from daulat.manifest.yaml_writer import dump_manifest
 from dev import generate
 
 GUARDS = generate.CHART_FILES / "cluster-guards.yaml"

@@ -1,0 +1,1 @@
+"""``daulat check``: the command, and the formats of its report."""

@@ -1,0 +1,198 @@
+"""``daulat check``: judges manifests before they reach a cluster, with the expressions that the API server would judge them by."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from daulat.api.kinds import Manifest
+from daulat.check.judge import Options
+from daulat.check.report import Report
+from daulat.check.run import Run
+from daulat.manifest.document import Problem
+
+from ..errors import print_errors
+from ..files import Unreadable, files
+from ..text import Page
+
+NO_OBJECT = "no Kubernetes objects found, so nothing was checked"
+NO_POLICY = "no SovereigntyPolicy found: add a file that holds one, or set --policy-dir or --cluster"
+_JUDGING = ("SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption", "Namespace")
+"""The kinds that objects are judged by."""
+FORMATS = ("table", "json", "yaml", "sarif", "junit", "github")
+_MODULES = {"json": "structured", "yaml": "structured"}
+"""The module of a format, where it isn't named like the format."""
+_MIB = 1 << 20
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--policy-dir",
+    "policy_dirs",
+    multiple=True,
+    type=click.Path(exists=True),
+    metavar="DIR",
+    help="Policies, zones, profiles, exemptions and namespaces to judge by, not judged themselves. Repeatable.",
+)
+@click.option(
+    "--cluster", is_flag=True, help="Judge by the policies of the current cluster as well, which is only read."
+)
+@click.option("--context", metavar="NAME", help="The kubeconfig context for --cluster; the current one by default.")
+@click.option(
+    "-n",
+    "--namespace",
+    default="default",
+    show_default=True,
+    metavar="NAMESPACE",
+    help="The namespace of objects that don't name one.",
+)
+@click.option(
+    "--namespace-labels",
+    "namespace_labels",
+    multiple=True,
+    metavar="NAMESPACE=KEY=VALUE,...",
+    help="The labels of a namespace that isn't in the input. Repeatable.",
+)
+@click.option("--strict-namespaces", is_flag=True, help="A namespace whose labels aren't known is a violation.")
+@click.option(
+    "--as",
+    "user",
+    default="",
+    metavar="USER",
+    help="The user who applies the manifests, without the verbs that Daulat's guards check; by default a user who has them.",
+)
+@click.option("--as-group", "groups", multiple=True, metavar="GROUP", help="A group of that user. Repeatable.")
+@click.option("--skip-foreign", is_flag=True, help="Skip documents that aren't Kubernetes objects in named files, too.")
+@click.option(
+    "-o", "--output", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="The format."
+)
+@click.option(
+    "--output-file",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write the report to this file instead of standard output.",
+)
+@click.option(
+    "--warn-exit-code",
+    type=click.IntRange(0, 255),
+    default=0,
+    show_default=True,
+    help="The exit code for warnings without violations.",
+)
+@click.option(
+    "--max-file-size",
+    type=click.FloatRange(min=0.001),
+    default=64.0,
+    show_default=True,
+    metavar="MIB",
+    help="The largest file that is read, in MiB.",
+)
+def check(
+    paths: tuple[str, ...],
+    policy_dirs: tuple[str, ...],
+    cluster: bool,
+    context: str | None,
+    namespace: str,
+    namespace_labels: tuple[str, ...],
+    strict_namespaces: bool,
+    user: str,
+    groups: tuple[str, ...],
+    skip_foreign: bool,
+    form: str,
+    output_file: str | None,
+    warn_exit_code: int,
+    max_file_size: float,
+) -> None:
+    """Judge manifests as the API server would, before they reach it.
+
+    PATH is a YAML or JSON file, a directory, or - for standard input. The other objects are judged by the policies, zones,
+    profiles, exemptions and namespaces among them. AcceleratorProfiles alone are checked for mistakes, which needs no policy.
+
+    Exit codes: 0 no violations, 1 violations, 2 wrong input or usage.
+    """
+    if context and not cluster:
+        raise click.UsageError("--context requires --cluster")
+    if groups and not user:
+        raise click.UsageError("--as-group requires --as")
+    run = Run()
+    limit = int(max_file_size * _MIB)
+    for folder in policy_dirs:
+        _add(run, (folder,), limit, judged=False, foreign=True)
+    _add(run, paths, limit, judged=True, foreign=skip_foreign)
+    for given in namespace_labels:
+        manifest = _namespace(given)
+        run.inventory.namespaces[manifest["metadata"]["name"]] = manifest
+    if cluster:
+        from .. import cluster as clusters  # noqa: PLC0415 - its client takes half a second to import
+
+        try:
+            run.judge_by(clusters.read(context, lambda reader: reader.documents(_JUDGING)))
+        except clusters.ClusterUnreadable as error:
+            run.problems.append(Problem("--cluster", 0, str(error)))
+    alone = run.only_profiles
+    if not run.inventory.policies and not run.problems and not alone:
+        run.problems.append(Problem("daulat check", 0, NO_POLICY))
+    now = time.time()
+    created = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    options = Options(created, namespace, user, groups, strict_namespaces)
+    report = Report(policies=tuple(sorted(run.inventory.policies)))
+    if run.inventory.policies or alone:
+        report.objects += run.judge(options, now)
+    if not report.objects and not run.problems and not skip_foreign:
+        run.problems.append(Problem(", ".join(paths), 0, NO_OBJECT))
+    report.problems += run.problems
+    report.skipped = run.skipped
+    print_errors(report.problems)
+    _write(report, form, output_file)
+    sys.exit(report.exit_code(warn_exit_code))
+
+
+def _add(run: Run, paths: tuple[str, ...], limit: int, judged: bool, foreign: bool) -> None:
+    for file in files(paths, limit, "split it, or raise --max-file-size"):
+        if isinstance(file, Unreadable):
+            run.problems.append(Problem(file.name, 0, file.reason))
+        else:
+            run.add(file.data, file.name, judged=judged, named=file.named and not foreign)
+
+
+def _namespace(given: str) -> Manifest:
+    """Return the namespace that an option describes."""
+    name, _, pairs = given.partition("=")
+    labels = dict(pair.partition("=")[::2] for pair in pairs.split(",") if pair)
+    if not name or not labels or not all(labels) or any("=" not in pair for pair in pairs.split(",") if pair):
+        raise click.BadParameter(f"{given!r} is not NAMESPACE=KEY=VALUE,...", param_hint="--namespace-labels")
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+
+def _write(report: Report, form: str, output_file: str | None) -> None:
+    data = _formatted(report, form, Page.for_output(terminal=output_file is None)).encode("utf-8", "replace")
+    if output_file is not None:
+        try:
+            Path(output_file).write_bytes(data)
+        except OSError as error:
+            raise click.BadParameter(f"{output_file}: {error.strerror or error}", param_hint="--output-file") from error
+        return
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # The reader, such as head, has closed the pipe; Python must not flush into it again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _formatted(report: Report, form: str, page: Page) -> str:
+    """Return the report in a format, of which only the module is imported. The table alone is for people, and fits the page."""
+    module = import_module(f".{_MODULES.get(form, form)}", __package__)
+    if form == "table":
+        table: Callable[[Report, Page], str] = module.as_table
+        return table(report, page)
+    formatted: Callable[[Report], str] = getattr(module, f"as_{form}")
+    return formatted(report)

@@ -1,0 +1,97 @@
+"""Reads objects of a cluster, with a kubeconfig as kubectl finds it. Nothing is written there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+from daulat.api.kinds import Manifest
+from daulat.kube.client import Client, KubeconfigError
+from daulat.kube.errors import ApiError, NoAnswer, NotFound, RequestError
+from daulat.kube.resources import BY_KIND, Resource
+from daulat.manifest.document import Document, from_api
+
+PARALLEL = 6
+"""Lists at a time. More would take a share of the API server that others notice."""
+
+T = TypeVar("T")
+
+
+class ClusterUnreadable(Exception):
+    """The cluster can't be read. The text is the sentence for the user."""
+
+
+def without_managers(item: Manifest) -> Manifest:
+    """Return the object without its field managers, which often are half of its size."""
+    meta = {key: value for key, value in (item.get("metadata") or {}).items() if key != "managedFields"}
+    return {**item, "metadata": meta}
+
+
+class Reader:
+    """Reads from one API server."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self._slots = asyncio.Semaphore(PARALLEL)
+
+    async def items(
+        self, resource: Resource, namespace: str = "", keep: Callable[[Manifest], Manifest] = without_managers
+    ) -> list[Manifest]:
+        """Return what ``keep`` returns of each object that the resource selects, in one namespace or in all.
+
+        As in every list, objects have no apiVersion and no kind. Raises RequestError.
+        """
+        async with self._slots:
+            return [keep(item) async for items, _ in self.client.pages(resource, namespace) for item in items]
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Document | None:
+        """Return an object, or None where there is none. Raises RequestError."""
+        item = await self.client.get(resource.path(namespace, name))
+        return None if item is None else _document(without_managers(item), resource)
+
+    async def documents(self, kinds: Iterable[str]) -> list[Document]:
+        """Return all objects of these kinds. Raises RequestError, and ClusterUnreadable where a kind isn't served."""
+        resources = [BY_KIND[kind] for kind in kinds]
+        lists = await asyncio.gather(*map(self.items, resources), return_exceptions=True)
+        found: list[Document] = []
+        for resource, items in zip(resources, lists, strict=True):
+            if isinstance(items, NotFound):
+                if not resource.optional:
+                    raise ClusterUnreadable(f"the API server doesn't serve {resource.kind}: is Daulat installed?")
+            elif isinstance(items, BaseException):
+                raise items
+            else:
+                found += [_document(item, resource) for item in items]
+        return found
+
+
+def read(context: str | None, what: Callable[[Reader], Awaitable[T]]) -> T:
+    """Return what is read from the cluster of a kubeconfig's context. Raises ClusterUnreadable."""
+
+    async def connected() -> T:
+        client = await Client.from_kubeconfig(context)
+        try:
+            return await what(Reader(client))
+        finally:
+            await client.close()
+
+    try:
+        return asyncio.run(connected())
+    except (KubeconfigError, RequestError) as error:
+        raise ClusterUnreadable(sentence(error)) from error
+
+
+def sentence(error: KubeconfigError | RequestError) -> str:
+    """Return what is wrong, in kubectl's words where it has some."""
+    match error:
+        case NoAnswer():
+            return f"unable to connect to the API server: {error}"
+        case ApiError():
+            return f"error from the API server ({error.reason}): {error.message}"
+        case _:
+            return f"invalid kubeconfig: {error}"
+
+
+def _document(item: Manifest, resource: Resource) -> Document:
+    return from_api({"apiVersion": resource.api_version, "kind": resource.kind, **item})

@@ -1,0 +1,1 @@
+"""``daulat compile``: the command, and what it writes."""

@@ -1,0 +1,122 @@
+"""``daulat compile``: what the operator would apply, as text; for GitOps, for the API server's own files, or as an anchor."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from daulat.admission import anchor as anchors
+from daulat.api.kinds import Manifest
+
+from .manifests import as_json, as_yaml, compiled, guards_of_cluster
+from .static_files import write_static
+
+
+class _Moment(click.ParamType[datetime]):
+    name = "time"
+
+    def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return the time; one without a zone is refused, for it would mean another one elsewhere."""
+        try:
+            at = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a time such as 2026-11-24T00:00:00Z.", param, ctx)
+        if at.tzinfo is None:
+            self.fail(f"{value!r} has no time zone, such as Z.", param, ctx)
+        return at
+
+
+@click.command("compile")
+@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.option(
+    "--static", "as_static", is_flag=True, help="Write files for the API server's static manifest directories."
+)
+@click.option(
+    "--anchor", is_flag=True, help="Write one static policy that keeps Daulat's policies in the API as they are."
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="The file to write; a directory with --static and --anchor."
+)
+@click.option("-o", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True, help="The format.")
+@click.option(
+    "--guards/--no-guards",
+    default=None,
+    help="Add the guards of the whole cluster, which the chart installs. Only --static does so by default.",
+)
+@click.option(
+    "--operator-image",
+    metavar="IMAGE",
+    help="The operator's image. Adds the guard of the operator's own pods to --guards.",
+)
+@click.option("--at", type=_Moment(), help="Leave out exemptions that have expired by this time; now by default.")
+@click.option(
+    "--operator-namespace",
+    default="daulat-system",
+    show_default=True,
+    metavar="NAMESPACE",
+    help="The operator's namespace.",
+)
+@click.option(
+    "--allow-user",
+    "users",
+    multiple=True,
+    default=[anchors.OPERATOR],
+    show_default=True,
+    metavar="USER",
+    help="With --anchor, a user who may write Daulat's policies. Repeatable.",
+)
+@click.option(
+    "--host-path",
+    metavar="PATH",
+    help="With --static or --anchor, the directory's path as API servers see it; the path of --output by default.",
+)
+def compile_(
+    paths: Sequence[str],
+    as_static: bool,
+    anchor: bool,
+    output: Path | None,
+    form: str,
+    guards: bool | None,
+    operator_image: str | None,
+    at: datetime | None,
+    operator_namespace: str,
+    users: Sequence[str],
+    host_path: str | None,
+) -> None:
+    """Write what every SovereigntyPolicy at the PATHs compiles to: the same bytes as the operator applies.
+
+    Zones, profiles, exemptions and namespaces are read from the PATHs, too; - is standard input.
+
+    Exit codes: 0 written, 2 wrong input or usage.
+    """
+    if as_static and anchor:
+        raise click.UsageError(
+            "--static and --anchor are mutually exclusive: run the command twice, with the same --output"
+        )
+    if (as_static or anchor) and output is None:
+        raise click.UsageError(f"{'--static' if as_static else '--anchor'} requires --output DIRECTORY")
+    if anchor:
+        if paths:
+            raise click.UsageError("--anchor and PATH are mutually exclusive: the anchor is the same for all policies")
+        manifests: Sequence[Manifest] = anchors.anchor(users)
+    else:
+        if not paths:
+            raise click.UsageError(
+                "Missing argument 'PATH...': the files that hold the policies, or - for standard input."
+            )
+        guarded = as_static if guards is None else guards
+        manifests = compiled(paths, (at or datetime.now(UTC)).timestamp(), operator_namespace, shared=guarded)
+        if guarded:
+            manifests = [*manifests, *guards_of_cluster(operator_namespace, operator_image)]
+    if output is not None and (as_static or anchor):
+        write_static(output, manifests, "daulat-anchor.yaml" if anchor else "daulat.yaml", host_path)
+        return
+    text = as_json(manifests) if form == "json" else as_yaml(manifests)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        output.write_text(text, encoding="utf-8")

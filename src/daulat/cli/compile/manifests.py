@@ -1,0 +1,62 @@
+"""What policies in files compile to, and the same as text: the same bytes for the same objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from daulat.admission.cluster import Installation, cluster_name, compile_cluster_guards
+from daulat.api.kinds import Manifest
+from daulat.explain.world import snapshot_of
+from daulat.manifest.document import Problem
+from daulat.manifest.yaml_writer import dump_manifest
+from daulat.reconcile.policy.desired import desired
+
+from .. import objects, structured
+from ..errors import fail, fail_if
+
+
+def compiled(paths: Sequence[str], now: float, operator_namespace: str, shared: bool) -> tuple[Manifest, ...]:
+    """Return what every policy at the paths compiles to at this time, in seconds since the epoch. Wrong input ends the command.
+
+    With ``shared`` the guard that all policies share is there even where GitOps applies the policies.
+    """
+    given = objects.read(paths)
+    fail_if(given.problems)
+    snapshot = snapshot_of((d.object for d in given.documents), operator_namespace)
+    fail_if(objects.unreadable(snapshot, given))
+    if not snapshot.policies:
+        fail(Problem(", ".join(paths), 0, "no SovereigntyPolicy found"))
+    result = desired(snapshot, now)
+    fail_if([Problem(*given.place("SovereigntyPolicy", name), why) for name, why in result.refused.items()])
+    for name, profiles in result.missing_profiles.items():
+        for profile in profiles:
+            message = f'AcceleratorProfile "{profile}" not found; nothing of it is approved'
+            click.echo(f"warning: {Problem(*given.place('SovereigntyPolicy', name), message)}", err=True)
+    if not snapshot.zones:
+        click.echo(
+            "warning: no SovereignZone found; the operator of a cluster that has zones compiles different manifests",
+            err=True,
+        )
+    # With GitOps the operator runs and keeps this one: it depends on all policies in force, not only on those that are here.
+    return result.manifests + (result.ungoverned if shared or not result.by_gitops else ())
+
+
+def guards_of_cluster(operator_namespace: str, image: str | None) -> list[Manifest]:
+    """Return the guards of the whole cluster; that of the operator's own pods only where its image is named."""
+    if image is not None:
+        return compile_cluster_guards(Installation(namespace=operator_namespace, image=image))
+    found = compile_cluster_guards(Installation(namespace=operator_namespace))
+    # A guard that requires another image than the installed one would keep the operator from starting.
+    return [m for m in found if m["metadata"]["name"] != cluster_name("software")]
+
+
+def as_yaml(manifests: Sequence[Manifest]) -> str:
+    """Return a stream of documents, keys in order. ValueError where one wouldn't be read back as it is."""
+    return "---\n".join(dump_manifest(manifest, sort_keys=True) for manifest in manifests)
+
+
+def as_json(manifests: Sequence[Manifest]) -> str:
+    """Return a List, keys in order."""
+    return structured.as_json({"apiVersion": "v1", "kind": "List", "items": list(manifests)}, sort_keys=True)

@@ -1,0 +1,1 @@
+"""``daulat doctor``: the command, what it reads, and the formats of its report."""

@@ -1,0 +1,57 @@
+"""``daulat doctor``: what weakens enforcement in a cluster. Only reads; with --probe it sends two dry runs as well."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from daulat.doctor.examine import examine
+from daulat.doctor.finding import Severity
+
+from .. import cluster
+from ..errors import fail
+from ..structured import WRITERS
+from ..text import Page
+from .output import as_table, structured
+from .reading import read
+
+
+@click.command()
+@click.option("--context", metavar="NAME", help="The kubeconfig context; the current one by default.")
+@click.option(
+    "--namespace",
+    envvar="DAULAT_NAMESPACE",
+    default="daulat-system",
+    show_default=True,
+    metavar="NAMESPACE",
+    help="The operator's namespace.",
+)
+@click.option(
+    "-o", "--output", type=click.Choice(["table", *WRITERS]), default="table", show_default=True, help="The format."
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["high", "medium", "low"]),
+    default="high",
+    show_default=True,
+    help="The lowest severity for exit code 1. A check for which rights are missing counts as a finding.",
+)
+@click.option(
+    "--probe",
+    is_flag=True,
+    help="Also send two dry runs that should be refused: a label as a kubelet, and the deletion of a policy's binding.",
+)
+def doctor(context: str | None, namespace: str, output: str, fail_on: str, probe: bool) -> None:
+    """Find what weakens enforcement in the cluster, and how to mend it.
+
+    Exit codes: 0 no finding of --fail-on or higher, 1 such a finding, 2 the cluster can't be read, or wrong usage.
+    """
+    try:
+        report = examine(cluster.read(context, lambda reader: read(reader, namespace, probe=probe)))
+    except cluster.ClusterUnreadable as error:
+        fail(error)
+    text = as_table(report, Page.for_output()) if output == "table" else WRITERS[output](structured(report))
+    click.echo(text, nl=False)
+    worst = report.worst()
+    sys.exit(1 if worst is not None and worst.rank >= Severity(fail_on).rank else 0)

@@ -1,0 +1,1 @@
+"""``daulat explain``: the command, and the explanation as text."""

@@ -1,0 +1,71 @@
+"""Reads from a cluster what an explanation needs, and no other kinds: most need no pods, of which there are the most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from daulat.api.kinds import Manifest
+from daulat.api.names import GROUP
+from daulat.check.templates import made
+from daulat.facts.pod import parse_pod
+from daulat.kube.resources import BY_KIND, Resource
+from daulat.manifest.document import Document
+
+from ..cluster import Reader
+from ..objects import Input
+from .target import FilesTarget, ObjectTarget, PolicyTarget
+
+_JUDGED_BY = ("SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption", "Namespace")
+_NODES = ("Node", "ResourceSlice")
+"""What decides whether a node is eligible."""
+_PLACEMENT = ("SovereignModel", "Pod", "ResourceClaim")
+"""What else decides where a model is placed: who holds devices, and for whom they are kept."""
+_WORKLOADS = (
+    Resource("DaemonSet", "apps", "v1", "daemonsets", True),
+    Resource("ReplicaSet", "apps", "v1", "replicasets", True),
+    Resource("Job", "batch", "v1", "jobs", True),
+    Resource("CronJob", "batch", "v1", "cronjobs", True),
+)
+_RESOURCES = {
+    name: resource for resource in (*BY_KIND.values(), *_WORKLOADS) for name in (resource.kind.lower(), resource.plural)
+}
+
+
+async def add_cluster(
+    reader: Reader, given: Input, target: PolicyTarget | ObjectTarget | FilesTarget, namespace: str
+) -> None:
+    """Add to the input what the cluster has and the files don't. Raises RequestError and ClusterUnreadable."""
+    match target:
+        case PolicyTarget():
+            kinds = set(_JUDGED_BY)
+        case FilesTarget():
+            kinds = kinds_for(target.among(given.documents), namespace)
+        case ObjectTarget():
+            found = target.among(given.documents, namespace)
+            if not found and (resource := _RESOURCES.get(target.kind)) is not None:
+                document = await reader.get(resource, target.namespace, target.name)
+                found = [document] if document is not None else []
+                given.add(found)
+            kinds = kinds_for(found, namespace)
+    given.add_missing(await reader.documents(kind for kind in BY_KIND if kind in kinds))
+
+
+def kinds_for(subjects: Iterable[Document], namespace: str) -> set[str]:
+    """Return the kinds that an explanation of these objects is made from. Raises TooManyValues."""
+    kinds = set(_JUDGED_BY)
+    for subject in subjects:
+        if (subject.group, subject.kind) == (GROUP, "SovereignModel"):
+            return {*_JUDGED_BY, *_NODES, *_PLACEMENT}
+        for pod in _pods(subject, namespace):
+            kinds.update(_NODES)
+            # Devices that others hold aren't free. A pod that needs none has room on every node.
+            if (parsed := parse_pod({**pod, "status": {}})) is not None and parsed.devices:
+                kinds.add("Pod")
+    return kinds
+
+
+def _pods(subject: Document, namespace: str) -> list[Manifest]:
+    """Return the pods that the object would make, itself if it is one."""
+    if (subject.api_version, subject.kind) == ("v1", "Pod"):
+        return [subject.object]
+    return [m.object for m in made(subject.object, namespace) if m.object["kind"] == "Pod"]

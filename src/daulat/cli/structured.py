@@ -1,0 +1,27 @@
+"""Output for programs: one JSON or YAML document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from pydantic_core import to_json
+
+from daulat.manifest.yaml_writer import dump
+
+
+def as_json(value: object, *, sort_keys: bool = False) -> str:
+    """Return the value as indented JSON, with a line end behind it."""
+    if sort_keys:
+        return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    # The standard library writes indented text in Python, which is noticeable with thousands of objects.
+    return to_json(value, indent=2).decode() + "\n"
+
+
+def as_yaml(value: object) -> str:
+    """Return the value as a YAML document. Its bytes may differ between machines; manifests are written by ``manifest``."""
+    return dump(value, fast=True)
+
+
+WRITERS: dict[str, Callable[[object], str]] = {"json": as_json, "yaml": as_yaml}
+"""How a value is written, by the name of the format."""

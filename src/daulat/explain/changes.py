@@ -31,7 +31,7 @@ _WORKLOAD = {
     reasons.IMAGE_NOT_PULLED: "mirror the image, correct its digest, or name a pull secret in spec.imagePullSecrets",
     reasons.CONTAINER_NOT_STARTED: "correct what the message names: an image for another engine, a missing Secret or ConfigMap",
     reasons.LOADING_WEIGHTS: "wait: the engine starts once the weights are there",
-    reasons.FETCH_FAILED: "correct spec.model.uri, its endpoint or its Secret, as the server's answer says",
+    reasons.FETCH_FAILED: "correct spec.model.uri, its endpoint or its Secret, as the server's answer says, or the volume",
     reasons.DIGEST_MISMATCH: "name the digest of the weights that are meant, or put those there",
     reasons.SIGNATURE_REFUSED: "have the weights signed by somebody whom the policies trust",
     reasons.ENGINE_STARTING: "wait: large models take up to an hour to start for the first time",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NoReturn
 
 _FOLLOWS_NONE = "it is a link, and what it points to may change"
 
@@ -33,14 +35,33 @@ def folder_digest(folder: Path) -> str:
 
 
 def file_digest(file: Path) -> str:
-    """Return the SHA-256 of a file's content as 64 hexadecimal digits."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """Return the SHA-256 of a file's content as 64 hexadecimal digits. Raises OSError, which names the file."""
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        # Only an error of open() says which file it was.
+        error.filename = error.filename or str(file)
+        raise
+
+
+def walk(folder: Path) -> Iterator[Path]:
+    """List all that lies in a folder and below. Raises OSError where a folder in it can't be listed.
+
+    ``Path.rglob`` leaves such a folder out instead (PermissionError in Python 3.11, any OSError in 3.13), and weights that merely
+    can't be read would pass for different ones.
+    """
+    for where, folders, files in os.walk(folder, onerror=_refuse):
+        yield from (Path(where, name) for name in (*folders, *files))
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise error
 
 
 def _files(folder: Path) -> list[Path]:
     found: list[Path] = []
-    for path in folder.rglob("*"):
+    for path in walk(folder):
         if path.is_symlink():
             raise ValueError(f"{path.relative_to(folder)}: {_FOLLOWS_NONE}")
         if path.is_file():

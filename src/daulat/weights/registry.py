@@ -16,10 +16,12 @@ import oras.container
 import oras.provider
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import MaxRetryError
 from urllib3.util import Retry
 
 from daulat.api.weights import DIGEST_MISMATCH, FETCH_FAILED, Source
 
+from . import network
 from .problem import WeightsProblem
 
 _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
@@ -28,8 +30,6 @@ _TITLE = "org.opencontainers.image.title"
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..opq"
 _CHUNK = 1 << 20
-_TIMEOUT = 30
-_RETRIES = Retry(total=5, backoff_factor=1, status_forcelist=(500, 502, 503, 504))
 
 
 def fetch(source: Source, target: Path, configs: list[Path], *, insecure: bool = False) -> None:
@@ -40,29 +40,67 @@ def fetch(source: Source, target: Path, configs: list[Path], *, insecure: bool =
         for layer in _manifest(registry, container, source.digest)["layers"]:
             _unpack(registry, container, layer, target)
     except (requests.RequestException, ValueError, KeyError, tarfile.TarError, OSError) as error:
-        raise WeightsProblem(FETCH_FAILED, f"{source.uri}: {' '.join(str(error).split())[:300]}") from error
+        raise WeightsProblem(FETCH_FAILED, f"{source.uri}: {network.describe(error)}") from error
+
+
+class _Patient(HTTPAdapter):
+    """Repeats requests, and gives each its time limits. The library sets none, neither for blobs nor for tokens."""
+
+    def __init__(self) -> None:
+        super().__init__(max_retries=_retries())
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
+        """Send one request."""
+        options["timeout"] = options.get("timeout") or _limits()
+        return super().send(request, *arguments, **options)
+
+
+def _limits() -> tuple[float, float]:
+    return network.CONNECT_SECONDS, network.READ_SECONDS
+
+
+def _retries() -> Retry:
+    return Retry(
+        total=network.RETRIES,
+        backoff_factor=1,
+        backoff_max=network.LONGEST_PAUSE_SECONDS,
+        retry_after_max=network.LONGEST_PAUSE_SECONDS,
+        status_forcelist=(500, 502, 503, 504),
+    )
 
 
 def _connected(container: Any, configs: list[Path], *, insecure: bool) -> Any:
     """Return the registry with the credentials that there are, asking as it wants to be asked: by token or by password."""
     verify = os.environ.get("SSL_CERT_FILE") or True
     scheme = "http" if insecure else "https"
-    asks = requests.get(f"{scheme}://{container.registry}/v2/", verify=verify, timeout=_TIMEOUT)
+    # Not repeated: mostly it fails for a certificate that isn't trusted, which stays so.
+    asks = requests.get(f"{scheme}://{container.registry}/v2/", verify=verify, timeout=_limits())
     by_password = asks.headers.get("WWW-Authenticate", "").lower().startswith("basic")
     registry = oras.provider.Registry(
         container.registry, insecure, tls_verify=verify, auth_backend="basic" if by_password else "token"
     )
+    registry.session.verify = verify
+    for prefix in ("http://", "https://"):
+        registry.session.mount(prefix, _Patient())
     registry.auth.load_configs(container, configs=[str(c) for c in configs])
     if by_password and not hasattr(registry.auth, "_basic_auth"):
         raise ValueError(f"{container.registry} asks for a user and a password; name a pull secret that has them")
-    for prefix in ("http://", "https://"):
-        registry.session.mount(prefix, HTTPAdapter(max_retries=_RETRIES))
     return registry
 
 
-def _ask(registry: Any, url: str, **more: Any) -> requests.Response:
-    # The library's own retries sleep for two minutes over what won't change, such as a name that nobody knows.
-    response: requests.Response = oras.provider.Registry.do_request.__wrapped__(registry, url, "GET", **more)
+def _get(registry: Any, url: str, headers: dict[str, str], *, stream: bool = False) -> requests.Response:
+    """Send one request, with a new token where the registry wants one: tokens end while large weights are fetched.
+
+    The library's own request keeps a token that has ended, and repeats for two minutes what won't change.
+    """
+    response: requests.Response = registry.session.get(
+        url, headers={**headers, **registry.auth.get_auth_header()}, stream=stream
+    )
+    if response.status_code in (401, 403):
+        response.close()
+        headers, changed = registry.auth.authenticate_request(response, dict(headers), refresh=True)
+        if changed:
+            response = registry.session.get(url, headers=headers, stream=stream)
     response.raise_for_status()
     return response
 
@@ -71,7 +109,7 @@ def _manifest(registry: Any, container: Any, digest: str) -> dict[str, Any]:
     """Return the manifest, or the first that an index names: weights are the same for every platform."""
     wanted = f"sha256:{digest}" if digest else container.tag
     url = f"{registry.prefix}://{container.registry}/v2/{container.api_prefix}/manifests/{wanted}"
-    response = _ask(registry, url, headers={"Accept": ", ".join((*_MANIFESTS, *_INDEXES))})
+    response = _get(registry, url, {"Accept": ", ".join((*_MANIFESTS, *_INDEXES))})
     if digest and hashlib.sha256(response.content).hexdigest() != digest:
         raise WeightsProblem(
             DIGEST_MISMATCH, f"{container.registry} answered with another manifest than sha256:{digest}"
@@ -106,9 +144,27 @@ def _unpack(registry: Any, container: Any, layer: dict[str, Any], target: Path) 
 
 
 def _chunks(registry: Any, container: Any, digest: str) -> Iterator[bytes]:
+    """Yield a blob's content. A connection that breaks or stalls is resumed where it was, as long as each attempt brings more."""
     url = f"{registry.prefix}://{container.registry}/v2/{container.api_prefix}/blobs/{digest}"
-    with _ask(registry, url, stream=True) as response:
-        yield from response.iter_content(_CHUNK)
+    got, retries = 0, _retries()
+    while True:
+        response = _get(registry, url, {"Range": f"bytes={got}-"} if got else {}, stream=True)
+        # A server that resumes nothing sends all of it again.
+        known = 0 if response.status_code == requests.codes.partial_content else got
+        try:
+            with response:
+                for chunk in response.iter_content(_CHUNK):
+                    new, known = chunk[known:], max(0, known - len(chunk))
+                    if new:
+                        got, retries = got + len(new), _retries()
+                        yield new
+            return
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+            try:
+                retries = retries.increment("GET", url, error=error)
+            except MaxRetryError:
+                raise error from None
+            retries.sleep()
 
 
 def _extract(archive: Path, target: Path) -> None:

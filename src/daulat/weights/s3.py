@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from obstore.store import S3Store
 
 from daulat.api.weights import FETCH_FAILED, Source
 
+from . import network
 from .problem import WeightsProblem
 
 _AT_ONCE = 8
@@ -23,8 +25,7 @@ def fetch(source: Source, endpoint: str, target: Path) -> None:
     try:
         _fetch(_store(source.head, endpoint), source, endpoint, target)
     except BaseError as error:
-        told = " ".join(str(error).split())[:300]
-        raise WeightsProblem(FETCH_FAILED, f"{source.uri} from {endpoint}: {told}") from error
+        raise WeightsProblem(FETCH_FAILED, f"{source.uri} from {endpoint}: {_told(error)}") from error
 
 
 def _store(bucket: str, endpoint: str) -> S3Store:
@@ -35,8 +36,21 @@ def _store(bucket: str, endpoint: str) -> S3Store:
         virtual_hosted_style_request=False,
         skip_signature="AWS_ACCESS_KEY_ID" not in os.environ,
         region=os.environ.get("AWS_REGION", "us-east-1"),
-        client_options={"allow_http": endpoint.startswith("http://"), "connect_timeout": "10 s", "timeout": "1 hour"},
-        retry_config={"max_retries": 5, "retry_timeout": timedelta(minutes=3)},
+        client_options={
+            "allow_http": endpoint.startswith("http://"),
+            "connect_timeout": timedelta(seconds=network.CONNECT_SECONDS),
+            "read_timeout": timedelta(seconds=network.READ_SECONDS),
+            "timeout": timedelta(seconds=network.UNLIMITED_SECONDS),
+        },
+        retry_config={
+            "max_retries": network.RETRIES,
+            "backoff": {
+                "init_backoff": timedelta(seconds=1),
+                "max_backoff": timedelta(seconds=network.LONGEST_PAUSE_SECONDS),
+                "base": 2,
+            },
+            "retry_timeout": timedelta(seconds=network.UNLIMITED_SECONDS),
+        },
     )
 
 
@@ -48,8 +62,8 @@ def _fetch(store: S3Store, source: Source, endpoint: str, target: Path) -> None:
     if not found:
         raise WeightsProblem(FETCH_FAILED, f"{source.uri}: bucket {source.head} at {endpoint} has nothing there")
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        for done in [pool.submit(_download, store, path, _inside(target, path, prefix)) for path in found]:
-            done.result()
+        # map() cancels what hasn't begun when one fails: there's no use in the rest then.
+        list(pool.map(lambda path: _download(store, path, _inside(target, path, prefix), endpoint), found))
 
 
 def _one(store: S3Store, path: str) -> list[str]:
@@ -66,8 +80,18 @@ def _inside(target: Path, name: str, prefix: str) -> Path:
     return path
 
 
-def _download(store: S3Store, name: str, path: Path) -> None:
+def _download(store: S3Store, name: str, path: Path, endpoint: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
-        for chunk in obstore.get(store, name).stream(min_chunk_size=8 << 20):
-            file.write(chunk)
+        try:
+            for chunk in obstore.get(store, name).stream(min_chunk_size=8 << 20):
+                file.write(chunk)
+        except BaseError as error:
+            # An error within the body doesn't say which object it was.
+            raise WeightsProblem(FETCH_FAILED, f"object {name} from {endpoint}: {_told(error)}") from error
+
+
+def _told(error: BaseError) -> str:
+    """Return the library's sentence, and the kind of error (Connect, Timeout), which it leaves to the lines for developers."""
+    kind = re.search(r"HttpError \{\s+kind: (\w+)", str(error))
+    return network.describe(error) + (f" ({kind[1]})" if kind else "")

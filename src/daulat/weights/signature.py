@@ -17,6 +17,7 @@ from model_signing import hashing, verifying
 
 from daulat.api.weights import SIGNATURE_VALIDATION_FAILED
 
+from .digest import walk
 from .problem import WeightsProblem
 
 _UNREAD = (".git", ".gitattributes", ".github", ".gitignore")
@@ -41,7 +42,10 @@ def read_trust(text: str) -> tuple[Trust, ...]:
 
 
 def check_signature(folder: Path, signature: Path, trusted: Sequence[Trust]) -> None:
-    """Check that every policy trusts who signed the folder as it is. Raises WeightsProblem."""
+    """Check that every policy trusts who signed the folder as it is. Raises WeightsProblem, and OSError where it can't be read."""
+    # model-signing takes a folder that can't be listed for one without files.
+    for _ in walk(folder):
+        pass
     if not signature.is_file():
         name = signature.relative_to(folder) if signature.is_relative_to(folder) else signature
         raise WeightsProblem(SIGNATURE_VALIDATION_FAILED, f"there is no signature {name} with the weights")
@@ -78,6 +82,9 @@ def _refused(config: Any, folder: Path, signature: Path) -> str:
     config.set_hashing_config(hashing.Config().set_ignored_paths(paths=[signature], ignore_git_paths=True))
     try:
         config.verify(folder, signature)
+    except OSError:
+        # The volume's fault, not the signer's.
+        raise
     except Exception as error:  # noqa: BLE001 - whatever a crafted signature makes the library raise is a refusal
         return _short(error)
     return ""
@@ -117,7 +124,13 @@ def _refuse_unsigned(folder: Path, signature: Path) -> None:
     """Refuse a signature that leaves files out: what it doesn't cover, anybody could have changed."""
     envelope = json.loads(signature.read_text())["dsseEnvelope"]
     payload = json.loads(base64.b64decode(envelope["payload"]))
-    left_out = payload["predicate"]["serialization"].get("ignore_paths") or []
+    try:
+        left_out = payload["predicate"]["serialization"].get("ignore_paths") or []
+    except KeyError as error:
+        # model-signing accepts what it wrote before 1.0, which doesn't say.
+        raise WeightsProblem(
+            SIGNATURE_VALIDATION_FAILED, f"the signature doesn't say what it leaves out: no {error}"
+        ) from error
     own = str(signature.relative_to(folder)) if signature.is_relative_to(folder) else ""
     unread = sorted(path for path in left_out if path not in (own, *_UNREAD) and (folder / path).exists())
     if unread:

@@ -37,6 +37,10 @@ class Site:
     """Of the registry, by digest."""
     password: str = ""
     """What the registry asks for, as USER:PASSWORD; nothing for an open one."""
+    token_lives: int = 0
+    """How many of the registry's answers one token is good for; 0 for a registry without tokens."""
+    tokens: list[int] = field(default_factory=list)
+    """Of each token that was given out, how often it was used."""
     asked: list[str] = field(default_factory=list)
     authorized: list[str] = field(default_factory=list)
     url: str = ""
@@ -133,6 +137,9 @@ def respond(site: Site, path: str, authorization: str) -> Answer:
     """Return the answer to one request."""
     parts, query = urlsplit(path), parse_qs(urlsplit(path).query)
     where = unquote(parts.path).strip("/")
+    if where == "token":
+        site.tokens.append(0)
+        return _json({"token": str(len(site.tokens) - 1)})
     if (where + "/").startswith("v2/"):
         return _registry(site, where.removeprefix("v2").strip("/"), authorization)
     if where.startswith("api/v1/models/"):
@@ -209,6 +216,12 @@ def _registry(site: Site, where: str, authorization: str) -> Answer:
     expected = f"Basic {base64.b64encode(site.password.encode()).decode()}"
     if site.password and authorization != expected:
         return 401, {"WWW-Authenticate": 'Basic realm="models"'}, b"{}"
+    if site.token_lives:
+        token = authorization.removeprefix("Bearer ")
+        if not token.isdigit() or site.tokens[int(token)] >= site.token_lives:
+            challenge = f'Bearer realm="{site.url}/token",service="models",scope="repository:models/r1:pull"'
+            return 401, {"WWW-Authenticate": challenge}, b"{}"
+        site.tokens[int(token)] += 1
     if not where:
         return _json({})
     name, kind, reference = where.rpartition("/")[0].rpartition("/")[0], where.split("/")[-2], where.rpartition("/")[2]

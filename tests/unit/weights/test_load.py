@@ -60,7 +60,7 @@ def problem(wanted: Order) -> WeightsProblem:
     with pytest.raises(WeightsProblem) as told:
         load(wanted)
     left = {p.name for p in wanted.target.iterdir()}
-    assert left <= {f".{wanted.source.key}.lock"}, "nothing half-fetched stays"
+    assert left == set(), "nothing half-fetched stays"
     return told.value
 
 
@@ -114,30 +114,12 @@ def test_weights_without_a_good_signature_are_thrown_away(site: Site, tmp_path: 
     assert (load(wanted) / "model.sig").is_file()
 
 
-def test_kept_weights_are_checked_again(site: Site, tmp_path: Path) -> None:
-    digest = folder_digest(folder(tmp_path / "own"))
-    target = tmp_path / "target"
-    target.mkdir()
-    wanted = order(f"s3://models/r1@sha256:{digest}", site, target)
-    (load(wanted) / "config.json").write_text("{}")
-    assert problem(wanted).word == "DigestMismatch"
-    assert found_in(load(wanted)) == FILES
-
-
 def test_replicas_that_share_a_volume_fetch_once(site: Site, tmp_path: Path) -> None:
     wanted = order("s3://models/r1", site, tmp_path)
     with ThreadPoolExecutor(4) as pool:
         folders = {done.result() for done in [pool.submit(load, wanted) for _ in range(4)]}
     assert len(folders) == 1
     assert len([path for path in site.asked if path.startswith("/models?")]) == 1
-
-
-def test_what_a_killed_pod_left_is_fetched_anew(site: Site, tmp_path: Path) -> None:
-    wanted = order("s3://models/r1", site, tmp_path)
-    partial = tmp_path / f".{wanted.source.key}.partial"
-    partial.mkdir()
-    (partial / "stale").touch()
-    assert found_in(load(wanted)) == FILES
 
 
 def test_credentials_are_sent_where_there_are_some(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,6 +195,23 @@ def test_a_registrys_password_comes_from_a_pull_secret(site: Site, tmp_path: Pat
     auth = base64.b64encode(site.password.encode()).decode()
     config.write_text(json.dumps({"auths": {site.host: {"auth": auth}}}))
     assert found_in(load(registry_order("models/r1", digest, site, target, config))) == FILES
+
+
+def test_a_registry_whose_tokens_end_soon_gets_new_ones(site: Site, tmp_path: Path) -> None:
+    site.token_lives = 2
+    digest = site.artifact("models/r1", {str(n): bytes([n]) for n in range(5)})
+    assert len(found_in(load(registry_order("models/r1", digest, site, tmp_path)))) == 5
+    assert len(site.tokens) >= 3
+
+
+def test_when_one_object_fails_the_rest_isnt_fetched(site: Site, tmp_path: Path) -> None:
+    class Failing(dict[str, bytes]):
+        def __contains__(self, name: object) -> bool:
+            return name != "r1/000" and super().__contains__(name)
+
+    site.s3["models"] = Failing({f"r1/{n:03}": b"x" * 1000 for n in range(400)})
+    problem(order("s3://models/r1", site, tmp_path))
+    assert len(site.asked) < 200
 
 
 def test_mounted_weights_are_checked_where_they_are(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 Manifest = dict[str, Any]
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SCENARIO = ROOT / "dev" / "scenarios" / "demo.yaml"
 POLICY = ROOT / "examples" / "policy.yaml"
 NODES_A_GROUP = 50

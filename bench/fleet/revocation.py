@@ -1,0 +1,132 @@
+"""What takes pods away: a zone of 500 nodes that is revoked, first with no limit to evictions, then under the default limit."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import Counter
+from collections.abc import Iterable, Set
+
+from bench.api import path
+from bench.audit import Call
+from bench.fleet.churn import missing
+from bench.fleet.plan import Plan
+from bench.fleet.world import World, say
+from bench.verdict import Figure, none, under
+
+LABELS_SECONDS, EVICTION_SECONDS = 10, 1
+GRACE_SECONDS = 60.0
+DEFAULT_LIMIT = 0.2
+"""Of a policy's running governed pods, at least one, in ten minutes."""
+HOLDS_SECONDS = 30.0
+"""For how long the brake is watched once it should hold."""
+POLL_SECONDS = 2.0
+STAMP_SECONDS = 1.0
+"""A status tells since when in whole seconds, so the grace period may end by so much earlier."""
+
+
+async def revoke(world: World) -> list[Figure]:
+    """Delete the first zone, and see all its labels and then all its pods go."""
+    subject, plan, zone = world.subject, world.plan, world.plan.sites[0]
+    doomed = {p.name for p in plan.on(zone)}
+    say(f"zone {zone} is revoked: {plan.size.revoked} nodes with {len(doomed)} pods")
+    await subject.rest()
+    place, used = subject.audit.end(), subject.processor()
+    world.mirror.want(lambda node: plan.labels(node, gone={zone}))
+    began = time.time()
+    await world.admin.delete(path("SovereignZone", name=zone))
+    right = await world.mirror.until_right(world.limit_seconds)
+    labels = world.mirror.changed_at - began if right else None
+    processor = subject.processor() - used
+    left = await _until_gone(world, doomed, GRACE_SECONDS + world.limit_seconds)
+    gone = time.time() - began - GRACE_SECONDS
+    after = [c.at - began - GRACE_SECONDS for c in evictions(subject.audit.since(place), doomed)]
+    others = {p.name for p in plan.pods} - doomed
+    return [
+        under(
+            f"labels of a zone of {plan.size.revoked} nodes gone",
+            labels,
+            LABELS_SECONDS,
+            "s",
+            f"{processor:.1f} s of processor",
+        ),
+        none("nodes with wrong labels after that", len(world.mirror.wrong), exact=True),
+        none("evictions before the grace period ends", sum(s < -STAMP_SECONDS for s in after), exact=True),
+        Figure("first eviction after the grace period", min(after, default=None), "s", EVICTION_SECONDS),
+        Figure(
+            "all pods of the zone gone after the grace period",
+            None if left else gone,
+            "s",
+            note=f"{len(left)} of {len(doomed)} are left" if left else f"{len(doomed)} pods",
+        ),
+        none("pods of other zones that went", len(await missing(world, others)), exact=True),
+    ]
+
+
+def evictions(calls: Iterable[Call], names: Set[str]) -> list[Call]:
+    """Return the evictions of these pods. A model's pods may go earlier, once another replica serves elsewhere."""
+    ways = {("delete", ""), ("create", "eviction")}
+    return [
+        c for c in calls if c.resource == "pods" and c.name in names and c.writes and (c.verb, c.subresource) in ways
+    ]
+
+
+async def _until_gone(world: World, names: set[str], seconds: float) -> set[str]:
+    """Wait until the pods are gone, and return those that aren't in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        left = names - await missing(world, names)
+        if not left or time.monotonic() > deadline:
+            return left
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def brake(world: World) -> list[Figure]:
+    """Delete the second zone under the default limit, and see that most of its pods stay and that the policies say so."""
+    plan, zone, gone = world.plan, world.plan.sites[1], set(world.plan.sites[:2])
+    say(f"zone {zone} is revoked under the default limit")
+    for policy in plan.policies:
+        change = {"spec": {"drift": {"limit": None}}}
+        await world.admin.patch(path("SovereigntyPolicy", name=policy.name), change)
+    await world.subject.rest()
+    allowed = allowances(plan, plan.sites[0])
+    place = world.subject.audit.end()
+    world.mirror.want(lambda node: plan.labels(node, gone=gone))
+    await world.admin.delete(path("SovereignZone", name=zone))
+    await world.mirror.until_right(world.limit_seconds)
+    await asyncio.sleep(GRACE_SECONDS + HOLDS_SECONDS)
+    planned = {p.name: p.policy.name for p in plan.on(zone)}
+    evicted = Counter(planned[c.name] for c in evictions(world.subject.audit.since(place), planned.keys()))
+    over = {name: n for name, n in evicted.items() if n > allowed[name]}
+    expected = {name for name, n in Counter(p.policy.name for p in plan.on(zone)).items() if n > allowed[name]}
+    held = {
+        p["metadata"]["name"]
+        for p in (await world.admin.list(path("SovereigntyPolicy")))["items"]
+        if any(
+            (c["type"], c.get("reason")) == ("Upheld", "BrakeHeld") for c in p.get("status", {}).get("conditions", ())
+        )
+    }
+    return [
+        none(
+            "policies that evicted more than their limit",
+            len(over),
+            f"{evicted.total()} evicted; {over or ''}",
+            exact=True,
+        ),
+        none(
+            "policies that don't say that the brake holds",
+            len(expected - held),
+            f"{len(held)} say so, {len(expected)} have to",
+            exact=True,
+        ),
+        none("nodes with wrong labels under the brake", len(world.mirror.wrong), exact=True),
+    ]
+
+
+def allowances(plan: Plan, gone: str) -> dict[str, int]:
+    """Return by policy how many pods may be evicted under the default limit, once the pods of a zone are gone."""
+    running = Counter(p.policy.name for p in plan.pods if p.node.site != gone)
+    # A model's pod is a governed pod too.
+    running.update(policy.name for _, policy in plan.models)
+    return {name: max(1, math.ceil(DEFAULT_LIMIT * n)) for name, n in running.items()}

@@ -1,0 +1,137 @@
+"""Brings up a control plane with a whole fleet on it: nodes, bound pods, zones, policies and models, before the operator starts."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+
+from bench.api import Api, Session, at_once, path
+from bench.audit import OPERATOR
+from bench.fleet import manifests
+from bench.fleet.mirror import Mirror
+from bench.fleet.plan import Plan
+from bench.fleet.subject import Subject
+from dev.cluster import EmbeddedCluster
+from dev.cluster.audit import requests_of
+from dev.deployment import CHART, ROOT, install
+
+ALL = "100%"
+"""As a policy's drift.limit: everything may be evicted at once."""
+STUCK = 120.0
+_POLICIES_CRD = "crds/sovereigntypolicies.daulat.dev.yaml"
+
+
+def say(line: str) -> None:
+    """Tell on stderr how far it is: a fleet takes minutes to make."""
+    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+
+
+def now() -> str:
+    """Return the time as the API writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True)
+class World:
+    """The fleet on a cluster, and the operator, which isn't started yet."""
+
+    plan: Plan
+    admin: Session
+    subject: Subject
+    mirror: Mirror
+    has_limit: bool
+    """Whether policies of this source have drift.limit."""
+    limit_seconds: float
+    """The most that is waited for anything."""
+
+
+def has_drift_limit(source: Path) -> bool:
+    """Return whether the SovereigntyPolicy of a checkout has the field spec.drift.limit."""
+    crd = yaml.safe_load((source / CHART.relative_to(ROOT) / _POLICIES_CRD).read_text())
+    spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    return "limit" in spec["properties"]["drift"]["properties"]
+
+
+@asynccontextmanager
+async def fleet(plan: Plan, source: Path, limit_seconds: float, certified: bool) -> AsyncIterator[World]:
+    """Bring it all up for as long as the block lasts. ``certified``: nodes carry their labels of record from the start."""
+    cluster = EmbeddedCluster(
+        f"fleet-{uuid.uuid4().hex[:6]}", audit_policy=requests_of([OPERATOR]), node_leases=False, say=say
+    )
+    with tempfile.TemporaryDirectory(prefix="daulat-fleet-") as directory:
+        cluster.up()
+        try:
+            async with Api(cluster.kubeconfig()).session() as admin:
+                await _populate(plan, admin, certified)
+                say("installing the chart")
+                await asyncio.to_thread(install, cluster, source=source)
+                has_limit = has_drift_limit(source)
+                await _govern(plan, admin, ALL if has_limit else None)
+                subject = Subject(cluster, Path(directory), source, limit_seconds)
+                mirror = Mirror(plan.labels)
+                await mirror.follow(admin)
+                try:
+                    yield World(plan, admin, subject, mirror, has_limit, limit_seconds)
+                finally:
+                    await mirror.stop()
+                    subject.stop()
+        finally:
+            cluster.down()
+
+
+async def _populate(plan: Plan, admin: Session, certified: bool) -> None:
+    # Before anything governs: later no pod may be bound by its author, and no node labelled by just anybody.
+    began = time.monotonic()
+    spaces = [n for p in plan.policies for n in manifests.namespaces(p)]
+    await admin.create_all(spaces)
+    await _accounts(admin, {n["metadata"]["name"] for n in spaces})
+    stamp = now()
+
+    async def node(name: str) -> None:
+        made = manifests.node(plan.by_name[name], stamp)
+        if certified:
+            made["metadata"]["labels"] |= plan.labels(name)
+        await admin.create(made)
+
+    await at_once(node, plan.by_name)
+    say(f"{len(plan.nodes)} nodes after {time.monotonic() - began:.0f} s")
+    await admin.create_all(map(manifests.pod, plan.pods))
+    say(f"{len(plan.pods)} pods after {time.monotonic() - began:.0f} s")
+    await _until_none(admin, path("Pod"), "pods that don't run", fieldSelector="status.phase!=Running")
+    say(f"all run after {time.monotonic() - began:.0f} s")
+
+
+async def _accounts(admin: Session, namespaces: set[str]) -> None:
+    """Wait for the namespaces' ServiceAccounts, without which no pod is taken."""
+    while True:
+        found = await admin.list(path("ServiceAccount"), metadata_only=True)
+        if namespaces <= {a["metadata"]["namespace"] for a in found["items"]}:
+            return
+        await asyncio.sleep(0.5)
+
+
+async def _until_none(admin: Session, where: str, what: str, **query: str) -> None:
+    """Wait until a list is empty. RuntimeError where it doesn't get shorter any more."""
+    least, changed = sys.maxsize, time.monotonic()
+    while left := len((await admin.list(where, metadata_only=True, **query))["items"]):
+        if left < least:
+            least, changed = left, time.monotonic()
+        if time.monotonic() - changed > STUCK:
+            raise RuntimeError(f"for {STUCK:.0f} s there are {left} {what}")
+        await asyncio.sleep(1)
+
+
+async def _govern(plan: Plan, admin: Session, limit: str | None) -> None:
+    await admin.create_all(map(manifests.zone, plan.sites))
+    await admin.create_all(manifests.policy(p, limit) for p in plan.policies)
+    await admin.create_all(manifests.model(name, policy) for name, policy in plan.models)

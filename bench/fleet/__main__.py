@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -27,6 +28,10 @@ PHASES = ("steady", "changes", "churn", "revoke", "brake")
 
 async def run(options: argparse.Namespace) -> int:
     """Measure phase by phase; print each phase's table as soon as it is there."""
+    task = asyncio.current_task()
+    assert task is not None
+    # Ended by SIGTERM too, it takes its control plane away.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     size = Size(options.nodes, options.pods, options.models, options.policies, options.revoked or options.nodes // 10)
     found: list[Figure] = []
     async with fleet(plan(size), options.source.resolve(), options.limit, options.certified) as world:
@@ -45,7 +50,7 @@ async def run(options: argparse.Namespace) -> int:
 def _phases(world: World, options: argparse.Namespace) -> list[tuple[str, Callable[[], Awaitable[list[Figure]]]]]:
     every: dict[str, tuple[str, Callable[[], Awaitable[list[Figure]]]]] = {
         "steady": (f"{options.steady:.0f} s without changes", partial(phases.steady, world, options.steady)),
-        "changes": ("single changes", partial(phases.single_changes, world)),
+        "changes": ("single changes", partial(phases.single_changes, world, options.times)),
         "churn": (f"{options.minutes:g} minutes of unrest", partial(churn, world, options.minutes)),
         "revoke": ("a zone is revoked", partial(revoke, world)),
         "brake": ("a zone is revoked, under the default limit", partial(brake, world)),
@@ -68,6 +73,9 @@ def main() -> int:
     parser.add_argument("--phases", nargs="*", choices=PHASES, default=PHASES, help="what follows the start")
     parser.add_argument(
         "--steady", type=float, default=330.0, help="seconds without changes; a full list is every 300 s"
+    )
+    parser.add_argument(
+        "--times", type=int, default=5, help="nodes that are changed one by one, for each kind of change"
     )
     parser.add_argument("--minutes", type=float, default=2.0, help="minutes of unrest")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds that are waited for anything at most")

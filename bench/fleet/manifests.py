@@ -132,6 +132,34 @@ def pod(planned: PlannedPod) -> Manifest:
     return made
 
 
+def running(planned: PlannedPod, now: str) -> Manifest:
+    """Return the status of the pod as its kubelet reports it once it serves."""
+    number = int(planned.name.rpartition("-")[2])
+    address = f"10.244.{number // 250}.{number % 250 + 1}"
+    types = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+    return {
+        "phase": "Running",
+        "startTime": now,
+        "conditions": [{"type": t, "status": "True", "lastTransitionTime": now} for t in types],
+        "containerStatuses": [
+            {
+                "name": "engine",
+                "image": pods.IMAGE,
+                "imageID": pods.IMAGE,
+                "containerID": f"containerd://{number:064x}",
+                "ready": True,
+                "started": True,
+                "restartCount": 0,
+                "state": {"running": {"startedAt": now}},
+            }
+        ],
+        "hostIP": "10.90.0.1",
+        "hostIPs": [{"ip": "10.90.0.1"}],
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+    }
+
+
 def unbound(name: str, policy: PlannedPolicy, resource: str = "") -> Manifest:
     """Return a pod that the policy lets in, with one device of the resource, if one is named."""
     made = pods.large(policy.name)

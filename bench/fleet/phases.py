@@ -24,9 +24,8 @@ START_SECONDS, PEAK_MIB, RESIDENT_MIB = 60, 400, 300
 IDLE_PERCENT = 5
 OUT_SECONDS, OUT_PROCESSOR_MS = 1, 50
 BLOCKED_MS = 100
-TIMES = 5
-"""How often a single change is made."""
 TRIES = 3
+"""How often a change is measured anew because a full list fell into it."""
 ELSEWHERE = "nowhere"
 """A site that no zone selects."""
 JUDGED = ("SovereignModel", "SovereigntyPolicy")
@@ -142,8 +141,8 @@ def _kinds(passes: Counter[str]) -> str:
     return ", ".join(f"{n} x {kind}" for kind, n in passes.most_common()) or "none"
 
 
-async def single_changes(world: World) -> list[Figure]:
-    """Change one node at a time: first what Daulat has no use for, then where the node stands."""
+async def single_changes(world: World, times: int) -> list[Figure]:
+    """Change one node at a time, so many of each: first what Daulat has no use for, then where the node stands."""
     nodes = list(world.plan.candidates(free=False))
     free = list(world.plan.candidates(free=True))
 
@@ -152,13 +151,13 @@ async def single_changes(world: World) -> list[Figure]:
         return lambda: world.admin.patch(path("Node", name=nodes[number].name), change)
 
     def heartbeat(number: int) -> Callable[[], Awaitable[object]]:
-        return lambda: beat(world, nodes[TIMES + number].name)
+        return lambda: beat(world, nodes[times + number].name)
 
     return [
-        *await _unrelated(world, "unrelated label of a node", labelled),
-        *await _unrelated(world, "heartbeat of a node", heartbeat),
-        *await _moved_out(world, "node without pods, out of its zone", free),
-        *await _moved_out(world, "node with governed pods, out of its zone", nodes[2 * TIMES :]),
+        *await _unrelated(world, "unrelated label of a node", labelled, times),
+        *await _unrelated(world, "heartbeat of a node", heartbeat, times),
+        *await _moved_out(world, "node without pods, out of its zone", free, times),
+        *await _moved_out(world, "node with governed pods, out of its zone", nodes[2 * times :], times),
     ]
 
 
@@ -169,12 +168,14 @@ async def beat(world: World, node: str) -> None:
     )
 
 
-async def _unrelated(world: World, what: str, change: Callable[[int], Callable[[], Awaitable[object]]]) -> list[Figure]:
-    costs = [await _undisturbed(world, change(n)) for n in range(TIMES)]
+async def _unrelated(
+    world: World, what: str, change: Callable[[int], Callable[[], Awaitable[object]]], times: int
+) -> list[Figure]:
+    costs = [await _undisturbed(world, change(n)) for n in range(times)]
     passes: Counter[str] = sum((c.passes for c in costs), Counter())
     judged = sum(passes[kind] for kind in JUDGED)
     return [
-        none(f"passes of policies and models: {what}", judged, f"{TIMES} times; {_kinds(passes)}{_unrested(costs)}"),
+        none(f"passes of policies and models: {what}", judged, f"{times} times; {_kinds(passes)}{_unrested(costs)}"),
         Figure(f"processor: {what}", 1000 * statistics.median(c.processor for c in costs), "ms", note=_range(costs)),
     ]
 
@@ -199,12 +200,12 @@ def _unrested(costs: list[Cost]) -> str:
     return f"; {restless} didn't come to rest" if restless else ""
 
 
-async def _moved_out(world: World, what: str, nodes: list[PlannedNode]) -> list[Figure]:
+async def _moved_out(world: World, what: str, nodes: list[PlannedNode], times: int) -> list[Figure]:
     """Take nodes out of their zone, one after the other, and put each back once the operator is at rest."""
     delays: list[float] = []
     costs: list[Cost] = []
     late: list[str] = []
-    for node in nodes[: TIMES + TRIES]:
+    for node in nodes[: times + TRIES]:
         where = path("Node", name=node.name)
         await world.subject.rest()
 
@@ -223,7 +224,7 @@ async def _moved_out(world: World, what: str, nodes: list[PlannedNode]) -> list[
         if not await world.mirror.until_right(world.limit_seconds):
             late.append(node.name)
         costs += [] if cost.relisted else [cost]
-        if len(costs) == TIMES:
+        if len(costs) == times:
             break
     note = f"{len(delays)} nodes, median {1000 * statistics.median(delays):.0f} ms" if delays else ""
     used = 1000 * statistics.median(c.processor for c in costs) if costs else None

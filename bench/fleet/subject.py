@@ -73,6 +73,8 @@ class Subject:
         await asyncio.to_thread(self._process.wait_ready, offset, STARTS_WITHIN)
         ready = time.time() - began
         while not (await self.metrics()).value("daulat_leader"):
+            if time.time() - began > STARTS_WITHIN:
+                raise ClusterError(f"after {STARTS_WITHIN:.0f} s the operator doesn't lead")
             await asyncio.sleep(0.1)
         return ready, time.time() - began
 

@@ -19,15 +19,17 @@ from bench.api import Api, Session, at_once, path
 from bench.audit import OPERATOR
 from bench.fleet import manifests
 from bench.fleet.mirror import Mirror
-from bench.fleet.plan import Plan
+from bench.fleet.plan import Plan, PlannedPod
 from bench.fleet.subject import Subject
 from dev.cluster import EmbeddedCluster
 from dev.cluster.audit import requests_of
+from dev.cluster.components import CONTROLLERS, KWOK, SCHEDULER
 from dev.deployment import CHART, ROOT, install
 
+AT_REST = (CONTROLLERS, SCHEDULER, KWOK)
+"""Stopped while the fleet is made."""
 ALL = "100%"
 """As a policy's drift.limit: everything may be evicted at once."""
-STUCK = 120.0
 _POLICIES_CRD = "crds/sovereigntypolicies.daulat.dev.yaml"
 
 
@@ -72,7 +74,7 @@ async def fleet(plan: Plan, source: Path, limit_seconds: float, certified: bool)
         cluster.up()
         try:
             async with Api(cluster.kubeconfig()).session() as admin:
-                await _populate(plan, admin, certified)
+                await _populate(cluster, plan, admin, certified)
                 say("installing the chart")
                 await asyncio.to_thread(install, cluster, source=source)
                 has_limit = has_drift_limit(source)
@@ -89,12 +91,15 @@ async def fleet(plan: Plan, source: Path, limit_seconds: float, certified: bool)
             cluster.down()
 
 
-async def _populate(plan: Plan, admin: Session, certified: bool) -> None:
+async def _populate(cluster: EmbeddedCluster, plan: Plan, admin: Session, certified: bool) -> None:
     # Before anything governs: later no pod may be bound by its author, and no node labelled by just anybody.
     began = time.monotonic()
     spaces = [n for p in plan.policies for n in manifests.namespaces(p)]
     await admin.create_all(spaces)
     await _accounts(admin, {n["metadata"]["name"] for n in spaces})
+    # KWOK would take 15 ms of processor to start a pod. The others only follow what is made here.
+    for component in AT_REST:
+        cluster.stop(component)
     stamp = now()
 
     async def node(name: str) -> None:
@@ -102,13 +107,20 @@ async def _populate(plan: Plan, admin: Session, certified: bool) -> None:
         if certified:
             made["metadata"]["labels"] |= plan.labels(name)
         await admin.create(made)
+        # Admission taints each as not ready. The node controller would mend that while the operator is measured.
+        await admin.patch(path("Node", name=name), {"spec": {"taints": None}})
+
+    async def pod(planned: PlannedPod) -> None:
+        await admin.create(manifests.pod(planned))
+        running = {"status": manifests.running(planned, stamp)}
+        await admin.patch(path("Pod", planned.namespace, planned.name, "status"), running)
 
     await at_once(node, plan.by_name)
     say(f"{len(plan.nodes)} nodes after {time.monotonic() - began:.0f} s")
-    await admin.create_all(map(manifests.pod, plan.pods))
+    await at_once(pod, plan.pods)
     say(f"{len(plan.pods)} pods after {time.monotonic() - began:.0f} s")
-    await _until_none(admin, path("Pod"), "pods that don't run", fieldSelector="status.phase!=Running")
-    say(f"all run after {time.monotonic() - began:.0f} s")
+    for component in AT_REST:
+        cluster.start(component)
 
 
 async def _accounts(admin: Session, namespaces: set[str]) -> None:
@@ -118,17 +130,6 @@ async def _accounts(admin: Session, namespaces: set[str]) -> None:
         if namespaces <= {a["metadata"]["namespace"] for a in found["items"]}:
             return
         await asyncio.sleep(0.5)
-
-
-async def _until_none(admin: Session, where: str, what: str, **query: str) -> None:
-    """Wait until a list is empty. RuntimeError where it doesn't get shorter any more."""
-    least, changed = sys.maxsize, time.monotonic()
-    while left := len((await admin.list(where, metadata_only=True, **query))["items"]):
-        if left < least:
-            least, changed = left, time.monotonic()
-        if time.monotonic() - changed > STUCK:
-            raise RuntimeError(f"for {STUCK:.0f} s there are {left} {what}")
-        await asyncio.sleep(1)
 
 
 async def _govern(plan: Plan, admin: Session, limit: str | None) -> None:

@@ -20,6 +20,7 @@ QUIET = 10.0
 STUCK = 90.0
 """Seconds without any event after which what isn't final waits for something that doesn't come."""
 LIMIT = 3600.0
+NO_ROOM = "InsufficientDevices"
 
 State = Callable[[Manifest], str]
 """The final state that an object is in; empty while it isn't in one."""
@@ -34,7 +35,8 @@ def of_model(model: Manifest) -> str:
     if found.get("Ready", {}).get("status") == "True":
         return f"Ready on {status['placement']['accelerator']}"
     placed = found.get("Placed", {})
-    return "NoRoom" if (placed.get("status"), placed.get("reason")) == ("False", "NoRoom") else ""
+    waits = (placed.get("status"), placed.get("reason")) == ("False", NO_ROOM)
+    return NO_ROOM if waits else ""
 
 
 def of_deployment(deployment: Manifest) -> str:

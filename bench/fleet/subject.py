@@ -24,6 +24,8 @@ RESTING = 0.05
 QUIET_WINDOWS = 3
 """Longer than changes are gathered for before a pass begins."""
 STARTS_WITHIN = 900.0
+LOG_LINES, LOG_WIDTH = 5, 1000
+"""Of the operator's log, which goes with the cluster, told where the bench fails."""
 
 
 class Ended(RuntimeError):
@@ -77,6 +79,12 @@ class Subject:
                 raise ClusterError(f"after {STARTS_WITHIN:.0f} s the operator doesn't lead")
             await asyncio.sleep(0.1)
         return ready, time.time() - began
+
+    def last_words(self) -> str:
+        """Return the end of its log."""
+        log = self._process.log
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        return "\n".join(line[:LOG_WIDTH] for line in lines[-LOG_LINES:])
 
     def stop(self) -> None:
         """End it as Kubernetes does, and by force where that takes too long."""

@@ -84,6 +84,9 @@ async def fleet(plan: Plan, source: Path, limit_seconds: float, certified: bool)
                 await mirror.follow(admin)
                 try:
                     yield World(plan, admin, subject, mirror, has_limit, limit_seconds)
+                except BaseException:
+                    say(f"the operator's log ends with:\n{subject.last_words()}")
+                    raise
                 finally:
                     await mirror.stop()
                     subject.stop()

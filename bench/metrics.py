@@ -1,4 +1,4 @@
-"""Reads the operator's metrics: passes by kind, the queue, and for how long its event loop was blocked."""
+"""Parses the operator's metrics: reconciliations by kind, the queue, and for how long the event loop was blocked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Metrics:
-    """What the operator answered at one moment."""
+    """The metrics at one time."""
 
     samples: Mapping[tuple[str, Labels], float]
 
@@ -34,7 +34,7 @@ class Metrics:
 
     @property
     def passes(self) -> Counter[str]:
-        """Passes so far, by kind."""
+        """Reconciliations so far, by kind."""
         return self.summed(PASSES, "kind")
 
     def blocked_since(self, before: Metrics) -> tuple[float, bool] | None:

@@ -1,4 +1,4 @@
-"""Figures beside their aims, as a table. A figure without an aim is told and not judged."""
+"""Figures with their aims, as a table. A figure without an aim is for information."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ WIDTH = 190
 
 @dataclass(frozen=True)
 class Figure:
-    """One thing that was measured. ``value`` is None where it couldn't be; the note says why."""
+    """One measurement. ``value`` is None if it couldn't be measured; the note says why."""
 
     name: str
     value: float | None
     unit: str = ""
     aim: float | None = None
-    """The most that it should be."""
+    """The largest acceptable value."""
     below: bool = False
-    """Whether the aim itself is too much already."""
+    """Whether the value has to be less than the aim, rather than at most the aim."""
     exact: bool = False
-    """Whether it counts what is wrong: a miss is then a defect, not slowness."""
+    """Whether it counts errors: a missed aim is then a defect, not slowness."""
     note: str = ""
 
     @property
     def met(self) -> bool | None:
-        """Whether the aim is met; None where there is none. What couldn't be measured isn't met."""
+        """Whether the aim is met; None without an aim. An aim without a measurement isn't met."""
         if self.aim is None:
             return None
         if self.value is None:

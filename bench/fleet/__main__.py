@@ -51,7 +51,7 @@ def _phases(world: World, options: argparse.Namespace) -> list[tuple[str, Callab
     every: dict[str, tuple[str, Callable[[], Awaitable[list[Figure]]]]] = {
         "steady": (f"{options.steady:.0f} s without changes", partial(phases.steady, world, options.steady)),
         "changes": ("single changes", partial(phases.single_changes, world, options.times)),
-        "churn": (f"{options.minutes:g} minutes of unrest", partial(churn, world, options.minutes)),
+        "churn": (f"{options.minutes:g} minutes of churn", partial(churn, world, options.minutes)),
         "revoke": ("a zone is revoked", partial(revoke, world)),
         "brake": ("a zone is revoked, under the default limit", partial(brake, world)),
     }
@@ -77,7 +77,7 @@ def main() -> int:
     parser.add_argument(
         "--times", type=int, default=5, help="nodes that are changed one by one, for each kind of change"
     )
-    parser.add_argument("--minutes", type=float, default=2.0, help="minutes of unrest")
+    parser.add_argument("--minutes", type=float, default=2.0, help="minutes of churn")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds that are waited for anything at most")
     return asyncio.run(run(parser.parse_args()))
 

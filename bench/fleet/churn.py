@@ -1,4 +1,4 @@
-"""Ordinary unrest for two minutes: nodes whose labels and statuses change, pods that come, change and go."""
+"""Churn: nodes whose labels and statuses change; pods that are created, change and are deleted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.verdict import Figure, none, under
 NODES_A_MINUTE = 100
 PODS_A_MINUTE = 1000
 LIVES_A_MINUTE = 100
-"""Of pods that come and go. Each is created, bound, started and deleted: four changes. The others change their status."""
+"""Pods that are created, bound, started and deleted: four changes each. The other changes are of pods' statuses."""
 CHANGES_A_LIFE = 4
 LIFE_SECONDS = 5.0
 PERCENT = 20
@@ -49,16 +49,16 @@ async def churn(world: World, minutes: float) -> list[Figure]:
     lost = await missing(world, {p.name for p in plan.pods})
     return [
         under(
-            "processor in unrest",
+            "processor during churn",
             share,
             PERCENT,
             "%",
-            f"events: {events}; {(after.passes - before.passes).total()} passes",
+            f"events: {events}; {(after.passes - before.passes).total()} reconciliations",
         ),
-        longest_block("longest block of the event loop in unrest", after.blocked_since(before)),
-        under("memory after unrest", usage.resident_mib(subject.pid), RESIDENT_MIB, "MiB"),
-        none("nodes with wrong labels after unrest", len(world.mirror.wrong), exact=True),
-        none("pods that unrest has cost", len(lost), exact=True),
+        longest_block("longest block of the event loop during churn", after.blocked_since(before)),
+        under("memory after churn", usage.resident_mib(subject.pid), RESIDENT_MIB, "MiB"),
+        none("nodes with wrong labels after churn", len(world.mirror.wrong), exact=True),
+        none("pods that are gone after churn", len(lost), exact=True),
     ]
 
 
@@ -72,7 +72,7 @@ Change = Callable[[], Coroutine[Any, Any, None]]
 
 
 async def _evenly(a_minute: int, ends: float, changes: Iterator[Change]) -> None:
-    """Begin so many changes a minute until then, and wait for the last to end. One that is late is made up for."""
+    """Start so many changes a minute until then, and wait for all. A late one is caught up."""
     began = time.monotonic()
     async with asyncio.TaskGroup() as group:
         for number in itertools.count():
@@ -84,7 +84,7 @@ async def _evenly(a_minute: int, ends: float, changes: Iterator[Change]) -> None
 
 
 def _nodes(world: World) -> Iterator[Change]:
-    """Give changes of nodes that make no difference to Daulat: every second one is a heartbeat."""
+    """Yield changes of nodes that Daulat ignores. Every second one is a heartbeat."""
     for number, node in enumerate(itertools.cycle(world.plan.nodes)):
         label = {"metadata": {"labels": {"example.my/power": f"{number}"}}}
         where = path("Node", name=node.name)
@@ -92,7 +92,7 @@ def _nodes(world: World) -> Iterator[Change]:
 
 
 def _statuses(world: World) -> Iterator[Change]:
-    """Give changes of pods' statuses, as kubelets make them: a pod isn't ready for a moment, and is again."""
+    """Yield changes of pods' statuses as kubelets make them: a pod becomes unready, and ready again."""
     for number, pod in enumerate(_twice(itertools.cycle(world.plan.pods))):
         ready = "True" if number % 2 else "False"
         condition = {"type": "Ready", "status": ready, "lastProbeTime": now(), "lastTransitionTime": now()}
@@ -108,7 +108,7 @@ def _twice(items: Iterator[T]) -> Iterator[T]:
 
 
 def _lives(world: World) -> Iterator[Change]:
-    """Give lives of pods: each is created unbound in a governed namespace, scheduled, and deleted."""
+    """Yield lives of pods: created unbound in a governed namespace, scheduled, and deleted after LIFE_SECONDS."""
     for number, policy in enumerate(itertools.cycle(world.plan.policies)):
         yield partial(_life, world, manifests.unbound(f"passing-{number:05d}", policy))
 

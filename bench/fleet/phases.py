@@ -1,4 +1,4 @@
-"""What is measured before anything is taken away: the start, rest, and single changes."""
+"""What is measured before a zone is revoked: the start, an idle operator, and single changes of nodes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IDLE_PERCENT = 5
 OUT_SECONDS, OUT_PROCESSOR_MS = 1, 50
 BLOCKED_MS = 100
 TRIES = 3
-"""How often a change is measured anew because a full list fell into it."""
+"""How often a measurement is repeated because of a periodic full list."""
 ELSEWHERE = "nowhere"
 """A site that no zone selects."""
 JUDGED = ("SovereignModel", "SovereigntyPolicy")
@@ -33,9 +33,9 @@ PROGRESS_SECONDS = 30.0
 
 
 async def start(world: World) -> list[Figure]:
-    """Start it on a cluster on which it has never run, and then once more; the figures are of the second start.
+    """Start the operator on a cluster where it has never run, then restart it. The aims are for the restart.
 
-    The first one certifies every node and places every model, which is told without an aim: it happens once.
+    The first start certifies every node and places every model. That happens once, so it has no aim.
     """
     subject = world.subject
     ready, leads = await subject.start()
@@ -53,7 +53,7 @@ async def start(world: World) -> list[Figure]:
         Figure("all nodes certified after", labelled if certified else None, "s", note=_late(certified, world)),
         none("models that aren't Ready", len(world.plan.models) - served, exact=True),
         Figure("all models Ready after", all_served if served == len(world.plan.models) else None, "s"),
-        Figure("processor of the first start, until rest", subject.processor() - used, "s", note=_late(rested, world)),
+        Figure("processor of the first start, until idle", subject.processor() - used, "s", note=_late(rested, world)),
         Figure("peak memory of the first start", usage.peak_mib(subject.pid), "MiB"),
     ]
     await asyncio.to_thread(subject.stop)
@@ -99,7 +99,7 @@ async def _until_served(world: World, seconds: float) -> int:
 
 
 async def steady(world: World, seconds: float) -> list[Figure]:
-    """Watch it with nothing to do, for long enough that a full list falls into it."""
+    """Measure the idle operator for so many seconds, which should include a periodic full list."""
     subject = world.subject
     place, used, began = subject.audit.end(), subject.processor(), time.monotonic()
     before = await subject.metrics()
@@ -124,14 +124,16 @@ async def steady(world: World, seconds: float) -> list[Figure]:
         ),
         under("memory with no changes", usage.resident_mib(subject.pid), RESIDENT_MIB, "MiB"),
         Figure(
-            "passes with no changes", (after.passes - before.passes).total(), note=_kinds(after.passes - before.passes)
+            "reconciliations with no changes",
+            (after.passes - before.passes).total(),
+            note=_kinds(after.passes - before.passes),
         ),
         longest_block("longest block of the event loop with no changes", after.blocked_since(before)),
     ]
 
 
 def longest_block(name: str, blocked: tuple[float, bool] | None) -> Figure:
-    """Return for how long the event loop was blocked at most, as far as the operator measures it."""
+    """Return the longest time for which the event loop was blocked, if the operator measures it."""
     if blocked is None:
         return Figure(name, None, note="this operator doesn't measure it")
     return under(name, 1000 * blocked[0], BLOCKED_MS, "ms", "upper bound" if blocked[1] else "")
@@ -142,7 +144,7 @@ def _kinds(passes: Counter[str]) -> str:
 
 
 async def single_changes(world: World, times: int) -> list[Figure]:
-    """Change one node at a time, so many of each: first what Daulat has no use for, then where the node stands."""
+    """Change nodes one by one, so many for each kind of change: a label and a status that Daulat ignores, then the site."""
     nodes = list(world.plan.candidates(free=False))
     free = list(world.plan.candidates(free=True))
 
@@ -162,7 +164,7 @@ async def single_changes(world: World, times: int) -> list[Figure]:
 
 
 async def beat(world: World, node: str) -> None:
-    """Write a node's status as its kubelet does every five minutes."""
+    """Update a node's status as its kubelet does every five minutes."""
     await world.admin.patch(
         path("Node", name=node, subresource="status"), {"status": {"conditions": manifests.conditions(now())}}
     )
@@ -175,13 +177,17 @@ async def _unrelated(
     passes: Counter[str] = sum((c.passes for c in costs), Counter())
     judged = sum(passes[kind] for kind in JUDGED)
     return [
-        none(f"passes of policies and models: {what}", judged, f"{times} times; {_kinds(passes)}{_unrested(costs)}"),
+        none(
+            f"reconciliations of policies and models: {what}",
+            judged,
+            f"{times} times; {_kinds(passes)}{_unrested(costs)}",
+        ),
         Figure(f"processor: {what}", 1000 * statistics.median(c.processor for c in costs), "ms", note=_range(costs)),
     ]
 
 
 async def _undisturbed(world: World, change: Callable[[], Awaitable[object]]) -> Cost:
-    """Return the cost of a change, tried again where a periodic full list fell into it."""
+    """Return the cost of a change. Repeats it if the operator made a periodic full list meanwhile."""
     for _ in range(TRIES):
         await world.subject.rest()
         cost = await world.subject.cost(change)
@@ -192,16 +198,16 @@ async def _undisturbed(world: World, change: Callable[[], Awaitable[object]]) ->
 
 def _range(costs: list[Cost]) -> str:
     used = [1000 * c.processor for c in costs]
-    return f"{min(used):.0f} to {max(used):.0f}{_unrested(costs)}" if used else "a full list fell into each of them"
+    return f"{min(used):.0f} to {max(used):.0f}{_unrested(costs)}" if used else "a full list coincided with each"
 
 
 def _unrested(costs: list[Cost]) -> str:
     restless = sum(not c.rested for c in costs)
-    return f"; {restless} didn't come to rest" if restless else ""
+    return f"; {restless} weren't idle in time" if restless else ""
 
 
 async def _moved_out(world: World, what: str, nodes: list[PlannedNode], times: int) -> list[Figure]:
-    """Take nodes out of their zone, one after the other, and put each back once the operator is at rest."""
+    """Take nodes out of their zone one by one, and put each back once the operator is idle."""
     delays: list[float] = []
     costs: list[Cost] = []
     late: list[str] = []

@@ -1,6 +1,6 @@
-"""Which nodes, zones, policies, pods and models a fleet has, and which labels each node should carry. Only names and sets.
+"""The nodes, zones, policies, pods and models of a fleet, and the labels of record that each node should have.
 
-What is expected follows from how the fleet was made up, not from Daulat's own rules: the bench judges by it.
+The expected labels follow from the plan alone, independently of Daulat's code: correctness is judged by them.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from daulat.api.names import ELIGIBLE, NODE_PREFIX, ZONE_LABEL
 ASCEND, H20, H200 = "atlas-800-a2", "hgx-h20", "hgx-h200"
 """Hardware by its name in the demo's scenario."""
 PROFILES = {ASCEND: "huawei-ascend-910b", H20: "nvidia-h20"}
-"""What policies approve. H200 is approved by none."""
+"""The profiles that policies approve. No policy approves H200."""
 RESOURCES = {ASCEND: "huawei.com/Ascend910", H20: "nvidia.com/gpu", H200: "nvidia.com/gpu"}
 DEVICES = 8
 """Of each node."""
 SITES = 8
 FEWEST_SITES = 3
 STRAY, UNAPPROVED, FREE = 50, 25, 10
-"""Of so many nodes one has no site; one has H200; one has no pods but what the scheduler puts there."""
+"""One in STRAY nodes has no site, one in UNAPPROVED has H200, and two in FREE have no pods from the start."""
 PODS_A_NODE = 14
-"""At most. Every second one has a device, so that each node has a free one."""
+"""Upper bound. Every second pod has a device, so each node has a free one."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class Size:
     models: int = 300
     policies: int = 10
     revoked: int = 500
-    """Nodes of the first zone, which is taken away."""
+    """Nodes of the first zone, which is revoked."""
 
 
 @dataclass(frozen=True)
 class PlannedNode:
-    """A node: where it stands, and what it has. Without a site nobody vouches for it."""
+    """A node: its site (empty: no zone selects it) and its hardware."""
 
     name: str
     site: str
@@ -107,9 +107,9 @@ class Plan:
         return Counter(p.node.name for p in self.pods)
 
     def labels(self, node: str, gone: Set[str] = frozenset(), site: str | None = None) -> dict[str, str]:
-        """Return the labels of record that a node should carry: all of them, and no other.
+        """Return all labels of record that a node should have.
 
-        ``gone``: zones that don't exist any more. ``site``: where the node stands, if not where it was planned to.
+        ``gone``: deleted zones. ``site``: the node's site, if it differs from the plan.
         """
         planned = self.by_name[node]
         if site is not None:
@@ -123,7 +123,7 @@ class Plan:
         return [p for p in self.pods if p.node.site == site]
 
     def candidates(self, *, free: bool) -> Iterator[PlannedNode]:
-        """Give eligible nodes without pods, or with pods, of sites that are never taken away."""
+        """Yield eligible nodes, without pods or with pods, of a site that is never revoked."""
         stay = set(self.sites[2:FEWEST_SITES])
         for node in self.nodes:
             fits = node.free if free else self.used[node.name] > 0
@@ -132,7 +132,7 @@ class Plan:
 
 
 def plan(size: Size) -> Plan:
-    """Make up a fleet. ValueError where the pods don't fit on the nodes."""
+    """Plan a fleet. ValueError if the pods don't fit on the nodes."""
     sites = tuple(f"site-{n}" for n in range(SITES))
     nodes = tuple(_nodes(size, sites))
     policies = tuple(_policy(n, sites) for n in range(size.policies))
@@ -168,7 +168,7 @@ def _pods(size: Size, policies: tuple[PlannedPolicy, ...], nodes: tuple[PlannedN
 
 
 def _rounds(nodes: Iterable[PlannedNode], used: dict[str, int]) -> Iterator[PlannedNode]:
-    """Give the nodes in turn, again and again, until all are full."""
+    """Yield the nodes in turn, repeatedly, until all are full."""
     left = list(nodes)
     while left:
         for node in left:

@@ -1,4 +1,4 @@
-"""What takes pods away: a zone of 500 nodes that is revoked, first with no limit to evictions, then under the default limit."""
+"""Evictions: a zone of 500 nodes is revoked without a limit, then another one under the default limit."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ GRACE_SECONDS = 60.0
 DEFAULT_LIMIT = 0.2
 """Of a policy's running governed pods, at least one, in ten minutes."""
 HOLDS_SECONDS = 30.0
-"""For how long the brake is watched once it should hold."""
+"""How long evictions are counted after the grace period."""
 POLL_SECONDS = 2.0
 STAMP_SECONDS = 1.0
-"""A status tells since when in whole seconds, so the grace period may end by so much earlier."""
+"""The status records the start of the grace period in whole seconds, so it may end up to a second early."""
 
 
 async def revoke(world: World) -> list[Figure]:
-    """Delete the first zone, and see all its labels and then all its pods go."""
+    """Delete the first zone; measure when its labels are gone, and check which pods are evicted."""
     subject, plan, zone = world.subject, world.plan, world.plan.sites[0]
     doomed = {p.name for p in plan.on(zone)}
     say(f"zone {zone} is revoked: {plan.size.revoked} nodes with {len(doomed)} pods")
@@ -59,7 +59,7 @@ async def revoke(world: World) -> list[Figure]:
             "s",
             note=f"{len(left)} of {len(doomed)} are left" if left else f"{len(doomed)} pods",
         ),
-        none("pods of other zones that went", len(await missing(world, others)), exact=True),
+        none("evicted pods of other zones", len(await missing(world, others)), exact=True),
     ]
 
 
@@ -82,9 +82,9 @@ async def _until_gone(world: World, names: set[str], seconds: float) -> set[str]
 
 
 async def brake(world: World) -> list[Figure]:
-    """Delete the second zone under the default limit, and see that most of its pods stay and that the policies say so.
+    """Delete the second zone under the default limit; check how many pods are evicted, and the policies' conditions.
 
-    What the first zone has cost in the last ten minutes counts too, so the limit may let none go at all.
+    Evictions from the first zone within the last ten minutes count towards the limit, so there may be none.
     """
     plan, zone, gone = world.plan, world.plan.sites[1], set(world.plan.sites[:2])
     say(f"zone {zone} is revoked under the default limit")
@@ -120,9 +120,9 @@ async def brake(world: World) -> list[Figure]:
             exact=True,
         ),
         none(
-            "policies that don't say that the brake holds",
+            "policies without BrakeHeld although they have to hold",
             len(expected - held),
-            f"{len(held)} say so, {len(expected)} have to",
+            f"{len(held)} have it, {len(expected)} have to",
             exact=True,
         ),
         none("nodes with wrong labels under the brake", len(world.mirror.wrong), exact=True),

@@ -1,4 +1,4 @@
-"""The operator that is measured: what it uses, how many passes it makes, what it requests, and when it has come to rest."""
+"""The operator that is measured: what it uses, its reconciliations and requests, and when it is idle."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from dev.deployment import OperatorProcess
 
 WINDOW = 1.0
 RESTING = 0.05
-"""Of a core: below that in so many windows running, with an empty queue, the operator is at rest."""
+"""Share of a core. Below it in QUIET_WINDOWS consecutive windows, and with an empty queue, the operator is idle."""
 QUIET_WINDOWS = 3
-"""Longer than changes are gathered for before a pass begins."""
+"""Longer than the operator waits for further changes before it reconciles."""
 STARTS_WITHIN = 900.0
 LOG_LINES, LOG_WIDTH = 5, 1000
-"""Of the operator's log, which goes with the cluster, told where the bench fails."""
+"""How much of the operator's log is printed if the benchmark fails: the file is removed with the cluster."""
 
 
 class Ended(RuntimeError):
-    """The operator ended by itself."""
+    """The operator's process has exited."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What it took the operator to come to rest after something had changed."""
+    """What one change costs, until the operator is idle again."""
 
     processor: float
-    """Seconds, without what it uses at rest."""
+    """Seconds of processor time, minus what an idle operator uses in that time."""
     wall: float
     passes: Counter[str]
     calls: tuple[Call, ...]
     rested: bool
-    """Whether it came to rest within the limit."""
+    """Whether the operator was idle again within the limit."""
 
     @property
     def relisted(self) -> bool:
-        """Whether a periodic full list fell into it, whose cost and passes aren't the change's."""
+        """Whether the operator made a periodic full list meanwhile: its cost and reconciliations aren't the change's."""
         return any(c.verb == "list" and c.resource == "nodes" for c in self.calls)
 
 
@@ -58,17 +58,17 @@ class Subject:
         self.audit = Log(cluster.audit_log)
         self._limit = limit
         self.at_rest = 0.0
-        """Seconds of processor a second that it uses at rest, as far as that is known."""
+        """Share of a core that the idle operator uses; 0 before it was measured."""
 
     @property
     def pid(self) -> int:
         """Its process id. Ended where it doesn't run."""
         if not (pid := self._process.pid):
-            raise Ended(f"the operator has ended; its log is {self._process.log}")
+            raise Ended(f"the operator has exited; its log is {self._process.log}")
         return pid
 
     async def start(self) -> tuple[float, float]:
-        """Start it, and return after how many seconds it was ready (facts synced) and led."""
+        """Start it, and return the seconds until it is ready (facts synced) and until it is leader."""
         offset = self._process.log.stat().st_size if self._process.log.exists() else 0
         await asyncio.to_thread(self._process.start, False)
         began = psutil.Process(self.pid).create_time()
@@ -80,14 +80,14 @@ class Subject:
             await asyncio.sleep(0.1)
         return ready, time.time() - began
 
-    def last_words(self) -> str:
-        """Return the end of its log."""
+    def log_tail(self) -> str:
+        """Return the last lines of its log."""
         log = self._process.log
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
         return "\n".join(line[:LOG_WIDTH] for line in lines[-LOG_LINES:])
 
     def stop(self) -> None:
-        """End it as Kubernetes does, and by force where that takes too long."""
+        """End it with SIGTERM, and with SIGKILL after 60 s."""
         try:
             self._process.stop(seconds=60)
         except Exception:
@@ -95,7 +95,7 @@ class Subject:
             raise
 
     async def metrics(self) -> Metrics:
-        """Return its metrics, as soon as it answers: a blocked event loop doesn't."""
+        """Return its metrics. Retries while the event loop is blocked and nothing answers."""
         deadline = time.monotonic() + self._limit
         while not (text := await asyncio.to_thread(self._process.answer, "/metrics")):
             if time.monotonic() > deadline:
@@ -108,31 +108,31 @@ class Subject:
         return usage.processor_seconds(self.pid)
 
     async def window(self) -> float:
-        """Return the share of a core that it uses for the length of a window."""
+        """Return the share of a core that it uses in the next WINDOW seconds."""
         before, began = self.processor(), time.monotonic()
         await asyncio.sleep(WINDOW)
         return (self.processor() - before) / (time.monotonic() - began)
 
     async def rest(self, limit: float | None = None) -> float | None:
-        """Wait until it is at rest, and return the seconds of processor used by then; None where that didn't come in time."""
+        """Wait until it is idle, and return its processor time in seconds up to then; None after the limit."""
         deadline = time.monotonic() + (self._limit if limit is None else limit)
         quiet = 0
         while time.monotonic() < deadline:
             quiet = quiet + 1 if await self.window() < max(RESTING, 2 * self.at_rest) else 0
             if quiet >= QUIET_WINDOWS:
-                used = self.processor()  # before it is asked for metrics, which costs it some milliseconds
+                used = self.processor()  # before the scrape, which costs some milliseconds
                 if not (await self.metrics()).value("daulat_queue_depth"):
                     return used
         return None
 
     async def learn_rest(self, seconds: float) -> list[float]:
-        """Watch it at rest for so long, and keep what it uses in an ordinary second."""
+        """Measure the idle operator for so many seconds, return the share of a core per window, and keep their median."""
         rates = [await self.window() for _ in range(max(3, int(seconds / WINDOW)))]
         self.at_rest = statistics.median(rates)
         return rates
 
     async def cost(self, change: Callable[[], Awaitable[object]]) -> Cost:
-        """Return what a change costs until the operator is at rest again. It has to be at rest before."""
+        """Return what a change costs until the operator is idle again. It has to be idle before."""
         before, place = await self.metrics(), self.audit.end()
         used, began = self.processor(), time.monotonic()
         await change()

@@ -27,14 +27,14 @@ from dev.cluster.components import CONTROLLERS, KWOK, SCHEDULER
 from dev.deployment import CHART, ROOT, install
 
 AT_REST = (CONTROLLERS, SCHEDULER, KWOK)
-"""Stopped while the fleet is made."""
+"""Components that are stopped while the fleet is created."""
 ALL = "100%"
-"""As a policy's drift.limit: everything may be evicted at once."""
+"""A drift.limit without effect."""
 _POLICIES_CRD = "crds/sovereigntypolicies.daulat.dev.yaml"
 
 
 def say(line: str) -> None:
-    """Tell on stderr how far it is: a fleet takes minutes to make."""
+    """Print progress on stderr: setup takes minutes."""
     print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
 
 
@@ -45,16 +45,16 @@ def now() -> str:
 
 @dataclass(frozen=True)
 class World:
-    """The fleet on a cluster, and the operator, which isn't started yet."""
+    """A cluster with the fleet, and the operator, not started yet."""
 
     plan: Plan
     admin: Session
     subject: Subject
     mirror: Mirror
     has_limit: bool
-    """Whether policies of this source have drift.limit."""
+    """Whether the SovereigntyPolicy of the checkout has spec.drift.limit."""
     limit_seconds: float
-    """The most that is waited for anything."""
+    """Upper bound on the wait for any single thing."""
 
 
 def has_drift_limit(source: Path) -> bool:
@@ -85,7 +85,7 @@ async def fleet(plan: Plan, source: Path, limit_seconds: float, certified: bool)
                 try:
                     yield World(plan, admin, subject, mirror, has_limit, limit_seconds)
                 except BaseException:
-                    say(f"the operator's log ends with:\n{subject.last_words()}")
+                    say(f"the operator's log ends with:\n{subject.log_tail()}")
                     raise
                 finally:
                     await mirror.stop()
@@ -95,12 +95,12 @@ async def fleet(plan: Plan, source: Path, limit_seconds: float, certified: bool)
 
 
 async def _populate(cluster: EmbeddedCluster, plan: Plan, admin: Session, certified: bool) -> None:
-    # Before anything governs: later no pod may be bound by its author, and no node labelled by just anybody.
+    # Before the chart is installed: its guards and policies refuse pods with spec.nodeName.
     began = time.monotonic()
     spaces = [n for p in plan.policies for n in manifests.namespaces(p)]
     await admin.create_all(spaces)
     await _accounts(admin, {n["metadata"]["name"] for n in spaces})
-    # KWOK would take 15 ms of processor to start a pod. The others only follow what is made here.
+    # KWOK takes 15 ms of processor time to start a pod. The other two would process every object as it is created.
     for component in AT_REST:
         cluster.stop(component)
     stamp = now()
@@ -110,7 +110,7 @@ async def _populate(cluster: EmbeddedCluster, plan: Plan, admin: Session, certif
         if certified:
             made["metadata"]["labels"] |= plan.labels(name)
         await admin.create(made)
-        # Admission taints each as not ready. The node controller would mend that while the operator is measured.
+        # Admission adds the taint not-ready. The node controller would remove it while the operator is measured.
         await admin.patch(path("Node", name=name), {"spec": {"taints": None}})
 
     async def pod(planned: PlannedPod) -> None:

@@ -17,7 +17,7 @@ MAX_MIB = 4096
 
 
 def requests_of(users: Sequence[str]) -> dict[str, Any]:
-    """An audit policy that logs the metadata of every answered request of these users, and of nobody else."""
+    """An audit policy that logs the metadata of every answered request of these users, and nothing else."""
     return {
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",

@@ -58,15 +58,15 @@ def helm(kubeconfig: Path, *arguments: str) -> str:
     return result.stdout
 
 
-def install(cluster: Cluster, *settings: str) -> None:
-    """Install the chart, or bring it up to date."""
+def install(cluster: Cluster, *settings: str, source: Path = ROOT) -> None:
+    """Install the chart of a checkout, or bring it up to date."""
     # The Deployment would wait for a kubelet that isn't there: the operator runs as a process instead.
     helm(
         cluster.kubeconfig(),
         "upgrade",
         "--install",
         "daulat",
-        str(CHART),
+        str(source / CHART.relative_to(ROOT)),
         "--create-namespace",
         "--set=replicas=0",
         *settings,
@@ -107,10 +107,16 @@ class OperatorProcess:
     """``daulat operator`` as a process of this machine."""
 
     def __init__(
-        self, cluster: Cluster, directory: Path, name: str = "operator-0", weights_image: str = WEIGHTS_IMAGE
+        self,
+        cluster: Cluster,
+        directory: Path,
+        name: str = "operator-0",
+        weights_image: str = WEIGHTS_IMAGE,
+        source: Path = ROOT,
     ) -> None:
-        """Take the cluster, and a directory for the log and the kubeconfig."""
+        """Take the cluster, a directory for the log and the kubeconfig, and the checkout whose program is run."""
         self._weights_image = weights_image
+        self._source = source
         self._cluster, self._directory, self._name = cluster, directory, name
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
@@ -132,8 +138,8 @@ class OperatorProcess:
         """The process id while it runs; 0 otherwise."""
         return self._process.pid if self._process is not None and self._process.poll() is None else 0
 
-    def start(self, wait: bool = True) -> None:
-        """Start it, and wait until its facts are synced."""
+    def start(self, wait: bool = True, seconds: float = 60.0) -> None:
+        """Start it, and wait until its facts are synced, at most for so many seconds once it listens."""
         config = operator_kubeconfig(self._cluster, self._directory)
         environment = {**os.environ, "KUBECONFIG": str(config), "DAULAT_NAMESPACE": NAMESPACE, "POD_NAME": self._name}
         environment["DAULAT_WEIGHTS_IMAGE"] = self._weights_image
@@ -145,16 +151,16 @@ class OperatorProcess:
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                env={**environment, "PYTHONPATH": str(ROOT / "src")},
+                env={**environment, "PYTHONPATH": str(self._source / "src")},
                 start_new_session=True,
             )
         if wait:
-            self.wait_ready(offset)
+            self.wait_ready(offset, seconds)
 
-    def wait_ready(self, offset: int = 0) -> None:
+    def wait_ready(self, offset: int = 0, seconds: float = 60.0) -> None:
         """Wait until it is ready: every fact was listed."""
         poll("the operator to listen", lambda: self._find_port(offset), 30)
-        poll("the operator to be ready", lambda: self.answer("/readyz") == "ok", 60)
+        poll("the operator to be ready", lambda: self.answer("/readyz") == "ok", seconds)
 
     def answer(self, path: str) -> str:
         """Return what it answers on a path; empty where it answers with an error or not at all."""

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from dev.cluster import build, components, fakenodes, identity, kubeconfig, ports, processes, state
+from dev.cluster import audit, build, components, fakenodes, identity, kubeconfig, ports, processes, state
 from dev.cluster.addons import catalog, lws
 from dev.cluster.addons.install import install
 from dev.cluster.addons.site import Site
@@ -44,15 +45,21 @@ class EmbeddedCluster:
         apiserver_args: Sequence[str] = (),
         addons: Sequence[str] = (),
         fixed_ports: Mapping[str, int] | None = None,
+        audit_policy: Mapping[str, Any] | None = None,
+        node_leases: bool = True,
         say: Say = announce,
     ) -> None:
         """`apiserver_args` go to the API server last; `addons` are installed by `up`, as `addon` does.
 
-        `fixed_ports` maps names of components.PORTS to ports.
+        `fixed_ports` maps names of components.PORTS to ports. With an audit policy, `audit_log` is written. Without
+        `node_leases`, simulated nodes renew no Lease, and the node controller leaves them Ready for `components.UNWATCHED_HOURS`.
         """
         self.name = name
         self._directory = state.directory(name)
-        self._apiserver_args = tuple(apiserver_args)
+        self._audit_policy = audit_policy
+        self._node_leases = node_leases
+        audited = audit.arguments(self._directory) if audit_policy is not None else ()
+        self._apiserver_args = (*audited, *apiserver_args)
         self._addons = tuple(addons)
         for addon in self._addons:
             catalog.check(addon)
@@ -65,6 +72,11 @@ class EmbeddedCluster:
     def logs_dir(self) -> Path:
         """Where each component writes `<component>.log`."""
         return self._directory / "logs"
+
+    @property
+    def audit_log(self) -> Path:
+        """Where the API server logs requests, one JSON object a line, if the cluster has an audit policy."""
+        return self._directory / audit.LOG
 
     # --- up and down
 
@@ -118,6 +130,8 @@ class EmbeddedCluster:
             self._directory.mkdir(parents=True, mode=0o700, exist_ok=True)
             state.save(self._directory, record)
             identity.create(at.pki)
+            if self._audit_policy is not None:
+                audit.write(self._directory, self._audit_policy)
             for component, user in identity.COMPONENT_USERS.items():
                 identity.write_kubeconfig(at.kubeconfig(component), at.pki, self.name, at.server, user, ())
             self.kubeconfig()
@@ -135,11 +149,11 @@ class EmbeddedCluster:
         self._launch(APISERVER, components.apiserver(at, [*self._to_nodes(plan), *self._apiserver_args]))
         self._await_apiserver()
         # Not before: both end when the built-in roles, which the API server makes while it starts, aren't there yet.
-        self._launch(CONTROLLERS, components.controllers(at, real.PATIENCE if plan and real_nodes(plan) else ()))
+        self._launch(CONTROLLERS, components.controllers(at, self._patience(plan)))
         self._launch(SCHEDULER, components.scheduler(at))
         kubectl = self._kubectl()
         kubectl.apply(fakenodes.permissions(self.name, fakenodes.USER))
-        self._launch(KWOK, fakenodes.arguments(at.binaries[KWOK], at.kubeconfig(KWOK)))
+        self._launch(KWOK, fakenodes.arguments(at.binaries[KWOK], at.kubeconfig(KWOK), self._node_leases))
         if plan:
             self._create_nodes(plan)
         self._await_health(CONTROLLERS)
@@ -154,6 +168,12 @@ class EmbeddedCluster:
         fakenodes.wait_ready(self._kubectl(), self.name)
         if wanted := real_nodes(plan):
             self.machines = real.bring_up(self._site(), self._pid, wanted)
+
+    def _patience(self, plan: Scenario | None) -> Sequence[str]:
+        """Arguments that say how long the node controller waits for a heartbeat."""
+        if not self._node_leases:
+            return components.UNWATCHED
+        return real.PATIENCE if plan and real_nodes(plan) else ()
 
     def _to_nodes(self, plan: Scenario | None) -> list[str]:
         """Arguments by which the API server reaches real nodes, where there are to be some."""

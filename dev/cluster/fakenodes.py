@@ -49,15 +49,15 @@ def permissions(name: str, user: str) -> list[dict[str, Any]]:
     ]
 
 
-def arguments(kwok: str, kubeconfig: Path) -> list[str]:
-    """The command line of KWOK."""
+def arguments(kwok: str, kubeconfig: Path, leases: bool = True) -> list[str]:
+    """The command line of KWOK. Without Leases, start the node controller with components.UNWATCHED."""
     return [
         kwok,
         f"--kubeconfig={kubeconfig}",
         f"--config={STAGES}",
         f"--manage-nodes-with-annotation-selector={ANNOTATION}=fake",
         # Off by default; without leases the node controller calls every node Unknown after 50 s.
-        "--node-lease-duration-seconds=40",
+        *(["--node-lease-duration-seconds=40"] if leases else []),
         "--node-ip=10.90.0.1",
         # The default, a /24, runs out at 254 pods.
         "--cidr=10.244.0.1/16",

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 Manifest = dict[str, Any]
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SCENARIO = ROOT / "dev" / "scenarios" / "demo.yaml"
 POLICY = ROOT / "examples" / "policy.yaml"
 NODES_A_GROUP = 50
@@ -99,7 +99,7 @@ def _model(number: int, count: int, replicas: int) -> Manifest:
 
 
 def plain(deployment: Manifest) -> Manifest:
-    """Return the same Deployment as somebody writes it who has no operator: same replicas, pods and devices."""
+    """Return the same Deployment without the operator's labels: same replicas, pods and devices."""
     spec = deployment["spec"]
     name, namespace = (deployment["metadata"][key] for key in ("name", "namespace"))
     labels = {PLAIN: name}
@@ -119,7 +119,7 @@ def plain(deployment: Manifest) -> Manifest:
 
 
 def beside(model: Manifest) -> list[Manifest]:
-    """Return what somebody adds to a plain Deployment to get what the operator makes: the other objects of a model."""
+    """Return the other objects that the operator creates for a model, for use with a plain Deployment."""
     meta = {key: model["metadata"][key] for key in ("name", "namespace")}
     labels = {PLAIN: meta["name"]}
     metadata = {**meta, "labels": labels}

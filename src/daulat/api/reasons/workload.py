@@ -87,7 +87,7 @@ LOADING_WEIGHTS = Reason(
 FETCH_FAILED = Reason(
     "FetchFailed",
     (WORKLOAD_READY,),
-    "The weights couldn't be fetched or read. The message is the server's answer, the volume's error, or the pod that was waited for.",
+    "The weights couldn't be fetched or read. The message is the server's answer, the volume's error, or the pod waited for.",
     "Correct spec.model.uri, its endpoint or its Secret, as the server's answer says; or the volume.",
 )
 DIGEST_MISMATCH = Reason(

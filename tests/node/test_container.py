@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from daulat.catalog.engines import engine
-from daulat.workload.container import CACHE, ENDS, LEAVES
+from daulat.workload.container import CACHE, PRESTOP_SECONDS, SHUTDOWN_SECONDS
 from daulat.workload.pod import USER
 from daulat.workload.weights import MOUNT
 from dev.cluster import ClusterError
@@ -212,7 +212,7 @@ def test_an_engine_that_is_to_end_answers_first_and_its_successor_has_the_limits
     assert (answer["usage"]["completion_tokens"], answer["choices"][0]["finish_reason"]) == (300, "length")
 
     poll("its process to end", lambda: not kept.runs, 20)
-    assert LEAVES - 0.5 < time.monotonic() - began < kept.pod["spec"]["terminationGracePeriodSeconds"]
+    assert PRESTOP_SECONDS - 0.5 < time.monotonic() - began < kept.pod["spec"]["terminationGracePeriodSeconds"]
 
     def ended() -> Manifest:
         (status,) = real.get("pod", pod, namespace=served.namespace)["status"]["containerStatuses"]
@@ -245,7 +245,7 @@ def test_a_replica_that_may_take_its_time_answers_what_others_lose(
     patient = serve(real, weights.uris["second"], place, **spec).now()
     containers = {one.namespace: current(real, one) for one in (patient, served)}
     told = containers[place].pod["spec"]
-    assert told["terminationGracePeriodSeconds"] == GRACE + ENDS
+    assert told["terminationGracePeriodSeconds"] == GRACE + SHUTDOWN_SECONDS
     asked = {}
     for one in (patient, served):
         containers[one.namespace].signal(signal.SIGSTOP)
@@ -253,7 +253,7 @@ def test_a_replica_that_may_take_its_time_answers_what_others_lose(
     began = time.monotonic()
     for namespace, container in containers.items():
         real.admin.run("delete", "pod", container.pod["metadata"]["name"], "-n", namespace, "--wait=false")
-    poll("the time to be over that others have", lambda: time.monotonic() > began + LEAVES + 2)
+    poll("the time to be over that others have", lambda: time.monotonic() > began + PRESTOP_SECONDS + 2)
     for container in containers.values():
         container.signal(signal.SIGCONT)
     answer = json.loads(asked[place].getresponse().read())
@@ -271,8 +271,8 @@ def test_a_replica_that_may_take_its_time_answers_what_others_lose(
         hears.getresponse().read()
     containers[served.namespace].kill()
 
-    poll("its process to end", lambda: not containers[place].runs, GRACE + ENDS)
-    assert GRACE - 0.5 < time.monotonic() - began < GRACE + ENDS
+    poll("its process to end", lambda: not containers[place].runs, GRACE + SHUTDOWN_SECONDS)
+    assert GRACE - 0.5 < time.monotonic() - began < GRACE + SHUTDOWN_SECONDS
     served.wait_ready()
 
     # Who deletes it leaves it its own policy, by which it goes on answering, for as long as a process of it is there.

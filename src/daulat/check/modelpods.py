@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.kinds import Manifest
-from daulat.facts.declared import Malformed, parse_declared
+from daulat.facts.declared import Unparsable, parse_declared
 from daulat.facts.snapshot import Model
 from daulat.manifest.paths import Path
 from daulat.placement.choice import Chosen
@@ -41,7 +41,7 @@ def render(
     model = parse_declared(
         "SovereignModel", {**raw, "metadata": {**(raw.get("metadata") or {}), "namespace": namespace}}
     )
-    if isinstance(model, Malformed):
+    if isinstance(model, Unparsable):
         return Rendered(notes=(model.reason,))
     pods: list[ModelPod] = []
     refused: list[str] = []

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from daulat.check.inventory import Inventory
-from daulat.facts.declared import Malformed
+from daulat.facts.declared import Unparsable
 from daulat.facts.snapshot import Snapshot
 from daulat.manifest.chunks import chunks
 from daulat.manifest.document import Document, Foreign, Problem, line_of
@@ -62,7 +62,7 @@ def unreadable(snapshot: Snapshot, given: Input) -> list[Problem]:
     problems = []
     for kind, shelf in (("SovereigntyPolicy", snapshot.policies), ("SovereignZone", snapshot.zones)):
         for name, value in sorted(shelf.items()):
-            if isinstance(value, Malformed):
+            if isinstance(value, Unparsable):
                 problems.append(Problem(*given.place(kind, name), value.reason))
     return problems
 

@@ -10,7 +10,7 @@ from daulat.api.kinds import Manifest
 from daulat.api.names import GROUP, NODE_PREFIX
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.catalog import presets
-from daulat.facts.declared import Declared, Malformed, parse_declared
+from daulat.facts.declared import Declared, Unparsable, parse_declared
 
 from .cluster import Cluster, name_of
 from .finding import Found, Severity
@@ -20,7 +20,7 @@ def open_zones(cluster: Cluster) -> Iterator[Found]:
     """Name zones whose nodes are found by labels that others than zone admins write."""
     for item in cluster.items("sovereignzones"):
         zone = parse_declared("SovereignZone", item)
-        if isinstance(zone, Malformed):
+        if isinstance(zone, Unparsable):
             yield Found(f"SovereignZone {zone.name} can't be read: {zone.reason}", (f"SovereignZone {zone.name}",))
             continue
         keys = zone.spec.node_selector.label_keys()

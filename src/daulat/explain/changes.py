@@ -44,21 +44,21 @@ def _of_option(model: Model, option: Option, found: Survey, snapshot: Snapshot) 
         if not tolerated(node, option.resource):
             yield f"{where}: remove the taint that keeps pods away from node {node.name}"
     count, together = option.devices.per_node, option.devices.nodes
-    at_most = sum(found.ledger.total(node, option.resource) // count for node in option.nodes) // together
+    at_most = sum(found.accounting.total(node, option.resource) // count for node in option.nodes) // together
     if at_most < model.spec.replicas:
         if at_most:
             yield f"{where}: request at most {at_most} of {model.spec.replicas} replicas, or add nodes there"
-        elif (largest := max(found.ledger.total(node, option.resource) for node in option.nodes)) < count:
+        elif (largest := max(found.accounting.total(node, option.resource) for node in option.nodes)) < count:
             yield f"{where}: request at most {largest} devices on a node, or add nodes with {count} there"
         else:
             yield f"{where}: request fewer than {together} nodes per replica, or add nodes with {count} devices there"
         return
-    short = model.spec.replicas - option.room(found.ledger)
+    short = model.spec.replicas - option.room(found.accounting)
     if short <= 0:
         return
     if together > 1:
         ref = Ref("SovereignModel", model.namespace, model.name)
-        held = holdings(option.open, option.resource, found.ledger, snapshot, ref)
+        held = holdings(option.open, option.resource, found.accounting, snapshot, ref)
         what = f"{together} interconnected nodes with {count} free {option.resource} each"
         yield f"{where}: {what}{f': wait for or remove {_listed(held.holders)}' if held.holders else ''}"
         return
@@ -82,9 +82,9 @@ def _step(
     option: Option, node: Node, found: Survey, snapshot: Snapshot, model: Model
 ) -> tuple[int, Node, Sequence[Holder]] | None:
     """Return how many more devices free on the node would make room for one more replica, and who has them."""
-    count, offered = option.devices.count, found.ledger.total(node, option.resource)
+    count, offered = option.devices.count, found.accounting.total(node, option.resource)
     ref = Ref("SovereignModel", model.namespace, model.name)
-    held = holdings([node], option.resource, found.ledger, snapshot, ref)
+    held = holdings([node], option.resource, found.accounting, snapshot, ref)
     wanted = (held.free // count + 1) * count
     return (wanted - held.free, node, held.holders) if wanted <= offered else None
 

@@ -29,7 +29,7 @@ def _accelerator(model: Model, option: Option, found: Survey, decision: Decision
         "devices": option.devices.per_node,
         "nodesEach": option.devices.nodes,
         "replicas": model.spec.replicas,
-        "room": option.room(found.ledger),
+        "room": option.room(found.accounting),
         "chosen": taken,
         "nodes": [_node(model, option, node, found, snapshot) for node in option.nodes],
     }
@@ -37,7 +37,7 @@ def _accelerator(model: Model, option: Option, found: Survey, decision: Decision
 
 def _node(model: Model, option: Option, node: Node, found: Survey, snapshot: Snapshot) -> Manifest:
     ref = Ref("SovereignModel", model.namespace, model.name)
-    held = holdings([node], option.resource, found.ledger, snapshot, ref)
+    held = holdings([node], option.resource, found.accounting, snapshot, ref)
     return {
         "node": node.name,
         "offered": held.offered,

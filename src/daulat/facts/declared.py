@@ -33,7 +33,7 @@ class Declared(Generic[S]):
 
 
 @dataclass(frozen=True)
-class Malformed(Unknown):
+class Unparsable(Unknown):
     """An object of Daulat's own that can't be read, as after a downgrade. It stays visible, with the reason."""
 
     namespace: str
@@ -43,7 +43,7 @@ class Malformed(Unknown):
     status: Manifest = field(compare=False, hash=False, repr=False)
 
 
-def parse_declared(kind: str, raw: Mapping[str, Any]) -> Declared[Any] | Malformed:
+def parse_declared(kind: str, raw: Mapping[str, Any]) -> Declared[Any] | Unparsable:
     """Read an object of one of Daulat's kinds."""
     meta = raw.get("metadata") or {}
     namespace, name, uid = (str(meta.get(key) or "") for key in ("namespace", "name", "uid"))
@@ -52,11 +52,11 @@ def parse_declared(kind: str, raw: Mapping[str, Any]) -> Declared[Any] | Malform
         spec = by_kind(kind).spec.model_validate(raw.get("spec"))
     except ValidationError as error:
         problems = "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        return Malformed(problems, namespace, name, uid, generation, status)
+        return Unparsable(problems, namespace, name, uid, generation, status)
     if isinstance(spec, SovereigntyPolicySpec):
         try:
             spec = presets.expanded(spec)
         except presets.PresetError as error:
-            return Malformed(f"spec.preset: {error}", namespace, name, uid, generation, status)
+            return Unparsable(f"spec.preset: {error}", namespace, name, uid, generation, status)
     created = str(meta.get("creationTimestamp") or "")
     return Declared(namespace, name, uid, generation, created, bool(meta.get("deletionTimestamp")), spec, status)

@@ -28,7 +28,7 @@ class Pod:
     pins: frozenset[str]
     model: str
     uid: str = ""
-    gone_by: str = ""
+    termination_deadline: str = ""
     """When its time to end by itself is over; empty where nobody has deleted it."""
     grace: int = 30
     """Seconds that it has to end by itself once it is deleted, by its own word."""
@@ -50,7 +50,7 @@ class Pod:
     @property
     def runs(self) -> bool:
         """Whether it is on a node, and isn't being deleted."""
-        return bool(self.node) and not self.gone_by
+        return bool(self.node) and not self.termination_deadline
 
 
 def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
@@ -80,7 +80,7 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
         model=model,
         uid=str(meta.get("uid") or ""),
         grace=int(spec.get("terminationGracePeriodSeconds", 30)),
-        gone_by=str(meta.get("deletionTimestamp") or ""),
+        termination_deadline=str(meta.get("deletionTimestamp") or ""),
         ready=ready,
         revision=str(annotations.get(REVISION_ANNOTATION) or "") if model else "",
         group=str(labels.get(GROUP_LABEL) or "") if model else "",

@@ -19,7 +19,7 @@ from daulat.kube.ref import Ref
 
 from .charge import Charge
 from .child import Child
-from .declared import Declared, Malformed
+from .declared import Declared, Unparsable
 from .derived import DerivedFacts
 from .devices import Allocation, DeviceId, Slice
 from .gateway import Gateway
@@ -77,11 +77,11 @@ class Snapshot:
     """All facts. Mappings are by name, or by Ref where a kind has namespaces."""
 
     nodes: Mapping[str, Node | Unknown] = field(default_factory=dict)
-    zones: Mapping[str, Zone | Malformed] = field(default_factory=dict)
-    profiles: Mapping[str, Profile | Malformed] = field(default_factory=dict)
-    policies: Mapping[str, Policy | Malformed] = field(default_factory=dict)
-    exemptions: Mapping[str, Exemption | Malformed] = field(default_factory=dict)
-    models: Mapping[Ref, Model | Malformed] = field(default_factory=dict)
+    zones: Mapping[str, Zone | Unparsable] = field(default_factory=dict)
+    profiles: Mapping[str, Profile | Unparsable] = field(default_factory=dict)
+    policies: Mapping[str, Policy | Unparsable] = field(default_factory=dict)
+    exemptions: Mapping[str, Exemption | Unparsable] = field(default_factory=dict)
+    models: Mapping[Ref, Model | Unparsable] = field(default_factory=dict)
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
     pods: Mapping[Ref, Pod] = field(default_factory=dict)
     pods_by_node: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
@@ -115,7 +115,7 @@ class Snapshot:
     """The kinds of other projects that this API server doesn't know, such as LeaderWorkerSet."""
     unlisted: frozenset[str] = frozenset()
     """The kinds that couldn't be listed yet: objects of them may be there."""
-    promises: Mapping[Ref, Manifest] = field(default_factory=dict)
+    assumed: Mapping[Ref, Manifest] = field(default_factory=dict)
     """The status that was decided for a model and isn't known to be written yet: what it places counts already."""
     operator_namespace: str = "daulat-system"
     weights_image: str = ""
@@ -166,10 +166,10 @@ class Snapshot:
         """Say whether objects of the kind can be made."""
         return kind not in self.unserved
 
-    def malformed_policies(self) -> list[str]:
+    def unparsable_policies(self) -> list[str]:
         """Return the names of policies that couldn't be read: they may govern anything."""
-        return sorted(name for name, policy in self.policies.items() if isinstance(policy, Malformed))
+        return sorted(name for name, policy in self.policies.items() if isinstance(policy, Unparsable))
 
 
-def _known(objects: Mapping[str, Declared[Any] | Malformed]) -> dict[str, Any]:
+def _known(objects: Mapping[str, Declared[Any] | Unparsable]) -> dict[str, Any]:
     return {name: value for name, value in sorted(objects.items()) if isinstance(value, Declared)}

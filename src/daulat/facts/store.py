@@ -65,7 +65,7 @@ class Store:
         self._reports: dict[Ref, Report] = {}
         self._unserved: set[str] = set()
         self._unlisted: frozenset[str] = frozenset()
-        self._promises: dict[Ref, Manifest] = {}
+        self._assumed: dict[Ref, Manifest] = {}
         self._tally = Tally()
         self._snapshot: Snapshot | None = None
         self._views: dict[str, Any] = {}
@@ -160,17 +160,17 @@ class Store:
         self._anew()
         return True
 
-    def promise(self, ref: Ref, status: Manifest | None) -> None:
+    def assume(self, ref: Ref, status: Manifest | None) -> None:
         """Count on this status of a model, decided and perhaps not written yet, or on what is known alone.
 
         The next decision sees it, however long the write takes and whether or not its answer comes.
         """
-        if self._promises.get(ref) is not status:
+        if self._assumed.get(ref) is not status:
             self._anew()
             if status is None:
-                del self._promises[ref]
+                del self._assumed[ref]
             else:
-                self._promises[ref] = status
+                self._assumed[ref] = status
 
     def snapshot(self) -> Snapshot:
         """Return everything known now."""
@@ -187,7 +187,7 @@ class Store:
                 proofs=dict(self._proofs),
                 charges=dict(self._charges),
                 reports=dict(self._reports),
-                promises=dict(self._promises),
+                assumed=dict(self._assumed),
                 unserved=frozenset(self._unserved),
                 unlisted=self._unlisted,
                 operator_namespace=self._operator_namespace,
@@ -223,7 +223,7 @@ class Store:
         change = Change(ref, old, None)
         self._anew(change, ref)
         self._count(ref, old, None)
-        self._promises.pop(ref, None)
+        self._assumed.pop(ref, None)
         self._reports.pop(ref, None)
         if ref.kind == "SovereigntyPolicy":
             self._proofs.pop(ref.name, None)

@@ -191,7 +191,7 @@ class Executor:
         except (NotFound, Conflict):
             return False  # Deleted meanwhile, or made anew: the change is on its way.
         self.learn(effect.ref.kind, answer)
-        self._store.promise(effect.ref, None)  # It is a fact now.
+        self._store.assume(effect.ref, None)  # It is a fact now.
         return True
 
     async def _delete(self, effect: Delete) -> bool:

@@ -160,7 +160,7 @@ class Leader:
         """
         now = time.time()
         result = reconcile(key, self._store.snapshot(), now)
-        self._promise(key, result)
+        self._assume(key, result)
         for effect in result.evict:
             for policy in effect.charged_to if effect.pods else ():
                 self._store.record_charge(policy, Charge(effect.charge_id or effect.uid, effect.pods, now))
@@ -175,13 +175,13 @@ class Leader:
         if outcome.apply:
             log.warning("couldn't be applied", extra={"key": str(key), "answer": outcome.apply[:1000]})
         latest = reconcile(key, self._store.snapshot(), time.time())
-        self._promise(key, latest)
+        self._assume(key, latest)
         return latest
 
-    def _promise(self, key: Ref, result: Result) -> None:
+    def _assume(self, key: Ref, result: Result) -> None:
         if key.kind == "SovereignModel":
             status = result.status or result.reserve
-            self._store.promise(key, status[0].status if status else None)
+            self._store.assume(key, status[0].status if status else None)
 
     async def _delete(self, effect: Delete) -> None:
         await self._lease.good()

@@ -17,7 +17,7 @@ from daulat.facts.node import Node
 from daulat.facts.snapshot import Policy, Snapshot
 
 from .dra import Asked, Claimed, on_node
-from .eligibility import Verdict, eligibility
+from .eligibility import EligibilityState, eligibility
 from .labels import carries_labels
 from .zoning import zone_of_record
 
@@ -43,13 +43,13 @@ class Candidates:
         if node is None:
             return
         answers = [eligibility(node, policy, snapshot) for policy in self.policies]
-        against = next((a for a in answers if a.verdict is Verdict.INELIGIBLE), None)
-        against = against or next((a for a in answers if a.verdict is not Verdict.ELIGIBLE), None)
+        against = next((a for a in answers if a.verdict is EligibilityState.INELIGIBLE), None)
+        against = against or next((a for a in answers if a.verdict is not EligibilityState.ELIGIBLE), None)
         if against is None and isinstance(node, Node):
             self.eligible[name] = node
             return
         self.refused[name] = against.reason if against is not None else "can't be read"
-        if against is not None and against.verdict is Verdict.UNDECIDED:
+        if against is not None and against.verdict is EligibilityState.UNDECIDED:
             self.undecided[name] = against.reason
 
 

@@ -15,18 +15,18 @@ from daulat.facts.node import Node
 from daulat.facts.snapshot import Snapshot
 from daulat.kube.ref import Ref
 
-from .claims import claims
 from .dra import Asked, Claimed, DeviceClaims, open_to
+from .reservations import reservations
 
 _NOTHING: Mapping[str, int] = {}
 
 
-class Room(Enum):
+class Fit(Enum):
     """Whether replicas find their devices."""
 
-    SURE = "whatever the scheduler does with the pods that wait"
-    OPEN = "it depends on where the scheduler puts pods that wait"
-    NONE = "whatever it does, they don't"
+    YES = "whatever the scheduler does with the pods that wait"
+    DEPENDS = "it depends on where the scheduler puts pods that wait"
+    NO = "whatever it does, they don't"
 
 
 @dataclass
@@ -37,7 +37,7 @@ class _Group:
     waiting: Counter[int]
 
 
-class Ledger:
+class DeviceAccounting:
     """Free devices by node and resource as one model sees them: its own pods don't stand in its way."""
 
     def __init__(self, snapshot: Snapshot, model: Ref) -> None:
@@ -48,7 +48,7 @@ class Ledger:
             for name, count in pod.devices.items() if pod.node else ():
                 self._own[pod.node, name] += count
         groups: dict[tuple[Asked, frozenset[str]], _Group] = {}
-        for ref, claim in claims(snapshot):
+        for ref, claim in reservations(snapshot):
             if ref != model:
                 group = groups.setdefault((claim.resource, claim.nodes), _Group(claim.nodes, Counter()))
                 group.waiting[claim.count] += claim.waiting
@@ -81,21 +81,23 @@ class Ledger:
         """Return how many places of ``count`` devices on the nodes others may take who wait, at most."""
         return self._load(_names(nodes), resource, count)
 
-    def room(self, nodes: Iterable[Node], resource: Asked, count: int, replicas: int, *, alone: bool = False) -> Room:
+    def room(
+        self, nodes: Iterable[Node], resource: Asked, count: int, replicas: int, *, ignore_waiting: bool = False
+    ) -> Fit:
         """Say whether the nodes have room for so many replicas, and for all that was promised before as well.
 
-        With ``alone`` only the replicas themselves are looked at, for when others have had long enough to come.
+        With ``ignore_waiting`` only the replicas themselves are looked at, for when others have had long enough to come.
         """
         if not replicas:
-            return Room.SURE
+            return Fit.YES
         where = list(nodes)
         names = _names(where)
         offered = self.offered(where, resource, count)
         if offered - self._load(names, resource, count) >= replicas:
-            if alone or all(self._stays(g, resource, count, replicas) for g in self._near(names, resource)):
-                return Room.SURE
-            return Room.OPEN
-        return Room.OPEN if offered - self._least(where, names, resource, count) >= replicas else Room.NONE
+            if ignore_waiting or all(self._stays(g, resource, count, replicas) for g in self._near(names, resource)):
+                return Fit.YES
+            return Fit.DEPENDS
+        return Fit.DEPENDS if offered - self._least(where, names, resource, count) >= replicas else Fit.NO
 
     def crowded(self) -> bool:
         """Say whether more was promised than is left, as after others took devices or nodes went."""

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from daulat.api.names import ELIGIBLE, NODE_PREFIX, RESERVED_POLICY_NAMES, ZONE_LABEL, eligible_label
 from daulat.facts.change import Change
-from daulat.facts.declared import Declared, Malformed
+from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.derived import DerivedFact
 from daulat.facts.node import Node
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.facts.unknown import Unknown
 
-from .eligibility import Verdict, eligibility
+from .eligibility import EligibilityState, eligibility
 from .zoning import zone_of_record
 
 
@@ -44,14 +44,14 @@ def certify(node: Node, snapshot: Snapshot) -> Record:
     undecided = False
     for name, policy in snapshot.policies.items():
         label = eligible_label(name)
-        if isinstance(policy, Malformed):
+        if isinstance(policy, Unparsable):
             # What admission enforces stays in force, too, and what it allows is in its own pins.
             continue
         answer = eligibility(node, policy, snapshot)
-        if answer.verdict is Verdict.UNDECIDED:
+        if answer.verdict is EligibilityState.UNDECIDED:
             undecided = undecided or node.labels.get(label) == ELIGIBLE
         else:
-            wanted[label] = ELIGIBLE if answer.verdict is Verdict.ELIGIBLE else None
+            wanted[label] = ELIGIBLE if answer.verdict is EligibilityState.ELIGIBLE else None
     for label in _of_no_policy(node, snapshot):
         # It stays while a pod is pinned to it: a kubelet restart would end that pod.
         if label not in snapshot.pins:
@@ -63,7 +63,7 @@ def certify(node: Node, snapshot: Snapshot) -> Record:
 def decided_against(node: Node, policy: Policy, snapshot: Snapshot) -> str:
     """Return why it is decided that the node isn't eligible under the policy; empty where it is, or where it isn't decided."""
     answer = eligibility(node, policy, snapshot)
-    return answer.reason if answer.verdict is Verdict.INELIGIBLE else ""
+    return answer.reason if answer.verdict is EligibilityState.INELIGIBLE else ""
 
 
 class FormerLabels(DerivedFact):

@@ -15,7 +15,8 @@ from daulat.facts.snapshot import Model, Policy, Snapshot
 from daulat.kube.ref import Ref
 
 from .candidates import candidates_under, nodes_with
-from .capacity import Ledger, Room
+from .capacity import DeviceAccounting, Fit
+from .current_placement import current_placement
 from .devices import Devices, devices
 from .dra import Asked, Claimed, claimed, open_to
 from .eligibility import lacks_storage, undecided, unreadable_profiles
@@ -23,7 +24,6 @@ from .labels import carries_labels
 from .refusal import refusal
 from .room import beside_own
 from .sizing import NoFit
-from .standing import standing
 from .survey import Group, Option, Survey, Unusable
 from .zoning import zone_of_record
 
@@ -72,15 +72,15 @@ def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot, *, pati
     taken too long (not ``patient``), what may be taken counts as taken.
     """
     found = survey(model, policies, snapshot)
-    options, ledger = found.options, found.ledger
-    option, open_ = _stay(model, options, ledger, snapshot), None
+    options, accounting = found.options, found.accounting
+    option, open_ = _stay(model, options, accounting, snapshot), None
     undecided_why = _undecided(model, policies, options, snapshot) if option is None else ""
     if option is None and not undecided_why:
-        option, open_ = _first_with_room(model, options, ledger, patient=patient)
-    chosen = _chosen(model, option, ledger, snapshot) if option is not None else None
+        option, open_ = _first_with_room(model, options, accounting, patient=patient)
+    chosen = _chosen(model, option, accounting, snapshot) if option is not None else None
     left_out = {name: u.why for u in reversed(found.unusable) for name in u.nodes}
     rejected = _groups(
-        found.refused, found.eligible, options, (option, chosen), ledger, model.spec.needed_replicas, left_out
+        found.refused, found.eligible, options, (option, chosen), accounting, model.spec.needed_replicas, left_out
     )
     if undecided_why:
         return Decision(None, reasons.UNDECIDED, undecided_why, rejected, held=True)
@@ -106,8 +106,8 @@ def survey(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Surv
         lacking = {name: why for name, node in found.items() if (why := lacks_storage(node, keeps_in, snapshot))}
         found, refused = {n: node for n, node in found.items() if n not in lacking}, {**refused, **lacking}
     options, unusable = _options(model, policies, found, snapshot)
-    ledger = Ledger(snapshot, Ref("SovereignModel", model.namespace, model.name))
-    return Survey(policies, tuple(found.values()), refused, options, unusable, ledger)
+    accounting = DeviceAccounting(snapshot, Ref("SovereignModel", model.namespace, model.name))
+    return Survey(policies, tuple(found.values()), refused, options, unusable, accounting)
 
 
 def _options(
@@ -115,7 +115,7 @@ def _options(
 ) -> tuple[list[Option], list[Unusable]]:
     options: list[Option] = []
     unusable: list[Unusable] = []
-    where = standing(model)
+    where = current_placement(model)
     for choice in model.spec.accelerators:
         profile = snapshot.known_profiles.get(choice.profile)
         if profile is None:
@@ -189,21 +189,21 @@ def _with_memory(profile: AcceleratorProfileSpec, resource: Asked) -> Accelerato
     return profile.model_copy(update={"resources": (first, *profile.resources[1:])})
 
 
-def _stay(model: Model, options: Sequence[Option], ledger: Ledger, snapshot: Snapshot) -> Option | None:
+def _stay(model: Model, options: Sequence[Option], accounting: DeviceAccounting, snapshot: Snapshot) -> Option | None:
     """Return the option where the model stands already, unless it must move: because it isn't eligible any more, or
     because others took the devices before its first pod came, when nothing is lost by choosing anew."""
-    where = standing(model)
+    where = current_placement(model)
     current = next(
         (o for o in options if where and (o.zone, o.choice.profile) == (where.zone, where.accelerator)), None
     )
     if current is None or _runs(model, snapshot):
         return current
-    return current if current.takes(ledger, model.spec.needed_replicas) is not Room.NONE else None
+    return current if current.takes(accounting, model.spec.needed_replicas) is not Fit.NO else None
 
 
 def _undecided(model: Model, policies: Sequence[Policy], options: Sequence[Option], snapshot: Snapshot) -> str:
     """Return the fact that is missing to decide whether the model may stay where it is; empty where it is decided."""
-    where = standing(model)
+    where = current_placement(model)
     if where is None or any((o.zone, o.choice.profile) == (where.zone, where.accelerator) for o in options):
         return ""
     choice = next((a for a in model.spec.accelerators if a.profile == where.accelerator), None)
@@ -227,31 +227,31 @@ def _runs(model: Model, snapshot: Snapshot) -> bool:
 
 
 def _first_with_room(
-    model: Model, options: Sequence[Option], ledger: Ledger, *, patient: bool
+    model: Model, options: Sequence[Option], accounting: DeviceAccounting, *, patient: bool
 ) -> tuple[Option | None, Option | None]:
     """Return the first option with room, or one that may have room where none of an accelerator before it has."""
     open_: Option | None = None
     for option in options:
         if open_ is not None and option.choice is not open_.choice:
             break
-        room = option.takes(ledger, model.spec.needed_replicas, alone=not patient)
-        if room is Room.SURE:
+        room = option.takes(accounting, model.spec.needed_replicas, ignore_waiting=not patient)
+        if room is Fit.YES:
             return option, None
-        if room is Room.OPEN and patient:
+        if room is Fit.DEPENDS and patient:
             open_ = open_ or option
     return None, open_
 
 
-def _chosen(model: Model, option: Option, ledger: Ledger, snapshot: Snapshot) -> Chosen:
+def _chosen(model: Model, option: Option, accounting: DeviceAccounting, snapshot: Snapshot) -> Chosen:
     bound = [pod.node for pod in snapshot.pods_by_model.get((model.namespace, model.name), ()) if pod.node]
     runs = set(bound)
-    roomy = [n.name for n in option.open if ledger.free(n, option.resource) >= option.devices.per_node]
+    roomy = [n.name for n in option.open if accounting.free(n, option.resource) >= option.devices.per_node]
     standing_on = runs & {n.name for n in option.nodes}
     # Replicas that aren't on a node yet may still come to any with room.
     pods = max(model.spec.replicas, 1) * option.devices.nodes
     nodes = sorted(standing_on if len(bound) >= pods and standing_on else standing_on | {*roomy})
     mounts = all(node.image_volumes for node in option.nodes)
-    room = beside_own(option.open, option.profile, option.resource, option.devices, ledger)
+    room = beside_own(option.open, option.profile, option.resource, option.devices, accounting)
     return Chosen(
         option.zone,
         option.choice,
@@ -262,7 +262,7 @@ def _chosen(model: Model, option: Option, ledger: Ledger, snapshot: Snapshot) ->
         FrozenDict(room),
         option.resource.resource if isinstance(option.resource, Claimed) else None,
         mounts,
-        option.room(ledger),
+        option.room(accounting),
     )
 
 
@@ -271,7 +271,7 @@ def _groups(
     allowed: Sequence[Node],
     options: Sequence[Option],
     choice: tuple[Option | None, Chosen | None],
-    ledger: Ledger,
+    accounting: DeviceAccounting,
     replicas: int,
     left_out: Mapping[str, str],
 ) -> tuple[Group, ...]:
@@ -286,7 +286,7 @@ def _groups(
     for option in options:
         for node in option.nodes:
             first.setdefault(node.name, option)
-    why_not = {id(option): _why_not(option, options, taken_option, ledger, replicas) for option in options}
+    why_not = {id(option): _why_not(option, options, taken_option, accounting, replicas) for option in options}
     for node in allowed:
         if node.name in taken:
             continue
@@ -295,7 +295,7 @@ def _groups(
             why = left_out.get(node.name, "has no accelerator that the model lists")
         elif not open_to(node, own.resource):
             why = "isn't ready, is cordoned or is tainted"
-        elif own is taken_option and ledger.free(node, own.resource) < own.devices.per_node:
+        elif own is taken_option and accounting.free(node, own.resource) < own.devices.per_node:
             why = f"has fewer than {own.devices.per_node} free {own.resource}"
             passing.add(why)
         else:
@@ -308,12 +308,14 @@ def _groups(
     return tuple(sorted(groups, key=lambda g: (-len(g.nodes), g.reason)))
 
 
-def _why_not(option: Option, options: Sequence[Option], chosen: Option | None, ledger: Ledger, replicas: int) -> str:
+def _why_not(
+    option: Option, options: Sequence[Option], chosen: Option | None, accounting: DeviceAccounting, replicas: int
+) -> str:
     if option is chosen:
         return "has room too, but the model runs on other nodes of its zone"
     if chosen is not None and options.index(option) > options.index(chosen):
         return f"{option.choice.profile} in zone {option.zone} comes later in the model's order"
-    room = option.room(ledger)
+    room = option.room(accounting)
     return f"{option.choice.profile} in zone {option.zone} has room for {room} of {replicas} replicas"
 
 

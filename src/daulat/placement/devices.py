@@ -9,8 +9,8 @@ from daulat.api.model import AcceleratorChoice, SovereignModelSpec
 from daulat.catalog.engines import engine_of
 from daulat.catalog.models import ModelFacts, named
 
+from .current_placement import CurrentPlacement
 from .sizing import GIB, Ask, NoFit, Sizing, size, weights_bytes
-from .standing import Standing
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,10 @@ class Devices:
 
 
 def devices(
-    spec: SovereignModelSpec, choice: AcceleratorChoice, profile: AcceleratorProfileSpec, where: Standing | None = None
+    spec: SovereignModelSpec,
+    choice: AcceleratorChoice,
+    profile: AcceleratorProfileSpec,
+    where: CurrentPlacement | None = None,
 ) -> Devices:
     """Return the devices of a replica. Raises NoFit, with the numbers, where the model can't be on one node of this accelerator.
 
@@ -97,12 +100,14 @@ def _basis(spec: SovereignModelSpec, facts: ModelFacts, precision: str | None) -
     return Basis(facts.name, spec.engine.context or facts.context, spec.engine.concurrency or 1, precision)
 
 
-def _stands_with(choice: AcceleratorChoice, count: int, where: Standing | None) -> bool:
+def _stands_with(choice: AcceleratorChoice, count: int, where: CurrentPlacement | None) -> bool:
     """Say whether the model stands on the accelerator with so many devices already, as far as its status tells."""
     return where is not None and where.accelerator == choice.profile and where.devices in (0, count)
 
 
-def _sized_alike(spec: SovereignModelSpec, choice: AcceleratorChoice, facts: ModelFacts, where: Standing) -> bool:
+def _sized_alike(
+    spec: SovereignModelSpec, choice: AcceleratorChoice, facts: ModelFacts, where: CurrentPlacement
+) -> bool:
     """Say whether the model stands there with devices that were worked out for what it asks for now."""
     sized = where.sizing
     was = (sized.get("model"), sized.get("context"), sized.get("concurrency"))

@@ -13,7 +13,7 @@ from enum import Enum
 from daulat.admission.zones import rejects
 from daulat.api.accelerator import AcceleratorProfileSpec, ResourceFamily
 from daulat.facts.change import Change
-from daulat.facts.declared import Declared, Malformed
+from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.derived import DerivedFact
 from daulat.facts.node import Node
 from daulat.facts.snapshot import Policy, Snapshot
@@ -24,7 +24,7 @@ from .labels import carries_labels
 from .zoning import touched, zone_of_record
 
 
-class Verdict(Enum):
+class EligibilityState(Enum):
     """The three answers."""
 
     ELIGIBLE = "eligible"
@@ -36,19 +36,19 @@ class Verdict(Enum):
 class Eligibility:
     """The answer for one node and one policy. ``reason`` is empty where the node is eligible."""
 
-    verdict: Verdict
+    verdict: EligibilityState
     reason: str = ""
 
 
-ELIGIBLE = Eligibility(Verdict.ELIGIBLE)
+ELIGIBLE = Eligibility(EligibilityState.ELIGIBLE)
 
 
 def _ineligible(reason: str) -> Eligibility:
-    return Eligibility(Verdict.INELIGIBLE, reason)
+    return Eligibility(EligibilityState.INELIGIBLE, reason)
 
 
 def _undecided(reason: str) -> Eligibility:
-    return Eligibility(Verdict.UNDECIDED, reason)
+    return Eligibility(EligibilityState.UNDECIDED, reason)
 
 
 class Eligibilities(DerivedFact):
@@ -76,7 +76,7 @@ class Eligibilities(DerivedFact):
             self._found.pop(change.ref.name, None)
             return True
         if change.ref.kind == "SovereignZone":
-            if any(isinstance(side, Malformed) for side in change.sides):
+            if any(isinstance(side, Unparsable) for side in change.sides):
                 return False
             nodes = {name: node for name, node in snapshot.nodes.items() if isinstance(node, Node)}
             for name in touched(change, nodes):
@@ -122,7 +122,7 @@ def _eligibility(node: Node, policy: Policy, snapshot: Snapshot) -> Eligibility:
     if (why := unsettled(node, snapshot)) is not None:
         found.append(_undecided(why))
     # What is decided against the node stays so, whatever the facts that are missing would say.
-    decided = next((e for e in found if e.verdict is Verdict.INELIGIBLE), None)
+    decided = next((e for e in found if e.verdict is EligibilityState.INELIGIBLE), None)
     return decided or next(iter(found), ELIGIBLE)
 
 
@@ -133,7 +133,7 @@ def unreadable_profiles(policy: Policy, snapshot: Snapshot) -> dict[str, str]:
         profile = snapshot.profiles.get(name)
         if profile is None:
             found[name] = "doesn't exist"
-        elif isinstance(profile, Malformed):
+        elif isinstance(profile, Unparsable):
             found[name] = f"can't be read: {profile.reason}"
     return found
 
@@ -206,10 +206,10 @@ def undecided(nodes: Sequence[Node | Unknown], policies: Sequence[Policy], snaps
     """Return why it can't be decided whether one of the nodes is eligible under the policies; None where all are decided."""
     for node in nodes:
         found = [eligibility(node, policy, snapshot) for policy in policies]
-        if any(e.verdict is Verdict.INELIGIBLE for e in found):
+        if any(e.verdict is EligibilityState.INELIGIBLE for e in found):
             continue
         for policy, answer in zip(policies, found, strict=True):
-            if answer.verdict is Verdict.UNDECIDED:
+            if answer.verdict is EligibilityState.UNDECIDED:
                 name = f"node {node.name} " if isinstance(node, Node) else ""
                 return f"{name}{answer.reason}, so policy {policy.name} can't be decided there"
     return None

@@ -10,9 +10,9 @@ from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Snapshot
 from daulat.kube.ref import Ref
 
-from .capacity import Ledger
-from .claims import claims
+from .capacity import DeviceAccounting
 from .dra import Asked, Claimed, open_to
+from .reservations import reservations
 
 NAMED = 3
 """How many holders a sentence names; the others are counted."""
@@ -30,7 +30,7 @@ class Holder:
     """Whether they are kept for replicas that aren't on a node yet."""
     ending: int = 0
     """How many of them are held by pods that somebody has deleted."""
-    gone_by: str = ""
+    termination_deadline: str = ""
     """When the last of those pods has to have ended."""
 
     def __str__(self) -> str:
@@ -38,7 +38,7 @@ class Holder:
         if not self.ending:
             return told
         some = "" if self.ending == self.count else f"{self.ending} of them "
-        return f"{told} ({some}until {self.gone_by} at the latest: {self._is_ending})"
+        return f"{told} ({some}until {self.termination_deadline} at the latest: {self._is_ending})"
 
     @property
     def _is_ending(self) -> str:
@@ -62,15 +62,17 @@ class Holdings:
         return f"{told}: {', '.join(named)}" if named else told
 
 
-def holdings(nodes: Iterable[Node], resource: Asked, ledger: Ledger, snapshot: Snapshot, model: Ref) -> Holdings:
+def holdings(
+    nodes: Iterable[Node], resource: Asked, accounting: DeviceAccounting, snapshot: Snapshot, model: Ref
+) -> Holdings:
     """Return who has the devices on the nodes, as the model sees it: its own pods don't stand in its way."""
     on = list(nodes)
-    offered = sum(ledger.total(node, resource) for node in on)
-    free = sum(min(max(ledger.free(node, resource), 0), ledger.total(node, resource)) for node in on)
+    offered = sum(accounting.total(node, resource) for node in on)
+    free = sum(min(max(accounting.free(node, resource), 0), accounting.total(node, resource)) for node in on)
     found: dict[tuple[str, str, str], list[tuple[int, str]]] = {}
     for node in on:
         if isinstance(resource, Claimed):
-            for allocation in ledger.devices.held_by_others(node, resource):
+            for allocation in accounting.devices.held_by_others(node, resource):
                 by = (_gone_by(Ref("Pod", allocation.namespace, name), snapshot) for name in allocation.pods)
                 found.setdefault(allocation.holder, []).append((1, max(by, default="")))
             continue
@@ -78,9 +80,9 @@ def holdings(nodes: Iterable[Node], resource: Asked, ledger: Ledger, snapshot: S
             # A quantity that nobody can read counts as more than there is.
             count = min(pod.devices.get(resource, 0), node.devices.get(resource, 0))
             if count and (pod.namespace, pod.model) != (model.namespace, model.name):
-                found.setdefault(_whose(pod), []).append((count, pod.gone_by))
+                found.setdefault(_whose(pod), []).append((count, pod.termination_deadline))
     held = [_holder(whose, parts) for whose, parts in found.items()]
-    promised = list(_promised(on, resource, free, ledger, snapshot, model))
+    promised = list(_promised(on, resource, free, accounting, snapshot, model))
     free -= sum(h.count for h in promised)
     return Holdings(resource, offered, free, tuple(sorted([*held, *promised], key=_largest_first)))
 
@@ -88,12 +90,12 @@ def holdings(nodes: Iterable[Node], resource: Asked, ledger: Ledger, snapshot: S
 def _holder(whose: tuple[str, str, str], parts: Sequence[tuple[int, str]]) -> Holder:
     ending = [(count, by) for count, by in parts if by]
     last = max((by for _, by in ending), default="")
-    return Holder(*whose, sum(c for c, _ in parts), ending=sum(c for c, _ in ending), gone_by=last)
+    return Holder(*whose, sum(c for c, _ in parts), ending=sum(c for c, _ in ending), termination_deadline=last)
 
 
 def _gone_by(ref: Ref, snapshot: Snapshot) -> str:
     pod = snapshot.pods.get(ref)
-    return pod.gone_by if pod is not None else ""
+    return pod.termination_deadline if pod is not None else ""
 
 
 def _whose(pod: Pod) -> tuple[str, str, str]:
@@ -101,15 +103,15 @@ def _whose(pod: Pod) -> tuple[str, str, str]:
 
 
 def _promised(
-    nodes: Sequence[Node], resource: Asked, free: int, ledger: Ledger, snapshot: Snapshot, model: Ref
+    nodes: Sequence[Node], resource: Asked, free: int, accounting: DeviceAccounting, snapshot: Snapshot, model: Ref
 ) -> Iterable[Holder]:
     """Share what isn't held among the models that it is kept for, as far as their replicas find room on the nodes at all."""
     names = {node.name for node in nodes}
-    for ref, claim in sorted(claims(snapshot), key=lambda item: item[0]):
+    for ref, claim in sorted(reservations(snapshot), key=lambda item: item[0]):
         if free <= 0 or ref == model or claim.resource != resource or claim.nodes.isdisjoint(names):
             continue
         theirs = [node for node in nodes if node.name in claim.nodes and open_to(node, resource)]
-        coming = min(claim.waiting, ledger.offered(theirs, resource, claim.count))
+        coming = min(claim.waiting, accounting.offered(theirs, resource, claim.count))
         if count := min(coming * claim.count, free):
             free -= count
             yield Holder("model", ref.namespace, ref.name, count, promised=True)

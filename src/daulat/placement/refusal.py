@@ -93,19 +93,21 @@ def _closed(options: Sequence[Option]) -> str:
 def _place(model: Model, option: Option, found: Survey, snapshot: Snapshot) -> str:
     count, where = option.devices.per_node, f"{option.choice.profile} in zone {option.zone}"
     spread = f" on each of {option.devices.nodes} nodes" if option.devices.nodes > 1 else " each"
-    told = f"{where} has room for {option.room(found.ledger)} with {count} {option.resource}{spread}"
+    told = f"{where} has room for {option.room(found.accounting)} with {count} {option.resource}{spread}"
     closed = len(option.nodes) - len(option.open)
-    broken = sum(not found.ledger.total(node, option.resource) for node in option.open)
+    broken = sum(not found.accounting.total(node, option.resource) for node in option.open)
     if broken:
         told += f", and {broken} of its {len(option.nodes)} nodes {'has' if broken == 1 else 'have'} none that works"
     left_out = f"; {closed} of its {len(option.nodes)} nodes take{'s' if closed == 1 else ''} no pods" if closed else ""
     if not option.open:
         return f"{where} has no node that takes pods"
-    at_most = sum(found.ledger.total(node, option.resource) // count for node in option.open) // option.devices.nodes
+    at_most = (
+        sum(found.accounting.total(node, option.resource) // count for node in option.open) // option.devices.nodes
+    )
     if at_most < model.spec.needed_replicas:
         told += f", and for {at_most} if nothing were held"
     ref = Ref("SovereignModel", model.namespace, model.name)
-    held = holdings(option.open, option.resource, found.ledger, snapshot, ref)
+    held = holdings(option.open, option.resource, found.accounting, snapshot, ref)
     return told + (f": {held}" if held.free < held.offered else "") + left_out
 
 

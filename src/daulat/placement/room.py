@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.facts.node import Node
 
-from .capacity import Ledger, Room
+from .capacity import DeviceAccounting, Fit
 from .devices import Devices
 from .dra import Asked
 
@@ -28,15 +28,19 @@ def domains(nodes: Sequence[Node], profile: AcceleratorProfileSpec) -> dict[str,
 
 
 def replicas(
-    nodes: Sequence[Node], profile: AcceleratorProfileSpec, resource: Asked, needed: Devices, ledger: Ledger
+    nodes: Sequence[Node],
+    profile: AcceleratorProfileSpec,
+    resource: Asked,
+    needed: Devices,
+    accounting: DeviceAccounting,
 ) -> int:
     """Return how many replicas the nodes surely have room for, the model's own taken for gone."""
     if needed.nodes == 1:
-        return ledger.slots(nodes, resource, needed.count)
+        return accounting.slots(nodes, resource, needed.count)
     by_domain = domains(nodes, profile).values()
     # Either way is what is left at least: each domain loses all that may come to it, or each pod that waits a whole replica.
-    apart = sum(ledger.slots(members, resource, needed.per_node) // needed.nodes for members in by_domain)
-    whole = _whole(nodes, profile, resource, needed, ledger) - ledger.claimed(nodes, resource, needed.per_node)
+    apart = sum(accounting.slots(members, resource, needed.per_node) // needed.nodes for members in by_domain)
+    whole = _whole(nodes, profile, resource, needed, accounting) - accounting.claimed(nodes, resource, needed.per_node)
     return max(apart, whole, 0)
 
 
@@ -45,25 +49,29 @@ def room(
     profile: AcceleratorProfileSpec,
     resource: Asked,
     needed: Devices,
-    ledger: Ledger,
+    accounting: DeviceAccounting,
     asked: int,
     *,
-    alone: bool = False,
-) -> Room:
-    """Say whether the nodes have room for so many replicas; with ``alone``, whatever becomes of others that wait."""
+    ignore_waiting: bool = False,
+) -> Fit:
+    """Say whether the nodes have room for so many replicas; with ``ignore_waiting``, whatever becomes of others that wait."""
     if needed.nodes == 1 or not asked:
-        return ledger.room(nodes, resource, needed.per_node, asked, alone=alone)
-    if replicas(nodes, profile, resource, needed, ledger) >= asked:
-        pods = ledger.room(nodes, resource, needed.per_node, asked * needed.nodes, alone=alone)
-        return Room.SURE if alone or pods is Room.SURE else Room.OPEN
-    return Room.OPEN if _whole(nodes, profile, resource, needed, ledger) >= asked else Room.NONE
+        return accounting.room(nodes, resource, needed.per_node, asked, ignore_waiting=ignore_waiting)
+    if replicas(nodes, profile, resource, needed, accounting) >= asked:
+        pods = accounting.room(nodes, resource, needed.per_node, asked * needed.nodes, ignore_waiting=ignore_waiting)
+        return Fit.YES if ignore_waiting or pods is Fit.YES else Fit.DEPENDS
+    return Fit.DEPENDS if _whole(nodes, profile, resource, needed, accounting) >= asked else Fit.NO
 
 
 def _whole(
-    nodes: Sequence[Node], profile: AcceleratorProfileSpec, resource: Asked, needed: Devices, ledger: Ledger
+    nodes: Sequence[Node],
+    profile: AcceleratorProfileSpec,
+    resource: Asked,
+    needed: Devices,
+    accounting: DeviceAccounting,
 ) -> int:
     by_domain = domains(nodes, profile).values()
-    return sum(ledger.offered(members, resource, needed.per_node) // needed.nodes for members in by_domain)
+    return sum(accounting.offered(members, resource, needed.per_node) // needed.nodes for members in by_domain)
 
 
 def beside_own(
@@ -71,17 +79,18 @@ def beside_own(
     profile: AcceleratorProfileSpec,
     resource: Asked,
     needed: Devices,
-    ledger: Ledger,
+    accounting: DeviceAccounting,
 ) -> dict[str, int]:
     """Return how many more pods of the model there is room for in each domain, while its own stay where they are."""
     by_domain = domains(nodes, profile) if needed.nodes > 1 else {"": list(nodes)}
     left = {
         domain: sum(
-            max(ledger.free(node, resource) - ledger.own(node, resource), 0) // needed.per_node for node in members
+            max(accounting.free(node, resource) - accounting.own(node, resource), 0) // needed.per_node
+            for node in members
         )
         for domain, members in sorted(by_domain.items())
     }
     return {
-        domain: max(count - ledger.claimed(by_domain[domain], resource, needed.per_node), 0)
+        domain: max(count - accounting.claimed(by_domain[domain], resource, needed.per_node), 0)
         for domain, count in left.items()
     }

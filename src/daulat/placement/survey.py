@@ -10,7 +10,7 @@ from daulat.api.model import AcceleratorChoice
 from daulat.facts.node import Node
 from daulat.facts.snapshot import Policy
 
-from .capacity import Ledger, Room
+from .capacity import DeviceAccounting, Fit
 from .devices import Devices
 from .dra import Asked, open_to
 from .room import replicas, room
@@ -57,13 +57,15 @@ class Option:
         """The extended resource, or the DeviceClass of claims."""
         return self.resource if isinstance(self.resource, str) else self.resource.name
 
-    def room(self, ledger: Ledger) -> int:
+    def room(self, accounting: DeviceAccounting) -> int:
         """Return how many replicas there is surely room for."""
-        return replicas(self.open, self.profile, self.resource, self.devices, ledger)
+        return replicas(self.open, self.profile, self.resource, self.devices, accounting)
 
-    def takes(self, ledger: Ledger, asked: int, *, alone: bool = False) -> Room:
-        """Say whether there is room for so many replicas; with ``alone``, whatever becomes of others that wait."""
-        return room(self.open, self.profile, self.resource, self.devices, ledger, asked, alone=alone)
+    def takes(self, accounting: DeviceAccounting, asked: int, *, ignore_waiting: bool = False) -> Fit:
+        """Say whether there is room for so many replicas; with ``ignore_waiting``, whatever becomes of others that wait."""
+        return room(
+            self.open, self.profile, self.resource, self.devices, accounting, asked, ignore_waiting=ignore_waiting
+        )
 
 
 @dataclass(frozen=True)
@@ -77,4 +79,4 @@ class Survey:
     options: Sequence[Option]
     """In the model's order of preference."""
     unusable: Sequence[Unusable]
-    ledger: Ledger
+    accounting: DeviceAccounting

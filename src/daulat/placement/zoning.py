@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from daulat.api.names import ZONE_LABEL
 from daulat.facts.change import Change
-from daulat.facts.declared import Malformed
+from daulat.facts.declared import Unparsable
 from daulat.facts.derived import DerivedFact
 from daulat.facts.node import REGION, Node
 from daulat.facts.snapshot import Snapshot, Zone
@@ -45,7 +45,7 @@ class Zoning(DerivedFact):
 
     def forget(self, change: Change, snapshot: Snapshot) -> bool:
         """Drop the nodes that the zone selected, selects, or is the label of record of."""
-        if any(isinstance(side, Malformed) for side in change.sides):
+        if any(isinstance(side, Unparsable) for side in change.sides):
             return False  # It may claim any node.
         for name in touched(change, {name: node for name, (node, _) in self._found.items()}):
             del self._found[name]
@@ -70,7 +70,7 @@ def zone_of_record(node: Node | Unknown, snapshot: Snapshot) -> ZoneOfRecord:
 def _zone_of_record(node: Node, snapshot: Snapshot) -> ZoneOfRecord:
     recorded = node.labels.get(ZONE_LABEL, "")
     written = snapshot.zones.get(recorded)
-    if isinstance(written, Malformed):
+    if isinstance(written, Unparsable):
         return Unknown(f"zone {written.name} can't be read: {written.reason}")
     selecting = [z for z in snapshot.known_zones.values() if z.spec.node_selector.matches(node.labels)]
     if not selecting:
@@ -82,7 +82,7 @@ def _zone_of_record(node: Node, snapshot: Snapshot) -> ZoneOfRecord:
     if len(selecting) > 1:
         return NoZone(f"is claimed by zones {' and '.join(names)}", names)
     (zone,) = selecting
-    unreadable = [z for z in snapshot.zones.values() if isinstance(z, Malformed)]
+    unreadable = [z for z in snapshot.zones.values() if isinstance(z, Unparsable)]
     if unreadable and recorded != zone.name:
         # It may claim the node as well: only what was certified before stays.
         return Unknown(f"may be claimed by zone {unreadable[0].name} too, which can't be read: {unreadable[0].reason}")

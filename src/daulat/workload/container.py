@@ -20,11 +20,11 @@ from .labels import Member
 from .weights import MOUNT, path
 
 CACHE = "/cache"
-LEAVES = GRACE_SECONDS
+PRESTOP_SECONDS = GRACE_SECONDS
 """Seconds that an engine which is to end goes on answering at least: for so long, nodes may still send it requests."""
-ENDS = 55
+SHUTDOWN_SECONDS = 55
 """Seconds that an engine has to end after that, once it is told to. Then it is killed."""
-UNASKED = LEAVES + ENDS
+DEFAULT_TERMINATION_GRACE = PRESTOP_SECONDS + SHUTDOWN_SECONDS
 """Seconds that a pod has to end whose model asks for no longer. What a policy is against gets no more than that."""
 STARTS = 2
 """Seconds between two questions whether the engine has started."""
@@ -42,7 +42,7 @@ def settings_of(model: Model, chosen: Chosen) -> EngineSettings:
 
 def container(model: Model, chosen: Chosen, how: Loading, member: Member | None = None) -> Manifest:
     """Return the engine's container. One beside a replica's leader answers nobody, so nobody asks it for its health."""
-    asked, waits = model.spec.engine, model.spec.engine.grace_seconds > LEAVES
+    asked, waits = model.spec.engine, model.spec.engine.grace_seconds > PRESTOP_SECONDS
     data, settings = engine_of(asked), settings_of(model, chosen)
     words = _words(model, chosen, how, data, member)
     health = settings.health_path or data.health_path
@@ -79,8 +79,8 @@ def container(model: Model, chosen: Chosen, how: Loading, member: Member | None 
     }
     if waits:
         # One that fails its probes has no requests to wait for, and kubelets sleep before they start it anew as well.
-        made["startupProbe"]["terminationGracePeriodSeconds"] = UNASKED
-        made["livenessProbe"]["terminationGracePeriodSeconds"] = UNASKED
+        made["startupProbe"]["terminationGracePeriodSeconds"] = DEFAULT_TERMINATION_GRACE
+        made["livenessProbe"]["terminationGracePeriodSeconds"] = DEFAULT_TERMINATION_GRACE
     if member is not None and not member.leader:
         for key in ("ports", "startupProbe", "readinessProbe", "livenessProbe"):
             del made[key]

@@ -11,7 +11,7 @@ from daulat.placement.choice import Chosen
 from daulat.placement.loading import Loading
 
 from .claims import claim_templates
-from .container import LEAVES
+from .container import PRESTOP_SECONDS
 from .group import group_manifests
 from .labels import owned, selector
 from .network import network_policy, service
@@ -58,7 +58,7 @@ def _deployment(model: Model, chosen: Chosen, policies: Sequence[str], how: Load
         "replicas": plan.replicas,
         "revisionHistoryLimit": 10,
         # Where no device is spare, a new pod waits for the end of an old one first.
-        "progressDeadlineSeconds": DEADLINE + model.spec.engine.grace_seconds - LEAVES,
+        "progressDeadlineSeconds": DEADLINE + model.spec.engine.grace_seconds - PRESTOP_SECONDS,
         "selector": {"matchLabels": selector(model)},
         # A surge waits for ever where no spare device exists: there, old pods go before new ones come.
         "strategy": {

@@ -14,7 +14,7 @@ from daulat.placement.choice import Chosen
 from daulat.placement.loading import Loading
 
 from .claims import pod_claims
-from .container import CACHE, ENDS, container, context_of
+from .container import CACHE, SHUTDOWN_SECONDS, container, context_of
 from .labels import Member, labels
 from .weights import init_container, volumes
 
@@ -74,7 +74,7 @@ def _spec(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, m
             **({"supplementalGroups": sorted(groups)} if (groups := chosen.profile.device_groups) else {}),
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "terminationGracePeriodSeconds": model.spec.engine.grace_seconds + ENDS,
+        "terminationGracePeriodSeconds": model.spec.engine.grace_seconds + SHUTDOWN_SECONDS,
         # Accelerator nodes are often tainted with the resource's name, to keep other pods away.
         "tolerations": [{"key": _tainted_by(chosen), "operator": "Exists"}],
         "containers": [container(model, chosen, how, member)],

@@ -12,7 +12,7 @@ from daulat.admission.policy import PolicyError, compile_policy
 from daulat.api.meta import DataClass
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.catalog import accelerators, presets
-from daulat.facts.declared import Declared, Malformed, parse_declared
+from daulat.facts.declared import Declared, Unparsable, parse_declared
 
 CASES = [
     (p.name, c) for p in presets.presets().values() for c in (*p.data_classes, *([] if p.data_classes else [None]))
@@ -102,7 +102,7 @@ def test_a_preset_that_cant_be_used_is_told_in_one_sentence(name: str, data_clas
         compile_policy("p", spec(name, data_class), accelerators.shipped())
     body = spec(name, data_class).model_dump(by_alias=True, exclude_unset=True, mode="json")
     parsed = parse_declared("SovereigntyPolicy", {"metadata": {"name": "p"}, "spec": body})
-    assert isinstance(parsed, Malformed)
+    assert isinstance(parsed, Unparsable)
     assert parsed.reason == f"spec.preset: {message}"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from daulat.facts.child import parse_child
-from daulat.facts.declared import Declared, Malformed, parse_declared
+from daulat.facts.declared import Declared, Unparsable, parse_declared
 from daulat.facts.node import Node, is_extended, parse_node
 from daulat.facts.pod import parse_pod
 from daulat.facts.unknown import Unknown
@@ -173,7 +173,7 @@ WRONG = [
 @pytest.mark.parametrize(("kind", "raw", "words"), WRONG)
 def test_an_object_that_cant_be_read_says_which_field_is_wrong(kind: str, raw: dict[str, Any], words: str) -> None:
     found = parse_declared(kind, {**raw, "status": {"kept": True}})
-    assert isinstance(found, Malformed)
+    assert isinstance(found, Unparsable)
     assert words in found.reason
     assert found.name == raw["metadata"]["name"]
     assert found.status == {"kept": True}
@@ -181,7 +181,7 @@ def test_an_object_that_cant_be_read_says_which_field_is_wrong(kind: str, raw: d
 
 def test_all_wrong_fields_are_told_at_once() -> None:
     found = parse_declared("SovereignZone", zone(country="my", maximumDataClass="secret"))
-    assert isinstance(found, Malformed)
+    assert isinstance(found, Unparsable)
     assert "spec.country" in found.reason
     assert "spec.maximumDataClass" in found.reason
 

@@ -203,14 +203,14 @@ def test_what_an_object_left_behind_goes_with_it(store: Store) -> None:
     store.apply("SovereignModel", at(1, model()))
     store.apply("SovereigntyPolicy", at(1, policy()))
     store.record_report(ref, Report("no"))
-    store.promise(ref, {})
+    store.assume(ref, {})
     store.record_canary("confidential", Canary("treasury", True, "", 0.0))
     store.record_canary("confidential/ungoverned", Canary("treasury", True, "", 0.0))
     store.record_charge("confidential", Charge("u", 1, 0.0))
     store.delete("SovereignModel", at(2, model()))
     store.delete("SovereigntyPolicy", at(2, policy()))
     left = store.snapshot()
-    assert (dict(left.reports), dict(left.promises), dict(left.canaries), dict(left.charges)) == ({}, {}, {}, {})
+    assert (dict(left.reports), dict(left.assumed), dict(left.canaries), dict(left.charges)) == ({}, {}, {}, {})
     assert policy_ref.name not in left.policies
 
 

@@ -13,7 +13,7 @@ from daulat.kube.errors import Conflict, NoAnswer
 from daulat.kube.ref import Ref
 from daulat.operator.leader import WORKERS, Leader
 from daulat.operator.lease import Lease
-from daulat.placement.standing import standing_by
+from daulat.placement.current_placement import placement_of
 from daulat.reconcile.registry import everything
 from tests.unit.world import ASCEND, World, ascend, choice, model
 
@@ -85,7 +85,7 @@ def operator(server: FakeServer, **world: Any) -> Leader:
 def placed(server: FakeServer) -> set[str]:
     """Return the models whose status says that they have a place."""
     found = {path.rsplit("/", 1)[1]: o for path, o in server.objects.items() if "sovereignmodels" in path}
-    return {name for name, o in found.items() if standing_by(o.get("status") or {})}
+    return {name for name, o in found.items() if placement_of(o.get("status") or {})}
 
 
 def deployed(server: FakeServer) -> list[str]:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from daulat.facts.node import Node
 from daulat.facts.store import Store
 from daulat.kube.ref import Ref
-from daulat.placement.capacity import Ledger, Room
-from daulat.placement.standing import standing_by
+from daulat.placement.capacity import DeviceAccounting, Fit
+from daulat.placement.current_placement import placement_of
 from daulat.reconcile.model.capacity import KEY, reconcile_capacity
 from daulat.reconcile.model.decision import PATIENCE
 from daulat.reconcile.model.reconciler import reconcile_model
@@ -38,9 +38,9 @@ NOW = 1_800_000_000.0
 RESOURCES = {ASCEND: ASCEND_RESOURCE, H20: NVIDIA_RESOURCE}
 
 
-def ledger(*models: dict[str, Any], **world: Any) -> tuple[Ledger, list[Any]]:
+def accounting(*models: dict[str, Any], **world: Any) -> tuple[DeviceAccounting, list[Any]]:
     snapshot = World(models=list(models), **world).snapshot()
-    return Ledger(snapshot, Ref("SovereignModel", "treasury", "new")), list(snapshot.nodes.values())
+    return DeviceAccounting(snapshot, Ref("SovereignModel", "treasury", "new")), list(snapshot.nodes.values())
 
 
 def waits(name: str, count: int, replicas: int = 1) -> dict[str, Any]:
@@ -48,51 +48,51 @@ def waits(name: str, count: int, replicas: int = 1) -> dict[str, Any]:
     return model(name, status=placed, accelerators=[choice(ASCEND, count)], replicas=replicas)
 
 
-def asked(count: int, replicas: int, *models: dict[str, Any], alone: bool = False, **world: Any) -> Room:
-    found, nodes = ledger(*models, **world)
-    return found.room(nodes, ASCEND_RESOURCE, count, replicas, alone=alone)
+def asked(count: int, replicas: int, *models: dict[str, Any], ignore_waiting: bool = False, **world: Any) -> Fit:
+    found, nodes = accounting(*models, **world)
+    return found.room(nodes, ASCEND_RESOURCE, count, replicas, ignore_waiting=ignore_waiting)
 
 
 def test_replicas_of_one_size_are_counted_one_by_one() -> None:
     others = [waits("x", 4, 2)]
-    assert asked(4, 2, *others) is Room.SURE
-    assert asked(4, 3, *others) is Room.NONE
+    assert asked(4, 2, *others) is Fit.YES
+    assert asked(4, 3, *others) is Fit.NO
 
 
 def test_a_small_pod_that_waits_may_spoil_the_last_node_for_a_large_one() -> None:
-    assert asked(8, 1, waits("x", 1)) is Room.SURE
-    assert asked(8, 2, waits("x", 1)) is Room.NONE
-    assert asked(8, 1, waits("x", 1), waits("y", 1)) is Room.OPEN
+    assert asked(8, 1, waits("x", 1)) is Fit.YES
+    assert asked(8, 2, waits("x", 1)) is Fit.NO
+    assert asked(8, 1, waits("x", 1), waits("y", 1)) is Fit.DEPENDS
 
 
 def test_a_large_pod_that_waits_keeps_its_place_from_small_ones() -> None:
-    assert asked(1, 1, waits("x", 8)) is Room.SURE
-    assert asked(1, 1, waits("x", 8), waits("y", 1)) is Room.OPEN
-    assert asked(1, 8, waits("x", 8)) is Room.OPEN
-    assert asked(1, 9, waits("x", 8)) is Room.NONE
+    assert asked(1, 1, waits("x", 8)) is Fit.YES
+    assert asked(1, 1, waits("x", 8), waits("y", 1)) is Fit.DEPENDS
+    assert asked(1, 8, waits("x", 8)) is Fit.DEPENDS
+    assert asked(1, 9, waits("x", 8)) is Fit.NO
 
 
 def test_those_who_wait_too_long_are_protected_no_more_and_still_keep_what_they_can_take() -> None:
-    assert asked(1, 1, waits("x", 8), waits("y", 1), alone=True) is Room.SURE
-    assert asked(8, 1, waits("x", 1), waits("y", 1), alone=True) is Room.OPEN
+    assert asked(1, 1, waits("x", 8), waits("y", 1), ignore_waiting=True) is Fit.YES
+    assert asked(8, 1, waits("x", 1), waits("y", 1), ignore_waiting=True) is Fit.DEPENDS
 
 
 def test_a_replica_for_which_there_is_no_room_at_all_holds_nothing_up() -> None:
     held = [pod(f"p{n}", n, {ASCEND_RESOURCE: "1"}) for n in ("a1", "a2")]
-    assert asked(7, 2, waits("x", 8), pods=held) is Room.SURE
+    assert asked(7, 2, waits("x", 8), pods=held) is Fit.YES
 
 
 def test_what_waits_for_other_devices_or_elsewhere_takes_nothing() -> None:
     elsewhere = waits("x", 8, 2)
     elsewhere["status"]["placement"]["zone"] = "johor-1"
     on_h20 = model("y", status=standing(H20, NVIDIA_RESOURCE, "h1"), accelerators=[choice(H20, 8)])
-    assert asked(8, 2, elsewhere, on_h20) is Room.SURE
+    assert asked(8, 2, elsewhere, on_h20) is Fit.YES
 
 
 def test_pods_that_are_still_where_the_model_was_before_hold_nothing_of_the_new_place() -> None:
     moved = waits("x", 8, 2)
     before = [pod("p1", "h1", {NVIDIA_RESOURCE: "4"}, model="x"), pod("p2", "h1", {NVIDIA_RESOURCE: "4"}, model="x")]
-    assert asked(8, 1, moved, pods=before) is Room.NONE
+    assert asked(8, 1, moved, pods=before) is Fit.NO
 
 
 def test_a_promise_counts_before_it_is_written() -> None:
@@ -110,16 +110,16 @@ def test_a_promise_counts_before_it_is_written() -> None:
             store.apply(kind, raw)
     promised = Ref("SovereignModel", "treasury", "x")
 
-    def room() -> Room:
+    def room() -> Fit:
         snapshot = store.snapshot()
-        own = Ledger(snapshot, Ref("SovereignModel", "treasury", "new"))
+        own = DeviceAccounting(snapshot, Ref("SovereignModel", "treasury", "new"))
         return own.room([n for n in snapshot.nodes.values() if isinstance(n, Node)], ASCEND_RESOURCE, 1, 1)
 
-    assert room() is Room.SURE
-    store.promise(promised, standing(ASCEND, ASCEND_RESOURCE, "a1", "a2"))
-    assert room() is Room.NONE
-    store.promise(promised, None)
-    assert room() is Room.SURE
+    assert room() is Fit.YES
+    store.assume(promised, standing(ASCEND, ASCEND_RESOURCE, "a1", "a2"))
+    assert room() is Fit.NO
+    store.assume(promised, None)
+    assert room() is Fit.YES
 
 
 def test_a_model_waits_for_the_pods_of_others_and_not_for_ever() -> None:
@@ -193,15 +193,15 @@ class Scene:
         ref = Ref("SovereignModel", "treasury", name)
         result = reconcile_model(ref, self.store.snapshot(), NOW)
         told = next((e.status for e in result.effects if isinstance(e, ApplyStatus)), None)
-        self.store.promise(ref, told)
+        self.store.assume(ref, told)
         if told is not None and writes:
             self.models[name] = {**self.models[name], "status": told}
             self.put("SovereignModel", self.models[name])
-            self.store.promise(ref, None)
+            self.store.assume(ref, None)
         assert not any(isinstance(e, Delete) for e in result.effects)
 
     def accelerator(self, name: str) -> str:
-        where = standing_by(self.models[name].get("status") or {})
+        where = placement_of(self.models[name].get("status") or {})
         return where.accelerator if where else ""
 
     def placed(self) -> set[str]:
@@ -210,7 +210,7 @@ class Scene:
     def counted(self) -> set[str]:
         snapshot = self.store.snapshot()
         return {
-            ref.name for ref, m in snapshot.known_models.items() if standing_by(snapshot.promises.get(ref, m.status))
+            ref.name for ref, m in snapshot.known_models.items() if placement_of(snapshot.assumed.get(ref, m.status))
         }
 
     def free(self, profile: str) -> Counter[str]:

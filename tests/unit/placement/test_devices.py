@@ -8,9 +8,9 @@ import pytest
 
 from daulat.api.model import SovereignModelSpec
 from daulat.catalog import accelerators
+from daulat.placement.current_placement import CurrentPlacement
 from daulat.placement.devices import Devices, devices
 from daulat.placement.sizing import NoFit
-from daulat.placement.standing import Standing
 from tests.unit.world import URI
 
 ASCEND, H20, H200 = "huawei-ascend-910b", "nvidia-h20", "nvidia-h200"
@@ -21,7 +21,7 @@ def needed(
     profile: str,
     count: int | None = None,
     engine: dict[str, Any] | None = None,
-    where: Standing | None = None,
+    where: CurrentPlacement | None = None,
     **of: Any,
 ) -> Devices:
     facts = {"name": name, "uri": URI, "developer": "d", "originCountry": "MY", "license": "MIT", **of}
@@ -99,7 +99,7 @@ def test_a_model_that_stands_with_a_count_isnt_stopped_for_it(
     accelerator: str, sized: dict[str, Any], told: bool
 ) -> None:
     """A release that has learnt of the model, or another name, must not end what runs."""
-    where = Standing("cyberjaya-1", accelerator, "r", ("n",), sized)
+    where = CurrentPlacement("cyberjaya-1", accelerator, "r", ("n",), sized)
     if told:
         assert needed("deepseek-r1", ASCEND, 4, where=where).note.startswith("by our estimate it may not fit: ")
     else:

@@ -200,8 +200,8 @@ def test_what_is_free_and_what_is_held_add_up_to_what_is_offered(world: World) -
     seen = survey(found, snapshot.governing(found.namespace), snapshot)
     ref = Ref("SovereignModel", found.namespace, found.name)
     for option in seen.options:
-        held = holdings(option.nodes, option.resource, seen.ledger, snapshot, ref)
-        assert held.offered == sum(seen.ledger.total(n, option.resource) for n in option.nodes)
+        held = holdings(option.nodes, option.resource, seen.accounting, snapshot, ref)
+        assert held.offered == sum(seen.accounting.total(n, option.resource) for n in option.nodes)
         assert 0 <= held.free <= held.offered
         assert sum(h.count for h in held.holders) >= held.offered - held.free
         assert all(h.count > 0 for h in held.holders)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.facts.change import Change
-from daulat.facts.declared import Declared, Malformed
+from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.derived import DerivedFact
 from daulat.facts.node import Node
 from daulat.facts.snapshot import Snapshot
@@ -82,7 +82,7 @@ class Accelerators(DerivedFact):
         """Count the nodes anew that the change concerns; all of them after a change of a profile or a ResourceSlice."""
         if change.ref.kind == "Node":
             names = [change.ref.name]
-        elif change.ref.kind == "SovereignZone" and not any(isinstance(side, Malformed) for side in change.sides):
+        elif change.ref.kind == "SovereignZone" and not any(isinstance(side, Unparsable) for side in change.sides):
             names = touched(change, {name: node for name, node in snapshot.nodes.items() if isinstance(node, Node)})
         else:
             return False

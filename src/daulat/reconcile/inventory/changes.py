@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.names import NODE_PREFIX
 from daulat.facts.change import Change
-from daulat.facts.declared import Malformed
+from daulat.facts.declared import Unparsable
 from daulat.facts.node import REGION, Node
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.placement.eligibility import eligibility
@@ -47,7 +47,7 @@ def policies_concerned(change: Change, snapshot: Snapshot) -> Iterator[Policy]:
 def nodes_concerned(change: Change, snapshot: Snapshot) -> list[str]:
     """Return the names of the nodes that may be judged otherwise after a change of a zone, profile, policy or ResourceSlice."""
     nodes = {name: node for name, node in snapshot.nodes.items() if isinstance(node, Node)}
-    if any(isinstance(side, Malformed) for side in change.sides):
+    if any(isinstance(side, Unparsable) for side in change.sides):
         return sorted(nodes)
     match change.ref.kind:
         case "SovereignZone":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from daulat.api import reasons
 from daulat.api.names import NODE_PREFIX
-from daulat.facts.declared import Malformed
+from daulat.facts.declared import Unparsable
 from daulat.facts.snapshot import Snapshot, Zone
 from daulat.kube.ref import Ref
 from daulat.reconcile.conditions import Condition, StatusChange, condition, ready, status_change
@@ -20,7 +20,7 @@ def reconcile_zone(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     zone = snapshot.zones.get(ref.name)
     if zone is None:
         return Result()
-    if isinstance(zone, Malformed):
+    if isinstance(zone, Unparsable):
         invalid = condition(reasons.CERTIFIED, False, reasons.INVALID, zone.reason)
         return _status(status_change(ref, zone.uid, zone.generation, zone.status, [ready(invalid), invalid], {}, now))
     found = Accelerators.of(snapshot).in_zone(ref.name, snapshot)
@@ -54,7 +54,7 @@ def reconcile_profile(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     profile = snapshot.profiles.get(ref.name)
     if profile is None:
         return Result()
-    if isinstance(profile, Malformed):
+    if isinstance(profile, Unparsable):
         invalid = condition(reasons.FOUND, False, reasons.INVALID, profile.reason)
         return _status(
             status_change(ref, profile.uid, profile.generation, profile.status, [ready(invalid), invalid], {}, now)

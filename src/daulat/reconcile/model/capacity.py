@@ -6,7 +6,7 @@ from daulat.api import reasons
 from daulat.facts.declared import Declared
 from daulat.facts.snapshot import Model, Snapshot
 from daulat.kube.ref import Ref
-from daulat.placement.capacity import Ledger
+from daulat.placement.capacity import DeviceAccounting
 from daulat.reconcile.result import Result
 
 KEY = Ref("Capacity", "", "cluster")
@@ -17,7 +17,7 @@ _WAITING = frozenset(reason for reason in reasons.REASONS.values() if reason.awa
 def reconcile_capacity(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     """Return the models to look at. What was made room for goes to those who have waited longest."""
     # Models that stand and have no pod on a node yet choose anew where others took their devices.
-    crowded = Ledger(snapshot, KEY).crowded()
+    crowded = DeviceAccounting(snapshot, KEY).crowded()
     found = [
         (model.created, ref)
         for ref, model in snapshot.models.items()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from daulat.facts.change import Change
-from daulat.facts.declared import Declared, Malformed
+from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.snapshot import Snapshot
 from daulat.kube.ref import Ref
 from daulat.kube.resources import MODEL_KINDS
-from daulat.placement.standing import standing
+from daulat.placement.current_placement import current_placement
 from daulat.reconcile.controller import SETTLE, Controller, itself
 from daulat.reconcile.inventory.changes import changes_capacity, is_relevant, policies_concerned
 from daulat.workload.network import DEFAULT_DENY
@@ -31,7 +31,7 @@ def _of_namespace(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
 
 def _of_policy(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
     """Wake the models in the namespaces that the policy selects or did; all of them where it can't be read."""
-    if any(isinstance(side, Malformed) for side in change.sides):
+    if any(isinstance(side, Unparsable) for side in change.sides):
         yield from _all(snapshot)
         return
     selectors = [side.spec.namespace_selector for side in change.sides]
@@ -40,7 +40,7 @@ def _of_policy(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
 
 
 def _of_exemption(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
-    if any(isinstance(side, Malformed) for side in change.sides):
+    if any(isinstance(side, Unparsable) for side in change.sides):
         yield from _all(snapshot)
         return
     names = {name for side in change.sides for name in side.spec.namespaces}
@@ -50,7 +50,7 @@ def _of_exemption(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
 def _of_zone(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
     """Wake the models that stand in the zone. Those that have no place yet are woken as capacity changes."""
     for ref, model in snapshot.known_models.items():
-        where = standing(model)
+        where = current_placement(model)
         if where is not None and where.zone == change.ref.name:
             yield ref
 

@@ -45,7 +45,7 @@ class Verdict:
 def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdict:
     """Return the decision under the policies that govern the model's namespace."""
     snapshot, now = state.snapshot, state.now
-    unreadable = snapshot.malformed_policies()
+    unreadable = snapshot.unparsable_policies()
     if unreadable:
         message = (
             f"policy {', '.join(unreadable)} can't be read, so it can't be decided what it allows; nothing is changed"

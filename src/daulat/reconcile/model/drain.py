@@ -54,7 +54,7 @@ def drain(
     told = {"since": since, "nodes": sorted({p.node for p in leaving})}
     left = seconds(since) + DEADLINE - now
     # One that is on its way out takes nobody's place, though it goes on for a while; then its devices are free.
-    elsewhere = [p for p in pods if p.node and p not in leaving and not p.gone_by]
+    elsewhere = [p for p in pods if p.node and p not in leaving and not p.termination_deadline]
     room = sum(chosen.room.values()) + gives_back(ending, chosen, snapshot) - sum(not p.node for p in pods)
     everything = len(leaving) + sum(not p.ready for p in pods if p not in leaving)
     if left <= 0:
@@ -63,7 +63,7 @@ def drain(
     ends = () if coming else _next_to_end(model, policies, leaving, len(elsewhere), snapshot)
     if alone and any(p.ready for p in elsewhere):
         # What is on its way out isn't counted by the Deployment any more: it would make a third.
-        return Drain(0 if all(p.gone_by for p in leaving) else 1, 1, told, left, ends)
+        return Drain(0 if all(p.termination_deadline for p in leaving) else 1, 1, told, left, ends)
     if alone and (coming or room > 0 or (room == 0 and any(not p.node for p in pods))):
         return Drain(1, 0, told, left)
     if not alone and (coming or room >= 0):
@@ -76,7 +76,7 @@ def _next_to_end(
     model: Model, policies: Sequence[Policy], leaving: Sequence[Pod], elsewhere: int, snapshot: Snapshot
 ) -> tuple[Pod, ...]:
     """Return the one pod that may be deleted, since nobody else evicts it: one after the other, and none that is missed."""
-    if any(p.gone_by for p in leaving) or len(leaving) + elsewhere < model.spec.replicas:
+    if any(p.termination_deadline for p in leaving) or len(leaving) + elsewhere < model.spec.replicas:
         return ()
     return tuple(p for p in leaving if drift.moves(p, policies, snapshot))[:1]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
 from daulat.facts.child import Child
-from daulat.facts.declared import Malformed
+from daulat.facts.declared import Unparsable
 from daulat.facts.pod import Pod
 from daulat.facts.report import Report
 from daulat.facts.snapshot import Model, Policy, Snapshot
@@ -36,7 +36,7 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     model = snapshot.models.get(ref)
     if model is None:
         return Result()
-    if isinstance(model, Malformed):
+    if isinstance(model, Unparsable):
         invalid = condition(reasons.READY, False, reasons.INVALID, model.reason)
         # Where it stands isn't forgotten: it can be read again after an upgrade.
         kept = {k: v for k, v in model.status.items() if k not in ("conditions", "observedGeneration")}
@@ -68,8 +68,8 @@ def _carried_out(ref: Ref, model: Model, policies: Sequence[Policy], verdict: Ve
         made,
         pods,
         report.apply or None,
-        blocker(model, snapshot, state.ending),
-        state.ending,
+        blocker(model, snapshot, state.terminating),
+        state.terminating,
         _outlook(on_ineligible, policies, state),
         report.evict,
     )
@@ -83,7 +83,7 @@ def _carried_out(ref: Ref, model: Model, policies: Sequence[Policy], verdict: Ve
     if verdict.decision is not None and verdict.decision.reason == reasons.WAITING_FOR_SCHEDULING:
         again.append(max(PATIENCE - waited(model, now), 0) + 1)
     again += [verdict.rolling.again] if verdict.rolling is not None and verdict.rolling.again is not None else []
-    again += [late] if (late := left(state.ending, now)) is not None else []
+    again += [late] if (late := left(state.terminating, now)) is not None else []
     enqueue: tuple[Ref, ...] = (CAPACITY,) if _gives_up(model, told["placement"]) else ()
     if any(d.charged_to for d in evict) or is_held(verdict) or was_held(model):
         enqueue += tuple(Ref("SovereigntyPolicy", "", p.name) for p in policies)

@@ -16,7 +16,7 @@ from daulat.workload.plan import Plan
 from .drain import Drain, drain
 from .groups import Existing, existing, numbers_of, plan
 from .rollout import complete, surges
-from .termination import ending, gives_back
+from .termination import gives_back, terminating
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class ModelState:
     now: float
 
     @cached_property
-    def ending(self) -> tuple[Pod, ...]:
+    def terminating(self) -> tuple[Pod, ...]:
         """The pods that are on their way out, and have time left for that."""
-        return ending(self.pods, self.snapshot, self.now)
+        return terminating(self.pods, self.snapshot, self.now)
 
     @property
     def deployment(self) -> Child | None:
@@ -70,11 +70,11 @@ class Rolling:
 def roll(model: Model, chosen: Chosen, revision: str, state: ModelState) -> Rolling:
     """Return how the model's pods are replaced, so that what serves goes on as long as there is room for both."""
     there = existing(state.made, state.pods)
-    leaving = drain(model, chosen, state.pods, state.ending, state.snapshot, state.now)
+    leaving = drain(model, chosen, state.pods, state.terminating, state.snapshot, state.now)
     if chosen.devices.nodes == 1:
         return _by_deployment(model, chosen, revision, state, there, leaving)
     taken = numbers_of(state.made, state.pods)
-    waits = bool(state.ending)
+    waits = bool(state.terminating)
     groups = plan(model, chosen, revision, there, state.snapshot, state.now, taken=taken, waits=waits)
     deployment = state.deployment
     # The Deployment of a time when a replica had one node serves on, unless the groups need its devices.
@@ -109,7 +109,7 @@ def _by_deployment(
     done = deployment is not None and deployment.revision == revision and complete(deployment)
     missing = model.spec.replicas - sum(bool(p.node) for p in pods)
     both = not done and sum(chosen.room.values()) >= missing
-    coming = gives_back([p for p in state.ending if not p.group], chosen, state.snapshot)
+    coming = gives_back([p for p in state.terminating if not p.group], chosen, state.snapshot)
     surge = surges(chosen, revision, deployment, pods, coming)
     return Rolling(
         revision,

@@ -11,7 +11,7 @@ from daulat.facts.trouble import PASSING
 from daulat.placement.choice import Chosen
 from daulat.reconcile.conditions import Condition, condition
 
-from .termination import words
+from .termination import describe_terminating
 
 
 def surges(chosen: Chosen, revision: str, deployment: Child | None, pods: Sequence[Pod], coming: int = 0) -> bool:
@@ -45,18 +45,18 @@ def progress(
     Of ``leaving`` it is known that they end, and when. What waits for their devices hasn't failed.
     """
     if made <= updated:
-        former = words([p for p in leaving if p.revision != revision])
+        former = describe_terminating([p for p in leaving if p.revision != revision])
         message = "no replica runs former settings" + (f"; {former}" if former else "")
         return condition(reasons.ROLLED_OUT, True, reasons.UP_TO_DATE, message, initial=True)
     message = f"{updated} of {made} replicas run the present settings; the others go on with the former ones"
-    new = [p for p in pods if p.revision == revision and p.trouble is not None and not p.gone_by]
+    new = [p for p in pods if p.revision == revision and p.trouble is not None and not p.termination_deadline]
     passing = {*PASSING, *([reasons.UNSCHEDULABLE] if leaving else [])}
     worst = next((p for p in new if p.trouble and p.trouble.reason not in passing), None)
     if worst is not None and worst.trouble:
         why = f"{message}. Pod {worst.name}: {worst.trouble.message}"
         return condition(reasons.ROLLED_OUT, False, reasons.ROLLOUT_FAILED, why)
     if leaving:
-        return condition(reasons.ROLLED_OUT, False, reasons.ROLLING_OUT, f"{message}. {words(leaving)}")
+        return condition(reasons.ROLLED_OUT, False, reasons.ROLLING_OUT, f"{message}. {describe_terminating(leaving)}")
     if stalled:
         return condition(reasons.ROLLED_OUT, False, reasons.ROLLOUT_FAILED, f"{message}. {stalled}")
     return condition(reasons.ROLLED_OUT, False, reasons.ROLLING_OUT, message)

@@ -23,7 +23,7 @@ from .decision import Verdict
 from .groups import existing
 from .history import history
 from .rollout import progress
-from .termination import words
+from .termination import describe_terminating
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _workload(serving: Serving, placed: Condition) -> Condition:
         return condition(reasons.WORKLOAD_READY, None, reasons.WAITING_FOR_PLACEMENT, "waits for Placed")
     if serving.obstacle:
         return condition(reasons.WORKLOAD_READY, False, refused_by(serving.obstacle), serving.obstacle)
-    also = f"; {ends}" if (ends := words(serving.leaving)) else ""
+    also = f"; {ends}" if (ends := describe_terminating(serving.leaving)) else ""
     if model.spec.replicas == 0:
         return condition(reasons.WORKLOAD_READY, True, reasons.SCALED_TO_ZERO, f"the model asks for no replica{also}")
     _, ready, _ = serving.replicas

@@ -16,32 +16,33 @@ from daulat.kube.ref import Ref
 from daulat.placement.choice import Chosen
 from daulat.reconcile.result import Delete
 from daulat.reconcile.timestamps import seconds
-from daulat.workload.container import UNASKED
+from daulat.workload.container import DEFAULT_TERMINATION_GRACE
 
 
-def ending(pods: Sequence[Pod], snapshot: Snapshot, now: float) -> tuple[Pod, ...]:
+def terminating(pods: Sequence[Pod], snapshot: Snapshot, now: float) -> tuple[Pod, ...]:
     """Return the pods on nodes that somebody has deleted and that have time left to end.
 
     Not those that are late, or whose node is lost: nobody knows when they will have ended.
     """
-    return tuple(p for p in pods if p.gone_by and seconds(p.gone_by) > now and _answers(p, snapshot))
+    return tuple(
+        p for p in pods if p.termination_deadline and seconds(p.termination_deadline) > now and _answers(p, snapshot)
+    )
 
 
-def words(pods: Sequence[Pod]) -> str:
+def describe_terminating(pods: Sequence[Pod]) -> str:
     """Return what such pods do, and until when; empty where there are none."""
     if not pods:
         return ""
-    last = max(pods, key=lambda p: (p.gone_by, p.name))
+    last = max(pods, key=lambda p: (p.termination_deadline, p.name))
     more = f" and {len(pods) - 1} more" if len(pods) > 1 else ""
     goes, holds = ("go", "hold their") if len(pods) > 1 else ("goes", "holds its")
-    return (
-        f"pod {last.name}{more} {goes} on with earlier requests and {holds} devices, until {last.gone_by} at the latest"
-    )
+    until = last.termination_deadline
+    return f"pod {last.name}{more} {goes} on with earlier requests and {holds} devices, until {until} at the latest"
 
 
 def left(pods: Sequence[Pod], now: float) -> float | None:
     """Return in how many seconds the first of them has to have ended; None where there are none."""
-    return min((seconds(p.gone_by) - now + 1 for p in pods), default=None)
+    return min((seconds(p.termination_deadline) - now + 1 for p in pods), default=None)
 
 
 def gives_back(pods: Sequence[Pod], chosen: Chosen, snapshot: Snapshot) -> int:
@@ -56,8 +57,12 @@ def evict_now(pods: Sequence[Pod], made: Sequence[Child]) -> list[Delete]:
     1.37, kubelet.go, passes no cancellation on). A LeaderWorkerSet would make its pods anew, so it is left to end them itself.
     """
     theirs = {c.group for c in made if c.ref.kind == "LeaderWorkerSet"}
-    slow = [p for p in pods if not p.gone_by and p.grace > UNASKED and not (p.group and p.group in theirs)]
-    return [Delete(Ref("Pod", p.namespace, p.name), p.uid, UNASKED) for p in slow]
+    slow = [
+        p
+        for p in pods
+        if not p.termination_deadline and p.grace > DEFAULT_TERMINATION_GRACE and not (p.group and p.group in theirs)
+    ]
+    return [Delete(Ref("Pod", p.namespace, p.name), p.uid, DEFAULT_TERMINATION_GRACE) for p in slow]
 
 
 def with_pod_owners(manifest: Manifest, pods: Sequence[Pod]) -> Manifest:
@@ -65,7 +70,7 @@ def with_pod_owners(manifest: Manifest, pods: Sequence[Pod]) -> Manifest:
 
     They own it beside the model: the garbage collector removes what has no owner left, whether or not an operator runs.
     """
-    slow = sorted((p for p in pods if p.grace > UNASKED and p.uid), key=lambda p: p.name)
+    slow = sorted((p for p in pods if p.grace > DEFAULT_TERMINATION_GRACE and p.uid), key=lambda p: p.name)
     theirs = [{"apiVersion": "v1", "kind": "Pod", "name": p.name, "uid": p.uid} for p in slow]
     meta = manifest["metadata"]
     return {**manifest, "metadata": {**meta, "ownerReferences": [*meta["ownerReferences"], *theirs]}}
@@ -80,7 +85,7 @@ def ends_together(child: Child, pods: Sequence[Pod]) -> bool:
     if child.ref.kind != "LeaderWorkerSet":
         return False
     own = [p for p in pods if p.group == child.group]
-    return bool(own) and all(p.grace > UNASKED for p in own)
+    return bool(own) and all(p.grace > DEFAULT_TERMINATION_GRACE for p in own)
 
 
 def _answers(pod: Pod, snapshot: Snapshot) -> bool:

@@ -8,7 +8,7 @@ from daulat.admission.advice import SUFFIX, advice_name, compile_advice
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.kinds import Manifest
 from daulat.facts.child import Child
-from daulat.facts.declared import Malformed
+from daulat.facts.declared import Unparsable
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.kube.ref import Ref
 from daulat.placement.candidates import candidates_under, nodes_with
@@ -31,7 +31,7 @@ def reconcile_advice(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     if policy is None:
         left = sorted(_advice(ref.name, snapshot), key=lambda c: (not c.ref.kind.endswith("Binding"), c.ref))
         return Result(evict=tuple(Delete(c.ref, c.uid) for c in left if not c.deleting))
-    if isinstance(policy, Malformed):
+    if isinstance(policy, Unparsable):
         return Result()
     return Result(apply=tuple(Apply(m) for m in _compiled(policy, snapshot)))
 

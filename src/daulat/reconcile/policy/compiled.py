@@ -8,7 +8,7 @@ from daulat.admission.policy import PROTECTED_NAMESPACES, CompiledPolicy, compil
 from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.kinds import Manifest
 from daulat.facts.change import Change
-from daulat.facts.declared import Declared, Malformed
+from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.derived import DerivedFact
 from daulat.facts.snapshot import Policy, Snapshot
 
@@ -79,7 +79,7 @@ def protected_namespaces(snapshot: Snapshot) -> tuple[str, ...]:
 
 def unreadable_exemptions(snapshot: Snapshot) -> list[str]:
     """Return the names of exemptions that can't be read: each may be of any policy."""
-    return sorted(name for name, exemption in snapshot.exemptions.items() if isinstance(exemption, Malformed))
+    return sorted(name for name, exemption in snapshot.exemptions.items() if isinstance(exemption, Unparsable))
 
 
 def _exemptions(policy: Policy, snapshot: Snapshot, now: float) -> Sequence[SovereigntyExemptionSpec]:

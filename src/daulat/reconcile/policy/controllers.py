@@ -8,7 +8,7 @@ from daulat.admission.advice import SUFFIX
 from daulat.admission.ungoverned import UNGOVERNED as GUARD
 from daulat.api.names import ELIGIBLE, NODE_PREFIX
 from daulat.facts.change import Change
-from daulat.facts.declared import Declared, Malformed
+from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.node import Node
 from daulat.facts.snapshot import Snapshot
 from daulat.kube.ref import Ref
@@ -52,7 +52,7 @@ def _of_namespace(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
 
 
 def _of_exemption(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
-    if any(isinstance(side, Malformed) for side in change.sides):
+    if any(isinstance(side, Unparsable) for side in change.sides):
         yield from _all(change, snapshot)
     else:
         yield from sorted({_policy(side.spec.policy) for side in change.sides})

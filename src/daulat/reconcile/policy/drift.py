@@ -24,7 +24,7 @@ from daulat.placement.certify import decided_against
 from daulat.reconcile.conditions import Condition, condition, cut
 from daulat.reconcile.result import Delete, EmitEvent
 from daulat.reconcile.timestamps import seconds, stamp
-from daulat.workload.container import UNASKED
+from daulat.workload.container import DEFAULT_TERMINATION_GRACE
 
 from .brake import Brake, release_hint
 
@@ -159,13 +159,13 @@ class Watch:
             for s in self.found
             if self._left(s.node) <= 0
             for pod in s.pods
-            if not pod.gone_by or seconds(pod.gone_by) > self.now + EVICTION_GRACE_SECONDS
+            if not pod.termination_deadline or seconds(pod.termination_deadline) > self.now + EVICTION_GRACE_SECONDS
         ]
 
     @cached_property
     def _divided(self) -> tuple[list[str], list[str]]:
         # A pod that is being deleted already is hurried: that takes away nothing more.
-        charged = [(pod.uid, seconds(self._since[s.node])) for s, pod in self._due if not pod.gone_by]
+        charged = [(pod.uid, seconds(self._since[s.node])) for s, pod in self._due if not pod.termination_deadline]
         return self.brake.take(sorted(charged, key=lambda item: (item[1], item[0])))
 
     @property
@@ -246,7 +246,7 @@ class Watch:
                 (self.policy.name,),
             )
             for s, pod in self._due
-            if pod.uid not in held or pod.gone_by
+            if pod.uid not in held or pod.termination_deadline
         ]
 
     def again(self) -> list[float]:
@@ -272,7 +272,7 @@ def left(pod: Pod, policies: Iterable[Policy], now: float) -> int | None:
     As long as policies let it stay, and the grace period of an eviction: once a kubelet has begun to wait it can't be hurried.
     """
     soonest = min((_until(pod.node, p, now) for p in policies if rule(p).action is DriftAction.EVICT), default=0.0)
-    most = max(UNASKED, int(soonest) + EVICTION_GRACE_SECONDS)
+    most = max(DEFAULT_TERMINATION_GRACE, int(soonest) + EVICTION_GRACE_SECONDS)
     return most if pod.grace > most else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from daulat.api import reasons
-from daulat.facts.declared import Malformed
+from daulat.facts.declared import Unparsable
 from daulat.facts.snapshot import Exemption, Snapshot
 from daulat.kube.ref import Ref
 from daulat.reconcile.conditions import condition, ready, status_change
@@ -18,7 +18,7 @@ def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     exemption = snapshot.exemptions.get(ref.name)
     if exemption is None:
         return Result()
-    if isinstance(exemption, Malformed):
+    if isinstance(exemption, Unparsable):
         active = condition(reasons.ACTIVE, False, reasons.INVALID, exemption.reason)
     elif exemption.spec.expired(now):
         active = condition(reasons.ACTIVE, False, reasons.EXPIRED, f"expired at {exemption.spec.expiry}")
@@ -42,7 +42,7 @@ def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     return Result(status=change.status, events=change.events, requeue_after=again)
 
 
-def _until_expiry(exemption: Exemption | Malformed, now: float) -> float | None:
-    if isinstance(exemption, Malformed):
+def _until_expiry(exemption: Exemption | Unparsable, now: float) -> float | None:
+    if isinstance(exemption, Unparsable):
         return None
     return min(max(exemption.spec.seconds_left(now), 0.0) + 0.1, RECHECK)

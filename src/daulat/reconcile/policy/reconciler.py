@@ -9,7 +9,7 @@ from daulat.api import reasons
 from daulat.api.names import GROUP
 from daulat.api.policy import EnforcementSource
 from daulat.facts.child import Child
-from daulat.facts.declared import Declared, Malformed
+from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.kube.ref import Ref
 from daulat.placement.candidates import candidates_under
@@ -37,7 +37,7 @@ def reconcile_policy(ref: Ref, snapshot: Snapshot, now: float) -> Result:
         own = [c for c in children if c.source != EnforcementSource.GITOPS.value]
         left = tuple(key for key in advice.left_over(snapshot) if key.name == ref.name)
         return Result(sweep=tuple(_sweep(own, keep=())), enqueue=left)
-    if isinstance(policy, Malformed):
+    if isinstance(policy, Unparsable):
         return _refuse(ref, policy, reasons.INVALID, policy.reason, now)
     if message := governs_protected(policy, snapshot):
         return _refuse(ref, policy, reasons.PROTECTED_NAMESPACE, message, now)
@@ -115,7 +115,7 @@ def _expiries(policy: Policy, snapshot: Snapshot, now: float) -> list[float]:
     return [spec.seconds_left(now) + 0.1 for spec in own if not spec.expired(now)]
 
 
-def _refuse(ref: Ref, policy: Policy | Malformed, reason: str, message: str, now: float) -> Result:
+def _refuse(ref: Ref, policy: Policy | Unparsable, reason: str, message: str, now: float) -> Result:
     enforced = condition(reasons.ENFORCED, False, reason, f"{message}. What was in force stays in force.")
     conditions = [ready(enforced), enforced]
     kept = {k: v for k, v in policy.status.items() if k not in ("conditions", "observedGeneration")}

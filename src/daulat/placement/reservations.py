@@ -16,12 +16,12 @@ from daulat.facts.snapshot import Model, Policy, Snapshot
 from daulat.kube.ref import Ref
 
 from .candidates import nodes_with
+from .current_placement import CurrentPlacement, placement_of
 from .dra import Asked, claimed
-from .standing import Standing, standing_by
 
 
 @dataclass(frozen=True)
-class Claim:
+class Reservation:
     """Pods of a placed model that aren't on a node yet."""
 
     resource: Asked
@@ -32,23 +32,23 @@ class Claim:
     """Where the scheduler may put them."""
 
 
-class Claims(DerivedFact):
+class Reservations(DerivedFact):
     """The claim of every placed model, kept as long as the model, its pods and the nodes where they may come are the same."""
 
     depends_on = frozenset({"SovereignModel"})
 
     def __init__(self) -> None:
-        self._kept: dict[Ref, tuple[tuple[Any, ...], Claim | None]] = {}
+        self._kept: dict[Ref, tuple[tuple[Any, ...], Reservation | None]] = {}
 
     def forget(self, change: Change, snapshot: Snapshot) -> bool:
         """Drop the model."""
         self._kept.pop(change.ref, None)
         return True
 
-    def of_model(self, ref: Ref, model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Claim | None:
+    def of_model(self, ref: Ref, model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Reservation | None:
         """Return the model's claim, by what was decided last, written or not."""
-        status = snapshot.promises.get(ref, model.status)
-        where = standing_by(status)
+        status = snapshot.assumed.get(ref, model.status)
+        where = placement_of(status)
         if where is None:
             return None
         profile = snapshot.known_profiles.get(where.accelerator)
@@ -65,9 +65,9 @@ class Claims(DerivedFact):
         return known[1]
 
 
-def claims(snapshot: Snapshot) -> Iterator[tuple[Ref, Claim]]:
+def reservations(snapshot: Snapshot) -> Iterator[tuple[Ref, Reservation]]:
     """Return the claims of all placed models, by what was decided last, written or not."""
-    kept = Claims.of(snapshot)
+    kept = Reservations.of(snapshot)
     governing: dict[str, list[Policy]] = {}
     for ref, model in snapshot.models.items():
         if not isinstance(model, Declared) or model.deleting:
@@ -79,8 +79,8 @@ def claims(snapshot: Snapshot) -> Iterator[tuple[Ref, Claim]]:
 
 
 def _claim(
-    spec: SovereignModelSpec, where: Standing, asked: Asked, pods: Sequence[Pod], nodes: Sequence[Node]
-) -> Claim | None:
+    spec: SovereignModelSpec, where: CurrentPlacement, asked: Asked, pods: Sequence[Pod], nodes: Sequence[Node]
+) -> Reservation | None:
     spread, count = _pods(spec, where)
     names = frozenset(node.name for node in nodes)
     if not count or not names:
@@ -90,7 +90,7 @@ def _claim(
     # While replicas are replaced there may be more of them than asked for.
     coming = sum(not pod.node and _asks(pod, asked) > 0 for pod in pods)
     waiting = max(spec.replicas * spread - there, coming)
-    return Claim(asked, count, waiting, names) if waiting > 0 else None
+    return Reservation(asked, count, waiting, names) if waiting > 0 else None
 
 
 def _asks(pod: Pod, asked: Asked) -> int:
@@ -100,7 +100,7 @@ def _asks(pod: Pod, asked: Asked) -> int:
     return ALL if pod.claim_templates else 0
 
 
-def _pods(spec: SovereignModelSpec, where: Standing) -> tuple[int, int]:
+def _pods(spec: SovereignModelSpec, where: CurrentPlacement) -> tuple[int, int]:
     """Return how many pods a replica has, and how many devices each of them; 0 devices where nobody knows."""
     choice = next((a for a in spec.accelerators if a.profile == where.accelerator), None)
     if choice is None:

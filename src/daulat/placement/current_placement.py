@@ -11,7 +11,7 @@ from daulat.facts.snapshot import Model
 
 
 @dataclass(frozen=True)
-class Standing:
+class CurrentPlacement:
     """The placement that an earlier pass decided."""
 
     zone: str
@@ -32,18 +32,18 @@ class Standing:
         return int(self.sizing.get("nodes") or 0)
 
 
-def standing(model: Model) -> Standing | None:
+def current_placement(model: Model) -> CurrentPlacement | None:
     """Return where the model was placed, or None where it wasn't yet."""
-    return standing_by(model.status)
+    return placement_of(model.status)
 
 
-def standing_by(status: Mapping[str, Any]) -> Standing | None:
+def placement_of(status: Mapping[str, Any]) -> CurrentPlacement | None:
     """Return where a model is placed by this status, or None where it isn't."""
     placement = status.get("placement") or {}
     zone, accelerator = placement.get("zone"), placement.get("accelerator")
     if not zone or not accelerator:
         return None
-    return Standing(
+    return CurrentPlacement(
         str(zone),
         str(accelerator),
         str(placement.get("resource") or ""),

@@ -253,10 +253,11 @@ class EmbeddedCluster:
             recorded = self._recorded(component)
             if processes.find(recorded) is None:
                 self._launch(component, recorded.argv)
+        # Others may be stopped as well, and stay so.
         if component == APISERVER:
-            self._await_apiserver()
+            self._await_apiserver(component)
         elif component in {CONTROLLERS, SCHEDULER}:
-            self._await_health(component)
+            self._await_health(component, component)
         elif component == lws.MANAGER:
             lws.wait_ready(self._site())
 
@@ -333,19 +334,20 @@ class EmbeddedCluster:
     def _kubectl(self) -> Kubectl:
         return Kubectl(build.ensure(self._say)["kubectl"], self.kubeconfig())
 
-    def _await_apiserver(self) -> None:
+    def _await_apiserver(self, *needed: str) -> None:
         api = self._api()
-        self._await("the API server to be ready", lambda: api.answers("/readyz"))
+        self._await("the API server to be ready", lambda: api.answers("/readyz"), *needed)
 
-    def _await_health(self, component: str) -> None:
+    def _await_health(self, component: str, *needed: str) -> None:
         endpoint = Endpoint(HOST, self._record().ports[component], self._directory / "pki" / "ca.crt")
-        self._await(f"{component} to be healthy", lambda: endpoint.answers("/healthz"))
+        self._await(f"{component} to be healthy", lambda: endpoint.answers("/healthz"), *needed)
 
-    def _await(self, what: str, condition: Callable[[], bool]) -> None:
+    def _await(self, what: str, condition: Callable[[], bool], *needed: str) -> None:
+        """Wait for a condition. ClusterError where one of the needed processes, by default all, has ended."""
         deadline = time.monotonic() + START_SECONDS
         while not condition():
             for started in self._record().processes:
-                if processes.find(started) is None:
+                if (not needed or started.name in needed) and processes.find(started) is None:
                     raise self._failure(started.name)
             if time.monotonic() > deadline:
                 raise ClusterError(f"waited {START_SECONDS:.0f} s for {what}: the logs in {self.logs_dir} say more.")

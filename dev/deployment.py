@@ -75,11 +75,16 @@ def install(cluster: Cluster, *settings: str, source: Path = ROOT) -> None:
     poll("the kinds to be served", lambda: "sovereignmodels" in admin.run("api-resources", "--api-group=daulat.dev"))
 
 
-def operator_kubeconfig(cluster: Cluster, directory: Path) -> Path:
-    """Write a kubeconfig with a token of the chart's ServiceAccount, and nothing else that opens anything."""
+def operator_kubeconfig(cluster: Cluster, directory: Path, server: str = "") -> Path:
+    """Write a kubeconfig with a token of the chart's ServiceAccount, and nothing else that opens anything.
+
+    ``server``: the URL of what stands between the operator and the API server, where something does.
+    """
     token = kubectl(cluster).run("create", "token", SERVICE_ACCOUNT, "--namespace", NAMESPACE, "--duration=24h").strip()
     config = yaml.safe_load(cluster.kubeconfig().read_text())
     config["users"] = [{"name": u["name"], "user": {"token": token}} for u in config["users"]]
+    if server:
+        config["clusters"] = [{"name": c["name"], "cluster": {"server": server}} for c in config["clusters"]]
     path = directory / KUBECONFIG
     path.touch(mode=0o600)
     path.write_text(yaml.safe_dump(config))
@@ -113,9 +118,11 @@ class OperatorProcess:
         name: str = "operator-0",
         weights_image: str = WEIGHTS_IMAGE,
         source: Path = ROOT,
+        server: str = "",
     ) -> None:
-        """Take the cluster, a directory for the log and the kubeconfig, and the checkout whose program is run."""
-        self._weights_image = weights_image
+        """Take the cluster, a directory for the log and the kubeconfig, the checkout whose program is run, and the URL of what stands
+        before the API server."""
+        self._weights_image, self._server = weights_image, server
         self._source = source
         self._cluster, self._directory, self._name = cluster, directory, name
         self._process: subprocess.Popen[bytes] | None = None
@@ -140,7 +147,7 @@ class OperatorProcess:
 
     def start(self, wait: bool = True, seconds: float = 60.0) -> None:
         """Start it, and wait until its facts are synced, at most for so many seconds once it listens."""
-        config = operator_kubeconfig(self._cluster, self._directory)
+        config = operator_kubeconfig(self._cluster, self._directory, self._server)
         environment = {**os.environ, "KUBECONFIG": str(config), "DAULAT_NAMESPACE": NAMESPACE, "POD_NAME": self._name}
         environment["DAULAT_WEIGHTS_IMAGE"] = self._weights_image
         self.port = 0

@@ -2,67 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-
 import pytest
 
 from dev.cluster import ClusterError
 from dev.deployment import poll
 
-from .world import (
-    Manifest,
-    World,
-    model_manifest,
-    node_manifest,
-    pod_manifest,
-    unique,
-    zone_manifest,
-)
+from .hall import SITE, hall
+from .world import Manifest, World, model_manifest, node_manifest, pod_manifest, unique
 
-SITE = "daulat.node-restriction.kubernetes.io/site"
 YEAR = 365 * 86_400
-
-
-@dataclass
-class Hall:
-    """A zone of the test's own with two nodes, and a namespace whose policy takes no other zone."""
-
-    world: World
-    policy: str
-    namespace: str
-    nodes: tuple[str, str]
-    site: str
-
-    def close(self, node: str) -> None:
-        """Take away what vouches for a node."""
-        self.world.admin.run("label", "node", node, f"{SITE}-")
-
-    def where(self, label: str) -> list[str]:
-        """Return the nodes of the pods with a label that aren't on their way out."""
-        pods = self.world.get("pods", "-l", label, namespace=self.namespace)["items"]
-        there = [p for p in pods if not p["metadata"].get("deletionTimestamp")]
-        return sorted(p["spec"]["nodeName"] for p in there if p["spec"].get("nodeName"))
-
-    def upheld(self, status: str) -> str:
-        """Wait until the policy says whether it is upheld, and return what it says."""
-        self.world.wait_condition("sovereigntypolicy", self.policy, "Upheld", status)
-        return str(self.world.condition("sovereigntypolicy", self.policy, "Upheld")["message"])
-
-
-@contextmanager
-def hall(world: World, **spec: object) -> Iterator[Hall]:
-    site, nodes = unique("hall"), (unique("node"), unique("node"))
-    manifests = [node_manifest(n, site=site) for n in nodes]
-    world.admin.apply([zone_manifest(site), *manifests])
-    world.admin.apply(manifests, "--subresource=status")
-    try:
-        with world.governed(zones={"names": [site]}, **spec) as (policy, namespace):
-            yield Hall(world, policy, namespace, nodes, site)
-    finally:
-        world.admin.run("delete", "node", *nodes, "--ignore-not-found")
-        world.admin.run("delete", "sovereignzone", site, "--ignore-not-found")
 
 
 def obstinate(namespace: str) -> list[Manifest]:

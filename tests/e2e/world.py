@@ -275,16 +275,21 @@ def raise_world(
     say: Callable[[str], None],
     scenario: Path = SCENARIO,
     weights_image: str = WEIGHTS_IMAGE,
+    between: Callable[[EmbeddedCluster], str] | None = None,
     **options: Any,
 ) -> World:
-    """Bring up a cluster with a scenario's nodes and zones, install the chart, start the operator."""
+    """Bring up a cluster with a scenario's nodes and zones, install the chart, start the operator.
+
+    ``between`` returns the URL of what the operator is to reach the API server by.
+    """
     cluster = EmbeddedCluster(name, say=say, **options)
     cluster.up(scenario)
     try:
         install(cluster)
         admin = kubectl(cluster)
         admin.apply(zone_manifests(load(scenario)))
-        operator = OperatorProcess(cluster, directory, weights_image=weights_image)
+        server = between(cluster) if between else ""
+        operator = OperatorProcess(cluster, directory, weights_image=weights_image, server=server)
         operator.start()
     except BaseException:
         cluster.down()

@@ -7,7 +7,7 @@ couldn't be made, what it was to replace isn't taken away: what was in force sta
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from daulat.facts.report import Report
@@ -73,7 +73,10 @@ class Carrier:
                 outcome.apply = f"{named}{error}"
                 return
 
-    async def _evict(self, key: Ref, effects: Iterable[Delete], outcome: Outcome) -> None:
+    async def _evict(self, key: Ref, effects: Sequence[Delete], outcome: Outcome) -> None:
+        # A pass doesn't wait for pods: what it can tell of them is what came of the tries before.
+        failed = self._evictor.errors(key, effects)
+        outcome.evict += [failed[e.uid] for e in effects if e.ref.kind == "Pod" and e.uid in failed]
         awaited: list[asyncio.Future[str]] = []
         for effect in effects:
             if not effect.charged_to:

@@ -31,6 +31,8 @@ WORKERS = 8
 """Keys that are worked on at once. Decisions are made one after the other; what overlaps is the wait for answers."""
 RETRY = 15.0
 """Seconds after which a key is tried again of which the API server refused something."""
+MARGIN = 0.05
+"""Seconds by which a key comes back later than a deletion of it may be tried again."""
 SPREAD = 240.0
 """Seconds over which all keys are looked at now and then: all at once would hold up what is news."""
 
@@ -187,9 +189,7 @@ class Leader:
         await self._lease.good()
         await self._executor.run(effect)
 
-    def _not_deleted(self, key: Ref, effect: Delete, error: str) -> None:
-        if effect.ref.kind != "Pod":
-            return  # Its pass waits for it, and reports it.
-        known = self._store.snapshot().reports.get(key, Report())
-        self._store.record_report(key, Report(known.apply, (error,), known.sweep))
-        self._of(key).failed(key)
+    def _not_deleted(self, key: Ref, effect: Delete, pause: float) -> None:
+        # The pass that wants a workload deleted waits for it, and comes back by itself.
+        if effect.ref.kind == "Pod":
+            self._add(key, pause + MARGIN)

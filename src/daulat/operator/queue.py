@@ -16,6 +16,11 @@ BASE, LIMIT = 0.2, 60.0
 """Seconds before a failed key is tried again: the first time, and at most."""
 
 
+def pause_after(failures: int) -> float:
+    """Return for how many seconds to wait after so many failures in a row."""
+    return min(BASE * 2.0 ** min(failures - 1, 16), LIMIT)
+
+
 def _equal(key: Ref) -> int:
     return 0
 
@@ -52,7 +57,7 @@ class Queue:
     def failed(self, key: Ref, at_least: float = 0.0) -> float:
         """Ask for the key again after a pause that doubles with each failure; return the pause."""
         count = self._failures[key] = self._failures.get(key, 0) + 1
-        pause = max(min(BASE * 2.0 ** (count - 1), LIMIT), at_least)
+        pause = max(pause_after(count), at_least)
         self.add(key, pause)
         return pause
 

@@ -94,7 +94,14 @@ def _in_force(
         sweep=tuple(_sweep(children, keep)) if by_operator else (),
         status=change.status,
         events=change.events,
-        requeue_after=min([again if again is not None else RECHECK, *_expiries(policy, snapshot, now), *watch.again()]),
+        requeue_after=min(
+            [
+                again if again is not None else RECHECK,
+                *_retry(policy, snapshot, now),
+                *_expiries(policy, snapshot, now),
+                *watch.again(),
+            ]
+        ),
         enqueue=(ungoverned.KEY, advice.key(ref.name)),
     )
 
@@ -107,6 +114,13 @@ def _models_held(policy: Policy, snapshot: Snapshot) -> int:
         if any(c.get("reason") == reasons.BRAKE_HELD for c in said):
             found += any(p.name == policy.name for p in snapshot.governing(ref.namespace))
     return found
+
+
+def _retry(policy: Policy, snapshot: Snapshot, now: float) -> list[float]:
+    """Return in how many seconds a canary without a verdict is tried again, where one waits for that."""
+    found = snapshot.canaries.get(policy.name)
+    waits = found is not None and found.error and now - found.at < RETRY
+    return [found.at + RETRY - now + 0.1] if found is not None and waits else []
 
 
 def _expiries(policy: Policy, snapshot: Snapshot, now: float) -> list[float]:

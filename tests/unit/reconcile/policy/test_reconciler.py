@@ -9,7 +9,7 @@ import pytest
 from daulat.facts.snapshot import Canary
 from daulat.kube.ref import Ref
 from daulat.reconcile.policy.canary import PATIENCE
-from daulat.reconcile.policy.reconciler import RECHECK, reconcile_policy
+from daulat.reconcile.policy.reconciler import RECHECK, RETRY, reconcile_policy
 from daulat.reconcile.policy.ungoverned import KEY
 from daulat.reconcile.result import Apply, ApplyStatus, Delete, DryRunPod, Result
 from tests.unit.world import OPERATOR_NAMESPACE, World, child, exemption, namespace, policy
@@ -102,6 +102,16 @@ def test_a_refusal_by_an_older_revision_proves_nothing() -> None:
 
 def test_a_refusal_by_somebody_else_proves_nothing() -> None:
     assert condition(run(World(canaries=canary("exceeded quota")))) == ("Unknown", "CanaryPending")
+
+
+def test_a_canary_without_a_verdict_is_tried_again_within_seconds() -> None:
+    failed = Canary("treasury", False, "", NOW, error="failed calling webhook")
+    world = World(canaries={**canary(""), "confidential": failed})
+    result = run(world, NOW + 5)
+    assert condition(result) == ("Unknown", "CanaryFailed")
+    assert of(result, DryRunPod) == []
+    assert result.requeue_after == pytest.approx(RETRY - 5, abs=0.5)
+    assert of(run(world, NOW + 5 + (result.requeue_after or 0)), DryRunPod)
 
 
 def test_a_canary_that_was_let_in_is_told() -> None:

@@ -1,0 +1,68 @@
+"""A cluster in which things fail, and what must hold after each failure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from dev.deployment import poll
+
+from .between import Between
+from .hall import PREFIX, Hall, hall
+from .world import Manifest, World
+
+
+@dataclass
+class Faulty:
+    """A cluster, and what stands between its operator and its API server."""
+
+    world: World
+    between: Between
+
+    @contextmanager
+    def hall(self, size: int = 2, nodes: list[Manifest] | None = None, **spec: object) -> Iterator[Hall]:
+        """A hall for as long as the block lasts. At its end nothing runs where it may not, nothing was evicted twice, and nothing
+        lost a label but what was closed."""
+        start = len(self.between.asked)
+        with hall(self.world, size, nodes, **spec) as own:
+            yield own
+            strays = own.running(*own.closed)
+            assert [p["metadata"]["name"] for p in strays] == []
+            assert {n: c for n, c in self.deletions(start, own.namespace).items() if c > 1} == {}
+            assert self.labels_taken(start, own.label) <= own.closed
+            poll("the labels to be as they should be", lambda: set(own.eligible()) == set(own.nodes) - own.closed)
+
+    def deletions(self, start: int, namespace: str) -> Counter[str]:
+        """Return how often each pod's deletion was begun since then, by its uid."""
+        found: Counter[str] = Counter()
+        for asked in self.between.asked[start:]:
+            if asked.method == "DELETE" and f"/namespaces/{namespace}/pods/" in asked.path and asked.status == 200:
+                found[str(((asked.body or {}).get("preconditions") or {})["uid"])] += 1
+        return found
+
+    def labels_taken(self, start: int, label: str) -> set[str]:
+        """Return the nodes from which a label was taken since then."""
+        found = set()
+        for asked in self.between.asked[start:]:
+            labels = ((asked.body or {}).get("metadata") or {}).get("labels") or {}
+            if asked.path.startswith("/api/v1/nodes/") and label in labels and labels[label] is None:
+                found.add(asked.path.rpartition("/")[2])
+        return found
+
+    def restart(self, kill: bool = True) -> None:
+        """Stop the operator and start it again, without waiting until it is ready."""
+        if kill:
+            self.world.operator.kill()
+        else:
+            self.world.operator.stop()
+        self.world.operator.start(wait=False)
+
+    def leads(self, seconds: float = 60) -> None:
+        """Wait until the operator is ready and leads."""
+        operator = self.world.operator
+        poll("the operator to lead", lambda: self.world.metric(operator, "daulat_leader") == 1, seconds)
+
+
+__all__ = ["PREFIX", "Faulty"]

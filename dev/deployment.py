@@ -120,7 +120,7 @@ class OperatorProcess:
         source: Path = ROOT,
         server: str = "",
     ) -> None:
-        """Take the cluster, a directory for the log and the kubeconfig, the checkout whose program is run, and the URL of what stands
+        """Take the cluster, a directory for the log and the kubeconfig, the checkout whose program runs, and the URL of what stands
         before the API server."""
         self._weights_image, self._server = weights_image, server
         self._source = source

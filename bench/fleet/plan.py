@@ -109,7 +109,7 @@ class Plan:
     def labels(self, node: str, gone: Set[str] = frozenset(), site: str | None = None) -> dict[str, str]:
         """Return all labels of record that a node should have.
 
-        ``gone``: deleted zones. ``site``: the node's site, if it differs from the plan.
+        ``gone``: zones that select no node any more. ``site``: the node's site, if it differs from the plan.
         """
         planned = self.by_name[node]
         if site is not None:

@@ -13,6 +13,7 @@ from bench.audit import Call
 from bench.fleet.churn import missing
 from bench.fleet.world import World, say
 from bench.verdict import Figure, none, under
+from daulat.api.names import NODE_PREFIX
 
 LABELS_SECONDS, EVICTION_SECONDS = 10, 1
 GRACE_SECONDS = 60.0
@@ -26,7 +27,7 @@ STAMP_SECONDS = 1.0
 
 
 async def revoke(world: World) -> list[Figure]:
-    """Delete the first zone; measure when its labels are gone, and check which pods are evicted."""
+    """Let the first zone select no node any more; measure when its labels are gone, and check which pods are evicted."""
     subject, plan, zone = world.subject, world.plan, world.plan.sites[0]
     doomed = {p.name for p in plan.on(zone)}
     say(f"zone {zone} is revoked: {plan.size.revoked} nodes with {len(doomed)} pods")
@@ -34,7 +35,7 @@ async def revoke(world: World) -> list[Figure]:
     place, used = subject.audit.end(), subject.processor()
     world.mirror.want(lambda node: plan.labels(node, gone={zone}))
     began = time.time()
-    await world.admin.delete(path("SovereignZone", name=zone))
+    await _revoke(world, zone)
     right = await world.mirror.until_right(world.limit_seconds)
     labels = world.mirror.changed_at - began if right else None
     processor = subject.processor() - used
@@ -63,6 +64,12 @@ async def revoke(world: World) -> list[Figure]:
     ]
 
 
+async def _revoke(world: World, zone: str) -> None:
+    """Decide that no node stands in the zone any more. To delete the zone would leave its nodes undecided."""
+    closed = {"spec": {"nodeSelector": {"matchLabels": {f"{NODE_PREFIX}site": f"{zone}-closed"}}}}
+    await world.admin.patch(path("SovereignZone", name=zone), closed)
+
+
 def evictions(calls: Iterable[Call], names: Set[str]) -> list[Call]:
     """Return the evictions of these pods. A model's pods may go earlier, once another replica serves elsewhere."""
     ways = {("delete", ""), ("create", "eviction")}
@@ -82,7 +89,7 @@ async def _until_gone(world: World, names: set[str], seconds: float) -> set[str]
 
 
 async def brake(world: World) -> list[Figure]:
-    """Delete the second zone under the default limit; check how many pods are evicted, and the policies' conditions.
+    """Let the second zone select no node any more, under the default limit; check the evictions and the policies' conditions.
 
     Evictions from the first zone within the last ten minutes count towards the limit, so there may be none.
     """
@@ -98,7 +105,7 @@ async def brake(world: World) -> list[Figure]:
     allowed = allowances(running)
     place = world.subject.audit.end()
     world.mirror.want(lambda node: plan.labels(node, gone=gone))
-    await world.admin.delete(path("SovereignZone", name=zone))
+    await _revoke(world, zone)
     await world.mirror.until_right(world.limit_seconds)
     await asyncio.sleep(GRACE_SECONDS + HOLDS_SECONDS)
     planned = {p.name: p.policy.name for p in plan.on(zone)}

@@ -11,6 +11,8 @@ class Report:
 
     apply: str = ""
     """Why an object couldn't be applied, or isn't as it was applied."""
+    differs: bool = False
+    """Whether everything was applied, and an object isn't so all the same."""
     evict: tuple[str, ...] = ()
     """Why pods or workloads couldn't be deleted that must not run."""
     sweep: tuple[str, ...] = ()

@@ -24,6 +24,7 @@ class Outcome:
     """What became of a result, up to its status."""
 
     apply: str = ""
+    differs: bool = False
     evict: list[str] = field(default_factory=list)
     sweep: list[str] = field(default_factory=list)
     written: tuple[ApplyStatus, ...] = ()
@@ -34,7 +35,7 @@ class Outcome:
     @property
     def report(self) -> Report:
         """What the next decision has to know of it."""
-        return Report(self.apply, tuple(self.evict), tuple(self.sweep))
+        return Report(self.apply, self.differs, tuple(self.evict), tuple(self.sweep))
 
 
 class Carrier:
@@ -100,7 +101,10 @@ class Carrier:
             await self._executor.run(effect)
         except Rejected as error:
             return error.message or str(error)
-        except (NameTaken, NotAsApplied) as error:
+        except NotAsApplied as error:
+            outcome.differs = True
+            return str(error)
+        except NameTaken as error:
             return str(error)
         except RequestError as error:
             outcome.transient.append(error)

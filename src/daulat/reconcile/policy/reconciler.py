@@ -10,6 +10,7 @@ from daulat.api.names import GROUP
 from daulat.api.policy import EnforcementSource
 from daulat.facts.child import Child
 from daulat.facts.declared import Declared, Unparsable
+from daulat.facts.report import Report
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.kube.ref import Ref
 from daulat.placement.candidates import candidates_under
@@ -63,7 +64,7 @@ def _in_force(
         prove = (DryRunPod(policy.name, pod, *proof), ungoverned.probe(policy.name, open_namespaces[0]))
     watch = Watch(policy, snapshot, now, _models_held(policy, snapshot))
     report = snapshot.reports.get(ref)
-    in_place = _compiled_condition(policy, result, report.apply if report and by_operator else "", snapshot)
+    in_place = _compiled_condition(policy, result, report if report and by_operator else Report(), snapshot)
     if not by_operator:
         differing = gitops.drift(wanted, children)
         if differing or not result.missing_profiles:
@@ -162,9 +163,10 @@ def _enforced(
     return told, RECHECK if proved else RETRY if found is not None and found.error else PATIENCE
 
 
-def _compiled_condition(policy: Policy, result: CompiledPolicy, error: str, snapshot: Snapshot) -> Condition:
-    if error:
-        return condition(reasons.COMPILED, False, reasons.APPLY_FAILED, error)
+def _compiled_condition(policy: Policy, result: CompiledPolicy, report: Report, snapshot: Snapshot) -> Condition:
+    if report.apply:
+        reason = reasons.APPLY_INCOMPLETE if report.differs else reasons.APPLY_FAILED
+        return condition(reasons.COMPILED, False, reason, report.apply)
     missing = unreadable_profiles(policy, snapshot)
     if missing:
         told = "; ".join(f"AcceleratorProfile {name} {why}" for name, why in missing.items())

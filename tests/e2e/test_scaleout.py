@@ -289,7 +289,7 @@ def test_a_model_goes_on_when_kinds_of_other_projects_vanish(world: World) -> No
         world.operator.start()
         world.made("hpa", "m", namespace)
         told = world.wait_reason("sovereignmodel", "m", "Autoscaled", "ScaleToZeroUnavailable", namespace)
-        assert "there would have to be KEDA" in told["message"]
+        assert "that requires KEDA" in told["message"]
         world.wait_reason("sovereignmodel", "m", "Exposed", "CRDNotInstalled", namespace)
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         assert {p["metadata"]["uid"] for p in world.pods(namespace)} == pods

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from daulat.admission.advice import SUFFIX, advice_name, compile_advice
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.kinds import Manifest
+from daulat.api.meta import LabelSelector
 from daulat.facts.child import Child
 from daulat.facts.declared import Unparsable
 from daulat.facts.snapshot import Policy, Snapshot
@@ -36,10 +38,18 @@ def reconcile_advice(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     return Result(apply=tuple(Apply(m) for m in _compiled(policy, snapshot)))
 
 
-def _compiled(policy: Policy, snapshot: Snapshot) -> list[Manifest]:
+def _compiled(policy: Policy, snapshot: Snapshot) -> tuple[Manifest, ...]:
     nodes = candidates_under((policy,), snapshot).eligible
-    selector, there = policy.spec.namespace_selector, _there(policy, snapshot)
-    return compile_advice(policy.name, selector, there, bool(nodes), protected_namespaces(snapshot))
+    selector, there = policy.spec.namespace_selector, tuple(_there(policy, snapshot))
+    return _manifests(policy.name, selector, there, bool(nodes), protected_namespaces(snapshot))
+
+
+@lru_cache(maxsize=256)
+def _manifests(
+    policy: str, selector: LabelSelector, there: tuple[str, ...], eligible: bool, protected: tuple[str, ...]
+) -> tuple[Manifest, ...]:
+    """Return the same objects for the same facts: what was applied as it is needn't be compared again."""
+    return tuple(compile_advice(policy, selector, there, eligible, protected))
 
 
 def left_over(snapshot: Snapshot) -> Iterable[Ref]:

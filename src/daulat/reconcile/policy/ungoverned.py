@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from daulat.admission.policy import PolicyError
 from daulat.admission.ungoverned import UNGOVERNED, compile_ungoverned
@@ -26,11 +27,14 @@ CANARY = "daulat.dev/ungoverned"
 
 def reconcile_ungoverned(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     """Return the guard as the policies in force make it. It stays when there is no policy: then nothing governs at all."""
-    return Result(
-        apply=tuple(
-            Apply(m) for m in compile_ungoverned(selectors_in_force(snapshot, now), protected_namespaces(snapshot))
-        )
-    )
+    selectors = frozenset(selectors_in_force(snapshot, now))
+    return Result(apply=tuple(Apply(m) for m in _manifests(selectors, protected_namespaces(snapshot))))
+
+
+@lru_cache(maxsize=8)
+def _manifests(selectors: frozenset[LabelSelector], protected: tuple[str, ...]) -> tuple[Manifest, ...]:
+    """Return the same objects for the same selectors: what was applied as it is needn't be compared again."""
+    return tuple(compile_ungoverned(selectors, protected))
 
 
 def selectors_in_force(snapshot: Snapshot, now: float) -> Iterator[LabelSelector]:

@@ -59,7 +59,7 @@ class Carrier:
         if not outcome.apply:
             for effect in result.sweep:
                 if error := await self._error(effect, outcome):
-                    outcome.sweep.append(error)
+                    outcome.sweep.append(f"{effect.ref} can't be deleted: {error}")
         return outcome
 
     async def tell(self, result: Result, outcome: Outcome) -> None:

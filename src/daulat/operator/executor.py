@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from contextlib import suppress
 
 from daulat.admission.policy import ADMISSION
 from daulat.api.digest import digest
@@ -201,13 +200,19 @@ class Executor:
         options: Manifest = {"preconditions": {"uid": effect.uid}, "propagationPolicy": order}
         if effect.grace is not None:
             options["gracePeriodSeconds"] = effect.grace
-        # Gone, or another object of the same name by now.
-        with suppress(NotFound, Conflict):
+        try:
             await self._client.request("DELETE", path_of(effect.ref), options)
-            log.info("deleted", extra={"object": str(effect.ref)})
-            if effect.event is not None:
-                await self._recorder.record(effect.event)
-        self._applied.pop(effect.ref, None)
+        except NotFound:
+            self.forget(effect.ref)
+            return False
+        except Conflict:
+            if await self._is_another(effect.ref, effect.uid):
+                return False
+            raise
+        log.info("deleted", extra={"object": str(effect.ref)})
+        self.forget(effect.ref)
+        if effect.event is not None:
+            await self._recorder.record(effect.event)
         return True
 
     async def _patch_node(self, effect: PatchNode) -> bool:

@@ -6,10 +6,11 @@ needs no guess from an object's name, and a controller can tell whether what it 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from daulat.api.names import ELIGIBLE, NODE_PREFIX, ZONE_LABEL
+from daulat.api.frozen import FrozenDict
 from daulat.kube.ref import Ref
 
 from .child import Child
@@ -35,25 +36,28 @@ class Change:
         return tuple(side for side in (self.before, self.after) if side is not None)
 
 
-def beyond_own_write(change: Change) -> bool:
+Written = Callable[[Node], Node]
+"""Makes of a node what a write alone makes of it."""
+
+
+def beyond_own_write(change: Change, written: Written | None = None) -> bool:
     """Say whether the answer to a write of our own brings more than what was written.
 
     The API server answers with the whole object, and so with what others changed since it was last seen. The watch brings the
-    same version later, which is no change any more: what isn't noticed here is noticed by nobody until the next full list.
+    same version later, which is no change any more: what isn't noticed here isn't noticed until the next full list.
     """
     before, after = change.before, change.after
-    if isinstance(before, Node) and isinstance(after, Node):
-        return _without_record(before) != _without_record(after)
+    if isinstance(before, Node) and written is not None:
+        return bool(written(before) != after)
     if isinstance(after, Child):
         return _observed(before) != _observed(after)
     return True
 
 
-def _without_record(node: Node) -> Node:
-    """Return the node without what the operator itself writes on it: its labels of record, and its taint."""
-    own = {k for k, v in node.labels.items() if k == ZONE_LABEL or (k.startswith(NODE_PREFIX) and v == ELIGIBLE)}
-    labels = {k: v for k, v in node.labels.items() if k not in own}
-    return replace(node, labels=type(node.labels)(labels), undecided=False)
+def with_record(node: Node, labels: Mapping[str, str | None], undecided: bool | None) -> Node:
+    """Return the node with labels set, or taken away where the value is None, and with the taint where that is written, too."""
+    kept = {k: v for k, v in {**node.labels, **labels}.items() if v is not None}
+    return replace(node, labels=FrozenDict(kept), undecided=node.undecided if undecided is None else undecided)
 
 
 def _observed(child: Child | None) -> tuple[Any, ...]:

@@ -132,6 +132,8 @@ class Store:
 
     def record_canary(self, policy: str, canary: Canary, proof: Proof | None = None) -> None:
         """Take in what came of a canary, and what it proves. A try without a verdict disproves nothing."""
+        if policy.partition("/")[0] not in self._facts["policies"]:
+            return  # It is gone since it was tried.
         self._canaries[policy] = canary
         if proof is not None:
             self._proofs[policy] = proof
@@ -142,11 +144,16 @@ class Store:
         self._anew()
 
     def record_charge(self, policy: str, charge: Charge) -> None:
-        """Take in that running pods are being taken away under a policy. What is older than the window is forgotten."""
-        recent = (
-            c for c in self._charges.get(policy, ()) if charge.at - c.at < WINDOW and (not c.uid or c.uid != charge.uid)
-        )
-        self._charges[policy] = (*recent, charge)
+        """Take in that running pods are being taken away under a policy. What is older than the window is forgotten.
+
+        What is charged again counts once, with the most pods that it had: fewer are left of a workload whose pods go one by one.
+        """
+        if policy not in self._facts["policies"]:
+            return
+        recent = [c for c in self._charges.get(policy, ()) if charge.at - c.at < WINDOW]
+        pods = max([charge.pods, *(c.pods for c in recent if c.uid and c.uid == charge.uid)])
+        others = (c for c in recent if not c.uid or c.uid != charge.uid)
+        self._charges[policy] = (*others, replace(charge, pods=pods))
         self._anew()
 
     def record_report(self, ref: Ref, report: Report) -> bool:

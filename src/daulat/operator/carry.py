@@ -29,6 +29,8 @@ class Outcome:
     sweep: list[str] = field(default_factory=list)
     written: tuple[ApplyStatus, ...] = ()
     """The status that is written already."""
+    untold: str = ""
+    """Why the status couldn't be written; empty where it could."""
     transient: list[RequestError] = field(default_factory=list)
     """Errors that another try may not meet: no answer, 429, 5xx."""
 
@@ -57,12 +59,15 @@ class Carrier:
         if not outcome.apply:
             for effect in result.sweep:
                 if error := await self._error(effect, outcome):
-                    outcome.sweep.append(error)
+                    outcome.sweep.append(f"{effect.ref} can't be deleted: {error}")
         return outcome
 
     async def tell(self, result: Result, outcome: Outcome) -> None:
         """Write the status, and then record the Events about it."""
-        if await self._all((s for s in result.status if s not in outcome.written), outcome):
+        for status in result.status:
+            if status not in outcome.written and (error := await self._error(status, outcome)):
+                outcome.untold = error
+        if not outcome.untold:
             await self._all(result.events, outcome)
 
     async def _apply(self, result: Result, outcome: Outcome) -> None:

@@ -27,6 +27,7 @@ class Recorder:
     def __init__(self, client: Client, clock: Callable[[], float], identity: str) -> None:
         self._client, self._clock, self._identity = client, clock, identity
         self._recorded: dict[tuple[str, str, str, str], float] = {}
+        """When each Event was recorded, the oldest first."""
 
     async def record(self, effect: EmitEvent) -> bool:
         """Record an Event. One that can't be recorded is logged: the status tells the same, and nothing depends on it."""
@@ -40,10 +41,15 @@ class Recorder:
         except RequestError as error:
             log.warning("could not record an Event", extra={"object": str(effect.ref), "error": str(error)[:200]})
             return False
-        if len(self._recorded) >= KEPT:
-            self._recorded = {k: at for k, at in self._recorded.items() if now - at < SAME}
+        self._recorded.pop(key, None)
         self._recorded[key] = now
+        self._forget(now)
         return True
+
+    def _forget(self, now: float) -> None:
+        """Forget what may be recorded again, and the oldest where there are too many."""
+        while len(self._recorded) > KEPT or now - next(iter(self._recorded.values())) >= SAME:
+            del self._recorded[next(iter(self._recorded))]
 
     def _event(self, effect: EmitEvent, now: float) -> dict[str, Any]:
         # Events about objects without a namespace live in "default".

@@ -9,13 +9,12 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from contextlib import suppress
 
 from daulat.admission.policy import ADMISSION
 from daulat.api.digest import digest
 from daulat.api.kinds import Manifest
 from daulat.api.names import API_VERSION, MANAGED_BY, MODEL_LABEL, UNDECIDED_TAINT
-from daulat.facts.change import Change, beyond_own_write
+from daulat.facts.change import Change, Written, beyond_own_write, with_record
 from daulat.facts.child import owner, parse_child
 from daulat.facts.snapshot import Canary, Proof
 from daulat.facts.store import Store
@@ -83,10 +82,10 @@ class Executor:
         """Forget what was applied of an object that is gone."""
         self._applied.pop(ref, None)
 
-    def learn(self, kind: str, answer: Manifest) -> None:
+    def learn(self, kind: str, answer: Manifest, written: Written | None = None) -> None:
         """Take the answer to a write in, and hand on what it brings beyond that."""
         change = self._store.apply(kind, answer)
-        if change is not None and beyond_own_write(change):
+        if change is not None and beyond_own_write(change, written):
             self._sink(change)
 
     async def _run(self, effect: Effect) -> bool:
@@ -188,8 +187,10 @@ class Executor:
             if has_more(answer.get("status") or {}, effect.status):
                 version = answer["metadata"]["resourceVersion"]
                 answer = await self._client.json_patch(path, version, "/status", effect.status)
-        except (NotFound, Conflict):
-            return False  # Deleted meanwhile, or made anew: the change is on its way.
+        except (NotFound, Conflict, Invalid):
+            if await self._is_another(effect.ref, effect.uid):
+                return False
+            raise
         self.learn(effect.ref.kind, answer)
         self._store.assume(effect.ref, None)  # It is a fact now.
         return True
@@ -199,13 +200,19 @@ class Executor:
         options: Manifest = {"preconditions": {"uid": effect.uid}, "propagationPolicy": order}
         if effect.grace is not None:
             options["gracePeriodSeconds"] = effect.grace
-        # Gone, or another object of the same name by now.
-        with suppress(NotFound, Conflict):
+        try:
             await self._client.request("DELETE", path_of(effect.ref), options)
-            log.info("deleted", extra={"object": str(effect.ref)})
-            if effect.event is not None:
-                await self._recorder.record(effect.event)
-        self._applied.pop(effect.ref, None)
+        except NotFound:
+            self.forget(effect.ref)
+            return False
+        except Conflict:
+            if await self._is_another(effect.ref, effect.uid):
+                return False
+            raise
+        log.info("deleted", extra={"object": str(effect.ref)})
+        self.forget(effect.ref)
+        if effect.event is not None:
+            await self._recorder.record(effect.event)
         return True
 
     async def _patch_node(self, effect: PatchNode) -> bool:
@@ -224,12 +231,22 @@ class Executor:
             patch["spec"] = {"taints": [*others, *own] or None}
         try:
             answer = await self._client.merge(path, patch)
-        except NotFound:
-            return False
-        self.learn("Node", answer)
+        except (NotFound, Conflict, Invalid):
+            if await self._is_another(Ref("Node", "", effect.name), effect.uid):
+                return False
+            raise
+        self.learn("Node", answer, lambda node: with_record(node, effect.labels, effect.taint))
         told = {"node": effect.name, "labels": dict(effect.labels), "undecided": effect.taint}
         log.info("labelled a node", extra=told)
         return True
+
+    async def _is_another(self, ref: Ref, uid: str) -> bool:
+        """Say whether an object was deleted meanwhile, or made anew: then the change is on its way, and nothing has failed.
+
+        The API server answers 404, 409, or 422 since a uid can't be changed, and 409 for other reasons as well.
+        """
+        live = await self._client.get(path_of(ref))
+        return live is None or bool(uid and live["metadata"].get("uid") != uid)
 
     async def _dry_run(self, effect: DryRunPod) -> bool:
         namespace = effect.pod["metadata"]["namespace"]

@@ -149,7 +149,9 @@ class Leader:
             self._add(other)
         if result.requeue_after is not None:
             self._add(key, result.requeue_after)
-        if outcome.report != Report():
+        if outcome.untold:
+            log.warning("couldn't write the status", extra={"key": str(key), "answer": outcome.untold[:1000]})
+        if outcome.report != Report() or outcome.untold:
             self._add(key, RETRY)
         if outcome.transient:
             raise outcome.transient[0]

@@ -52,9 +52,9 @@ def _undecided(reason: str) -> Eligibility:
 
 
 class Eligibilities(DerivedFact):
-    """The answer for every node and policy. A node's own changes need no mention: its entry is kept with the fact that it is of."""
+    """The answer for every node and policy. A node's entry is kept with the fact that it is of, and dropped with the node."""
 
-    depends_on = frozenset({"SovereignZone", "AcceleratorProfile", "SovereigntyPolicy", "ResourceSlice"})
+    depends_on = frozenset({"SovereignZone", "AcceleratorProfile", "SovereigntyPolicy", "ResourceSlice", "Node"})
 
     def __init__(self) -> None:
         self._found: dict[str, dict[str, tuple[Node, Policy, Eligibility]]] = {}
@@ -71,7 +71,12 @@ class Eligibilities(DerivedFact):
         return found
 
     def forget(self, change: Change, snapshot: Snapshot) -> bool:
-        """Drop what the change of a zone, profile, policy or ResourceSlice concerns."""
+        """Drop what the change of a zone, profile, policy or ResourceSlice concerns, and nodes that are gone."""
+        if change.ref.kind == "Node":
+            if change.after is None:
+                for own in self._found.values():
+                    own.pop(change.ref.name, None)
+            return True
         if change.ref.kind == "SovereigntyPolicy":
             self._found.pop(change.ref.name, None)
             return True

@@ -26,9 +26,9 @@ ZoneOfRecord = Zone | NoZone | Unknown
 
 
 class Zoning(DerivedFact):
-    """The zone of record of every node. A node's own changes need no mention: its entry is kept with the fact that it is of."""
+    """The zone of record of every node. A node's entry is kept with the fact that it is of, and dropped with the node."""
 
-    depends_on = frozenset({"SovereignZone"})
+    depends_on = frozenset({"SovereignZone", "Node"})
 
     def __init__(self) -> None:
         self._found: dict[str, tuple[Node, ZoneOfRecord]] = {}
@@ -44,7 +44,11 @@ class Zoning(DerivedFact):
         return found
 
     def forget(self, change: Change, snapshot: Snapshot) -> bool:
-        """Drop the nodes that the zone selected, selects, or is the label of record of."""
+        """Drop the nodes that the zone selected, selects, or is the label of record of, and nodes that are gone."""
+        if change.ref.kind == "Node":
+            if change.after is None:
+                self._found.pop(change.ref.name, None)
+            return True
         if any(isinstance(side, Unparsable) for side in change.sides):
             return False  # It may claim any node.
         for name in touched(change, {name: node for name, (node, _) in self._found.items()}):

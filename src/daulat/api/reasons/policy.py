@@ -84,8 +84,9 @@ PROFILE_UNREADABLE = Reason(
 APPLY_INCOMPLETE = Reason(
     "ApplyIncomplete",
     (COMPILED,),
-    "An applied object isn't as compiled, for example because another field manager changed it.",
-    "Remove what changes the object named in the message. The operator applies it again.",
+    "An applied object isn't as compiled, for example because another field manager changed it, or an object of a former revision "
+    "couldn't be deleted.",
+    "Remove what changes the object named in the message, or what keeps it from being deleted. The operator retries.",
 )
 
 ALL_PODS_ON_ELIGIBLE_NODES = Reason("AllPodsOnEligibleNodes", (UPHELD,), "All governed pods are on eligible nodes.")

@@ -70,17 +70,23 @@ class Brake:
         release = seconds(self.rule.release) if self.rule.release else None
         return release is not None and due_since <= release <= self.now
 
+    def charged(self, uid: str) -> int:
+        """Return for how many pods an object's deletion was charged already: to try that again costs nothing."""
+        return next((c.pods for c in self.recent if c.uid == uid), 0)
+
     def is_charged(self, uid: str) -> bool:
-        """Say whether an object's deletion was charged already: trying again costs nothing."""
-        return any(c.uid == uid for c in self.recent)
+        """Say whether an object's deletion was charged already."""
+        return bool(self.charged(uid))
 
     def allows(self, pods: int, due_since: float, uid: str) -> bool:
         """Say whether so many running pods, which belong together, may be taken away now."""
-        if self.is_released(due_since) or self.is_charged(uid):
+        own = self.charged(uid)
+        if self.is_released(due_since) or 0 < pods <= own:
             return True
         if self.held:
             return False
-        return self.spent == 0 or self.spent + pods <= self.limit
+        others = self.spent - own
+        return others == 0 or others + pods <= self.limit
 
     def take(self, wanted: Iterable[tuple[str, float]]) -> tuple[list[str], list[str]]:
         """Divide single pods, each with the time since when it is due, into those that may go now and those that are held."""

@@ -63,8 +63,10 @@ def _in_force(
         proof = (result.revision, policy.generation, policy.spec.namespace_selector)
         prove = (DryRunPod(policy.name, pod, *proof), ungoverned.probe(policy.name, open_namespaces[0]))
     watch = Watch(policy, snapshot, now, _models_held(policy, snapshot))
-    report = snapshot.reports.get(ref)
-    in_place = _compiled_condition(policy, result, report if report and by_operator else Report(), snapshot)
+    report = snapshot.reports.get(ref, Report()) if by_operator else Report()
+    in_place = _compiled_condition(policy, result, report, snapshot)
+    if report.apply and again == PATIENCE:
+        again = RETRY  # Before it is applied nothing new can be in force.
     if not by_operator:
         differing = gitops.drift(wanted, children)
         if differing or not result.missing_profiles:
@@ -167,6 +169,9 @@ def _compiled_condition(policy: Policy, result: CompiledPolicy, report: Report, 
     if report.apply:
         reason = reasons.APPLY_INCOMPLETE if report.differs else reasons.APPLY_FAILED
         return condition(reasons.COMPILED, False, reason, report.apply)
+    if report.sweep:
+        message = f"what is left of a former revision is still in force: {report.sweep[0]}"
+        return condition(reasons.COMPILED, False, reasons.APPLY_INCOMPLETE, message)
     missing = unreadable_profiles(policy, snapshot)
     if missing:
         told = "; ".join(f"AcceleratorProfile {name} {why}" for name, why in missing.items())

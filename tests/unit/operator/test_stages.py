@@ -184,7 +184,11 @@ def test_a_proof_lasts_a_quarter_of_an_hour_while_canaries_have_no_verdict_and_o
 @pytest.mark.parametrize("fault", ["403", "422", "500", "no answer"])
 @pytest.mark.parametrize(
     ("failed", "type_", "reason"),
-    [("apply", "Compiled", "ApplyFailed"), ("evict", "Upheld", "EvictionFailed"), ("sweep", "Compiled", "ApplyIncomplete")],
+    [
+        ("apply", "Compiled", "ApplyFailed"),
+        ("evict", "Upheld", "EvictionFailed"),
+        ("sweep", "Compiled", "ApplyIncomplete"),
+    ],
 )
 def test_the_status_tells_what_fails_for_as_long_as_it_does(failed: str, type_: str, reason: str, fault: str) -> None:
     async def scenario() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from bench import usage
 from bench.api import STRATEGIC, T, path
 from bench.fleet import manifests
-from bench.fleet.phases import RESIDENT_MIB, beat, longest_block
+from bench.fleet.phases import RESIDENT_MIB, beat, longest_block, wrong_labels
 from bench.fleet.world import World, now, say
 from bench.verdict import Figure, none, under
 
@@ -45,7 +45,7 @@ async def churn(world: World, minutes: float) -> list[Figure]:
         ).items()
         if kind in ("Node", "Pod")
     }
-    await subject.rest()
+    idle = await subject.rest() is not None
     lost = await missing(world, {p.name for p in plan.pods})
     return [
         under(
@@ -57,7 +57,7 @@ async def churn(world: World, minutes: float) -> list[Figure]:
         ),
         longest_block("longest block of the event loop during churn", after.blocked_since(before)),
         under("memory after churn", usage.resident_mib(subject.pid), RESIDENT_MIB, "MiB"),
-        none("nodes with wrong labels after churn", len(world.mirror.wrong), exact=True),
+        wrong_labels(world, "after churn", idle),
         none("pods that are gone after churn", len(lost), exact=True),
     ]
 

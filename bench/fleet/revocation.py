@@ -11,6 +11,7 @@ from collections.abc import Iterable, Set
 from bench.api import path
 from bench.audit import Call
 from bench.fleet.churn import missing
+from bench.fleet.phases import wrong_labels
 from bench.fleet.world import World, say
 from bench.verdict import Figure, none, under
 from daulat.api.names import NODE_PREFIX
@@ -29,7 +30,9 @@ STAMP_SECONDS = 1.0
 async def revoke(world: World) -> list[Figure]:
     """Let the first zone select no node any more; measure when its labels are gone, and check which pods are evicted."""
     subject, plan, zone = world.subject, world.plan, world.plan.sites[0]
-    doomed = {p.name for p in plan.on(zone)}
+    planned = {p.name for p in plan.pods}
+    present = planned - await missing(world, planned)
+    doomed = present & {p.name for p in plan.on(zone)}
     say(f"zone {zone} is revoked: {plan.size.revoked} nodes with {len(doomed)} pods")
     await subject.rest()
     place, used = subject.audit.end(), subject.processor()
@@ -41,8 +44,8 @@ async def revoke(world: World) -> list[Figure]:
     processor = subject.processor() - used
     left = await _until_gone(world, doomed, GRACE_SECONDS + world.limit_seconds)
     gone = time.time() - began - GRACE_SECONDS
+    idle = await subject.rest() is not None
     after = [c.at - began - GRACE_SECONDS for c in evictions(subject.audit.since(place), doomed)]
-    others = {p.name for p in plan.pods} - doomed
     return [
         under(
             f"labels of a zone of {plan.size.revoked} nodes gone",
@@ -51,7 +54,7 @@ async def revoke(world: World) -> list[Figure]:
             "s",
             f"{processor:.1f} s of processor",
         ),
-        none("nodes with wrong labels after that", len(world.mirror.wrong), exact=True),
+        wrong_labels(world, "after the revocation", idle),
         none("evictions before the grace period ends", sum(s < -STAMP_SECONDS for s in after), exact=True),
         Figure("first eviction after the grace period", min(after, default=None), "s", EVICTION_SECONDS),
         Figure(
@@ -60,7 +63,7 @@ async def revoke(world: World) -> list[Figure]:
             "s",
             note=f"{len(left)} of {len(doomed)} are left" if left else f"{len(doomed)} pods",
         ),
-        none("evicted pods of other zones", len(await missing(world, others)), exact=True),
+        none("evicted pods of other zones", len(await missing(world, present - doomed)), exact=True),
     ]
 
 
@@ -108,6 +111,7 @@ async def brake(world: World) -> list[Figure]:
     await _revoke(world, zone)
     await world.mirror.until_right(world.limit_seconds)
     await asyncio.sleep(GRACE_SECONDS + HOLDS_SECONDS)
+    idle = await world.subject.rest() is not None
     planned = {p.name: p.policy.name for p in plan.on(zone)}
     evicted = Counter(planned[c.name] for c in evictions(world.subject.audit.since(place), planned.keys()))
     over = {name: n for name, n in evicted.items() if n > allowed[name]}
@@ -132,7 +136,7 @@ async def brake(world: World) -> list[Figure]:
             f"{len(held)} have it, {len(expected)} have to",
             exact=True,
         ),
-        none("nodes with wrong labels under the brake", len(world.mirror.wrong), exact=True),
+        wrong_labels(world, "with the brake held", idle),
     ]
 
 

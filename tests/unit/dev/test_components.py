@@ -24,7 +24,6 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Embedde
 
 
 def test_a_start_waits_for_its_component_while_another_one_stays_stopped(cluster: EmbeddedCluster) -> None:
-    cluster._await("it", lambda: True, "kube-controller-manager")
     answers = iter([False, True])
     cluster._await("it", lambda: next(answers), "kube-controller-manager")
 

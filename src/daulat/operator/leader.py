@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 
 from daulat.facts.change import Change
 from daulat.facts.charge import Charge
@@ -33,6 +34,8 @@ RETRY = 15.0
 """Seconds after which a key is tried again of which the API server refused something."""
 MARGIN = 0.05
 """Seconds by which a key comes back later than a deletion of it may be tried again."""
+POLICIES_FIRST = 30.0
+"""Seconds that models wait at most, when an operator starts to lead, until all policies were looked at."""
 SPREAD = 240.0
 """Seconds over which all keys are looked at now and then: all at once would hold up what is news."""
 
@@ -71,9 +74,14 @@ class Leader:
         """Reconcile until the Lease is lost; return why it ended."""
         self._take_over()
         self._leads = True
+        models = []
         for key in everything(self._store.snapshot()):
-            self._add(key)
+            if key.kind == "SovereignModel":
+                models.append(key)
+            else:
+                self._add(key)
         tasks = [
+            asyncio.create_task(self._after_policies(models)),
             asyncio.create_task(self._lease.keep()),
             asyncio.create_task(self._evictor.run()),
             asyncio.create_task(self._work(self._serial)),
@@ -88,6 +96,19 @@ class Leader:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._evictor.clear()
+
+    async def _after_policies(self, models: Sequence[Ref]) -> None:
+        """Look at the models once all policies were looked at, and keep quiet then.
+
+        Pods that are made before the guards of their namespace are in force are refused, and controllers try again ever later.
+        """
+        deadline = time.monotonic() + POLICIES_FIRST
+        await asyncio.sleep(0)
+        while not self._serial.idle() and time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
+        for key in models:
+            self._add(key)
+        await asyncio.Event().wait()
 
     def _take_over(self) -> None:
         """Count what the leader before has evicted, as the statuses add it up."""

@@ -46,6 +46,10 @@ class Queue:
         """Return how many keys wait for a worker; those that wait for their time don't count."""
         return self._ready.qsize()
 
+    def idle(self) -> bool:
+        """Say whether nothing is due or in flight."""
+        return not self._due and not self._in_flight
+
     def add(self, key: Ref, delay: float = 0.0) -> None:
         """Ask for the key, now or after a delay in seconds. The earlier deadline wins."""
         at = asyncio.get_running_loop().time() + delay

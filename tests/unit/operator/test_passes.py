@@ -159,7 +159,7 @@ def test_where_a_policys_status_cant_be_written_what_it_says_counts_all_the_same
         server.before = broken
         it = operator(server)
         await it._try(key)
-        assert it._store.snapshot().promises[key]["eligibleNodes"] == 1
+        assert it._store.snapshot().assumed[key]["eligibleNodes"] == 1
 
     asyncio.run(scenario())
 

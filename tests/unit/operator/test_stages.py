@@ -96,7 +96,7 @@ def test_whatever_stage_fails_every_other_one_runs(failed: str, fault: str) -> N
         await one_pass(server, POLICY)
         missing = {"sweep"} if failed == "apply" else set()
         if failed == "status":
-            # What it promises isn't written, so nothing is applied, and so nothing is swept. Evictions go on: they have their limit.
+            # What it promises isn't written, so nothing is applied or swept. Evictions go on: they have their limit.
             missing = {"apply", "sweep"}
         assert done(server) == set(STAGES) - missing
         evicted = [a.path for a in server.asked if stage(a) == "evict"]

@@ -54,6 +54,10 @@ class Cluster:
         await self.list()
         self._task = asyncio.create_task(self.leader.lead())
 
+    async def relist(self) -> None:
+        """List everything once more, as is done every five minutes."""
+        await self._informer.relist()
+
     async def settle(self, seconds: float = 60.0) -> None:
         """Let so many seconds pass."""
         await asyncio.sleep(seconds)

@@ -247,7 +247,7 @@ class FakeServer(Client):
             self._end(place, live, ending)
             return live
         self._gone(place)
-        if place.resource.kind in ("Deployment", "SovereignModel"):
+        if place.resource.kind in ("Deployment", "SovereignModel", "Namespace"):
             self._collect(place, live)
         return {"kind": "Status", "status": "Success"}
 
@@ -257,14 +257,16 @@ class FakeServer(Client):
         later(ending, lambda: self._gone(place) if place.path in self.objects else None)
 
     def _collect(self, place: _Place, owner: Raw) -> None:
-        """Delete what was made by the object, as the garbage collector does."""
+        """Delete what was made by the object, as the garbage collector does, and what is in a namespace."""
         uid, name = owner["metadata"]["uid"], owner["metadata"]["name"]
         for path, one in list(self.objects.items()):
             meta = one["metadata"]
             pod = place.resource.kind == "Deployment" and one["kind"] == "Pod"
             of = pod and (meta.get("labels") or {}).get(MODEL_LABEL) == name
-            if of or any(o.get("uid") == uid for o in meta.get("ownerReferences") or ()):
-                self._delete(self._place(path), {})
+            inside = place.resource.kind == "Namespace" and meta.get("namespace") == name
+            if of or inside or any(o.get("uid") == uid for o in meta.get("ownerReferences") or ()):
+                if path in self.objects:
+                    self._delete(self._place(path), {})
 
     def _gone(self, place: _Place) -> None:
         self._version += 1

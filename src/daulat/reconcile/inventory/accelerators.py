@@ -48,6 +48,11 @@ class _Count:
     holders: Counter[tuple[str, str]] = field(default_factory=Counter)
     conflicts: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no node is counted."""
+        return not self.nodes and not self.conflicts
+
 
 class _Naming:
     """The profiles that name one resource. Nodes are many, and few of their labels tell one product from another."""
@@ -90,6 +95,10 @@ class Accelerators(DerivedFact):
             for name in names:
                 self._count(self._holdings.pop(name, Holding()), name, -1)
                 self._add(name, snapshot)
+        if change.ref.kind == "SovereignZone" and change.after is None:
+            gone = [name for name, zone in self._zones.items() if name not in snapshot.zones and zone.is_empty]
+            for name in gone:
+                del self._zones[name]
         return True
 
     def in_zone(self, name: str, snapshot: Snapshot) -> _Count:

@@ -116,7 +116,7 @@ class Snapshot:
     unlisted: frozenset[str] = frozenset()
     """The kinds that couldn't be listed yet: objects of them may be there."""
     assumed: Mapping[Ref, Manifest] = field(default_factory=dict)
-    """The status that was decided for a model and isn't known to be written yet: what it places counts already."""
+    """The status that was decided for a model or a policy and isn't known to be written yet: what it says counts already."""
     operator_namespace: str = "daulat-system"
     weights_image: str = ""
     """The image with which this release fetches and checks weights in pods; empty where the operator wasn't told."""

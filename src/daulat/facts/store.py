@@ -161,7 +161,7 @@ class Store:
         return True
 
     def assume(self, ref: Ref, status: Manifest | None) -> None:
-        """Count on this status of a model, decided and perhaps not written yet, or on what is known alone.
+        """Count on this status of a model or a policy, decided and perhaps not written yet, or on what is known alone.
 
         The next decision sees it, however long the write takes and whether or not its answer comes.
         """

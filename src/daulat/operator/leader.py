@@ -181,7 +181,7 @@ class Leader:
         return latest
 
     def _assume(self, key: Ref, result: Result) -> None:
-        if key.kind == "SovereignModel":
+        if key.kind in ("SovereignModel", "SovereigntyPolicy"):
             status = result.status or result.reserve
             self._store.assume(key, status[0].status if status else None)
 

@@ -95,8 +95,8 @@ class Result:
     """What one pass does, by stage and in the order of the stages, and when to come back."""
 
     reserve: tuple[ApplyStatus, ...] = ()
-    """The status that says what ``apply`` and ``evict`` are about to take. Where it can't be written these two don't run: another
-    leader wouldn't know."""
+    """The status that says what ``apply`` and ``evict`` are about to take. Where it can't be written ``apply`` doesn't
+    run, for another leader wouldn't know what it took. ``evict`` does: what must not run ends all the same."""
     apply: tuple[Apply | PatchNode, ...] = ()
     prove: tuple[DryRunPod, ...] = ()
     evict: tuple[Delete, ...] = ()

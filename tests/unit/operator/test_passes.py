@@ -147,6 +147,23 @@ def test_where_a_status_may_or_may_not_be_written_nothing_is_made_and_its_device
     asyncio.run(scenario())
 
 
+def test_where_a_policys_status_cant_be_written_what_it_says_counts_all_the_same() -> None:
+    async def scenario() -> None:
+        server = FakeServer()
+        key = Ref("SovereigntyPolicy", "", "confidential")
+
+        async def broken(path: str) -> None:
+            if path.endswith("/confidential/status"):
+                raise NoAnswer
+
+        server.before = broken
+        it = operator(server)
+        await it._try(key)
+        assert it._store.snapshot().assumed[key]["eligibleNodes"] == 1
+
+    asyncio.run(scenario())
+
+
 def test_a_promise_ends_with_the_model() -> None:
     async def scenario() -> None:
         server = FakeServer()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
@@ -139,7 +140,9 @@ class Watch:
 
     @cached_property
     def _since(self) -> dict[str, str]:
-        known = _known(self.policy)
+        # Where the status can't be written, what was decided for it counts: the grace period would never end else.
+        ref = Ref("SovereigntyPolicy", "", self.policy.name)
+        known = _since_by_node(self.snapshot.assumed.get(ref, self.policy.status))
         return {s.node: known.get(s.node) or stamp(self.now) for s in self.found}
 
     def _left(self, node: str) -> float:
@@ -278,16 +281,16 @@ def left(pod: Pod, policies: Iterable[Policy], now: float) -> int | None:
 
 def drift_since(node: str, policy: Policy, now: float) -> float:
     """Return since when it is known that the node isn't eligible and has pods of the policy."""
-    return seconds(_known(policy).get(node) or stamp(now))
+    return seconds(_since_by_node(policy.status).get(node) or stamp(now))
 
 
 def _until(node: str, policy: Policy, now: float) -> float:
     return drift_since(node, policy, now) + rule(policy).grace_seconds - now
 
 
-def _known(policy: Policy) -> dict[str, str]:
+def _since_by_node(status: Mapping[str, Any]) -> dict[str, str]:
     """Return since when nodes have such pods, by the policy's status."""
-    return {str(d.get("node")): str(d.get("since") or "") for d in policy.status.get("drift") or ()}
+    return {str(d.get("node")): str(d.get("since") or "") for d in status.get("drift") or ()}
 
 
 def _grace(pod: Pod) -> int:

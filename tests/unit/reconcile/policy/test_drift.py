@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -109,6 +110,16 @@ def test_a_pod_whose_node_isnt_eligible_any_more_is_told_at_once_and_deleted_aft
     assert event.message == (
         "deleted: gone stands in no zone of record, so it isn't eligible under policy confidential any more"
     )
+
+
+def test_the_grace_period_ends_where_the_status_cant_be_written_too() -> None:
+    found = world()
+    (decided,) = of(run(found), ApplyStatus)
+    snapshot = replace(found.snapshot(), assumed={REF: decided.status})
+    assert deleted(reconcile_policy(REF, snapshot, NOW + 59)) == []
+    late = reconcile_policy(REF, snapshot, NOW + 60)
+    assert deleted(late) == [("report", EVICTION_GRACE_SECONDS)]
+    assert of(late, ApplyStatus)[0].status["drift"][0]["since"] == stamp(NOW)
 
 
 def test_the_grace_period_is_the_policys() -> None:

@@ -7,9 +7,10 @@ the others that it concerns.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import kopf
@@ -20,6 +21,16 @@ log = logging.getLogger("daulat.feed")
 
 Sink = Callable[[str, str | None, dict[str, Any]], None]
 """Takes a kind, the type of a watch event (None for one of the first list), and the object."""
+
+
+class _Forever:
+    """Seconds between tries of a request that fails: more each time up to a limit, and without an end.
+
+    With an end, Kopf gives up on one kind that can't be listed or watched for a minute, and ends the watches of all others.
+    """
+
+    def __iter__(self) -> Iterator[int]:
+        return itertools.chain((1, 1, 2, 3, 5, 8, 13), itertools.repeat(20))
 
 
 class Feed:
@@ -123,6 +134,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.queueing.idle_timeout = 0.1
     settings.networking.request_timeout = 20
     settings.networking.enforce_retry_after = True
+    settings.networking.error_backoffs = _Forever()
     settings.process.ultimate_exiting_timeout = 15
     for resource in WATCHED:
         key = (resource.group, resource.version, resource.plural)

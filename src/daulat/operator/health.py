@@ -1,4 +1,4 @@
-"""Answers probes and Prometheus: alive while watches deliver, ready once every fact was listed."""
+"""Answers probes and Prometheus: alive while watches deliver, ready once every kind was listed that no cluster is without."""
 
 from __future__ import annotations
 

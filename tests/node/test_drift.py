@@ -96,7 +96,7 @@ def test_a_node_that_nobody_reaches_is_told_as_such_until_it_is_back(real: RealW
     served.without_client()
     machine = real.machine(served.node)
     try:
-        with served.under(drift={"gracePeriod": "1s"}), Observer(real, namespace) as observer:
+        with served.under(drift={"gracePeriod": "1s", "limit": "100%"}), Observer(real, namespace) as observer:
             machine.disconnect()
             told = real.wait_condition("sovereignmodel", name, "Ready", "False", namespace, 60)
             assert told["reason"] == "NodeNotReady"

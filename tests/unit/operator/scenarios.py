@@ -124,7 +124,9 @@ def _second() -> Raw:
 
 def _two_namespaces() -> World:
     labels = {"daulat.dev/data-class": "restricted"}
-    return World(models=[], policies=[], namespaces=[namespace("lab", terminating=False, **labels)], nodes=[ascend("a1")])
+    return World(
+        models=[], policies=[], namespaces=[namespace("lab", terminating=False, **labels)], nodes=[ascend("a1")]
+    )
 
 
 def _binding(name: str) -> Ref:

@@ -11,16 +11,24 @@ out from that snapshot's own facts, and are right, but cost the full price.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, Protocol, Self, TypeVar, cast
 
-if TYPE_CHECKING:
-    from typing import Self
-
-    from .change import Change
-    from .snapshot import Snapshot
+from .change import Change
 
 PENDING = 2000
 """Changes that wait for a derived fact to be read. Beyond, it is worked out anew: that costs less than to take all of them in."""
+
+
+class Facts(Protocol):
+    """What a snapshot has for its derived facts."""
+
+    @property
+    def derived(self) -> DerivedFacts:
+        """The derived facts, shared with the snapshots before and after it."""
+
+    @property
+    def sequence(self) -> int:
+        """The number of changes that came before."""
 
 
 class DerivedFact(ABC):
@@ -30,12 +38,12 @@ class DerivedFact(ABC):
     """The kinds of which it has to see every change."""
 
     @classmethod
-    def of(cls, snapshot: Snapshot) -> Self:
+    def of(cls, snapshot: Facts) -> Self:
         """Return the derived fact of this snapshot."""
         return snapshot.derived.get(cls, snapshot)
 
     @abstractmethod
-    def forget(self, change: Change, snapshot: Snapshot) -> bool:
+    def forget(self, change: Change, snapshot: Any) -> bool:
         """Drop what the change concerns. Return False where that is everything."""
 
 
@@ -74,7 +82,7 @@ class DerivedFacts:
         self._values.clear()
         self._pending.clear()
 
-    def get(self, kind: type[D], snapshot: Snapshot) -> D:
+    def get(self, kind: type[D], snapshot: Facts) -> D:
         """Return the derived fact as it is at the snapshot."""
         if snapshot.sequence != self._sequence:
             return kind()

@@ -35,8 +35,6 @@ class Record:
 
 def certify(node: Node, snapshot: Snapshot) -> Record:
     """Return what is to change on the node."""
-    if "ResourceSlice" in snapshot.unlisted:
-        return Record({})  # As long as the operator itself is about to learn it, the node stays as it was left.
     zone = zone_of_record(node, snapshot)
     wanted: dict[str, str | None] = {}
     if not isinstance(zone, Unknown):
@@ -57,6 +55,9 @@ def certify(node: Node, snapshot: Snapshot) -> Record:
         if label not in snapshot.pins:
             wanted[label] = None
     labels = {label: value for label, value in wanted.items() if node.labels.get(label) != value}
+    if "ResourceSlice" in snapshot.unlisted:
+        # The operator is about to learn it, after a start within seconds: no node gets a taint for that, and none loses it.
+        return Record(labels)
     return Record(labels, undecided if undecided != node.undecided else None)
 
 

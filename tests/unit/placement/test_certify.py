@@ -133,3 +133,14 @@ def test_a_node_that_a_zone_which_cant_be_read_may_claim_is_not_certified_anew()
     assert changes(World(zones=[zone(), unreadable])) == {}
     certified = World(nodes=[ascend("a1", labels=CERTIFIED)], zones=[zone(), unreadable])
     assert changes(certified) == {}
+
+
+def test_while_devices_cant_be_listed_a_node_keeps_its_labels_and_gets_no_taint() -> None:
+    assert record(World(nodes=[ascend("a1", labels=CERTIFIED)], unlisted=("ResourceSlice",))) == Record({}, None)
+
+
+def test_while_devices_cant_be_listed_what_is_decided_against_a_node_is_recorded() -> None:
+    left = World(nodes=[ascend("a1", site="elsewhere", labels=CERTIFIED)], unlisted=("ResourceSlice",))
+    assert record(left) == Record({ZONE_LABEL: None, CONFIDENTIAL: None})
+    refused = World(nodes=[ascend("a1", labels=CERTIFIED)], zones=[zone(country="SG")], unlisted=("ResourceSlice",))
+    assert record(refused) == Record({CONFIDENTIAL: None})

@@ -17,6 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 
 import psutil
@@ -126,7 +127,7 @@ class OperatorProcess:
         self._source = source
         self._cluster, self._directory, self._name = cluster, directory, name
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = 0
+        self.port, self._offset = 0, 0
         self.last_usage = ""
         directory.mkdir(parents=True, exist_ok=True)
 
@@ -146,12 +147,12 @@ class OperatorProcess:
         return self._process.pid if self._process is not None and self._process.poll() is None else 0
 
     def start(self, wait: bool = True, seconds: float = 60.0) -> None:
-        """Start it, and wait until its facts are synced, at most for so many seconds once it listens."""
+        """Start it, and wait until its facts are synced, at most for so many seconds once it listens; or only until it listens."""
         config = operator_kubeconfig(self._cluster, self._directory, self._server)
         environment = {**os.environ, "KUBECONFIG": str(config), "DAULAT_NAMESPACE": NAMESPACE, "POD_NAME": self._name}
         environment["DAULAT_WEIGHTS_IMAGE"] = self._weights_image
         self.port = 0
-        offset = self.log.stat().st_size if self.log.exists() else 0
+        self._offset = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", PROGRAM, "operator", "--port=0"],
@@ -161,21 +162,28 @@ class OperatorProcess:
                 env={**environment, "PYTHONPATH": str(self._source / "src")},
                 start_new_session=True,
             )
+        poll("the operator to listen", self._find_port, 30)
         if wait:
-            self.wait_ready(offset, seconds)
+            self.wait_ready(seconds)
 
-    def wait_ready(self, offset: int = 0, seconds: float = 60.0) -> None:
-        """Wait until it is ready: every fact was listed."""
-        poll("the operator to listen", lambda: self._find_port(offset), 30)
+    def wait_ready(self, seconds: float = 60.0) -> None:
+        """Wait until it is ready: every kind was listed that no cluster is without."""
         poll("the operator to be ready", lambda: self.answer("/readyz") == "ok", seconds)
 
     def answer(self, path: str) -> str:
         """Return what it answers on a path; empty where it answers with an error or not at all."""
+        status, text = self.asked(path)
+        return text if status == HTTPStatus.OK else ""
+
+    def asked(self, path: str) -> tuple[int, str]:
+        """Return the status and the text of its answer; 0 where there is none."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
-                return str(response.read().decode()).strip()
-        except (OSError, urllib.error.URLError):
-            return ""
+                return int(response.status), str(response.read().decode()).strip()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode().strip()
+        except OSError:
+            return 0, ""
 
     def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 30.0) -> int:
         """End it with a signal and return its exit status."""
@@ -203,11 +211,11 @@ class OperatorProcess:
             f"the operator used {memory:.0f} MiB and {times.user + times.system:.1f} s of CPU in {age:.0f} s"
         )
 
-    def _find_port(self, offset: int) -> bool:
+    def _find_port(self) -> bool:
         if not self.pid:
             raise ClusterError(f"the operator ended at once; its log is {self.log}")
         with self.log.open("rb") as log:
-            log.seek(offset)
+            log.seek(self._offset)
             found = re.search(rb'"port": (\d+)', log.read())
         self.port = int(found[1]) if found else 0
         return bool(self.port)

@@ -69,10 +69,9 @@ class Subject:
 
     async def start(self) -> tuple[float, float]:
         """Start it, and return the seconds until it is ready (facts synced) and until it is leader."""
-        offset = self._process.log.stat().st_size if self._process.log.exists() else 0
         await asyncio.to_thread(self._process.start, False)
         began = psutil.Process(self.pid).create_time()
-        await asyncio.to_thread(self._process.wait_ready, offset, STARTS_WITHIN)
+        await asyncio.to_thread(self._process.wait_ready, STARTS_WITHIN)
         ready = time.time() - began
         while not (await self.metrics()).value("daulat_leader"):
             if time.time() - began > STARTS_WITHIN:

@@ -8,6 +8,7 @@ import json
 import re
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class Asked:
     body: Manifest | None
     status: int = 0
     """What the API server answered; 0 where it wasn't asked or hasn't answered."""
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass

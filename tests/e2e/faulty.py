@@ -51,12 +51,9 @@ class Faulty:
                 found.add(asked.path.rpartition("/")[2])
         return found
 
-    def restart(self, kill: bool = True) -> None:
-        """Stop the operator and start it again, without waiting until it is ready."""
-        if kill:
-            self.world.operator.kill()
-        else:
-            self.world.operator.stop()
+    def restart(self) -> None:
+        """Kill the operator and start it again, without waiting until it is ready."""
+        self.world.operator.kill()
         self.world.operator.start(wait=False)
 
     def leads(self, seconds: float = 60) -> None:

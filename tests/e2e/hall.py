@@ -12,6 +12,7 @@ from .world import Manifest, World, node_manifest, pod_manifest, unique, zone_ma
 
 PREFIX = "daulat.node-restriction.kubernetes.io/"
 SITE = PREFIX + "site"
+UNDECIDED = "daulat.dev/undecided"
 
 
 @dataclass
@@ -61,6 +62,11 @@ class Hall:
     def eligible(self) -> list[str]:
         """Return the nodes that have the policy's label."""
         return [n for n in self.nodes if self.world.get("node", n)["metadata"]["labels"].get(self.label) == "eligible"]
+
+    def undecided(self) -> list[str]:
+        """Return the nodes that have the taint of undecided ones."""
+        found = {n: self.world.get("node", n)["spec"].get("taints") or [] for n in self.nodes}
+        return [n for n, taints in found.items() if any(t["key"] == UNDECIDED for t in taints)]
 
     def upheld(self, status: str, seconds: float = 60) -> str:
         """Wait until the policy says whether it is upheld, and return what it says."""

@@ -39,6 +39,11 @@ class Asked:
     """What the API server answered; 0 where it wasn't asked or hasn't answered."""
     at: float = field(default_factory=time.monotonic)
 
+    @property
+    def precondition(self) -> str:
+        """The uid that an object must have to be deleted; empty where the request doesn't say."""
+        return str(((self.body or {}).get("preconditions") or {}).get("uid") or "")
+
 
 @dataclass
 class Fault:
@@ -49,6 +54,8 @@ class Fault:
     """Found anywhere in the path."""
     watch: bool | None = None
     """Watches alone, or all but watches."""
+    body: Callable[[Manifest], bool] = lambda body: True
+    """Of requests with a body, those alone."""
     left: int = -1
     """How many requests it is for; -1 for all."""
     status: int = 0
@@ -66,7 +73,7 @@ class Fault:
     def takes(self, asked: Asked) -> bool:
         """Say whether the request is one of those, and count it."""
         fits = self.method in ("", asked.method) and self.watch in (None, asked.watch) and self.path.search(asked.path)
-        if not fits or not self.left:
+        if not fits or not self.left or not self.body(asked.body or {}):
             return False
         self.left -= 1
         self.met.append(asked)

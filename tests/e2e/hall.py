@@ -39,9 +39,20 @@ class Hall:
 
     def fill(self, count: int) -> list[str]:
         """Make pods, wait until they run, and return their uids."""
-        self.world.admin.apply([pod_manifest(f"p{n}", self.namespace) for n in range(count)])
-        poll("the pods to run", lambda: len(self.running()) == count, 60)
-        return [p["metadata"]["uid"] for p in self.world.pods(self.namespace)]
+        return self._run([pod_manifest(f"p{n}", self.namespace) for n in range(count)])
+
+    def fill_each(self, count: int) -> list[str]:
+        """Make so many pods on each node, wait until they run, and return their uids."""
+        pods = []
+        for node in self.nodes:
+            where = {"nodeSelector": {"kubernetes.io/hostname": node}}
+            pods += [pod_manifest(f"{node}-{n}", self.namespace, **where) for n in range(count)]
+        return self._run(pods)
+
+    def _run(self, pods: list[Manifest]) -> list[str]:
+        self.world.admin.apply(pods)
+        poll("the pods to run", lambda: len(self.running()) == len(pods), 90)
+        return [p["metadata"]["uid"] for p in self.running()]
 
     def running(self, *nodes: str) -> list[Manifest]:
         """Return the pods that run and aren't on their way out: on these nodes, or anywhere."""

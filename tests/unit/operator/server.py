@@ -264,9 +264,9 @@ class FakeServer(Client):
             pod = place.resource.kind == "Deployment" and one["kind"] == "Pod"
             of = pod and (meta.get("labels") or {}).get(MODEL_LABEL) == name
             inside = place.resource.kind == "Namespace" and meta.get("namespace") == name
-            if of or inside or any(o.get("uid") == uid for o in meta.get("ownerReferences") or ()):
-                if path in self.objects:
-                    self._delete(self._place(path), {})
+            owned = any(o.get("uid") == uid for o in meta.get("ownerReferences") or ())
+            if (of or inside or owned) and path in self.objects:
+                self._delete(self._place(path), {})
 
     def _gone(self, place: _Place) -> None:
         self._version += 1

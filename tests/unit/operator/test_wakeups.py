@@ -36,7 +36,9 @@ def once(server: FakeServer, before: str, edit: Callable[[], Any]) -> None:
     server.before = hook
 
 
-async def woken_by(world: World, key: Ref, before: str, edit: Callable[[FakeServer], Any]) -> tuple[set[Ref], FakeServer]:
+async def woken_by(
+    world: World, key: Ref, before: str, edit: Callable[[FakeServer], Any]
+) -> tuple[set[Ref], FakeServer]:
     """Return the keys that wait after one pass during which another user edited something. No watch has told of it."""
     server = serve(world)
     cluster = Cluster(server)

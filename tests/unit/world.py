@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from daulat.api.names import MODEL_LABEL, NODE_PREFIX
 from daulat.catalog import accelerators
+from daulat.facts.charge import Charge
 from daulat.facts.declared import Declared
 from daulat.facts.platform import Platform
 from daulat.facts.report import Report
@@ -226,6 +227,8 @@ class World:
     canaries: dict[str, Canary] = field(default_factory=dict)
     tries: list[tuple[str, Canary, Proof | None]] = field(default_factory=list)
     """Canaries of policies one after the other, each with what it proves."""
+    charges: dict[str, list[Charge]] = field(default_factory=dict)
+    """What was taken away under policies of late."""
     obstacles: dict[Ref, str] = field(default_factory=dict)
     weights_image: str = WEIGHTS_IMAGE
     gateways: list[Raw] = field(default_factory=list)
@@ -267,6 +270,9 @@ class World:
             store.record_canary(name, canary)
         for name, canary, proof in self.tries:
             store.record_canary(name, canary, proof)
+        for name, charges in self.charges.items():
+            for charge in charges:
+                store.record_charge(name, charge)
         for ref, message in self.obstacles.items():
             store.record_report(ref, Report(apply=message))
         return store

@@ -47,9 +47,7 @@ def _owns(fields: Mapping[str, Any]) -> bool:
 def _without_restart(fields: Mapping[str, Any], path: tuple[str, ...] = _RESTARTED) -> dict[str, Any]:
     head, *rest = path
     kept = dict(fields)
-    if head in kept:
-        if rest:
-            kept[head] = _without_restart(kept[head], tuple(rest))
-        else:
-            del kept[head]
-    return kept
+    inner = kept.pop(head, None)
+    left = _without_restart(inner, tuple(rest)) if inner and rest else {}
+    # An object of which nothing is left isn't a field of its own.
+    return kept | ({head: left} if left else {})

@@ -122,11 +122,10 @@ def _second() -> Raw:
     return policy("second", namespaceSelector={"matchLabels": {"daulat.dev/data-class": "restricted"}})
 
 
-def _two_namespaces() -> World:
-    labels = {"daulat.dev/data-class": "restricted"}
-    return World(
-        models=[], policies=[], namespaces=[namespace("lab", terminating=False, **labels)], nodes=[ascend("a1")]
-    )
+def _lab() -> World:
+    lab = namespace("lab")
+    lab["metadata"]["labels"] = {"daulat.dev/data-class": "restricted"}
+    return World(models=[], policies=[], namespaces=[lab], nodes=[ascend("a1")])
 
 
 def _binding(name: str) -> Ref:
@@ -146,9 +145,7 @@ SCENARIOS = (
         rests=FORGETS,
         evicts=1,
     ),
-    Scenario(
-        "a policy coming into force", _put("SovereigntyPolicy", _second), _removed(_SECOND), _SECOND, _two_namespaces
-    ),
+    Scenario("a policy coming into force", _put("SovereigntyPolicy", _second), _removed(_SECOND), _SECOND, _lab),
     Scenario(
         "a policy that drops a guard",
         _edited(POLICY, spec={"controls": {"STO-03": "Off"}}),
@@ -162,7 +159,7 @@ SCENARIOS = (
         _removed(_SECOND),
         _put("SovereigntyPolicy", _second),
         _SECOND,
-        lambda: World(**{**vars(_two_namespaces()), "policies": [_second()]}),
+        lambda: World(**{**vars(_lab()), "policies": [_second()]}),
     ),
     Scenario(
         "a zone",

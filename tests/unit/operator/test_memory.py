@@ -64,6 +64,7 @@ async def come_and_go(server: FakeServer, cluster: Cluster, number: int) -> None
     made: list[tuple[str, dict[str, Any]]] = [
         ("Namespace", {"metadata": {"name": space, "labels": labels}}),
         ("Node", ascend(f"n-{number}", site=site)),
+        ("Node", ascend(f"x-{number}")),
         ("SovereignZone", zone(site)),
         ("SovereigntyPolicy", policy(f"p-{number}", namespaceSelector={"matchLabels": labels})),
         ("SovereignModel", model(f"m-{number}", namespace=space)),

@@ -37,6 +37,8 @@ class Asked:
     body: Manifest | None
     status: int = 0
     """What the API server answered; 0 where it wasn't asked or hasn't answered."""
+    lost: bool = False
+    """Whether the operator never got that answer."""
     at: float = field(default_factory=time.monotonic)
 
     @property
@@ -178,6 +180,7 @@ class Between:
         if fault is not None and fault.after is not None:
             await asyncio.to_thread(fault.after)
         if fault is not None and fault.lose:
+            asked.lost = True
             _abort(request)
         kept = {k: v for k, v in upstream.headers.items() if k.lower() not in HOP_BY_HOP}
         return web.Response(status=upstream.status, body=answer, headers=kept)

@@ -143,7 +143,7 @@ def test_two_operators_have_one_brake_whichever_of_them_is_killed(faulty: Faulty
         start = len(between.asked)
 
         def evicted() -> int:
-            return len(faulty.deletions(start, own.namespace))
+            return len({a.precondition for a in faulty.deletions(start, own.namespace)})
 
         def killed_during_evictions(leader: OperatorProcess, most: int) -> Callable[[], None]:
             at = evicted() + chance.randint(1, most)

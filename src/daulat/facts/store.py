@@ -179,6 +179,12 @@ class Store:
             else:
                 self._assumed[ref] = status
 
+    def version(self, ref: Ref, uid: str) -> str:
+        """Return the resource version of one of Daulat's own objects; empty where none of that uid is known."""
+        facts, key = self._place(ref)
+        known, version = facts.get(key), self._versions.get(ref)
+        return str(version) if version and known is not None and known.uid == uid else ""
+
     def snapshot(self) -> Snapshot:
         """Return everything known now."""
         if self._snapshot is None:

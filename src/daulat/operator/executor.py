@@ -19,7 +19,7 @@ from daulat.facts.child import owner, parse_child
 from daulat.facts.snapshot import Canary, Proof
 from daulat.facts.store import Store
 from daulat.kube.client import Client
-from daulat.kube.errors import BadRequest, Conflict, Forbidden, Invalid, NotFound, RequestError
+from daulat.kube.errors import ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound, RequestError
 from daulat.kube.ref import Ref
 from daulat.kube.resources import BY_KIND, path_of
 from daulat.reconcile.result import Apply, ApplyStatus, Delete, DryRunPod, Effect, EmitEvent, PatchNode
@@ -30,6 +30,8 @@ from .merged import has_more, others_in_spec
 
 log = logging.getLogger("daulat.executor")
 
+TRIES = 5
+"""Times that a status is written where others change the object at the same time."""
 NEVER = "1"
 """The resource version of an empty etcd."""
 _REVISION = re.compile(r"\brevision ([0-9a-f]{12})\b")
@@ -180,20 +182,28 @@ class Executor:
     async def _apply_status(self, effect: ApplyStatus) -> bool:
         meta = {"name": effect.ref.name, **({"namespace": effect.ref.namespace} if effect.ref.namespace else {})}
         meta |= {"uid": effect.uid} if effect.uid else {}
-        body = {"apiVersion": API_VERSION, "kind": effect.ref.kind, "metadata": meta, "status": effect.status}
+        body = {"apiVersion": API_VERSION, "kind": effect.ref.kind, "status": effect.status}
         path = path_of(effect.ref, "status")
-        try:
-            answer = await self._client.apply(path, body)
-            if has_more(answer.get("status") or {}, effect.status):
-                version = answer["metadata"]["resourceVersion"]
-                answer = await self._client.json_patch(path, version, "/status", effect.status)
-        except (NotFound, Conflict, Invalid):
-            if await self._is_another(effect.ref, effect.uid):
-                return False
-            raise
-        self.learn(effect.ref.kind, answer)
-        self._store.assume(effect.ref, None)  # It is a fact now.
-        return True
+        # Where a status is written the API server doesn't compare the uid, so the version has to say which object it is for.
+        version = self._store.version(effect.ref, effect.uid)
+        for _ in range(TRIES):
+            if not version:
+                live = await self._client.get(path_of(effect.ref))
+                if live is None or (effect.uid and live["metadata"].get("uid") != effect.uid):
+                    return False  # Deleted meanwhile, or made anew: the change is on its way.
+                version = live["metadata"]["resourceVersion"]
+            try:
+                answer = await self._client.apply(path, {**body, "metadata": {**meta, "resourceVersion": version}})
+                if has_more(answer.get("status") or {}, effect.status):
+                    version = answer["metadata"]["resourceVersion"]
+                    answer = await self._client.json_patch(path, version, "/status", effect.status)
+            except (NotFound, Conflict):
+                version = ""
+                continue
+            self.learn(effect.ref.kind, answer)
+            self._store.assume(effect.ref, None)  # It is a fact now.
+            return True
+        raise ApiError(409, "Conflict", f"{effect.ref} changes faster than its status can be written")
 
     async def _delete(self, effect: Delete) -> bool:
         order = "Foreground" if effect.foreground else "Background"
@@ -201,7 +211,7 @@ class Executor:
         if effect.grace is not None:
             options["gracePeriodSeconds"] = effect.grace
         try:
-            await self._client.request("DELETE", path_of(effect.ref), options)
+            answer = await self._client.request("DELETE", path_of(effect.ref), options)
         except NotFound:
             self.forget(effect.ref)
             return False
@@ -211,6 +221,9 @@ class Executor:
             raise
         log.info("deleted", extra={"object": str(effect.ref)})
         self.forget(effect.ref)
+        # What ends in its own time is deleted once: the watch may tell of it only after the next pass.
+        if answer.get("kind") == effect.ref.kind and answer["metadata"].get("deletionTimestamp"):
+            self.learn(effect.ref.kind, answer)
         if effect.event is not None:
             await self._recorder.record(effect.event)
         return True

@@ -34,7 +34,8 @@ class FakeServer:
         if self.before is not None:
             await self.before(path)
         known = self.objects.get(path.removesuffix("/status"))
-        if known is not None and manifest["metadata"].get("resourceVersion"):
+        wanted = manifest["metadata"].get("resourceVersion")
+        if known is not None and wanted and wanted != known["metadata"].get("resourceVersion"):
             raise Conflict(409, "Conflict", "the object has been modified")
         self._version += 1
         body = {**(known or {}), **manifest}
@@ -78,8 +79,13 @@ def operator(server: FakeServer, **world: Any) -> Leader:
     }
     for kind, raws in kinds.items():
         for raw in raws:
-            found._store.apply(kind, raw)
+            found._store.apply(kind, versioned(raw))
     return found
+
+
+def versioned(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return an object as the API server has it."""
+    return {**raw, "metadata": {"resourceVersion": "10", **raw["metadata"]}}
 
 
 def placed(server: FakeServer) -> set[str]:
@@ -187,9 +193,9 @@ def test_a_second_pass_over_everything_asks_nothing_of_the_api_server() -> None:
     async def scenario() -> None:
         server = FakeServer()
         it = operator(server, policies=[], models=[])
-        it._store.apply("SovereigntyPolicy", World().policies[0])
+        it._store.apply("SovereigntyPolicy", versioned(World().policies[0]))
         for raw in MODELS:
-            it._store.apply("SovereignModel", raw)
+            it._store.apply("SovereignModel", versioned(raw))
         for key in (X, Y, X, Y):
             await it._pass(key)
         server.asked.clear()

@@ -9,6 +9,7 @@ import re
 import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -97,6 +98,7 @@ class Between:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.asked: list[Asked] = []
         """What was asked to write, in the order in which it came."""
+        self._opened: Counter[str] = Counter()
         self.url = ""
 
     def start(self) -> None:
@@ -124,9 +126,9 @@ class Between:
         """Break every watch in the middle of a stream; return how many there were."""
         return int(self._run(self._cut()))
 
-    def watches(self) -> int:
-        """Return how many watches are open."""
-        return len(self._watches)
+    def opened(self, plural: str) -> int:
+        """Return how often a watch of a kind was opened."""
+        return self._opened[plural]
 
     def writes(self, method: str, path: str) -> list[Asked]:
         """Return the requests of a method whose path has this text."""
@@ -191,6 +193,7 @@ class Between:
         self._watches.append(request)
         try:
             await response.prepare(request)
+            self._opened[request.path.rpartition("/")[2]] += 1
             while request.transport is not None and not request.transport.is_closing():
                 try:
                     chunk = await asyncio.wait_for(upstream.content.readany(), GONE)

@@ -28,7 +28,7 @@ class Faulty:
         start = len(self.between.asked)
         with hall(self.world, size, nodes, **spec) as own:
             yield own
-            strays = own.running(*own.closed)
+            strays = own.running(*own.closed) if own.closed else []
             assert [p["metadata"]["name"] for p in strays] == []
             # What isn't answered is asked once more, for the same uid: the pod ends no earlier for it.
             uids = Counter(a.precondition for a in self.deletions(start, own.namespace) if not a.lost)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from dev.deployment import poll
 
@@ -86,7 +87,7 @@ class Hall:
 
 
 @contextmanager
-def hall(world: World, size: int = 2, nodes: list[Manifest] | None = None, **spec: object) -> Iterator[Hall]:
+def hall(world: World, size: int = 2, nodes: list[Manifest] | None = None, **spec: Any) -> Iterator[Hall]:
     """A hall for as long as the block lasts, with nodes of the test's own or so many with Ascend devices."""
     site = unique("hall")
     manifests = nodes or [node_manifest(unique("node")) for _ in range(size)]
@@ -96,7 +97,8 @@ def hall(world: World, size: int = 2, nodes: list[Manifest] | None = None, **spe
     world.admin.apply([zone_manifest(site), *manifests])
     world.admin.apply(manifests, "--subresource=status")
     try:
-        with world.governed(zones={"names": [site]}, **spec) as (policy, namespace):
+        zones = {**spec.pop("zones", {}), "names": [site]}
+        with world.governed(zones=zones, **spec) as (policy, namespace):
             yield Hall(world, policy, namespace, names, site)
     finally:
         world.admin.run("delete", "node", *names, "--ignore-not-found")

@@ -106,19 +106,19 @@ def test_where_a_status_may_or_may_not_be_written_nothing_is_made_and_its_device
 
 def test_where_a_policys_status_cant_be_written_what_it_says_counts_all_the_same() -> None:
     async def scenario() -> None:
-        server = FakeServer()
+        server = cluster()
         key = Ref("SovereigntyPolicy", "", "confidential")
 
-        async def broken(path: str) -> None:
-            if path.endswith("/confidential/status"):
+        async def broken(asked: Asked) -> None:
+            if asked.path.endswith("/confidential/status"):
                 raise NoAnswer
 
+        it = await operator(server)
         server.before = broken
-        it = operator(server)
         await it._try(key)
         assert it._store.snapshot().assumed[key]["eligibleNodes"] == 1
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_a_promise_ends_with_the_model() -> None:

@@ -18,6 +18,8 @@ settings.register_profile("daulat", deadline=None, derandomize=True, suppress_he
 settings.load_profile("daulat")
 
 _END_TO_END = ("tests/e2e/", "tests/bypass/")
+_FAULTS = ("tests/e2e/test_faults.py", "tests/e2e/test_connection.py", "tests/e2e/test_brake.py")
+"""A target of their own (`make test-faults`): they wait for time-outs of the API server, minutes of them."""
 _REAL_NODES = "tests/node/"
 _ON_REAL_NODES = (_REAL_NODES, "tests/e2e/test_demo.py")
 """Not at the same time: kernels give a user few inotify instances, and a kubelet takes many."""
@@ -28,6 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(_END_TO_END):
             item.add_marker("e2e")
+        if item.nodeid.startswith(_FAULTS):
+            item.add_marker("faults")
         if item.nodeid.startswith(_REAL_NODES):
             item.add_marker("node")
     items.sort(key=_turn)

@@ -50,10 +50,12 @@ class Faulty:
                 found.add(asked.path.rpartition("/")[2])
         return found
 
-    def restart(self) -> None:
-        """Kill the operator and start it again, without waiting until it is ready."""
+    def restart(self) -> int:
+        """Kill the operator and start it again, without waiting until it is ready. Return how much was asked to write before."""
         self.world.operator.kill()
+        before = len(self.between.asked)
         self.world.operator.start(wait=False)
+        return before
 
     def leads(self, seconds: float = 60) -> None:
         """Wait until the operator is ready and leads."""

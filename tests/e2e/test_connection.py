@@ -81,9 +81,8 @@ def test_without_a_kind_that_decisions_need_nothing_is_done(faulty: Faulty, kind
     world, between = faulty.world, faulty.between
     with faulty.hall(drift=AT_ONCE) as own:
         uids = own.fill(2)
-        start = len(between.asked)
         with between.fault("GET", rf"/{kind}$", status=503) as refused:
-            faulty.restart()
+            start = faulty.restart()
             poll("the kind to be asked for again and again", lambda: len(refused.met) >= 3, 60)
             own.close(own.nodes[0])
             status, said = world.operator.asked("/readyz")

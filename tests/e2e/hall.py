@@ -53,6 +53,8 @@ class Hall:
     def _run(self, pods: list[Manifest]) -> list[str]:
         self.world.admin.apply(pods)
         poll("the pods to run", lambda: len(self.running()) == len(pods), 90)
+        # All may run on one node before the next has its label: what a test begins with is a hall that is complete.
+        poll("the nodes to be eligible", lambda: set(self.eligible()) == set(self.nodes) - self.closed)
         return [p["metadata"]["uid"] for p in self.running()]
 
     def running(self, *nodes: str) -> list[Manifest]:

@@ -96,6 +96,8 @@ class Snapshot:
     """What ResourceClaims hold."""
     pins: Mapping[str, int] = field(default_factory=dict)
     """Every label under Daulat's prefix that some pod is pinned to, and by how many."""
+    nodes_by_pin: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """For each such label, the nodes with pods that are pinned to it, and the number of these pods on each."""
     running: Mapping[str, int] = field(default_factory=dict)
     """How many pods that are pinned to each such label are on a node and aren't being deleted."""
     charges: Mapping[str, tuple[Charge, ...]] = field(default_factory=dict)
@@ -144,7 +146,8 @@ class Snapshot:
     @cached_property
     def known_models(self) -> dict[Ref, Model]:
         """The models that could be read."""
-        return {ref: model for ref, model in sorted(self.models.items()) if isinstance(model, Declared)}
+        by_name = sorted(self.models.items(), key=lambda item: (item[0].namespace, item[0].name))
+        return {ref: model for ref, model in by_name if isinstance(model, Declared)}
 
     @cached_property
     def held_devices(self) -> dict[DeviceId, list[Allocation]]:

@@ -26,6 +26,8 @@ class Tally:
         self._children: dict[tuple[str, str], tuple[Child, ...]] = {}
         self._by_policy: dict[str, tuple[Child, ...]] = {}
         self._pins: Counter[str] = Counter()
+        self._nodes_by_pin: dict[str, Counter[str]] = {}
+        self._pin_views: dict[str, Mapping[str, int]] = {}
         self._running: Counter[str] = Counter()
         self._views: dict[str, Mapping[Any, Any]] = {}
 
@@ -40,9 +42,10 @@ class Tally:
             for label in was.pins if was is not None else ():
                 if not self._pins[label]:
                     del self._pins[label]
+            self._pin(was, now)
             self._running.update(now.pins if now is not None and now.runs else ())
             self._running.subtract(was.pins if was is not None and was.runs else ())
-            for name in ("pods_by_node", "held", "pods_by_model", "pins", "running"):
+            for name in ("pods_by_node", "held", "pods_by_model", "pins", "running", "nodes_by_pin"):
                 self._views.pop(name, None)
         else:
             _exchange(self._children, _model_of(old), _model_of(new), old, new)
@@ -52,6 +55,8 @@ class Tally:
 
     def views(self) -> dict[str, Mapping[Any, Any]]:
         """Return what a snapshot has of it, by the names that it has there."""
+        for label in self._nodes_by_pin.keys() - self._pin_views.keys():
+            self._pin_views[label] = MappingProxyType(dict(self._nodes_by_pin[label]))
         now: dict[str, Mapping[Any, Any]] = {
             "pods_by_node": self._by_node,
             "held": self._held,
@@ -60,10 +65,27 @@ class Tally:
             "children_by_policy": self._by_policy,
             "pins": self._pins,
             "running": self._running,
+            "nodes_by_pin": self._pin_views,
         }
         for name in now.keys() - self._views.keys():
             self._views[name] = MappingProxyType(dict(now[name]))
         return dict(self._views)
+
+    def _pin(self, old: Pod | None, new: Pod | None) -> None:
+        before, after = (
+            {(label, pod.node) for label in pod.pins} if pod is not None and pod.node else set() for pod in (old, new)
+        )
+        for label, node in before - after:
+            nodes = self._nodes_by_pin[label]
+            nodes[node] -= 1
+            if not nodes[node]:
+                del nodes[node]
+            if not nodes:
+                del self._nodes_by_pin[label]
+        for label, node in after - before:
+            self._nodes_by_pin.setdefault(label, Counter())[node] += 1
+        for label, _ in before ^ after:
+            self._pin_views.pop(label, None)
 
     def _place(self, old: Pod | None, new: Pod | None) -> None:
         before, after = (pod.node if pod is not None and pod.node else None for pod in (old, new))

@@ -7,7 +7,7 @@ which it can't be decided whether it is eligible loses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -51,8 +51,7 @@ class Stranded:
 def stranded(policy: Policy, snapshot: Snapshot) -> list[Stranded]:
     """Return the pods that are pinned to the policy's nodes and whose node isn't one any more, by node."""
     candidates = candidates_under((policy,), snapshot)
-    decided = {name: why for name, why in candidates.refused.items() if name not in candidates.undecided}
-    return _pinned(policy, decided, snapshot)
+    return _pinned(policy, candidates.refused, snapshot, skip=candidates.undecided.keys())
 
 
 def on_undecided(policy: Policy, snapshot: Snapshot) -> list[Stranded]:
@@ -60,13 +59,17 @@ def on_undecided(policy: Policy, snapshot: Snapshot) -> list[Stranded]:
     return _pinned(policy, candidates_under((policy,), snapshot).undecided, snapshot)
 
 
-def _pinned(policy: Policy, nodes: Mapping[str, str], snapshot: Snapshot) -> list[Stranded]:
+def _pinned(
+    policy: Policy, nodes: Mapping[str, str], snapshot: Snapshot, skip: Container[str] = frozenset()
+) -> list[Stranded]:
     label = eligible_label(policy.name)
-    if not nodes or label not in snapshot.pins:
+    # From the nodes with such pods, not from all that aren't eligible: those may be thousands.
+    names = sorted(name for name in snapshot.nodes_by_pin.get(label, ()) if name in nodes and name not in skip)
+    if not names:
         return []
     governed = {n.name for n in snapshot.namespaces.values() if policy.spec.namespace_selector.matches(n.labels)}
     found = []
-    for name in sorted(nodes.keys() & snapshot.pods_by_node.keys()):
+    for name in names:
         here = [p for p in snapshot.pods_by_node[name] if label in p.pins and p.namespace in governed]
         if here:
             found.append(Stranded(name, nodes[name], tuple(sorted(here, key=lambda p: (p.namespace, p.name)))))

@@ -62,7 +62,7 @@ def _in_force(
         pod = canary_pod(policy.name, open_namespaces[0])
         proof = (result.revision, policy.generation, policy.spec.namespace_selector)
         prove = (DryRunPod(policy.name, pod, *proof), ungoverned.probe(policy.name, open_namespaces[0]))
-    watch = Watch(policy, snapshot, now, _models_held(policy, snapshot))
+    watch = Watch(policy, snapshot, now, _models_held({n.name for n in governed}, snapshot))
     report = snapshot.reports.get(ref, Report()) if by_operator else Report()
     in_place = _compiled_condition(policy, result, report, snapshot)
     if report.apply and again == PATIENCE:
@@ -109,13 +109,13 @@ def _in_force(
     )
 
 
-def _models_held(policy: Policy, snapshot: Snapshot) -> int:
-    """Return how many models the brake of this policy keeps running."""
+def _models_held(namespaces: set[str], snapshot: Snapshot) -> int:
+    """Return how many models in these namespaces the brake of a policy keeps running."""
     found = 0
-    for ref, model in snapshot.known_models.items():
-        said = (c for c in model.status.get("conditions") or () if c.get("type") == reasons.POLICY_COMPLIANT)
-        if any(c.get("reason") == reasons.BRAKE_HELD for c in said):
-            found += any(p.name == policy.name for p in snapshot.governing(ref.namespace))
+    for ref, model in snapshot.models.items():
+        if ref.namespace in namespaces and isinstance(model, Declared):
+            said = (c for c in model.status.get("conditions") or () if c.get("type") == reasons.POLICY_COMPLIANT)
+            found += any(c.get("reason") == reasons.BRAKE_HELD for c in said)
     return found
 
 

@@ -105,7 +105,8 @@ class Drift(Spec):
     """How many of the policy's running governed pods may be evicted within ten minutes, in percent; left out, 20%. One always may.
     Beyond that, evictions are held until release names their batch."""
     release: BatchName | None = None
-    """The batch of held evictions that may go on, as status.brake.batch names it: all that was due by that time is evicted."""
+    """The batch of held evictions that may go on, as status.brake.batch names it: all that was due by that time is evicted.
+    A name that is no held batch releases nothing."""
 
     @property
     def limit_percent(self) -> int:
@@ -238,6 +239,8 @@ class BrakeStatus(Observed):
     """Pods that are due and held."""
     batch: str | None = None
     """The name of what is held, to be written into spec.drift.release."""
+    released: str | None = None
+    """The batch that spec.drift.release has released."""
 
 
 class SovereigntyPolicyStatus(ConditionedStatus):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from daulat.facts.report import Report
-from daulat.kube.errors import Rejected, RequestError
+from daulat.kube.errors import NoAnswer, Rejected, RequestError
 from daulat.kube.ref import Ref
 from daulat.reconcile.result import Apply, ApplyStatus, Delete, Effect, Result
 
@@ -72,12 +72,14 @@ class Carrier:
 
     async def _apply(self, result: Result, outcome: Outcome) -> None:
         for effect in result.apply:
-            error = await self._error(effect, outcome)
-            if error:
-                # What comes after it may depend on it: no pods without the NetworkPolicy that is made before them.
+            # What comes after an error may depend on it: no pods without the NetworkPolicy that is made before them.
+            if outcome.apply and not (isinstance(effect, Apply) and effect.independent):
+                continue
+            if error := await self._error(effect, outcome):
                 named = f"{Ref.of(effect.manifest['kind'], effect.manifest)}: " if isinstance(effect, Apply) else ""
-                outcome.apply = f"{named}{error}"
-                return
+                outcome.apply = outcome.apply or f"{named}{error}"
+                if any(isinstance(met, NoAnswer) for met in outcome.transient):
+                    return  # Each further one would wait for the same connection.
 
     async def _evict(self, key: Ref, effects: Sequence[Delete], outcome: Outcome) -> None:
         # A pass doesn't wait for pods: what it can tell of them is what came of the tries before.

@@ -21,6 +21,8 @@ class Apply:
     """Make the object so, by server-side apply. Refused where an object of that name isn't Daulat's."""
 
     manifest: Manifest
+    independent: bool = False
+    """Whether it is also applied where one before it couldn't be. Guards are: each refuses something of its own."""
 
 
 @dataclass(frozen=True)

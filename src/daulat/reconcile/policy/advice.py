@@ -35,7 +35,7 @@ def reconcile_advice(ref: Ref, snapshot: Snapshot, now: float) -> Result:
         return Result(evict=tuple(Delete(c.ref, c.uid) for c in left if not c.deleting))
     if isinstance(policy, Unparsable):
         return Result()
-    return Result(apply=tuple(Apply(m) for m in _compiled(policy, snapshot)))
+    return Result(apply=tuple(Apply(m, independent=True) for m in _compiled(policy, snapshot)))
 
 
 def _compiled(policy: Policy, snapshot: Snapshot) -> tuple[Manifest, ...]:

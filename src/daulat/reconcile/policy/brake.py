@@ -60,15 +60,23 @@ class Brake:
         return str((self.policy.status.get("brake") or {}).get("batch") or "")
 
     @property
+    def released(self) -> str:
+        """The batch that spec.drift.release names, if it is or was held; empty otherwise.
+
+        Another time, such as one still to come, releases nothing, not even once it has come: that would release evictions that
+        were held by then and that no one has seen. So the status keeps which batch was released.
+        """
+        before = str((self.policy.status.get("brake") or {}).get("released") or "")
+        return self.rule.release if self.rule.release and self.rule.release in (self.batch, before) else ""
+
+    @property
     def held(self) -> bool:
         """Whether a batch is held and not released."""
         return bool(self.batch) and not self.is_released(seconds(self.batch))
 
     def is_released(self, due_since: float) -> bool:
         """Say whether what has been due since then belongs to a batch that was released."""
-        # A time that is still to come names no batch: it would take the brake away for good.
-        release = seconds(self.rule.release) if self.rule.release else None
-        return release is not None and due_since <= release <= self.now
+        return bool(self.released) and due_since <= seconds(self.released)
 
     def charged(self, uid: str) -> int:
         """Return for how many pods an object's deletion was charged already: to try that again costs nothing."""
@@ -104,17 +112,18 @@ class Brake:
         return goes, held
 
     def fields(self, going: int, held: Sequence[str], others_held: bool = False) -> Manifest | None:
-        """Return the status block, with what is charged by this pass; None where nothing was taken and nothing is held.
+        """Return the status block, with what is charged by this pass; None where nothing was taken, held or released.
 
         ``others_held``: whether models wait for this policy's brake.
         """
         evicted = self.spent + going
         holds = bool(held) or others_held
-        if not evicted and not holds:
+        if not evicted and not holds and not self.released:
             return None
         last = stamp(self.now) if going else stamp(max((c.at for c in self.recent), default=self.now))
         told: Manifest = {"limit": self.limit, "evicted": evicted, "held": len(held)}
         told |= {"lastEvictionTime": last} if evicted else {}
+        told |= {"released": self.released} if self.released else {}
         if holds:
             told["batch"] = self.batch if self.held else stamp(self.now)
         return told

@@ -65,7 +65,10 @@ def _of_pod(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
         if policy is None:
             continue
         node = snapshot.nodes.get(change.latest.node)
-        drifts = policy.status.get("drift") or policy.status.get("undecided") or policy.status.get("brake")
+        brake = policy.status.get("brake") or {}
+        drifts = (
+            policy.status.get("drift") or policy.status.get("undecided") or brake.get("evicted") or brake.get("batch")
+        )
         if drifts or (isinstance(node, Node) and (node.labels.get(pin) != ELIGIBLE or node.undecided)):
             yield _policy(policy.name)
 

@@ -91,7 +91,7 @@ def _in_force(
     return Result(
         # What is charged to the brake is written down before it is done: the next leader has to know of it.
         reserve=change.status if any(d.charged_to for d in evictions) else (),
-        apply=tuple(Apply(m) for m in wanted) if by_operator else (),
+        apply=tuple(Apply(m, independent=True) for m in wanted) if by_operator else (),
         prove=prove,
         evict=evictions,
         sweep=tuple(_sweep(children, keep)) if by_operator else (),

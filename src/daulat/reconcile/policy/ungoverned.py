@@ -28,7 +28,9 @@ CANARY = "daulat.dev/ungoverned"
 def reconcile_ungoverned(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     """Return the guard as the policies in force make it. It stays when there is no policy: then nothing governs at all."""
     selectors = frozenset(selectors_in_force(snapshot, now))
-    return Result(apply=tuple(Apply(m) for m in _manifests(selectors, protected_namespaces(snapshot))))
+    return Result(
+        apply=tuple(Apply(m, independent=True) for m in _manifests(selectors, protected_namespaces(snapshot)))
+    )
 
 
 @lru_cache(maxsize=8)

@@ -161,14 +161,38 @@ def engaged(count: int = 10) -> Play:
     return play
 
 
-@given(st.integers(0, 10_000), st.integers(-100_000, 100_000))
-def test_only_a_release_of_its_batch_lets_it_go_and_never_before_the_time_that_it_names(wait: int, off: int) -> None:
+@given(st.integers(0, 10_000), st.one_of(st.just(0), st.integers(-100_000, 100_000)))
+def test_only_a_release_of_its_batch_lets_it_go(wait: int, off: int) -> None:
     play = engaged()
     play.now += wait
     play.release(stamp(NOW + off))
     play.passes()
-    assert len(play.taken) == (10 if 0 <= off <= wait else 2)
-    assert ("batch" in play.brake) is not (0 <= off <= wait)
+    assert len(play.taken) == (2 if off else 10)
+    assert ("batch" in play.brake) is bool(off)
+
+
+@given(st.integers(1, 100_000), st.integers(0, 100_000))
+def test_a_release_of_a_time_to_come_releases_nothing_when_it_has_come(off: int, later: int) -> None:
+    play = engaged()
+    play.release(stamp(NOW + off))
+    play.passes()
+    play.now = NOW + off + later
+    play.passes()
+    assert len(play.taken) == 2
+    assert play.brake["held"] == 8
+
+
+def test_a_batch_that_was_released_stays_so_until_all_of_it_is_gone() -> None:
+    play = engaged()
+    batch = play.brake["batch"]
+    play.release(batch)
+    for _ in range(3):
+        play.passes(carried_out=False)
+        play.now += WINDOW
+        assert play.brake["released"] == batch
+        assert "batch" not in play.brake
+    play.passes()
+    assert play.pods == []
 
 
 def test_what_comes_after_a_batch_isnt_released_with_it() -> None:

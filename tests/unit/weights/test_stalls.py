@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -144,3 +145,24 @@ def test_a_server_that_says_to_come_back_next_week_is_asked_again_sooner(
     fault = Fault(on=lambda path: picked in path, cooldown=7 * 24 * 3600, times=1)
     loaded(scheme, fault, target)
     assert fault.hits
+
+
+def test_a_loader_ends_at_once_when_its_pod_is_deleted(tmp_path: Path) -> None:
+    site, fault, target = Site(hf={"o/n": FILES}), Fault(silent=True), tmp_path / "models"
+    target.mkdir()
+    with faulty(site, fault) as server:
+        env = {"WEIGHTS_URI": "hf://o/n:main", "WEIGHTS_ENDPOINT": server.url, "WEIGHTS_TARGET": str(target)}
+        loader = subprocess.Popen(
+            [sys.executable, "-m", "daulat.cli.main", "weights", "load"],
+            env={"PYTHONPATH": str(ROOT / "src"), "HOME": str(tmp_path), "PATH": "", **env},
+        )
+        try:
+            deadline = time.monotonic() + LONGEST / 2
+            while not fault.hits and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert fault.hits
+            loader.send_signal(signal.SIGTERM)
+            # Not -15: the default action doesn't exist for the first process of a container.
+            assert loader.wait(10) == 143
+        finally:
+            loader.kill()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from daulat.api.accelerator import AcceleratorProfileSpec
@@ -20,7 +21,7 @@ from daulat.api.names import (
     RESERVED_POLICY_NAMES,
     REVISION_ANNOTATION,
 )
-from daulat.api.policy import ControlAction, SovereigntyPolicySpec
+from daulat.api.policy import ControlAction, ControlInForce, SovereigntyPolicySpec
 from daulat.api.zone import SovereignZoneSpec
 from daulat.catalog import presets
 from daulat.controls import library
@@ -57,6 +58,11 @@ class CompiledPolicy:
     controls: tuple[InForce, ...]
     manifests: tuple[Manifest, ...]
     missing_profiles: tuple[str, ...]
+
+    @cached_property
+    def status_controls(self) -> tuple[ControlInForce, ...]:
+        """The controls as the policy's status lists them. Kept: the status is built at every pass."""
+        return tuple(ControlInForce(id=c.control.id, guard=c.control.guard, action=c.action) for c in self.controls)
 
     @property
     def refusing(self) -> tuple[Manifest, ...]:

@@ -120,12 +120,15 @@ SELECTOR_VALUES: JsonValue = {
 }
 
 
+ConditionValue = Literal["True", "False", "Unknown"]
+
+
 class Condition(Observed):
     """One condition, as in meta/v1."""
 
     type: str = Field(max_length=316)
     """What the condition is about, in CamelCase."""
-    status: Literal["True", "False", "Unknown"]
+    status: ConditionValue
     """Whether the condition holds."""
     reason: str = Field(max_length=1024)
     """Why, as one CamelCase word."""
@@ -146,3 +149,7 @@ class ConditionedStatus(Observed):
         default=(), json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
     )
     """What is true of the object now. True is the good value for all of them but those that name a weakness."""
+
+    def condition(self, type_: str) -> Condition | None:
+        """Return the condition of that type, or None where there is none."""
+        return next((c for c in self.conditions if c.type == type_), None)

@@ -235,7 +235,7 @@ class SizingStatus(Observed):
     """Tokens in a sequence, for which it was worked out."""
     concurrency: int | None = None
     """Sequences at the same time, for which it was worked out."""
-    account: tuple[str, ...] = ()
+    account: tuple[str, ...] | None = None
     """The account, line by line; empty where the model isn't in the catalogue."""
     note: str | None = None
     """What to know about a count that the model's author gave."""
@@ -250,7 +250,7 @@ class WeightsStatus(Observed):
     """The image of the init container that fetches or checks them, where there is one."""
     endpoint: str | None = None
     """The server that they are fetched from, where the URI doesn't name it."""
-    trusted_by: tuple[str, ...] = ()
+    trusted_by: tuple[str, ...] | None = None
     """The policies whose keys a signature is checked against before the engine starts."""
 
 
@@ -324,5 +324,5 @@ class SovereignModelStatus(ConditionedStatus):
     """Where the model runs, and why not elsewhere."""
     drain: DrainStatus | None = None
     """Nodes of the model that are cordoned."""
-    history: tuple[Revision, ...] = ()
+    history: tuple[Revision, ...] | None = None
     """What the model has run, the latest last; the last ten are kept."""

@@ -254,9 +254,9 @@ class SovereigntyPolicyStatus(ConditionedStatus):
     """Nodes that governed pods may run on."""
     controls: tuple[ControlInForce, ...] = ()
     """The controls in force."""
-    drift: tuple[DriftedNode, ...] = ()
+    drift: tuple[DriftedNode, ...] | None = None
     """The nodes that aren't eligible any more and still have governed pods."""
-    undecided: tuple[UndecidedNode, ...] = ()
+    undecided: tuple[UndecidedNode, ...] | None = None
     """Nodes with governed pods of which it can't be decided whether they are eligible, by the fact that is missing."""
     brake: BrakeStatus | None = None
     """What was evicted within the last ten minutes, and what is held."""

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 
 from daulat.api import reasons
-from daulat.api.kinds import Manifest
 from daulat.api.names import GROUP, NODE_PREFIX
-from daulat.api.policy import SovereigntyPolicySpec
+from daulat.api.policy import SovereigntyPolicySpec, SovereigntyPolicyStatus
+from daulat.api.status import read_status
 from daulat.catalog import presets
 from daulat.facts.declared import Declared, Unparsable, parse_declared
 
@@ -43,16 +43,17 @@ def unenforced(cluster: Cluster) -> Iterator[Found]:
     if not cluster.served("sovereigntypolicies"):
         yield Found("the kinds of daulat.dev aren't served: Daulat isn't installed", remedy="Install the chart.")
     for item in cluster.items("sovereigntypolicies"):
-        conditions = (item.get("status") or {}).get("conditions") or ()
-        enforced: Manifest = next((c for c in conditions if c.get("type") == reasons.ENFORCED), {})
-        stale = enforced.get("observedGeneration") != (item.get("metadata") or {}).get("generation")
-        if enforced.get("status") == "True" and not stale:
+        enforced = read_status(SovereigntyPolicyStatus, item.get("status")).condition(reasons.ENFORCED)
+        generation = (item.get("metadata") or {}).get("generation")
+        stale = (enforced.observed_generation if enforced is not None else None) != generation
+        if enforced is not None and enforced.status == "True" and not stale:
             continue
-        calm = enforced.get("reason") in (reasons.NO_GOVERNED_NAMESPACE, reasons.NOT_ENFORCING)
-        message = str(enforced.get("message") or "the operator has not set the condition")
-        if stale and enforced:
+        calm = enforced is not None and enforced.reason in (reasons.NO_GOVERNED_NAMESPACE, reasons.NOT_ENFORCING)
+        message = (enforced.message if enforced is not None else "") or "the operator has not set the condition"
+        if stale and enforced is not None:
             message = f"the operator has not observed its newest generation; before: {message}"
-        what = f"SovereigntyPolicy {name_of(item)}: Enforced is {enforced.get('status', 'Unknown')}: {message}"
+        holds = enforced.status if enforced is not None else "Unknown"
+        what = f"SovereigntyPolicy {name_of(item)}: Enforced is {holds}: {message}"
         yield Found(what, (f"SovereigntyPolicy {name_of(item)}",), Severity.LOW if calm and not stale else None)
 
 

@@ -185,8 +185,8 @@ def _applied(cluster: Cluster) -> Snapshot:
 def _static(cluster: Cluster, policy: str, compiled: CompiledPolicy, live: Mapping[tuple[str, str], Manifest]) -> bool:
     """Say whether a policy that GitOps applies is proved to be in force without an object in the API."""
     declared = cluster.policies[policy]
-    conditions = declared.status.get("conditions") or ()
-    proved = any(c.get("type") == reasons.ENFORCED and c.get("status") == "True" for c in conditions)
+    enforced = declared.status.condition(reasons.ENFORCED)
+    proved = enforced is not None and enforced.status == "True"
     absent = not any((m["kind"], m["metadata"]["name"]) in live for m in compiled.manifests)
     return absent and proved and source(declared) is EnforcementSource.GITOPS
 

@@ -23,9 +23,10 @@ from daulat.placement.zoning import zone_of_record
 def changes(model: Model, found: Survey, decision: Decision, snapshot: Snapshot) -> list[str]:
     """Return what would change it, for the place that is missing or else for what the model's own status says."""
     if decision.chosen is not None:
-        failing = [c for c in model.status.get("conditions") or () if c.get("status") == "False"]
-        known = [reasons.REASONS.get(str(c.get("reason"))) for c in failing if c.get("type") == reasons.WORKLOAD_READY]
-        return [reason.remedy for reason in known if reason is not None and reason.remedy]
+        workload = model.status.condition(reasons.WORKLOAD_READY)
+        failing = workload is not None and workload.status == "False"
+        known = reasons.REASONS.get(workload.reason) if workload is not None and failing else None
+        return [known.remedy] if known is not None and known.remedy else []
     sentences = [s for option in found.options for s in _of_option(model, option, found, snapshot)]
     sentences += [_of_unusable(model, profile, found, snapshot) for profile in (u.profile for u in found.unusable)]
     if not found.options:

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from daulat.admission.policy import in_force
 from daulat.api.kinds import Manifest
+from daulat.api.model import SovereignModelStatus
 from daulat.api.names import GROUP
+from daulat.api.status import read_status
 from daulat.check.judge import Judge
 from daulat.check.report import Judged
 from daulat.check.scopes import resource_of
@@ -61,10 +63,8 @@ def _controls(document: Document, judged: Judged, policies: Sequence[Policy]) ->
 
 def _conditions(document: Document) -> list[Manifest]:
     """Return what the operator has written into the model's status, where the input has one."""
-    status = document.object.get("status")
-    told = status.get("conditions") if isinstance(status, dict) else None
-    keys = ("type", "status", "reason", "message")
-    return [{k: str(c.get(k) or "") for k in keys} for c in told or () if isinstance(c, dict)]
+    status = read_status(SovereignModelStatus, document.object.get("status"))
+    return [{"type": c.type, "status": c.status, "reason": c.reason, "message": c.message} for c in status.conditions]
 
 
 def _verdict(control: str, policy: str, action: str, title: str, messages: Sequence[str]) -> Manifest:

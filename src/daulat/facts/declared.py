@@ -1,4 +1,4 @@
-"""The declared facts: an object of one of Daulat's kinds, its spec parsed once, its status as it is."""
+"""The declared facts: an object of one of Daulat's kinds, its spec and its status parsed once."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from daulat.api.kinds import Manifest, by_kind
-from daulat.api.meta import Spec
+from daulat.api.meta import ConditionedStatus, Spec
 from daulat.api.policy import SovereigntyPolicySpec
+from daulat.api.status import read_status
 from daulat.catalog import presets
 
 from .unknown import Unknown
 
 S = TypeVar("S", bound=Spec)
+T = TypeVar("T", bound=ConditionedStatus)
 
 
 @dataclass(frozen=True)
-class Declared(Generic[S]):
-    """An object of Daulat's own. ``status`` is raw and is left out of comparisons: it never causes work by itself."""
+class Declared(Generic[S, T]):
+    """An object of Daulat's own. Its status is left out of comparisons: it never causes work by itself."""
 
     namespace: str
     name: str
@@ -29,34 +31,43 @@ class Declared(Generic[S]):
     created: str
     deleting: bool
     spec: S
-    status: Manifest = field(compare=False, hash=False, repr=False)
+    status: T = field(compare=False, hash=False, repr=False)
+    """What decisions read. What can't be read of the stored status is absent."""
+    stored: Manifest = field(compare=False, hash=False, repr=False)
+    """The status as it is stored, with what can't be read. Only what is to be written is compared with it."""
 
 
 @dataclass(frozen=True)
-class Unparsable(Unknown):
+class Unparsable(Unknown, Generic[T]):
     """An object of Daulat's own that can't be read, as after a downgrade. It stays visible, with the reason."""
 
     namespace: str
     name: str
     uid: str
     generation: int
-    status: Manifest = field(compare=False, hash=False, repr=False)
+    status: T = field(compare=False, hash=False, repr=False)
+    stored: Manifest = field(compare=False, hash=False, repr=False)
+    """The status as it is stored. Its fields beside the conditions stay, byte for byte."""
 
 
-def parse_declared(kind: str, raw: Mapping[str, Any]) -> Declared[Any] | Unparsable:
-    """Read an object of one of Daulat's kinds."""
+def parse_declared(kind: str, raw: Mapping[str, Any]) -> Declared[Any, Any] | Unparsable[Any]:
+    """Read an object of one of Daulat's kinds. Whatever its status holds, the object can be read."""
     meta = raw.get("metadata") or {}
     namespace, name, uid = (str(meta.get(key) or "") for key in ("namespace", "name", "uid"))
-    generation, status = int(meta.get("generation") or 0), raw.get("status") or {}
+    generation, of_kind = int(meta.get("generation") or 0), by_kind(kind)
+    found = raw.get("status")
+    stored: Manifest = found if isinstance(found, dict) else {}
+    status = read_status(of_kind.status, stored)
     try:
-        spec = by_kind(kind).spec.model_validate(raw.get("spec"))
+        spec = of_kind.spec.model_validate(raw.get("spec"))
     except ValidationError as error:
         problems = "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        return Unparsable(problems, namespace, name, uid, generation, status)
+        return Unparsable(problems, namespace, name, uid, generation, status, stored)
     if isinstance(spec, SovereigntyPolicySpec):
         try:
             spec = presets.expanded(spec)
         except presets.PresetError as error:
-            return Unparsable(f"spec.preset: {error}", namespace, name, uid, generation, status)
+            return Unparsable(f"spec.preset: {error}", namespace, name, uid, generation, status, stored)
     created = str(meta.get("creationTimestamp") or "")
-    return Declared(namespace, name, uid, generation, created, bool(meta.get("deletionTimestamp")), spec, status)
+    deleting = bool(meta.get("deletionTimestamp"))
+    return Declared(namespace, name, uid, generation, created, deleting, spec, status, stored)

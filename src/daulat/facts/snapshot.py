@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from daulat.api.accelerator import AcceleratorProfileSpec
-from daulat.api.exemption import SovereigntyExemptionSpec
+from daulat.api.accelerator import AcceleratorProfileSpec, AcceleratorProfileStatus
+from daulat.api.exemption import SovereigntyExemptionSpec, SovereigntyExemptionStatus
 from daulat.api.frozen import FrozenDict
-from daulat.api.kinds import Manifest
-from daulat.api.meta import LabelSelector
-from daulat.api.model import SovereignModelSpec
-from daulat.api.policy import SovereigntyPolicySpec
-from daulat.api.zone import SovereignZoneSpec
+from daulat.api.meta import ConditionedStatus, LabelSelector
+from daulat.api.model import SovereignModelSpec, SovereignModelStatus
+from daulat.api.policy import SovereigntyPolicySpec, SovereigntyPolicyStatus
+from daulat.api.zone import SovereignZoneSpec, SovereignZoneStatus
 from daulat.kube.ref import Ref
 
 from .charge import Charge
@@ -29,13 +28,13 @@ from .pod import Pod
 from .report import Report
 from .unknown import Unknown
 
-T = TypeVar("T")
+T = TypeVar("T", bound=ConditionedStatus)
 
-Model = Declared[SovereignModelSpec]
-Policy = Declared[SovereigntyPolicySpec]
-Zone = Declared[SovereignZoneSpec]
-Profile = Declared[AcceleratorProfileSpec]
-Exemption = Declared[SovereigntyExemptionSpec]
+Model = Declared[SovereignModelSpec, SovereignModelStatus]
+Policy = Declared[SovereigntyPolicySpec, SovereigntyPolicyStatus]
+Zone = Declared[SovereignZoneSpec, SovereignZoneStatus]
+Profile = Declared[AcceleratorProfileSpec, AcceleratorProfileStatus]
+Exemption = Declared[SovereigntyExemptionSpec, SovereigntyExemptionStatus]
 
 
 @dataclass(frozen=True)
@@ -77,11 +76,11 @@ class Snapshot:
     """All facts. Mappings are by name, or by Ref where a kind has namespaces."""
 
     nodes: Mapping[str, Node | Unknown] = field(default_factory=dict)
-    zones: Mapping[str, Zone | Unparsable] = field(default_factory=dict)
-    profiles: Mapping[str, Profile | Unparsable] = field(default_factory=dict)
-    policies: Mapping[str, Policy | Unparsable] = field(default_factory=dict)
-    exemptions: Mapping[str, Exemption | Unparsable] = field(default_factory=dict)
-    models: Mapping[Ref, Model | Unparsable] = field(default_factory=dict)
+    zones: Mapping[str, Zone | Unparsable[SovereignZoneStatus]] = field(default_factory=dict)
+    profiles: Mapping[str, Profile | Unparsable[AcceleratorProfileStatus]] = field(default_factory=dict)
+    policies: Mapping[str, Policy | Unparsable[SovereigntyPolicyStatus]] = field(default_factory=dict)
+    exemptions: Mapping[str, Exemption | Unparsable[SovereigntyExemptionStatus]] = field(default_factory=dict)
+    models: Mapping[Ref, Model | Unparsable[SovereignModelStatus]] = field(default_factory=dict)
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
     pods: Mapping[Ref, Pod] = field(default_factory=dict)
     pods_by_node: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
@@ -117,7 +116,7 @@ class Snapshot:
     """The kinds of other projects that this API server doesn't know, such as LeaderWorkerSet."""
     unlisted: frozenset[str] = frozenset()
     """The kinds that couldn't be listed yet: objects of them may be there."""
-    assumed: Mapping[Ref, Manifest] = field(default_factory=dict)
+    assumed: Mapping[Ref, ConditionedStatus] = field(default_factory=dict)
     """The status that was decided for a model or a policy and isn't known to be written yet: what it says counts already."""
     operator_namespace: str = "daulat-system"
     weights_image: str = ""
@@ -165,6 +164,10 @@ class Snapshot:
             return []
         return [p for _, p in sorted(self.known_policies.items()) if p.spec.namespace_selector.matches(found.labels)]
 
+    def latest_status(self, ref: Ref, declared: Declared[Any, T]) -> T:
+        """Return what was decided last for a model or a policy, written or not."""
+        return cast("T", self.assumed.get(ref, declared.status))
+
     def serves(self, kind: str) -> bool:
         """Say whether objects of the kind can be made."""
         return kind not in self.unserved
@@ -174,5 +177,5 @@ class Snapshot:
         return sorted(name for name, policy in self.policies.items() if isinstance(policy, Unparsable))
 
 
-def _known(objects: Mapping[str, Declared[Any] | Unparsable]) -> dict[str, Any]:
+def _known(objects: Mapping[str, Declared[Any, Any] | Unparsable[Any]]) -> dict[str, Any]:
     return {name: value for name, value in sorted(objects.items()) if isinstance(value, Declared)}

@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 from daulat.api.frozen import FrozenDict
-from daulat.api.kinds import KINDS, Manifest
+from daulat.api.kinds import KINDS
+from daulat.api.meta import ConditionedStatus
 from daulat.api.names import MANAGED_BY
 from daulat.kube.ref import Ref
 from daulat.kube.resources import CHILDREN, kinds
@@ -65,7 +66,7 @@ class Store:
         self._reports: dict[Ref, Report] = {}
         self._unserved: set[str] = set()
         self._unlisted: frozenset[str] = frozenset()
-        self._assumed: dict[Ref, Manifest] = {}
+        self._assumed: dict[Ref, ConditionedStatus] = {}
         self._tally = Tally()
         self._snapshot: Snapshot | None = None
         self._views: dict[str, Any] = {}
@@ -167,7 +168,7 @@ class Store:
         self._anew()
         return True
 
-    def assume(self, ref: Ref, status: Manifest | None) -> None:
+    def assume(self, ref: Ref, status: ConditionedStatus | None) -> None:
         """Count on this status of a model or a policy, decided and perhaps not written yet, or on what is known alone.
 
         The next decision sees it, however long the write takes and whether or not its answer comes.
@@ -216,7 +217,8 @@ class Store:
             return None  # A heartbeat, for instance. Only Daulat's own kinds have a status beside what is compared.
         change = Change(ref, old, fact) if old != fact else None
         if change is None and isinstance(old, Declared):
-            fact = replace(old, status=fact.status)  # The same spec stays the same object: derived facts go by that.
+            # The same spec stays the same object: derived facts go by that.
+            fact = replace(old, status=fact.status, stored=fact.stored)
         # A status alone is no change of a fact, but must be seen.
         self._anew(change, ref)
         self._count(ref, old, fact)

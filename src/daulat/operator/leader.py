@@ -113,9 +113,9 @@ class Leader:
     def _take_over(self) -> None:
         """Count what the leader before has evicted, as the statuses add it up."""
         for policy in self._store.snapshot().known_policies.values():
-            brake = policy.status.get("brake") or {}
-            if brake.get("evicted") and brake.get("lastEvictionTime"):
-                charge = Charge("", int(brake["evicted"]), seconds(str(brake["lastEvictionTime"])))
+            brake = policy.status.brake
+            if brake is not None and brake.evicted and brake.last_eviction_time:
+                charge = Charge("", brake.evicted, seconds(brake.last_eviction_time))
                 self._store.record_charge(policy.name, charge)
 
     def _priority(self, key: Ref) -> int:
@@ -206,7 +206,7 @@ class Leader:
     def _assume(self, key: Ref, result: Result) -> None:
         if key.kind in ("SovereignModel", "SovereigntyPolicy"):
             status = result.status or result.reserve
-            self._store.assume(key, status[0].status if status else None)
+            self._store.assume(key, status[0].decided if status else None)
 
     async def _delete(self, effect: Delete) -> None:
         await self._lease.good()

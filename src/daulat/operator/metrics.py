@@ -74,13 +74,13 @@ class _Facts(Collector):
         nodes = GaugeMetricFamily("daulat_eligible_nodes", "Nodes that are eligible under a policy.", labels=["policy"])
         held = GaugeMetricFamily("daulat_evictions_held", "Pods that the brake of a policy holds.", labels=["policy"])
         for name, policy in sorted(snapshot.policies.items()):
-            conditions = {c.get("type"): c.get("status") for c in policy.status.get("conditions") or ()}
-            enforced.add_metric([name], float(conditions.get(reasons.ENFORCED) == "True"))
-            nodes.add_metric([name], float(policy.status.get("eligibleNodes") or 0))
-            held.add_metric([name], float((policy.status.get("brake") or {}).get("held") or 0))
+            proved, brake = policy.status.condition(reasons.ENFORCED), policy.status.brake
+            enforced.add_metric([name], float(proved is not None and proved.status == "True"))
+            nodes.add_metric([name], float(policy.status.eligible_nodes or 0))
+            held.add_metric([name], float((brake.held or 0) if brake is not None else 0))
         models = GaugeMetricFamily("daulat_models", "Models by phase.", labels=["phase"])
         known = (m for m in snapshot.models.values() if isinstance(m, Declared))
-        phases = Count(str(m.status.get("phase") or "Pending") for m in known)
+        phases = Count(m.status.phase or "Pending" for m in known)
         for phase in ("Pending", "Placing", "Ready", "Refused"):
             models.add_metric([phase], float(phases[phase]))
         yield from (enforced, nodes, held, models)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from daulat.api.kinds import Manifest
+from daulat.api.model import SizingStatus, SovereignModelStatus
 from daulat.facts.snapshot import Model
 
 
@@ -18,18 +16,18 @@ class CurrentPlacement:
     accelerator: str
     resource: str
     nodes: tuple[str, ...]
-    sizing: Manifest = field(default_factory=dict, hash=False)
-    """How many devices each replica has, and what for; empty where an earlier release didn't write it down."""
+    sizing: SizingStatus | None = None
+    """How many devices each replica has, and what for; None where an earlier release didn't write it down."""
 
     @property
     def devices(self) -> int:
         """The devices of each replica; 0 where nobody knows."""
-        return int(self.sizing.get("devices") or 0)
+        return self.sizing.devices if self.sizing is not None else 0
 
     @property
     def spread(self) -> int:
         """The nodes of each replica; 0 where nobody knows."""
-        return int(self.sizing.get("nodes") or 0)
+        return (self.sizing.nodes or 0) if self.sizing is not None else 0
 
 
 def current_placement(model: Model) -> CurrentPlacement | None:
@@ -37,16 +35,9 @@ def current_placement(model: Model) -> CurrentPlacement | None:
     return placement_of(model.status)
 
 
-def placement_of(status: Mapping[str, Any]) -> CurrentPlacement | None:
+def placement_of(status: SovereignModelStatus) -> CurrentPlacement | None:
     """Return where a model is placed by this status, or None where it isn't."""
-    placement = status.get("placement") or {}
-    zone, accelerator = placement.get("zone"), placement.get("accelerator")
-    if not zone or not accelerator:
+    found = status.placement
+    if found is None or not found.zone or not found.accelerator:
         return None
-    return CurrentPlacement(
-        str(zone),
-        str(accelerator),
-        str(placement.get("resource") or ""),
-        tuple(placement.get("nodes") or ()),
-        status.get("sizing") or {},
-    )
+    return CurrentPlacement(found.zone, found.accelerator, found.resource or "", found.nodes, status.sizing)

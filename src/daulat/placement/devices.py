@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from daulat.api.accelerator import AcceleratorProfileSpec
-from daulat.api.model import AcceleratorChoice, SovereignModelSpec
+from daulat.api.model import AcceleratorChoice, SizingStatus, SovereignModelSpec
 from daulat.catalog.engines import engine_of
 from daulat.catalog.models import ModelFacts, named
 
@@ -65,16 +65,14 @@ def devices(
         raise NoFit(_cant_span(spec))
     if choice.count is not None:
         return _given(spec, choice, profile, facts, choice.count, runs=_stands_with(choice, choice.count, where))
-    if facts is not None and where is not None and _sized_alike(spec, choice, facts, where):
-        nodes = int(where.sizing.get("nodes") or 1)
-        stands = choice.model_copy(update={"nodes": nodes})
-        kept = _given(spec, stands, profile, facts, where.devices, runs=True)
-        tensor, pipeline = (int(where.sizing.get(f"{word}Parallel") or 0) for word in ("tensor", "pipeline"))
+    if facts is not None and where is not None and (sized := _sized_alike(spec, choice, facts, where)) is not None:
+        stands = choice.model_copy(update={"nodes": sized.nodes or 1})
+        kept = _given(spec, stands, profile, facts, sized.devices, runs=True)
         return replace(
             kept,
-            tensor_parallel=tensor or kept.tensor_parallel,
-            pipeline_parallel=pipeline or kept.pipeline_parallel,
-            basis=_basis(spec, facts, where.sizing.get("precision")),
+            tensor_parallel=sized.tensor_parallel or kept.tensor_parallel,
+            pipeline_parallel=sized.pipeline_parallel or kept.pipeline_parallel,
+            basis=_basis(spec, facts, sized.precision),
         )
     if facts is None:
         raise NoFit(
@@ -107,18 +105,19 @@ def _stands_with(choice: AcceleratorChoice, count: int, where: CurrentPlacement 
 
 def _sized_alike(
     spec: SovereignModelSpec, choice: AcceleratorChoice, facts: ModelFacts, where: CurrentPlacement
-) -> bool:
-    """Say whether the model stands there with devices that were worked out for what it asks for now."""
-    sized = where.sizing
-    was = (sized.get("model"), sized.get("context"), sized.get("concurrency"))
-    now = _basis(spec, facts, spec.model.precision)
-    return (
-        where.devices > 0
+) -> SizingStatus | None:
+    """Return the devices with which the model stands there, if they were worked out for what it asks for now."""
+    sized, now = where.sizing, _basis(spec, facts, spec.model.precision)
+    if (
+        sized is not None
+        and sized.devices > 0
         and where.accelerator == choice.profile
-        and was == (now.model, now.context, now.concurrency)
-        and now.precision in (None, sized.get("precision"))
-        and choice.nodes in (None, int(sized.get("nodes") or 1))
-    )
+        and (sized.model, sized.context, sized.concurrency) == (now.model, now.context, now.concurrency)
+        and now.precision in (None, sized.precision)
+        and choice.nodes in (None, sized.nodes or 1)
+    ):
+        return sized
+    return None
 
 
 def _given(

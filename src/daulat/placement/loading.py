@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from daulat.api.kinds import Manifest
+from daulat.api.model import WeightsStatus
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.weights import REMOTE, Fetch, Source, parse
 from daulat.facts.snapshot import Model, Policy
@@ -29,12 +29,14 @@ class Loading:
     """Why the weights can't be brought, as a sentence; empty where they can."""
 
     @property
-    def told(self) -> Manifest:
+    def told(self) -> WeightsStatus:
         """The status block ``weights``."""
-        told: Manifest = {"method": "Fetched" if self.fetched else "Mounted"}
-        told |= {"image": self.image} if self.image else {}
-        told |= {"endpoint": self.endpoint} if self.endpoint else {}
-        return told | ({"trustedBy": [name for name, _, _ in self.trust]} if self.trust else {})
+        return WeightsStatus(
+            method="Fetched" if self.fetched else "Mounted",
+            image=self.image or None,
+            endpoint=self.endpoint or None,
+            trusted_by=tuple(name for name, _, _ in self.trust) or None,
+        )
 
 
 def loading(model: Model, chosen: Chosen, policies: Sequence[Policy], image: str) -> Loading:
@@ -43,17 +45,17 @@ def loading(model: Model, chosen: Chosen, policies: Sequence[Policy], image: str
     A model that is placed keeps the method and the image of its status: an upgrade of the operator rolls no pod.
     """
     source, fetch = parse(model.spec.model.uri), model.spec.model.fetch
-    stood = model.status.get("weights") or {}
+    stood = model.status.weights
     trust = _trust(policies)
     if source.scheme == "oci":
-        volumes = chosen.image_volumes if not stood.get("method") else stood["method"] == "Mounted"
+        volumes = stood.method == "Mounted" if stood is not None and stood.method else chosen.image_volumes
         fetched = fetch is not None or not volumes
     else:
         fetched = source.scheme in REMOTE
     checked = bool(trust) or (bool(source.digest) and source.scheme != "oci")
     if not fetched and not checked:
         return Loading(fetched=False, image="")
-    image = str(stood.get("image") or "") or image
+    image = (stood.image if stood is not None else None) or image
     endpoint = _endpoint(source, fetch, [p.spec for p in policies]) if source.scheme in REMOTE else None
     problem = ""
     if source.scheme in REMOTE and endpoint is None:

@@ -47,7 +47,7 @@ class Reservations(DerivedFact):
 
     def of_model(self, ref: Ref, model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Reservation | None:
         """Return the model's claim, by what was decided last, written or not."""
-        status = snapshot.assumed.get(ref, model.status)
+        status = snapshot.latest_status(ref, model)
         where = placement_of(status)
         if where is None:
             return None

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from daulat.api import reasons
+from daulat.api import meta, reasons
 from daulat.api.kinds import Manifest
+from daulat.api.status import write_status
+from daulat.facts.declared import Declared, Unparsable
 from daulat.kube.ref import Ref
 
 from .result import ApplyStatus, EmitEvent
 from .timestamps import stamp
 
+AnyDeclared = Declared[Any, Any] | Unparsable[Any]
 MESSAGE = 1024
 """The API server refuses Events with a note of more than 1024 bytes; conditions say no more."""
 
@@ -22,7 +25,7 @@ class Condition:
     """A condition to set."""
 
     type: str
-    status: str
+    status: meta.ConditionValue
     reason: str
     message: str
     good: str = "True"
@@ -43,7 +46,8 @@ def condition(
     type_: str, holds: bool | None, reason: str, message: str, good: str = "True", *, initial: bool = False
 ) -> Condition:
     """Return a condition; None means Unknown."""
-    return Condition(type_, "Unknown" if holds is None else str(holds), reason, message, good, initial)
+    status: meta.ConditionValue = "Unknown" if holds is None else "True" if holds else "False"
+    return Condition(type_, status, reason, message, good, initial)
 
 
 def ready(*parts: Condition) -> Condition:
@@ -53,17 +57,44 @@ def ready(*parts: Condition) -> Condition:
 
 
 def status_change(
-    ref: Ref, uid: str, generation: int, before: Manifest, conditions: Sequence[Condition], fields: Manifest, now: float
+    ref: Ref,
+    declared: AnyDeclared,
+    conditions: Sequence[Condition],
+    fields: meta.ConditionedStatus,
+    now: float,
 ) -> StatusChange:
-    """Return what makes the status so."""
-    old = {c.get("type"): c for c in before.get("conditions") or ()}
-    status: Manifest = {
-        "observedGeneration": generation,
-        "conditions": [_manifest(c, old.get(c.type), generation, now) for c in conditions],
-        **{key: value for key, value in fields.items() if value is not None},
-    }
-    if same_status(status, before):
+    """Return what makes the status so: these conditions, and beside them these fields alone."""
+    status = _with_conditions(fields, declared, conditions, now)
+    return _change(ref, declared, conditions, write_status(status), status)
+
+
+def conditions_change(ref: Ref, declared: AnyDeclared, conditions: Sequence[Condition], now: float) -> StatusChange:
+    """Return what sets the conditions alone. All else stays as it is stored, whether or not it can be read."""
+    status = _with_conditions(declared.status, declared, conditions, now)
+    kept = {key: value for key, value in declared.stored.items() if value is not None}
+    written = write_status(status)
+    changed: Manifest = {key: written[key] for key in ("observedGeneration", "conditions")}
+    return _change(ref, declared, conditions, {**kept, **changed}, status)
+
+
+def _with_conditions(
+    status: meta.ConditionedStatus, declared: AnyDeclared, conditions: Sequence[Condition], now: float
+) -> meta.ConditionedStatus:
+    old = {c.type: c for c in declared.status.conditions}
+    written = tuple(_written(c, old.get(c.type), declared.generation, now) for c in conditions)
+    return status.model_copy(update={"observed_generation": declared.generation, "conditions": written})
+
+
+def _change(
+    ref: Ref,
+    declared: AnyDeclared,
+    conditions: Sequence[Condition],
+    status: Manifest,
+    decided: meta.ConditionedStatus,
+) -> StatusChange:
+    if same_status(status, declared.stored):
         return StatusChange()
+    uid, old = declared.uid, {c.type: c for c in declared.status.conditions}
     events: list[EmitEvent] = []
     told: set[tuple[str, str, str]] = set()
     # The first condition may copy another one: what that has told already is no second Event.
@@ -71,13 +102,13 @@ def status_change(
         was = old.get(one.type)
         if was is None and (one.status == "Unknown" or one.initial):
             continue
-        if was is None or (was.get("status"), was.get("reason")) != (one.status, one.reason):
+        if was is None or (was.status, was.reason) != (one.status, one.reason):
             kind: Literal["Normal", "Warning"] = "Normal" if one.status in (one.good, "Unknown") else "Warning"
             same = (kind, one.reason, one.message)
             if same not in told:
                 events.append(EmitEvent(ref, uid, kind, one.reason, cut(f"{one.type}={one.status}: {one.message}")))
             told.add(same)
-    return StatusChange((ApplyStatus(ref, uid, status),), tuple(events))
+    return StatusChange((ApplyStatus(ref, uid, status, decided),), tuple(events))
 
 
 def cut(message: str) -> str:
@@ -91,19 +122,25 @@ def same_status(status: Manifest, before: Manifest) -> bool:
     return _ordered(status) == _ordered(before)
 
 
-def _manifest(condition: Condition, old: dict[str, Any] | None, generation: int, now: float) -> Manifest:
-    same = old is not None and old.get("status") == condition.status
-    at = stamp(now)
-    return {
+def _written(condition: Condition, old: meta.Condition | None, generation: int, now: float) -> meta.Condition:
+    same = old is not None and old.status == condition.status
+    return meta.Condition(
         # PyYAML's safe dumper refuses subclasses of str.
-        "type": str(condition.type),
-        "status": condition.status,
-        "reason": str(condition.reason),
-        "message": cut(condition.message),
-        "lastTransitionTime": old["lastTransitionTime"] if old is not None and same else at,
-        "observedGeneration": generation,
-    }
+        type=str(condition.type),
+        status=condition.status,
+        reason=str(condition.reason),
+        message=cut(condition.message),
+        last_transition_time=(old.last_transition_time if old is not None and same else "") or stamp(now),
+        observed_generation=generation,
+    )
 
 
 def _ordered(status: Manifest) -> Manifest:
-    return {**status, "conditions": sorted(status.get("conditions") or (), key=lambda c: str(c.get("type")))}
+    conditions = status.get("conditions") or []
+    if not isinstance(conditions, list):
+        return status
+    return {**status, "conditions": sorted(conditions, key=_type_of)}
+
+
+def _type_of(condition: object) -> str:
+    return str(condition.get("type")) if isinstance(condition, dict) else ""

@@ -8,11 +8,11 @@ keeps no other from running. There is one exception. ``sweep`` takes away what s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from daulat.api.kinds import Manifest
-from daulat.api.meta import LabelSelector
+from daulat.api.meta import ConditionedStatus, LabelSelector
 from daulat.kube.ref import Ref
 
 
@@ -87,6 +87,9 @@ class ApplyStatus:
     ref: Ref
     uid: str
     status: Manifest
+    """As it is written."""
+    decided: ConditionedStatus = field(compare=False, repr=False)
+    """The same as later decisions read it."""
 
 
 Effect = Apply | PatchNode | DryRunPod | Delete | ApplyStatus | EmitEvent

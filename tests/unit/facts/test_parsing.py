@@ -176,7 +176,7 @@ def test_an_object_that_cant_be_read_says_which_field_is_wrong(kind: str, raw: d
     assert isinstance(found, Unparsable)
     assert words in found.reason
     assert found.name == raw["metadata"]["name"]
-    assert found.status == {"kept": True}
+    assert found.stored == {"kept": True}
 
 
 def test_all_wrong_fields_are_told_at_once() -> None:
@@ -190,6 +190,13 @@ def test_a_declared_object_is_the_same_whatever_its_status_says() -> None:
     one, two = (parse_declared("SovereignZone", {**zone(), "status": {"nodes": n}}) for n in (1, 2))
     assert isinstance(one, Declared)
     assert one == two
+
+
+@pytest.mark.parametrize("status", ["Ready", ["Ready"], {"conditions": [7], "nodes": "many", "mood": "good"}])
+def test_no_status_keeps_an_object_from_being_read(status: Any) -> None:
+    found = parse_declared("SovereignZone", {**zone(), "status": status})
+    assert isinstance(found, Declared)
+    assert (found.spec.country, found.status.nodes, found.status.conditions) == ("MY", None, ())
 
 
 def test_a_child_tells_whose_it_is_and_how_far_it_is() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from daulat.api.model import SovereignModelStatus
 from daulat.facts.change import Change
 from daulat.facts.charge import Charge
 from daulat.facts.report import Report
@@ -114,7 +115,7 @@ def test_a_status_alone_is_no_change_but_is_seen(store: Store) -> None:
     ref = Ref("SovereignModel", "treasury", "deepseek")
     store.snapshot()
     assert store.apply("SovereignModel", at(2, model(status={"phase": "Ready"}))) is None
-    assert store.snapshot().models[ref].status == {"phase": "Ready"}
+    assert store.snapshot().models[ref].status.phase == "Ready"
 
 
 def test_a_pod_that_finishes_is_a_change_and_is_forgotten(store: Store) -> None:
@@ -203,7 +204,7 @@ def test_what_an_object_left_behind_goes_with_it(store: Store) -> None:
     store.apply("SovereignModel", at(1, model()))
     store.apply("SovereigntyPolicy", at(1, policy()))
     store.record_report(ref, Report("no"))
-    store.assume(ref, {})
+    store.assume(ref, SovereignModelStatus())
     store.record_canary("confidential", Canary("treasury", True, "", 0.0))
     store.record_canary("confidential/ungoverned", Canary("treasury", True, "", 0.0))
     store.record_charge("confidential", Charge("u", 1, 0.0))

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from daulat.api.model import SovereignModelStatus
+from daulat.api.status import read_status
 from daulat.kube.errors import NoAnswer
 from daulat.kube.ref import Ref
 from daulat.operator.leader import WORKERS, Leader
@@ -42,7 +44,7 @@ async def operator(server: FakeServer) -> Leader:
 def placed(server: FakeServer) -> set[str]:
     """Return the models whose status says that they have a place."""
     found = {path.rsplit("/", 1)[1]: o for path, o in server.objects.items() if "sovereignmodels" in path}
-    return {name for name, o in found.items() if placement_of(o.get("status") or {})}
+    return {name for name, o in found.items() if placement_of(read_status(SovereignModelStatus, o.get("status")))}
 
 
 def deployed(server: FakeServer) -> list[str]:
@@ -116,7 +118,9 @@ def test_where_a_policys_status_cant_be_written_what_it_says_counts_all_the_same
         it = await operator(server)
         server.before = broken
         await it._try(key)
-        assert it._store.snapshot().assumed[key]["eligibleNodes"] == 1
+        policy = it._store.snapshot().known_policies["confidential"]
+        assert policy.status.eligible_nodes is None
+        assert it._store.snapshot().latest_status(key, policy).eligible_nodes == 1
 
     run(scenario())
 

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daulat.api.model import SovereignModelStatus
+from daulat.api.status import read_status
 from daulat.facts.node import Node
 from daulat.facts.store import Store
 from daulat.kube.ref import Ref
@@ -116,7 +118,7 @@ def test_a_promise_counts_before_it_is_written() -> None:
         return own.room([n for n in snapshot.nodes.values() if isinstance(n, Node)], ASCEND_RESOURCE, 1, 1)
 
     assert room() is Fit.YES
-    store.assume(promised, standing(ASCEND, ASCEND_RESOURCE, "a1", "a2"))
+    store.assume(promised, read_status(SovereignModelStatus, standing(ASCEND, ASCEND_RESOURCE, "a1", "a2")))
     assert room() is Fit.NO
     store.assume(promised, None)
     assert room() is Fit.YES
@@ -192,16 +194,16 @@ class Scene:
         """Do as the operator does: promise, then write."""
         ref = Ref("SovereignModel", "treasury", name)
         result = reconcile_model(ref, self.store.snapshot(), NOW)
-        told = next((e.status for e in result.effects if isinstance(e, ApplyStatus)), None)
-        self.store.assume(ref, told)
+        told = next((e for e in result.effects if isinstance(e, ApplyStatus)), None)
+        self.store.assume(ref, told.decided if told is not None else None)
         if told is not None and writes:
-            self.models[name] = {**self.models[name], "status": told}
+            self.models[name] = {**self.models[name], "status": told.status}
             self.put("SovereignModel", self.models[name])
             self.store.assume(ref, None)
         assert not any(isinstance(e, Delete) for e in result.effects)
 
     def accelerator(self, name: str) -> str:
-        where = placement_of(self.models[name].get("status") or {})
+        where = placement_of(read_status(SovereignModelStatus, self.models[name].get("status")))
         return where.accelerator if where else ""
 
     def placed(self) -> set[str]:
@@ -209,9 +211,7 @@ class Scene:
 
     def counted(self) -> set[str]:
         snapshot = self.store.snapshot()
-        return {
-            ref.name for ref, m in snapshot.known_models.items() if placement_of(snapshot.assumed.get(ref, m.status))
-        }
+        return {ref.name for ref, m in snapshot.known_models.items() if placement_of(snapshot.latest_status(ref, m))}
 
     def free(self, profile: str) -> Counter[str]:
         resource = RESOURCES[profile]

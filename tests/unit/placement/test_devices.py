@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from daulat.api.model import SovereignModelSpec
+from daulat.api.model import SizingStatus, SovereignModelSpec
+from daulat.api.status import read_status
 from daulat.catalog import accelerators
 from daulat.placement.current_placement import CurrentPlacement
 from daulat.placement.devices import Devices, devices
@@ -99,7 +100,7 @@ def test_a_model_that_stands_with_a_count_isnt_stopped_for_it(
     accelerator: str, sized: dict[str, Any], told: bool
 ) -> None:
     """A release that has learnt of the model, or another name, must not end what runs."""
-    where = CurrentPlacement("cyberjaya-1", accelerator, "r", ("n",), sized)
+    where = CurrentPlacement("cyberjaya-1", accelerator, "r", ("n",), read_status(SizingStatus, sized))
     if told:
         assert needed("deepseek-r1", ASCEND, 4, where=where).note.startswith("by our estimate it may not fit: ")
     else:

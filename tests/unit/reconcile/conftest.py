@@ -7,6 +7,8 @@ import yaml
 
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
+from daulat.api.meta import ConditionedStatus
+from daulat.api.status import read_status, write_status
 from daulat.kube.ref import Ref
 from daulat.reconcile.result import ApplyStatus
 
@@ -15,13 +17,15 @@ from daulat.reconcile.result import ApplyStatus
 def every_reason_is_documented_for_its_condition(monkeypatch: pytest.MonkeyPatch) -> None:
     write = ApplyStatus.__init__
 
-    def checked(self: ApplyStatus, ref: Ref, uid: str, status: Manifest) -> None:
+    def checked(self: ApplyStatus, ref: Ref, uid: str, status: Manifest, decided: ConditionedStatus) -> None:
         for condition in status.get("conditions", ()):
             allowed = {str(r) for c in summarized(condition["type"], ref.kind) for r in reasons.reasons_of(c)}
             assert condition["reason"] in allowed, f"{ref.kind}: {condition['type']} has {condition['reason']}"
         # No value is a str of its own kind: PyYAML's safe dumper would refuse it.
         assert yaml.safe_load(yaml.safe_dump(status)) == status
-        write(self, ref, uid, status)
+        # What later decisions read is what is written.
+        assert write_status(decided) == write_status(read_status(type(decided), status))
+        write(self, ref, uid, status, decided)
 
     monkeypatch.setattr(ApplyStatus, "__init__", checked)
 

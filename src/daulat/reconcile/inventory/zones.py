@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from daulat.api import reasons
+from daulat.api.accelerator import AcceleratorProfileStatus
 from daulat.api.names import NODE_PREFIX
+from daulat.api.zone import AcceleratorCount, SovereignZoneStatus
 from daulat.facts.declared import Unparsable
 from daulat.facts.snapshot import Snapshot, Zone
 from daulat.kube.ref import Ref
@@ -22,7 +24,7 @@ def reconcile_zone(ref: Ref, snapshot: Snapshot, now: float) -> Result:
         return Result()
     if isinstance(zone, Unparsable):
         invalid = condition(reasons.CERTIFIED, False, reasons.INVALID, zone.reason)
-        return _status(status_change(ref, zone.uid, zone.generation, zone.status, [ready(invalid), invalid], {}, now))
+        return _status(status_change(ref, zone, [ready(invalid), invalid], SovereignZoneStatus(), now))
     found = Accelerators.of(snapshot).in_zone(ref.name, snapshot)
     if found.conflicts:
         text = "; ".join(f"{name} {why}" for name, why in sorted(found.conflicts.items())[:SAMPLE])
@@ -34,19 +36,19 @@ def reconcile_zone(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     else:
         certified = condition(reasons.CERTIFIED, False, reasons.NO_NODES, "the zone selects no node")
     there = [(profile, resource, count) for (profile, resource), count in sorted(found.devices.items()) if count]
-    fields = {
-        "nodes": found.nodes,
-        "conflictingNodes": len(found.conflicts),
-        "devices": found.devices.total(),
-        "accelerators": [
-            {"profile": profile, "resource": resource, "nodes": found.holders[profile, resource], "devices": count}
+    fields = SovereignZoneStatus(
+        nodes=found.nodes,
+        conflicting_nodes=len(found.conflicts),
+        devices=found.devices.total(),
+        accelerators=tuple(
+            AcceleratorCount(profile=profile, resource=resource, nodes=found.holders[profile, resource], devices=count)
             for profile, resource, count in there
-        ],
-    }
+        ),
+    )
     # A zone is complete without nodes, so what waits for it to be ready goes on.
     accepted = certified if found.conflicts else condition(reasons.CERTIFIED, True, certified.reason, certified.message)
     conditions = [ready(accepted), certified, _evidence(zone)]
-    return _status(status_change(ref, zone.uid, zone.generation, zone.status, conditions, fields, now))
+    return _status(status_change(ref, zone, conditions, fields, now))
 
 
 def reconcile_profile(ref: Ref, snapshot: Snapshot, now: float) -> Result:
@@ -56,18 +58,14 @@ def reconcile_profile(ref: Ref, snapshot: Snapshot, now: float) -> Result:
         return Result()
     if isinstance(profile, Unparsable):
         invalid = condition(reasons.FOUND, False, reasons.INVALID, profile.reason)
-        return _status(
-            status_change(ref, profile.uid, profile.generation, profile.status, [ready(invalid), invalid], {}, now)
-        )
+        return _status(status_change(ref, profile, [ready(invalid), invalid], AcceleratorProfileStatus(), now))
     nodes, devices = Accelerators.of(snapshot).of_profile(ref.name, snapshot)
     if nodes:
         found = condition(reasons.FOUND, True, reasons.DEVICES_FOUND, f"{devices} devices on {nodes} nodes")
     else:
         found = condition(reasons.FOUND, False, reasons.NO_DEVICES_FOUND, "no node offers it", good="False")
-    fields = {"nodes": nodes, "devices": devices}
-    return _status(
-        status_change(ref, profile.uid, profile.generation, profile.status, [_accepted(found), found], fields, now)
-    )
+    fields = AcceleratorProfileStatus(nodes=nodes, devices=devices)
+    return _status(status_change(ref, profile, [_accepted(found), found], fields, now))
 
 
 def _accepted(found: Condition) -> Condition:

@@ -27,9 +27,10 @@ def reconcile_capacity(ref: Ref, snapshot: Snapshot, now: float) -> Result:
 
 
 def _waits(model: Model) -> bool:
-    said = model.status.get("conditions") or ()
-    unplaced = any(c.get("type") == reasons.PLACED and c.get("status") != "True" for c in said)
-    return unplaced or any(c.get("reason") in _WAITING for c in said)
+    placed = model.status.condition(reasons.PLACED)
+    return (placed is not None and placed.status != "True") or any(
+        c.reason in _WAITING for c in model.status.conditions
+    )
 
 
 def _has_pods(ref: Ref, snapshot: Snapshot) -> bool:

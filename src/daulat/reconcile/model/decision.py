@@ -103,7 +103,7 @@ def _unlisted(model: Model, snapshot: Snapshot) -> list[str]:
     spec = model.spec
     claims = any(choice.claims == "DynamicResourceAllocation" for choice in spec.accelerators)
     grouped = any((choice.nodes or 1) > 1 for choice in spec.accelerators) or (
-        int((model.status.get("sizing") or {}).get("nodes") or 1) > 1
+        model.status.sizing is not None and (model.status.sizing.nodes or 1) > 1
     )
     needs = {
         "LeaderWorkerSet": grouped,
@@ -116,12 +116,12 @@ def _unlisted(model: Model, snapshot: Snapshot) -> list[str]:
 
 def former_policies(model: Model) -> list[str]:
     """Return the names of the policies under which the model was placed, by its status."""
-    return [str(p.get("name")) for p in (model.status.get("placement") or {}).get("policies") or ()]
+    return [p.name for p in model.status.placement.policies] if model.status.placement is not None else []
 
 
 def waited(model: Model, now: float) -> float:
     """Return for how many seconds the model has waited for the pods of others."""
-    for one in model.status.get("conditions") or ():
-        if one.get("type") == reasons.PLACED and one.get("reason") == reasons.WAITING_FOR_SCHEDULING:
-            return now - seconds(str(one["lastTransitionTime"]))
-    return 0.0
+    placed = model.status.condition(reasons.PLACED)
+    if placed is None or placed.reason != reasons.WAITING_FOR_SCHEDULING:
+        return 0.0
+    return now - seconds(placed.last_transition_time)

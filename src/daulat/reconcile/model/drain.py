@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from daulat.api.kinds import Manifest
+from daulat.api.model import DrainStatus
 from daulat.facts.node import Node
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Model, Policy, Snapshot
@@ -28,7 +28,7 @@ class Drain:
     """Replicas beyond those that are asked for."""
     evictable: int
     """How many pods may be evicted at a time."""
-    told: Manifest | None = None
+    told: DrainStatus | None = None
     """The status block, while pods are on nodes that are being drained."""
     again: float | None = None
     """Seconds after which to look again."""
@@ -50,8 +50,8 @@ def drain(
     if not leaving:
         # With one replica, its eviction waits for the operator: there may be room for another one first.
         return Drain(0, 0 if alone else 1)
-    since = str((model.status.get("drain") or {}).get("since") or "") or stamp(now)
-    told = {"since": since, "nodes": sorted({p.node for p in leaving})}
+    since = (model.status.drain.since if model.status.drain is not None else "") or stamp(now)
+    told = DrainStatus(since=since, nodes=tuple(sorted({p.node for p in leaving})))
     left = seconds(since) + DEADLINE - now
     # One that is on its way out takes nobody's place, though it goes on for a while; then its devices are free.
     elsewhere = [p for p in pods if p.node and p not in leaving and not p.termination_deadline]

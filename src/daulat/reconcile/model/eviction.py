@@ -73,12 +73,12 @@ def is_held(verdict: Verdict) -> bool:
 
 def was_held(model: Model) -> bool:
     """Say whether a brake kept the model running before."""
-    return any(c.get("reason") == reasons.BRAKE_HELD for c in model.status.get("conditions") or ())
+    return any(c.reason == reasons.BRAKE_HELD for c in model.status.conditions)
 
 
 def _not_compliant_since(model: Model, now: float) -> float:
     """Return since when the model's status says that it isn't compliant."""
-    for one in model.status.get("conditions") or ():
-        if one.get("type") == reasons.POLICY_COMPLIANT and one.get("status") == "False":
-            return seconds(str(one["lastTransitionTime"]))
-    return now
+    compliant = model.status.condition(reasons.POLICY_COMPLIANT)
+    if compliant is None or compliant.status != "False":
+        return now
+    return seconds(compliant.last_transition_time)

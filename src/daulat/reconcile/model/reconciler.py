@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
+from daulat.api.model import Placement
 from daulat.facts.child import Child
 from daulat.facts.declared import Unparsable
 from daulat.facts.pod import Pod
 from daulat.facts.report import Report
 from daulat.facts.snapshot import Model, Policy, Snapshot
 from daulat.kube.ref import Ref
-from daulat.reconcile.conditions import condition, status_change
+from daulat.reconcile.conditions import condition, conditions_change, status_change
 from daulat.reconcile.policy.drift import is_stranded, outlook
 from daulat.reconcile.result import Apply, Delete, Result
 from daulat.workload.network import default_deny
@@ -39,8 +40,7 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     if isinstance(model, Unparsable):
         invalid = condition(reasons.READY, False, reasons.INVALID, model.reason)
         # Where it stands isn't forgotten: it can be read again after an upgrade.
-        kept = {k: v for k, v in model.status.items() if k not in ("conditions", "observedGeneration")}
-        change = status_change(ref, model.uid, model.generation, model.status, [invalid], kept, now)
+        change = conditions_change(ref, model, [invalid], now)
         return Result(status=change.status, events=change.events)
     if model.deleting:
         return Result()
@@ -74,8 +74,8 @@ def _carried_out(ref: Ref, model: Model, policies: Sequence[Policy], verdict: Ve
         report.evict,
     )
     said = conditions(serving)
-    told = {**fields(serving, policies, said, now), "externalUrl": extras.url}
-    change = status_change(ref, model.uid, model.generation, model.status, [*said, *extras.conditions], told, now)
+    told = fields(serving, policies, said, extras.url, now)
+    change = status_change(ref, model, [*said, *extras.conditions], told, now)
     evict = [Delete(c.ref, c.uid) for c in unwanted(verdict, extras, made)]
     evict += stopped(model, policies, made, pods) if verdict.stop else []
     evict += moved(policies, verdict, on_ineligible, state)
@@ -84,12 +84,12 @@ def _carried_out(ref: Ref, model: Model, policies: Sequence[Policy], verdict: Ve
         again.append(max(PATIENCE - waited(model, now), 0) + 1)
     again += [verdict.rolling.again] if verdict.rolling is not None and verdict.rolling.again is not None else []
     again += [late] if (late := left(state.terminating, now)) is not None else []
-    enqueue: tuple[Ref, ...] = (CAPACITY,) if _gives_up(model, told["placement"]) else ()
+    enqueue: tuple[Ref, ...] = (CAPACITY,) if _gives_up(model, told.placement) else ()
     if any(d.charged_to for d in evict) or is_held(verdict) or was_held(model):
         enqueue += tuple(Ref("SovereigntyPolicy", "", p.name) for p in policies)
     return Result(
         # What is promised is written down before it is acted on: a new leader gives away no devices that pods are about to take.
-        reserve=change.status if makes and _takes(model, told["placement"]) else (),
+        reserve=change.status if makes and _takes(model, told.placement) else (),
         apply=tuple(makes),
         evict=tuple(evict),
         sweep=tuple(
@@ -102,10 +102,10 @@ def _carried_out(ref: Ref, model: Model, policies: Sequence[Policy], verdict: Ve
     )
 
 
-def _takes(model: Model, after: Manifest | None) -> bool:
+def _takes(model: Model, after: Placement | None) -> bool:
     """Say whether the model takes devices that its status doesn't say yet."""
-    before = model.status.get("placement") or {}
-    return any((after or {}).get(key) != before.get(key) for key in ("zone", "accelerator", "resource"))
+    was, will_be = model.status.placement or Placement(), after or Placement()
+    return (was.zone, was.accelerator, was.resource) != (will_be.zone, will_be.accelerator, will_be.resource)
 
 
 def _outlook(on_ineligible: Mapping[Pod, str], policies: Sequence[Policy], state: ModelState) -> str:
@@ -131,10 +131,11 @@ def _guarded(model: Model, manifests: Sequence[Manifest], pods: Sequence[Pod]) -
     ]
 
 
-def _gives_up(model: Model, after: Manifest | None) -> bool:
+def _gives_up(model: Model, after: Placement | None) -> bool:
     """Say whether the model leaves devices to others that no pod of its need have held."""
-    before = model.status.get("placement") or {}
-    return any(before.get(key) and before.get(key) != (after or {}).get(key) for key in ("zone", "accelerator"))
+    was, will_be = model.status.placement or Placement(), after or Placement()
+    moves = ((was.zone, will_be.zone), (was.accelerator, will_be.accelerator))
+    return any(former and former != later for former, later in moves)
 
 
 def _left_over(model: Model, verdict: Verdict, made: Sequence[Child], pods: Sequence[Pod]) -> list[Child]:

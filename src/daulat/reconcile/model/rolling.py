@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from daulat.api.kinds import Manifest
+from daulat.api.model import DrainStatus
 from daulat.facts.child import Child
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Model, Snapshot
@@ -53,7 +53,7 @@ class Rolling:
     """Whether a Deployment of former settings stays for now."""
     waiting: int = 0
     """Replicas that wait for room."""
-    drain: Manifest | None = None
+    drain: DrainStatus | None = None
     """The status block, while pods are on nodes that are being drained."""
     again: float | None = None
     """Seconds after which to look again."""

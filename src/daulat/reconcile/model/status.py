@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from daulat.api import reasons
-from daulat.api.kinds import Manifest
+from daulat.api.model import (
+    GoverningPolicy,
+    Placement,
+    Rejected,
+    SizingStatus,
+    SovereignModelStatus,
+    WeightsStatus,
+)
 from daulat.facts.child import Child
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Model, Policy
@@ -130,28 +137,35 @@ def _rolled_out(serving: Serving, placed: Condition) -> Condition:
     return progress(serving.revision, made, updated, stalled, serving.pods, serving.leaving)
 
 
-def fields(serving: Serving, policies: Sequence[Policy], conditions: Sequence[Condition], now: float) -> Manifest:
-    """Return the fields of the status beside the conditions."""
+def fields(
+    serving: Serving,
+    policies: Sequence[Policy],
+    conditions: Sequence[Condition],
+    external_url: str | None,
+    now: float,
+) -> SovereignModelStatus:
+    """Return the status without its conditions."""
     model, verdict = serving.model, serving.verdict
     there, ready, updated = serving.replicas
     chosen = verdict.decision.chosen if verdict.decision is not None else None
     grouped = chosen is not None and chosen.devices.nodes > 1
-    return {
-        "phase": _phase(conditions, verdict),
-        "url": url(model) if ready and (chosen or _stays(serving)) else None,
-        "replicas": there,
-        "readyReplicas": ready,
-        "updatedReplicas": updated,
-        "selector": ",".join(f"{key}={value}" for key, value in sorted(answering(model, grouped=grouped).items())),
-        "sizing": _sizing(model, verdict),
-        "weights": _weights(model, verdict),
+    return SovereignModelStatus(
+        phase=_phase(conditions, verdict),
+        url=url(model) if ready and (chosen or _stays(serving)) else None,
+        external_url=external_url,
+        replicas=there,
+        ready_replicas=ready,
+        updated_replicas=updated,
+        selector=",".join(f"{key}={value}" for key, value in sorted(answering(model, grouped=grouped).items())),
+        sizing=_sizing(model, verdict),
+        weights=_weights(model, verdict),
         # As long as it couldn't be stopped it has its devices.
-        "placement": model.status.get("placement")
+        placement=model.status.placement
         if verdict.stop and serving.not_deleted
         else _placement(model, policies, verdict),
-        "drain": verdict.rolling.drain if verdict.rolling is not None else None,
-        "history": history(model, verdict, conditions, now),
-    }
+        drain=verdict.rolling.drain if verdict.rolling is not None else None,
+        history=history(model, verdict, conditions, now) or None,
+    )
 
 
 def _stays(serving: Serving) -> bool:
@@ -159,65 +173,67 @@ def _stays(serving: Serving) -> bool:
     return serving.verdict.decision is None and not serving.verdict.stop
 
 
-def _sizing(model: Model, verdict: Verdict) -> Manifest | None:
+def _sizing(model: Model, verdict: Verdict) -> SizingStatus | None:
     if verdict.decision is None:
-        return None if verdict.stop else model.status.get("sizing")
+        return None if verdict.stop else model.status.sizing
     if verdict.decision.chosen is None:
         return None
     needed = verdict.decision.chosen.devices
-    said: Manifest = {
-        "devices": needed.count,
-        "tensorParallel": needed.tensor_parallel,
-        "pipelineParallel": needed.pipeline_parallel,
-    }
-    said |= {"nodes": needed.nodes} if needed.nodes > 1 else {}
-    if needed.basis is not None:
-        basis = needed.basis
-        said |= {"model": basis.model, "context": basis.context, "concurrency": basis.concurrency}
-        said |= {"precision": basis.precision} if basis.precision else {}
-    if needed.sizing is not None:
-        said["account"] = [f"{line.what}: {line.value}; {line.why}" for line in needed.sizing.lines]
-    if needed.note:
-        said["note"] = needed.note
-    return said
+    basis, sizing = needed.basis, needed.sizing
+    return SizingStatus(
+        devices=needed.count,
+        nodes=needed.nodes if needed.nodes > 1 else None,
+        tensor_parallel=needed.tensor_parallel,
+        pipeline_parallel=needed.pipeline_parallel,
+        model=basis.model if basis is not None else None,
+        precision=(basis.precision or None) if basis is not None else None,
+        context=basis.context if basis is not None else None,
+        concurrency=basis.concurrency if basis is not None else None,
+        account=tuple(f"{s.what}: {s.value}; {s.why}" for s in sizing.lines) if sizing is not None else None,
+        note=needed.note or None,
+    )
 
 
-def _weights(model: Model, verdict: Verdict) -> Manifest | None:
+def _weights(model: Model, verdict: Verdict) -> WeightsStatus | None:
     if verdict.decision is None:
-        return None if verdict.stop else model.status.get("weights")
+        return None if verdict.stop else model.status.weights
     return verdict.weights.told if verdict.weights is not None else None
 
 
-def _placement(model: Model, policies: Sequence[Policy], verdict: Verdict) -> Manifest | None:
+def _placement(model: Model, policies: Sequence[Policy], verdict: Verdict) -> Placement | None:
     if verdict.decision is None:
         # Nothing was decided anew: where the model stands is kept as long as it isn't stopped.
-        return None if verdict.stop else model.status.get("placement")
+        return None if verdict.stop else model.status.placement
     chosen, rejected = verdict.decision.chosen, verdict.decision.rejected
-    where: Manifest = {"policies": [{"name": p.name, "generation": p.generation} for p in policies]}
-    if chosen is not None:
-        where |= {
-            "zone": chosen.zone,
-            "accelerator": chosen.choice.profile,
-            "resource": chosen.resource,
-            "nodes": list(chosen.nodes),
-        }
-    return {**where, "rejected": _rejected(model, where, rejected)}
+    governing = tuple(GoverningPolicy(name=p.name, generation=p.generation) for p in policies)
+    if chosen is None:
+        return Placement(policies=governing, rejected=tuple(_said(g) for g in rejected))
+    where = Placement(
+        zone=chosen.zone,
+        accelerator=chosen.choice.profile,
+        resource=chosen.resource,
+        nodes=chosen.nodes,
+        policies=governing,
+    )
+    return where.model_copy(update={"rejected": _rejected(model, where, rejected)})
 
 
-def _rejected(model: Model, where: Manifest, groups: Sequence[Group]) -> list[Manifest]:
+def _said(group: Group) -> Rejected:
+    return Rejected(reason=group.reason, count=len(group.nodes), sample=tuple(group.nodes[:SAMPLE]))
+
+
+def _rejected(model: Model, where: Placement, groups: Sequence[Group]) -> tuple[Rejected, ...]:
     """Return why other nodes weren't taken. What others hold at the moment is no news of a model that stays as it is: otherwise
     each model that comes or goes would be written into the status of all others."""
-    said: list[Manifest] = [
-        {"reason": g.reason, "count": len(g.nodes), "sample": list(g.nodes[:SAMPLE])} for g in groups
-    ]
-    before = model.status.get("placement") or {}
-    if "zone" not in where or {**before, **where} != before:
+    said = tuple(_said(g) for g in groups)
+    before = model.status.placement
+    if before is None or before.model_copy(update={"rejected": where.rejected}) != where:
         return said
-    was: list[Manifest] = before.get("rejected") or []
+    was = before.rejected
     lasting = [entry for entry, group in zip(said, groups, strict=True) if not group.passing]
-    lasts = {entry["reason"] for entry in lasting}
-    same: bool = [entry for entry in was if entry["reason"] in lasts] == lasting
-    everybody: bool = sum(entry["count"] for entry in was) == sum(entry["count"] for entry in said)
+    lasts = {entry.reason for entry in lasting}
+    same = [entry for entry in was if entry.reason in lasts] == lasting
+    everybody = sum(entry.count for entry in was) == sum(entry.count for entry in said)
     return was if same and everybody else said
 
 

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import floor
 
-from daulat.api.kinds import Manifest
 from daulat.api.names import eligible_label
-from daulat.api.policy import Drift
+from daulat.api.policy import BrakeStatus, Drift
 from daulat.facts.charge import WINDOW, Charge
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.reconcile.timestamps import seconds, stamp
@@ -57,7 +56,8 @@ class Brake:
     @property
     def batch(self) -> str:
         """The batch that is held by the status, as the time at which the brake was engaged; empty where none is."""
-        return str((self.policy.status.get("brake") or {}).get("batch") or "")
+        known = self.policy.status.brake
+        return (known.batch if known is not None else None) or ""
 
     @property
     def released(self) -> str:
@@ -66,7 +66,8 @@ class Brake:
         Another time, such as one still to come, releases nothing, not even once it has come: that would release evictions that
         were held by then and that no one has seen. So the status keeps which batch was released.
         """
-        before = str((self.policy.status.get("brake") or {}).get("released") or "")
+        known = self.policy.status.brake
+        before = known.released if known is not None else None
         return self.rule.release if self.rule.release and self.rule.release in (self.batch, before) else ""
 
     @property
@@ -111,7 +112,7 @@ class Brake:
                 held.append(uid)
         return goes, held
 
-    def fields(self, going: int, held: Sequence[str], others_held: bool = False) -> Manifest | None:
+    def status(self, going: int, held: Sequence[str], others_held: bool = False) -> BrakeStatus | None:
         """Return the status block, with what is charged by this pass; None where nothing was taken, held or released.
 
         ``others_held``: whether models wait for this policy's brake.
@@ -121,12 +122,14 @@ class Brake:
         if not evicted and not holds and not self.released:
             return None
         last = stamp(self.now) if going else stamp(max((c.at for c in self.recent), default=self.now))
-        told: Manifest = {"limit": self.limit, "evicted": evicted, "held": len(held)}
-        told |= {"lastEvictionTime": last} if evicted else {}
-        told |= {"released": self.released} if self.released else {}
-        if holds:
-            told["batch"] = self.batch if self.held else stamp(self.now)
-        return told
+        return BrakeStatus(
+            limit=self.limit,
+            evicted=evicted,
+            last_eviction_time=last if evicted else None,
+            held=len(held),
+            batch=(self.batch if self.held else stamp(self.now)) if holds else None,
+            released=self.released or None,
+        )
 
     @property
     def again(self) -> float | None:

@@ -65,10 +65,9 @@ def _of_pod(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
         if policy is None:
             continue
         node = snapshot.nodes.get(change.latest.node)
-        brake = policy.status.get("brake") or {}
-        drifts = (
-            policy.status.get("drift") or policy.status.get("undecided") or brake.get("evicted") or brake.get("batch")
-        )
+        brake = policy.status.brake
+        brakes = brake is not None and (brake.evicted or brake.batch)
+        drifts = policy.status.drift or policy.status.undecided or brakes
         if drifts or (isinstance(node, Node) and (node.labels.get(pin) != ELIGIBLE or node.undecided)):
             yield _policy(policy.name)
 

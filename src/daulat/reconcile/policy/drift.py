@@ -10,12 +10,18 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from daulat.api import reasons
-from daulat.api.kinds import Manifest
 from daulat.api.names import eligible_label
-from daulat.api.policy import Action, Drift, DriftAction
+from daulat.api.policy import (
+    Action,
+    BrakeStatus,
+    Drift,
+    DriftAction,
+    DriftedNode,
+    SovereigntyPolicyStatus,
+    UndecidedNode,
+)
 from daulat.facts.node import Node
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Policy, Snapshot
@@ -145,7 +151,7 @@ class Watch:
     def _since(self) -> dict[str, str]:
         # Where the status can't be written, what was decided for it counts: the grace period would never end else.
         ref = Ref("SovereigntyPolicy", "", self.policy.name)
-        known = _since_by_node(self.snapshot.assumed.get(ref, self.policy.status))
+        known = _since_by_node(self.snapshot.latest_status(ref, self.policy))
         return {s.node: known.get(s.node) or stamp(self.now) for s in self.found}
 
     def _left(self, node: str) -> float:
@@ -183,7 +189,8 @@ class Watch:
         """Return whether all governed pods are where the policy lets them be."""
         failed = self.snapshot.reports.get(Ref("SovereigntyPolicy", "", self.policy.name))
         if self.held or self.held_models:
-            batch = (self.fields()["brake"] or {}).get("batch", "")
+            brake = self.brake_status()
+            batch = (brake.batch if brake is not None else None) or ""
             what = f"{len(self.held)} pods" if self.held else f"the workloads of {self.held_models} models"
             message = (
                 f"{what} are due and held, since more than {self._rule.limit} of the policy's running pods would go within "
@@ -212,33 +219,38 @@ class Watch:
         becomes = f"deleted {self._rule.grace_period} after that was seen" if self._evicts else "only reported"
         return f"{first.node} {first.why}, so it isn't eligible any more{also}; pods there are {becomes}: {some}"
 
-    def fields(self) -> Manifest:
-        """Return the blocks of the status."""
-        drift = [
-            {
-                "node": s.node,
-                "since": self._since[s.node],
-                "reason": cut(s.why),
-                "pods": len(s.pods),
-                "sample": s.names[:SAMPLE],
-            }
+    def drifted(self) -> tuple[DriftedNode, ...]:
+        """Return those that are to go, as the status has them."""
+        return tuple(
+            DriftedNode(
+                node=s.node,
+                since=self._since[s.node],
+                reason=cut(s.why),
+                pods=len(s.pods),
+                sample=tuple(s.names[:SAMPLE]),
+            )
             for s in self.found
-        ]
+        )
+
+    def undecided_nodes(self) -> tuple[UndecidedNode, ...]:
+        """Return those that stay until a missing fact is there, as the status has them."""
         by_reason: dict[str, list[Stranded]] = {}
         for s in self.undecided:
             by_reason.setdefault(cut(s.why), []).append(s)
-        undecided = [
-            {
-                "reason": why,
-                "nodes": len(group),
-                "pods": sum(len(s.pods) for s in group),
-                "sample": [s.node for s in group[:SAMPLE]],
-            }
+        return tuple(
+            UndecidedNode(
+                reason=why,
+                nodes=len(group),
+                pods=sum(len(s.pods) for s in group),
+                sample=tuple(s.node for s in group[:SAMPLE]),
+            )
             for why, group in sorted(by_reason.items())
-        ]
+        )
+
+    def brake_status(self) -> BrakeStatus | None:
+        """Return what the status says of the brake; None where nothing was taken and nothing is held."""
         going = [uid for uid in self._divided[0] if not self.brake.is_charged(uid)]
-        brake = self.brake.fields(len(going), self.held, bool(self.held_models))
-        return {"drift": drift or None, "undecided": undecided or None, "brake": brake}
+        return self.brake.status(len(going), self.held, bool(self.held_models))
 
     def evictions(self) -> list[Delete]:
         """Return the eviction of those that are due and may go now, with the reason as an Event."""
@@ -291,9 +303,9 @@ def _until(node: str, policy: Policy, now: float) -> float:
     return drift_since(node, policy, now) + rule(policy).grace_seconds - now
 
 
-def _since_by_node(status: Mapping[str, Any]) -> dict[str, str]:
+def _since_by_node(status: SovereigntyPolicyStatus) -> dict[str, str]:
     """Return since when nodes have such pods, by the policy's status."""
-    return {str(d.get("node")): str(d.get("since") or "") for d in status.get("drift") or ()}
+    return {d.node: d.since or "" for d in status.drift or ()}
 
 
 def _grace(pod: Pod) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from daulat.api import reasons
+from daulat.api.exemption import SovereigntyExemptionStatus
 from daulat.facts.declared import Unparsable
 from daulat.facts.snapshot import Exemption, Snapshot
 from daulat.kube.ref import Ref
@@ -37,12 +38,12 @@ def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Result:
         condition(reasons.ACTIVE, True, active.reason, active.message) if active.reason == reasons.EXPIRED else active
     )
     conditions = [ready(settled), active]
-    change = status_change(ref, exemption.uid, exemption.generation, exemption.status, conditions, {}, now)
+    change = status_change(ref, exemption, conditions, SovereigntyExemptionStatus(), now)
     again = _until_expiry(exemption, now) if active.status == "True" else None
     return Result(status=change.status, events=change.events, requeue_after=again)
 
 
-def _until_expiry(exemption: Exemption | Unparsable, now: float) -> float | None:
+def _until_expiry(exemption: Exemption | Unparsable[SovereigntyExemptionStatus], now: float) -> float | None:
     if isinstance(exemption, Unparsable):
         return None
     return min(max(exemption.spec.seconds_left(now), 0.0) + 0.1, RECHECK)

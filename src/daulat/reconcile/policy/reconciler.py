@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from daulat.admission.policy import CompiledPolicy, PolicyError
 from daulat.api import reasons
 from daulat.api.names import GROUP
-from daulat.api.policy import EnforcementSource
+from daulat.api.policy import EnforcementSource, SovereigntyPolicyStatus
 from daulat.facts.child import Child
 from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.report import Report
@@ -15,7 +15,15 @@ from daulat.facts.snapshot import Policy, Snapshot
 from daulat.kube.ref import Ref
 from daulat.placement.candidates import candidates_under
 from daulat.placement.eligibility import unreadable_profiles
-from daulat.reconcile.conditions import Condition, StatusChange, condition, ready, status_change
+from daulat.reconcile.conditions import (
+    AnyDeclared,
+    Condition,
+    StatusChange,
+    condition,
+    conditions_change,
+    ready,
+    status_change,
+)
 from daulat.reconcile.result import Apply, Delete, DryRunPod, Result
 
 from . import advice, gitops, ungoverned
@@ -73,19 +81,21 @@ def _in_force(
             in_place = gitops.compiled_condition(result, differing, not children, enforced.status == "True")
         if in_place.status == "False" and again == PATIENCE:
             again = gitops.PATIENCE
-    fields = {
-        "revision": result.revision,
-        "namespaces": len(governed),
-        "eligibleNodes": len(candidates_under((policy,), snapshot).eligible),
-        "controls": [{"id": c.control.id, "guard": c.control.guard, "action": c.action} for c in result.controls],
-        **watch.fields(),
-    }
+    fields = SovereigntyPolicyStatus(
+        revision=result.revision,
+        namespaces=len(governed),
+        eligible_nodes=len(candidates_under((policy,), snapshot).eligible),
+        controls=result.status_controls,
+        drift=watch.drifted() or None,
+        undecided=watch.undecided_nodes() or None,
+        brake=watch.brake_status(),
+    )
     upheld = watch.condition()
     # A policy on trial, or one without a namespace so far, is ready once it is compiled.
     on_trial = enforced.reason in (reasons.NOT_ENFORCING, reasons.NO_GOVERNED_NAMESPACE)
     parts = (in_place, upheld) if on_trial else (enforced, in_place, upheld)
     conditions = [ready(*parts), enforced, in_place, _scope(policy), upheld]
-    change = status_change(ref, policy.uid, policy.generation, policy.status, conditions, fields, now)
+    change = status_change(ref, policy, conditions, fields, now)
     evictions = tuple(watch.evictions())
     keep = [Ref.of(m["kind"], m) for m in wanted]
     return Result(
@@ -114,8 +124,8 @@ def _models_held(namespaces: set[str], snapshot: Snapshot) -> int:
     found = 0
     for ref, model in snapshot.models.items():
         if ref.namespace in namespaces and isinstance(model, Declared):
-            said = (c for c in model.status.get("conditions") or () if c.get("type") == reasons.POLICY_COMPLIANT)
-            found += any(c.get("reason") == reasons.BRAKE_HELD for c in said)
+            compliant = model.status.condition(reasons.POLICY_COMPLIANT)
+            found += compliant is not None and compliant.reason == reasons.BRAKE_HELD
     return found
 
 
@@ -132,11 +142,10 @@ def _expiries(policy: Policy, snapshot: Snapshot, now: float) -> list[float]:
     return [spec.seconds_left(now) + 0.1 for spec in own if not spec.expired(now)]
 
 
-def _refuse(ref: Ref, policy: Policy | Unparsable, reason: str, message: str, now: float) -> Result:
+def _refuse(ref: Ref, policy: AnyDeclared, reason: str, message: str, now: float) -> Result:
     enforced = condition(reasons.ENFORCED, False, reason, f"{message}. What was in force stays in force.")
     conditions = [ready(enforced), enforced]
-    kept = {k: v for k, v in policy.status.items() if k not in ("conditions", "observedGeneration")}
-    return _status_alone(status_change(ref, policy.uid, policy.generation, policy.status, conditions, kept, now))
+    return _status_alone(conditions_change(ref, policy, conditions, now))
 
 
 def _status_alone(change: StatusChange) -> Result:

@@ -87,11 +87,10 @@ def _is_static(policy: Policy) -> bool:
 
 def _was_proved(policy: Policy, snapshot: Snapshot, now: float) -> bool:
     """Say whether the status says, after the operator's start, that the very revision of today was proved for today's selector."""
-    said = policy.status.get("conditions") or ()
-    enforced: Manifest = next((c for c in said if c.get("type") == reasons.ENFORCED), {})
-    if enforced.get("status") != "True" or enforced.get("observedGeneration") != policy.generation:
+    enforced = policy.status.condition(reasons.ENFORCED)
+    if enforced is None or enforced.status != "True" or enforced.observed_generation != policy.generation:
         return False
     try:
-        return bool(policy.status.get("revision") == compiled(policy, snapshot, now).revision)
+        return bool(policy.status.revision == compiled(policy, snapshot, now).revision)
     except PolicyError:
         return False

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from daulat.api.zone import SovereignZoneStatus
+from daulat.facts.declared import Declared, parse_declared
+from daulat.facts.snapshot import Zone
 from daulat.kube.ref import Ref
 from daulat.reconcile.conditions import StatusChange, cut, status_change
 from daulat.reconcile.conditions import condition as told
@@ -38,7 +41,6 @@ ZONE, PROFILE = Ref("SovereignZone", "", "cyberjaya-1"), Ref("AcceleratorProfile
 EXEMPTION = Ref("SovereigntyExemption", "", "e")
 MODEL = Ref("SovereignModel", "treasury", "deepseek")
 POLICY = Ref("SovereigntyPolicy", "", "confidential")
-OBJECT = Ref("SovereignZone", "", "z")
 _SHIPPED = next(p for p in World().profiles if p["metadata"]["name"] == ASCEND)
 OTHER_ASCEND: Raw = {**_SHIPPED, "spec": {**_SHIPPED["spec"], "product": "another"}}
 
@@ -145,10 +147,19 @@ def test_a_kind_that_nobody_reconciles_needs_nothing() -> None:
     assert run(Ref("Pod", "a", "b"), World()) == Result()
 
 
+def stored(status: dict[str, Any]) -> Zone:
+    """Return a zone with this status."""
+    found = parse_declared("SovereignZone", {**zone(), "status": status})
+    assert isinstance(found, Declared)
+    return found
+
+
 def write_one(
     before: dict[str, Any], holds: bool | None, text: str = "m", now: float = NOW, good: str = "True"
 ) -> list[Any]:
-    change = status_change(OBJECT, "u", 1, before, [told("Certified", holds, "NodesCertified", text, good)], {}, now)
+    change = status_change(
+        ZONE, stored(before), [told("Certified", holds, "NodesCertified", text, good)], SovereignZoneStatus(), now
+    )
     return [*change.status, *change.events]
 
 
@@ -171,9 +182,9 @@ def test_the_order_of_conditions_in_the_cluster_makes_no_difference() -> None:
         told(t, True, r, "m")
         for t, r in (("WeakEvidence", "SelectsUnprotectedLabels"), ("Certified", "NodesCertified"))
     ]
-    (first,) = status_change(OBJECT, "u", 1, {}, conditions, {}, NOW).status
+    (first,) = status_change(ZONE, stored({}), conditions, SovereignZoneStatus(), NOW).status
     turned = {**first.status, "conditions": first.status["conditions"][::-1]}
-    assert status_change(OBJECT, "u", 1, turned, conditions, {}, NOW + 60) == StatusChange()
+    assert status_change(ZONE, stored(turned), conditions, SovereignZoneStatus(), NOW + 60) == StatusChange()
 
 
 def test_a_weakness_that_is_absent_is_good_news() -> None:

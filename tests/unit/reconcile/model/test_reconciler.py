@@ -270,6 +270,46 @@ def test_a_model_that_cant_be_read_is_told_and_left_alone() -> None:
     assert "spec.replicas" in message(result, "Ready")
 
 
+def test_a_model_that_cant_be_read_keeps_its_status_byte_for_byte() -> None:
+    """What this release can't read another one may: after an upgrade the model stands where it stood."""
+    stood = {
+        **standing(ASCEND, ASCEND_RESOURCE, "a1"),
+        "sizing": {"devices": "four", "topology": {"rings": [2, 2]}},
+        "mood": ["good"],
+        "history": "a later form",
+    }
+    told = status(run(World(models=[model(status={**stood, "conditions": "a later form"}, replicas=-1)])))
+    assert {k: v for k, v in told.items() if k not in ("conditions", "observedGeneration")} == stood
+    assert [c["reason"] for c in told["conditions"]] == ["Invalid"]
+
+
+def test_a_field_that_no_release_writes_any_more_leaves_the_status() -> None:
+    world = deployed(World())
+    world.with_status_of(run(world).effects)
+    assert not [e for e in run(world).effects if isinstance(e, ApplyStatus)]
+    for left in ({"mood": "good"}, {"placement": {**world.models[0]["status"]["placement"], "rack": "r1"}}):
+        other = deployed(World(models=[{**world.models[0], "status": {**world.models[0]["status"], **left}}]))
+        assert status(run(other)) == world.models[0]["status"]
+
+
+def test_a_model_with_a_malformed_status_stays_where_it_stands() -> None:
+    stood = standing(ASCEND, ASCEND_RESOURCE, "a2")
+    malformed = {**stood["placement"], "policies": "confidential", "rejected": [7]}
+    broken = model(status={"placement": malformed, "sizing": {"devices": 4, "tensorParallel": []}, "replicas": "many"})
+    result = run(deployed(World(models=[broken])))
+    assert deleted(result) == []
+    assert status(result)["placement"]["zone"] == "cyberjaya-1"
+    assert status(result)["sizing"]["devices"] == 4
+
+
+def test_a_condition_without_a_time_gets_one() -> None:
+    world = deployed(World())
+    world.with_status_of(run(world).effects)
+    raw = world.models[0]["status"]
+    raw["conditions"] = [{k: v for k, v in c.items() if k != "lastTransitionTime"} for c in raw["conditions"]]
+    assert {c["lastTransitionTime"] for c in status(run(world))["conditions"]} == {"2027-01-15T08:00:00Z"}
+
+
 def test_a_model_without_a_place_is_stopped_and_told_about_every_node() -> None:
     result = run(deployed(World(policies=[policy(zones={"countries": ["SG"]})])))
     assert deleted(result) == ["Deployment/treasury/deepseek"]

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daulat.api.names import eligible_label
+from daulat.api.policy import SovereigntyPolicyStatus
+from daulat.api.status import write_status
 from daulat.facts.charge import WINDOW, Charge
 from daulat.facts.store import Store
 from daulat.kube.client import Client
@@ -36,6 +38,12 @@ def running(name: str, on: str, **more: Any) -> Raw:
     raw = pod(name, on=on, pins=PIN, **more)
     raw["metadata"]["uid"] = f"uid-{name}"
     return raw
+
+
+def _blocks(watch: Watch) -> Raw:
+    """Return what the status has of the brake and of drift."""
+    drift, undecided = watch.drifted() or None, watch.undecided_nodes() or None
+    return write_status(SovereigntyPolicyStatus(drift=drift, undecided=undecided, brake=watch.brake_status()))
 
 
 @dataclass
@@ -75,13 +83,13 @@ class Play:
         snapshot = self.store.snapshot()
         limit = Brake(the_policy(snapshot), snapshot, self.now).limit
         watch = Watch(the_policy(snapshot), snapshot, self.now)
-        evictions, told = watch.evictions(), watch.fields()
+        evictions, told = watch.evictions(), _blocks(watch)
         for effect in evictions:
             for name in effect.charged_to:
                 self.store.record_charge(name, Charge(effect.uid, effect.pods, self.now))
             if effect.uid not in {uid for _, uid, _ in self.taken}:
                 self.taken.append((self.now, effect.uid, limit))
-        self.status = {key: value for key, value in told.items() if value is not None}
+        self.status = told
         self._write()
         if carried_out:
             for raw in [p for p in self.pods if p["metadata"]["uid"] in {e.uid for e in evictions}]:

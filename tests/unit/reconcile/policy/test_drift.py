@@ -115,7 +115,7 @@ def test_a_pod_whose_node_isnt_eligible_any_more_is_told_at_once_and_deleted_aft
 def test_the_grace_period_ends_where_the_status_cant_be_written_too() -> None:
     found = world()
     (decided,) = of(run(found), ApplyStatus)
-    snapshot = replace(found.snapshot(), assumed={REF: decided.status})
+    snapshot = replace(found.snapshot(), assumed={REF: decided.decided})
     assert deleted(reconcile_policy(REF, snapshot, NOW + 59)) == []
     late = reconcile_policy(REF, snapshot, NOW + 60)
     assert deleted(late) == [("report", EVICTION_GRACE_SECONDS)]

@@ -200,6 +200,13 @@ def test_a_policy_that_cant_be_read_keeps_what_was_in_force() -> None:
     assert "spec.zones.countries.0" in told["conditions"][0]["message"]
 
 
+def test_a_policy_that_is_refused_keeps_its_status_byte_for_byte() -> None:
+    stood = {"revision": "0123", "drift": [{"node": "a1", "rack": "r1"}], "brake": "a later form", "mood": "good"}
+    for refused in (policy(zones={"countries": ["x"]}), policy(controls={"XXX-99": "Off"})):
+        told = status(run(World(policies=[refused | {"status": stood}])))
+        assert {k: v for k, v in told.items() if k not in ("conditions", "observedGeneration")} == stood
+
+
 def test_a_policy_that_names_an_unknown_control_keeps_what_was_in_force() -> None:
     told = keeps_what_is_in_force(World(policies=[policy(controls={"XXX-99": "Off"})]), "Invalid")
     assert "XXX-99 is not a control" in told["conditions"][0]["message"]

@@ -153,3 +153,7 @@ class ConditionedStatus(Observed):
     def condition(self, type_: str) -> Condition | None:
         """Return the condition of that type, or None where there is none."""
         return next((c for c in self.conditions if c.type == type_), None)
+
+    def is_true(self, type_: str) -> bool:
+        """Return whether there is a condition of that type whose status is True."""
+        return any(c.type == type_ and c.status == "True" for c in self.conditions)

@@ -15,6 +15,8 @@ from daulat.facts.declared import Declared, Unparsable, parse_declared
 from .cluster import Cluster, name_of
 from .finding import Found, Severity
 
+UNSET = "the operator has not set the condition"
+
 
 def open_zones(cluster: Cluster) -> Iterator[Found]:
     """Name zones whose nodes are found by labels that others than zone admins write."""
@@ -44,17 +46,19 @@ def unenforced(cluster: Cluster) -> Iterator[Found]:
         yield Found("the kinds of daulat.dev aren't served: Daulat isn't installed", remedy="Install the chart.")
     for item in cluster.items("sovereigntypolicies"):
         enforced = read_status(SovereigntyPolicyStatus, item.get("status")).condition(reasons.ENFORCED)
-        generation = (item.get("metadata") or {}).get("generation")
-        stale = (enforced.observed_generation if enforced is not None else None) != generation
-        if enforced is not None and enforced.status == "True" and not stale:
+        policy = f"SovereigntyPolicy {name_of(item)}"
+        if enforced is None:
+            yield Found(f"{policy}: Enforced is Unknown: {UNSET}", (policy,))
             continue
-        calm = enforced is not None and enforced.reason in (reasons.NO_GOVERNED_NAMESPACE, reasons.NOT_ENFORCING)
-        message = (enforced.message if enforced is not None else "") or "the operator has not set the condition"
-        if stale and enforced is not None:
+        stale = enforced.observed_generation != (item.get("metadata") or {}).get("generation")
+        if enforced.status == "True" and not stale:
+            continue
+        calm = enforced.reason in (reasons.NO_GOVERNED_NAMESPACE, reasons.NOT_ENFORCING)
+        message = enforced.message or UNSET
+        if stale:
             message = f"the operator has not observed its newest generation; before: {message}"
-        holds = enforced.status if enforced is not None else "Unknown"
-        what = f"SovereigntyPolicy {name_of(item)}: Enforced is {holds}: {message}"
-        yield Found(what, (f"SovereigntyPolicy {name_of(item)}",), Severity.LOW if calm and not stale else None)
+        what = f"{policy}: Enforced is {enforced.status}: {message}"
+        yield Found(what, (policy,), Severity.LOW if calm and not stale else None)
 
 
 def exemptions(cluster: Cluster) -> Iterator[Found]:

@@ -185,10 +185,8 @@ def _applied(cluster: Cluster) -> Snapshot:
 def _static(cluster: Cluster, policy: str, compiled: CompiledPolicy, live: Mapping[tuple[str, str], Manifest]) -> bool:
     """Say whether a policy that GitOps applies is proved to be in force without an object in the API."""
     declared = cluster.policies[policy]
-    enforced = declared.status.condition(reasons.ENFORCED)
-    proved = enforced is not None and enforced.status == "True"
     absent = not any((m["kind"], m["metadata"]["name"]) in live for m in compiled.manifests)
-    return absent and proved and source(declared) is EnforcementSource.GITOPS
+    return absent and declared.status.is_true(reasons.ENFORCED) and source(declared) is EnforcementSource.GITOPS
 
 
 def _live(cluster: Cluster, kinds: Iterable[str]) -> dict[tuple[str, str], Manifest]:

@@ -188,9 +188,8 @@ class Executor:
         version = self._store.version(effect.ref, effect.uid)
         for _ in range(TRIES):
             if not version:
-                live = await self._client.get(path_of(effect.ref))
-                if live is None or (effect.uid and live["metadata"].get("uid") != effect.uid):
-                    return False  # Deleted meanwhile, or made anew: the change is on its way.
+                if (live := await self._live(effect.ref, effect.uid)) is None:
+                    return False
                 version = live["metadata"]["resourceVersion"]
             try:
                 answer = await self._client.apply(path, {**body, "metadata": {**meta, "resourceVersion": version}})
@@ -216,7 +215,7 @@ class Executor:
             self.forget(effect.ref)
             return False
         except Conflict:
-            if await self._is_another(effect.ref, effect.uid):
+            if await self._live(effect.ref, effect.uid) is None:
                 return False
             raise
         log.info("deleted", extra={"object": str(effect.ref)})
@@ -245,7 +244,7 @@ class Executor:
         try:
             answer = await self._client.merge(path, patch)
         except (NotFound, Conflict, Invalid):
-            if await self._is_another(Ref("Node", "", effect.name), effect.uid):
+            if await self._live(Ref("Node", "", effect.name), effect.uid) is None:
                 return False
             raise
         self.learn("Node", answer, lambda node: with_record(node, effect.labels, effect.taint))
@@ -253,13 +252,13 @@ class Executor:
         log.info("labelled a node", extra=told)
         return True
 
-    async def _is_another(self, ref: Ref, uid: str) -> bool:
-        """Say whether an object was deleted meanwhile, or made anew: then the change is on its way, and nothing has failed.
+    async def _live(self, ref: Ref, uid: str) -> Manifest | None:
+        """Return the object, or None if it was deleted meanwhile, or made anew: its watch event is on its way, and nothing failed.
 
-        The API server answers 404, 409, or 422 since a uid can't be changed, and 409 for other reasons as well.
+        A write to such an object gets 404, 409, or 422 because a uid can't be changed. 409 has other reasons, too.
         """
         live = await self._client.get(path_of(ref))
-        return live is None or bool(uid and live["metadata"].get("uid") != uid)
+        return None if live is None or (uid and live["metadata"].get("uid") != uid) else live
 
     async def _dry_run(self, effect: DryRunPod) -> bool:
         namespace = effect.pod["metadata"]["namespace"]

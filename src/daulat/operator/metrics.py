@@ -74,8 +74,8 @@ class _Facts(Collector):
         nodes = GaugeMetricFamily("daulat_eligible_nodes", "Nodes that are eligible under a policy.", labels=["policy"])
         held = GaugeMetricFamily("daulat_evictions_held", "Pods that the brake of a policy holds.", labels=["policy"])
         for name, policy in sorted(snapshot.policies.items()):
-            proved, brake = policy.status.condition(reasons.ENFORCED), policy.status.brake
-            enforced.add_metric([name], float(proved is not None and proved.status == "True"))
+            brake = policy.status.brake
+            enforced.add_metric([name], float(policy.status.is_true(reasons.ENFORCED)))
             nodes.add_metric([name], float(policy.status.eligible_nodes or 0))
             held.add_metric([name], float((brake.held or 0) if brake is not None else 0))
         models = GaugeMetricFamily("daulat_models", "Models by phase.", labels=["phase"])

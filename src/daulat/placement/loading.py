@@ -29,7 +29,7 @@ class Loading:
     """Why the weights can't be brought, as a sentence; empty where they can."""
 
     @property
-    def told(self) -> WeightsStatus:
+    def status(self) -> WeightsStatus:
         """The status block ``weights``."""
         return WeightsStatus(
             method="Fetched" if self.fetched else "Mounted",

@@ -28,7 +28,7 @@ class Drain:
     """Replicas beyond those that are asked for."""
     evictable: int
     """How many pods may be evicted at a time."""
-    told: DrainStatus | None = None
+    status: DrainStatus | None = None
     """The status block, while pods are on nodes that are being drained."""
     again: float | None = None
     """Seconds after which to look again."""
@@ -51,25 +51,25 @@ def drain(
         # With one replica, its eviction waits for the operator: there may be room for another one first.
         return Drain(0, 0 if alone else 1)
     since = (model.status.drain.since if model.status.drain is not None else "") or stamp(now)
-    told = DrainStatus(since=since, nodes=tuple(sorted({p.node for p in leaving})))
+    status = DrainStatus(since=since, nodes=tuple(sorted({p.node for p in leaving})))
     left = seconds(since) + DEADLINE - now
     # One that is on its way out takes nobody's place, though it goes on for a while; then its devices are free.
     elsewhere = [p for p in pods if p.node and p not in leaving and not p.termination_deadline]
     room = sum(chosen.room.values()) + gives_back(ending, chosen, snapshot) - sum(not p.node for p in pods)
     everything = len(leaving) + sum(not p.ready for p in pods if p not in leaving)
     if left <= 0:
-        return Drain(0, everything, told)
+        return Drain(0, everything, status)
     coming = any(not p.ready for p in elsewhere)
     ends = () if coming else _next_to_end(model, policies, leaving, len(elsewhere), snapshot)
     if alone and any(p.ready for p in elsewhere):
         # What is on its way out isn't counted by the Deployment any more: it would make a third.
-        return Drain(0 if all(p.termination_deadline for p in leaving) else 1, 1, told, left, ends)
+        return Drain(0 if all(p.termination_deadline for p in leaving) else 1, 1, status, left, ends)
     if alone and (coming or room > 0 or (room == 0 and any(not p.node for p in pods))):
-        return Drain(1, 0, told, left)
+        return Drain(1, 0, status, left)
     if not alone and (coming or room >= 0):
-        return Drain(0, 1, told, left, ends)
+        return Drain(0, 1, status, left, ends)
     # There is no room for a replacement: what is on those nodes may go at once, whatever is lost by that.
-    return Drain(0, everything, told, left)
+    return Drain(0, everything, status, left)
 
 
 def _next_to_end(

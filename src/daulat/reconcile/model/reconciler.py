@@ -74,8 +74,8 @@ def _carried_out(ref: Ref, model: Model, policies: Sequence[Policy], verdict: Ve
         report.evict,
     )
     said = conditions(serving)
-    told = fields(serving, policies, said, extras.url, now)
-    change = status_change(ref, model, [*said, *extras.conditions], told, now)
+    status = fields(serving, policies, said, extras.url, now)
+    change = status_change(ref, model, [*said, *extras.conditions], status, now)
     evict = [Delete(c.ref, c.uid) for c in unwanted(verdict, extras, made)]
     evict += stopped(model, policies, made, pods) if verdict.stop else []
     evict += moved(policies, verdict, on_ineligible, state)
@@ -84,12 +84,12 @@ def _carried_out(ref: Ref, model: Model, policies: Sequence[Policy], verdict: Ve
         again.append(max(PATIENCE - waited(model, now), 0) + 1)
     again += [verdict.rolling.again] if verdict.rolling is not None and verdict.rolling.again is not None else []
     again += [late] if (late := left(state.terminating, now)) is not None else []
-    enqueue: tuple[Ref, ...] = (CAPACITY,) if _gives_up(model, told.placement) else ()
+    enqueue: tuple[Ref, ...] = (CAPACITY,) if _gives_up(model, status.placement) else ()
     if any(d.charged_to for d in evict) or is_held(verdict) or was_held(model):
         enqueue += tuple(Ref("SovereigntyPolicy", "", p.name) for p in policies)
     return Result(
         # What is promised is written down before it is acted on: a new leader gives away no devices that pods are about to take.
-        reserve=change.status if makes and _takes(model, told.placement) else (),
+        reserve=change.status if makes and _takes(model, status.placement) else (),
         apply=tuple(makes),
         evict=tuple(evict),
         sweep=tuple(

@@ -86,7 +86,7 @@ def roll(model: Model, chosen: Chosen, revision: str, state: ModelState) -> Roll
         former=groups.former,
         deployment_stays=stays,
         waiting=groups.waiting,
-        drain=leaving.told,
+        drain=leaving.status,
         again=min(again, default=None),
     )
 
@@ -115,7 +115,7 @@ def _by_deployment(
         revision,
         Plan(model.spec.replicas + leaving.extra, surge, leaving.evictable),
         former=frozenset(g.number for g in there) if both else frozenset(),
-        drain=leaving.told,
+        drain=leaving.status,
         again=leaving.again,
         ends=leaving.ends,
     )

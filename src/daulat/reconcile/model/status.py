@@ -197,7 +197,7 @@ def _sizing(model: Model, verdict: Verdict) -> SizingStatus | None:
 def _weights(model: Model, verdict: Verdict) -> WeightsStatus | None:
     if verdict.decision is None:
         return None if verdict.stop else model.status.weights
-    return verdict.weights.told if verdict.weights is not None else None
+    return verdict.weights.status if verdict.weights is not None else None
 
 
 def _placement(model: Model, policies: Sequence[Policy], verdict: Verdict) -> Placement | None:

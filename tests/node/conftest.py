@@ -61,7 +61,8 @@ def place(real: RealWorld, weights: Weights) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def model(real: RealWorld, weights: Weights) -> Iterator[Model]:
     """A model that answers. Who breaks what is under it mends that again."""
-    with opened(real, weights) as namespace:
+    # Many tests evict it within ten minutes, some of them only if it is on the node that they take away.
+    with opened(real, weights, drift={"limit": "100%"}) as namespace:
         yield serve(real, weights.uris["first"], namespace)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -79,12 +79,22 @@ class Served:
     @contextmanager
     def under(self, **spec: object) -> Iterator[None]:
         """Let its policy say something else for as long as the block lasts."""
-        patch = ("patch", "sovereigntypolicy", self.policy, "--type=merge")
-        self.real.admin.run(*patch, f"--patch={json.dumps({'spec': spec})}")
+        before = self.real.get("sovereigntypolicy", self.policy)["spec"]
+        self._replace(spec)
         try:
             yield
         finally:
-            self.real.admin.run(*patch, f"--patch={json.dumps({'spec': dict.fromkeys(spec)})}")
+            self._replace({section: before.get(section) for section in spec})
+
+    def _replace(self, sections: Mapping[str, object]) -> None:
+        """Replace whole sections of its policy; None removes one."""
+        patch = [
+            {"op": "remove", "path": f"/spec/{name}"}
+            if value is None
+            else {"op": "add", "path": f"/spec/{name}", "value": value}
+            for name, value in sections.items()
+        ]
+        self.real.admin.run("patch", "sovereigntypolicy", self.policy, "--type=json", f"--patch={json.dumps(patch)}")
 
     def without_client(self) -> None:
         """Let no pod be in its namespace but its own."""

@@ -26,18 +26,25 @@ demo-down: $(VENV)/ready ## Remove the demo's cluster
 
 test: lint type layers verify ## Everything: lint, types, layers, generated files, unit and end-to-end tests, tests on real nodes (WORKERS=2)
 	@$(PY) -m dev.cluster build --nodes
-	@$(PYTEST) tests -m "not faults"
+	@$(PY) -m dev.expressions.build
+	@$(PYTEST) tests -m "not faults and not versions"
 
 unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 	@$(PYTEST) tests -m "not e2e and not node"
 
 e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 	@$(PY) -m dev.cluster build --nodes
-	@$(PYTEST) tests -m "e2e and not faults"
+	@$(PY) -m dev.expressions.build
+	@$(PYTEST) tests -m "e2e and not faults and not versions"
 
 test-faults: $(VENV)/ready ## End-to-end tests of faults: webhooks and connections that fail, leaders that are killed (10 minutes)
 	@$(PY) -m dev.cluster build
 	@$(PY) -m pytest tests -m faults
+
+test-versions: $(VENV)/ready ## Tests of every version of Kubernetes from 1.30 on (the first time 25 minutes of processor time)
+	@$(PY) -m dev.cluster build
+	@$(PY) -m dev.expressions.build --all
+	@$(PYTEST) tests -m "versions or compilers"
 
 test-node: $(VENV)/ready ## Tests on real nodes alone: a kubelet, containers, a model that answers (needs root; 6 minutes)
 	@$(PY) -m dev.cluster build --nodes
@@ -118,4 +125,4 @@ $(VENV)/ready: requirements/dev.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --only-binary :all: -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help demo demo-down test unit e2e test-faults test-node lint fmt type layers generate verify cluster-up cluster-down cluster-status lock bench bench-admission bench-admission-cost bench-scale bench-fleet bench-check clean
+.PHONY: help demo demo-down test unit e2e test-faults test-versions test-node lint fmt type layers generate verify cluster-up cluster-down cluster-status lock bench bench-admission bench-admission-cost bench-scale bench-fleet bench-check clean

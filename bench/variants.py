@@ -154,7 +154,7 @@ def _judge_in_conditions(spec: Manifest) -> None:
     _inline_controls(spec)
     shared = [v for v in spec["variables"] if v["name"] not in ("violations", "text")]
     found = next(v["expression"] for v in spec["variables"] if v["name"] == "violations")
-    condition = f"size({found.removesuffix('.sort()')}) > 0"
+    condition = f"size({found}) > 0"
     for variable in reversed(shared):
         condition = f"[{variable['expression']}].exists({variable['name']}, {condition})"
     condition = _replaced(condition, {v["name"]: v["name"] for v in shared})

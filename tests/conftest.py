@@ -20,6 +20,8 @@ settings.load_profile("daulat")
 _END_TO_END = ("tests/e2e/", "tests/bypass/")
 _FAULTS = ("tests/e2e/test_faults.py", "tests/e2e/test_connection.py", "tests/e2e/test_brake.py")
 """A target of their own (`make test-faults`): they wait for time-outs of the API server, minutes of them."""
+_COMPILERS = "tests/e2e/test_compilers.py"
+"""Of all versions in `make test-versions`, of the oldest and the newest in `make test`."""
 _REAL_NODES = "tests/node/"
 _ON_REAL_NODES = (_REAL_NODES, "tests/e2e/test_demo.py")
 """Not at the same time: kernels give a user few inotify instances, and a kubelet takes many."""
@@ -32,6 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("e2e")
         if item.nodeid.startswith(_FAULTS):
             item.add_marker("faults")
+        if item.nodeid.startswith(_COMPILERS):
+            item.add_marker("compilers")
         if item.nodeid.startswith(_REAL_NODES):
             item.add_marker("node")
     items.sort(key=_turn)

@@ -14,6 +14,8 @@ from .literals import Constant, literal
 
 _REFERENCE = re.compile(r"\bvariables\.([A-Za-z_][A-Za-z0-9_]*)")
 _TEXT = re.compile(r"""\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'""")
+_EXTRA = "extra"
+"""The variable with the violations that no control finds."""
 MESSAGE_BYTES = 5000
 """The API server drops a message of more than 5 KiB (apiserver, celplugin: MaxMessageSize), and with it the reasons."""
 
@@ -64,18 +66,24 @@ def spec(
     extra_violations: str = "",
     extra_conditions: Sequence[Manifest] = (),
 ) -> Manifest:
-    """Return the spec of a ValidatingAdmissionPolicy with one validation: that all controls together find nothing."""
+    """Return the spec of a ValidatingAdmissionPolicy with one validation: that all controls together find nothing.
+
+    The message has the controls in the order given, and of each its messages in the order in which it finds them. Where it looks
+    at a map, such as labels, that order may differ from one evaluation to the next, as that of Go's maps does.
+    ``extra_violations`` is CEL for a list of further messages.
+    """
     exempt = exemptions if exemptions and guard.exemptible else {}
     own = [_control_variable(c, exempt.get(c.id, ())) for c in controls]
-    lists = [f"variables.{c.variable}.map(m, {literal(c.id + ' ')} + m)" for c in controls]
-    violations = f"({' + '.join([*lists, *([extra_violations] if extra_violations else [])])}).sort()"
-    if not extra_violations:
-        # Most requests break nothing. To add empty lists up takes longer than to count them.
-        found = " + ".join(f"size(variables.{c.variable})" for c in controls)
-        violations = f"{found} == 0 ? [] : {violations}"
+    lists = [_messages(c) for c in controls]
+    if extra_violations:
+        own.append({"name": _EXTRA, "expression": extra_violations})
+        lists.append(f"[variables.{_EXTRA}]")
+    # Most requests break nothing. To add empty lists up takes longer than to count them.
+    found = " + ".join(f"size(variables.{v['name']})" for v in own)
     tail = [
-        {"name": "violations", "expression": violations},
-        {"name": "text", "expression": "variables.violations.join(' ')"},
+        # A list of lists, for no CEL that API servers before 1.35 take makes one list of them.
+        {"name": "violations", "expression": f"{found} == 0 ? [] : ({' + '.join(lists)}).filter(l, size(l) > 0)"},
+        {"name": "text", "expression": "variables.violations.map(l, l.join(' ')).join(' ')"},
     ]
     conditions = [
         *({"name": c.name, "expression": _one_line(c.expression)} for c in guard.conditions),
@@ -114,8 +122,16 @@ def where(namespace_selector: Manifest) -> Manifest:
     return {"matchPolicy": "Equivalent", "namespaceSelector": namespace_selector, "objectSelector": {}}
 
 
+def _messages(control: Control) -> str:
+    """Return CEL for what a control found, as a list of lists of messages that begin with its id."""
+    found, named = f"variables.{control.variable}", f".map(m, {literal(control.id + ' ')} + m)"
+    return f"{found}.map(l, l{named})" if control.nested else f"[{found}{named}]"
+
+
 def _control_variable(control: Control, exemptions: Iterable[Exempt]) -> dict[str, str]:
     expression = _one_line(control.violations)
+    if control.nested:
+        expression = f"({expression}).filter(l, size(l) > 0)"
     where = " || ".join(e.expression() for e in exemptions)
     return {"name": control.variable, "expression": f"{where} ? [] : ({expression})" if where else expression}
 

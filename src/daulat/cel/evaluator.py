@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .request import Request, activation
 from .session import FAILURES, Session
@@ -24,7 +24,8 @@ class Verdict:
     error: bool = False
     """The policy couldn't be evaluated, so it refuses. The API server refuses too, in words of its own."""
     violations: tuple[str, ...] = ()
-    """What the policy's variable of that name holds: one message a violation. Empty after an error."""
+    """What the policy's variable of that name holds, without its inner lists: one message a violation, in a stable order.
+    Empty after an error."""
 
 
 def matches_resource(policy: Manifest, request: Request) -> bool:
@@ -91,7 +92,8 @@ class _Judge:
         self._session.declare(spec.get("variables", ()))
         for validation in spec["validations"]:
             if self._session.value(validation["expression"]) is not True:
-                return Verdict(False, self._message(spec, validation), violations=self._violations(spec))
+                found = self._violations(spec)
+                return Verdict(False, _reordered(self._message(spec, validation), found), violations=found)
         return Verdict(True)
 
     def _applies(self, conditions: Iterable[Mapping[str, str]]) -> bool:
@@ -131,8 +133,40 @@ class _Judge:
             found = self._session.value("variables.violations")
         except FAILURES:
             return ()
-        return tuple(map(str, found)) if isinstance(found, list) else ()
+        return _ordered(_texts(found)) if isinstance(found, list) else ()
 
 
+def _texts(found: Iterable[Any]) -> Iterator[str]:
+    for one in found:
+        if isinstance(one, list):
+            yield from _texts(one)
+        else:
+            yield str(one)
+
+
+def _ordered(messages: Iterable[str]) -> tuple[str, ...]:
+    """Return the messages in order of their controls, and those of one control sorted.
+
+    Maps have another order each time, here and in the API server. What a verdict is written into, such as a status, must not change
+    for that.
+    """
+    by_control: dict[str, list[str]] = {}
+    for message in messages:
+        by_control.setdefault(message.partition(" ")[0], []).append(message)
+    return tuple(message for own in by_control.values() for message in sorted(own))
+
+
+def _reordered(message: str, violations: tuple[str, ...]) -> str:
+    """Return the message in the order of the violations, where they are what it holds; cut where it is cut."""
+    whole = " ".join(violations)
+    if sorted(message) == sorted(whole):
+        return whole
+    kept = message.removesuffix(_CUT)
+    cut = kept != message and len(kept) < len(whole) and message.partition(" ")[0] == whole.partition(" ")[0]
+    return whole[: len(kept)] + _CUT if cut else message
+
+
+_CUT = "..."
+"""What the text of a compiled policy ends with where it is too long to be told in full."""
 _MESSAGE_BYTES = 5 * 1024
 """The API server drops a longer one (apiserver, apis/cel: MaxEvaluatedMessageExpressionSizeBytes)."""

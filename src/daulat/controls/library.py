@@ -90,6 +90,9 @@ class Control(_Data):
     why: str
     requires: tuple[str, ...] = ()
     """Fields of a policy's spec of which one must be set for the control to apply; none means always."""
+    nested: bool = False
+    """Whether ``violations`` returns a list of lists of messages. A control that looks at a list in each element of a list does:
+    before Kubernetes 1.35, CEL has nothing that makes one list of them."""
     violations: str
     examples: tuple[Example, ...]
 

@@ -76,6 +76,14 @@ def test_the_releases_image_runs_its_own_program() -> None:
     assert software(pod(TAGGED.image, command=[], args=["operator"])).allowed
 
 
+def test_a_taint_of_record_with_several_effects_is_told_once() -> None:
+    effects = [{"key": "daulat.dev/held", "effect": effect} for effect in ("NoSchedule", "NoExecute")]
+    nodes = [{"metadata": {"name": "n"}, "spec": {"taints": taints}} for taints in (effects, [])]
+    request = Request(nodes[1], nodes[0], operation="UPDATE", resource="nodes", user="mallory")
+    (told,) = evaluate(guard("nodes"), request).violations
+    assert told.startswith('MGD-02 spec.taints["daulat.dev/held"]')
+
+
 def test_a_heartbeat_never_gets_to_the_authorizer() -> None:
     """The first condition that doesn't hold ends it, and the costly one stands last."""
     conditions = [c["expression"] for c in guard("capacity")["spec"]["matchConditions"]]

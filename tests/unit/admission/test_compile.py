@@ -268,6 +268,20 @@ def test_a_pod_hears_all_violations_at_once_and_in_order() -> None:
     assert message.index("SUP-01 ") < message.index("USE-01 ") < message.index("USE-04 ")
 
 
+def test_a_resource_that_several_containers_ask_for_is_told_once() -> None:
+    wanted = {"amd.com/gpu": "1"}
+    containers = [
+        {
+            "name": name,
+            "image": TAGGED["spec"]["containers"][0]["image"],
+            "resources": {"limits": wanted, "requests": wanted},
+        }
+        for name in ("a", "b")
+    ]
+    message = messages(compiled(), pod(spec={"containers": containers, "resources": {"limits": wanted}}))
+    assert message.count('"amd.com/gpu" was asked for') == 1
+
+
 def test_a_canary_hears_the_revision_and_is_refused() -> None:
     result = compiled()
     canary = pod(metadata={"annotations": {"daulat.dev/canary": "confidential"}})

@@ -13,7 +13,7 @@ from daulat.cel.request import activation
 
 
 def refused(policy: Mapping[str, Any], request: Request) -> tuple[bool, tuple[str, ...]]:
-    """Say whether the policy refuses the request, and with which violations; none where it can't be evaluated."""
+    """Say whether the policy refuses the request, and with which violations, sorted; none where it can't be evaluated."""
     data = activation(request)
     spec = policy["spec"]
     met = [_value(c["expression"], {**data, "namespaceObject": None}) for c in spec.get("matchConditions", ())]
@@ -28,7 +28,7 @@ def refused(policy: Mapping[str, Any], request: Request) -> tuple[bool, tuple[st
             values[variable["name"]] = value
     for validation in spec["validations"]:
         if _value(validation["expression"], {**data, "variables": values}) is not True:
-            return True, tuple(values.get("violations", ()))
+            return True, tuple(sorted(message for found in values.get("violations", ()) for message in found))
     return False, ()
 
 

@@ -95,9 +95,33 @@ def test_variables_see_those_before_them() -> None:
     assert evaluate(admission("variables.b == 2", a="1", b="variables.a + 1"), Request(POD)).allowed
 
 
-def test_lists_are_sorted_flattened_and_made_distinct() -> None:
-    rule = "[['b'], ['a', 'b']].flatten().distinct().sort().join(',') == 'a,b'"
-    assert evaluate(admission(rule), Request(POD)).allowed
+def test_what_is_found_in_a_map_is_told_in_the_same_order_each_time() -> None:
+    """An operator writes it into a status, and would write it anew at every pass."""
+    labels = {f"k{n}": "" for n in range(12)}
+    policy = admission(
+        "size(variables.violations) == 0",
+        violations="[object.metadata.labels.map(k, 'B ' + k), ['A']]",
+        text="variables.violations.map(l, l.join(' ')).join(' ')",
+    )
+    policy["spec"]["validations"][0]["messageExpression"] = "variables.text"
+    told = {evaluate(policy, Request({"metadata": {"labels": dict(labels)}})) for _ in range(20)}
+    assert [t.violations for t in told] == [(*sorted(f"B {k}" for k in labels), "A")]
+    assert [t.message for t in told] == [" ".join(t.violations) for t in told]
+
+
+def test_a_message_that_is_cut_is_cut_at_the_same_place_each_time() -> None:
+    labels = {f"k{n}": "" for n in range(12)}
+    policy = admission(
+        "false", violations="[object.metadata.labels.map(k, 'B ' + k)]", text="variables.violations[0].join(' ')"
+    )
+    policy["spec"]["validations"][0]["messageExpression"] = "variables.text.substring(0, 9) + '...'"
+    told = {evaluate(policy, Request({"metadata": {"labels": dict(labels)}})).message for _ in range(20)}
+    assert told == {"B k0 B k1..."}
+
+
+@pytest.mark.parametrize("call", ["[[1]].flatten()", "[1].sort()", "[1].distinct()", "[1].transformList(i, v, v)"])
+def test_what_older_api_servers_lack_is_unknown_here_too(call: str) -> None:
+    assert evaluate(admission(f"size({call}) == 1"), Request(POD)).error
 
 
 def test_the_authorizer_allows_exactly_what_is_listed() -> None:
@@ -133,6 +157,11 @@ def test_a_nul_character_does_not_hide_what_follows(hostile: dict[str, Any]) -> 
 def test_a_refusal_tells_its_violations_one_by_one() -> None:
     policy = admission("size(variables.violations) == 0", violations="[object.kind + ' a; b', 'c']")
     assert evaluate(policy, Request(POD)).violations == ("Pod a; b", "c")
+
+
+def test_violations_in_lists_are_told_one_by_one_too() -> None:
+    policy = admission("size(variables.violations) == 0", violations="[['a', 'b'], ['c']]")
+    assert evaluate(policy, Request(POD)).violations == ("a", "b", "c")
 
 
 def test_what_is_allowed_or_in_error_has_no_violations() -> None:

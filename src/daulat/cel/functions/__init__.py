@@ -1,8 +1,8 @@
 """The CEL functions that Kubernetes adds and the CEL runtime lacks, for every expression of an admission policy.
 
 Each does what ``k8s.io/apiserver/pkg/cel/library`` of 1.37 does, errors included; ``tests/e2e/test_cel_functions.py``
-holds them against a real API server. ``lists`` (sort, flatten, distinct ...), ``sets``, optional values and comprehensions of
-two variables come with the runtime.
+holds them against a real API server. ``sets``, ``strings`` and optional values come with the runtime. Not all of these may be
+used in a control: ``ip`` is writable from 1.31 on, ``includes`` from 1.38.
 
 cel-expr-python 0.1.3 never releases what a function written in Python is given or returns (but for small integers), and
 ends the process where that is an optional value. So these are for what the runtime can't do itself.

@@ -1,0 +1,3 @@
+module daulat.dev/dev/expressions
+
+go 1.26.0

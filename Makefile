@@ -11,6 +11,7 @@ NAME ?= demo
 REAL_NODE ?= auto
 WORKERS ?= 2
 FLEET ?=
+KUBERNETES ?=
 # Each worker has a control plane of its own. What waits for one and what computes go on side by side.
 PYTEST := $(PY) -m pytest -n $(WORKERS) --no-loadscope-reorder
 export PYTHONPATH := src:.
@@ -26,18 +27,21 @@ demo-down: $(VENV)/ready ## Remove the demo's cluster
 
 test: lint type layers verify ## Everything: lint, types, layers, generated files, unit and end-to-end tests, tests on real nodes (WORKERS=2)
 	@$(PY) -m dev.cluster build --nodes
-	@$(PYTEST) tests -m "not faults"
+	@$(PYTEST) tests -m "not faults and not versions"
 
 unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 	@$(PYTEST) tests -m "not e2e and not node"
 
 e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 	@$(PY) -m dev.cluster build --nodes
-	@$(PYTEST) tests -m "e2e and not faults"
+	@$(PYTEST) tests -m "e2e and not faults and not versions"
 
 test-faults: $(VENV)/ready ## End-to-end tests of faults: webhooks and connections that fail, leaders that are killed (10 minutes)
 	@$(PY) -m dev.cluster build
 	@$(PY) -m pytest tests -m faults
+
+test-versions: $(VENV)/ready ## Tests on every version of Kubernetes, each built first (KUBERNETES=1.34: that one)
+	@$(PY) -m pytest tests -m versions $(if $(KUBERNETES),--kubernetes $(KUBERNETES))
 
 test-node: $(VENV)/ready ## Tests on real nodes alone: a kubelet, containers, a model that answers (needs root; 6 minutes)
 	@$(PY) -m dev.cluster build --nodes
@@ -118,4 +122,4 @@ $(VENV)/ready: requirements/dev.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --only-binary :all: -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help demo demo-down test unit e2e test-faults test-node lint fmt type layers generate verify cluster-up cluster-down cluster-status lock bench bench-admission bench-admission-cost bench-scale bench-fleet bench-check clean
+.PHONY: help demo demo-down test unit e2e test-faults test-versions test-node lint fmt type layers generate verify cluster-up cluster-down cluster-status lock bench bench-admission bench-admission-cost bench-scale bench-fleet bench-check clean

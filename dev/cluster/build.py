@@ -136,13 +136,14 @@ def ensure(say: Say, suite: Suite = CONTROL_PLANE) -> Binaries:
     target = directory(suite)
     if target.is_dir():
         return Binaries(target)
-    with exclusive(_beside(target, ".lock"), say, f"builds {suite.title}"):
+    with exclusive(beside(target, ".lock"), say, f"builds {suite.title}"):
         if not target.is_dir():
             _build(target, say, suite)
     return Binaries(target)
 
 
-def _beside(target: Path, suffix: str) -> Path:
+def beside(target: Path, suffix: str) -> Path:
+    """Return where the lock, the log or the scratch space of a directory lies."""
     # Not with_suffix, for which all after the dot of a version is a suffix.
     return target.with_name(target.name + suffix)
 
@@ -153,12 +154,12 @@ def _build(target: Path, say: Say, suite: Suite) -> None:
     _check_disk(go, environment, target.parent, suite)
     version = ".".join(map(str, go.version))
     say(f"building {suite.title} with Go {version} (from {go.origin}): {suite.lasts} from nothing")
-    temporary = _beside(target, f".{os.getpid()}.tmp")
+    temporary = beside(target, f".{os.getpid()}.tmp")
     scratch = temporary / "scratch"
     scratch.mkdir(parents=True)
     # Everything compiled passes through here; a small /tmp in memory would not hold it.
     environment["GOTMPDIR"] = str(scratch)
-    log = _beside(target, ".log")
+    log = beside(target, ".log")
     log.unlink(missing_ok=True)
     began = time.monotonic()
     try:
@@ -226,6 +227,11 @@ def _go(
         if status == 0:
             output.seek(0)
             return output.read()
+    if status < 0:
+        # As when memory runs out. Its log says nothing then.
+        raise ClusterError(
+            f"Go was killed by signal {-status} while {title}: build again; what is compiled already is kept."
+        )
     raise ClusterError(_explain(log, title))
 
 

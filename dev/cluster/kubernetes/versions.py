@@ -100,7 +100,8 @@ def _suite(minor: str, title: str, label: str, names: tuple[str, ...]) -> Suite:
         FOLDER / minor,
         names,
         (Step(tuple(f"k8s.io/kubernetes/cmd/{name}" for name in names)),),
-        lasts="about 5 minutes on 2 cores",
+        # Measured for the API server of 1.30: 419 s of processor time, 1.9 GiB of build cache, 110 MiB of binary.
+        lasts="about 7 minutes of processor time",
         label=f"{minor}-{label}-",
         cold_bytes=4 * GIB,
     )
@@ -116,5 +117,6 @@ def ensure(minor: str, say: Say, *, controllers: bool) -> Binaries:
     if minor == NEWEST:
         return shared
     suites = [apiserver_suite(minor), *([controllers_suite(minor)] if controllers else [])]
-    own = {name: build.ensure(say, suite).directory for suite in suites for name in suite.names}
+    places = [(suite, build.ensure(say, suite).directory) for suite in suites]
+    own = {name: directory for suite, directory in places for name in suite.names}
     return Binaries(shared.directory, own)

@@ -11,6 +11,7 @@ NAME ?= demo
 REAL_NODE ?= auto
 WORKERS ?= 2
 FLEET ?=
+KUBERNETES ?=
 # Each worker has a control plane of its own. What waits for one and what computes go on side by side.
 PYTEST := $(PY) -m pytest -n $(WORKERS) --no-loadscope-reorder
 export PYTHONPATH := src:.
@@ -41,10 +42,10 @@ test-faults: $(VENV)/ready ## End-to-end tests of faults: webhooks and connectio
 	@$(PY) -m dev.cluster build
 	@$(PY) -m pytest tests -m faults
 
-test-versions: $(VENV)/ready ## Tests of every version of Kubernetes from 1.30 on (the first time 25 minutes of processor time)
+test-versions: $(VENV)/ready ## Tests on every version of Kubernetes, each built first (KUBERNETES=1.34: the control plane of that one)
 	@$(PY) -m dev.cluster build
 	@$(PY) -m dev.expressions.build --all
-	@$(PYTEST) tests -m "versions or compilers"
+	@$(PY) -m pytest tests -m "versions or compilers" $(if $(KUBERNETES),--kubernetes $(KUBERNETES))
 
 test-node: $(VENV)/ready ## Tests on real nodes alone: a kubelet, containers, a model that answers (needs root; 6 minutes)
 	@$(PY) -m dev.cluster build --nodes

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
+from dev.cluster.kubernetes import versions
 from tests.e2e.world import World, lower, raise_world, unique
 
 # The same examples each time, and never judged by the clock of a busy machine.
@@ -22,9 +23,24 @@ _FAULTS = ("tests/e2e/test_faults.py", "tests/e2e/test_connection.py", "tests/e2
 """A target of their own (`make test-faults`): they wait for time-outs of the API server, minutes of them."""
 _COMPILERS = "tests/e2e/test_compilers.py"
 """Of all versions in `make test-versions`, of the oldest and the newest in `make test`."""
+_VERSIONS = "tests/e2e/versions/"
+"""A target of their own (`make test-versions`): they build and start each Kubernetes that there is."""
 _REAL_NODES = "tests/node/"
 _ON_REAL_NODES = (_REAL_NODES, "tests/e2e/test_demo.py")
 """Not at the same time: kernels give a user few inotify instances, and a kubelet takes many."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--kubernetes 1.34`: which version the clusters of end-to-end tests are of."""
+    parser.addoption(
+        "--kubernetes", choices=versions.NAMES, help=f"as ${versions.VARIABLE}: which Kubernetes to test on"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hand the version on to every cluster of this process, and of those that it starts."""
+    if wanted := config.getoption("--kubernetes"):
+        os.environ[versions.VARIABLE] = wanted
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,6 +52,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("faults")
         if item.nodeid.startswith(_COMPILERS):
             item.add_marker("compilers")
+        if item.nodeid.startswith(_VERSIONS):
+            item.add_marker("versions")
         if item.nodeid.startswith(_REAL_NODES):
             item.add_marker("node")
     items.sort(key=_turn)

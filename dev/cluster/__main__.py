@@ -11,13 +11,14 @@ from types import FrameType
 from rich.console import Console
 from rich.table import Table
 
-from dev.cluster import build, state
+from dev.cluster import state
 from dev.cluster.addons import NAMES, fetch
 from dev.cluster.cluster import Cluster, Status, announce
 from dev.cluster.connect import DEFAULT_NAME, connect
 from dev.cluster.embedded import EmbeddedCluster
 from dev.cluster.errors import ClusterError
 from dev.cluster.kubeconfig import ADMIN
+from dev.cluster.kubernetes import versions
 from dev.cluster.node import programs, requirements
 
 
@@ -42,15 +43,35 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+_WHICH = f"a minor version (default: ${versions.VARIABLE}, or {versions.NEWEST})"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dev.cluster", description="A control plane for development.")
     named = argparse.ArgumentParser(add_help=False)
     named.add_argument("--name", default=DEFAULT_NAME, help=f"which cluster (default: {DEFAULT_NAME})")
     commands = parser.add_subparsers(dest="command", required=True)
     make = commands.add_parser("build", help="build the binaries, and print where they are")
+    make.add_argument("--kubernetes", choices=versions.NAMES, help=_WHICH)
+    make.add_argument("--api-only", action="store_true", help="of Kubernetes, just the API server")
     make.add_argument("--nodes", action="store_true", help="those of real nodes too, where this machine can have some")
     up = commands.add_parser("up", parents=[named], help="start a cluster and wait until it is ready")
     up.add_argument("--scenario", type=Path, help="a file with nodes to create, such as dev/scenarios/demo.yaml")
+    up.add_argument("--kubernetes", choices=versions.NAMES, help=_WHICH)
+    up.add_argument(
+        "--feature",
+        action="append",
+        default=[],
+        choices=versions.FEATURES,
+        help="what that version leaves off by default; may be repeated",
+    )
+    up.add_argument(
+        "--admission-plugin",
+        action="append",
+        default=[],
+        help="such as PodNodeSelector, beside the default ones; may be repeated",
+    )
+    up.add_argument("--api-only", action="store_true", help="etcd and the API server, without controllers and nodes")
     up.add_argument("--addon", action="append", default=[], choices=NAMES, help="what else to install; may be repeated")
     down = commands.add_parser("down", parents=[named], help="stop a cluster and remove all of it")
     down.add_argument("--all", action="store_true", help="every cluster of this user, other checkouts' included")
@@ -64,19 +85,15 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> None:
     match options.command:
         case "build":
-            print(build.ensure(announce).directory)
+            minor = versions.find(options.kubernetes or "").minor
+            built = versions.ensure(minor, announce, controllers=not options.api_only)
+            print(*dict.fromkeys([built.directory, *built.elsewhere.values()]), sep="\n")
             fetch.ensure(announce)
             if options.nodes:
                 _build_nodes()
         case "up":
-            cluster = connect(name=options.name)
+            cluster = _chosen(options)
             cluster.up(options.scenario)
-            for addon in options.addon:
-                if not isinstance(cluster, EmbeddedCluster):
-                    raise ClusterError(
-                        f"add-ons are for an embedded cluster, and {cluster.name} is of kind {cluster.kind}."
-                    )
-                cluster.addon(addon)
             announce(f"export KUBECONFIG={cluster.kubeconfig()}")
         case "down":
             for name in state.names() if options.all else [options.name]:
@@ -85,6 +102,26 @@ def _run(options: argparse.Namespace) -> None:
             _show([_known(name) for name in state.names()])
         case "kubeconfig":
             print(_known(options.name).kubeconfig(options.user, options.group))
+
+
+def _chosen(options: argparse.Namespace) -> Cluster:
+    """The cluster to bring up. ClusterError where it isn't ours, and something is chosen that only ours can be."""
+    cluster = connect(name=options.name)
+    choices = {
+        "kubernetes": options.kubernetes or "",
+        "features": options.feature,
+        "admission_plugins": options.admission_plugin,
+        "api_only": options.api_only,
+        "addons": options.addon,
+    }
+    if not any(choices.values()):
+        return cluster
+    if not isinstance(cluster, EmbeddedCluster):
+        raise ClusterError(
+            "versions, features, admission plugins and add-ons are for an embedded cluster, "
+            f"and {cluster.name} is of kind {cluster.kind}."
+        )
+    return EmbeddedCluster(options.name, **choices)
 
 
 def _build_nodes() -> None:
@@ -110,7 +147,8 @@ def _show(clusters: list[Cluster]) -> None:
 
 def _table(status: Status) -> Table:
     word = "ready" if status.ready else "not ready"
-    table = Table(title=f"{status.name} ({status.kind}): {word}  {status.server}", title_justify="left")
+    of = f"{status.kind}, Kubernetes {status.kubernetes}" if status.kubernetes else status.kind
+    table = Table(title=f"{status.name} ({of}): {word}  {status.server}", title_justify="left")
     for heading in ("component", "pid", "port", "memory"):
         table.add_column(heading, justify="left" if heading == "component" else "right")
     for part in status.components:

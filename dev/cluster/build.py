@@ -52,9 +52,11 @@ class Binaries:
     """The directory with all the binaries of one build."""
 
     directory: Path
+    elsewhere: Mapping[str, Path] = field(default_factory=dict)
+    """The directories of those that another build made, by name."""
 
     def __getitem__(self, name: str) -> str:
-        return str(self.directory / name)
+        return str(self.elsewhere.get(name, self.directory) / name)
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,10 @@ class Suite:
     """How long it takes from nothing, in words."""
     add: Callable[[Path, Say], None] = lambda _directory, _say: None
     """Put into the directory what isn't built by Go."""
+    label: str = ""
+    """What the directory's name begins with."""
+    cold_bytes: int = COLD_BYTES
+    """Disk space that it takes from nothing."""
 
     @property
     def own(self) -> list[str]:
@@ -99,7 +105,7 @@ def kubernetes_version(go_mod: str) -> str:
     """The Kubernetes that go.mod pins, as `v1.37.2`."""
     found = re.search(r"^\s*k8s\.io/kubernetes (v\d+\.\d+\.\d+\S*)", go_mod, re.MULTILINE)
     if not found:
-        raise ClusterError("dev/cluster/go.mod requires no k8s.io/kubernetes: restore the file from git.")
+        raise ClusterError("go.mod requires no k8s.io/kubernetes: restore the file from git.")
     return found[1]
 
 
@@ -121,7 +127,8 @@ def key(go_mod: str, go_sum: str, system: str, machine: str, *more: str) -> str:
 def directory(suite: Suite = CONTROL_PLANE) -> Path:
     """Where the binaries of this checkout lie once built."""
     mod, lock = ((suite.module / name).read_text() for name in ("go.mod", "go.sum"))
-    return cache_dir() / "bin" / key(mod, lock, sys.platform, platform.machine(), *suite.own)
+    named = key(mod, lock, sys.platform, platform.machine(), *suite.own)
+    return cache_dir() / "bin" / f"{suite.label}{named}"
 
 
 def ensure(say: Say, suite: Suite = CONTROL_PLANE) -> Binaries:
@@ -129,24 +136,30 @@ def ensure(say: Say, suite: Suite = CONTROL_PLANE) -> Binaries:
     target = directory(suite)
     if target.is_dir():
         return Binaries(target)
-    with exclusive(target.with_suffix(".lock"), say, f"builds {suite.title}"):
+    with exclusive(beside(target, ".lock"), say, f"builds {suite.title}"):
         if not target.is_dir():
             _build(target, say, suite)
     return Binaries(target)
 
 
+def beside(target: Path, suffix: str) -> Path:
+    """Return where the lock, the log or the scratch space of a directory lies."""
+    # Not with_suffix, for which all after the dot of a version is a suffix.
+    return target.with_name(target.name + suffix)
+
+
 def _build(target: Path, say: Say, suite: Suite) -> None:
     go = toolchain.find(say, toolchain.required_version((suite.module / "go.mod").read_text()))
     environment = go.environment()
-    _check_disk(go, environment, target.parent)
+    _check_disk(go, environment, target.parent, suite)
     version = ".".join(map(str, go.version))
     say(f"building {suite.title} with Go {version} (from {go.origin}): {suite.lasts} from nothing")
-    temporary = target.with_suffix(f".{os.getpid()}.tmp")
+    temporary = beside(target, f".{os.getpid()}.tmp")
     scratch = temporary / "scratch"
     scratch.mkdir(parents=True)
     # Everything compiled passes through here; a small /tmp in memory would not hold it.
     environment["GOTMPDIR"] = str(scratch)
-    log = target.with_suffix(".log")
+    log = beside(target, ".log")
     log.unlink(missing_ok=True)
     began = time.monotonic()
     try:
@@ -214,6 +227,11 @@ def _go(
         if status == 0:
             output.seek(0)
             return output.read()
+    if status < 0:
+        # As when memory runs out. Its log says nothing then.
+        raise ClusterError(
+            f"Go was killed by signal {-status} while {title}: build again; what is compiled already is kept."
+        )
     raise ClusterError(_explain(log, title))
 
 
@@ -238,7 +256,7 @@ def _explain(log: Path, title: str) -> str:
     return f"Go failed while {title} ({said}): the whole log is {log}."
 
 
-def _check_disk(go: toolchain.Go, environment: dict[str, str], binaries: Path) -> None:
+def _check_disk(go: toolchain.Go, environment: dict[str, str], binaries: Path, suite: Suite) -> None:
     names = ["GOCACHE", "GOMODCACHE"]
     answer = subprocess.run(
         [go.path, "env", *names], check=False, env=environment, cwd=MODULE_DIR, capture_output=True, text=True
@@ -246,8 +264,8 @@ def _check_disk(go: toolchain.Go, environment: dict[str, str], binaries: Path) -
     places = [Path(line) for line in answer.stdout.splitlines() if line.startswith("/")]
     if len(places) != len(names):
         return  # Go will say itself what is wrong with its settings.
-    sources = places[1] / "k8s.io" / f"kubernetes@{kubernetes_version((MODULE_DIR / 'go.mod').read_text())}"
-    needed = WARM_BYTES if sources.is_dir() else COLD_BYTES
+    sources = places[1] / "k8s.io" / f"kubernetes@{kubernetes_version((suite.module / 'go.mod').read_text())}"
+    needed = WARM_BYTES if sources.is_dir() else suite.cold_bytes
     for place in (binaries, *places):
         existing = next(p for p in (place, *place.parents) if p.exists())
         free = shutil.disk_usage(existing).free

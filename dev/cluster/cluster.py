@@ -30,6 +30,8 @@ class Status:
     server: str
     ready: bool
     components: tuple[ComponentStatus, ...] = ()
+    kubernetes: str = ""
+    """The minor version, where we chose it."""
 
 
 class Cluster(Protocol):

@@ -20,6 +20,8 @@ SCHEDULER = "kube-scheduler"
 ETCD = "etcd"
 KWOK = "kwok"
 ORDER = (ETCD, APISERVER, CONTROLLERS, SCHEDULER, KWOK)
+API_ONLY = (ETCD, APISERVER)
+"""What judges requests. Nothing schedules, makes ServiceAccounts, aggregates roles or deletes what an owner leaves."""
 # The names of the ports that a cluster takes. etcd listens for peers too, even where it has none.
 PORTS = (ETCD, "etcd-peer", APISERVER, CONTROLLERS, SCHEDULER)
 
@@ -99,6 +101,7 @@ def apiserver(at: Layout, extra: Sequence[str]) -> list[str]:
         "--kubelet-preferred-address-types=InternalIP,Hostname",
         "--anonymous-auth=false",
         "--authorization-mode=Node,RBAC",
+        # The flag may be repeated, as may --feature-gates and --runtime-config: what `extra` has is added.
         "--enable-admission-plugins=NodeRestriction",
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
         f"--service-account-signing-key-file={pki / 'service-accounts.key'}",
@@ -141,9 +144,9 @@ def controllers(at: Layout, extra: Sequence[str] = ()) -> list[str]:
     ]
 
 
-def scheduler(at: Layout) -> list[str]:
+def scheduler(at: Layout, extra: Sequence[str] = ()) -> list[str]:
     """The default scheduler."""
-    return [*_client(at, SCHEDULER), *_unthrottled()]
+    return [*_client(at, SCHEDULER), *_unthrottled(), *extra]
 
 
 def _client(at: Layout, name: str) -> list[str]:

@@ -19,10 +19,12 @@ from dev.cluster.addons.install import install
 from dev.cluster.addons.site import Site
 from dev.cluster.api import Endpoint
 from dev.cluster.cluster import ComponentStatus, Status, announce
-from dev.cluster.components import APISERVER, CONTROLLERS, ETCD, HOST, KWOK, ORDER, SCHEDULER, Layout
+from dev.cluster.components import APISERVER, CONTROLLERS, ETCD, HOST, KWOK, SCHEDULER, Layout
 from dev.cluster.errors import ClusterError, PortTaken
 from dev.cluster.kubeconfig import ADMIN
 from dev.cluster.kubectl import Kubectl
+from dev.cluster.kubernetes import versions
+from dev.cluster.kubernetes.choice import choose
 from dev.cluster.locking import Say, exclusive, interrupts_deferred
 from dev.cluster.node import cgroups, real
 from dev.cluster.scenario import Scenario, load, node_manifests, real_nodes
@@ -42,6 +44,10 @@ class EmbeddedCluster:
         self,
         name: str,
         *,
+        kubernetes: str = "",
+        features: Sequence[str] = (),
+        admission_plugins: Sequence[str] = (),
+        api_only: bool = False,
         apiserver_args: Sequence[str] = (),
         addons: Sequence[str] = (),
         fixed_ports: Mapping[str, int] | None = None,
@@ -49,8 +55,10 @@ class EmbeddedCluster:
         node_leases: bool = True,
         say: Say = announce,
     ) -> None:
-        """`apiserver_args` go to the API server last; `addons` are installed by `up`, as `addon` does.
+        """`kubernetes` is a minor version of kubernetes/versions.yaml, by default versions.find()'s; `features` are its.
 
+        `admission_plugins` are switched on beside the default ones. `api_only` starts components.API_ONLY alone.
+        `apiserver_args` go to the API server last; `addons` are installed by `up`, as `addon` does.
         `fixed_ports` maps names of components.PORTS to ports. With an audit policy, `audit_log` is written. Without
         `node_leases`, simulated nodes renew no Lease, and the node controller leaves them Ready for `components.UNWATCHED_HOURS`.
         """
@@ -58,8 +66,9 @@ class EmbeddedCluster:
         self._directory = state.directory(name)
         self._audit_policy = audit_policy
         self._node_leases = node_leases
+        self._choice = choose(kubernetes, features, admission_plugins, api_only=api_only)
         audited = audit.arguments(self._directory) if audit_policy is not None else ()
-        self._apiserver_args = (*audited, *apiserver_args)
+        self._apiserver_args = (*audited, *self._choice.apiserver_arguments(), *apiserver_args)
         self._addons = tuple(addons)
         for addon in self._addons:
             catalog.check(addon)
@@ -84,7 +93,9 @@ class EmbeddedCluster:
         """Start everything and wait until it is usable; zones are left to the caller, who has the kinds installed."""
         began = time.monotonic()
         plan = load(scenario) if scenario else None
-        binaries = build.ensure(self._say)
+        self._choice.check(nodes=bool(plan or self._addons), real_nodes=bool(plan and real_nodes(plan)))
+        minor = self._choice.version.minor
+        binaries = versions.ensure(minor, self._say, controllers=self._choice.controllers)
         with self._locked():
             record = state.load_own(self._directory, self.kind)
             if record and self._is_whole(record):
@@ -101,7 +112,7 @@ class EmbeddedCluster:
                     if attempt == ATTEMPTS or self._fixed_ports:
                         raise
                     self._say(f"{error} Trying others.")
-        self._say(f"cluster {self.name} is ready after {time.monotonic() - began:.1f} s")
+        self._say(f"cluster {self.name}, Kubernetes {minor}, is ready after {time.monotonic() - began:.1f} s")
 
     def down(self) -> None:
         """Stop the processes that were recorded and remove the directory."""
@@ -112,6 +123,7 @@ class EmbeddedCluster:
         self._say(f"cluster {self.name} is gone" if existed else f"there is no cluster {self.name}")
 
     def _join(self, record: state.Record, plan: Scenario | None) -> None:
+        self._choice.check_same(self.name, record)
         if self._apiserver_args and self._apiserver_args != record.apiserver_args:
             raise ClusterError(f"cluster {self.name} runs with other API server arguments: take it down first.")
         if plan and real_nodes(plan) and not record.process(real.FABRIC):
@@ -125,7 +137,14 @@ class EmbeddedCluster:
     def _start_all(self, binaries: build.Binaries, plan: Scenario | None) -> None:
         chosen = ports.choose(components.PORTS, self._fixed_ports)
         at = Layout(self._directory, binaries, chosen)
-        record = state.Record(self.kind, at.server, chosen, self._apiserver_args)
+        record = state.Record(
+            self.kind,
+            at.server,
+            chosen,
+            self._apiserver_args,
+            kubernetes=self._choice.version.minor,
+            components=self._choice.components,
+        )
         try:
             self._directory.mkdir(parents=True, mode=0o700, exist_ok=True)
             state.save(self._directory, record)
@@ -148,9 +167,14 @@ class EmbeddedCluster:
         self._launch(ETCD, components.etcd(at))
         self._launch(APISERVER, components.apiserver(at, [*self._to_nodes(plan), *self._apiserver_args]))
         self._await_apiserver()
+        if self._choice.controllers:
+            self._bring_up_controllers(at, plan)
+
+    def _bring_up_controllers(self, at: Layout, plan: Scenario | None) -> None:
+        gates = self._choice.gates()
         # Not before: both end when the built-in roles, which the API server makes while it starts, aren't there yet.
-        self._launch(CONTROLLERS, components.controllers(at, self._patience(plan)))
-        self._launch(SCHEDULER, components.scheduler(at))
+        self._launch(CONTROLLERS, components.controllers(at, [*self._patience(plan), *gates]))
+        self._launch(SCHEDULER, components.scheduler(at, gates))
         kubectl = self._kubectl()
         kubectl.apply(fakenodes.permissions(self.name, fakenodes.USER))
         self._launch(KWOK, fakenodes.arguments(at.binaries[KWOK], at.kubeconfig(KWOK), self._node_leases))
@@ -274,12 +298,12 @@ class EmbeddedCluster:
         if record is None:
             return Status(self.name, self.kind, "", ready=False)
         parts = []
-        for name in dict.fromkeys((*ORDER, *(p.name for p in record.processes))):
+        for name in dict.fromkeys((*record.components, *(p.name for p in record.processes))):
             started = record.process(name)
             pid = started.pid if started and processes.find(started) else None
             memory = processes.memory_mib(started) if started and pid else None
             parts.append(ComponentStatus(name, pid, record.ports.get(name), memory))
-        return Status(self.name, self.kind, record.server, self._is_whole(record), tuple(parts))
+        return Status(self.name, self.kind, record.server, self._is_whole(record), tuple(parts), record.kubernetes)
 
     def kubeconfig(self, user: str = ADMIN, groups: Sequence[str] = ()) -> Path:
         """A kubeconfig with a client certificate for this user; made once, then the same file."""
@@ -323,7 +347,7 @@ class EmbeddedCluster:
 
     def _is_whole(self, record: state.Record) -> bool:
         running = {p.name for p in record.processes if processes.find(p)}
-        wanted = {*ORDER, *(p.name for p in record.processes)}
+        wanted = {*record.components, *(p.name for p in record.processes)}
         return running == wanted and self._api().answers("/readyz")
 
     def _api(self) -> Endpoint:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from dev.cluster.components import ORDER
 from dev.cluster.errors import ClusterError
 from dev.cluster.paths import clusters_dir
 from dev.cluster.pki import write_private
@@ -26,6 +27,10 @@ class Record:
     apiserver_args: tuple[str, ...] = ()
     source_kubeconfig: str = ""
     processes: tuple[Started, ...] = ()
+    kubernetes: str = ""
+    """The minor version of an embedded cluster."""
+    components: tuple[str, ...] = ORDER
+    """What an embedded cluster consists of."""
 
     def process(self, name: str) -> Started | None:
         """The component of that name."""
@@ -67,6 +72,7 @@ def load(path: Path) -> Record | None:
     try:
         content = json.loads((path / FILE).read_text())
         processes = tuple(Started(**{**p, "argv": tuple(p["argv"])}) for p in content.pop("processes"))
-        return Record(**{**content, "apiserver_args": tuple(content["apiserver_args"])}, processes=processes)
+        lists = {name: tuple(value) for name, value in content.items() if isinstance(value, list)}
+        return Record(**{**content, **lists}, processes=processes)
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -50,13 +51,13 @@ class Racks:
             poll(f"the pods in {name} to go", lambda: not self.objects("pods", name), 60)
 
 
-def raise_racks(directory: Path, addons: Sequence[str] = ()) -> Racks:
+def raise_racks(directory: Path, addons: Sequence[str] = (), **options: Any) -> Racks:
     """Bring up a cluster of the caller's own, who takes it down."""
     hardware = {rack: {"allocatable": {"cpu": 4, "memory": "8Gi"}, "labels": {RACK: rack}} for rack in ("a", "b")}
     nodes = [{"name": f"rack-{rack}", "count": 2, "hardware": rack} for rack in hardware]
     scenario = directory / "racks.yaml"
     scenario.write_text(yaml.safe_dump({"hardware": hardware, "nodes": nodes}))
-    cluster = EmbeddedCluster(unique("racks"), addons=addons, say=lambda line: None)
+    cluster = EmbeddedCluster(unique("racks"), addons=addons, say=lambda line: None, **options)
     cluster.up(scenario)
     return Racks(cluster, kubectl(cluster))
 

@@ -103,6 +103,13 @@ def test_what_lies_there_is_not_built_again(tmp_path: Path) -> None:
     assert build.ensure(print, suite(tmp_path)).directory == built
 
 
+def test_a_go_that_is_killed_is_not_said_to_have_failed(tmp_path: Path, install: Callable[..., None]) -> None:
+    """It was, with a log that ends in the middle of nothing."""
+    install("go", does="[ $1 = build ] && kill -9 $$; [ $1 = version ] && echo go version go1.26.6 linux/amd64; exit 0")
+    with pytest.raises(ClusterError, match="Go was killed by signal 9 while compiling: build again"):
+        build.ensure(print, suite(tmp_path))
+
+
 # --- libseccomp and nft, which aren't Go
 
 

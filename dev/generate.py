@@ -18,13 +18,13 @@ from typing import Any
 from daulat.admission.cluster import Installation, compile_cluster_guards
 from daulat.api import crd
 from daulat.api.meta import DataClass
-from daulat.catalog import accelerators
+from daulat.catalog import accelerators, kubernetes
 from daulat.catalog.presets import Citation, Preset, leaves, presets, rules
 from daulat.catalog.sources import unverified
 from daulat.controls import library
 from daulat.doctor.catalog import checks
 from daulat.doctor.sources import manifests as doctor_roles
-from daulat.kube.rbac import Rule, cluster_rules, namespace_rules
+from daulat.kube.rbac import Rule, annotation_rules, cluster_rules, namespace_rules
 from daulat.manifest.yaml_writer import dump_manifest
 from dev import conditiontables
 from dev.pages import between, table
@@ -37,6 +37,7 @@ CONTROLS_DOC = Path("docs/controls.md")
 ACCELERATORS_DOC = Path("docs/accelerators.md")
 PRESETS_DOC = Path("docs/presets.md")
 DOCTOR_DOC = Path("docs/doctor.md")
+KUBERNETES_DOC = Path("docs/kubernetes.md")
 CHART_ACCELERATORS = CHART_FILES / "accelerators"
 OWNED = (CRDS, CHART_CRDS, CHART_FILES, CHART_ACCELERATORS)
 """Folders that hold nothing but generated files, so that one of a kind that is gone can be told and removed."""
@@ -59,7 +60,12 @@ def render() -> dict[Path, str]:
         files |= {CRDS / name: text, CHART_CRDS / name: text}
     guards = "---\n".join(dump_manifest(manifest) for manifest in compile_cluster_guards(PLACEHOLDERS))
     files[CHART_FILES / "cluster-guards.yaml"] = _header("src/daulat/controls") + guards
-    for name, granted in (("operator-clusterrole", cluster_rules()), ("operator-role", namespace_rules())):
+    granted_by_file = {
+        "operator-clusterrole": cluster_rules(),
+        "operator-role": namespace_rules(),
+        "operator-annotations": annotation_rules(),
+    }
+    for name, granted in granted_by_file.items():
         files[CHART_FILES / f"{name}.yaml"] = _header("src/daulat/kube") + _rules(granted)
     for manifest in accelerators.manifests():
         name = f"{manifest['metadata']['name']}.yaml"
@@ -75,6 +81,7 @@ def render() -> dict[Path, str]:
     text = "\n\n".join(_preset(p) for p in presets().values())
     files[PRESETS_DOC] = between((ROOT / PRESETS_DOC).read_text(encoding="utf-8"), "presets", f"\n{text}\n")
     files[DOCTOR_DOC] = _doctor_doc((ROOT / DOCTOR_DOC).read_text(encoding="utf-8"))
+    files[KUBERNETES_DOC] = _kubernetes_doc((ROOT / KUBERNETES_DOC).read_text(encoding="utf-8"))
     for page in conditiontables.PAGES:
         files[page] = conditiontables.written((ROOT / page).read_text(encoding="utf-8"), page)
     return files
@@ -152,6 +159,19 @@ def _doctor_doc(text: str) -> str:
     text = between(text, "doctor-role", f"\n```yaml\n{roles}```\n")
     rows = [(f"`{c.id}`", c.severity, c.title, c.why, c.remedy) for c in checks().values()]
     return between(text, "doctor-checks", table(("id", "severity", "title", "why", "remedy"), rows))
+
+
+def _kubernetes_doc(text: str) -> str:
+    """Return the page about versions of Kubernetes with its table written anew."""
+    oldest, newest = kubernetes.OLDEST, kubernetes.NEWEST
+    minors = [kubernetes.Minor(oldest.major, minor) for minor in range(oldest.minor, newest.minor + 1)]
+    rows = [
+        (f.title, *(f.at(m) for m in minors), f.without, f"`{f.switch_on}`" if f.switch_on else "")
+        for f in kubernetes.features()
+    ]
+    return between(
+        text, "kubernetes-features", table(("what", *map(str, minors), "without it", "to switch it on"), rows)
+    )
 
 
 def _preset(preset: Preset) -> str:

@@ -36,3 +36,15 @@ A generated file's object with the release's labels added: (list $ text)
 {{- $_ := set $object.metadata "labels" (merge $labels ($object.metadata.labels | default dict)) -}}
 {{- toYaml $object -}}
 {{- end }}
+
+{{/*
+Whether the operator pins pods by an annotation of their namespace. Before Kubernetes 1.36 mutating admission policies are off by
+default, and those that switch them on may switch them off again.
+*/}}
+{{- define "daulat.annotatesNamespaces" -}}
+{{- if eq .Values.pin "Auto" -}}
+{{- semverCompare "<1.36.0-0" .Capabilities.KubeVersion.Version -}}
+{{- else -}}
+{{- has .Values.pin (list "OpenShift" "PodNodeSelector") -}}
+{{- end -}}
+{{- end }}

@@ -9,19 +9,17 @@ from daulat.api.names import ELIGIBLE, eligible_label
 from daulat.controls.library import Guard
 
 from .literals import literal
-from .validating import Exempt, match_constraints
+from .validating import match_constraints
 
 
-def spec(policy: str, guard: Guard, exemptions: Sequence[Exempt] = ()) -> Manifest:
+def spec(policy: str, guard: Guard, unpinned: Sequence[str] = ()) -> Manifest:
     """Return the spec. A pod that has the label in its nodeSelector already, with any value, is left to the controls.
 
-    Exempted namespaces aren't pinned. Should the operator be down when the exemption ends, the controls refuse their pods.
+    Pods of the ``unpinned`` namespaces, which are exempt, are left as they are. Should the operator be down when the exemption
+    ends, the controls refuse them.
     """
     label = eligible_label(policy)
-    namespaces = sorted({n for e in exemptions for n in e.namespaces})
-    exempt = (
-        [{"name": "not-exempt", "expression": f"!(request.namespace in {literal(namespaces)})"}] if namespaces else []
-    )
+    exempt = [{"name": "not-exempt", "expression": f"!(request.namespace in {literal(unpinned)})"}] if unpinned else []
     constraints = match_constraints(guard)
     constraints["resourceRules"] = [
         {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"], "scope": "*"}

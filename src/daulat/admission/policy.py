@@ -24,6 +24,7 @@ from daulat.api.names import (
 from daulat.api.policy import ControlAction, ControlInForce, SovereigntyPolicySpec
 from daulat.api.zone import SovereignZoneSpec
 from daulat.catalog import presets
+from daulat.catalog.kubernetes import DEFAULT, Capabilities, Pin
 from daulat.controls import library
 from daulat.controls.library import Control
 
@@ -31,7 +32,8 @@ from . import pin, validating
 from .constants import constants
 from .literals import literal
 
-ADMISSION = "admissionregistration.k8s.io/v1"
+GROUP = "admissionregistration.k8s.io"
+ADMISSION = f"{GROUP}/v1"
 _NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 PROTECTED_NAMESPACES = ("kube-system",)
 _NO_ZONES: Mapping[str, SovereignZoneSpec] = {}
@@ -58,6 +60,21 @@ class CompiledPolicy:
     controls: tuple[InForce, ...]
     manifests: tuple[Manifest, ...]
     missing_profiles: tuple[str, ...]
+    pins: bool = False
+    """Whether pods need the policy's nodeSelector. Under a policy on trial they don't."""
+    pin: Pin = Pin.REFUSE
+    """What adds it to pods that lack it."""
+    unpinned_namespaces: frozenset[str] = frozenset()
+    """Governed namespaces whose pods don't get it, since an exemption holds there."""
+    left_out: tuple[str, ...] = ()
+    """Controls that this Kubernetes can't judge by, as ID.guard."""
+
+    @property
+    def pin_spec(self) -> Manifest | None:
+        """The spec of the mutating policy that does to pods what the pin does, be it that or an annotation of their namespace."""
+        if self.pin is Pin.REFUSE:
+            return None
+        return pin.spec(self.name, library.guards()["pods"], sorted(self.unpinned_namespaces))
 
     @cached_property
     def status_controls(self) -> tuple[ControlInForce, ...]:
@@ -78,8 +95,8 @@ class CompiledPolicy:
         return any(c.action == "Enforce" and c.control.guard == "pods" for c in self.controls)
 
 
-def in_force(spec: SovereigntyPolicySpec) -> tuple[InForce, ...]:
-    """Return the controls that the policy's sections call for, with their actions.
+def in_force(spec: SovereigntyPolicySpec, capabilities: Capabilities = DEFAULT) -> tuple[InForce, ...]:
+    """Return the controls that the policy's sections call for and that this Kubernetes can judge by, with their actions.
 
     Raises PolicyError where the policy names a control that doesn't exist.
     """
@@ -91,7 +108,7 @@ def in_force(spec: SovereigntyPolicySpec) -> tuple[InForce, ...]:
     found = []
     fields = spec.model_dump(by_alias=True, exclude_none=True)
     for control in library.controls():
-        if library.guards()[control.guard].scope != "policy":
+        if library.guards()[control.guard].scope != "policy" or not all(map(capabilities.has, control.needs)):
             continue
         if control.requires and not any(_is_set(fields, path) for path in control.requires):
             continue
@@ -108,10 +125,12 @@ def compile_policy(
     exemptions: Sequence[SovereigntyExemptionSpec] = (),
     protected: Sequence[str] = PROTECTED_NAMESPACES,
     zones: Mapping[str, SovereignZoneSpec] = _NO_ZONES,
+    capabilities: Capabilities = DEFAULT,
 ) -> CompiledPolicy:
     """Return the policy's manifests, the same bytes for the same input. Raises PolicyError.
 
-    Exemptions that nobody approved count for nothing. Storage and regions are of the zones that the policy accepts.
+    Exemptions that nobody approved count for nothing. Storage and regions are of the zones that the policy accepts. What the
+    cluster can't do by ``capabilities`` is left out.
     """
     if not _NAME.match(name) or len(name) > MAX_POLICY_NAME or name in RESERVED_POLICY_NAMES:
         raise PolicyError(f"metadata.name: {name} can't be a node label of its own")
@@ -119,10 +138,14 @@ def compile_policy(
         spec = presets.expanded(spec)
     except presets.PresetError as error:
         raise PolicyError(f"spec.preset: {error}") from error
-    controls = in_force(spec)
+    controls = in_force(spec, capabilities)
     selector = namespace_selector(spec.namespace_selector, protected)
     fixed = constants(name, spec, profiles, zones)
     exempt = _exempt(name, exemptions)
+    # A policy on trial changes nothing: pods are pinned where unpinned ones would be refused.
+    pinned = any(c.control.id == "USE-01" and c.action == "Enforce" for c in controls)
+    pinned_by = capabilities.pin if pinned else Pin.REFUSE
+    unpinned = frozenset(n for e in exempt.get("USE-01", ()) for n in e.namespaces)
     groups: dict[tuple[str, str], list[Control]] = {}
     for entry in controls:
         groups.setdefault((entry.control.guard, entry.action), []).append(entry.control)
@@ -130,10 +153,10 @@ def compile_policy(
     def build(revision: str) -> list[Manifest]:
         manifests: list[Manifest] = []
 
-        def add(kind: str, full_name: str, body: Manifest, binding: Manifest) -> None:
+        def add(kind: str, full_name: str, body: Manifest, binding: Manifest, version: str = "v1") -> None:
             # The binding says where, so it comes first: without it the policy does nothing, and never anything elsewhere.
-            manifests.append(_manifest(f"{kind}Binding", full_name, name, revision, binding))
-            manifests.append(_manifest(kind, full_name, name, revision, body))
+            manifests.append(_manifest(version, f"{kind}Binding", full_name, name, revision, binding))
+            manifests.append(_manifest(version, kind, full_name, name, revision, body))
 
         for (guard, action), members in sorted(groups.items()):
             canary = _canary(name, revision) if guard == "pods" else ""
@@ -141,17 +164,22 @@ def compile_policy(
             conditions = [_not_for_another(name)] if guard == "pods" else []
             body = validating.spec(library.guards()[guard], members, fixed, exempt, canary, conditions)
             add("ValidatingAdmissionPolicy", full_name, body, validating.binding_spec(full_name, action, selector))
-        # A policy on trial changes nothing: pods are pinned where unpinned ones would be refused.
-        if any(c.control.id == "USE-01" and c.action == "Enforce" for c in controls):
-            body = pin.spec(name, library.guards()["pods"], exempt.get("USE-01", ()))
+        if pinned_by is Pin.MUTATING_POLICY:
+            body = pin.spec(name, library.guards()["pods"], sorted(unpinned))
             pin_name = f"{name}.pin.daulat.dev"
             binding = {"policyName": pin_name, "matchResources": validating.where(selector)}
-            add("MutatingAdmissionPolicy", pin_name, body, binding)
+            add("MutatingAdmissionPolicy", pin_name, body, binding, capabilities.served["mutatingadmissionpolicies"])
         return manifests
 
     revision = digest(build(""))
     missing = tuple(p for p in spec.accelerators.profiles if p not in profiles)
-    return CompiledPolicy(name, revision, controls, tuple(build(revision)), missing)
+    here = {(c.control.id, c.control.guard) for c in controls}
+    left_out = [
+        f"{c.control.id}.{c.control.guard}" for c in in_force(spec) if (c.control.id, c.control.guard) not in here
+    ]
+    return CompiledPolicy(
+        name, revision, controls, tuple(build(revision)), missing, pinned, pinned_by, unpinned, tuple(left_out)
+    )
 
 
 def validating_name(policy: str, guard: str, action: str) -> str:
@@ -183,9 +211,9 @@ def _not_for_another(name: str) -> Manifest:
     }
 
 
-def _manifest(kind: str, name: str, policy: str, revision: str, spec: Manifest) -> Manifest:
+def _manifest(version: str, kind: str, name: str, policy: str, revision: str, spec: Manifest) -> Manifest:
     return {
-        "apiVersion": ADMISSION,
+        "apiVersion": f"{GROUP}/{version}",
         "kind": kind,
         "metadata": {
             "name": name,

@@ -29,11 +29,14 @@ class Verdict:
 
 
 def matches_resource(policy: Manifest, request: Request) -> bool:
-    """Say whether the policy is asked about this resource and operation. Namespaces are the caller's to select."""
+    """Say whether the policy is asked about this resource and operation. Namespaces are the caller's to select.
+
+    The API's version isn't looked at: with ``matchPolicy: Equivalent``, which every policy of Daulat has, the API server asks about
+    a resource in any of its versions.
+    """
     for rule in policy["spec"]["matchConstraints"]["resourceRules"]:
         if (
             request.group in rule["apiGroups"]
-            and request.version in rule["apiVersions"]
             and request.resource in rule["resources"]
             and request.operation in rule["operations"]
         ):

@@ -33,12 +33,12 @@ class JudgingPolicy:
     selector: LabelSelector
     rules: tuple[Rule, ...]
     pin: Manifest | None
+    """A mutating policy that does what the pin does."""
 
 
 def judging_policy(compiled: CompiledPolicy) -> JudgingPolicy:
     """Return what judges by a compiled policy."""
-    pins = [m for m in compiled.manifests if m["kind"] == "MutatingAdmissionPolicy"]
-    pin = pins[0] if pins else None
+    pin = {"spec": compiled.pin_spec} if compiled.pin_spec is not None else None
     return JudgingPolicy(compiled.name, _selector(compiled.manifests), rules_of(compiled.name, compiled.manifests), pin)
 
 

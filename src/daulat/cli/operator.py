@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from daulat.api.frozen import FrozenDict
 from daulat.api.requirements import PrometheusServer
+from daulat.catalog.kubernetes import Pin
 from daulat.facts.platform import Platform
 from daulat.logs import configure
 from daulat.operator.process import Options, default_identity, run
@@ -60,6 +61,14 @@ from daulat.operator.process import Options, default_identity, run
     help="Labels, as a JSON object, by which the cluster's Prometheus finds PodMonitors.",
 )
 @click.option(
+    "--pin",
+    envvar="DAULAT_PIN",
+    type=click.Choice(["Auto", *map(str, Pin)]),
+    default="Auto",
+    show_default=True,
+    help="What adds a policy's nodeSelector to pods that lack it. Auto is the best that the cluster has.",
+)
+@click.option(
     "--log-level",
     envvar="DAULAT_LOG_LEVEL",
     type=click.Choice(["debug", "info", "warning", "error"]),
@@ -75,12 +84,15 @@ def operator(
     prometheus: str,
     wake_query: str,
     pod_monitor_labels: str,
+    pin: str,
     log_level: str,
 ) -> None:
     """Run the operator, with KUBECONFIG or the pod's ServiceAccount."""
     platform = _platform(prometheus, wake_query, pod_monitor_labels)
     configure(log_level)
-    options = Options(namespace, identity or default_identity(), port, weights_image, platform)
+    options = Options(
+        namespace, identity or default_identity(), port, weights_image, platform, None if pin == "Auto" else Pin(pin)
+    )
     sys.exit(asyncio.run(run(options)))
 
 

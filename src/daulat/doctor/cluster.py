@@ -9,7 +9,8 @@ from typing import Any
 
 from daulat.admission.policy import CompiledPolicy, PolicyError
 from daulat.api.kinds import KINDS, Manifest
-from daulat.facts.snapshot import Namespace, Policy, Snapshot
+from daulat.facts.namespace import Namespace
+from daulat.facts.snapshot import Policy, Snapshot
 from daulat.facts.store import Store
 from daulat.reconcile.policy.compiled import compiled, governs_protected
 

@@ -9,11 +9,11 @@ from typing import Any, TypeVar, cast
 
 from daulat.api.accelerator import AcceleratorProfileSpec, AcceleratorProfileStatus
 from daulat.api.exemption import SovereigntyExemptionSpec, SovereigntyExemptionStatus
-from daulat.api.frozen import FrozenDict
 from daulat.api.meta import ConditionedStatus, LabelSelector
 from daulat.api.model import SovereignModelSpec, SovereignModelStatus
 from daulat.api.policy import SovereigntyPolicySpec, SovereigntyPolicyStatus
 from daulat.api.zone import SovereignZoneSpec, SovereignZoneStatus
+from daulat.catalog.kubernetes import DEFAULT, Capabilities
 from daulat.kube.ref import Ref
 
 from .charge import Charge
@@ -22,6 +22,7 @@ from .declared import Declared, Unparsable
 from .derived import DerivedFacts
 from .devices import Allocation, DeviceId, Slice
 from .gateway import Gateway
+from .namespace import Namespace
 from .node import Node
 from .platform import Platform
 from .pod import Pod
@@ -38,15 +39,6 @@ Exemption = Declared[SovereigntyExemptionSpec, SovereigntyExemptionStatus]
 
 
 @dataclass(frozen=True)
-class Namespace:
-    """A namespace, by the labels that policies select it by."""
-
-    name: str
-    labels: FrozenDict[str, str]
-    terminating: bool = False
-
-
-@dataclass(frozen=True)
 class Canary:
     """What came of a dry run of a violating pod in a governed namespace."""
 
@@ -57,6 +49,8 @@ class Canary:
     """Seconds on the operator's clock."""
     error: str = ""
     """Why there was no verdict, such as a webhook of others that fails; empty where there was one."""
+    annotated: bool = False
+    """Whether the namespace had the annotation then that pins its pods under the policy, where that is how they are pinned."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +112,8 @@ class Snapshot:
     """The kinds that couldn't be listed yet: objects of them may be there."""
     assumed: Mapping[Ref, ConditionedStatus] = field(default_factory=dict)
     """The status that was decided for a model or a policy and isn't known to be written yet: what it says counts already."""
+    capabilities: Capabilities = DEFAULT
+    """What the cluster's Kubernetes offers."""
     operator_namespace: str = "daulat-system"
     weights_image: str = ""
     """The image with which this release fetches and checks weights in pods; empty where the operator wasn't told."""

@@ -7,10 +7,10 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from daulat.api.frozen import FrozenDict
 from daulat.api.kinds import KINDS
 from daulat.api.meta import ConditionedStatus
 from daulat.api.names import MANAGED_BY
+from daulat.catalog.kubernetes import DEFAULT, Capabilities
 from daulat.kube.ref import Ref
 from daulat.kube.resources import CHILDREN, kinds
 
@@ -21,11 +21,12 @@ from .declared import Declared, parse_declared
 from .derived import DerivedFacts
 from .devices import parse_claim, parse_slice
 from .gateway import parse_gateway
+from .namespace import parse_namespace
 from .node import parse_node
 from .platform import Platform
 from .pod import parse_pod
 from .report import Report
-from .snapshot import Canary, Namespace, Proof, Snapshot
+from .snapshot import Canary, Proof, Snapshot
 from .tally import Tally
 
 OWN_KINDS = {
@@ -37,6 +38,8 @@ OWN_KINDS = {
 }
 CHILD_KINDS = kinds(*CHILDREN)
 DEVICE_KINDS = {"ResourceSlice": "slices", "ResourceClaim": "allocations"}
+KUBERNETES = Ref("Kubernetes", "", "cluster")
+"""What a change of the cluster's capabilities is about. No object of that kind exists."""
 assert {k.kind for k in KINDS} == set(OWN_KINDS)  # noqa: S101
 
 
@@ -67,6 +70,7 @@ class Store:
         self._unserved: set[str] = set()
         self._unlisted: frozenset[str] = frozenset()
         self._assumed: dict[Ref, ConditionedStatus] = {}
+        self._capabilities = DEFAULT
         self._tally = Tally()
         self._snapshot: Snapshot | None = None
         self._views: dict[str, Any] = {}
@@ -123,6 +127,20 @@ class Store:
         self._unserved.add(kind)
         own = [(ref, version) for ref, version in self._versions.items() if ref.kind == kind]
         return [change for ref, version in own if (change := self._forget(ref, version)) is not None]
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the cluster's Kubernetes offers."""
+        return self._capabilities
+
+    def record_capabilities(self, capabilities: Capabilities) -> Change | None:
+        """Take in what the cluster's Kubernetes offers. Return the change, or None where that is known already."""
+        before, self._capabilities = self._capabilities, capabilities
+        if before == capabilities:
+            return None
+        self._anew()
+        self._derived.reset()
+        return Change(KUBERNETES, before, capabilities)
 
     def record_unlisted(self, kinds: frozenset[str]) -> None:
         """Take in of which kinds there was no full list yet."""
@@ -204,6 +222,7 @@ class Store:
                 assumed=dict(self._assumed),
                 unserved=frozenset(self._unserved),
                 unlisted=self._unlisted,
+                capabilities=self._capabilities,
                 operator_namespace=self._operator_namespace,
                 weights_image=self._weights_image,
                 platform=self._platform,
@@ -287,8 +306,7 @@ def _parse(kind: str, raw: dict[str, Any]) -> Any:
     if kind == "ResourceClaim":
         return parse_claim(raw)
     if kind == "Namespace":
-        labels = FrozenDict[str, str](meta.get("labels") or {})
-        return Namespace(str(meta.get("name")), labels, bool(meta.get("deletionTimestamp")))
+        return parse_namespace(meta)
     raise KeyError(kind)
 
 

@@ -55,6 +55,12 @@ def namespace_rules() -> tuple[Rule, ...]:
     return _rules(in_own_namespace=True)
 
 
+def annotation_rules() -> tuple[Rule, ...]:
+    """Return the rules of its ClusterRole where it pins pods by an annotation of their namespace."""
+    reason = "Annotations pin pods. The guard in operator-guard.yaml refuses any other change of a namespace."
+    return (Rule("", ("namespaces",), ("patch",), reason),)
+
+
 def _rules(*, in_own_namespace: bool) -> tuple[Rule, ...]:
     """Gather resources of one group with the same verbs for the same reason, in the order of the table."""
     found: dict[tuple[str, tuple[str, ...], str], list[str]] = {}

@@ -7,11 +7,12 @@ are read isn't here: that is for ``facts/store``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from daulat.api.kinds import KINDS, Kind
 from daulat.api.names import GROUP, MANAGED_BY, VERSION
+from daulat.catalog.kubernetes import Capabilities
 
 from .ref import Ref
 
@@ -79,6 +80,11 @@ class Resource:
         """What objects of the kind have as apiVersion."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
+    def on(self, cluster: Capabilities) -> Resource:
+        """Return the kind in the API version in which a cluster serves it; as it is here where it doesn't serve it."""
+        version = cluster.served.get(self.plural, self.version)
+        return self if version == self.version else replace(self, version=version)
+
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """Return the URL path of the collection, an object, or one of its subresources."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
@@ -107,8 +113,15 @@ REGISTRY: tuple[Resource, ...] = (
     *(_own(kind) for kind in reversed(KINDS)),
     _made("ValidatingAdmissionPolicy", _ADMISSION, "v1", "validatingadmissionpolicies", Use.ADMISSION),
     _made("ValidatingAdmissionPolicyBinding", _ADMISSION, "v1", "validatingadmissionpolicybindings", Use.ADMISSION),
-    _made("MutatingAdmissionPolicy", _ADMISSION, "v1", "mutatingadmissionpolicies", Use.ADMISSION),
-    _made("MutatingAdmissionPolicyBinding", _ADMISSION, "v1", "mutatingadmissionpolicybindings", Use.ADMISSION),
+    _made("MutatingAdmissionPolicy", _ADMISSION, "v1", "mutatingadmissionpolicies", Use.ADMISSION, optional=True),
+    _made(
+        "MutatingAdmissionPolicyBinding",
+        _ADMISSION,
+        "v1",
+        "mutatingadmissionpolicybindings",
+        Use.ADMISSION,
+        optional=True,
+    ),
     _made("Deployment", "apps", "v1", "deployments", Use.WORKLOAD),
     _made("Service", "", "v1", "services", Use.SUPPORT),
     _made("ServiceAccount", "", "v1", "serviceaccounts", Use.SUPPORT),
@@ -154,6 +167,6 @@ def kinds(*uses: Use) -> frozenset[str]:
     return frozenset(r.kind for r in REGISTRY if r.use in uses)
 
 
-def path_of(ref: Ref, subresource: str = "") -> str:
-    """Return the URL path of one object."""
-    return BY_KIND[ref.kind].path(ref.namespace, ref.name, subresource)
+def path_of(ref: Ref, cluster: Capabilities, subresource: str = "") -> str:
+    """Return the URL path of one object in a cluster."""
+    return BY_KIND[ref.kind].on(cluster).path(ref.namespace, ref.name, subresource)

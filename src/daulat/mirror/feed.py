@@ -10,11 +10,12 @@ import asyncio
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import kopf
 
+from daulat.catalog.kubernetes import Capabilities
 from daulat.kube.resources import WATCHED, Resource
 
 log = logging.getLogger("daulat.feed")
@@ -36,8 +37,9 @@ class _Forever:
 class Feed:
     """Kopf in a thread and an event loop of its own: on exit it cancels every task of its loop."""
 
-    def __init__(self, sink: Sink, failed: Callable[[], None]) -> None:
+    def __init__(self, sink: Sink, failed: Callable[[], None], cluster: Capabilities) -> None:
         self._sink, self._failed = sink, failed
+        self._resources = tuple(resource.on(cluster) for resource in WATCHED)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
 
@@ -55,7 +57,7 @@ class Feed:
             asyncio.run(
                 kopf.operator(
                     registry=self._registry(),
-                    settings=_settings(),
+                    settings=_settings(self._resources),
                     standalone=True,
                     clusterwide=True,
                     stop_flag=self._stop,
@@ -69,7 +71,7 @@ class Feed:
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry, errors=kopf.ErrorsMode.TEMPORARY)(_login)
-        for resource in WATCHED:
+        for resource in self._resources:
             kopf.on.event(resource.group, resource.version, resource.plural, registry=registry, id=resource.kind)(
                 self._handler(resource)
             )
@@ -118,7 +120,7 @@ def _login(**kwargs: Any) -> Any:
     return kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
 
 
-def _settings() -> kopf.OperatorSettings:
+def _settings(resources: Sequence[Resource]) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.persistence.diffbase_storage = _NoEssence()
@@ -136,7 +138,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.networking.enforce_retry_after = True
     settings.networking.error_backoffs = _Forever()
     settings.process.ultimate_exiting_timeout = 15
-    for resource in WATCHED:
+    for resource in resources:
         key = (resource.group, resource.version, resource.plural)
         if resource.labels:
             settings.watching.label_selectors[key] = resource.labels

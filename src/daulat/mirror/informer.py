@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from daulat.catalog.kubernetes import Capabilities, Pin
 from daulat.facts.change import Change
 from daulat.facts.store import Store
 from daulat.kube.client import Client
@@ -23,6 +24,8 @@ from daulat.kube.errors import ApiError, NotFound, RequestError
 from daulat.kube.ref import Ref
 from daulat.kube.resources import WATCHED, Resource
 from daulat.logs import trace
+
+from .discovery import discover
 
 log = logging.getLogger("daulat.informer")
 
@@ -34,6 +37,8 @@ AT_ONCE = 3
 """Kinds that are listed at the same time at the start."""
 FIRST_PAUSE, LAST_PAUSE = 1.0, 60.0
 """Seconds before a kind that couldn't be listed is tried again: the first time, and at most."""
+ASK = 30.0
+"""Seconds between questions what the API server offers. An answer counts once it came twice in a row."""
 STEP = 50
 """Objects that are taken in before others of the loop have their turn: at most some ten milliseconds."""
 
@@ -64,8 +69,13 @@ class Informer:
         changed: Callable[[Change], None],
         meters: Meters | None = None,
         listed_late: Callable[[], None] = lambda: None,
+        pin: Pin | None = None,
     ) -> None:
-        """Take the sink of changes, and one that is called when a kind is listed after the facts counted as synced."""
+        """Take the sink of changes, and one that is called when a kind is listed after the facts counted as synced.
+
+        ``pin`` is what adds to the nodeSelector of pods, where somebody decided on that; else the cluster shows it.
+        """
+        self._pin = pin
         self._listed_late = listed_late
         self._client, self._store, self._changed, self._meters = client, store, changed, meters or Meters()
         self._events_seen: Counter[str] = Counter()
@@ -77,6 +87,13 @@ class Informer:
     async def sync(self) -> None:
         """List every kind in full, as often as it takes for those that no cluster is without."""
         self._store.record_unlisted(frozenset(r.kind for r in WATCHED))
+        # First of all: which version of a kind is listed and watched depends on it, and what policies compile to.
+        pause = FIRST_PAUSE
+        while (found := await self._discover()) is None:
+            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - so that replicas don't ask in step
+            pause = min(2 * pause, LAST_PAUSE)
+        self._store.record_capabilities(found)
+        log.info("capabilities", extra={"kubernetes": str(found.version), "pin": str(found.pin)})
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def first(resource: Resource) -> None:
@@ -94,6 +111,23 @@ class Informer:
         await asyncio.gather(*map(first, WATCHED))
         self.synced.set()
         log.info("facts are synced", extra={"unlisted": self.unlisted()})
+
+    async def until_served_otherwise(self) -> None:
+        """Ask now and then what the API server offers, and return once it serves a kind in another version than before."""
+        before = self._store.capabilities
+        last = before
+        while True:
+            await asyncio.sleep(ASK)
+            found = await self._discover()
+            # During an upgrade API servers of two versions may answer in turn: neither is taken up then.
+            agreed, last = found == last, found or last
+            if found is None or not agreed:
+                continue
+            if (change := self._store.record_capabilities(found)) is not None:
+                log.info("capabilities changed", extra={"kubernetes": str(found.version), "pin": str(found.pin)})
+                self._changed(change)
+            if found.served != before.served:
+                return
 
     async def resync(self, done: Callable[[], None]) -> None:
         """List every kind now and then, for ever."""
@@ -131,6 +165,13 @@ class Informer:
             self._changed(change)
         return change is not None
 
+    async def _discover(self) -> Capabilities | None:
+        try:
+            return await discover(self._client, self._pin)
+        except RequestError as error:
+            log.warning("could not discover what the API server offers", extra={"error": str(error)[:200]})
+            return None
+
     async def _until_listed(self, resource: Resource) -> None:
         pause = FIRST_PAUSE
         while True:
@@ -147,7 +188,7 @@ class Informer:
         listed: set[Ref] = set()
         news, version = 0, 0
         try:
-            async for items, at in self._client.pages(resource):
+            async for items, at in self._client.pages(resource.on(self._store.capabilities)):
                 # The first page tells the version: what comes later isn't in the list, and isn't gone either.
                 version = version or at
                 for number, item in enumerate(items, 1):

@@ -10,7 +10,8 @@ import logging
 import re
 from collections.abc import Callable
 
-from daulat.admission.policy import ADMISSION
+from daulat.admission.node_selector import with_pins
+from daulat.admission.policy import GROUP as ADMISSION
 from daulat.api.digest import digest
 from daulat.api.kinds import Manifest
 from daulat.api.names import API_VERSION, MANAGED_BY, MODEL_LABEL, UNDECIDED_TAINT
@@ -22,7 +23,8 @@ from daulat.kube.client import Client
 from daulat.kube.errors import ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound, RequestError
 from daulat.kube.ref import Ref
 from daulat.kube.resources import BY_KIND, path_of
-from daulat.reconcile.result import Apply, ApplyStatus, Delete, DryRunPod, Effect, EmitEvent, PatchNode
+from daulat.reconcile.policy.pinning import is_pinned
+from daulat.reconcile.result import Apply, ApplyStatus, Delete, DryRunPod, Effect, EmitEvent, PatchNode, PinNamespace
 
 from . import metrics
 from .events import Recorder
@@ -100,6 +102,8 @@ class Executor:
                 return await self._delete(effect)
             case PatchNode():
                 return await self._patch_node(effect)
+            case PinNamespace():
+                return await self._pin_namespace(effect)
             case DryRunPod():
                 return await self._dry_run(effect)
             case EmitEvent():
@@ -132,23 +136,23 @@ class Executor:
         # No object has this version: an apply that names it makes an object, and never changes one that somebody else has.
         fresh = {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": NEVER}}
         try:
-            return await self._client.apply(path_of(ref), fresh)
+            return await self._client.apply(self._path(ref), fresh)
         except Conflict:
             return None
 
     async def _apply_or_replace(self, ref: Ref, manifest: Manifest) -> Manifest:
         try:
-            return await self._client.apply(path_of(ref), manifest)
+            return await self._client.apply(self._path(ref), manifest)
         except Invalid:
             # Server-side apply merges sets: what another writer added can make the union invalid, so that no apply gets through.
-            live = await self._client.get(path_of(ref))
+            live = await self._client.get(self._path(ref))
             if live is None or "spec" not in manifest or not others_in_spec(ref.kind, live):
                 raise
             return await self._replace_spec(ref, manifest, live)
 
     async def _without_others(self, ref: Ref, manifest: Manifest, answer: Manifest) -> Manifest:
         """Take away what other writers have in the spec: server-side apply leaves their entries of sets and maps in place."""
-        exact = manifest["apiVersion"] == ADMISSION
+        exact = manifest["apiVersion"].startswith(f"{ADMISSION}/")
 
         def differs(live: Manifest) -> bool:
             return live.get("spec") != manifest["spec"] if exact else bool(others_in_spec(ref.kind, live))
@@ -163,10 +167,10 @@ class Executor:
 
     async def _replace_spec(self, ref: Ref, manifest: Manifest, live: Manifest) -> Manifest:
         version = live["metadata"]["resourceVersion"]
-        return await self._client.json_patch(path_of(ref), version, "/spec", manifest["spec"])
+        return await self._client.json_patch(self._path(ref), version, "/spec", manifest["spec"])
 
     async def _refuse_if_taken(self, ref: Ref, manifest: Manifest) -> None:
-        live = await self._client.get(path_of(ref))
+        live = await self._client.get(self._path(ref))
         if live is None:
             return
         meta = live["metadata"]
@@ -183,7 +187,7 @@ class Executor:
         meta = {"name": effect.ref.name, **({"namespace": effect.ref.namespace} if effect.ref.namespace else {})}
         meta |= {"uid": effect.uid} if effect.uid else {}
         body = {"apiVersion": API_VERSION, "kind": effect.ref.kind, "status": effect.status}
-        path = path_of(effect.ref, "status")
+        path = self._path(effect.ref, "status")
         # Where a status is written the API server doesn't compare the uid, so the version has to say which object it is for.
         version = self._store.version(effect.ref, effect.uid)
         for _ in range(TRIES):
@@ -210,7 +214,7 @@ class Executor:
         if effect.grace is not None:
             options["gracePeriodSeconds"] = effect.grace
         try:
-            answer = await self._client.request("DELETE", path_of(effect.ref), options)
+            answer = await self._client.request("DELETE", self._path(effect.ref), options)
         except NotFound:
             self.forget(effect.ref)
             return False
@@ -228,7 +232,7 @@ class Executor:
         return True
 
     async def _patch_node(self, effect: PatchNode) -> bool:
-        path = path_of(Ref("Node", "", effect.name))
+        path = self._path(Ref("Node", "", effect.name))
         patch: Manifest = {"metadata": {"uid": effect.uid} if effect.uid else {}}
         if effect.labels:
             patch["metadata"]["labels"] = dict(effect.labels)
@@ -252,22 +256,42 @@ class Executor:
         log.info("labelled a node", extra=told)
         return True
 
+    async def _pin_namespace(self, effect: PinNamespace) -> bool:
+        ref = Ref("Namespace", "", effect.name)
+        # The annotation is one text with the entries of others in it, so it must be the newest.
+        live = await self._live(ref, effect.uid)
+        if live is None:
+            return False
+        before = (live["metadata"].get("annotations") or {}).get(effect.annotation) or ""
+        after = with_pins(before, effect.labels)
+        if before != after:
+            head = {"uid": live["metadata"]["uid"], "resourceVersion": live["metadata"]["resourceVersion"]}
+            patch = {"metadata": {**head, "annotations": {effect.annotation: after or None}}}
+            live = await self._client.merge(self._path(ref), patch)
+            log.info("annotated a namespace", extra={"namespace": effect.name, effect.annotation: after})
+        self.learn("Namespace", live)
+        return before != after
+
+    def _path(self, ref: Ref, subresource: str = "") -> str:
+        return path_of(ref, self._store.capabilities, subresource)
+
     async def _live(self, ref: Ref, uid: str) -> Manifest | None:
         """Return the object, or None if it was deleted meanwhile, or made anew: its watch event is on its way, and nothing failed.
 
         A write to such an object gets 404, 409, or 422 because a uid can't be changed. 409 has other reasons, too.
         """
-        live = await self._client.get(path_of(ref))
+        live = await self._client.get(self._path(ref))
         return None if live is None or (uid and live["metadata"].get("uid") != uid) else live
 
     async def _dry_run(self, effect: DryRunPod) -> bool:
         namespace = effect.pod["metadata"]["namespace"]
         proof: Proof | None = None
+        annotated = self._is_annotated(namespace, effect.policy)
         try:
             await self._client.request("POST", BY_KIND["Pod"].path(namespace), effect.pod, query={"dryRun": "All"})
-            canary = Canary(namespace, False, "the API server answered 201", self._clock())
+            canary = Canary(namespace, False, "the API server answered 201", self._clock(), annotated=annotated)
         except (BadRequest, Forbidden, Invalid) as error:
-            canary = Canary(namespace, True, error.message, self._clock())
+            canary = Canary(namespace, True, error.message, self._clock(), annotated=annotated)
             named = _REVISION.search(error.message)
             if effect.selector is not None and named and named[1] == effect.revision:
                 proof = Proof(effect.revision, effect.generation, effect.selector, self._clock())
@@ -275,6 +299,10 @@ class Executor:
             canary = Canary(namespace, False, "", self._clock(), error=str(error)[:300])
         self._store.record_canary(effect.policy, canary, proof)
         return True
+
+    def _is_annotated(self, namespace: str, policy: str) -> bool:
+        found = self._store.snapshot().namespaces.get(namespace)
+        return found is not None and is_pinned(found, policy, self._store.snapshot())
 
 
 def _is_pods(metadata: Manifest) -> bool:

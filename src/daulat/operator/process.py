@@ -9,6 +9,7 @@ import signal
 from dataclasses import dataclass, field
 from typing import Any
 
+from daulat.catalog.kubernetes import Pin
 from daulat.facts.platform import Platform
 from daulat.facts.store import Store
 from daulat.kube.client import Client
@@ -35,6 +36,8 @@ class Options:
     weights_image: str = ""
     """The image with which pods fetch and check weights; models that need it are refused where it's empty."""
     platform: Platform = field(default_factory=Platform)
+    pin: Pin | None = None
+    """What adds to the nodeSelector of pods; None for what the cluster shows."""
 
 
 class Operator:
@@ -45,7 +48,10 @@ class Operator:
         self._store = Store(options.namespace, options.weights_image, options.platform)
         self._lease = Lease(client, options.namespace, options.identity)
         self._leader = Leader(client, self._store, self._lease, options.identity)
-        self._informer = Informer(client, self._store, self._leader.changed, metrics.mirror(), self._leader.everything)
+        self._informer = Informer(
+            client, self._store, self._leader.changed, metrics.mirror(), self._leader.everything, options.pin
+        )
+        self._feed: Feed | None = None
         self._failure: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> int:
@@ -54,14 +60,10 @@ class Operator:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        feed = Feed(
-            Inbox(loop, self._informer.take).put,
-            lambda: _call(loop, self._fail, "the watches ended"),
-        )
         health = HealthServer(self._options.port, self._not_alive, self._not_ready)
         port = await health.start()
         log.info("started", extra={"port": port, "identity": self._options.identity})
-        tasks = [asyncio.create_task(self._follow(feed)), asyncio.create_task(self._lead())]
+        tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._lead())]
         lag = asyncio.create_task(measure(metrics.LOOP_BLOCKED))
         ended = asyncio.create_task(stop.wait())
         everyone: list[asyncio.Future[Any]] = [ended, self._failure, *tasks]
@@ -69,7 +71,8 @@ class Operator:
         for task in [*tasks, ended, lag]:
             task.cancel()
         await asyncio.gather(*tasks, ended, lag, return_exceptions=True)
-        feed.stop()
+        if self._feed is not None:
+            self._feed.stop()
         await self._lease.release()
         await health.stop()
         if ended in done:
@@ -79,11 +82,26 @@ class Operator:
         log.error("ended", extra={"why": "; ".join(reasons)})
         return 1
 
-    async def _follow(self, feed: Feed) -> str:
+    async def _follow(self) -> str:
         await self._informer.sync()
-        feed.start()
-        await self._informer.resync(self._leader.everything)
+        await asyncio.gather(self._watch(), self._informer.resync(self._leader.everything))
         return "unreachable"
+
+    async def _watch(self) -> None:
+        """Watch every kind in the version in which it is served, and in another one when that changes, as by an upgrade."""
+        loop = asyncio.get_running_loop()
+        inbox = Inbox(loop, self._informer.take)
+
+        def ended() -> None:
+            _call(loop, self._fail, "the watches ended")
+
+        while True:
+            self._feed = Feed(inbox.put, ended, self._store.capabilities)
+            self._feed.start()
+            await self._informer.until_served_otherwise()
+            log.info("watching anew, since kinds are served in other versions")
+            await asyncio.to_thread(self._feed.stop)
+            await self._informer.relist()
 
     async def _lead(self) -> str:
         """Wait for the facts and the Lease, then reconcile until the Lease is lost."""

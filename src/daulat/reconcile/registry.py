@@ -11,7 +11,7 @@ from daulat.kube.ref import Ref
 from .controller import Controller
 from .inventory.controllers import NODES, PROFILES, ZONES
 from .model.controllers import CAPACITY, DEFAULT_DENIES, MODELS
-from .policy.controllers import ADVICE, EXEMPTIONS, POLICIES, UNGOVERNED
+from .policy.controllers import ADVICE, EXEMPTIONS, PINS, POLICIES, UNGOVERNED
 from .result import Result
 
 # In the order in which a start goes through their keys: labels of record first, the namespaces of a policy that is gone are closed
@@ -21,6 +21,7 @@ CONTROLLERS: tuple[Controller, ...] = (
     ZONES,
     PROFILES,
     UNGOVERNED,
+    PINS,
     POLICIES,
     ADVICE,
     EXEMPTIONS,

@@ -38,6 +38,19 @@ class PatchNode:
 
 
 @dataclass(frozen=True)
+class PinNamespace:
+    """Make an annotation of a namespace add these labels of eligibility, and no others, to the nodeSelector of its pods.
+
+    ``uid``: of the namespace that this was decided on. What the annotation says beside that stays.
+    """
+
+    name: str
+    uid: str
+    annotation: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class DryRunPod:
     """Try whether this pod would be admitted."""
 
@@ -92,7 +105,7 @@ class ApplyStatus:
     """The same as later decisions read it."""
 
 
-Effect = Apply | PatchNode | DryRunPod | Delete | ApplyStatus | EmitEvent
+Effect = Apply | PatchNode | PinNamespace | DryRunPod | Delete | ApplyStatus | EmitEvent
 
 
 @dataclass(frozen=True)
@@ -102,7 +115,7 @@ class Result:
     reserve: tuple[ApplyStatus, ...] = ()
     """The status that says what ``apply`` and ``evict`` are about to take. Where it can't be written ``apply`` doesn't run: another
     leader wouldn't know. ``evict`` does, for what must not run would stay otherwise: the brake's limit holds in any case."""
-    apply: tuple[Apply | PatchNode, ...] = ()
+    apply: tuple[Apply | PatchNode | PinNamespace, ...] = ()
     prove: tuple[DryRunPod, ...] = ()
     evict: tuple[Delete, ...] = ()
     """Deletions of what must not run: pods, workloads, ways to them."""

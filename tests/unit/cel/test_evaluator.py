@@ -137,10 +137,14 @@ def test_a_subresource_is_told_apart_from_its_resource() -> None:
     assert not matches_resource(admission("true"), Request(POD, resource="pods/binding"))
 
 
-@pytest.mark.parametrize("other", [{"operation": "DELETE"}, {"resource": "nodes"}, {"group": "x"}, {"version": "v2"}])
+@pytest.mark.parametrize("other", [{"operation": "DELETE"}, {"resource": "nodes"}, {"group": "x"}])
 def test_a_policy_is_not_asked_about_what_it_doesnt_match(other: dict[str, str]) -> None:
     assert evaluate_all([admission("false")], Request(POD, **other)) == []  # type: ignore[arg-type]
     assert len(evaluate_all([admission("false")], Request(POD))) == 1
+
+
+def test_a_policy_is_asked_about_a_resource_in_each_of_its_versions() -> None:
+    assert len(evaluate_all([admission("false")], Request(POD, version="v2"))) == 1
 
 
 def test_bindings_and_mutations_are_not_asked() -> None:

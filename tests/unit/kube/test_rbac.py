@@ -17,6 +17,10 @@ CLUSTER = {(group, resource, verb) for group, resource, verb, namespace in flat(
 NAMESPACED = {(group, resource, verb) for group, resource, verb, namespace in flat(OPERATOR_MAY) if namespace}
 
 
+ANNOTATING = {("", "namespaces", "patch")}
+"""What the operator may do beside that where pods are pinned by an annotation of their namespace."""
+
+
 def granted(rules: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
     assert all(set(rule) == {"apiGroups", "resources", "verbs"} for rule in rules)
     return {(g, r, v) for rule in rules for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]}
@@ -30,13 +34,14 @@ def test_the_table_of_kinds_grants_exactly_the_list() -> None:
 def test_the_chart_ships_exactly_these_rules() -> None:
     assert granted(yaml.safe_load((CHART / "files/operator-clusterrole.yaml").read_text())) == CLUSTER
     assert granted(yaml.safe_load((CHART / "files/operator-role.yaml").read_text())) == NAMESPACED
+    assert granted(yaml.safe_load((CHART / "files/operator-annotations.yaml").read_text())) == ANNOTATING
 
 
 def test_the_template_of_the_operators_roles_has_no_rule_beside_them() -> None:
     text = (CHART / "templates/operator-rbac.yaml").read_text()
     assert re.findall(r"rules:(.*?)(?=\n---|\n\w|\Z)", text, re.DOTALL) == [
         f'\n  {{{{- .Files.Get "files/{name}.yaml" | trim | nindent 2 }}}}'
-        for name in ("operator-clusterrole", "operator-role")
+        for name in ("operator-clusterrole", "operator-annotations", "operator-role")
     ]
     assert "aggregationRule" not in text
 

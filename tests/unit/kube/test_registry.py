@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from daulat.catalog.kubernetes import DEFAULT
 from daulat.check import scopes
 from daulat.doctor.sources import SOURCES
 from daulat.facts.store import CHILD_KINDS, DEVICE_KINDS, OWN_KINDS, Store
@@ -87,4 +88,4 @@ def test_a_kind_of_another_group_is_another_kind() -> None:
     ],
 )
 def test_the_path_of_an_object_follows_from_its_kind(ref: Ref, subresource: str, path: str) -> None:
-    assert path_of(ref, subresource) == path
+    assert path_of(ref, DEFAULT, subresource) == path

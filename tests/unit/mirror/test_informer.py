@@ -17,6 +17,7 @@ from daulat.kube.ref import Ref
 from daulat.kube.resources import Resource
 from daulat.mirror import informer as module
 from daulat.mirror.informer import Informer
+from tests.unit.discovery import discovery
 
 
 class FakeClient:
@@ -38,6 +39,13 @@ class FakeClient:
         self.lists += 1
         for n in range(self.lists):
             yield [_namespace(f"ns-{n}", n + 1)], self.lists + 1
+
+    async def request(self, method: str, path: str, **_: Any) -> dict[str, Any]:
+        """Answer what the API server offers."""
+        found = discovery(path)
+        assert method == "GET"
+        assert found is not None
+        return found
 
 
 def _namespace(name: str, version: int) -> dict[str, Any]:

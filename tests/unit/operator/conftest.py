@@ -14,7 +14,7 @@ from .virtual import VirtualTime
 _COMPILED: dict[str, Any] = {}
 
 
-def _compile_once(name: str, spec: Any, profiles: Any, exemptions: Any, protected: Any, zones: Any) -> Any:
+def _compile_once(name: str, spec: Any, profiles: Any, exemptions: Any, protected: Any, zones: Any, cluster: Any) -> Any:
     parts = [
         name,
         spec.model_dump(mode="json"),
@@ -22,10 +22,11 @@ def _compile_once(name: str, spec: Any, profiles: Any, exemptions: Any, protecte
         [e.model_dump(mode="json") for e in exemptions],
         list(protected),
         {n: z.model_dump(mode="json") for n, z in zones.items()},
+        repr(cluster),
     ]
     key = digest(parts)
     if key not in _COMPILED:
-        _COMPILED[key] = policy.compile_policy(name, spec, profiles, exemptions, protected, zones)
+        _COMPILED[key] = policy.compile_policy(name, spec, profiles, exemptions, protected, zones, cluster)
     return _COMPILED[key]
 
 

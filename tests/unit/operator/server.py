@@ -12,11 +12,13 @@ from typing import Any
 
 from daulat.admission.ungoverned import UNGOVERNED
 from daulat.api.names import CANARY_ANNOTATION, MANAGED_BY, MODEL_LABEL, REVISION_ANNOTATION
+from daulat.catalog.kubernetes import DEFAULT
 from daulat.kube.client import APPLY, JSON, JSON_PATCH, Client
 from daulat.kube.errors import ApiError, api_error
 from daulat.kube.ref import Ref
 from daulat.kube.resources import BY_KIND, OURS, REGISTRY, WATCHED, Resource, path_of
 from daulat.reconcile.policy.ungoverned import CANARY
+from tests.unit.discovery import discovery
 
 from . import merging
 from .virtual import ends_at, later
@@ -101,16 +103,16 @@ class FakeServer(Client):
 
     def edit(self, ref: Ref, manager: str = "kubectl", **changes: Any) -> Raw:
         """Change parts of an object as another user or controller does, by merging."""
-        return self._patched(self._place(path_of(ref)), changes, manager)
+        return self._patched(self._place(path_of(ref, DEFAULT)), changes, manager)
 
     def remove(self, ref: Ref, *, gently: bool = False) -> None:
         """Delete an object as another user does; a pod at once, unless it may take its time."""
-        self._delete(self._place(path_of(ref)), {}, ENDING if gently else 0)
+        self._delete(self._place(path_of(ref, DEFAULT)), {}, ENDING if gently else 0)
         self.evicted.clear()
 
     def object(self, ref: Ref) -> Raw:
         """Return an object."""
-        return self.objects[path_of(ref)]
+        return self.objects[path_of(ref, DEFAULT)]
 
     async def request(
         self,
@@ -123,6 +125,8 @@ class FakeServer(Client):
     ) -> Raw:
         """Carry a request out, unless a test wants it to fail."""
         query = query or {}
+        if (offered := discovery(path, self._unserved)) is not None:
+            return offered
         verb = {APPLY: "apply", JSON_PATCH: "replace"}.get(content_type, "merge") if method == "PATCH" else method
         asked = Asked("try" if query.get("dryRun") else verb, path, body if isinstance(body, dict) else {})
         self.asked.append(asked)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from daulat.admission.policy import CompiledPolicy
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
-from daulat.api.names import CANARY_ANNOTATION
+from daulat.api.names import CANARY_ANNOTATION, ELIGIBLE, eligible_label
+from daulat.catalog.kubernetes import Pin
 from daulat.facts.snapshot import Canary, Proof
 from daulat.reconcile.conditions import Condition, condition
 
 PROOF_LASTS = 900.0
 """Seconds for which a proof holds: three times as long as until the next one is due."""
+UNPINNED = "USE-01 "
+"""What the answer has in it where nothing added the policy's nodeSelector to the pod."""
 PATIENCE = 1.0
 """Seconds between tries while the API server takes up a new revision, which takes it one or two."""
 
@@ -41,12 +45,14 @@ def canary_pod(policy: str, namespace: str) -> Manifest:
     }
 
 
-def judge(found: Canary | None, proof: Proof | None, revision: str, now: float) -> tuple[Condition, bool]:
+def judge(found: Canary | None, proof: Proof | None, result: CompiledPolicy, now: float) -> tuple[Condition, bool]:
     """Return the condition ``Enforced``, and whether it is proved for this revision.
 
     A try without a verdict, since a webhook of others or the API server failed, proves nothing and disproves nothing: the proof
-    before it holds as long as a proof may.
+    before it holds as long as a proof may. The condition says how pods get the policy's nodeSelector: the dry run shows whether the
+    pin works, and the policy is in force either way.
     """
+    revision = result.revision
     if found is None:
         message = f"revision {revision} wasn't tried yet"
         return condition(reasons.ENFORCED, None, reasons.CANARY_PENDING, message), False
@@ -62,11 +68,31 @@ def judge(found: Canary | None, proof: Proof | None, revision: str, now: float) 
     if f"revision {revision}" not in found.message:
         message = f"revision {revision} isn't live yet; the answer was: {found.message}"
         return condition(reasons.ENFORCED, None, reasons.CANARY_PENDING, message), False
-    if "USE-01 " in found.message:
+    if UNPINNED in found.message and result.pin is Pin.MUTATING_POLICY:
         message = "pods without a nodeSelector are refused, because the mutating policy that pins them isn't live yet"
         return condition(reasons.ENFORCED, None, reasons.CANARY_PENDING, message), False
     if now - found.at >= PROOF_LASTS:
         message = f"revision {revision} was proved more than {PROOF_LASTS / 60:.0f} minutes ago, and not since"
         return condition(reasons.ENFORCED, None, reasons.PROOF_EXPIRED, message), False
-    message = f"a violating pod was refused in namespace {found.namespace} by revision {revision}"
+    message = (
+        f"a violating pod was refused in namespace {found.namespace} by revision {revision}; {_pinned(found, result)}"
+    )
     return condition(reasons.ENFORCED, True, reasons.CANARY_REFUSED, message), True
+
+
+def _pinned(found: Canary, result: CompiledPolicy) -> str:
+    """Return how pods get the policy's nodeSelector, as the dry run shows it."""
+    if not result.pins:
+        return "the policy doesn't require a nodeSelector"
+    line = f"{eligible_label(result.name)}: {ELIGIBLE}"
+    if UNPINNED not in found.message:
+        means = {
+            Pin.MUTATING_POLICY: "by a MutatingAdmissionPolicy",
+            Pin.REFUSE: "by an admission plugin or webhook that isn't Daulat's",
+        }
+        by = means.get(result.pin, f"by {result.pin}, with annotation {result.pin.annotation} of their namespace")
+        return f"pods are pinned {by}"
+    lacks = (
+        "" if result.pin is Pin.REFUSE else f" ({result.pin} doesn't act on annotation {result.pin.annotation} there)"
+    )
+    return f"nothing pins pods{lacks}, so those whose nodeSelector lacks {line} are refused"

@@ -40,7 +40,13 @@ class Compilations(DerivedFact):
             return known[2]
         zones = {name: zone.spec for name, zone in snapshot.known_zones.items()}
         found = compile_policy(
-            policy.name, policy.spec, snapshot.known_profiles, exemptions, protected_namespaces(snapshot), zones
+            policy.name,
+            policy.spec,
+            snapshot.known_profiles,
+            exemptions,
+            protected_namespaces(snapshot),
+            zones,
+            snapshot.capabilities,
         )
         self._found[policy.name] = policy, exemptions, found
         return found

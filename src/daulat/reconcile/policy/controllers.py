@@ -15,7 +15,7 @@ from daulat.kube.ref import Ref
 from daulat.reconcile.controller import SETTLE, Controller, itself
 from daulat.reconcile.inventory.changes import is_relevant, policies_concerned
 
-from . import advice
+from . import advice, pinning
 from .advice import reconcile_advice
 from .compiled import protected_namespaces
 from .exemptions import reconcile_exemption
@@ -105,6 +105,24 @@ def _advice_of_policy(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
     yield advice.key(change.ref.name)
 
 
+def _pins(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    return pinning.keys(snapshot)
+
+
+def _pins_of_namespace(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    if snapshot.capabilities.pin.annotation or any(side.pins for side in change.sides):
+        yield pinning.key(change.ref.name)
+
+
+def _pins_of_policy(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    """Wake the namespaces that the policy governs or did, and those whose annotations have its label."""
+    selectors = [side.spec.namespace_selector for side in change.sides if isinstance(side, Declared)]
+    for each in pinning.keys(snapshot):
+        namespace = snapshot.namespaces[each.name]
+        if change.ref.name in pinning.policies_in(namespace) or any(s.matches(namespace.labels) for s in selectors):
+            yield each
+
+
 def _exemptions_of_policy(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
     for name, exemption in sorted(snapshot.exemptions.items()):
         if isinstance(exemption, Declared) and exemption.spec.policy == change.ref.name:
@@ -115,6 +133,7 @@ POLICIES = Controller(
     kind="SovereigntyPolicy",
     reconcile=reconcile_policy,
     wakes={
+        "Kubernetes": _all,
         "SovereigntyPolicy": itself,
         "SovereignZone": _all,
         "AcceleratorProfile": _all,
@@ -155,6 +174,20 @@ ADVICE = Controller(
     keys=advice.left_over,
     serial=True,
     settle={"Node": 2.0, "ResourceSlice": 2.0, "AcceleratorProfile": 1.0, "SovereignZone": 1.0},
+)
+PINS = Controller(
+    kind=pinning.KIND,
+    reconcile=pinning.reconcile_pins,
+    wakes={
+        "Kubernetes": _pins,
+        "Namespace": _pins_of_namespace,
+        "SovereigntyPolicy": _pins_of_policy,
+        "SovereigntyExemption": _pins,
+        **dict.fromkeys(("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"), _pins),
+    },
+    keys=pinning.keys,
+    serial=True,
+    settle=dict.fromkeys(("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"), SETTLE),
 )
 EXEMPTIONS = Controller(
     kind="SovereigntyExemption",

@@ -11,7 +11,7 @@ from daulat.api.policy import EnforcementSource, SovereigntyPolicyStatus
 from daulat.facts.child import Child
 from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.report import Report
-from daulat.facts.snapshot import Policy, Snapshot
+from daulat.facts.snapshot import Canary, Policy, Snapshot
 from daulat.kube.ref import Ref
 from daulat.placement.candidates import candidates_under
 from daulat.placement.eligibility import unreadable_profiles
@@ -26,13 +26,16 @@ from daulat.reconcile.conditions import (
 )
 from daulat.reconcile.result import Apply, Delete, DryRunPod, Result
 
-from . import advice, gitops, ungoverned
-from .canary import PATIENCE, canary_pod, judge
+from . import advice, gitops, pinning, ungoverned
+from .canary import PATIENCE, UNPINNED, canary_pod, judge
 from .compiled import compiled, governs_protected, manifests
 from .drift import Watch
+from .pinning import is_pinned
 
 RECHECK = 300.0
 """Seconds after which a policy is proved to be in force again."""
+UNPINNED_RECHECK = 60.0
+"""The same where pods are refused unless they are pinned, though their namespace has the annotation that pins them."""
 RETRY = 15.0
 """Seconds after which a canary without a verdict is tried again."""
 
@@ -73,10 +76,12 @@ def _in_force(
     watch = Watch(policy, snapshot, now, _models_held({n.name for n in governed}, snapshot))
     report = snapshot.reports.get(ref, Report()) if by_operator else Report()
     in_place = _compiled_condition(policy, result, report, snapshot)
+    if by_operator and in_place.status == "True" and (failed := pinning.failed(policy, result, governed, snapshot)):
+        in_place = condition(reasons.COMPILED, False, reasons.APPLY_FAILED, failed)
     if report.apply and again == PATIENCE:
         again = RETRY  # Before it is applied nothing new can be in force.
     if not by_operator:
-        differing = gitops.drift(wanted, children)
+        differing = [*gitops.drift(wanted, children), *pinning.missing(policy, result, governed)]
         if differing or not result.missing_profiles:
             in_place = gitops.compiled_condition(result, differing, not children, enforced.status == "True")
         if in_place.status == "False" and again == PATIENCE:
@@ -130,10 +135,12 @@ def _models_held(namespaces: set[str], snapshot: Snapshot) -> int:
 
 
 def _retry(policy: Policy, snapshot: Snapshot, now: float) -> list[float]:
-    """Return in how many seconds a canary without a verdict is tried again, where one waits for that."""
+    """Return in how many seconds a canary is tried again, where that is sooner than usual."""
     found = snapshot.canaries.get(policy.name)
-    waits = found is not None and found.error and now - found.at < RETRY
-    return [found.at + RETRY - now + 0.1] if found is not None and waits else []
+    if found is None:
+        return []
+    lasts = RETRY if found.error else _lasts(found, policy, snapshot)
+    return [found.at + lasts - now + 0.1] if now - found.at < lasts < RECHECK else []
 
 
 def _expiries(policy: Policy, snapshot: Snapshot, now: float) -> list[float]:
@@ -163,15 +170,29 @@ def _enforced(
         message = "no namespace matches spec.namespaceSelector, so there is nowhere to try"
         return condition(reasons.ENFORCED, None, reasons.NO_GOVERNED_NAMESPACE, message), None
     found = snapshot.canaries.get(policy.name)
-    told, proved = judge(found, snapshot.proofs.get(policy.name), result.revision, now)
+    told, proved = judge(found, snapshot.proofs.get(policy.name), result, now)
     if proved and ungoverned.closed(policy.name, snapshot):
         message = "the namespaces that the policy governs aren't open yet: GOV-01 still refuses pods there"
         return condition(reasons.ENFORCED, None, reasons.CANARY_PENDING, message), PATIENCE
-    if proved and found is not None and found.namespace in namespaces and now - found.at < RECHECK:
+    if (
+        proved
+        and found is not None
+        and found.namespace in namespaces
+        and now - found.at < _lasts(found, policy, snapshot)
+    ):
         return told, None
     if found is not None and found.error and now - found.at < RETRY:
         return told, None
     return told, RECHECK if proved else RETRY if found is not None and found.error else PATIENCE
+
+
+def _lasts(found: Canary, policy: Policy, snapshot: Snapshot) -> float:
+    """Return for how many seconds a proof isn't tried again: a shorter time where the annotation that pins pods did nothing."""
+    if UNPINNED not in found.message or not snapshot.capabilities.pin.annotation:
+        return RECHECK
+    namespace = snapshot.namespaces.get(found.namespace)
+    came_since = namespace is not None and not found.annotated and is_pinned(namespace, policy.name, snapshot)
+    return 0.0 if came_since else UNPINNED_RECHECK
 
 
 def _compiled_condition(policy: Policy, result: CompiledPolicy, report: Report, snapshot: Snapshot) -> Condition:
@@ -188,8 +209,14 @@ def _compiled_condition(policy: Policy, result: CompiledPolicy, report: Report, 
         reason = reasons.PROFILE_UNREADABLE if unreadable else reasons.PROFILE_NOT_FOUND
         message = f"{told}, so nothing of it is approved for new pods; nodes that may have it keep what they run"
         return condition(reasons.COMPILED, False, reason, message)
-    message = f"{len(result.controls)} controls in revision {result.revision}"
+    message = f"{len(result.controls)} controls in revision {result.revision}{_left_out(result, snapshot)}"
     return condition(reasons.COMPILED, True, reasons.APPLIED, message)
+
+
+def _left_out(result: CompiledPolicy, snapshot: Snapshot) -> str:
+    if not result.left_out:
+        return ""
+    return f"; left out on Kubernetes {snapshot.capabilities.version}: {', '.join(result.left_out)}"
 
 
 def _scope(policy: Policy) -> Condition:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from daulat.api.names import MODEL_LABEL, NODE_PREFIX
 from daulat.catalog import accelerators
+from daulat.catalog.kubernetes import DEFAULT, Capabilities
 from daulat.facts.charge import Charge
 from daulat.facts.declared import Declared
 from daulat.facts.platform import Platform
@@ -237,6 +238,7 @@ class World:
     """Kinds of other projects that aren't installed."""
     unlisted: tuple[str, ...] = ()
     """Kinds that couldn't be listed yet."""
+    capabilities: Capabilities = DEFAULT
 
     def snapshot(self) -> Snapshot:
         """Return all of it as the operator knows it."""
@@ -263,6 +265,7 @@ class World:
                 store.apply(kind, item)
         for item in self.children:
             store.apply(item["kind"], item)
+        store.record_capabilities(self.capabilities)
         store.record_unlisted(frozenset(self.unlisted))
         for kind in self.unserved:
             store.record_served(kind, served=False)

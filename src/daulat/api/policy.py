@@ -248,6 +248,9 @@ class SovereigntyPolicyStatus(ConditionedStatus):
 
     revision: str | None = None
     """The revision of the compiled policy that is applied."""
+    pin: str | None = None
+    """What adds the policy's nodeSelector to pods that lack it, as the last dry run showed: MutatingAdmissionPolicy, OpenShift,
+    PodNodeSelector, Other where it isn't Daulat's, or Refuse where such pods are refused."""
     namespaces: int | None = None
     """Governed namespaces."""
     eligible_nodes: int | None = None

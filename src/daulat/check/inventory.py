@@ -18,6 +18,7 @@ from daulat.api.names import GROUP, VERSION
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.zone import SovereignZoneSpec
 from daulat.catalog import accelerators
+from daulat.catalog.kubernetes import Capabilities
 from daulat.manifest.document import Document, Problem, line_of
 from daulat.manifest.paths import Path, dotted
 
@@ -74,14 +75,19 @@ class Inventory:
         """The profiles that are shipped, and those that were given in their place or beside them."""
         return {**accelerators.shipped(), **self.profiles}
 
-    def compiled(self, now: float) -> tuple[list[CompiledPolicy], list[Problem]]:
-        """Return every policy compiled, and what is wrong with those that can't be. ``now`` counts seconds since the epoch."""
+    def compiled(self, now: float, cluster: Capabilities) -> tuple[list[CompiledPolicy], list[Problem]]:
+        """Return every policy compiled for a cluster, and what is wrong with those that can't be.
+
+        ``now`` counts seconds since the epoch.
+        """
         done: list[CompiledPolicy] = []
         problems: list[Problem] = []
         exemptions = [spec for _, spec in sorted(self.exemptions.items()) if not spec.expired(now)]
         for name, spec in sorted(self.policies.items()):
             try:
-                policy = compile_policy(name, spec, self.known_profiles, exemptions, zones=self.zones)
+                policy = compile_policy(
+                    name, spec, self.known_profiles, exemptions, zones=self.zones, capabilities=cluster
+                )
             except PolicyError as error:
                 problems.append(self._problem("SovereigntyPolicy", name, str(error)))
                 continue

@@ -11,6 +11,7 @@ from daulat.admission.policy import CompiledPolicy
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.kinds import Manifest
 from daulat.api.names import GROUP
+from daulat.catalog.kubernetes import DEFAULT, Capabilities
 from daulat.cel.evaluator import Request, Verdict, evaluate_each, matches_resource
 from daulat.manifest.document import Document, line_of
 from daulat.manifest.paths import dotted, path_of
@@ -43,6 +44,8 @@ class Options:
     groups: tuple[str, ...] = ()
     strict_namespaces: bool = False
     """A namespace whose labels aren't known is a violation rather than a note."""
+    cluster: Capabilities = DEFAULT
+    """What the cluster offers that the objects are for."""
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class Run:
 
         An object that can't be judged becomes a problem.
         """
-        policies, problems = self.inventory.compiled(now)
+        policies, problems = self.inventory.compiled(now, options.cluster)
         self.problems += problems
         namespaces = Namespaces(self.inventory.namespaces)
         judge = Judge(policies, self.inventory.known_profiles, namespaces, options)

@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 from daulat.api.kinds import Manifest
+from daulat.catalog.kubernetes import Capabilities
 from daulat.kube.client import Client, KubeconfigError
 from daulat.kube.errors import ApiError, NoAnswer, NotFound, RequestError
 from daulat.kube.resources import BY_KIND, Resource
 from daulat.manifest.document import Document, from_api
+from daulat.mirror.discovery import discover
 
 PARALLEL = 6
 """Lists at a time. More would take a share of the API server that others notice."""
@@ -34,6 +36,7 @@ class Reader:
     def __init__(self, client: Client) -> None:
         self.client = client
         self._slots = asyncio.Semaphore(PARALLEL)
+        self._cluster: Capabilities | None = None
 
     async def items(
         self, resource: Resource, namespace: str = "", keep: Callable[[Manifest], Manifest] = without_managers
@@ -45,6 +48,12 @@ class Reader:
         async with self._slots:
             return [keep(item) async for items, _ in self.client.pages(resource, namespace) for item in items]
 
+    async def capabilities(self) -> Capabilities:
+        """Return what the cluster offers, asked once. Raises RequestError."""
+        if self._cluster is None:
+            self._cluster = await discover(self.client)
+        return self._cluster
+
     async def get(self, resource: Resource, namespace: str, name: str) -> Document | None:
         """Return an object, or None where there is none. Raises RequestError."""
         item = await self.client.get(resource.path(namespace, name))
@@ -52,7 +61,8 @@ class Reader:
 
     async def documents(self, kinds: Iterable[str]) -> list[Document]:
         """Return all objects of these kinds. Raises RequestError, and ClusterUnreadable where a kind isn't served."""
-        resources = [BY_KIND[kind] for kind in kinds]
+        cluster = await self.capabilities()
+        resources = [BY_KIND[kind].on(cluster) for kind in kinds]
         lists = await asyncio.gather(*map(self.items, resources), return_exceptions=True)
         found: list[Document] = []
         for resource, items in zip(resources, lists, strict=True):

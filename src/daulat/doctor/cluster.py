@@ -9,6 +9,7 @@ from typing import Any
 
 from daulat.admission.policy import CompiledPolicy, PolicyError
 from daulat.api.kinds import KINDS, Manifest
+from daulat.catalog.kubernetes import DEFAULT, Capabilities
 from daulat.facts.namespace import Namespace
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.facts.store import Store
@@ -41,6 +42,8 @@ class Cluster:
     """The API server's version, such as v1.37.2."""
     now: float = 0.0
     """Seconds since the epoch."""
+    capabilities: Capabilities = DEFAULT
+    """What its Kubernetes offers."""
     operator_namespace: str = "daulat-system"
     operator_account: str = "daulat"
     probes: Mapping[str, Probe] = field(default_factory=dict)
@@ -68,6 +71,7 @@ class Cluster:
     def snapshot(self) -> Snapshot:
         """The facts, as the operator sees them. Raises NotLooked where one of the lists they are made from wasn't read."""
         store = Store(self.operator_namespace)
+        store.record_capabilities(self.capabilities)
         for key, kind in FACTS.items():
             for item in self.items(key):
                 store.apply(kind, item)

@@ -20,7 +20,7 @@ RUNS: dict[str, Callable[[Cluster], Iterator[Found]]] = {
     "DOC-19": declared.open_zones,
     "DOC-20": declared.open_policies,
     "DOC-21": versions.api_server,
-    "DOC-22": versions.mutating_policies,
+    "DOC-22": versions.pin,
     "DOC-23": versions.kubelets,
     "DOC-24": versions.toolkits,
     "DOC-25": enforcement.guards,
@@ -39,6 +39,7 @@ RUNS: dict[str, Callable[[Cluster], Iterator[Found]]] = {
     "DOC-38": workloads.settings,
     "DOC-39": declared.exemptions,
     "DOC-40": declared.departures,
+    "DOC-41": versions.missing,
 }
 """How each check is made, but for those that name the holders of rights: what they look for is in checks.yaml alone."""
 

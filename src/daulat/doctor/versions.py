@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from daulat.catalog.kubernetes import NEWEST, OLDEST, Minor, Pin
+
 from .catalog import advisories
 from .cluster import Cluster, name_of
-from .finding import Found, NotLooked
+from .finding import Found, NotLooked, Severity
 
 Version = tuple[int, int, int]
 _VERSION = re.compile(r"^v?(\d+)\.(\d+)(?:\.(\d+))?")
-OLDEST = (1, 36, 0)
-"""The first Kubernetes with MutatingAdmissionPolicy v1."""
 SKEW = 3
 """Minor versions that a kubelet may be older than the API server (Kubernetes' version skew policy)."""
 
@@ -37,16 +37,35 @@ def api_server(cluster: Cluster) -> Iterator[Found]:
     version = version_of(cluster.version)
     if version is None:
         raise NotLooked(f"a version; the API server says {cluster.version!r}", rights=False)
-    if version < OLDEST:
-        yield Found(f"the API server is {cluster.version}; pods are pinned from 1.36 on")
+    minor = Minor(version[0], version[1])
+    if minor < OLDEST:
+        yield Found(f"the API server is {cluster.version}; Daulat needs {OLDEST} or later")
+    if minor > NEWEST:
+        yield Found(f"the API server is {cluster.version}; this Daulat is tested up to {NEWEST}", (), Severity.INFO)
     for weakness in weaknesses("api-server", version):
         yield Found(f"the API server is {cluster.version}: {weakness}")
 
 
-def mutating_policies(cluster: Cluster) -> Iterator[Found]:
-    """Say whether pods can be pinned."""
-    if not (cluster.served("mutatingadmissionpolicies") and cluster.served("mutatingadmissionpolicybindings")):
-        yield Found("the API server doesn't serve mutatingadmissionpolicies.admissionregistration.k8s.io/v1")
+def pin(cluster: Cluster) -> Iterator[Found]:
+    """Name policies under which nothing pins pods, as their canaries showed; tell of a pin other than a mutating policy."""
+    refusing = [name for name, policy in cluster.policies.items() if policy.status.pin == Pin.REFUSE]
+    for name in refusing:
+        yield Found(
+            f"SovereigntyPolicy {name}: nothing pins pods, so those without its nodeSelector are refused",
+            (f"SovereigntyPolicy {name}",),
+        )
+    if not cluster.capabilities.has("pin") and not refusing:
+        by = f"pods are pinned by {cluster.capabilities.pin}, with annotation {cluster.capabilities.pin.annotation}"
+        yield Found(f"the API server doesn't serve MutatingAdmissionPolicy; {by}", (), Severity.INFO)
+
+
+def missing(cluster: Cluster) -> Iterator[Found]:
+    """Name what this version of Kubernetes hasn't, each with what holds in its place."""
+    for feature in cluster.capabilities.missing:
+        if feature.feature != "pin":
+            what = f"{feature.title}: not on {cluster.version or cluster.capabilities.version}. {feature.without}"
+            how = f"Upgrade Kubernetes{f', or start it with {feature.switch_on}' if feature.switch_on else ''}."
+            yield Found(what, remedy=how)
 
 
 def kubelets(cluster: Cluster) -> Iterator[Found]:

@@ -27,7 +27,8 @@ def explain_policy(
         "preset": _preset(declared),
         "namespaces": names,
         "rules": _rules(policy.spec, declared),
-        "controls": _controls(policy.spec),
+        "pin": str(compiled.pin) if compiled.pins else None,
+        "controls": _controls(policy.spec, compiled, snapshot),
         "zones": _zones(policy, snapshot),
         "accelerators": _accelerators(policy, snapshot),
         "exemptions": [
@@ -88,8 +89,8 @@ def _covers(cited: str, path: str) -> bool:
     return path == cited or path.startswith(f"{cited}.")
 
 
-def _controls(spec: SovereigntyPolicySpec) -> Manifest:
-    active = in_force(spec)
+def _controls(spec: SovereigntyPolicySpec, compiled: CompiledPolicy, snapshot: Snapshot) -> Manifest:
+    active = in_force(spec, snapshot.capabilities)
     there = {(c.control.id, c.control.guard) for c in active}
     off = sorted({c.id for c in library.controls() if str(getattr(spec.controls.get(c.id), "value", "")) == "Off"})
     idle = sorted(
@@ -99,12 +100,14 @@ def _controls(spec: SovereigntyPolicySpec) -> Manifest:
             if library.guards()[c.guard].scope == "policy" and (c.id, c.guard) not in there and c.id not in off
         }
         - {control for control, _ in there}
+        - {name.partition(".")[0] for name in compiled.left_out}
     )
     return {
         "inForce": [
             {"id": c.control.id, "guard": c.control.guard, "action": c.action, "title": c.control.title} for c in active
         ],
         "off": off,
+        "leftOut": list(compiled.left_out),
         "notCalledFor": idle,
     }
 

@@ -7,22 +7,29 @@ from collections.abc import Iterable
 from daulat.api.kinds import Manifest
 from daulat.api.names import GROUP
 from daulat.catalog import accelerators
+from daulat.catalog.kubernetes import DEFAULT, Capabilities
 from daulat.facts.snapshot import Snapshot
 from daulat.facts.store import DEVICE_KINDS, OWN_KINDS, Store
 
 _CORE = ("Namespace", "Node", "Pod")
 
 
-def snapshot_of(objects: Iterable[Manifest], operator_namespace: str, default_namespace: str = "default") -> Snapshot:
+def snapshot_of(
+    objects: Iterable[Manifest],
+    operator_namespace: str,
+    default_namespace: str = "default",
+    cluster: Capabilities = DEFAULT,
+) -> Snapshot:
     """Return what is known of a cluster with these objects, and with the shipped profiles where no other has the name."""
     store = Store(operator_namespace)
+    store.record_capabilities(cluster)
     for manifest in [*accelerators.manifests(), *objects]:
         group, kind = str(manifest.get("apiVersion") or "").rpartition("/")[0], str(manifest.get("kind") or "")
         if group == GROUP and kind in OWN_KINDS:
             store.apply(kind, _placed(manifest, default_namespace) if kind == "SovereignModel" else _unplaced(manifest))
         elif group == "" and kind in _CORE:
             store.apply(kind, _placed(manifest, default_namespace) if kind == "Pod" else _unplaced(manifest))
-        elif manifest.get("apiVersion") == "resource.k8s.io/v1" and kind in DEVICE_KINDS:
+        elif group == "resource.k8s.io" and kind in DEVICE_KINDS:
             store.apply(kind, _placed(manifest, default_namespace) if kind == "ResourceClaim" else _unplaced(manifest))
     return store.snapshot()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from daulat.catalog.kubernetes import Pin, of_version
 from daulat.doctor.catalog import checks
 from daulat.doctor.examine import RUNS, examine
 from daulat.doctor.finding import Finding, Severity
@@ -214,12 +215,6 @@ WEAK: list[tuple[str, Weaken, Severity, str]] = [
         ),
         Severity.HIGH,
         "SovereignZone loose selects nodes by region",
-    ),
-    (
-        "DOC-22",
-        lambda lists: lists.pop("mutatingadmissionpolicybindings"),
-        Severity.HIGH,
-        "doesn't serve mutatingadmissionpolicies",
     ),
     (
         "DOC-23",
@@ -485,6 +480,8 @@ def test_every_check_has_a_case_here_or_says_why_not() -> None:
         "DOC-05",  # below: the same right with and without spec.access
         "DOC-20",  # below: it needs a policy of its own
         "DOC-21",  # below: by version
+        "DOC-22",  # below: by what the cluster offers
+        "DOC-41",  # below: by what the cluster offers
         "DOC-31",  # below: by probe
         "DOC-32",  # nobody can see it
         "DOC-33",  # below: by probe
@@ -554,17 +551,44 @@ def test_a_policy_by_an_open_label_is_named() -> None:
     [
         ("v1.37.2", []),
         ("v1.36.0-eks-1", []),
-        ("v1.35.4", ["pods are pinned from 1.36 on"]),
-        ("v1.33.4", ["pods are pinned from 1.36 on"]),
-        ("v1.33.3", ["pods are pinned from 1.36 on", "CVE-2025-5187"]),
-        ("v1.32.5", ["pods are pinned from 1.36 on", "CVE-2025-4563", "CVE-2025-5187"]),
-        ("v1.20.0", ["pods are pinned from 1.36 on", "CVE-2025-4563", "CVE-2025-5187"]),
+        ("v1.33.4", []),
+        ("v1.33.3", ["CVE-2025-5187"]),
+        ("v1.32.5", ["CVE-2025-4563", "CVE-2025-5187"]),
+        ("v1.29.9", ["Daulat needs 1.30 or later", "CVE-2025-4563", "CVE-2025-5187"]),
+        ("v1.38.0", ["tested up to 1.37"]),
     ],
 )
 def test_old_api_servers_are_named_by_what_they_lack(version: str, told: list[str]) -> None:
     findings = found(strong(), "DOC-21", version=version)
     assert len(findings) == len(told)
     assert all(any(text in f.what for f in findings) for text in told)
+
+
+def test_a_policy_under_which_nothing_pins_pods_is_named() -> None:
+    lists = strong()
+    lists["sovereigntypolicies"][0].setdefault("status", {})["pin"] = "Refuse"
+    (finding,) = found(lists, "DOC-22", capabilities=of_version("1.32"))
+    assert (finding.severity, finding.what) == (
+        Severity.MEDIUM,
+        "SovereigntyPolicy confidential: nothing pins pods, so those without its nodeSelector are refused",
+    )
+
+
+def test_a_pin_by_annotation_is_told_and_weakens_nothing() -> None:
+    (finding,) = found(strong(), "DOC-22", capabilities=of_version("1.32", Pin.POD_NODE_SELECTOR))
+    assert finding.severity is Severity.INFO
+    assert "PodNodeSelector, with annotation scheduler.alpha.kubernetes.io/node-selector" in finding.what
+
+
+def test_what_a_version_lacks_is_told_with_what_holds_in_its_place() -> None:
+    told = {f.what.partition(":")[0]: f for f in found(strong(), "DOC-41", capabilities=of_version("1.34"))}
+    assert set(told) == {
+        "The region of its node is checked where a pod is bound (MGD-01)",
+        "Weights from an OCI registry as an image volume",
+        "Admission policies that no user of the API can change or delete (`compile --static`, `--anchor`)",
+    }
+    assert "--feature-gates=ImageVolume=true" in told["Weights from an OCI registry as an image volume"].remedy
+    assert {f.severity for f in told.values()} == {Severity.INFO}
 
 
 def test_a_cluster_without_daulat_says_so() -> None:

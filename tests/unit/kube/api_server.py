@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import yaml
 
 from daulat.kube.resources import WATCHED
+from tests.unit.discovery import aggregated
 
 Raw = dict[str, Any]
 
@@ -31,6 +32,7 @@ class FakeApiServer:
     requests: list[str] = field(default_factory=list)
     """Paths with their queries, in the order in which they came."""
     url: str = ""
+    version: str = "v1.37.2"
 
     def serve_watched(self) -> None:
         """Serve every kind that the operator watches, without an object."""
@@ -65,7 +67,9 @@ class FakeApiServer:
             status, message = self.refusals[path]
             return status, {"reason": _REASONS.get(status, ""), "message": message}
         if path == "/version":
-            return 200, {"gitVersion": "v1.37.2"}
+            return 200, {"gitVersion": self.version}
+        if path == "/apis":
+            return 200, aggregated(r for r in WATCHED if r.path() in self.collections)
         if path in self.collections:
             start, limit = int(query.get("continue", ["0"])[0]), int(query["limit"][0])
             items = self.collections[path]

@@ -14,7 +14,9 @@ from .virtual import VirtualTime
 _COMPILED: dict[str, Any] = {}
 
 
-def _compile_once(name: str, spec: Any, profiles: Any, exemptions: Any, protected: Any, zones: Any, cluster: Any) -> Any:
+def _compile_once(
+    name: str, spec: Any, profiles: Any, exemptions: Any, protected: Any, zones: Any, cluster: Any
+) -> Any:
     parts = [
         name,
         spec.model_dump(mode="json"),

@@ -6,21 +6,28 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from daulat.api.kinds import Manifest
+from daulat.catalog.kubernetes import Capabilities, Pin
 from daulat.check.judge import Options
 from daulat.check.report import Report
 from daulat.check.run import Run
-from daulat.manifest.document import Problem
+from daulat.manifest.document import Document, Problem
 
 from ..errors import print_errors
 from ..files import Unreadable, files
+from ..kubernetes import kubernetes_options, offered
 from ..text import Page
+
+if TYPE_CHECKING:
+    from ..cluster import Reader
 
 NO_OBJECT = "no Kubernetes objects found, so nothing was checked"
 NO_POLICY = "no SovereigntyPolicy found: add a file that holds one, or set --policy-dir or --cluster"
@@ -70,6 +77,7 @@ _MIB = 1 << 20
     help="The user who applies the manifests, without the verbs that Daulat's guards check; by default a user who has them.",
 )
 @click.option("--as-group", "groups", multiple=True, metavar="GROUP", help="A group of that user. Repeatable.")
+@kubernetes_options
 @click.option("--skip-foreign", is_flag=True, help="Skip documents that aren't Kubernetes objects in named files, too.")
 @click.option(
     "-o", "--output", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="The format."
@@ -105,6 +113,8 @@ def check(
     strict_namespaces: bool,
     user: str,
     groups: tuple[str, ...],
+    kubernetes_version: str,
+    pin: str | None,
     skip_foreign: bool,
     form: str,
     output_file: str | None,
@@ -122,6 +132,7 @@ def check(
         raise click.UsageError("--context requires --cluster")
     if groups and not user:
         raise click.UsageError("--as-group requires --as")
+    capabilities = offered(kubernetes_version, pin)
     run = Run()
     limit = int(max_file_size * _MIB)
     for folder in policy_dirs:
@@ -134,7 +145,9 @@ def check(
         from .. import cluster as clusters  # noqa: PLC0415 - its client takes half a second to import
 
         try:
-            run.judge_by(clusters.read(context, lambda reader: reader.documents(_JUDGING)))
+            documents, found = clusters.read(context, _judging)
+            run.judge_by(documents)
+            capabilities = capabilities if kubernetes_version else replace(found, pin=Pin(pin) if pin else found.pin)
         except clusters.ClusterUnreadable as error:
             run.problems.append(Problem("--cluster", 0, str(error)))
     alone = run.only_profiles
@@ -142,7 +155,7 @@ def check(
         run.problems.append(Problem("daulat check", 0, NO_POLICY))
     now = time.time()
     created = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    options = Options(created, namespace, user, groups, strict_namespaces)
+    options = Options(created, namespace, user, groups, strict_namespaces, capabilities)
     report = Report(policies=tuple(sorted(run.inventory.policies)))
     if run.inventory.policies or alone:
         report.objects += run.judge(options, now)
@@ -153,6 +166,11 @@ def check(
     print_errors(report.problems)
     _write(report, form, output_file)
     sys.exit(report.exit_code(warn_exit_code))
+
+
+async def _judging(reader: Reader) -> tuple[list[Document], Capabilities]:
+    """Return what a cluster judges by."""
+    return await reader.documents(_JUDGING), await reader.capabilities()
 
 
 def _add(run: Run, paths: tuple[str, ...], limit: int, judged: bool, foreign: bool) -> None:

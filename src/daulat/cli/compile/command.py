@@ -12,6 +12,7 @@ import click
 from daulat.admission import anchor as anchors
 from daulat.api.kinds import Manifest
 
+from ..kubernetes import kubernetes_options, offered
 from .manifests import as_json, as_yaml, compiled, guards_of_cluster
 from .static_files import write_static
 
@@ -69,6 +70,7 @@ class _Moment(click.ParamType[datetime]):
     metavar="USER",
     help="With --anchor, a user who may write Daulat's policies. Repeatable.",
 )
+@kubernetes_options
 @click.option(
     "--host-path",
     metavar="PATH",
@@ -85,6 +87,8 @@ def compile_(
     at: datetime | None,
     operator_namespace: str,
     users: Sequence[str],
+    kubernetes_version: str,
+    pin: str | None,
     host_path: str | None,
 ) -> None:
     """Write what every SovereigntyPolicy at the PATHs compiles to: the same bytes as the operator applies.
@@ -99,6 +103,11 @@ def compile_(
         )
     if (as_static or anchor) and output is None:
         raise click.UsageError(f"{'--static' if as_static else '--anchor'} requires --output DIRECTORY")
+    cluster = offered(kubernetes_version, pin)
+    if (as_static or anchor) and not cluster.has("static-manifests"):
+        raise click.UsageError(
+            f"Kubernetes {cluster.version} has no static manifests: --static and --anchor need a later one"
+        )
     if anchor:
         if paths:
             raise click.UsageError("--anchor and PATH are mutually exclusive: the anchor is the same for all policies")
@@ -109,7 +118,7 @@ def compile_(
                 "Missing argument 'PATH...': the files that hold the policies, or - for standard input."
             )
         guarded = as_static if guards is None else guards
-        manifests = compiled(paths, (at or datetime.now(UTC)).timestamp(), operator_namespace, shared=guarded)
+        manifests = compiled(paths, (at or datetime.now(UTC)).timestamp(), operator_namespace, guarded, cluster)
         if guarded:
             manifests = [*manifests, *guards_of_cluster(operator_namespace, operator_image)]
     if output is not None and (as_static or anchor):

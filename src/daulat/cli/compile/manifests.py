@@ -8,6 +8,7 @@ import click
 
 from daulat.admission.cluster import Installation, cluster_name, compile_cluster_guards
 from daulat.api.kinds import Manifest
+from daulat.catalog.kubernetes import Capabilities
 from daulat.explain.world import snapshot_of
 from daulat.manifest.document import Problem
 from daulat.manifest.yaml_writer import dump_manifest
@@ -17,14 +18,16 @@ from .. import objects, structured
 from ..errors import fail, fail_if
 
 
-def compiled(paths: Sequence[str], now: float, operator_namespace: str, shared: bool) -> tuple[Manifest, ...]:
+def compiled(
+    paths: Sequence[str], now: float, operator_namespace: str, shared: bool, cluster: Capabilities
+) -> tuple[Manifest, ...]:
     """Return what every policy at the paths compiles to at this time, in seconds since the epoch. Wrong input ends the command.
 
     With ``shared`` the guard that all policies share is there even where GitOps applies the policies.
     """
     given = objects.read(paths)
     fail_if(given.problems)
-    snapshot = snapshot_of((d.object for d in given.documents), operator_namespace)
+    snapshot = snapshot_of((d.object for d in given.documents), operator_namespace, cluster=cluster)
     fail_if(objects.unreadable(snapshot, given))
     if not snapshot.policies:
         fail(Problem(", ".join(paths), 0, "no SovereigntyPolicy found"))
@@ -34,6 +37,11 @@ def compiled(paths: Sequence[str], now: float, operator_namespace: str, shared: 
         for profile in profiles:
             message = f'AcceleratorProfile "{profile}" not found; nothing of it is approved'
             click.echo(f"warning: {Problem(*given.place('SovereigntyPolicy', name), message)}", err=True)
+    for each in result.unannotated:
+        click.echo(f"warning: {each}, which pins its pods. Add it.", err=True)
+    for name, controls in result.left_out.items():
+        message = f"left out on Kubernetes {cluster.version}: {', '.join(controls)}"
+        click.echo(f"warning: {Problem(*given.place('SovereigntyPolicy', name), message)}", err=True)
     if not snapshot.zones:
         click.echo(
             "warning: no SovereignZone found; the operator of a cluster that has zones compiles different manifests",

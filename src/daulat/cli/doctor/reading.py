@@ -21,12 +21,15 @@ from ..cluster import Reader, sentence, without_managers
 async def read(reader: Reader, namespace: str, *, probe: bool) -> Cluster:
     """Return the cluster. Raises RequestError where not even its version can be read."""
     version = str((await reader.client.request("GET", "/version")).get("gitVersion") or "")
+    capabilities = await reader.capabilities()
     lists: dict[str, tuple[Manifest, ...]] = {}
     missing: dict[str, str] = {}
 
     async def one(source: Source, where: str) -> None:
         try:
-            found = await reader.items(source.listed, where, _keys if source.keys_only else without_managers)
+            found = await reader.items(
+                source.listed.on(capabilities), where, _keys if source.keys_only else without_managers
+            )
         except NotFound:
             return
         except RequestError as error:
@@ -36,7 +39,7 @@ async def read(reader: Reader, namespace: str, *, probe: bool) -> Cluster:
 
     spaces = {"": "", "operator": namespace}
     await asyncio.gather(*(one(s, spaces[s.where]) for s in SOURCES.values() if s.where in spaces))
-    cluster = Cluster(lists, missing, version, time.time(), namespace, _account(lists, namespace))
+    cluster = Cluster(lists, missing, version, time.time(), capabilities, namespace, _account(lists, namespace))
     governed = [s for s in SOURCES.values() if s.where == "governed"]
     try:
         await asyncio.gather(*(one(s, name) for s in governed for name in cluster.governing))

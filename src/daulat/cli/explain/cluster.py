@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from daulat.api.kinds import Manifest
 from daulat.api.names import GROUP
+from daulat.catalog.kubernetes import Capabilities
 from daulat.check.templates import made
 from daulat.facts.pod import parse_pod
 from daulat.kube.resources import BY_KIND, Resource
@@ -33,8 +34,11 @@ _RESOURCES = {
 
 async def add_cluster(
     reader: Reader, given: Input, target: PolicyTarget | ObjectTarget | FilesTarget, namespace: str
-) -> None:
-    """Add to the input what the cluster has and the files don't. Raises RequestError and ClusterUnreadable."""
+) -> Capabilities:
+    """Add to the input what the cluster has and the files don't, and return what it offers.
+
+    Raises RequestError and ClusterUnreadable.
+    """
     match target:
         case PolicyTarget():
             kinds = set(_JUDGED_BY)
@@ -48,6 +52,7 @@ async def add_cluster(
                 given.add(found)
             kinds = kinds_for(found, namespace)
     given.add_missing(await reader.documents(kind for kind in BY_KIND if kind in kinds))
+    return await reader.capabilities()
 
 
 def kinds_for(subjects: Iterable[Document], namespace: str) -> set[str]:

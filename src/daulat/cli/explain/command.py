@@ -13,6 +13,7 @@ import click
 
 from daulat.admission.policy import PolicyError
 from daulat.api.kinds import Manifest
+from daulat.catalog.kubernetes import Capabilities, Pin
 from daulat.check.governance import Namespaces
 from daulat.check.judge import Judge, Options
 from daulat.check.templates import TooManyValues
@@ -26,6 +27,7 @@ from daulat.reconcile.policy.compiled import compiled
 
 from .. import objects
 from ..errors import fail, fail_if
+from ..kubernetes import kubernetes_options, offered
 from ..structured import WRITERS
 from .outline import Outline, render
 from .target import ControlTarget, FilesTarget, ObjectTarget, PolicyTarget, parse
@@ -34,9 +36,10 @@ from .target import ControlTarget, FilesTarget, ObjectTarget, PolicyTarget, pars
 class _World:
     """What the input says, as facts."""
 
-    def __init__(self, given: objects.Input, namespace: str, operator_namespace: str) -> None:
+    def __init__(self, given: objects.Input, namespace: str, operator_namespace: str, cluster: Capabilities) -> None:
         self.given, self.namespace = given, namespace
-        self.snapshot: Snapshot = snapshot_of((d.object for d in given.documents), operator_namespace, namespace)
+        found = (d.object for d in given.documents)
+        self.snapshot: Snapshot = snapshot_of(found, operator_namespace, namespace, cluster)
         self.now = time.time()
 
     def judge(self) -> Judge:
@@ -50,7 +53,7 @@ class _World:
         fail_if(problems)
         created = datetime.fromtimestamp(self.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         inventory = self.given.inventory
-        options = Options(created, self.namespace)
+        options = Options(created, self.namespace, cluster=self.snapshot.capabilities)
         return Judge(done, inventory.known_profiles, Namespaces(inventory.namespaces), options)
 
 
@@ -76,6 +79,7 @@ class _World:
     metavar="NAMESPACE",
     help="The operator's namespace.",
 )
+@kubernetes_options
 @click.option(
     "-o",
     "--output",
@@ -92,6 +96,8 @@ def explain(
     context: str | None,
     namespace: str,
     operator_namespace: str,
+    kubernetes_version: str,
+    pin: str | None,
     form: str,
 ) -> None:
     """Explain a control, a policy or an object.
@@ -111,13 +117,15 @@ def explain(
         return
     if not (paths or cluster):
         raise click.UsageError("Missing argument 'PATH...': the files that hold the policies, or --cluster.")
+    capabilities = offered(kubernetes_version, pin)
     given = objects.read((*paths, *files))
     fail_if(given.problems)
     try:
         if cluster:
-            _add_cluster(given, target, context, namespace)
+            found = _add_cluster(given, target, context, namespace)
+            capabilities = capabilities if kubernetes_version else replace(found, pin=Pin(pin) if pin else found.pin)
             fail_if(given.problems)
-        world = _World(given, namespace, operator_namespace)
+        world = _World(given, namespace, operator_namespace, capabilities)
         fail_if(objects.unreadable(world.snapshot, given))
         if isinstance(target, PolicyTarget):
             _explain_policy(world, target, form)
@@ -129,12 +137,12 @@ def explain(
 
 def _add_cluster(
     given: objects.Input, target: PolicyTarget | ObjectTarget | FilesTarget, context: str | None, namespace: str
-) -> None:
+) -> Capabilities:
     from .. import cluster as clusters  # noqa: PLC0415 - its client takes half a second to import
     from .cluster import add_cluster  # noqa: PLC0415
 
     try:
-        clusters.read(context, lambda reader: add_cluster(reader, given, target, namespace))
+        return clusters.read(context, lambda reader: add_cluster(reader, given, target, namespace))
     except clusters.ClusterUnreadable as error:
         fail(Problem("--cluster", 0, str(error)))
 

@@ -104,9 +104,17 @@ def _policy(page: Outline, explained: Manifest) -> None:
     page.section("controls in force")
     for control in explained["controls"]["inForce"]:
         page.item(f"{control['id']} {control['guard']}: {control['title']}  [{control['action']}]")
-    for word, key in (("turned off", "off"), ("not called for by what the policy sets", "notCalledFor")):
+    for word, key in (
+        ("turned off", "off"),
+        ("left out on this Kubernetes", "leftOut"),
+        ("not called for by what the policy sets", "notCalledFor"),
+    ):
         if explained["controls"][key]:
             page.item(f"{word}: {', '.join(explained['controls'][key])}")
+    if explained["pin"]:
+        page.section("nodeSelector of pods that lack it")
+        adds = "refused, with the line to add" if explained["pin"] == "Refuse" else f"added by {explained['pin']}"
+        page.item(adds)
     page.section("zones")
     page.item(f"accepted: {', '.join(explained['zones']['accepted']) or 'none'}")
     page.items(f"rejected: {each['reason']}" for each in explained["zones"]["rejected"])

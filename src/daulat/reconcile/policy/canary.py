@@ -14,6 +14,8 @@ PROOF_LASTS = 900.0
 """Seconds for which a proof holds: three times as long as until the next one is due."""
 UNPINNED = "USE-01 "
 """What the answer has in it where nothing added the policy's nodeSelector to the pod."""
+OTHER = "Other"
+"""What status calls a pin that isn't Daulat's."""
 PATIENCE = 1.0
 """Seconds between tries while the API server takes up a new revision, which takes it one or two."""
 
@@ -80,19 +82,27 @@ def judge(found: Canary | None, proof: Proof | None, result: CompiledPolicy, now
     return condition(reasons.ENFORCED, True, reasons.CANARY_REFUSED, message), True
 
 
+def pin_in_use(found: Canary | None, result: CompiledPolicy) -> str | None:
+    """Return what adds the policy's nodeSelector to pods, as the dry run showed it; None where it showed nothing."""
+    if found is None or found.error or not found.refused or f"revision {result.revision}" not in found.message:
+        return None
+    if not result.pins or UNPINNED in found.message:
+        return str(Pin.REFUSE) if result.pins else None
+    return OTHER if result.pin is Pin.REFUSE else str(result.pin)
+
+
 def _pinned(found: Canary, result: CompiledPolicy) -> str:
-    """Return how pods get the policy's nodeSelector, as the dry run shows it."""
-    if not result.pins:
+    """Return the same as part of a sentence."""
+    by = pin_in_use(found, result)
+    if by is None:
         return "the policy doesn't require a nodeSelector"
-    line = f"{eligible_label(result.name)}: {ELIGIBLE}"
-    if UNPINNED not in found.message:
-        means = {
-            Pin.MUTATING_POLICY: "by a MutatingAdmissionPolicy",
-            Pin.REFUSE: "by an admission plugin or webhook that isn't Daulat's",
-        }
-        by = means.get(result.pin, f"by {result.pin}, with annotation {result.pin.annotation} of their namespace")
-        return f"pods are pinned {by}"
-    lacks = (
-        "" if result.pin is Pin.REFUSE else f" ({result.pin} doesn't act on annotation {result.pin.annotation} there)"
-    )
-    return f"nothing pins pods{lacks}, so those whose nodeSelector lacks {line} are refused"
+    if by == Pin.REFUSE:
+        lacks = (
+            f" ({result.pin} doesn't act on annotation {result.pin.annotation} there)" if result.pin.annotation else ""
+        )
+        line = f"{eligible_label(result.name)}: {ELIGIBLE}"
+        return f"nothing pins pods{lacks}, so those whose nodeSelector lacks {line} are refused"
+    if by == OTHER:
+        return "pods are pinned by an admission plugin or webhook that isn't Daulat's"
+    where = f", with annotation {result.pin.annotation} of their namespace" if result.pin.annotation else ""
+    return f"pods are pinned by {'a ' if not where else ''}{by}{where}"

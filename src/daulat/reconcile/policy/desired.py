@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from daulat.admission.policy import PolicyError
 from daulat.admission.ungoverned import compile_ungoverned
@@ -10,7 +10,7 @@ from daulat.api.kinds import Manifest
 from daulat.api.policy import EnforcementSource
 from daulat.facts.snapshot import Snapshot
 
-from . import gitops
+from . import gitops, pinning
 from .compiled import compiled, governs_protected, protected_namespaces
 
 
@@ -27,6 +27,10 @@ class Desired:
     """Why, by the name of the policy."""
     missing_profiles: dict[str, tuple[str, ...]]
     """Approved profiles that don't exist, by the name of the policy: nothing of them is approved."""
+    unannotated: tuple[str, ...] = ()
+    """A sentence for each known namespace without the annotation that pins its pods, as far as GitOps applies the policy."""
+    left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Controls that this Kubernetes can't judge by, by the name of the policy."""
 
 
 def desired(snapshot: Snapshot, now: float) -> Desired:
@@ -34,6 +38,8 @@ def desired(snapshot: Snapshot, now: float) -> Desired:
     manifests: list[Manifest] = []
     refused: dict[str, str] = {}
     missing: dict[str, tuple[str, ...]] = {}
+    unannotated: list[str] = []
+    left_out: dict[str, tuple[str, ...]] = {}
     selectors = []
     for name, policy in snapshot.known_policies.items():
         if why := governs_protected(policy, snapshot):
@@ -48,6 +54,11 @@ def desired(snapshot: Snapshot, now: float) -> Desired:
         selectors.append(policy.spec.namespace_selector)
         if result.missing_profiles:
             missing[name] = result.missing_profiles
+        if result.left_out:
+            left_out[name] = result.left_out
+        if gitops.source(policy) is EnforcementSource.GITOPS:
+            governed = [n for n in snapshot.namespaces.values() if policy.spec.namespace_selector.matches(n.labels)]
+            unannotated += pinning.missing(policy, result, governed)
     shared = tuple(compile_ungoverned(selectors, protected_namespaces(snapshot)))
     by_gitops = any(gitops.source(p) is EnforcementSource.GITOPS for p in snapshot.known_policies.values())
-    return Desired(tuple(manifests), shared, by_gitops, refused, missing)
+    return Desired(tuple(manifests), shared, by_gitops, refused, missing, tuple(unannotated), left_out)

@@ -27,7 +27,7 @@ from daulat.reconcile.conditions import (
 from daulat.reconcile.result import Apply, Delete, DryRunPod, Result
 
 from . import advice, gitops, pinning, ungoverned
-from .canary import PATIENCE, UNPINNED, canary_pod, judge
+from .canary import PATIENCE, UNPINNED, canary_pod, judge, pin_in_use
 from .compiled import compiled, governs_protected, manifests
 from .drift import Watch
 from .pinning import is_pinned
@@ -88,6 +88,7 @@ def _in_force(
             again = gitops.PATIENCE
     fields = SovereigntyPolicyStatus(
         revision=result.revision,
+        pin=pin_in_use(snapshot.canaries.get(policy.name), result) or policy.status.pin,
         namespaces=len(governed),
         eligible_nodes=len(candidates_under((policy,), snapshot).eligible),
         controls=result.status_controls,

@@ -133,6 +133,11 @@ def features() -> tuple[Feature, ...]:
     return tuple(Feature.model_validate(each) for each in _data()["features"])
 
 
+def feature(name: str) -> Feature:
+    """Return one of them. KeyError where there is none of that name."""
+    return _features()[name]
+
+
 @cache
 def served_kinds() -> tuple[Served, ...]:
     """Return the resources of Kubernetes' own that not every version serves in the same API version."""

@@ -144,7 +144,7 @@ class Judge:
         if (group, document.kind) != (GROUP, "SovereignModel"):
             return subjects, [], []
         names = [p.name for p in governing.policies]
-        rendered = render(document.object, namespace, names, self._profiles)
+        rendered = render(document.object, namespace, names, self._profiles, self._options.cluster)
         subjects += [_Subject(p.object, "pods", made=Made(p.path, p.object, rendered=True)) for p in rendered.pods]
         findings = [
             Finding("", message, "Enforce", "", field, line_of(document, path_of(document.object, field)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.kinds import Manifest
+from daulat.catalog.kubernetes import DEFAULT, Capabilities
 from daulat.facts.declared import Unparsable, parse_declared
 from daulat.facts.snapshot import Model
 from daulat.manifest.paths import Path
@@ -35,7 +36,11 @@ class Rendered:
 
 
 def render(
-    raw: Manifest, namespace: str, policies: Sequence[str], profiles: Mapping[str, AcceleratorProfileSpec]
+    raw: Manifest,
+    namespace: str,
+    policies: Sequence[str],
+    profiles: Mapping[str, AcceleratorProfileSpec],
+    cluster: Capabilities = DEFAULT,
 ) -> Rendered:
     """Return the pods under these policies. The zone isn't known before the model is placed, and no control reads it."""
     model = parse_declared(
@@ -64,7 +69,7 @@ def render(
             continue
         for chosen in _options(model, n, profile, needed):
             refused += unusable_settings(model, chosen)
-            pods += [ModelPod(("spec", "accelerators", n), pod) for pod in _pods(model, chosen, policies)]
+            pods += [ModelPod(("spec", "accelerators", n), pod) for pod in _pods(model, chosen, policies, cluster)]
     return Rendered(tuple(pods), tuple(dict.fromkeys(refused)), tuple(notes))
 
 
@@ -74,8 +79,8 @@ def _options(model: Model, index: int, profile: AcceleratorProfileSpec, needed: 
         yield Chosen("unplaced", choice, profile, resource.name, (), needed)
 
 
-def _pods(model: Model, chosen: Chosen, policies: Sequence[str]) -> Iterable[Manifest]:
+def _pods(model: Model, chosen: Chosen, policies: Sequence[str], cluster: Capabilities) -> Iterable[Manifest]:
     # Whose keys are trusted and which image checks them is the cluster's; controls judge what the author writes.
-    for made in templates(model, chosen, policies, loading(model, chosen, (), "")):
+    for made in templates(model, chosen, policies, loading(model, chosen, (), "", cluster)):
         metadata = {**made["metadata"], "name": model.name, "namespace": model.namespace}
         yield {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": made["spec"]}

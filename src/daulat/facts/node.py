@@ -10,11 +10,14 @@ from typing import Any
 from daulat.api.frozen import FrozenDict
 from daulat.api.names import UNDECIDED_TAINT
 from daulat.api.quantity import whole
+from daulat.catalog import kubernetes
+from daulat.catalog.kubernetes import CapabilityError, Minor
 
 from .unknown import Unknown
 
 IMAGE_VOLUMES = {"containerd": (2, 1), "cri-o": (1, 31), "docker": (10**6, 0)}
 """Since when runtimes mount images as volumes (KEP-4639). cri-dockerd never has."""
+IMAGE_VOLUME = kubernetes.feature("image-volumes")
 REGION = "topology.kubernetes.io/region"
 
 
@@ -32,7 +35,7 @@ class Node:
     taints: frozenset[str] = frozenset()
     """The keys of taints that keep pods away, but for those that are named after its devices."""
     image_volumes: bool = True
-    """Whether its container runtime mounts images as volumes, as far as its version tells."""
+    """Whether its kubelet and its container runtime mount images as volumes, as far as their versions tell."""
     resources: frozenset[str] = frozenset()
     """The extended resources that it has at all: in use, broken or free. That changes more slowly than what it offers."""
     uid: str = ""
@@ -77,7 +80,7 @@ def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
         resources=resources,
         uid=str(meta.get("uid") or ""),
         undecided=undecided,
-        image_volumes=_mounts_images(str((status.get("nodeInfo") or {}).get("containerRuntimeVersion") or "")),
+        image_volumes=_mounts_images(status.get("nodeInfo") or {}),
     )
 
 
@@ -85,9 +88,14 @@ def _capacity(status: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(n for n, quantity in (status.get("capacity") or {}).items() if is_extended(n) and whole(quantity))
 
 
-def _mounts_images(runtime: str) -> bool:
-    """Read a runtime such as containerd://2.1.4. One that nobody knows is taken to be newer than what is known here."""
-    found = re.match(r"^([a-z-]+)://v?([0-9]+)\.([0-9]+)", runtime)
+def _mounts_images(info: Mapping[str, Any]) -> bool:
+    """Read a kubelet's version, and a runtime such as containerd://2.1.4. What isn't known is taken to be newer than what is."""
+    try:
+        if IMAGE_VOLUME.at(Minor.of(str(info.get("kubeletVersion") or ""))) != "yes":
+            return False
+    except CapabilityError:
+        pass
+    found = re.match(r"^([a-z-]+)://v?([0-9]+)\.([0-9]+)", str(info.get("containerRuntimeVersion") or ""))
     if found is None:
         return True
     least = IMAGE_VOLUMES.get(found[1])

@@ -116,7 +116,7 @@ def request_for(guard: str, example: Example, namespace: str = NAMESPACE) -> Req
         operation=example.operation,
         resource=resource,
         group=rule.group,
-        version=rule.version,
+        version=rule.version if rule.version != "*" else str((new or old or {})["apiVersion"]).rpartition("/")[2],
         namespace=name if resource.partition("/")[0] == "namespaces" else inside,
         name=name,
         user=example.user,

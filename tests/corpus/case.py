@@ -39,6 +39,8 @@ class Written(BaseModel):
     namespace_labels: dict[str, str] = Field(default_factory=dict, alias="namespaceLabels")
     allowed: tuple[str, ...] = ()
     setup: tuple[dict[str, Any], ...] = ()
+    since: str = ""
+    """The first minor version of Kubernetes that takes such a request up; every supported one where left out."""
     pinned: bool = False
     """Admission pins the pod before it is judged."""
     refused: tuple[str, ...] = ()
@@ -52,7 +54,8 @@ class Written(BaseModel):
     invalid: str = ""
     """The API server refuses the request by itself, before any policy is asked, and says this."""
     costly: bool = False
-    """The API server gives up judging it, for its cost, and so refuses it. The evaluator has no such limit."""
+    """The API server gives up judging it, for its cost, and so refuses it. The evaluator has no such limit. Before 1.32 the API
+    server doesn't count the cost of all functions."""
 
     @model_validator(mode="after")
     def _sane(self) -> Written:
@@ -109,6 +112,7 @@ def of_file(guard: str, written: Written) -> Case:
             "operation",
             "resource",
             "allowed",
+            "since",
         )
     }
     return Case(

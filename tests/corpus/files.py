@@ -1,7 +1,7 @@
 """Reads the corpus: every control's own examples, and the cases of the YAML files beside this module.
 
-A file holds one document a guard. In it, rows multiply a case, ``{digest}`` stands for an image digest and
-``{released}`` for the operator's own image, ``{$times: 3, $of: ...}`` in a list for three items
+A file holds one document a guard. In it, rows multiply a case (a row's ``since`` is its case's), ``{digest}`` stands for an image
+digest and ``{released}`` for the operator's own image, ``{$times: 3, $of: ...}`` in a list for three items
 (``{i}`` is the item's number), and ``{$text: x, $times: 3}`` for a text that repeats.
 """
 
@@ -56,7 +56,8 @@ def _read(content: dict[str, Any]) -> list[Case]:
     found = []
     for raw in content["cases"]:
         for row in raw.get("rows", [{}]):
-            written = Written.model_validate(filled({k: v for k, v in raw.items() if k != "rows"}, _whole(row)))
+            own = {"since": row["since"]} if "since" in row else {}
+            written = Written.model_validate(filled({k: v for k, v in raw.items() if k != "rows"} | own, _whole(row)))
             if written.container is not None:
                 written = written.model_copy(update={"object": _with_container(content["guard"], written)})
             found.append(of_file(content["guard"], written))

@@ -51,8 +51,8 @@ def definition(group: str, version: str, plural: str, kind: str) -> Manifest:
     }
 
 
-def sentinels(namespace: str) -> list[Manifest]:
-    """Return admission policies that refuse one ConfigMap, and say both once the mutating and the validating one hold."""
+def sentinels(namespace: str, *, mutates: bool) -> list[Manifest]:
+    """Return admission policies that refuse one ConfigMap, saying both once the mutating one holds as well, else one."""
     constraints = {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
         "resourceRules": [
@@ -64,9 +64,12 @@ def sentinels(namespace: str) -> list[Manifest]:
     patch = '[JSONPatch{op: "add", path: "/data", value: {"seen": "yes"}}]'
     mutations = [{"patchType": "JSONPatch", "jsonPatch": {"expression": patch}}]
     validations = [{"expression": "false", "messageExpression": "has(object.data) ? 'both' : 'one'"}]
-    return [
+    first = [
         _manifest("MutatingAdmissionPolicy", {**common, "reinvocationPolicy": "Never", "mutations": mutations}),
         _manifest("MutatingAdmissionPolicyBinding", {"policyName": "sentinel"}),
+    ]
+    return [
+        *(first if mutates else []),
         _manifest("ValidatingAdmissionPolicy", {**common, "validations": validations}),
         _manifest("ValidatingAdmissionPolicyBinding", {"policyName": "sentinel", "validationActions": ["Deny"]}),
     ]

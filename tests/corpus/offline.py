@@ -16,9 +16,11 @@ from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.names import ELIGIBLE, eligible_label
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.zone import SovereignZoneSpec
+from daulat.catalog.kubernetes import Capabilities, of_version
 from daulat.cel.evaluator import Request, Verdict, evaluate, matches_resource
 from daulat.controls import library
 from daulat.facts.child import namespace_selector
+from dev.cluster.kubernetes import versions
 from tests.requests import NAMESPACE, merge, profiles_of, request_for
 
 from .case import Case
@@ -49,6 +51,12 @@ class Said:
     def ids(self) -> frozenset[str]:
         """The controls that it speaks of."""
         return frozenset(v.partition(" ")[0] for v in self.verdict.violations)
+
+
+@cache
+def offered() -> Capabilities:
+    """Return what the Kubernetes offers by default that the corpus is played on."""
+    return of_version(versions.find().minor)
 
 
 def scope(case: Case) -> str:
@@ -89,7 +97,7 @@ def _cluster_guards() -> list[Manifest]:
 def request(case: Case, namespace: str = NAMESPACE) -> Request:
     """Return the request as it reaches the policies."""
     asked = request_for(case.guard, case.asked, namespace)
-    if not (case.pinned and asked.object):
+    if not (case.pinned and asked.object and offered().has("pin")):
         return asked
     pins = {eligible_label(name): ELIGIBLE for name in [POLICY, *case.policies]}
     missing = {k: v for k, v in pins.items() if k not in (asked.object["spec"].get("nodeSelector") or {})}
@@ -134,7 +142,7 @@ def _compiled(inputs: str, namespace: str, prefix: str) -> list[Manifest]:
     found: list[Manifest] = []
     for name, patch in patches.items():
         spec = SovereigntyPolicySpec.model_validate({**merge(base["policy"], patch), "namespaceSelector": selector})
-        compiled = compile_policy(name, spec, known, exemptions=granted, zones=given)
+        compiled = compile_policy(name, spec, known, exemptions=granted, zones=given, capabilities=offered())
         found += [_renamed(m, prefix) for m in compiled.manifests]
     return found
 

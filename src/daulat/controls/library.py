@@ -75,6 +75,8 @@ class Example(_Data):
     """GROUP/RESOURCE/VERB that the user is authorized for."""
     setup: tuple[dict[str, Any], ...] = ()
     """Objects that must exist in the cluster for the request to reach admission."""
+    since: str = ""
+    """The first minor version of Kubernetes that takes such a request up; every supported one where left out."""
     pinned: bool = False
     """Admission mends the request before it is judged: on an API server it is allowed."""
     violations: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
+from daulat.catalog.kubernetes import of_version
 from dev.cluster.kubernetes import versions
 from tests.e2e.world import World, lower, raise_world, unique
 
@@ -43,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[versions.VARIABLE] = wanted
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark every test by what it needs, which its folder says. What waits most comes first, and what only computes last."""
     for item in items:
         if item.nodeid.startswith(_END_TO_END):
@@ -56,6 +57,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("versions")
         if item.nodeid.startswith(_REAL_NODES):
             item.add_marker("node")
+    offered = of_version(versions.find().minor)
+    beyond = [
+        item for item in items if not all(offered.has(f) for mark in item.iter_markers("needs") for f in mark.args)
+    ]
+    if beyond:
+        # No skip: such a version has nothing there that could be tried.
+        config.hook.pytest_deselected(items=beyond)
+        items[:] = [item for item in items if item not in set(beyond)]
     items.sort(key=_turn)
 
 

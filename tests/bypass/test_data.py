@@ -117,6 +117,7 @@ def test_row_29_spaces_around_an_image(ground: Ground) -> None:
         refused(ground.tenant.create(ground.pods, ground.container(image=image)), "SUP-01 |STO-07 ", "whitespace")
 
 
+@pytest.mark.needs("image-volumes")
 def test_row_29_weights_in_a_volume(ground: Ground) -> None:
     volume = {"name": "w", "image": {"reference": f"docker.io/library/weights{DIGEST}"}}
     refused(ground.tenant.create(ground.pods, ground.pod(volumes=[volume])), "STO-07 |SUP-01 ")
@@ -152,7 +153,7 @@ def test_more_what_is_left_of_a_deleted_model(ground: Ground) -> None:
     policies = ground.within("networking.k8s.io/v1", "networkpolicies")
     world.admin.apply([model_manifest("left", namespace)])
     world.wait_condition("sovereignmodel", "left", "Ready", "True", namespace, seconds=60)
-    (pod,) = [p for p in world.pods(namespace) if p["metadata"]["labels"].get("daulat.dev/model") == "left"]
+    (pod,) = [p for p in world.pods(namespace) if p["metadata"].get("labels", {}).get("daulat.dev/model") == "left"]
     path = f"{ground.pods}/{pod['metadata']['name']}"
     taken(ground.tenant.change(path, lambda p: p["metadata"].update(finalizers=["example.my/stay"])))
     taken(ground.tenant.ask("DELETE", f"{ground.within('daulat.dev/v1alpha1', 'sovereignmodels')}/left"))

@@ -38,6 +38,11 @@ def test_row_11_a_change_after_admission(ground: Ground) -> None:
     for key in ("huawei.com/Ascend910", "cdi.k8s.io/x", "devices.nri.io/container.main"):
         noted = ground.tenant.change(path, annotated({key: "nvidia.com/gpu=all"}))
         refused(noted, "USE-20 ")
+
+
+@pytest.mark.needs("resize")
+def test_row_11_a_resize_after_admission(ground: Ground) -> None:
+    path = f"{ground.pods}/{ground.running()['metadata']['name']}"
     resizer = ground.with_rights("resizer", rule("", "pods/resize", "update"), rule("", "pods", "get"))
     resized = resizer.change(
         path, lambda p: p["spec"]["containers"][0].update(resources={"limits": {"nvidia.com/gpu": 8}}), "resize"
@@ -129,6 +134,7 @@ def claim(name: str, **exactly: Any) -> Manifest:
     return {"metadata": {"name": name}, "spec": {"devices": {"requests": requests}}}
 
 
+@pytest.mark.needs("claims")
 def test_row_17_admin_access_to_devices(ground: Ground) -> None:
     claims = ground.with_rights("dra", rule("resource.k8s.io", "resourceclaims resourceclaimtemplates", "get create"))
     path = ground.within("resource.k8s.io/v1", "resourceclaims")
@@ -144,6 +150,7 @@ def test_row_17_admin_access_to_devices(ground: Ground) -> None:
     refused(mover.change(there, lambda n: n["metadata"]["labels"].update(label)), "MGD-13 ")
 
 
+@pytest.mark.needs("claims")
 def test_row_18_a_device_class_behind_an_approved_name(ground: Ground) -> None:
     mallory = ground.with_rights("mallory", rule("resource.k8s.io", "deviceclasses", "get create"))
     body = {"metadata": {"name": unique("class")}, "spec": {"extendedResourceName": "huawei.com/Ascend910"}}
@@ -167,6 +174,7 @@ def selectors(*expressions: str) -> list[Manifest]:
     return [{"cel": {"expression": e}} for e in expressions]
 
 
+@pytest.mark.needs("claims")
 def test_more_claims_that_take_other_devices(ground: Ground) -> None:
     """Whatever a claim says beside an approved selector only narrows, and without one it is refused, in every place."""
     claims = ground.with_rights(
@@ -196,6 +204,7 @@ def test_more_claims_that_take_other_devices(ground: Ground) -> None:
     refused(claims.create(path, configured), "USE-19 ")
 
 
+@pytest.mark.needs("claims")
 def test_more_devices_that_somebody_else_than_the_scheduler_allocates(ground: Ground) -> None:
     """A kubelet hands out what the status of a claim names, whatever the claim asks for."""
     name = unique("claim")
@@ -212,6 +221,7 @@ def test_more_devices_that_somebody_else_than_the_scheduler_allocates(ground: Gr
     refused(writer.change(f"{path}/{name}", lambda c: c.update(status), "status"), "USE-15 ")
 
 
+@pytest.mark.needs("claims")
 def test_more_a_slice_that_somebody_invents(ground: Ground) -> None:
     """Who writes a ResourceSlice makes other hardware pass for an approved product."""
     path = "/apis/resource.k8s.io/v1/resourceslices"
@@ -237,8 +247,9 @@ def test_row_32_what_no_policy_has_heard_of(ground: Ground) -> None:
     for volume in ({"flexVolume": {"driver": "example.com/x"}}, {"gitRepo": {"repository": "https://x"}}):
         pod = ground.pod(volumes=[{"name": "v", **volume}])
         refused(ground.tenant.create(ground.pods, pod), "STO-03 ", "not supported|no longer")
-    for kind in ("validatingadmissionpolicies", "mutatingadmissionpolicies"):
-        for manifest in ground.server.must("GET", f"/apis/admissionregistration.k8s.io/v1/{kind}")["items"]:
+    for action in ground.admission():
+        path = f"/apis/admissionregistration.k8s.io/v1/{action}admissionpolicies"
+        for manifest in ground.server.must("GET", path)["items"]:
             if manifest["metadata"]["name"].endswith(".daulat.dev"):
                 assert manifest["spec"]["matchConstraints"]["matchPolicy"] == "Equivalent", manifest["metadata"]["name"]
 

@@ -41,7 +41,7 @@ def test_row_21_labels_that_take_a_pod_out(ground: Ground) -> None:
     pod["metadata"]["labels"] = dict.fromkeys(names, "daulat")
     refused(ground.tenant.create(ground.pods, pod), "USE-04 ")
     for kind, field in (("policies", "matchConstraints"), ("policybindings", "matchResources")):
-        for action in ("validating", "mutating"):
+        for action in ground.admission():
             for manifest in ground.server.must("GET", f"{ADMISSION}/{action}admission{kind}")["items"]:
                 if manifest["metadata"]["name"].endswith(".daulat.dev"):
                     assert not manifest["spec"].get(field, {}).get("objectSelector"), manifest["metadata"]["name"]
@@ -112,8 +112,8 @@ def test_more_what_only_warns_says_so_in_its_binding(ground: Ground) -> None:
 
 def test_row_24_what_cannot_be_decided_is_refused(ground: Ground) -> None:
     """An error of evaluation and a selector that can't be looked up are refusals in every policy that there is."""
-    for kind in ("validatingadmissionpolicies", "mutatingadmissionpolicies"):
-        every = ground.server.must("GET", f"{ADMISSION}/{kind}")["items"]
+    for action in ground.admission():
+        every = ground.server.must("GET", f"{ADMISSION}/{action}admissionpolicies")["items"]
         found = [m for m in every if m["metadata"]["name"].endswith(".daulat.dev")]
         assert found
         assert {m["spec"]["failurePolicy"] for m in found if not is_advice(m)} == {"Fail"}

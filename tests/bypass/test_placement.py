@@ -183,7 +183,11 @@ def test_more_the_pin_is_nobodys_to_loosen(ground: Ground) -> None:
     """By another value, by an empty one, by terms of an affinity that are alternatives, or later while the pod is gated."""
     pin = RECORD + ground.policy
     for value in ("", "Eligible", "no", None):
-        refused(ground.tenant.create(ground.pods, ground.pod(nodeSelector={pin: value})), "USE-01 ")
+        refused(
+            ground.tenant.create(ground.pods, ground.pod(nodeSelector={pin: value})),
+            "USE-01 ",
+            "selector conflicts with",
+        )
     terms = [{"matchExpressions": [{"key": pin, "operator": "DoesNotExist"}]}]
     affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
     stored = ground.server.must("POST", ground.pods, ground.pod(affinity=affinity))

@@ -15,8 +15,10 @@ import yaml
 
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.meta import LabelSelector
+from daulat.catalog.kubernetes import Pin, of_version
 from dev.cluster import ClusterError, EmbeddedCluster
 from dev.cluster.kubectl import Kubectl
+from dev.cluster.kubernetes import versions
 from dev.cluster.scenario import load, node_manifests, zone_manifests
 from dev.deployment import NAMESPACE, ROOT, WEIGHTS_IMAGE, OperatorProcess, install, kubectl, poll
 
@@ -280,8 +282,11 @@ def raise_world(
 ) -> World:
     """Bring up a cluster with a scenario's nodes and zones, install the chart, start the operator.
 
-    ``between`` returns the URL of what the operator is to reach the API server by.
+    ``between`` returns the URL of what the operator is to reach the API server by. Where the version has no mutating policies, the
+    admission plugin PodNodeSelector pins pods, unless ``admission_plugins`` says otherwise.
     """
+    if not of_version(options.get("kubernetes") or versions.find().minor).has("pin"):
+        options.setdefault("admission_plugins", (str(Pin.POD_NODE_SELECTOR),))
     cluster = EmbeddedCluster(name, say=say, **options)
     cluster.up(scenario)
     try:

@@ -34,6 +34,8 @@ from .literals import literal
 
 GROUP = "admissionregistration.k8s.io"
 ADMISSION = f"{GROUP}/v1"
+PODS = "pods"
+"""The guard of pods, whose refusal of a canary proves that a revision is in force."""
 _NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 PROTECTED_NAMESPACES = ("kube-system",)
 _NO_ZONES: Mapping[str, SovereignZoneSpec] = {}
@@ -74,7 +76,7 @@ class CompiledPolicy:
         """The spec of the mutating policy that does to pods what the pin does, be it that or an annotation of their namespace."""
         if self.pin is Pin.REFUSE:
             return None
-        return pin.spec(self.name, library.guards()["pods"], sorted(self.unpinned_namespaces))
+        return pin.spec(self.name, library.guards()[PODS], sorted(self.unpinned_namespaces))
 
     @cached_property
     def status_controls(self) -> tuple[ControlInForce, ...]:
@@ -92,7 +94,7 @@ class CompiledPolicy:
     @property
     def enforces(self) -> bool:
         """Whether requests for pods are refused, rather than only warned about."""
-        return any(c.action == "Enforce" and c.control.guard == "pods" for c in self.controls)
+        return any(c.action == "Enforce" and c.control.guard == PODS for c in self.controls)
 
 
 def in_force(spec: SovereigntyPolicySpec, capabilities: Capabilities = DEFAULT) -> tuple[InForce, ...]:
@@ -158,17 +160,27 @@ def compile_policy(
             manifests.append(_manifest(version, f"{kind}Binding", full_name, name, revision, binding))
             manifests.append(_manifest(version, kind, full_name, name, revision, body))
 
-        for (guard, action), members in sorted(groups.items()):
-            canary = _canary(name, revision) if guard == "pods" else ""
-            full_name = validating_name(name, guard, action)
-            conditions = [_not_for_another(name)] if guard == "pods" else []
-            body = validating.spec(library.guards()[guard], members, fixed, exempt, canary, conditions)
+        def guard(key: tuple[str, str]) -> None:
+            name_, action = key
+            of_pods = name_ == PODS
+            canary = _canary(name, revision) if of_pods else ""
+            full_name = validating_name(name, name_, action)
+            conditions = [_not_for_another(name)] if of_pods else []
+            body = validating.spec(library.guards()[name_], groups[key], fixed, exempt, canary, conditions)
             add("ValidatingAdmissionPolicy", full_name, body, validating.binding_spec(full_name, action, selector))
+
+        # What refuses pods comes last: the API server takes policies up in the order in which they are made, so the canary that it
+        # refuses proves all of them. And pods are pinned before unpinned ones are refused.
+        last = (PODS, "Enforce")
+        for key in sorted(groups.keys() - {last}):
+            guard(key)
         if pinned_by is Pin.MUTATING_POLICY:
-            body = pin.spec(name, library.guards()["pods"], sorted(unpinned))
+            body = pin.spec(name, library.guards()[PODS], sorted(unpinned))
             pin_name = f"{name}.pin.daulat.dev"
             binding = {"policyName": pin_name, "matchResources": validating.where(selector)}
             add("MutatingAdmissionPolicy", pin_name, body, binding, capabilities.served["mutatingadmissionpolicies"])
+        if last in groups:
+            guard(last)
         return manifests
 
     revision = digest(build(""))

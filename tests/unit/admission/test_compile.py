@@ -15,6 +15,7 @@ from daulat.admission.policy import CompiledPolicy, PolicyError, compile_policy
 from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.catalog import accelerators
+from daulat.catalog.kubernetes import DEFAULT, Capabilities, Pin, of_version
 from daulat.cel.evaluator import Request, evaluate, evaluate_all
 from daulat.controls import library
 from tests.requests import merge
@@ -326,3 +327,39 @@ def test_an_empty_list_and_a_switch_that_is_off_call_for_nothing() -> None:
     ids = {c.control.id for c in compiled(models={"requireDigest": False}, images={"requireDigest": False}).controls}
     assert "SUP-01" not in ids
     assert "EXP-05" not in {c.control.id for c in compiled(accelerators={"requireAcknowledgement": []}).controls}
+
+
+def test_the_guard_that_the_canary_proves_is_made_last_and_pods_are_pinned_before() -> None:
+    """The API server takes policies up in the order in which they are made: a refused canary then stands for all of them."""
+    manifests = compiled(controls={"SUP-01": "Warn", "SUP-08": "Audit"}).manifests
+    assert [m["metadata"]["name"] for m in manifests[-4:]] == [
+        "confidential.pin.daulat.dev",
+        "confidential.pin.daulat.dev",
+        "confidential.pods.daulat.dev",
+        "confidential.pods.daulat.dev",
+    ]
+    assert {m["metadata"]["name"] for m in manifests[:-4]} > {
+        "confidential.pods.warn.daulat.dev",
+        "confidential.services.daulat.dev",
+        "confidential.volumeclaims.daulat.dev",
+    }
+
+
+def test_a_version_of_kubernetes_decides_what_a_policy_compiles_to() -> None:
+    def of(cluster: Capabilities) -> dict[str, str]:
+        found = compile_policy("confidential", spec(), accelerators.shipped(), capabilities=cluster).manifests
+        return {f"{m['kind']} {m['metadata']['name']}": m["apiVersion"] for m in found}
+
+    newest, beta, old = of(DEFAULT), of(of_version("1.34", Pin.MUTATING_POLICY)), of(of_version("1.30"))
+    pins = {name for name in newest if name.startswith("Mutating")}
+    assert {newest[name] for name in pins} == {"admissionregistration.k8s.io/v1"}
+    assert {beta[name] for name in pins} == {"admissionregistration.k8s.io/v1beta1"}
+    assert old.keys() == newest.keys() - pins
+    assert old == of(of_version("1.30", Pin.POD_NODE_SELECTOR))
+
+
+@pytest.mark.parametrize(("version", "judged"), [("1.30", False), ("1.34", False), ("1.35", True), ("1.37", True)])
+def test_regions_of_bindings_are_judged_where_the_api_server_tells_them(version: str, judged: bool) -> None:
+    policy = compile_policy("confidential", spec(), accelerators.shipped(), capabilities=of_version(version))
+    assert ("MGD-01" in {c.control.id for c in policy.controls if c.control.guard == "bindings"}) is judged
+    assert policy.left_out == (() if judged else ("MGD-01.bindings",))

@@ -77,8 +77,8 @@ PROFILE_NOT_FOUND = Reason(
 PROFILE_UNREADABLE = Reason(
     "ProfileUnreadable",
     (COMPILED,),
-    "An approved AcceleratorProfile can't be read, so its resources aren't approved for new pods. Nodes that may have it keep "
-    "their pods.",
+    "An AcceleratorProfile that is or may be approved can't be read, so its resources aren't approved for new pods. Nodes that may "
+    "have it keep their pods.",
     "Correct the AcceleratorProfile named in the message, or upgrade the operator if a newer release wrote it.",
 )
 APPLY_INCOMPLETE = Reason(

@@ -1,0 +1,80 @@
+"""The accelerators that each policy approves of those in the cluster, and the profiles of which that can't be known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.api.approval import approved_profiles, may_approve, mismatch, missing_profiles
+from daulat.facts.change import Change
+from daulat.facts.declared import Unparsable
+from daulat.facts.derived import DerivedFact
+from daulat.facts.snapshot import Policy, Snapshot
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What one policy approves."""
+
+    profiles: Mapping[str, AcceleratorProfileSpec]
+    """The approved profiles by name."""
+    unreadable: Mapping[str, str]
+    """The profiles that are or may be approved and can't be read, or are named and don't exist: by name, with the words for it."""
+
+
+class Approvals(DerivedFact):
+    """What every policy approves."""
+
+    depends_on = frozenset({"AcceleratorProfile", "SovereigntyPolicy"})
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[Policy, Approval]] = {}
+
+    def forget(self, change: Change, snapshot: Snapshot) -> bool:
+        """Drop a changed policy. A changed profile may concern any of them."""
+        self._found.pop(change.ref.name, None)
+        return change.ref.kind == "SovereigntyPolicy"
+
+    def of_policy(self, policy: Policy, snapshot: Snapshot) -> Approval:
+        """Return what a policy approves."""
+        known = self._found.get(policy.name)
+        if known is not None and known[0].spec is policy.spec:
+            return known[1]
+        found = _approval(policy, snapshot)
+        self._found[policy.name] = policy, found
+        return found
+
+
+def approval(policy: Policy, snapshot: Snapshot) -> Approval:
+    """Return what a policy approves."""
+    return Approvals.of(snapshot).of_policy(policy, snapshot)
+
+
+def approves(policy: Policy, profile: str, snapshot: Snapshot) -> bool:
+    """Say whether a policy approves a profile, or names one that doesn't exist or can't be read."""
+    asked = policy.spec.accelerators
+    if asked.by_name_alone:
+        return profile in (asked.profiles or ())
+    return profile in approval(policy, snapshot).profiles
+
+
+def concerned(policy: Policy, change: Change) -> bool:
+    """Say whether a changed profile is, was or may be one that the policy approves, or is named by it."""
+    asked, name = policy.spec.accelerators, change.ref.name
+    if asked.profiles is not None:
+        return name in asked.profiles
+    return any(isinstance(side, Unparsable) or mismatch(asked, name, side.spec) is None for side in change.sides)
+
+
+def _approval(policy: Policy, snapshot: Snapshot) -> Approval:
+    asked = policy.spec.accelerators
+    unreadable = dict.fromkeys(missing_profiles(asked, snapshot.profiles), "doesn't exist")
+    # Whether a profile that can't be read matches the policy's selectors isn't known. So what runs on it by the policy's label
+    # stays. One that is deleted is a decision: it was somebody with the right to.
+    for name, profile in snapshot.profiles.items():
+        if isinstance(profile, Unparsable) and may_approve(asked, name):
+            unreadable[name] = f"can't be read: {profile.reason}"
+    named = [n for n in asked.profiles or () if n in unreadable]
+    ordered = {name: unreadable[name] for name in [*named, *sorted(unreadable)]}
+    return Approval(approved_profiles(asked, snapshot.known_profiles), ordered)

@@ -1,0 +1,85 @@
+"""Tells which accelerators a policy approves: in its status, and by an Event when that changes, whoever changed it.
+
+A policy may approve by vendor, country or family. A new profile that matches then widens it, which is never silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from daulat.admission.approved import Approved
+from daulat.api import reasons
+from daulat.api.digest import digest
+from daulat.api.policy import ApprovedAccelerators, EnforcementSource
+from daulat.facts.snapshot import Policy
+from daulat.kube.ref import Ref
+from daulat.reconcile.conditions import cut
+from daulat.reconcile.result import EmitEvent
+
+from . import gitops
+
+PROFILES, RESOURCES, CLASSES = 128, 256, 128
+"""How many of each a status lists."""
+SAMPLE = 8
+
+
+def approved_accelerators(found: Approved) -> ApprovedAccelerators:
+    """Return the part of a policy's status that says what it approves."""
+    return ApprovedAccelerators(
+        count=len(found.profiles),
+        profiles=found.profiles[:PROFILES],
+        resources=found.resources[:RESOURCES],
+        device_classes=found.device_classes[:CLASSES],
+        digest=digest([found.profiles, found.resources, found.device_classes]),
+    )
+
+
+def approval_events(ref: Ref, policy: Policy, found: Approved) -> tuple[EmitEvent, ...]:
+    """Return the Event that tells what is approved now and wasn't before, or the other way round."""
+    before, after = policy.status.accelerators, approved_accelerators(found)
+    if before is None or before.digest is None:
+        # What is listed by name needs no telling.
+        told = f"{_profiles(after)} approved: {_listed(after.profiles)}" if not found.by_name_alone else ""
+        return (_event(ref, policy, "Normal", told),) if told else ()
+    if before.digest == after.digest:
+        return ()
+    more, less = _beyond(after, before), _beyond(before, after)
+    parts = [f"added {more}" if more else "", f"taken away {less}" if less else ""]
+    what = "; ".join(part for part in parts if part) or "the change is beyond what status.accelerators lists"
+    told = f"{_profiles(after)} approved; {what}"
+    if policy.status.observed_generation != policy.generation:
+        return (_event(ref, policy, "Normal", told),)
+    told += ". An AcceleratorProfile changed, not the policy"
+    if more and gitops.source(policy) is EnforcementSource.GITOPS:
+        told += "; it is in force once the output of daulat compile is applied"
+    return (_event(ref, policy, "Warning", told),)
+
+
+def _event(ref: Ref, policy: Policy, type_: Literal["Normal", "Warning"], message: str) -> EmitEvent:
+    return EmitEvent(ref, policy.uid, type_, reasons.ACCELERATORS_APPROVED, cut(message))
+
+
+def _profiles(approved: ApprovedAccelerators) -> str:
+    return "1 AcceleratorProfile is" if approved.count == 1 else f"{approved.count} AcceleratorProfiles are"
+
+
+def _beyond(one: ApprovedAccelerators, other: ApprovedAccelerators) -> str:
+    """Return what the one has and the other hasn't, as far as both lists reach."""
+    found = {
+        "AcceleratorProfile": _missing(one.profiles, other.profiles, PROFILES),
+        "resource": _missing(one.resources, other.resources, RESOURCES),
+        "DeviceClass": _missing(one.device_classes, other.device_classes, CLASSES),
+    }
+    return ", ".join(f"{kind} {_listed(names)}" for kind, names in found.items() if names)
+
+
+def _missing(one: Sequence[str], other: Sequence[str], bound: int) -> list[str]:
+    # A list that is cut says nothing of the names behind its last one.
+    ends = [names[-1] for names in (one, other) if len(names) >= bound]
+    return [name for name in one if name not in other and all(name <= end for end in ends)]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SAMPLE} more" if len(names) > SAMPLE else ""
+    return f"{', '.join(names[:SAMPLE])}{more}" if names else "none"

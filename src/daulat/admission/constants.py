@@ -130,6 +130,8 @@ def _artefacts(spec: SovereigntyPolicySpec) -> Constants:
         "licenses": sorted((models.licenses if models else None) or ()),
         "developers": sorted((models.developers if models else None) or ()),
         "originCountries": sorted((models.origin_countries if models else None) or ()),
+        "parentCountries": sorted((models.parent_countries if models else None) or ()),
+        "excludedDevelopers": sorted(models.exclude_developers if models else ()),
         "offlineRequired": engines.require_offline,
         "remoteCodeAllowed": engines.allow_remote_code,
     }

@@ -206,6 +206,13 @@ class ModelRequirements(Spec):
     """Developers whose models are fine."""
     origin_countries: tuple[CountryCode, ...] | None = Field(default=None, min_length=1, max_length=64)
     """Countries of origin whose models are fine."""
+    parent_countries: tuple[CountryCode, ...] | None = Field(default=None, min_length=1, max_length=64)
+    """The developer's ultimate parent is in one of these countries: spec.model.developerParentCountry, or originCountry where a
+    model names no parent."""
+    exclude_developers: tuple[Annotated[str, Field(min_length=1, max_length=128)], ...] = Field(
+        default=(), max_length=128
+    )
+    """Developers whose models are refused, whatever else allows them."""
 
 
 class ImageRequirements(Spec):

@@ -76,6 +76,20 @@ def test_a_model_whose_profile_cant_be_read_goes_on() -> None:
     assert "can't be read" in message
 
 
+def test_a_model_goes_on_where_its_policy_has_selectors_and_its_profile_cant_be_read() -> None:
+    world = running()
+    world.policies = [policy(accelerators={"profiles": None, "vendors": ["Huawei", "NVIDIA"]})]
+    world.profiles = [p for p in world.profiles if p["metadata"]["name"] != ASCEND]
+    world.profiles.append({"metadata": {"name": ASCEND, "uid": "u"}, "spec": {"fieldOfLater": True}})
+    result = run(world)
+    assert (result.apply, result.evict, result.sweep) == ((), (), ())
+    status, reason, message = condition(result, "PolicyCompliant")
+    assert (status, reason) == ("Unknown", "Undecided")
+    assert message.startswith(f"AcceleratorProfile {ASCEND} can't be read")
+    world.policies[0]["spec"]["models"] = {"licenses": ["Apache-2.0"]}
+    assert [e.ref.kind for e in run(world).evict] == ["Deployment"], "what is decided against it stays so"
+
+
 def test_a_model_whose_zone_is_gone_goes_on() -> None:
     world = running()
     world.zones = []

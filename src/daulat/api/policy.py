@@ -257,6 +257,11 @@ class ApprovedAccelerators(Observed):
     """The DeviceClasses that they stand for, in order; the first 128 of them."""
     digest: str | None = None
     """Changes whenever one of the complete lists changes."""
+    selectors: str | None = None
+    """A digest of the spec.accelerators that this was decided on."""
+    missing: tuple[str, ...] = ()
+    """Profiles that the selectors approved and that can't be read or don't exist any more, while nodes or models depend on them:
+    these keep what they run. A change of spec.accelerators decides about them."""
 
 
 class SovereigntyPolicyStatus(ConditionedStatus):

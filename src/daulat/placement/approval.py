@@ -1,4 +1,8 @@
-"""The accelerators that each policy approves of those in the cluster, and the profiles of which that can't be known."""
+"""The accelerators that each policy approves of those in the cluster, and the profiles of which that can't be known.
+
+A policy that lists a profile by name still names it when it is gone. One with other selectors doesn't, so its status remembers what
+it approved: a profile that is deleted takes nothing away from what runs, whichever way the policy approved it.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,13 @@ from dataclasses import dataclass
 
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.approval import approved_profiles, may_approve, mismatch, missing_profiles
+from daulat.api.digest import digest
+from daulat.api.policy import ApprovedAccelerators
 from daulat.facts.change import Change
 from daulat.facts.declared import Unparsable
 from daulat.facts.derived import DerivedFact
 from daulat.facts.snapshot import Policy, Snapshot
+from daulat.kube.ref import Ref
 
 
 @dataclass(frozen=True)
@@ -20,7 +27,8 @@ class Approval:
     profiles: Mapping[str, AcceleratorProfileSpec]
     """The approved profiles by name."""
     unreadable: Mapping[str, str]
-    """The profiles that are or may be approved and can't be read, or are named and don't exist: by name, with the words for it."""
+    """The profiles that are or may be approved and can't be read, and those that were and don't exist: by name, with the words for
+    it."""
 
 
 class Approvals(DerivedFact):
@@ -29,7 +37,7 @@ class Approvals(DerivedFact):
     depends_on = frozenset({"AcceleratorProfile", "SovereigntyPolicy"})
 
     def __init__(self) -> None:
-        self._found: dict[str, tuple[Policy, Approval]] = {}
+        self._found: dict[str, tuple[Policy, ApprovedAccelerators | None, Approval]] = {}
 
     def forget(self, change: Change, snapshot: Snapshot) -> bool:
         """Drop a changed policy. A changed profile may concern any of them."""
@@ -38,11 +46,12 @@ class Approvals(DerivedFact):
 
     def of_policy(self, policy: Policy, snapshot: Snapshot) -> Approval:
         """Return what a policy approves."""
+        before = snapshot.latest_status(Ref("SovereigntyPolicy", "", policy.name), policy).accelerators
         known = self._found.get(policy.name)
-        if known is not None and known[0].spec is policy.spec:
-            return known[1]
-        found = _approval(policy, snapshot)
-        self._found[policy.name] = policy, found
+        if known is not None and known[0].spec is policy.spec and known[1] is before:
+            return known[2]
+        found = _approval(policy, before, snapshot)
+        self._found[policy.name] = policy, before, found
         return found
 
 
@@ -67,11 +76,24 @@ def concerned(policy: Policy, change: Change) -> bool:
     return any(isinstance(side, Unparsable) or mismatch(asked, name, side.spec) is None for side in change.sides)
 
 
-def _approval(policy: Policy, snapshot: Snapshot) -> Approval:
+def selectors(policy: Policy) -> str:
+    """Return a digest of what the policy says about accelerators, by which its status tells what it was decided on."""
+    return digest(policy.spec.accelerators.model_dump(by_alias=True, exclude_unset=True, mode="json"))
+
+
+def remembered(policy: Policy, before: ApprovedAccelerators | None) -> frozenset[str]:
+    """Return the profiles that the selectors, as they are now, approved by the policy's status. Names need no memory."""
+    if policy.spec.accelerators.profiles is not None or before is None or before.selectors != selectors(policy):
+        return frozenset()
+    return frozenset({*before.profiles, *before.missing})
+
+
+def _approval(policy: Policy, before: ApprovedAccelerators | None, snapshot: Snapshot) -> Approval:
     asked = policy.spec.accelerators
     unreadable = dict.fromkeys(missing_profiles(asked, snapshot.profiles), "doesn't exist")
-    # Whether a profile that can't be read matches the policy's selectors isn't known. So what runs on it by the policy's label
-    # stays. One that is deleted is a decision: it was somebody with the right to.
+    gone = [name for name in remembered(policy, before) if name not in snapshot.profiles]
+    unreadable |= dict.fromkeys(gone, "doesn't exist any more")
+    # Whether a profile that can't be read matches the policy's selectors isn't known. So what runs on it stays.
     for name, profile in snapshot.profiles.items():
         if isinstance(profile, Unparsable) and may_approve(asked, name):
             unreadable[name] = f"can't be read: {profile.reason}"

@@ -11,6 +11,7 @@ from daulat.kube.ref import Ref
 from daulat.placement.approval import approval
 from daulat.placement.certify import certify
 from daulat.placement.eligibility import ineligible
+from daulat.reconcile.policy.reconciler import reconcile_policy
 from tests.unit.world import ASCEND, H20, Raw, World, ascend, h20, node, policy, the_policy
 
 LABEL = NODE_PREFIX + "confidential"
@@ -94,11 +95,46 @@ def test_a_profile_that_cant_be_read_concerns_no_policy_that_lists_others_by_nam
     assert record(found) == ({LABEL: None}, None)
 
 
-@pytest.mark.parametrize("after", [(), (profile(country="SG"),)])
-def test_a_profile_that_is_deleted_or_matches_no_more_is_a_decision(after: tuple[Raw, ...]) -> None:
-    found = world(node("n1", devices={NPU: "8"}, labels=CERTIFIED), vendorCountries=["MY"], more=(profile(),))
+def approved_before(found: World) -> World:
+    """Let the operator write into the policy's status what it approves."""
+    result = reconcile_policy(Ref("SovereigntyPolicy", "", "confidential"), found.snapshot(), 1_800_000_000.0)
+    return found.with_status_of(result.effects)
+
+
+def certified(**selectors: Any) -> World:
+    """A node that is eligible by a profile that the selectors match."""
+    found = approved_before(world(node("n1", devices={NPU: "8"}, labels=CERTIFIED), more=(profile(),), **selectors))
     assert record(found) == ({}, None)
-    found = world(node("n1", devices={NPU: "8"}, labels=CERTIFIED), vendorCountries=["MY"], more=after)
+    return found
+
+
+def test_a_profile_that_selectors_approved_and_that_is_deleted_revokes_nothing() -> None:
+    found = certified(vendorCountries=["MY"])
+    found.profiles.pop()
+    assert record(found) == ({}, True)
+    assert why(found, "n1") == (
+        f"has the accelerator {NPU}, and AcceleratorProfile acme-npu, which may describe it, doesn't exist any more"
+    )
+    # The operator remembers it by the status, also after it is started anew.
+    assert record(approved_before(found)) == ({}, True)
+    assert found.policies[0]["status"]["accelerators"]["missing"] == ["acme-npu"]
+    found.profiles.append(profile())
+    assert record(approved_before(found)) == ({}, None)
+    assert found.policies[0]["status"]["accelerators"]["missing"] == []
+
+
+def test_a_profile_that_is_changed_so_that_it_matches_no_more_is_a_decision() -> None:
+    found = certified(vendorCountries=["MY"])
+    found.profiles[-1] = profile(country="SG")
+    assert record(found) == ({LABEL: None}, None)
+
+
+def test_a_change_of_the_selectors_decides_about_a_profile_that_is_deleted() -> None:
+    found = certified(vendorCountries=["MY"])
+    found.profiles.pop()
+    found.policies[0]["spec"]["action"] = "Audit"
+    assert record(found) == ({}, True)
+    found.policies[0]["spec"]["accelerators"]["vendorCountries"] = ["MY", "SG"]
     assert record(found) == ({LABEL: None}, None)
 
 

@@ -72,7 +72,8 @@ PROFILE_NOT_FOUND = Reason(
     "ProfileNotFound",
     (COMPILED,),
     "An approved AcceleratorProfile doesn't exist, so its resources aren't approved.",
-    "Create the AcceleratorProfile, or remove it from spec.accelerators.profiles.",
+    "Create the AcceleratorProfile, or remove it from spec.accelerators.profiles. If the policy approved it by other selectors, "
+    "any change of spec.accelerators decides that it is gone.",
 )
 PROFILE_UNREADABLE = Reason(
     "ProfileUnreadable",

@@ -5,15 +5,19 @@ A policy may approve by vendor, country or family. A new profile that matches th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from daulat.admission.approved import Approved
 from daulat.api import reasons
 from daulat.api.digest import digest
+from daulat.api.names import ELIGIBLE, eligible_label
 from daulat.api.policy import ApprovedAccelerators, EnforcementSource
-from daulat.facts.snapshot import Policy
+from daulat.facts.snapshot import Policy, Snapshot
+from daulat.facts.unknown import Unknown
 from daulat.kube.ref import Ref
+from daulat.placement.approval import approval, remembered, selectors
+from daulat.placement.eligibility import EligibilityState, eligibility
 from daulat.reconcile.conditions import cut
 from daulat.reconcile.result import EmitEvent
 
@@ -24,20 +28,65 @@ PROFILES, RESOURCES, CLASSES = 128, 256, 128
 SAMPLE = 8
 
 
-def approved_accelerators(found: Approved) -> ApprovedAccelerators:
-    """Return the part of a policy's status that says what it approves."""
+def approved_accelerators(policy: Policy, found: Approved, missing: Sequence[str] = ()) -> ApprovedAccelerators:
+    """Return the part of a policy's status that says what it approves, and which profiles it has to remember."""
     return ApprovedAccelerators(
         count=len(found.profiles),
         profiles=found.profiles[:PROFILES],
         resources=found.resources[:RESOURCES],
         device_classes=found.device_classes[:CLASSES],
         digest=digest([found.profiles, found.resources, found.device_classes]),
+        selectors=selectors(policy),
+        missing=tuple(missing),
     )
+
+
+def unreadable_profiles(policy: Policy, snapshot: Snapshot) -> dict[str, str]:
+    """Return the profiles of which it matters that they can't be read or don't exist, by name, with the words for it.
+
+    One that selectors approved and that is gone matters as long as something may run by it: on a node that holds the policy's label
+    and is undecided, or in a model that lists it.
+    """
+    found = dict(approval(policy, snapshot).unreadable)
+    named = policy.spec.accelerators.profiles or ()
+    gone = [name for name in found if name not in snapshot.profiles and name not in named]
+    if gone and not _holds_undecided(policy, snapshot):
+        for name in {*gone} - _listed_by_models(policy, snapshot):
+            del found[name]
+    return found
+
+
+def missing_profiles(policy: Policy, unreadable: Mapping[str, str]) -> list[str]:
+    """Return those of them that the policy's selectors approved before, which only its status can know later."""
+    return sorted(remembered(policy, policy.status.accelerators) & {*unreadable})
+
+
+def _holds_undecided(policy: Policy, snapshot: Snapshot) -> bool:
+    """Say whether a node keeps the policy's label because it can't be decided about it."""
+    label = eligible_label(policy.name)
+    return any(
+        isinstance(node, Unknown)
+        or (
+            node.labels.get(label) == ELIGIBLE
+            and eligibility(node, policy, snapshot).verdict is EligibilityState.UNDECIDED
+        )
+        for node in snapshot.nodes.values()
+    )
+
+
+def _listed_by_models(policy: Policy, snapshot: Snapshot) -> set[str]:
+    governs = policy.spec.namespace_selector.matches
+    return {
+        choice.profile
+        for ref, model in snapshot.known_models.items()
+        if (namespace := snapshot.namespaces.get(ref.namespace)) is not None and governs(namespace.labels)
+        for choice in model.spec.accelerators
+    }
 
 
 def approval_events(ref: Ref, policy: Policy, found: Approved) -> tuple[EmitEvent, ...]:
     """Return the Event that tells what is approved now and wasn't before, or the other way round."""
-    before, after = policy.status.accelerators, approved_accelerators(found)
+    before, after = policy.status.accelerators, approved_accelerators(policy, found)
     if before is None or before.digest is None:
         # What is listed by name needs no telling.
         told = f"{_profiles(after)} approved: {_listed(after.profiles)}" if not found.by_name_alone else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from daulat.admission.approved import NOTHING_MATCHES
 from daulat.admission.policy import CompiledPolicy, PolicyError
@@ -14,7 +14,6 @@ from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.report import Report
 from daulat.facts.snapshot import Canary, Policy, Snapshot
 from daulat.kube.ref import Ref
-from daulat.placement.approval import approval
 from daulat.placement.candidates import candidates_under
 from daulat.reconcile.conditions import (
     AnyDeclared,
@@ -28,7 +27,7 @@ from daulat.reconcile.conditions import (
 from daulat.reconcile.result import Apply, Delete, DryRunPod, Result
 
 from . import advice, gitops, pinning, ungoverned
-from .approved import approval_events, approved_accelerators
+from .approved import approval_events, approved_accelerators, missing_profiles, unreadable_profiles
 from .canary import PATIENCE, UNPINNED, canary_pod, judge, pin_in_use
 from .compiled import compiled, governs_protected, manifests
 from .drift import Watch
@@ -77,14 +76,15 @@ def _in_force(
         prove = (DryRunPod(policy.name, pod, *proof), ungoverned.probe(policy.name, open_namespaces[0]))
     watch = Watch(policy, snapshot, now, _models_held({n.name for n in governed}, snapshot))
     report = snapshot.reports.get(ref, Report()) if by_operator else Report()
-    in_place = _compiled_condition(policy, result, report, snapshot)
+    unreadable = unreadable_profiles(policy, snapshot)
+    in_place = _compiled_condition(result, report, unreadable, snapshot)
     if by_operator and in_place.status == "True" and (failed := pinning.failed(policy, result, governed, snapshot)):
         in_place = condition(reasons.COMPILED, False, reasons.APPLY_FAILED, failed)
     if report.apply and again == PATIENCE:
         again = RETRY  # Before it is applied nothing new can be in force.
     if not by_operator:
         differing = [*gitops.drift(wanted, children), *pinning.missing(policy, result, governed)]
-        if differing or not approval(policy, snapshot).unreadable:
+        if differing or not unreadable:
             in_place = gitops.compiled_condition(result, differing, not children, enforced.status == "True")
         if in_place.status == "False" and again == PATIENCE:
             again = gitops.PATIENCE
@@ -94,7 +94,7 @@ def _in_force(
         namespaces=len(governed),
         eligible_nodes=len(candidates_under((policy,), snapshot).eligible),
         controls=result.status_controls,
-        accelerators=approved_accelerators(result.approved),
+        accelerators=approved_accelerators(policy, result.approved, missing_profiles(policy, unreadable)),
         drift=watch.drifted() or None,
         undecided=watch.undecided_nodes() or None,
         brake=watch.brake_status(),
@@ -199,14 +199,15 @@ def _lasts(found: Canary, policy: Policy, snapshot: Snapshot) -> float:
     return 0.0 if came_since else UNPINNED_RECHECK
 
 
-def _compiled_condition(policy: Policy, result: CompiledPolicy, report: Report, snapshot: Snapshot) -> Condition:
+def _compiled_condition(
+    result: CompiledPolicy, report: Report, missing: Mapping[str, str], snapshot: Snapshot
+) -> Condition:
     if report.apply:
         reason = reasons.APPLY_INCOMPLETE if report.differs else reasons.APPLY_FAILED
         return condition(reasons.COMPILED, False, reason, report.apply)
     if report.sweep:
         message = f"what is left of a former revision is still in force: {report.sweep[0]}"
         return condition(reasons.COMPILED, False, reasons.APPLY_INCOMPLETE, message)
-    missing = approval(policy, snapshot).unreadable
     if missing:
         told = "; ".join(f"AcceleratorProfile {name} {why}" for name, why in missing.items())
         unreadable = any(name in snapshot.profiles for name in missing)

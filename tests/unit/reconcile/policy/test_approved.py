@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from daulat.api.names import NODE_PREFIX
 from daulat.kube.ref import Ref
 from daulat.reconcile.policy.reconciler import reconcile_policy
 from daulat.reconcile.result import Apply, ApplyStatus, EmitEvent, Result
-from tests.unit.world import H20, Raw, World, policy
+from tests.unit.world import H20, Raw, World, choice, model, node, policy
 
 REF = Ref("SovereigntyPolicy", "", "confidential")
 NOW = 1_800_000_000.0
@@ -52,7 +53,15 @@ def settled(found: World) -> World:
 
 
 def compiled(result: Result) -> tuple[str, str, str]:
-    found = next(c for c in status(result)["conditions"] if c["type"] == "Compiled")
+    return _compiled(status(result))
+
+
+def compiled_of(found: World) -> tuple[str, str, str]:
+    return _compiled(found.policies[0]["status"])
+
+
+def _compiled(written: Raw) -> tuple[str, str, str]:
+    found = next(c for c in written["conditions"] if c["type"] == "Compiled")
     return found["status"], found["reason"], found["message"]
 
 
@@ -105,6 +114,48 @@ def test_a_profile_that_is_deleted_is_told_as_taken_away() -> None:
     assert message.startswith(
         "1 AcceleratorProfile is approved; taken away AcceleratorProfile acme-npu, resource acme."
     )
+
+
+def status_of(found: World) -> Raw:
+    written: Raw = found.policies[0]["status"]
+    return written
+
+
+def test_a_deleted_profile_is_remembered_as_long_as_a_node_depends_on_it() -> None:
+    labels = {NODE_PREFIX + "confidential": "eligible"}
+    found = world(profile())
+    found.nodes = [node("n1", devices={"acme.example/npu": "8"}, labels=labels)]
+    settled(found).profiles.pop()
+    result = run(found)
+    assert status(result)["accelerators"]["missing"] == ["acme-npu"]
+    assert compiled(result)[:2] == ("False", "ProfileNotFound")
+    assert "AcceleratorProfile acme-npu doesn't exist any more, so nothing of it is approved" in compiled(result)[2]
+    settled(found)
+    settled(found)
+    assert status_of(found)["accelerators"]["missing"] == ["acme-npu"]
+    found.nodes = []
+    settled(found)
+    assert status_of(found)["accelerators"]["missing"] == []
+    assert compiled_of(found)[:2] == ("True", "Applied")
+
+
+def test_a_deleted_profile_is_remembered_as_long_as_a_governed_model_lists_it() -> None:
+    found = world(profile())
+    found.nodes = []
+    found.models = [model(accelerators=[choice("acme-npu", 1)])]
+    settled(found).profiles.pop()
+    settled(found)
+    assert status_of(found)["accelerators"]["missing"] == ["acme-npu"]
+    found.namespaces[0]["metadata"]["labels"] = {"daulat.dev/data-class": "public"}
+    settled(found)
+    assert status_of(found)["accelerators"]["missing"] == []
+
+
+def test_a_deleted_profile_on_which_nothing_depends_is_forgotten() -> None:
+    found = settled(world(profile()))
+    found.profiles.pop()
+    assert status(run(found))["accelerators"]["missing"] == []
+    assert compiled(run(found))[:2] == ("True", "Applied")
 
 
 @pytest.mark.parametrize("by_name", [False, True])

@@ -47,10 +47,10 @@ def mismatch(asked: AcceleratorRequirements, name: str, profile: AcceleratorProf
         return f"is made by {vendor.name}, which isn't in vendors"
     if asked.vendor_countries is not None:
         if vendor.country not in asked.vendor_countries:
-            return f"is made by {vendor.name} in {vendor.country}, which isn't in vendorCountries"
+            return f"has a vendor in {vendor.country}, which isn't in vendorCountries"
         parent = vendor.parent_country
         if parent is not None and parent not in asked.vendor_countries:
-            return f"is made by {vendor.name}, whose parent is in {parent}, which isn't in vendorCountries"
+            return f"has a vendor whose parent is in {parent}, which isn't in vendorCountries"
     if asked.families is not None and profile.family not in asked.families:
         return f"is of the family {profile.family}, which isn't in families"
     flagged = sorted({flag.regime for flag in profile.risk_flags} & {*asked.exclude_regimes})

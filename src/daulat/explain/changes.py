@@ -123,7 +123,7 @@ def _approve(profile: str, policies: Sequence[Policy], snapshot: Snapshot) -> st
     if asked.by_name_alone:
         return f"approve {profile} in spec.accelerators.profiles of policy {names}"
     why = mismatch(asked, profile, snapshot.known_profiles[profile])
-    return f"approve {profile} in spec.accelerators of policy {names}, for it {why}"
+    return f"approve {profile} in spec.accelerators of policy {names}: it {why}"
 
 
 def _other_accelerators(model: Model, found: Survey, snapshot: Snapshot) -> Iterable[str]:

@@ -130,7 +130,7 @@ def _policy(page: Outline, explained: Manifest) -> None:
     if not explained["accelerators"]["approved"]:
         page.item("none is approved")
     for each in explained["accelerators"]["notApproved"]:
-        page.item(f"not approved, for it {each['reason']}: {', '.join(each['profiles'])}")
+        page.item(f"not approved, because the profile {each['reason']}: {', '.join(each['profiles'])}")
     page.items(
         f"{each['field']}: no AcceleratorProfile has {each['value']}" for each in explained["accelerators"]["unmatched"]
     )

@@ -69,7 +69,9 @@ def test_a_policy_by_vendors_says_which_profiles_it_approves_and_why_not_the_oth
     assert why["nvidia-t4"] == "is of the family Turing, which isn't in families"
     assert found["unmatched"] == [{"field": "spec.accelerators.families", "value": "Hoper"}]
     text = run(tmp_path, "confidential", items=items).output
-    assert "not approved, for it is of the family Turing, which isn't in families: nvidia-t4" in text
+    assert "not approved, because the profile is of the family Turing, which isn't in families: nvidia-t4" in " ".join(
+        text.split()
+    )
     assert "spec.accelerators.families: no AcceleratorProfile has Hoper" in text
 
 
@@ -84,7 +86,7 @@ def test_a_model_that_a_policy_by_vendors_doesnt_place_is_told_what_would_approv
     items[-1]["spec"]["accelerators"] = items[-1]["spec"]["accelerators"][:1]
     text = " ".join(run(tmp_path, "model", "deepseek", "-n", "treasury", items=items).output.split())
     assert (
-        "approve huawei-ascend-910b in spec.accelerators of policy confidential, for it is made by Huawei, which isn't in vendors"
+        "approve huawei-ascend-910b in spec.accelerators of policy confidential: it is made by Huawei, which isn't in vendors"
     ) in text
 
 

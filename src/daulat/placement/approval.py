@@ -61,7 +61,7 @@ def approval(policy: Policy, snapshot: Snapshot) -> Approval:
 
 
 def approves(policy: Policy, profile: str, snapshot: Snapshot) -> bool:
-    """Say whether a policy approves a profile, or names one that doesn't exist or can't be read."""
+    """Say whether a policy approves a profile. By name alone it does so whether or not the profile can be read."""
     asked = policy.spec.accelerators
     if asked.by_name_alone:
         return profile in (asked.profiles or ())

@@ -24,7 +24,7 @@ from daulat.reconcile.result import EmitEvent
 from . import gitops
 
 PROFILES, RESOURCES, CLASSES = 128, 256, 128
-"""How many of each a status lists."""
+"""How many of each a status lists. Of profiles beyond, none is remembered once it is deleted."""
 SAMPLE = 8
 
 
@@ -56,9 +56,10 @@ def unreadable_profiles(policy: Policy, snapshot: Snapshot) -> dict[str, str]:
     return found
 
 
-def missing_profiles(policy: Policy, unreadable: Mapping[str, str]) -> list[str]:
+def to_remember(ref: Ref, policy: Policy, unreadable: Mapping[str, str], snapshot: Snapshot) -> list[str]:
     """Return those of them that the policy's selectors approved before, which only its status can know later."""
-    return sorted(remembered(policy, policy.status.accelerators) & {*unreadable})
+    before = snapshot.latest_status(ref, policy).accelerators
+    return sorted(remembered(policy, before) & {*unreadable})
 
 
 def _holds_undecided(policy: Policy, snapshot: Snapshot) -> bool:

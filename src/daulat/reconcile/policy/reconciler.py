@@ -27,7 +27,7 @@ from daulat.reconcile.conditions import (
 from daulat.reconcile.result import Apply, Delete, DryRunPod, Result
 
 from . import advice, gitops, pinning, ungoverned
-from .approved import approval_events, approved_accelerators, missing_profiles, unreadable_profiles
+from .approved import approval_events, approved_accelerators, to_remember, unreadable_profiles
 from .canary import PATIENCE, UNPINNED, canary_pod, judge, pin_in_use
 from .compiled import compiled, governs_protected, manifests
 from .drift import Watch
@@ -94,7 +94,7 @@ def _in_force(
         namespaces=len(governed),
         eligible_nodes=len(candidates_under((policy,), snapshot).eligible),
         controls=result.status_controls,
-        accelerators=approved_accelerators(policy, result.approved, missing_profiles(policy, unreadable)),
+        accelerators=approved_accelerators(policy, result.approved, to_remember(ref, policy, unreadable, snapshot)),
         drift=watch.drifted() or None,
         undecided=watch.undecided_nodes() or None,
         brake=watch.brake_status(),

@@ -214,7 +214,9 @@ def _compiled_condition(
         reason = reasons.PROFILE_UNREADABLE if unreadable else reasons.PROFILE_NOT_FOUND
         message = f"{told}, so nothing of it is approved for new pods; nodes that may have it keep what they run"
         return condition(reasons.COMPILED, False, reason, message)
-    told = f"{len(result.controls)} controls in revision {result.revision}{_left_out(result, snapshot)}{_nothing(result)}"
+    told = (
+        f"{len(result.controls)} controls in revision {result.revision}{_left_out(result, snapshot)}{_nothing(result)}"
+    )
     return condition(reasons.COMPILED, True, reasons.APPLIED, told)
 
 

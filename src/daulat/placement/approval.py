@@ -41,8 +41,10 @@ class Approvals(DerivedFact):
 
     def forget(self, change: Change, snapshot: Snapshot) -> bool:
         """Drop a changed policy. A changed profile may concern any of them."""
+        if change.ref.kind != "SovereigntyPolicy":
+            return False
         self._found.pop(change.ref.name, None)
-        return change.ref.kind == "SovereigntyPolicy"
+        return True
 
     def of_policy(self, policy: Policy, snapshot: Snapshot) -> Approval:
         """Return what a policy approves."""

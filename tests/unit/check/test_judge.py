@@ -335,6 +335,15 @@ def test_a_model_that_switches_a_device_variable_is_refused_by_its_pods() -> Non
     assert next(f for f in found.findings if f.control == "USE-16").field == "spec.accelerators[0]"
 
 
+def test_a_model_that_says_another_country_than_the_catalogue_is_noted() -> None:
+    raw = _model()
+    raw["spec"]["model"]["name"] = "qwen3-8b"
+    (found,) = judged(raw)
+    assert found.notes == ("spec.model.originCountry: MY was declared, and the catalogue has CN for qwen3-8b",)
+    raw["spec"]["model"]["originCountry"] = "CN"
+    assert judged(raw)[0].notes == ()
+
+
 def test_a_model_on_a_profile_that_isnt_there_is_told() -> None:
     (found,) = judged(_model(profile="no-such"))
     assert any('AcceleratorProfile "no-such" not found' in note for note in found.notes)

@@ -44,6 +44,8 @@ def _reference() -> str:
         for condition in reasons.conditions_of(kind.kind):
             if condition != reasons.READY:
                 parts += [f"### {condition}", _about(condition), _reasons(condition)]
+    rows = [(f"`{event}`", ", ".join(event.kinds), event.meaning) for event in reasons.EVENTS.values()]
+    parts += ["## Events", "Events that tell of no condition.", table(("reason", "on", "meaning"), rows)]
     return "\n\n".join(parts)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from daulat.admission.cluster import Installation, compile_cluster_guards
 from daulat.api import crd
+from daulat.api.accelerator import Vendor
 from daulat.api.meta import DataClass
 from daulat.catalog import accelerators, kubernetes
 from daulat.catalog.presets import Citation, Preset, leaves, presets, rules
@@ -111,7 +112,8 @@ def _accelerators_doc(text: str) -> str:
         rows.append(
             (
                 f"`{name}`",
-                f"{profile.vendor.name}, {profile.vendor.country}",
+                _maker(profile.vendor),
+                profile.family,
                 ", ".join(
                     f"`{r}`" for r in (*(r.name for r in devices), *(f.pattern for f in profile.resource_families))
                 ),
@@ -127,6 +129,7 @@ def _accelerators_doc(text: str) -> str:
     heads = (
         "profile",
         "vendor",
+        "family",
         "resources",
         "DeviceClass",
         "GiB",
@@ -137,6 +140,12 @@ def _accelerators_doc(text: str) -> str:
         "not verified",
     )
     return between(text, "accelerators", table(heads, rows))
+
+
+def _maker(vendor: Vendor) -> str:
+    """Return a vendor with its country, and its parent's where that is another."""
+    parent = f" (parent in {vendor.parent_country})" if vendor.parent_country else ""
+    return f"{vendor.name}, {vendor.country}{parent}"
 
 
 def _controls_doc(text: str) -> str:

@@ -254,6 +254,24 @@ def test_row_32_what_no_policy_has_heard_of(ground: Ground) -> None:
                 assert manifest["spec"]["matchConstraints"]["matchPolicy"] == "Equivalent", manifest["metadata"]["name"]
 
 
+def test_more_a_profile_that_claims_an_approved_vendor(ground: Ground) -> None:
+    """A policy by vendors approves what profiles say, so who writes one decides what is approved."""
+    path = "/apis/daulat.dev/v1alpha1/acceleratorprofiles"
+    spec: Manifest = {
+        "vendor": {"name": "Huawei", "country": "CN"},
+        "family": "Ascend",
+        "model": "910B",
+        "resources": [{"name": "amd.com/gpu", "sharing": "Whole"}],
+    }
+    head = {"apiVersion": "daulat.dev/v1alpha1", "kind": "AcceleratorProfile", "metadata": {"name": unique("npu")}}
+    mallory = ground.with_rights("mallory", rule("daulat.dev", "acceleratorprofiles", "get create update delete"))
+    refused(mallory.create(path, {**head, "spec": spec}), "MGD-07 ")
+    refused(mallory.change(f"{path}/amd-mi300x", lambda p: p["spec"]["vendor"].update(country="CN")), "MGD-07 ")
+    refused(mallory.change(f"{path}/huawei-ascend-910b", lambda p: p["spec"].pop("riskFlags")), "MGD-07 ")
+    refused(mallory.ask("DELETE", f"{path}/huawei-ascend-910b"), "MGD-07 ")
+    refused(ground.tenant.create(path, {**head, "spec": spec}), "cannot create")
+
+
 def test_more_devices_in_every_kind_of_container(ground: Ground) -> None:
     bad = {"name": "i", "image": IMAGE, "resources": {"limits": {"amd.com/gpu": 1}}}
     for extra in ({}, {"restartPolicy": "Always"}):

@@ -21,8 +21,16 @@ AT_ONCE = {"gracePeriod": "1s", "limit": "100%"}
 @pytest.fixture
 def laboratory(faulty: Faulty) -> Iterator[tuple[Hall, Manifest]]:
     """A hall whose nodes have an accelerator with a profile of the test's own, and that profile."""
+    with _laboratory(faulty) as found:
+        yield found
+
+
+@contextmanager
+def _laboratory(faulty: Faulty, *, by_vendor: bool = False) -> Iterator[tuple[Hall, Manifest]]:
+    """The same, with a policy that approves the profile by its name or by its vendor's."""
     world, name = faulty.world, unique("npu")
     spec = accelerators.shipped()["huawei-ascend-910b"].model_dump(by_alias=True, exclude_none=True, mode="json")
+    spec["vendor"] = {"name": name, "country": "MY"}
     spec["resources"] = [{**spec["resources"][0], "name": f"example.com/{name}"}]
     profile = {
         "apiVersion": "daulat.dev/v1alpha1",
@@ -34,7 +42,8 @@ def laboratory(faulty: Faulty) -> Iterator[tuple[Hall, Manifest]]:
     shipped = accelerators.shipped()["huawei-ascend-910b"]
     nodes = [accelerator_node(unique("node"), shipped, {f"example.com/{name}": 8}) for _ in range(2)]
     try:
-        with faulty.hall(nodes=nodes, drift=AT_ONCE, accelerators={"profiles": [name]}) as own:
+        approved = {"vendors" if by_vendor else "profiles": [name]}
+        with faulty.hall(nodes=nodes, drift=AT_ONCE, accelerators=approved) as own:
             yield own, profile
     finally:
         world.admin.run("delete", "acceleratorprofile", name, "--ignore-not-found")
@@ -99,6 +108,30 @@ def test_where_a_profile_is_deleted_what_runs_stays_and_nothing_new_comes(
     _stays(own, uids, f"AcceleratorProfile {profile['metadata']['name']}, which may describe it, doesn't exist")
     own.world.admin.apply([profile])
     _ends(own, uids)
+
+
+def test_where_a_profile_is_deleted_that_a_policy_approved_by_its_vendor_what_runs_stays(faulty: Faulty) -> None:
+    with _laboratory(faulty, by_vendor=True) as (own, profile):
+        world, name = own.world, profile["metadata"]["name"]
+        uids = own.fill(2)
+        world.admin.run("delete", "acceleratorprofile", name)
+        _stays(own, uids, f"AcceleratorProfile {name}, which may describe it, doesn't exist any more")
+        assert world.wait_reason("sovereigntypolicy", own.policy, "Compiled", "ProfileNotFound")
+        # The operator knows it by the policy's status alone.
+        world.operator.stop()
+        world.operator.start()
+        _stays(own, uids, "doesn't exist any more")
+        world.admin.apply([profile])
+        _ends(own, uids)
+        world.wait_reason("sovereigntypolicy", own.policy, "Compiled", "Applied")
+        # To revoke it, the policy is changed.
+        world.admin.run("delete", "acceleratorprofile", name)
+        _stays(own, uids, "doesn't exist any more")
+        other = json.dumps({"spec": {"accelerators": {"vendors": ["NVIDIA"]}}})
+        own.closed.update(own.nodes)
+        world.admin.run("patch", "sovereigntypolicy", own.policy, "--type=merge", f"--patch={other}")
+        poll("the labels to be taken", lambda: own.eligible() == [])
+        poll("the pods to go", lambda: not own.running(), 60)
 
 
 def test_where_a_zone_is_deleted_what_runs_stays_and_nothing_new_comes(faulty: Faulty) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.api.approval import Profiles, approved_profiles
 from daulat.api.meta import DataClass
 from daulat.api.names import eligible_label
 from daulat.api.policy import SovereigntyPolicySpec
@@ -27,17 +28,20 @@ from .zones import rejects
 CLASS = "deviceclass.resource.kubernetes.io/"
 """What stands before a DeviceClass's name where it is asked for as an extended resource."""
 Constants = dict[str, Constant]
-Profiles = Mapping[str, AcceleratorProfileSpec]
 
 
 def constants(
     name: str, spec: SovereigntyPolicySpec, profiles: Profiles, zones: Mapping[str, SovereignZoneSpec]
 ) -> Constants:
     """Return the policy's constants by CEL variable name. A profile or a zone that isn't there approves nothing."""
-    approved = {p: profiles[p] for p in spec.accelerators.profiles if p in profiles}
+    asked = spec.accelerators
+    approved = approved_profiles(asked, profiles)
+    # A model may name a profile that is listed before it is created. Whether one matches other selectors isn't known before.
+    named = asked.profiles if asked.by_name_alone and asked.profiles else approved
     return {
         "policy": name,
         "pin": eligible_label(name),
+        "approvedProfiles": sorted(named),
         **_accelerators(spec, [*approved.values()]),
         **_ways_to_devices(spec, [*approved.values()], profiles),
         **_acknowledgements(spec, approved),
@@ -55,7 +59,6 @@ def _accelerators(spec: SovereigntyPolicySpec, approved: Sequence[AcceleratorPro
     resources = {r.name for p in approved for r in p.resources}
     patterns = sorted({f.pattern for p in approved for f in p.resource_families})
     return {
-        "approvedProfiles": sorted(spec.accelerators.profiles),
         # Patterns are listed for messages: no resource has such a name.
         "approvedResources": sorted(resources | {*patterns, *spec.accelerators.other_resources}),
         "acceleratorResources": sorted(resources),
@@ -127,6 +130,8 @@ def _artefacts(spec: SovereigntyPolicySpec) -> Constants:
         "licenses": sorted((models.licenses if models else None) or ()),
         "developers": sorted((models.developers if models else None) or ()),
         "originCountries": sorted((models.origin_countries if models else None) or ()),
+        "parentCountries": sorted((models.parent_countries if models else None) or ()),
+        "excludedDevelopers": sorted(models.exclude_developers if models else ()),
         "offlineRequired": engines.require_offline,
         "remoteCodeAllowed": engines.allow_remote_code,
     }

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.api.approval import missing_profiles
 from daulat.api.digest import digest
 from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.kinds import Manifest
@@ -29,6 +30,7 @@ from daulat.controls import library
 from daulat.controls.library import Control
 
 from . import pin, validating
+from .approved import Approved, approved
 from .constants import constants
 from .literals import literal
 
@@ -62,6 +64,9 @@ class CompiledPolicy:
     controls: tuple[InForce, ...]
     manifests: tuple[Manifest, ...]
     missing_profiles: tuple[str, ...]
+    """Profiles that the policy names and that aren't known."""
+    approved: Approved
+    """What the policy approves."""
     pins: bool = False
     """Whether pods need the policy's nodeSelector. Under a policy on trial they don't."""
     pin: Pin = Pin.REFUSE
@@ -184,13 +189,22 @@ def compile_policy(
         return manifests
 
     revision = digest(build(""))
-    missing = tuple(p for p in spec.accelerators.profiles if p not in profiles)
+    missing = missing_profiles(spec.accelerators, profiles)
     here = {(c.control.id, c.control.guard) for c in controls}
     left_out = [
         f"{c.control.id}.{c.control.guard}" for c in in_force(spec) if (c.control.id, c.control.guard) not in here
     ]
     return CompiledPolicy(
-        name, revision, controls, tuple(build(revision)), missing, pinned, pinned_by, unpinned, tuple(left_out)
+        name,
+        revision,
+        controls,
+        tuple(build(revision)),
+        missing,
+        approved(spec.accelerators, profiles),
+        pinned,
+        pinned_by,
+        unpinned,
+        tuple(left_out),
     )
 
 

@@ -42,6 +42,8 @@ class ModelSource(Spec):
     """Who made the model, as one word, such as deepseek-ai."""
     origin_country: CountryCode
     """The country of the developer."""
+    developer_parent_country: CountryCode | None = None
+    """The country of the developer's ultimate parent, where that is another."""
     license: str = Field(min_length=1, max_length=256, pattern=r"^[-A-Za-z0-9.+() ]+$")
     """The model's licence as an SPDX expression, such as MIT or Apache-2.0."""
     precision: Precision | None = None

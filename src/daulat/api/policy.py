@@ -156,7 +156,8 @@ class SovereigntyPolicySpec(Spec):
     zones: ZoneRequirements = ZoneRequirements()
     """Which zones are good enough. Needed unless a preset says it."""
     accelerators: AcceleratorRequirements
-    """Which accelerators are approved."""
+    """Which accelerators are approved: of the AcceleratorProfiles that profiles, vendors, vendorCountries, families and
+    excludeRegimes all allow, as far as they are set."""
     models: ModelRequirements | None = None
     """Which models may be served; left out, any."""
     images: ImageRequirements | None = None
@@ -243,6 +244,26 @@ class BrakeStatus(Observed):
     """The batch that spec.drift.release has released."""
 
 
+class ApprovedAccelerators(Observed):
+    """What the policy approves now. An Event says what was added and taken away when it changes."""
+
+    count: int | None = None
+    """How many AcceleratorProfiles are approved."""
+    profiles: tuple[str, ...] = ()
+    """The approved profiles that exist and can be read, in order; the first 128 of them."""
+    resources: tuple[str, ...] = ()
+    """The extended resources that they stand for, and patterns of them, in order; the first 256 of them."""
+    device_classes: tuple[str, ...] = ()
+    """The DeviceClasses that they stand for, in order; the first 128 of them."""
+    digest: str | None = None
+    """Changes whenever one of the complete lists changes."""
+    selectors: str | None = None
+    """A digest of the spec.accelerators that this was decided on."""
+    missing: tuple[str, ...] = ()
+    """Profiles that the selectors approved and that can't be read or don't exist any more, while nodes or models depend on them:
+    these keep what they run. A change of spec.accelerators decides about them."""
+
+
 class SovereigntyPolicyStatus(ConditionedStatus):
     """What the policy governs, and proof that it does."""
 
@@ -257,6 +278,8 @@ class SovereigntyPolicyStatus(ConditionedStatus):
     """Nodes that governed pods may run on."""
     controls: tuple[ControlInForce, ...] = ()
     """The controls in force."""
+    accelerators: ApprovedAccelerators | None = None
+    """What spec.accelerators approves now, of the AcceleratorProfiles in the cluster."""
     drift: tuple[DriftedNode, ...] | None = None
     """The nodes that aren't eligible any more and still have governed pods."""
     undecided: tuple[UndecidedNode, ...] | None = None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from .exposure import Hostname
 from .meta import CountryCode, DataClass, LabelSelector, ObjectName, Spec
@@ -83,11 +83,40 @@ class Acknowledgement(Spec):
     """Where the decision is filed."""
 
 
-class AcceleratorRequirements(Spec):
-    """Which accelerators are approved. Every other extended resource is refused."""
+_SELECTORS = ("profiles", "vendors", "vendorCountries", "families")
+_NO_SELECTOR = "is required unless vendors, vendorCountries or families is set; an empty list approves none"
 
-    profiles: tuple[ObjectName, ...] = Field(max_length=64)
-    """The approved AcceleratorProfiles; an empty list approves none."""
+
+class AcceleratorRequirements(Spec):
+    """Which accelerators are approved: those of the AcceleratorProfiles that profiles, vendors, vendorCountries, families and
+    excludeRegimes all allow, as far as they are set. Every other extended resource is refused.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {"rule": " || ".join(f"has(self.{name})" for name in _SELECTORS), "message": f"profiles {_NO_SELECTOR}"}
+            ]
+        }
+    )
+
+    profiles: tuple[ObjectName, ...] | None = Field(default=None, max_length=64)
+    """The approved AcceleratorProfiles by name; an empty list approves none. Required unless vendors, vendorCountries or
+    families is set; left out, a profile may have any name, and one that is created later may be approved."""
+    vendors: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] | None = Field(
+        default=None, min_length=1, max_length=64
+    )
+    """Only profiles with one of these names as spec.vendor.name, such as NVIDIA. Letter case counts."""
+    vendor_countries: tuple[CountryCode, ...] | None = Field(default=None, min_length=1, max_length=64)
+    """Only profiles whose vendor is headquartered in one of these countries: spec.vendor.country, and spec.vendor.parentCountry
+    where the profile has one, must both be among them."""
+    families: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] | None = Field(
+        default=None, min_length=1, max_length=64
+    )
+    """Only profiles with one of these as spec.family, such as Hopper. Letter case counts."""
+    exclude_regimes: tuple[Regime, ...] = Field(default=(), max_length=16)
+    """No profile with one of these legal regimes in spec.riskFlags, such as US-GP10, acknowledged or not. A profile without flags
+    passes, though a regime may concern it."""
     other_resources: tuple[ResourceName, ...] = Field(default=(), max_length=64)
     """Extended resources that aren't accelerators and are fine, such as rdma/hca."""
     other_drivers: tuple[Annotated[ObjectName, Field(max_length=63)], ...] = Field(default=(), max_length=64)
@@ -105,6 +134,23 @@ class AcceleratorRequirements(Spec):
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["regime"]},
     )
     """Who took note of which regime."""
+
+    @property
+    def selects(self) -> bool:
+        """Whether anything says which profiles are approved. excludeRegimes alone doesn't: it only takes away."""
+        return any(given is not None for given in (self.profiles, self.vendors, self.vendor_countries, self.families))
+
+    @property
+    def by_name_alone(self) -> bool:
+        """Whether the policy lists the approved profiles, so that no other profile is ever approved."""
+        narrowed = (self.vendors, self.vendor_countries, self.families)
+        return self.profiles is not None and not any(narrowed) and not self.exclude_regimes
+
+    @model_validator(mode="after")
+    def _selects_something(self) -> Self:
+        if not self.selects:
+            raise ValueError(f"profiles {_NO_SELECTOR}")
+        return self
 
 
 class WeightEndpoints(Spec):
@@ -160,6 +206,13 @@ class ModelRequirements(Spec):
     """Developers whose models are fine."""
     origin_countries: tuple[CountryCode, ...] | None = Field(default=None, min_length=1, max_length=64)
     """Countries of origin whose models are fine."""
+    parent_countries: tuple[CountryCode, ...] | None = Field(default=None, min_length=1, max_length=64)
+    """The developer's ultimate parent is in one of these countries: spec.model.developerParentCountry, or originCountry where a
+    model names no parent."""
+    exclude_developers: tuple[Annotated[str, Field(min_length=1, max_length=128)], ...] = Field(
+        default=(), max_length=128
+    )
+    """Developers whose models are refused, whatever else allows them."""
 
 
 class ImageRequirements(Spec):

@@ -87,6 +87,7 @@ class Judge:
         # Given to the evaluator only where an expression reads it: it costs a second conversion of the request.
         self._reads_namespace = any("namespaceObject" in text for text in texts)
         self._by_namespace: dict[str, _Governing] = {}
+        self._doubts = {p.name: p.approved.doubts for p in policies}
 
     def judge(self, document: Document) -> Judged:
         """Return everything that is found about one object. Raises TooManyValues."""
@@ -141,6 +142,8 @@ class Judge:
             own = self._profiles[document.name]
             notes = [f"spec.{dotted(path)}: {what}" for path, what in doubts(document.name, own, self._profiles)]
             return subjects, [], notes
+        if group == GROUP and document.kind == "SovereigntyPolicy":
+            return subjects, [], list(self._doubts.get(document.name, ()))
         if (group, document.kind) != (GROUP, "SovereignModel"):
             return subjects, [], []
         names = [p.name for p in governing.policies]

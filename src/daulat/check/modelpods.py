@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.kinds import Manifest
+from daulat.catalog import models
 from daulat.catalog.kubernetes import DEFAULT, Capabilities
 from daulat.facts.declared import Unparsable, parse_declared
 from daulat.facts.snapshot import Model
@@ -50,7 +51,7 @@ def render(
         return Rendered(notes=(model.reason,))
     pods: list[ModelPod] = []
     refused: list[str] = []
-    notes: list[str] = []
+    notes = _declared_otherwise(model)
     for n, choice in enumerate(model.spec.accelerators):
         where = f'spec.accelerators["{choice.profile}"]'
         profile = profiles.get(choice.profile)
@@ -71,6 +72,16 @@ def render(
             refused += unusable_settings(model, chosen)
             pods += [ModelPod(("spec", "accelerators", n), pod) for pod in _pods(model, chosen, policies, cluster)]
     return Rendered(tuple(pods), tuple(dict.fromkeys(refused)), tuple(notes))
+
+
+def _declared_otherwise(model: Model) -> list[str]:
+    """Return what the model says of its origin and the catalogue says otherwise. Policies go by what the model says."""
+    said = model.spec.model
+    known = models.named(said.name)
+    if known is None or known.origin_country == said.origin_country:
+        return []
+    declared, noted = said.origin_country, known.origin_country
+    return [f"spec.model.originCountry: {declared} was declared, and the catalogue has {noted} for {known.name}"]
 
 
 def _options(model: Model, index: int, profile: AcceleratorProfileSpec, needed: Devices) -> Iterable[Chosen]:

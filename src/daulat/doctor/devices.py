@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
+from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.api.approval import approved_profiles
 from daulat.api.kinds import Manifest
 from daulat.catalog import accelerators
-from daulat.facts.declared import Declared
 from daulat.facts.node import is_extended
-from daulat.facts.snapshot import Profile
 from daulat.facts.store import Store
 
 from .cluster import Cluster, labels_of, name_of
@@ -81,7 +81,7 @@ def device_classes(cluster: Cluster) -> Iterator[Found]:
         if not resource:
             continue
         for policy in cluster.policies.values():
-            approved = [profiles[p].spec for p in policy.spec.accelerators.profiles if p in profiles]
+            approved = approved_profiles(policy.spec.accelerators, profiles).values()
             named = any(p.resource(resource) is not None for p in approved)
             if named and not any(r.device_class_name == name for p in approved for r in p.dynamic_resources):
                 what = (
@@ -134,8 +134,8 @@ def _environment(container: Manifest) -> dict[str, str]:
     return {e["name"]: str(e.get("value", "")) for e in container.get("env") or ()}
 
 
-def _profiles(cluster: Cluster) -> dict[str, Profile]:
+def _profiles(cluster: Cluster) -> dict[str, AcceleratorProfileSpec]:
     store = Store("")
     for item in cluster.items("acceleratorprofiles"):
         store.apply("AcceleratorProfile", item)
-    return {n: p for n, p in store.snapshot().profiles.items() if isinstance(p, Declared)}
+    return store.snapshot().known_profiles

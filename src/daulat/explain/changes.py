@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from daulat.admission.zones import rejects
 from daulat.api import reasons
+from daulat.api.approval import mismatch
 from daulat.facts.declared import Declared
 from daulat.facts.node import Node
-from daulat.facts.snapshot import Model, Snapshot
+from daulat.facts.snapshot import Model, Policy, Snapshot
 from daulat.kube.ref import Ref
+from daulat.placement.approval import approves
 from daulat.placement.choice import Decision
 from daulat.placement.dra import tolerated
 from daulat.placement.eligibility import ineligible, profile_of
@@ -103,17 +105,32 @@ def _of_unusable(model: Model, profile: str, found: Survey, snapshot: Snapshot) 
         return f"create AcceleratorProfile {profile}, or list another"
     if known.engine(model.spec.engine.name) is None:
         return f"choose an engine that {profile} runs, or add {model.spec.engine.name} to its spec.engines"
-    against = [p.name for p in found.policies if profile not in p.spec.accelerators.profiles]
+    against = [p for p in found.policies if not approves(p, profile, snapshot)]
     if against:
-        return f"approve {profile} in spec.accelerators.profiles of policy {', '.join(against)}"
+        return "; ".join(_approve(profile, policies, snapshot) for policies in _by_selection(against))
     return f"{profile}: a shorter spec.engine.context, another spec.model.precision, or devices with more memory"
+
+
+def _by_selection(policies: Sequence[Policy]) -> Iterable[list[Policy]]:
+    """Return the policies that list profiles by name together, and each that has other selectors by itself."""
+    by_name = [p for p in policies if p.spec.accelerators.by_name_alone]
+    return [*([by_name] if by_name else []), *([p] for p in policies if p not in by_name)]
+
+
+def _approve(profile: str, policies: Sequence[Policy], snapshot: Snapshot) -> str:
+    """Return what approves a profile. Policies with other selectors than names come one by one."""
+    asked, names = policies[0].spec.accelerators, ", ".join(p.name for p in policies)
+    if asked.by_name_alone:
+        return f"approve {profile} in spec.accelerators.profiles of policy {names}"
+    why = mismatch(asked, profile, snapshot.known_profiles[profile])
+    return f"approve {profile} in spec.accelerators of policy {names}: it {why}"
 
 
 def _other_accelerators(model: Model, found: Survey, snapshot: Snapshot) -> Iterable[str]:
     listed = {a.profile for a in model.spec.accelerators}
     for profile in offers(found.eligible, snapshot):
         known = snapshot.known_profiles.get(profile)
-        approved = all(profile in p.spec.accelerators.profiles for p in found.policies)
+        approved = all(approves(p, profile, snapshot) for p in found.policies)
         if profile not in listed and known is not None and approved and known.engine(model.spec.engine.name):
             yield f"list {profile} in spec.accelerators: eligible nodes have it"
 
@@ -142,10 +159,14 @@ def _of_node(node: Node, found: Survey, snapshot: Snapshot) -> Iterable[str]:
             yield f"{{nodes}}: policy {policy.name} doesn't accept their zone: {_plain(why)}"
         elif ineligible(node, policy, snapshot) is not None:
             there = sorted({profile_of(node, r, snapshot.known_profiles) or r for r in node.devices})
-            lacking = [p for p in there if p not in policy.spec.accelerators.profiles]
-            named = ", ".join(p for p in lacking if p in snapshot.known_profiles)
-            if named:
-                yield f"approve {named} in spec.accelerators.profiles of policy {policy.name}: {{nodes}} have it"
+            lacking = [p for p in there if not approves(policy, p, snapshot)]
+            named = [p for p in lacking if p in snapshot.known_profiles]
+            if named and policy.spec.accelerators.by_name_alone:
+                listed = ", ".join(named)
+                yield f"approve {listed} in spec.accelerators.profiles of policy {policy.name}: {{nodes}} have it"
+            elif named:
+                for profile in named:
+                    yield f"{_plain(_approve(profile, [policy], snapshot))}: {{nodes}} have it"
             else:
                 unknown = _plain(", ".join(lacking or there))
                 yield f"{{nodes}}: describe {unknown} by an AcceleratorProfile that policy {policy.name} approves"

@@ -6,12 +6,13 @@ from typing import Any
 
 from daulat.admission.policy import CompiledPolicy, in_force
 from daulat.admission.zones import rejects
+from daulat.api.approval import approved_profiles, may_approve, mismatch
 from daulat.api.kinds import Manifest
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.catalog import presets
 from daulat.catalog.presets import leaves
 from daulat.controls import library
-from daulat.facts.declared import Declared
+from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.snapshot import Exemption, Policy, Snapshot
 
 
@@ -30,7 +31,7 @@ def explain_policy(
         "pin": str(compiled.pin) if compiled.pins else None,
         "controls": _controls(policy.spec, compiled, snapshot),
         "zones": _zones(policy, snapshot),
-        "accelerators": _accelerators(policy, snapshot),
+        "accelerators": _accelerators(policy, compiled, snapshot),
         "exemptions": [
             _exemption(name, e, now)
             for name, e in sorted(snapshot.exemptions.items())
@@ -120,19 +121,31 @@ def _zones(policy: Policy, snapshot: Snapshot) -> Manifest:
     }
 
 
-def _accelerators(policy: Policy, snapshot: Snapshot) -> Manifest:
+def _accelerators(policy: Policy, compiled: CompiledPolicy, snapshot: Snapshot) -> Manifest:
     asked = policy.spec.accelerators
     known = snapshot.known_profiles
+    refused: dict[str, list[str]] = {}
+    for name, profile in known.items() if not asked.by_name_alone else ():
+        if (why := mismatch(asked, name, profile)) is not None:
+            refused.setdefault(why, []).append(name)
     return {
         "approved": [
             {
-                "profile": p,
-                "resources": [*(r.name for r in known[p].resources), *(f.pattern for f in known[p].resource_families)],
+                "profile": name,
+                "resources": [*(r.name for r in p.resources), *(f.pattern for f in p.resource_families)],
             }
-            for p in asked.profiles
-            if p in known
+            for name, p in approved_profiles(asked, known).items()
         ],
-        "missing": [p for p in asked.profiles if p not in known],
+        "missing": [name for name in compiled.missing_profiles if name not in snapshot.profiles],
+        "unreadable": [
+            {"profile": name, "reason": profile.reason}
+            for name, profile in sorted(snapshot.profiles.items())
+            if isinstance(profile, Unparsable) and may_approve(asked, name)
+        ],
+        "notApproved": [{"reason": why, "profiles": names} for why, names in sorted(refused.items())],
+        "unmatched": [
+            {"field": f"spec.accelerators.{field}", "value": value} for field, value in compiled.approved.unmatched
+        ],
         "otherResources": list(asked.other_resources),
     }
 

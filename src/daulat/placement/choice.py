@@ -14,12 +14,13 @@ from daulat.facts.node import Node
 from daulat.facts.snapshot import Model, Policy, Snapshot
 from daulat.kube.ref import Ref
 
+from .approval import approval, approves
 from .candidates import candidates_under, nodes_with
 from .capacity import DeviceAccounting, Fit
 from .current_placement import current_placement
 from .devices import Devices, devices
 from .dra import Asked, Claimed, claimed, open_to
-from .eligibility import lacks_storage, undecided, unreadable_profiles
+from .eligibility import lacks_storage, undecided
 from .labels import carries_labels
 from .refusal import refusal
 from .room import beside_own
@@ -129,7 +130,7 @@ def _options(
             why = f"AcceleratorProfile {choice.profile} doesn't run {model.spec.engine.name}"
             unusable.append(Unusable(choice.profile, reasons.NO_USABLE_PROFILE, why))
             continue
-        against = [p.name for p in policies if choice.profile not in p.spec.accelerators.profiles]
+        against = [p.name for p in policies if not approves(p, choice.profile, snapshot)]
         if against:
             why = f"AcceleratorProfile {choice.profile} isn't approved by policy {', '.join(against)}"
             unusable.append(Unusable(choice.profile, reasons.NO_USABLE_PROFILE, why))
@@ -207,11 +208,12 @@ def _undecided(model: Model, policies: Sequence[Policy], options: Sequence[Optio
     if where is None or any((o.zone, o.choice.profile) == (where.zone, where.accelerator) for o in options):
         return ""
     choice = next((a for a in model.spec.accelerators if a.profile == where.accelerator), None)
-    if choice is None or any(where.accelerator not in p.spec.accelerators.profiles for p in policies):
+    found = [approval(policy, snapshot) for policy in policies]
+    if choice is None or any(where.accelerator not in {**own.profiles, **own.unreadable} for own in found):
         return ""  # The model or a policy has decided that.
     stays = f"the model stays on {where.accelerator} in zone {where.zone}, as it is"
-    for policy in policies:
-        if why := unreadable_profiles(policy, snapshot).get(where.accelerator):
+    for own in found:
+        if why := own.unreadable.get(where.accelerator):
             return f"AcceleratorProfile {where.accelerator} {why}; {stays}"
     if choice.claims == "DynamicResourceAllocation" and not snapshot.serves("ResourceSlice"):
         return f"the API server doesn't serve ResourceSlices any more; {stays}"

@@ -19,6 +19,7 @@ from daulat.facts.node import Node
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.facts.unknown import Unknown
 
+from .approval import approval, concerned
 from .dra import Claimed, on_node, unsettled
 from .labels import carries_labels
 from .zoning import touched, zone_of_record
@@ -91,7 +92,7 @@ class Eligibilities(DerivedFact):
         if change.ref.kind == "AcceleratorProfile":
             # A policy reads the profiles that it approves, and no others.
             for name, policy in snapshot.policies.items():
-                if not isinstance(policy, Declared) or change.ref.name in policy.spec.accelerators.profiles:
+                if not isinstance(policy, Declared) or concerned(policy, change):
                     self._found.pop(name, None)
             return True
         reaches = [part.reach for part in change.sides]
@@ -131,30 +132,17 @@ def _eligibility(node: Node, policy: Policy, snapshot: Snapshot) -> Eligibility:
     return decided or next(iter(found), ELIGIBLE)
 
 
-def unreadable_profiles(policy: Policy, snapshot: Snapshot) -> dict[str, str]:
-    """Return the approved profiles that can't be read or don't exist, by name, with the words for it."""
-    found = {}
-    for name in policy.spec.accelerators.profiles:
-        profile = snapshot.profiles.get(name)
-        if profile is None:
-            found[name] = "doesn't exist"
-        elif isinstance(profile, Unparsable):
-            found[name] = f"can't be read: {profile.reason}"
-    return found
-
-
 def _devices(node: Node, policy: Policy, snapshot: Snapshot) -> Iterator[Eligibility]:
     # An image can carry a device variable that admission never sees: so no device that isn't approved may be on the node, and
     # one that fails just now comes back.
-    spec, profiles = policy.spec, snapshot.known_profiles
-    approved = [profiles[p] for p in spec.accelerators.profiles if p in profiles]
+    spec, approved = policy.spec, approval(policy, snapshot)
     for resource in sorted(node.resources):
         if resource in spec.accelerators.other_resources:
             continue
-        named = [p for p in approved if p.resource(resource) is not None]
+        named = [p for p in approved.profiles.values() if p.resource(resource) is not None]
         if any(carries_labels(node, p) for p in named):
             continue
-        if missing := unreadable_profiles(policy, snapshot):
+        if missing := approved.unreadable:
             yield _undecided(f"has the accelerator {resource}, and {_of_profiles(missing)}")
         elif named:
             yield _ineligible(f"has {resource} of another kind than the approved profiles describe")
@@ -167,14 +155,13 @@ def _claimable(node: Node, policy: Policy, snapshot: Snapshot) -> Iterator[Eligi
         yield _undecided("may have devices of dynamic resource allocation, for ResourceSlices couldn't be listed yet")
     if not snapshot.slices:
         return
-    spec, profiles = policy.spec, snapshot.known_profiles
-    approved = [profiles[p] for p in spec.accelerators.profiles if p in profiles]
-    claimable = [Claimed(profile, resource) for profile in approved for resource in profile.dynamic_resources]
+    spec, approved = policy.spec, approval(policy, snapshot)
+    claimable = [Claimed(p, resource) for p in approved.profiles.values() for resource in p.dynamic_resources]
     for device in on_node(node, snapshot):
         driver = device.id.driver
         if driver in spec.accelerators.other_drivers or any(c.describes(device, node) for c in claimable):
             continue
-        if missing := unreadable_profiles(policy, snapshot):
+        if missing := approved.unreadable:
             yield _undecided(f"has devices of the driver {driver}, and {_of_profiles(missing)}")
         elif any(c.resource.driver == driver for c in claimable):
             yield _ineligible(f"has devices of the driver {driver} of another kind than the approved profiles describe")

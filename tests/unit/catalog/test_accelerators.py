@@ -180,8 +180,21 @@ def test_export_control_is_noted_where_sources_name_the_product() -> None:
     for name, profile in accelerators.shipped().items():
         if profile.family == "Ascend" and profile.model.startswith(("910B", "910C")):
             assert noted[name] == {"US-GP10"}, name
-        if profile.family in ("Ampere", "Hopper", "Blackwell") or profile.model in ("L40S", "MI325X"):
-            assert noted[name] == {"US-EAR-3A090", "MY-STA-2010"}, name
+        if profile.family in ("Ampere", "Hopper", "Blackwell", "Instinct") or profile.model == "L40S":
+            assert noted[name] == {"US-EAR-3A090", "US-D5-HQ", "MY-STA-2010"}, name
+
+
+def test_a_profile_that_doesnt_tell_the_product_has_the_regimes_of_those_that_it_stands_for() -> None:
+    """Else a policy that excludes a regime would let the product in under the name of a part of it."""
+    shipped = accelerators.shipped()
+    for name, product in [
+        ("nvidia-gpu-hami", "nvidia-h100"),
+        ("nvidia-gpu-shared", "nvidia-h100"),
+        ("nvidia-h100-mig", "nvidia-h100"),
+        ("amd-gpu-partitions", "amd-mi300x"),
+        ("huawei-ascend-910b-vnpu", "huawei-ascend-910b"),
+    ]:
+        assert {f.regime for f in shipped[name].risk_flags} == {f.regime for f in shipped[product].risk_flags}, name
 
 
 def test_labels_that_tell_a_product_say_who_writes_them() -> None:

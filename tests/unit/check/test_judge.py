@@ -33,6 +33,30 @@ def test_a_pod_pinned_to_another_value_is_refused() -> None:
     assert controls(found) == ["USE-01"]
 
 
+@pytest.mark.parametrize(
+    ("selectors", "note"),
+    [
+        ({"vendors": ["Huwei", "Huawei"]}, "spec.accelerators.vendors: no AcceleratorProfile has Huwei"),
+        (
+            {"vendorCountries": ["BN"]},
+            "spec.accelerators: no AcceleratorProfile matches all that is set, so none is approved",
+        ),
+    ],
+)
+def test_selectors_of_accelerators_that_match_nothing_are_noted(selectors: dict[str, Any], note: str) -> None:
+    asked = policy(accelerators=selectors)
+    (found,) = judged(asked, by=(asked, namespace()))
+    assert found.notes == (note,)
+
+
+def test_a_pod_is_judged_by_its_accelerators_vendor() -> None:
+    asked = [{"name": "main", "image": GOOD, "resources": {"limits": {"huawei.com/Ascend910": "1"}}}]
+    by = (policy(accelerators={"vendorCountries": ["US"]}), namespace())
+    assert [controls(f) for f in judged(pod(containers=asked), by=by)] == [["SUP-08"]]
+    by = (policy(accelerators={"vendorCountries": ["CN"]}), namespace())
+    assert [controls(f) for f in judged(pod(containers=asked), by=by)] == [[]]
+
+
 def test_a_policy_on_trial_pins_nothing_and_warns() -> None:
     (found,) = judged(pod(BAD), by=(policy(action="Warn"), namespace()))
     assert controls(found) == ["USE-01", "STO-07"]
@@ -309,6 +333,15 @@ def test_a_model_that_switches_a_device_variable_is_refused_by_its_pods() -> Non
     (found,) = judged(_model(env={"ASCEND_VISIBLE_DEVICES": "0"}))
     assert "USE-16" in controls(found)
     assert next(f for f in found.findings if f.control == "USE-16").field == "spec.accelerators[0]"
+
+
+def test_a_model_that_says_another_country_than_the_catalogue_is_noted() -> None:
+    raw = _model()
+    raw["spec"]["model"]["name"] = "qwen3-8b"
+    (found,) = judged(raw)
+    assert found.notes == ("spec.model.originCountry: MY was declared, and the catalogue has CN for qwen3-8b",)
+    raw["spec"]["model"]["originCountry"] = "CN"
+    assert judged(raw)[0].notes == ()
 
 
 def test_a_model_on_a_profile_that_isnt_there_is_told() -> None:

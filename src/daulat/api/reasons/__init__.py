@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import conditions, extras, inventory, placement, policy, shared, workload
+from . import conditions, events, extras, inventory, placement, policy, shared, workload
 from .conditions import *
+from .events import *
 from .extras import *
 from .inventory import *
 from .placement import *
@@ -27,6 +28,9 @@ REASONS: Mapping[str, Reason] = {
     if isinstance(value, Reason)
 }
 """Every reason by its name."""
+
+EVENTS: Mapping[str, EventReason] = {v: v for v in vars(events).values() if isinstance(v, EventReason)}
+"""Every reason of an Event that tells of no condition, by its name."""
 
 
 def reasons_of(condition: ConditionType) -> tuple[Reason, ...]:

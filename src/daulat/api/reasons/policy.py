@@ -72,13 +72,14 @@ PROFILE_NOT_FOUND = Reason(
     "ProfileNotFound",
     (COMPILED,),
     "An approved AcceleratorProfile doesn't exist, so its resources aren't approved.",
-    "Create the AcceleratorProfile, or remove it from spec.accelerators.profiles.",
+    "Create the AcceleratorProfile, or remove it from spec.accelerators.profiles. If the policy approved it by other selectors, "
+    "any change of spec.accelerators decides that it is gone.",
 )
 PROFILE_UNREADABLE = Reason(
     "ProfileUnreadable",
     (COMPILED,),
-    "An approved AcceleratorProfile can't be read, so its resources aren't approved for new pods. Nodes that may have it keep "
-    "their pods.",
+    "An AcceleratorProfile that is or may be approved can't be read, so its resources aren't approved for new pods. Nodes that may "
+    "have it keep their pods.",
     "Correct the AcceleratorProfile named in the message, or upgrade the operator if a newer release wrote it.",
 )
 APPLY_INCOMPLETE = Reason(

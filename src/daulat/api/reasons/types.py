@@ -35,6 +35,26 @@ class ConditionType(str):
         return (str(self), self.kinds, self.meaning, self.good)
 
 
+class EventReason(str):
+    """The reason of an Event that tells of no condition."""
+
+    __slots__ = ("kinds", "meaning")
+
+    kinds: tuple[KindName, ...]
+    """The kinds that it is recorded on."""
+    meaning: str
+    """What has happened, as a sentence."""
+
+    def __new__(cls, name: str, kinds: tuple[KindName, ...], meaning: str) -> EventReason:
+        """Create the reason; its text is its name."""
+        self = super().__new__(cls, name)
+        self.kinds, self.meaning = kinds, meaning
+        return self
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return (str(self), self.kinds, self.meaning)
+
+
 class Reason(str):
     """Why a condition has its status."""
 

@@ -35,13 +35,14 @@ def compiled(
     fail_if([Problem(*given.place("SovereigntyPolicy", name), why) for name, why in result.refused.items()])
     for name, profiles in result.missing_profiles.items():
         for profile in profiles:
-            message = f'AcceleratorProfile "{profile}" not found; nothing of it is approved'
-            click.echo(f"warning: {Problem(*given.place('SovereigntyPolicy', name), message)}", err=True)
+            _warn(given, name, f'AcceleratorProfile "{profile}" not found; nothing of it is approved')
+    for name, doubts in result.doubts.items():
+        for doubt in doubts:
+            _warn(given, name, doubt)
     for each in result.unannotated:
         click.echo(f"warning: {each}, which pins its pods. Add it.", err=True)
     for name, controls in result.left_out.items():
-        message = f"left out on Kubernetes {cluster.version}: {', '.join(controls)}"
-        click.echo(f"warning: {Problem(*given.place('SovereigntyPolicy', name), message)}", err=True)
+        _warn(given, name, f"left out on Kubernetes {cluster.version}: {', '.join(controls)}")
     if not snapshot.zones:
         click.echo(
             "warning: no SovereignZone found; the operator of a cluster that has zones compiles different manifests",
@@ -49,6 +50,10 @@ def compiled(
         )
     # With GitOps the operator runs and keeps this one: it depends on all policies in force, not only on those that are here.
     return result.manifests + (result.ungoverned if shared or not result.by_gitops else ())
+
+
+def _warn(given: objects.Input, policy: str, message: str) -> None:
+    click.echo(f"warning: {Problem(*given.place('SovereigntyPolicy', policy), message)}", err=True)
 
 
 def guards_of_cluster(operator_namespace: str, image: str | None) -> list[Manifest]:

@@ -125,6 +125,15 @@ def _policy(page: Outline, explained: Manifest) -> None:
         f"{name}: there is no such AcceleratorProfile, so nothing of it is approved"
         for name in explained["accelerators"]["missing"]
     )
+    for each in explained["accelerators"]["unreadable"]:
+        page.item(f"{each['profile']}: it can't be read, so nothing of it is approved: {each['reason']}")
+    if not explained["accelerators"]["approved"]:
+        page.item("none is approved")
+    for each in explained["accelerators"]["notApproved"]:
+        page.item(f"not approved, because the profile {each['reason']}: {', '.join(each['profiles'])}")
+    page.items(
+        f"{each['field']}: no AcceleratorProfile has {each['value']}" for each in explained["accelerators"]["unmatched"]
+    )
     if explained["accelerators"]["otherResources"]:
         page.item(f"other resources: {', '.join(explained['accelerators']['otherResources'])}")
     page.section("governed namespaces")

@@ -10,6 +10,7 @@ from daulat.facts.change import Change
 from daulat.facts.declared import Unparsable
 from daulat.facts.node import REGION, Node
 from daulat.facts.snapshot import Policy, Snapshot
+from daulat.placement.approval import concerned
 from daulat.placement.eligibility import eligibility
 from daulat.placement.zoning import touched
 
@@ -66,8 +67,7 @@ def nodes_concerned(change: Change, snapshot: Snapshot) -> list[str]:
 
 
 def _with_accelerator(change: Change, nodes: Mapping[str, Node], snapshot: Snapshot) -> Iterator[str]:
-    name = change.ref.name
-    if not any(name in policy.spec.accelerators.profiles for policy in snapshot.known_policies.values()):
+    if not any(concerned(policy, change) for policy in snapshot.known_policies.values()):
         return
     specs: list[AcceleratorProfileSpec] = [side.spec for side in change.sides]
     if snapshot.slices and any(spec.dynamic_resources for spec in specs):

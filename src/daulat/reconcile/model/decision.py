@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from daulat.admission.policy import PolicyError
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
 from daulat.facts.snapshot import Model, Policy, Snapshot
+from daulat.placement.approval import approval
 from daulat.placement.choice import Decision, choose
 from daulat.placement.loading import Loading, loading
 from daulat.reconcile.conditions import Condition, condition
@@ -80,6 +81,10 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
         violations += pod_violations(model, pods, in_force, snapshot, now)
     if violations:
         message = " ".join(dict.fromkeys(violations))
+        if (why := _unreadable(model, policies, snapshot)) and all(_names(v, why) for v in violations):
+            facts = "; ".join(f"AcceleratorProfile {name} {reason}" for name, reason in why.items())
+            message = f"{facts}, so it can't be decided whether it is approved; nothing is changed. {message}"
+            return Verdict(condition(reasons.POLICY_COMPLIANT, None, reasons.UNDECIDED, message), undecided=message)
         if exemptions := unreadable_exemptions(snapshot):
             message = (
                 f"exemption {', '.join(exemptions)} can't be read, and may allow this; nothing is changed. {message}"
@@ -96,6 +101,18 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
     rolling = roll(model, decision.chosen, target, state)
     run = manifests(model, decision.chosen, policies, how, rolling.plan)
     return Verdict(compliant, decision, run, weights=how, rolling=rolling)
+
+
+def _unreadable(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> dict[str, str]:
+    """Return the accelerators of the model that a policy may approve and that can't be read, with the words for it."""
+    listed = {choice.profile for choice in model.spec.accelerators}
+    found = {name: why for policy in policies for name, why in approval(policy, snapshot).unreadable.items()}
+    return {name: why for name, why in sorted(found.items()) if name in listed}
+
+
+def _names(violation: str, profiles: Iterable[str]) -> bool:
+    """Say whether the violation is that one of these accelerators isn't approved."""
+    return any(violation.startswith(f'SUP-08 spec.accelerators["{name}"].profile:') for name in profiles)
 
 
 def _unlisted(model: Model, snapshot: Snapshot) -> list[str]:

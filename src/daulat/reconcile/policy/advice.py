@@ -13,6 +13,7 @@ from daulat.facts.child import Child
 from daulat.facts.declared import Unparsable
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.kube.ref import Ref
+from daulat.placement.approval import approval
 from daulat.placement.candidates import candidates_under, nodes_with
 from daulat.placement.dra import Asked, Claimed
 from daulat.reconcile.result import Apply, Delete, Result
@@ -64,9 +65,8 @@ def _there(policy: Policy, snapshot: Snapshot) -> list[str]:
     """Return the approved profiles of which some eligible node has a device, in use, broken or free."""
     return [
         name
-        for name in policy.spec.accelerators.profiles
-        if (profile := snapshot.known_profiles.get(name)) is not None
-        and any(nodes_with(profile, asked, (policy,), snapshot) for asked in _asked(profile))
+        for name, profile in approval(policy, snapshot).profiles.items()
+        if any(nodes_with(profile, asked, (policy,), snapshot) for asked in _asked(profile))
     ]
 
 

@@ -31,6 +31,8 @@ class Desired:
     """A sentence for each known namespace without the annotation that pins its pods, as far as GitOps applies the policy."""
     left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Controls that this Kubernetes can't judge by, by the name of the policy."""
+    doubts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Selectors of accelerators that are allowed and hardly meant, by the name of the policy."""
 
 
 def desired(snapshot: Snapshot, now: float) -> Desired:
@@ -40,6 +42,7 @@ def desired(snapshot: Snapshot, now: float) -> Desired:
     missing: dict[str, tuple[str, ...]] = {}
     unannotated: list[str] = []
     left_out: dict[str, tuple[str, ...]] = {}
+    doubts: dict[str, tuple[str, ...]] = {}
     selectors = []
     for name, policy in snapshot.known_policies.items():
         if why := governs_protected(policy, snapshot):
@@ -54,6 +57,8 @@ def desired(snapshot: Snapshot, now: float) -> Desired:
         selectors.append(policy.spec.namespace_selector)
         if result.missing_profiles:
             missing[name] = result.missing_profiles
+        if result.approved.doubts:
+            doubts[name] = result.approved.doubts
         if result.left_out:
             left_out[name] = result.left_out
         if gitops.source(policy) is EnforcementSource.GITOPS:
@@ -61,4 +66,4 @@ def desired(snapshot: Snapshot, now: float) -> Desired:
             unannotated += pinning.missing(policy, result, governed)
     shared = tuple(compile_ungoverned(selectors, protected_namespaces(snapshot)))
     by_gitops = any(gitops.source(p) is EnforcementSource.GITOPS for p in snapshot.known_policies.values())
-    return Desired(tuple(manifests), shared, by_gitops, refused, missing, tuple(unannotated), left_out)
+    return Desired(tuple(manifests), shared, by_gitops, refused, missing, tuple(unannotated), left_out, doubts)

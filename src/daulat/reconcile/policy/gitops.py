@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from daulat.admission.approved import NOTHING_MATCHES
 from daulat.admission.policy import CompiledPolicy
 from daulat.api import reasons
 from daulat.api.digest import digest
@@ -46,6 +47,8 @@ def compiled_condition(compiled: CompiledPolicy, differing: Sequence[str], absen
     """Return the condition ``Compiled``. Where no object is there and the canary was refused, static manifests hold it."""
     if not differing:
         message = f"the cluster has {len(compiled.controls)} controls in revision {compiled.revision}, as compiled"
+        if compiled.approved.nothing_matches:
+            message += f"; spec.accelerators: {NOTHING_MATCHES}"
         return condition(reasons.COMPILED, True, reasons.IN_SYNC, message)
     if absent and proved:
         message = f"revision {compiled.revision} is in force without an object in the API, by the API server's static manifests"

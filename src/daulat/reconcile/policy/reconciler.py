@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from daulat.admission.approved import NOTHING_MATCHES
 from daulat.admission.policy import CompiledPolicy, PolicyError
 from daulat.api import reasons
 from daulat.api.names import GROUP
@@ -14,7 +15,6 @@ from daulat.facts.report import Report
 from daulat.facts.snapshot import Canary, Policy, Snapshot
 from daulat.kube.ref import Ref
 from daulat.placement.candidates import candidates_under
-from daulat.placement.eligibility import unreadable_profiles
 from daulat.reconcile.conditions import (
     AnyDeclared,
     Condition,
@@ -27,6 +27,7 @@ from daulat.reconcile.conditions import (
 from daulat.reconcile.result import Apply, Delete, DryRunPod, Result
 
 from . import advice, gitops, pinning, ungoverned
+from .approved import approval_events, approved_accelerators, to_remember, unreadable_profiles
 from .canary import PATIENCE, UNPINNED, canary_pod, judge, pin_in_use
 from .compiled import compiled, governs_protected, manifests
 from .drift import Watch
@@ -75,14 +76,15 @@ def _in_force(
         prove = (DryRunPod(policy.name, pod, *proof), ungoverned.probe(policy.name, open_namespaces[0]))
     watch = Watch(policy, snapshot, now, _models_held({n.name for n in governed}, snapshot))
     report = snapshot.reports.get(ref, Report()) if by_operator else Report()
-    in_place = _compiled_condition(policy, result, report, snapshot)
+    unreadable = unreadable_profiles(policy, snapshot)
+    in_place = _compiled_condition(result, report, unreadable, snapshot)
     if by_operator and in_place.status == "True" and (failed := pinning.failed(policy, result, governed, snapshot)):
         in_place = condition(reasons.COMPILED, False, reasons.APPLY_FAILED, failed)
     if report.apply and again == PATIENCE:
         again = RETRY  # Before it is applied nothing new can be in force.
     if not by_operator:
         differing = [*gitops.drift(wanted, children), *pinning.missing(policy, result, governed)]
-        if differing or not result.missing_profiles:
+        if differing or not unreadable:
             in_place = gitops.compiled_condition(result, differing, not children, enforced.status == "True")
         if in_place.status == "False" and again == PATIENCE:
             again = gitops.PATIENCE
@@ -92,6 +94,7 @@ def _in_force(
         namespaces=len(governed),
         eligible_nodes=len(candidates_under((policy,), snapshot).eligible),
         controls=result.status_controls,
+        accelerators=approved_accelerators(policy, result.approved, to_remember(ref, policy, unreadable, snapshot)),
         drift=watch.drifted() or None,
         undecided=watch.undecided_nodes() or None,
         brake=watch.brake_status(),
@@ -112,7 +115,7 @@ def _in_force(
         evict=evictions,
         sweep=tuple(_sweep(children, keep)) if by_operator else (),
         status=change.status,
-        events=change.events,
+        events=(*change.events, *approval_events(ref, policy, result.approved)),
         requeue_after=min(
             [
                 again if again is not None else RECHECK,
@@ -196,22 +199,29 @@ def _lasts(found: Canary, policy: Policy, snapshot: Snapshot) -> float:
     return 0.0 if came_since else UNPINNED_RECHECK
 
 
-def _compiled_condition(policy: Policy, result: CompiledPolicy, report: Report, snapshot: Snapshot) -> Condition:
+def _compiled_condition(
+    result: CompiledPolicy, report: Report, missing: Mapping[str, str], snapshot: Snapshot
+) -> Condition:
     if report.apply:
         reason = reasons.APPLY_INCOMPLETE if report.differs else reasons.APPLY_FAILED
         return condition(reasons.COMPILED, False, reason, report.apply)
     if report.sweep:
         message = f"what is left of a former revision is still in force: {report.sweep[0]}"
         return condition(reasons.COMPILED, False, reasons.APPLY_INCOMPLETE, message)
-    missing = unreadable_profiles(policy, snapshot)
     if missing:
         told = "; ".join(f"AcceleratorProfile {name} {why}" for name, why in missing.items())
         unreadable = any(name in snapshot.profiles for name in missing)
         reason = reasons.PROFILE_UNREADABLE if unreadable else reasons.PROFILE_NOT_FOUND
         message = f"{told}, so nothing of it is approved for new pods; nodes that may have it keep what they run"
         return condition(reasons.COMPILED, False, reason, message)
-    message = f"{len(result.controls)} controls in revision {result.revision}{_left_out(result, snapshot)}"
-    return condition(reasons.COMPILED, True, reasons.APPLIED, message)
+    told = (
+        f"{len(result.controls)} controls in revision {result.revision}{_left_out(result, snapshot)}{_nothing(result)}"
+    )
+    return condition(reasons.COMPILED, True, reasons.APPLIED, told)
+
+
+def _nothing(result: CompiledPolicy) -> str:
+    return f"; spec.accelerators: {NOTHING_MATCHES}" if result.approved.nothing_matches else ""
 
 
 def _left_out(result: CompiledPolicy, snapshot: Snapshot) -> str:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from daulat.catalog import accelerators
 from daulat.cli.compile.command import compile_
 from daulat.kube.ref import Ref
 from daulat.reconcile.policy.reconciler import reconcile_policy
@@ -166,6 +167,30 @@ def test_a_missing_profile_and_missing_zones_are_warned_of(tmp_path: Path) -> No
     assert result.exit_code == 0
     assert 'AcceleratorProfile "acme" not found' in result.stderr
     assert "no SovereignZone" in result.stderr
+
+
+def test_selectors_of_accelerators_that_match_nothing_are_warned_of(tmp_path: Path) -> None:
+    asked = policy(accelerators={"profiles": None, "vendors": ["Huwei"]})
+    result = run(written(tmp_path / "in", [typed("SovereigntyPolicy", asked)]))
+    assert result.exit_code == 0
+    assert "spec.accelerators.vendors: no AcceleratorProfile has Huwei" in result.stderr
+    assert "spec.accelerators: no AcceleratorProfile matches all that is set, so none is approved" in result.stderr
+
+
+def test_a_policy_that_lists_all_that_its_selectors_match_compiles_to_the_same(tmp_path: Path) -> None:
+    made = {n: s for n, s in accelerators.shipped().items() if s.vendor.name == "Graphcore"}
+    listed = typed("SovereigntyPolicy", policy(accelerators={"profiles": sorted(made)}))
+    selected = typed("SovereigntyPolicy", policy(accelerators={"profiles": None, "vendors": ["Graphcore"]}))
+    assert run(written(tmp_path / "a", [listed])).stdout == run(written(tmp_path / "b", [selected])).stdout
+    # A new profile that matches is another compilation, which GitOps sees as drift.
+    own = {
+        "metadata": {"name": "own-ipu"},
+        "spec": made["graphcore-c600"].model_dump(by_alias=True, exclude_unset=True),
+    }
+    own["spec"]["resources"] = [{"name": "example.com/ipu", "sharing": "Whole"}]
+    wider = run(written(tmp_path / "c", [selected, typed("AcceleratorProfile", own)])).stdout
+    assert "example.com/ipu" in wider
+    assert wider != run(written(tmp_path / "d", [listed, typed("AcceleratorProfile", own)])).stdout
 
 
 def test_what_gitops_applies_says_so(tmp_path: Path) -> None:

@@ -57,6 +57,39 @@ def why_not(place: dict[str, Any]) -> dict[str, str]:
     return {name: group["reason"] for group in place["rejected"] for name in group["nodes"]}
 
 
+def test_a_policy_by_vendors_says_which_profiles_it_approves_and_why_not_the_others(tmp_path: Path) -> None:
+    items = world(
+        accelerators={"profiles": None, "vendorCountries": ["US", "GB"], "families": ["Hopper", "IPU", "Hoper"]}
+    )
+    found = told(run(tmp_path, "confidential", "-o", "json", items=items))["accelerators"]
+    assert {a["profile"] for a in found["approved"]} == {"nvidia-h100", "nvidia-h100-mig", "nvidia-h20", "nvidia-h200"}
+    why = {name: group["reason"] for group in found["notApproved"] for name in group["profiles"]}
+    assert why["huawei-ascend-910b"] == "has a vendor in CN, which isn't in vendorCountries"
+    assert why["graphcore-c600"] == "has a vendor whose parent is in JP, which isn't in vendorCountries"
+    assert why["nvidia-t4"] == "is of the family Turing, which isn't in families"
+    assert found["unmatched"] == [{"field": "spec.accelerators.families", "value": "Hoper"}]
+    text = run(tmp_path, "confidential", items=items).output
+    assert "not approved, because the profile is of the family Turing, which isn't in families: nvidia-t4" in " ".join(
+        text.split()
+    )
+    assert "spec.accelerators.families: no AcceleratorProfile has Hoper" in text
+
+
+def test_a_policy_whose_selectors_match_nothing_says_that_nothing_is_approved(tmp_path: Path) -> None:
+    items = world(accelerators={"profiles": None, "vendors": ["Huwei"]})
+    text = run(tmp_path, "confidential", items=items).output
+    assert "accelerators\n  none is approved\n" in text
+
+
+def test_a_model_that_a_policy_by_vendors_doesnt_place_is_told_what_would_approve_it(tmp_path: Path) -> None:
+    items = [*world(accelerators={"profiles": None, "vendors": ["NVIDIA"]}), typed("SovereignModel", model())]
+    items[-1]["spec"]["accelerators"] = items[-1]["spec"]["accelerators"][:1]
+    text = " ".join(run(tmp_path, "model", "deepseek", "-n", "treasury", items=items).output.split())
+    assert (
+        "approve huawei-ascend-910b in spec.accelerators of policy confidential: it is made by Huawei, which isn't in vendors"
+    ) in text
+
+
 @pytest.mark.parametrize("control", sorted(library.ids()))
 def test_every_control_is_explained_with_its_why_and_its_examples(control: str) -> None:
     as_text = CliRunner().invoke(explain, [control])

@@ -8,6 +8,7 @@ import pytest
 
 from daulat.kube.ref import Ref
 from daulat.reconcile.model.reconciler import reconcile_model
+from daulat.reconcile.policy.reconciler import reconcile_policy
 from daulat.reconcile.result import Result
 from tests.unit.world import (
     ASCEND,
@@ -74,6 +75,35 @@ def test_a_model_whose_profile_cant_be_read_goes_on() -> None:
     status, reason, message = untouched(world)
     assert (status, reason) == ("Unknown", "Undecided")
     assert "can't be read" in message
+
+
+def test_a_model_goes_on_where_its_policy_has_selectors_and_its_profile_cant_be_read() -> None:
+    world = running()
+    world.policies = [policy(accelerators={"profiles": None, "vendors": ["Huawei", "NVIDIA"]})]
+    world.profiles = [p for p in world.profiles if p["metadata"]["name"] != ASCEND]
+    world.profiles.append({"metadata": {"name": ASCEND, "uid": "u"}, "spec": {"fieldOfLater": True}})
+    result = run(world)
+    assert (result.apply, result.evict, result.sweep) == ((), (), ())
+    status, reason, message = condition(result, "PolicyCompliant")
+    assert (status, reason) == ("Unknown", "Undecided")
+    assert message.startswith(f"AcceleratorProfile {ASCEND} can't be read")
+    world.policies[0]["spec"]["models"] = {"licenses": ["Apache-2.0"]}
+    assert [e.ref.kind for e in run(world).evict] == ["Deployment"], "what is decided against it stays so"
+
+
+def test_a_model_goes_on_where_its_policy_has_selectors_and_its_profile_is_gone() -> None:
+    world = running()
+    world.policies = [policy(accelerators={"profiles": None, "vendors": ["Huawei", "NVIDIA"]})]
+    ref = Ref("SovereigntyPolicy", "", "confidential")
+    world.with_status_of(reconcile_policy(ref, world.snapshot(), NOW).effects)
+    world.profiles = [p for p in world.profiles if p["metadata"]["name"] != ASCEND]
+    for _ in range(2):
+        result = run(world)
+        assert (result.apply, result.evict, result.sweep) == ((), (), ())
+        assert condition(result, "PolicyCompliant")[:2] == ("Unknown", "Undecided")
+        world.with_status_of(reconcile_policy(ref, world.snapshot(), NOW).effects)
+    world.policies[0]["spec"]["accelerators"]["vendors"] = ["NVIDIA"]
+    assert [e.ref.kind for e in run(world).evict] == ["Deployment"], "a change of the selectors decides it"
 
 
 def test_a_model_whose_zone_is_gone_goes_on() -> None:

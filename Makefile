@@ -12,6 +12,12 @@ REAL_NODE ?= auto
 WORKERS ?= 2
 FLEET ?=
 KUBERNETES ?=
+VERSIONS := 1.30 1.32 1.34 1.35 1.36 1.37
+OLDEST := $(firstword $(VERSIONS))
+# The corpus, and the ways round a policy.
+ON_EVERY_VERSION := tests/e2e/test_parity.py tests/bypass
+# What else `make test-versions` runs on each: the chart, the demo's main path, the operator's core.
+ALSO_ON_EVERY_VERSION := tests/e2e/test_chart.py tests/e2e/test_operator.py tests/e2e/test_placement.py tests/e2e/test_drift.py
 # Each worker has a control plane of its own. What waits for one and what computes go on side by side.
 PYTEST := $(PY) -m pytest -n $(WORKERS) --no-loadscope-reorder
 export PYTHONPATH := src:.
@@ -27,7 +33,9 @@ demo-down: $(VENV)/ready ## Remove the demo's cluster
 
 test: lint type layers verify ## Everything: lint, types, layers, generated files, unit and end-to-end tests, tests on real nodes (WORKERS=2)
 	@$(PY) -m dev.cluster build --nodes
+	@$(PY) -m dev.cluster build --kubernetes $(OLDEST)
 	@$(PY) -m dev.expressions.build
+	@$(PYTEST) $(ON_EVERY_VERSION) --kubernetes $(OLDEST)
 	@$(PYTEST) tests -m "not faults and not versions"
 
 unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
@@ -45,7 +53,11 @@ test-faults: $(VENV)/ready ## End-to-end tests of faults: webhooks and connectio
 test-versions: $(VENV)/ready ## Tests on every version of Kubernetes, each built first (KUBERNETES=1.34: the control plane of that one)
 	@$(PY) -m dev.cluster build
 	@$(PY) -m dev.expressions.build --all
-	@$(PY) -m pytest tests -m "versions or compilers" $(if $(KUBERNETES),--kubernetes $(KUBERNETES))
+	@$(PYTEST) tests -m "versions or compilers" $(if $(KUBERNETES),--kubernetes $(KUBERNETES))
+	@for version in $(or $(KUBERNETES),$(VERSIONS)); do \
+		echo "Kubernetes $$version"; \
+		$(PYTEST) $(ON_EVERY_VERSION) $(ALSO_ON_EVERY_VERSION) --kubernetes $$version; \
+	done
 
 test-node: $(VENV)/ready ## Tests on real nodes alone: a kubelet, containers, a model that answers (needs root; 6 minutes)
 	@$(PY) -m dev.cluster build --nodes

@@ -19,11 +19,13 @@ import yaml
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.api.kinds import KINDS
 from daulat.catalog import accelerators
+from daulat.catalog.kubernetes import of_version
 from dev.cluster import build
 from dev.cluster.cluster import Cluster
 from dev.cluster.connect import connect
 from dev.cluster.errors import ClusterError
 from dev.cluster.kubectl import Kubectl
+from dev.cluster.kubernetes import versions
 from tests.rights import OPERATOR_MAY, OWN, PLURALS, READ, flat
 
 pytestmark = pytest.mark.e2e
@@ -36,7 +38,10 @@ SITE = "daulat.node-restriction.kubernetes.io/site"
 DATA_CLASS = "daulat.dev/data-class"
 NODE = "ascend-1"
 TENANT = "treasury"
+# Without mutating policies the operator may annotate namespaces, and a guard of its own keeps it from more.
+ANNOTATES = not of_version(versions.find().minor).has("pin")
 GUARDS = {m["metadata"]["name"] for m in compile_cluster_guards()} | {"operator.cluster.daulat.dev"}
+GUARDS |= {"operator-annotations.cluster.daulat.dev"} if ANNOTATES else set()
 
 # A policy takes a second or two to be live after it is created, and RBAC a moment.
 LIVE_SECONDS = 30.0
@@ -245,7 +250,9 @@ def world(chart_cluster: World) -> World:
 def test_the_chart_is_linted_and_rendered_without_a_word(chart_cluster: World) -> None:
     assert "1 chart(s) linted, 0 chart(s) failed" in chart_cluster.helm("lint", "--strict", str(CHART))
     rendered = [d for d in yaml.safe_load_all(chart_cluster.helm("template", "daulat", str(CHART))) if d]
-    assert {d["metadata"]["name"] for d in rendered if d["kind"] == "ValidatingAdmissionPolicy"} == GUARDS
+    # Helm takes the newest Kubernetes that it knows, where it isn't told another.
+    found = {d["metadata"]["name"] for d in rendered if d["kind"] == "ValidatingAdmissionPolicy"}
+    assert found == GUARDS - {"operator-annotations.cluster.daulat.dev"}
     assert not [d for d in rendered if d["kind"] in {"Namespace", "Secret", "CustomResourceDefinition"}]
 
 
@@ -256,6 +263,7 @@ def test_the_chart_is_linted_and_rendered_without_a_word(chart_cluster: World) -
         ("replicas=6", "/replicas"),
         ("image.digest=sha256:abc", "/image/digest"),
         ("runAsUser=0", "/runAsUser"),
+        ("pin=Always", "/pin"),
         ("guards.enable=false", "additional properties 'enable' not allowed"),
         ("acceleratorProfiles.exclude={nvidia-h21}", 'the chart ships no profile "nvidia-h21"'),
     ],
@@ -267,9 +275,44 @@ def test_a_bad_value_is_refused(chart_cluster: World, value: str, said: str) -> 
 
 
 def test_an_older_kubernetes_is_refused(chart_cluster: World) -> None:
-    result = chart_cluster.helm.run("template", "daulat", str(CHART), "--kube-version", "1.35.3")
+    result = chart_cluster.helm.run("template", "daulat", str(CHART), "--kube-version", "1.29.9")
     assert result.returncode != 0
-    assert ">=1.36.0-0" in result.stderr
+    assert ">=1.30.0-0" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "annotates"),
+    [
+        ((), False),
+        (("--kube-version", "1.30.0"), True),
+        (("--kube-version", "v1.31.1-gke.100"), True),
+        (("--kube-version", "1.35.4"), True),
+        # Who switches the beta on may switch it off again.
+        (("--kube-version", "1.35.4", "--api-versions", "admissionregistration.k8s.io/v1beta1"), True),
+        (("--kube-version", "1.36.0"), False),
+        (("--kube-version", "1.31.1", "--set", "pin=Refuse"), False),
+        (("--kube-version", "1.35.4", "--set", "pin=MutatingAdmissionPolicy"), False),
+        (("--kube-version", "1.37.2", "--set", "pin=PodNodeSelector"), True),
+        (("--kube-version", "1.37.2", "--set", "pin=OpenShift"), True),
+    ],
+)
+def test_the_operator_may_patch_namespaces_only_where_it_pins_by_an_annotation(
+    chart_cluster: World, options: tuple[str, ...], annotates: bool
+) -> None:
+    rendered = [d for d in yaml.safe_load_all(chart_cluster.helm("template", "daulat", str(CHART), *options)) if d]
+    roles = {d["metadata"]["name"]: d["rules"] for d in rendered if d["kind"] == "ClusterRole"}
+    patching = {
+        name
+        for name, rules in roles.items()
+        for rule in rules
+        if "namespaces" in rule["resources"] and {"patch", "update"} & {*rule["verbs"]}
+    }
+    assert patching == ({"daulat-operator-namespaces"} if annotates else set())
+    bound = {d["roleRef"]["name"] for d in rendered if d["kind"] == "ClusterRoleBinding"}
+    assert ("daulat-operator-namespaces" in bound) is annotates
+    (operator,) = (d for d in rendered if d["kind"] == "Deployment")
+    env = {e["name"]: e.get("value") for e in operator["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert env.get("DAULAT_PIN", "Auto") == next((o[4:] for o in options if o.startswith("pin=")), "Auto")
 
 
 def test_excluded_profiles_and_guards_turned_off_are_left_out(chart_cluster: World) -> None:
@@ -416,7 +459,7 @@ def test_the_operator_may_do_what_it_has_to(world: World) -> None:
 
 
 def test_the_operator_may_do_nothing_else(world: World) -> None:
-    asked = flat(OPERATOR_MAY_NOT)
+    asked = [a for a in flat(OPERATOR_MAY_NOT) if not (ANNOTATES and a[1:3] == ("namespaces", "patch"))]
     assert [a for a, yes in zip(asked, answers(world, OPERATOR, GROUPS, asked), strict=True) if yes] == []
 
 
@@ -432,7 +475,7 @@ def test_the_operators_role_grants_exactly_the_list(world: World) -> None:
 
 def test_no_role_of_the_chart_has_a_wildcard(world: World) -> None:
     roles = world.get("clusterroles", "-l", "app.kubernetes.io/instance=daulat")["items"]
-    assert len(roles) == 7
+    assert len(roles) == 7 + ANNOTATES
     assert "*" not in json.dumps([rule for role in roles for rule in role["rules"]])
 
 

@@ -68,9 +68,9 @@ def render(
         except NoFit as error:
             notes.append(f"{where}: the model can't run on it: {error}")
             continue
-        for chosen in _options(model, n, profile, needed):
+        for chosen in _options(model, n, profile, needed, cluster):
             refused += unusable_settings(model, chosen)
-            pods += [ModelPod(("spec", "accelerators", n), pod) for pod in _pods(model, chosen, policies, cluster)]
+            pods += [ModelPod(("spec", "accelerators", n), pod) for pod in _pods(model, chosen, policies)]
     return Rendered(tuple(pods), tuple(dict.fromkeys(refused)), tuple(notes))
 
 
@@ -84,14 +84,17 @@ def _declared_otherwise(model: Model) -> list[str]:
     return [f"spec.model.originCountry: {declared} was declared, and the catalogue has {noted} for {known.name}"]
 
 
-def _options(model: Model, index: int, profile: AcceleratorProfileSpec, needed: Devices) -> Iterable[Chosen]:
+def _options(
+    model: Model, index: int, profile: AcceleratorProfileSpec, needed: Devices, cluster: Capabilities
+) -> Iterable[Chosen]:
     choice = model.spec.accelerators[index]
     for resource in profile.resources:
-        yield Chosen("unplaced", choice, profile, resource.name, (), needed)
+        mounts = cluster.has("image-volumes")
+        yield Chosen("unplaced", choice, profile, resource.name, (), needed, image_volumes=mounts)
 
 
-def _pods(model: Model, chosen: Chosen, policies: Sequence[str], cluster: Capabilities) -> Iterable[Manifest]:
+def _pods(model: Model, chosen: Chosen, policies: Sequence[str]) -> Iterable[Manifest]:
     # Whose keys are trusted and which image checks them is the cluster's; controls judge what the author writes.
-    for made in templates(model, chosen, policies, loading(model, chosen, (), "", cluster)):
+    for made in templates(model, chosen, policies, loading(model, chosen, (), "")):
         metadata = {**made["metadata"], "name": model.name, "namespace": model.namespace}
         yield {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": made["spec"]}

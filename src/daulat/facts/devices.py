@@ -95,9 +95,14 @@ def parse_slice(raw: Mapping[str, Any]) -> Slice:
                 counters=frozenset(str(c.get("counterSet")) for c in device.get("consumesCounters") or ()),
                 tainted=any(t.get("effect") != "None" for t in device.get("taints") or ()),
             )
-            for device in spec.get("devices") or ()
+            for device in map(_described, spec.get("devices") or ())
         ),
     )
+
+
+def _described(device: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a device as later versions of the API than v1beta1 have it, where what describes it stands in ``basic``."""
+    return {**device, **device["basic"]} if isinstance(device.get("basic"), dict) else device
 
 
 def parse_claim(raw: Mapping[str, Any]) -> Allocation | None:

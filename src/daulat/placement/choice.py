@@ -49,9 +49,11 @@ class Chosen:
     claim: DynamicResource | None = None
     """What the pods' claims ask for, where they don't ask for the extended resource."""
     image_volumes: bool = True
-    """Whether every node that it may come to mounts images as volumes."""
+    """Whether the cluster has image volumes, and every node that it may come to mounts them."""
     capacity: int | None = None
     """How many replicas there is room for in all, its own included; None where nobody counted."""
+    claims_version: str = "v1"
+    """The version of resource.k8s.io in which the cluster serves templates of claims."""
 
 
 @dataclass(frozen=True)
@@ -252,7 +254,8 @@ def _chosen(model: Model, option: Option, accounting: DeviceAccounting, snapshot
     # Replicas that aren't on a node yet may still come to any with room.
     pods = max(model.spec.replicas, 1) * option.devices.nodes
     nodes = sorted(standing_on if len(bound) >= pods and standing_on else standing_on | {*roomy})
-    mounts = all(node.image_volumes for node in option.nodes)
+    cluster = snapshot.capabilities
+    mounts = cluster.has("image-volumes") and all(node.image_volumes for node in option.nodes)
     room = beside_own(option.open, option.profile, option.resource, option.devices, accounting)
     return Chosen(
         option.zone,
@@ -265,6 +268,7 @@ def _chosen(model: Model, option: Option, accounting: DeviceAccounting, snapshot
         option.resource.resource if isinstance(option.resource, Claimed) else None,
         mounts,
         option.room(accounting),
+        cluster.served.get("resourceclaimtemplates", "v1"),
     )
 
 

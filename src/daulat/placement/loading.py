@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from daulat.api.model import WeightsStatus
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.weights import REMOTE, Fetch, Source, parse
-from daulat.catalog.kubernetes import DEFAULT, Capabilities
 from daulat.facts.snapshot import Model, Policy
 
 from .choice import Chosen
@@ -40,9 +39,7 @@ class Loading:
         )
 
 
-def loading(
-    model: Model, chosen: Chosen, policies: Sequence[Policy], image: str, cluster: Capabilities = DEFAULT
-) -> Loading:
+def loading(model: Model, chosen: Chosen, policies: Sequence[Policy], image: str) -> Loading:
     """Return how the weights come into the pods. ``image`` is the init container's, where the status names none yet.
 
     A model that is placed keeps the method and the image of its status: an upgrade of the operator rolls no pod.
@@ -51,8 +48,7 @@ def loading(
     stood = model.status.weights
     trust = _trust(policies)
     if source.scheme == "oci":
-        mountable = chosen.image_volumes and cluster.has("image-volumes")
-        volumes = stood.method == "Mounted" if stood is not None and stood.method else mountable
+        volumes = stood.method == "Mounted" if stood is not None and stood.method else chosen.image_volumes
         fetched = fetch is not None or not volumes
     else:
         fetched = source.scheme in REMOTE

@@ -19,8 +19,11 @@ def claim_templates(model: Model, chosen: Chosen) -> list[Manifest]:
     """Return the template that the pods need, if they need one."""
     if chosen.claim is None:
         return []
-    body = {"spec": _spec(model, chosen, chosen.claim)}
-    return [owned(model, "resource.k8s.io/v1", "ResourceClaimTemplate", body, claim_template_name(model, chosen))]
+    body: Manifest = {"spec": _spec(model, chosen, chosen.claim)}
+    if chosen.claims_version == "v1beta1":
+        body = _flat(body)
+    version = f"resource.k8s.io/{chosen.claims_version}"
+    return [owned(model, version, "ResourceClaimTemplate", body, claim_template_name(model, chosen))]
 
 
 def claim_template_name(model: Model, chosen: Chosen) -> str:
@@ -42,6 +45,15 @@ def resources(chosen: Chosen) -> Manifest:
         return {"claims": [{"name": DEVICES}]}
     devices = {chosen.resource: str(chosen.devices.per_node)}
     return {"limits": devices, "requests": devices}
+
+
+def _flat(body: Manifest) -> Manifest:
+    """Return the template as v1beta1 has it: what later versions have in ``exactly`` stands in the request itself.
+
+    Its name is that of the template in v1, so that an upgrade of the cluster makes no other template, and rolls no pod.
+    """
+    requests = [{"name": r["name"], **r["exactly"]} for r in body["spec"]["spec"]["devices"]["requests"]]
+    return {"spec": {**body["spec"], "spec": {"devices": {"requests": requests}}}}
 
 
 def _spec(model: Model, chosen: Chosen, claim: DynamicResource) -> Manifest:

@@ -74,7 +74,7 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
     decision = choose(model, policies, snapshot, patient=waited(model, now) < PATIENCE)
     how: Loading | None = None
     if decision.chosen is not None:
-        how = loading(model, decision.chosen, policies, snapshot.weights_image, snapshot.capabilities)
+        how = loading(model, decision.chosen, policies, snapshot.weights_image)
         violations += unusable_settings(model, decision.chosen)
         violations += [how.problem] if how.problem else []
         pods = templates(model, decision.chosen, [p.name for p in policies], how)

@@ -67,8 +67,7 @@ class EmbeddedCluster:
         self._audit_policy = audit_policy
         self._node_leases = node_leases
         self._choice = choose(kubernetes, features, admission_plugins, api_only=api_only)
-        audited = audit.arguments(self._directory) if audit_policy is not None else ()
-        self._apiserver_args = (*audited, *self._choice.apiserver_arguments(), *apiserver_args)
+        self._more_args = tuple(apiserver_args)
         self._addons = tuple(addons)
         for addon in self._addons:
             catalog.check(addon)
@@ -289,6 +288,35 @@ class EmbeddedCluster:
         """Stop the API server and start it again with the same arguments; returns when it is ready."""
         self.stop(APISERVER, kill=kill)
         self.start(APISERVER)
+
+    def upgrade(self, kubernetes: str, *, features: Sequence[str] = (), admission_plugins: Sequence[str] = ()) -> None:
+        """Run a later version of Kubernetes on the same data: the API server first, then the controllers and the scheduler."""
+        running = self._choice
+        choice = choose(kubernetes, features, admission_plugins, api_only=not running.controllers)
+        binaries = versions.ensure(choice.version.minor, self._say, controllers=choice.controllers)
+        with self._locked():
+            at = Layout(self._directory, binaries, dict(self._record().ports))
+            self._choice = choice
+            programs = {APISERVER: components.apiserver(at, self._apiserver_args)}
+            if choice.controllers:
+                programs[CONTROLLERS] = components.controllers(at, [*self._patience(None), *choice.gates()])
+                programs[SCHEDULER] = components.scheduler(at, choice.gates())
+            for component, argv in programs.items():
+                processes.stop([self._recorded(component)], patience_seconds=30.0)
+                self._launch(component, argv)
+                if component == APISERVER:
+                    self._await_apiserver(APISERVER)
+                else:
+                    self._await_health(component, component)
+            state.save(
+                self._directory,
+                replace(self._record(), kubernetes=choice.version.minor, apiserver_args=self._apiserver_args),
+            )
+
+    @property
+    def _apiserver_args(self) -> tuple[str, ...]:
+        audited = audit.arguments(self._directory) if self._audit_policy is not None else ()
+        return (*audited, *self._choice.apiserver_arguments(), *self._more_args)
 
     # --- what others read
 

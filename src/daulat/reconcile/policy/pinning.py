@@ -68,6 +68,12 @@ def missing(policy: Policy, result: CompiledPolicy, governed: Sequence[Namespace
     return [f"Namespace {name} has no entry {label}={ELIGIBLE} in annotation {annotation}" for name in lacking]
 
 
+def superseded(result: CompiledPolicy, governed: Sequence[Namespace]) -> Iterator[Ref]:
+    """Return the keys of governed namespaces whose annotation a mutating policy takes the place of, once that is applied."""
+    if result.pin is Pin.MUTATING_POLICY:
+        yield from (key(n.name) for n in governed if result.name in policies_in(n))
+
+
 def failed(policy: Policy, result: CompiledPolicy, governed: Sequence[Namespace], snapshot: Snapshot) -> str:
     """Return why governed namespaces couldn't be annotated, for the first of those that couldn't; empty where none failed."""
     for namespace in sorted(governed, key=lambda n: n.name):

@@ -124,7 +124,7 @@ def _in_force(
                 *watch.again(),
             ]
         ),
-        enqueue=(ungoverned.KEY, advice.key(ref.name)),
+        enqueue=(ungoverned.KEY, advice.key(ref.name), *pinning.superseded(result, governed)),
     )
 
 

@@ -103,6 +103,13 @@ def test_an_upgraded_cluster_drops_the_annotation_once_the_mutating_policy_is_th
     assert pins(state) == [(PLUGIN, ())]
 
 
+def test_the_pass_that_applies_the_mutating_policy_looks_at_the_annotations_after_it() -> None:
+    """The answer to our own write wakes nothing."""
+    assert key("treasury") in run(world(of_version("1.36"), annotated())).enqueue
+    assert key("treasury") not in run(world(of_version("1.36"))).enqueue
+    assert key("treasury") not in run(world(OLD, annotated())).enqueue
+
+
 def test_a_cluster_that_turns_out_to_be_openshift_moves_the_entry() -> None:
     assert pins(world(of_version("1.31", Pin.OPENSHIFT), annotated())) == [(OPENSHIFT, (LABEL,)), (PLUGIN, ())]
 

@@ -38,8 +38,13 @@ class Feed:
     """Kopf in a thread and an event loop of its own: on exit it cancels every task of its loop."""
 
     def __init__(self, sink: Sink, failed: Callable[[], None], cluster: Capabilities) -> None:
+        """Take the sink, what to call where the watches end by themselves, and what the cluster offers.
+
+        A kind that the cluster serves in a beta alone isn't watched: an upgrade takes that version away, and with the first watch
+        that is answered with 404 Kopf ends all of them. The informer lists such a kind instead.
+        """
         self._sink, self._failed = sink, failed
-        self._resources = tuple(resource.on(cluster) for resource in WATCHED)
+        self._resources = tuple(resource for resource in WATCHED if resource.on(cluster) == resource)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
 
@@ -137,7 +142,8 @@ def _settings(resources: Sequence[Resource]) -> kopf.OperatorSettings:
     settings.networking.request_timeout = 20
     settings.networking.enforce_retry_after = True
     settings.networking.error_backoffs = _Forever()
-    settings.process.ultimate_exiting_timeout = 15
+    # Kopf would kill the process, which may go on with other watches.
+    settings.process.ultimate_exiting_timeout = None
     for resource in resources:
         key = (resource.group, resource.version, resource.plural)
         if resource.labels:

@@ -37,6 +37,8 @@ AT_ONCE = 3
 """Kinds that are listed at the same time at the start."""
 FIRST_PAUSE, LAST_PAUSE = 1.0, 60.0
 """Seconds before a kind that couldn't be listed is tried again: the first time, and at most."""
+POLL = 5.0
+"""Seconds between lists of a kind that isn't watched."""
 ASK = 30.0
 """Seconds between questions what the API server offers. An answer counts once it came twice in a row."""
 STEP = 50
@@ -129,6 +131,17 @@ class Informer:
             if found.served != before.served:
                 return
 
+    async def poll(self) -> None:
+        """List the kinds every few seconds that aren't watched, since the cluster serves them in a beta alone; for ever."""
+        while True:
+            await asyncio.sleep(POLL)
+            for resource in WATCHED:
+                if self._is_polled(resource):
+                    await self._list(resource)
+
+    def _is_polled(self, resource: Resource) -> bool:
+        return resource.on(self._store.capabilities) != resource
+
     async def resync(self, done: Callable[[], None]) -> None:
         """List every kind now and then, for ever."""
         while True:
@@ -139,7 +152,8 @@ class Informer:
     async def relist(self) -> None:
         """List every kind once more, and note which watches said nothing of what that brought."""
         for resource in WATCHED:
-            await self._list(resource, heard=self._events_seen.pop(resource.kind, 0))
+            heard = self._events_seen.pop(resource.kind, 0)
+            await self._list(resource, heard=None if self._is_polled(resource) else heard)
 
     def take(self, kind: str, type_: str | None, raw: dict[str, Any]) -> None:
         """Take a watch event in. An object that trips a defect here is logged by its name; the others go on."""

@@ -84,7 +84,7 @@ class Operator:
 
     async def _follow(self) -> str:
         await self._informer.sync()
-        await asyncio.gather(self._watch(), self._informer.resync(self._leader.everything))
+        await asyncio.gather(self._watch(), self._informer.poll(), self._informer.resync(self._leader.everything))
         return "unreachable"
 
     async def _watch(self) -> None:

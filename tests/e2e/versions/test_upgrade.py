@@ -131,6 +131,28 @@ def _check(world: World, policy: str, namespace: str, pin: Pin) -> None:
         )
     )
     assert made["spec"]["nodeSelector"] == {eligible_label(policy): "eligible"}
+    _edit(world, policy, pin)
+
+
+def _edit(world: World, policy: str, pin: Pin) -> None:
+    """Change the policy, and fail unless what it compiles to now is applied in the version that is served."""
+    before = world.get("sovereigntypolicy", policy)
+    action = "Enforce" if before["spec"].get("controls", {}).get("USE-18") == "Warn" else "Warn"
+    patch = json.dumps({"spec": {"controls": {"USE-18": action}}})
+    world.admin.run("patch", "sovereigntypolicy", policy, "--type=merge", f"--patch={patch}")
+    kind = f"{'mutating' if pin is Pin.MUTATING_POLICY else 'validating'}admissionpolicies"
+    beta = pin is Pin.MUTATING_POLICY and not of_version(str(_version(world))).has("pin")
+    api = "v1beta1" if beta else "v1"
+    name = f"{policy}.{'pin' if pin is Pin.MUTATING_POLICY else 'pods'}.daulat.dev"
+
+    def applied() -> bool:
+        revision = world.get("sovereigntypolicy", policy)["status"]["revision"]
+        found = json.loads(world.admin.run("get", "--raw", f"/apis/admissionregistration.k8s.io/{api}/{kind}/{name}"))
+        made = found["metadata"]["annotations"]["daulat.dev/revision"]
+        return bool(revision == made != before["status"]["revision"])
+
+    _poll("the changed policy to be applied", applied)
+    world.wait_condition("sovereigntypolicy", policy, "Ready", "True", seconds=60)
 
 
 def _poll(what: str, question: Callable[[], bool]) -> None:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
+from daulat.catalog.kubernetes import Capabilities, Minor, Pin, observed, of_version
 from daulat.facts.change import Change
-from daulat.facts.store import Store
+from daulat.facts.store import KUBERNETES, Store
 from daulat.kube.client import Client
 from daulat.kube.errors import NotFound, ServerError
 from daulat.kube.ref import Ref
-from daulat.kube.resources import Resource
+from daulat.kube.resources import REGISTRY, WATCHED, Resource
 from daulat.mirror import informer as module
+from daulat.mirror.feed import Feed
 from daulat.mirror.informer import Informer
-from tests.unit.discovery import discovery
+from tests.unit.discovery import aggregated, discovery
 
 
 class FakeClient:
@@ -164,3 +167,98 @@ def test_a_list_that_fails_halfway_takes_nothing_away() -> None:
         assert set(store.snapshot().namespaces) == {"ns-0"}
 
     asyncio.run(scenario())
+
+
+class _Upgraded(FakeClient):
+    """An API server that is upgraded: what it answers is told beforehand, the last answer for ever."""
+
+    def __init__(self, *answers: tuple[str, str]) -> None:
+        super().__init__()
+        self.answers = [*answers]
+        self.versions: list[str] = []
+
+    async def request(self, method: str, path: str, **_: Any) -> dict[str, Any]:
+        """Answer version and groups by turns."""
+        version, mutating = self.answers[0]
+        if path == "/version":
+            return {"gitVersion": version}
+        if len(self.answers) > 1:
+            self.answers.pop(0)
+        kinds = [r for r in REGISTRY if not r.plural.startswith("mutating")]
+        kinds += [replace(r, version=mutating) for r in REGISTRY if r.plural.startswith("mutating") and mutating]
+        return aggregated(kinds)
+
+    async def pages(self, resource: Resource) -> AsyncIterator[tuple[list[dict[str, Any]], int]]:
+        """List nothing, and note in which version it was asked for."""
+        if resource.kind == "MutatingAdmissionPolicy":
+            self.versions.append(resource.version)
+        yield [], 1
+
+
+OLD, BETA, NEW = ("v1.34.1", ""), ("v1.35.1", "v1beta1"), ("v1.36.1", "v1")
+
+
+def _after(monkeypatch: pytest.MonkeyPatch, *answers: tuple[str, str]) -> tuple[_Upgraded, list[Change], Store]:
+    """Follow an API server until it serves a kind in another version; the first answer is for the start."""
+    monkeypatch.setattr(module, "ASK", 0.0)
+    client, changed, store = _Upgraded(*answers), list[Change](), Store("daulat-system")
+
+    async def scenario() -> None:
+        informer = Informer(cast("Client", client), store, changed.append)
+        await informer.sync()
+        await asyncio.wait_for(informer.until_served_otherwise(), 5)
+        await informer.relist()
+
+    asyncio.run(scenario())
+    return client, changed, store
+
+
+def test_an_upgrade_is_noticed_and_kinds_are_listed_in_the_version_that_is_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client, changed, store = _after(monkeypatch, BETA, BETA, NEW, NEW)
+    assert client.versions == ["v1beta1", "v1"]
+    assert [(c.ref, c.after.pin) for c in changed if c.ref == KUBERNETES] == [(KUBERNETES, Pin.MUTATING_POLICY)]
+    assert store.capabilities.version == Minor(1, 36)
+
+
+def test_api_servers_of_two_versions_that_answer_in_turn_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, changed, store = _after(monkeypatch, OLD, NEW, OLD, NEW, OLD, NEW, NEW)
+    assert [c.after.version for c in changed if c.ref == KUBERNETES] == [Minor(1, 36)]
+    assert store.capabilities.pin is Pin.MUTATING_POLICY
+
+
+def test_a_kind_in_a_beta_is_listed_now_and_then_and_counts_as_no_dead_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POLL", 0.0)
+    client = _Upgraded(BETA)
+
+    async def scenario() -> None:
+        informer = Informer(cast("Client", client), Store("daulat-system"), lambda change: None)
+        await informer.sync()
+        polling = asyncio.create_task(informer.poll())
+        while len(client.versions) < 4:
+            await asyncio.sleep(0)
+        polling.cancel()
+        for _ in range(3):
+            await informer.relist()
+        assert informer.stalled() == []
+
+    asyncio.run(scenario())
+    assert set(client.versions) == {"v1beta1"}
+
+
+def test_only_kinds_in_their_stable_version_are_watched() -> None:
+    def watched(cluster: Capabilities) -> set[str]:
+        feed = Feed(lambda *event: None, lambda: None, cluster)
+        return {resource.kind for resource in feed._resources}
+
+    beta = observed(
+        "v1.35.1",
+        {
+            ("admissionregistration.k8s.io", f"mutatingadmission{p}"): ["v1beta1"]
+            for p in ("policies", "policybindings")
+        },
+    )
+    unwatched = {r.kind for r in WATCHED} - watched(beta)
+    assert unwatched == {"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"}
+    assert watched(of_version("1.30")) == watched(of_version("1.37")) == {r.kind for r in WATCHED}

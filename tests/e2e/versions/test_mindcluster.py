@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from daulat.catalog import accelerators
 from daulat.catalog.kubernetes import Pin
 from dev.cluster import ClusterError
 from dev.deployment import poll
-from tests.e2e.world import Manifest, World, lower, model_manifest, raise_world, unique
+from tests.e2e.world import IMAGE, Manifest, World, lower, model_manifest, raise_world, unique
 
 from . import mindcluster
 from .mindcluster import DEVICE_PLUGIN, RESOURCE, SCHEDULER, job_pod
@@ -42,8 +43,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture(scope="module")
 def governed(world: World) -> Iterator[tuple[str, str]]:
     """A policy as docs/ascend.md has it, and a namespace that it governs."""
-    accelerators = {"profiles": ["huawei-ascend-910b"], "componentUsers": [DEVICE_PLUGIN]}
-    with world.governed(accelerators=accelerators, schedulers=SCHEDULERS) as names:
+    approved = {"profiles": ["huawei-ascend-910b"], "componentUsers": [DEVICE_PLUGIN]}
+    with world.governed(accelerators=approved, schedulers=SCHEDULERS) as names:
         yield names
 
 
@@ -93,8 +94,8 @@ def test_the_device_plugin_writes_what_it_knows_of_a_node_and_nothing_of_record(
 
 def test_a_model_runs_with_fetched_weights(world: World, governed: tuple[str, str]) -> None:
     policy, namespace = governed
-    accelerators = [a for a in model_manifest("m", namespace)["spec"]["accelerators"] if "huawei" in a["profile"]]
-    world.admin.apply([model_manifest("m", namespace, accelerators=accelerators)])
+    choices = [a for a in model_manifest("m", namespace)["spec"]["accelerators"] if "huawei" in a["profile"]]
+    world.admin.apply([model_manifest("m", namespace, accelerators=choices)])
     world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, 60)
     assert world.get("sovereigntypolicy", policy)["status"]["pin"] == Pin.POD_NODE_SELECTOR
     assert world.get("sovereignmodel", "m", namespace=namespace)["status"]["weights"]["method"] == "Fetched"
@@ -104,6 +105,29 @@ def test_a_model_runs_with_fetched_weights(world: World, governed: tuple[str, st
     assert pod["spec"]["nodeName"] in ("ascend-1", "ascend-2")
     acting(world, DEVICE_PLUGIN, "annotate", "pod", pod["metadata"]["name"], "-n", namespace, *PODS_ANNOTATIONS)
     world.admin.run("delete", "sovereignmodel", "m", "-n", namespace)
+
+
+def test_volcano_places_a_model_whose_profile_names_it(world: World) -> None:
+    """With -volcanoType=true the device plugin serves a part of a node's devices only to pods that Volcano placed."""
+    name = unique("by-volcano")
+    manifest = next(m for m in accelerators.manifests() if m["metadata"]["name"] == "huawei-ascend-910b")
+    selector = {**manifest["spec"]["nodeSelector"], "matchLabels": {"accelerator-type": "module-910b-8"}}
+    spec = {**manifest["spec"], "nodeSelector": selector, "schedulerName": "volcano"}
+    world.admin.apply([{**manifest, "metadata": {"name": name}, "spec": spec}])
+    try:
+        with world.governed(accelerators={"profiles": [name]}, schedulers=SCHEDULERS) as (_, namespace):
+            choice = {"profile": name, "count": 2, "image": IMAGE}
+            world.admin.apply([model_manifest("m", namespace, accelerators=[choice])])
+            poll("the model's pod", lambda: bool(world.pods(namespace)))
+            (pod,) = world.pods(namespace)
+            assert pod["spec"]["schedulerName"] == "volcano"
+            # Volcano's plugin finds the topology by it, where a pod has no annotation that says it.
+            assert pod["spec"]["nodeSelector"]["accelerator-type"] == "module-910b-8"
+            assert "nodeName" not in pod["spec"]
+            bind(world, namespace, pod["metadata"]["name"], "ascend-1")
+            world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, 60)
+    finally:
+        world.admin.run("delete", "acceleratorprofile", name)
 
 
 def test_volcano_places_an_ascendjobs_pod(world: World, governed: tuple[str, str]) -> None:

@@ -292,6 +292,14 @@ def test_a_setting_that_would_switch_a_hub_on_is_told(name: str) -> None:
     assert sentence.startswith(f'spec.accelerators["{ASCEND}"].env["{name}"]: ')
 
 
+def test_the_scheduler_of_its_accelerator_places_the_pod() -> None:
+    assert "schedulerName" not in pod_of(on(ASCEND))
+    world = on(ASCEND)
+    spec = next(p["spec"] for p in world.profiles if p["metadata"]["name"] == ASCEND)
+    spec["schedulerName"] = "volcano"
+    assert pod_of(world)["schedulerName"] == "volcano"
+
+
 def test_the_pod_is_restricted() -> None:
     pod, container = pod_of(World()), engine_of(World())
     assert pod["securityContext"]["runAsNonRoot"] is True

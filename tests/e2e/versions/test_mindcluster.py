@@ -1,4 +1,4 @@
-"""MindCluster 26.1 and Volcano on Kubernetes 1.32, the newest that many of their users have: what docs/ascend.md says holds.
+"""MindCluster 26.1 and Volcano on the versions of Kubernetes that MindCluster names: what docs/ascend.md says holds.
 
 Volcano's scheduler doesn't run here, and nodes have no kubelet: what these components write is written under their own names, with
 their rights.
@@ -15,25 +15,28 @@ import pytest
 import yaml
 
 from daulat.catalog import accelerators
-from daulat.catalog.kubernetes import Pin
+from daulat.catalog.kubernetes import Minor, Pin
 from dev.cluster import ClusterError
 from dev.deployment import poll
 from tests.e2e.world import IMAGE, Manifest, World, lower, model_manifest, raise_world, unique
 
 from . import mindcluster
 from .mindcluster import DEVICE_PLUGIN, RESOURCE, SCHEDULER, job_pod
+from .server import wanted
 
-VERSION = "1.32"
+NAMED = [v for v in wanted() if Minor.of("1.31") <= Minor.of(v) <= Minor.of("1.34")]
 DIRECTORY = "DAULAT_MANIFESTS"
 SCHEDULERS = ["system:kube-scheduler", SCHEDULER]
 PODS_ANNOTATIONS = ("huawei.com/AscendReal=Ascend910-0", "huawei.com/kltDev=Ascend910-0")
 """What the device plugin keeps on each pod that has devices."""
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+@pytest.fixture(scope="module", params=NAMED)
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A cluster with Daulat, where MindCluster and Volcano are installed after it."""
-    raised = raise_world(unique("mind"), tmp_path_factory.mktemp("operator"), say=lambda line: None, kubernetes=VERSION)
+    raised = raise_world(
+        unique("mind"), tmp_path_factory.mktemp("operator"), say=lambda line: None, kubernetes=request.param
+    )
     raised.admin.apply(mindcluster.components())
     yield raised
     if not os.environ.get("DAULAT_KEEP_CLUSTER"):

@@ -23,7 +23,7 @@ CHOSEN = {
 }
 """The variable as Ascend Operator adds it to the containers of its jobs."""
 _WORKERS = {"workerselector": "dls-worker-node"}
-# On these nodes there is no one to run the rest, and no one needs to.
+# No node has this label: that these Deployments are taken is enough, and their pods stay Pending.
 _MASTERS = {"masterselector": "dls-master-node"}
 _DRIVER, _LOGS = "/usr/local/Ascend/driver", "/var/log"
 

@@ -8,7 +8,7 @@ from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.approval import Profiles, approved_profiles
 from daulat.api.meta import DataClass
 from daulat.api.names import eligible_label
-from daulat.api.policy import SovereigntyPolicySpec
+from daulat.api.policy import ControlAction, SovereigntyPolicySpec
 from daulat.api.requirements import (
     AccessRequirements,
     EngineRequirements,
@@ -87,8 +87,14 @@ def _ways_to_devices(
         "deviceRuntimeClasses": sorted({c for p in every for c in p.device_access.runtime_class_names}),
         "deviceEnvironment": _names({*known.environment} | {e for p in every for e in p.device_access.environment}),
         "deviceAnnotations": _names({*known.annotations} | {a for p in every for a in p.device_access.annotations}),
+        "schedulerVariables": dict(sorted(known.chosen_by_scheduler.items())) if _enforced("USE-20", spec) else {},
         "approvedCapabilities": known.capabilities,
     }
+
+
+def _enforced(control: str, spec: SovereigntyPolicySpec) -> bool:
+    """Say whether what breaks a control is refused. What another control relies on may not be warned of alone."""
+    return spec.controls.get(control, ControlAction(spec.action.value)) is ControlAction.ENFORCE
 
 
 def _names(found: Iterable[str]) -> dict[str, str]:

@@ -178,6 +178,9 @@ class AcceleratorProfileSpec(Spec):
     """Its devices in dynamic resource allocation. The first one is used for a SovereignModel."""
     runtime_class_name: ObjectName | None = None
     """The RuntimeClass that pods which ask for it must have; left out, they need none."""
+    scheduler_name: ObjectName | None = None
+    """The scheduler of the pods of models that run on it, such as volcano, where its device plugin serves only pods that this
+    scheduler placed; left out, the cluster's default. Policies must have its user in spec.schedulers."""
     device_groups: tuple[Annotated[int, Field(ge=1, le=2147483647)], ...] = Field(
         default=(), max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"}
     )

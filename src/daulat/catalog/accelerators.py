@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from types import MappingProxyType
 from typing import Any
 
 from daulat.api.accelerator import AcceleratorProfileSpec
@@ -20,6 +22,8 @@ class KnownAccess:
     environment: tuple[str, ...]
     annotations: tuple[str, ...]
     capabilities: tuple[str, ...]
+    chosen_by_scheduler: Mapping[str, str]
+    """The variable in which a container may take over what a scheduler wrote in an annotation, by the annotation."""
 
 
 def manifests() -> list[dict[str, Any]]:
@@ -47,4 +51,7 @@ def shipped() -> dict[str, AcceleratorProfileSpec]:
 def known_access() -> KnownAccess:
     """Return the ways to devices that are known beside the profiles."""
     data = load((resources.files(__package__) / "device_access.yaml").read_text())
-    return KnownAccess(tuple(data["environment"]), tuple(data["annotations"]), tuple(data["capabilities"]))
+    chosen = {a: variable for variable, annotations in data["chosenByScheduler"].items() for a in annotations}
+    return KnownAccess(
+        tuple(data["environment"]), tuple(data["annotations"]), tuple(data["capabilities"]), MappingProxyType(chosen)
+    )

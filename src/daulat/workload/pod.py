@@ -83,6 +83,8 @@ def _spec(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, m
     }
     if chosen.profile.runtime_class_name:
         spec["runtimeClassName"] = chosen.profile.runtime_class_name
+    if chosen.profile.scheduler_name:
+        spec["schedulerName"] = chosen.profile.scheduler_name
     if how.image:
         spec["initContainers"] = [init_container(model, how)]
     if expressions := _expressions(_hardware(chosen)):

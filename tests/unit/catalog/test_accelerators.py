@@ -30,6 +30,7 @@ FACTS = {
     "deviceAccess",
     "engines",
     "runtimeClassName",
+    "schedulerName",
     "interconnect",
     "labels",
 }

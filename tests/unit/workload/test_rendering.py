@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from copy import deepcopy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -290,6 +291,15 @@ def test_a_setting_that_would_switch_a_hub_on_is_told(name: str) -> None:
     assert decision.chosen is not None
     (sentence,) = unusable_settings(the_model(snapshot), decision.chosen)
     assert sentence.startswith(f'spec.accelerators["{ASCEND}"].env["{name}"]: ')
+
+
+def test_the_scheduler_of_its_accelerator_places_the_pod() -> None:
+    assert "schedulerName" not in pod_of(on(ASCEND))
+    world = on(ASCEND)
+    # The shipped profiles are read once, for all tests.
+    world.profiles = deepcopy(world.profiles)
+    next(p["spec"] for p in world.profiles if p["metadata"]["name"] == ASCEND)["schedulerName"] = "volcano"
+    assert pod_of(world)["schedulerName"] == "volcano"
 
 
 def test_the_pod_is_restricted() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from daulat.api.kinds import Manifest
-from daulat.api.names import eligible_label
+from daulat.api.names import ELIGIBLE, eligible_label
 from daulat.facts.node import Node
 from daulat.facts.pod import parse_pod
 from daulat.facts.snapshot import Model, Policy, Snapshot
@@ -17,6 +17,14 @@ from .changes import changes
 from .tree import tree
 
 
+def node_labels(policies: Sequence[Policy]) -> list[str]:
+    """Return the labels, as KEY=VALUE, that a node has where pods under the policies run.
+
+    An autoscaler has to know them of a node group that has no nodes yet.
+    """
+    return [f"{eligible_label(policy.name)}={ELIGIBLE}" for policy in policies]
+
+
 def model_placement(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Manifest:
     """Return what the operator would choose for the model now, and why no other node."""
     decision, found = choose(model, policies, snapshot), survey(model, policies, snapshot)
@@ -26,6 +34,7 @@ def model_placement(model: Model, policies: Sequence[Policy], snapshot: Snapshot
         "zone": chosen.zone if chosen else None,
         "accelerator": chosen.choice.profile if chosen else None,
         "message": decision.message,
+        "nodeLabels": node_labels(policies),
         "rejected": [_group(g.reason, g.nodes) for g in decision.rejected],
         "notLookedAt": [],
         "zones": tree(model, found, decision, snapshot),
@@ -61,6 +70,7 @@ def pod_placement(pod: Manifest, policies: Sequence[Policy], snapshot: Snapshot)
         "zone": None,
         "accelerator": None,
         "message": message,
+        "nodeLabels": node_labels(policies),
         "rejected": [_group(why, names) for why, names in groups],
         "notLookedAt": _not_looked_at(spec),
     }

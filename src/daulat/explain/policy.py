@@ -15,6 +15,8 @@ from daulat.controls import library
 from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.snapshot import Exemption, Policy, Snapshot
 
+from .placement import node_labels
+
 
 def explain_policy(
     policy: Policy, declared: SovereigntyPolicySpec, compiled: CompiledPolicy, snapshot: Snapshot, now: float
@@ -29,6 +31,7 @@ def explain_policy(
         "namespaces": names,
         "rules": _rules(policy.spec, declared),
         "pin": str(compiled.pin) if compiled.pins else None,
+        "nodeLabels": node_labels([policy]),
         "controls": _controls(policy.spec, compiled, snapshot),
         "zones": _zones(policy, snapshot),
         "accelerators": _accelerators(policy, compiled, snapshot),

@@ -102,7 +102,8 @@ def _placements(document: Document, judged: Judged, policies: Sequence[Policy], 
     for title, pod in _pods(document, judged):
         found.append({"of": title, **pod_placement(pod, policies, snapshot)})
     if found and not snapshot.nodes:
-        return [{"of": found[0]["of"], "message": NO_NODES, "nodes": [], "rejected": [], "notLookedAt": []}]
+        known = {"of": found[0]["of"], "nodeLabels": found[0]["nodeLabels"]}
+        return [{**known, "message": NO_NODES, "nodes": [], "rejected": [], "notLookedAt": []}]
     return found
 
 

@@ -115,6 +115,8 @@ def _policy(page: Outline, explained: Manifest) -> None:
         page.section("nodeSelector of pods that lack it")
         adds = "refused, with the line to add" if explained["pin"] == "Refuse" else f"added by {explained['pin']}"
         page.item(adds)
+    page.section("label of eligible nodes")
+    page.items(explained["nodeLabels"])
     page.section("zones")
     page.item(f"accepted: {', '.join(explained['zones']['accepted']) or 'none'}")
     page.items(f"rejected: {each['reason']}" for each in explained["zones"]["rejected"])
@@ -163,6 +165,10 @@ def _object(page: Outline, explained: Manifest) -> None:
     for place in explained["placements"]:
         page.section(f"where {place['of']} would run")
         page.item(place["message"])
+        if place["nodeLabels"]:
+            page.item(
+                f"label{'s' if len(place['nodeLabels']) > 1 else ''} of eligible nodes: {', '.join(place['nodeLabels'])}"
+            )
         shown = _tree(page, place)
         if place["nodes"]:
             page.item(f"takes it: {_names(place['nodes'])}")

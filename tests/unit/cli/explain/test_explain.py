@@ -127,6 +127,35 @@ def test_a_policy_is_explained_with_its_zones_and_why_others_are_not_accepted(tm
     assert rules["action"] == ("Enforce", "default")
 
 
+LABEL = "daulat.node-restriction.kubernetes.io/confidential=eligible"
+
+
+def test_a_policy_names_the_label_that_a_node_groups_template_needs(tmp_path: Path) -> None:
+    assert told(run(tmp_path, "confidential", "-o", "json"))["nodeLabels"] == [LABEL]
+    assert f"label of eligible nodes\n  {LABEL}\n" in run(tmp_path, "confidential").stdout
+
+
+@pytest.mark.parametrize("nodes", [True, False], ids=["nodes", "no nodes yet"])
+def test_a_pod_names_the_label_that_a_node_groups_template_needs(tmp_path: Path, nodes: bool) -> None:
+    items = [i for i in world() if nodes or i["kind"] != "Node"] + [pod()]
+    (place,) = told(run(tmp_path, "pod/treasury/p", "-o", "json", items=items))["placements"]
+    assert place["nodeLabels"] == [LABEL]
+    assert f"  label of eligible nodes: {LABEL}\n" in run(tmp_path, "pod/treasury/p", items=items).stdout
+
+
+def test_a_model_names_the_label_of_each_policy_that_governs_it(tmp_path: Path) -> None:
+    items = [*world(), typed("SovereigntyPolicy", policy("second")), typed("SovereignModel", model())]
+    text = run(tmp_path, "smodel/treasury/deepseek", items=items).stdout
+    both = f"{LABEL}, daulat.node-restriction.kubernetes.io/second=eligible"
+    assert f"labels of eligible nodes: {both}" in " ".join(text.split())
+
+
+def test_an_object_that_nobody_governs_needs_no_label(tmp_path: Path) -> None:
+    free = {**pod(), "metadata": {"name": "p", "namespace": "free"}}
+    items = [*world(), typed("Namespace", {"metadata": {"name": "free"}}), free]
+    assert "of eligible nodes" not in run(tmp_path, "pod/free/p", items=items).stdout
+
+
 def test_a_preset_is_expanded_with_citations_and_what_the_policy_overrides(tmp_path: Path) -> None:
     body = policy(preset={"name": "my-nccp", "dataClass": "confidential"}, models={"requireDigest": False})
     items = [i for i in world() if i["kind"] != "SovereigntyPolicy"] + [typed("SovereigntyPolicy", body)]

@@ -7,14 +7,22 @@ import json
 import sys
 
 import click
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from daulat.api.frozen import FrozenDict
 from daulat.api.requirements import PrometheusServer
 from daulat.catalog.kubernetes import Pin
-from daulat.facts.platform import Platform
+from daulat.facts.platform import Dns, Platform
 from daulat.logs import configure
 from daulat.operator.process import Options, default_identity, run
+
+
+class _Dns(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    namespace: str = Field(min_length=1)
+    pod_labels: dict[str, str] = Field(default_factory=dict, alias="podLabels")
+    port: int = Field(default=53, ge=1, le=65535)
 
 
 @click.command()
@@ -61,6 +69,19 @@ from daulat.operator.process import Options, default_identity, run
     help="Labels, as a JSON object, by which the cluster's Prometheus finds PodMonitors.",
 )
 @click.option(
+    "--dns",
+    envvar="DAULAT_DNS",
+    default="",
+    metavar="JSON",
+    help="The pods of the cluster's DNS, as a JSON object with namespace, podLabels and port. By default kube-system's kube-dns.",
+)
+@click.option(
+    "--any-user",
+    envvar="DAULAT_ANY_USER",
+    is_flag=True,
+    help="Leave user and groups of models' pods to admission, as OpenShift's restricted-v2 requires.",
+)
+@click.option(
     "--pin",
     envvar="DAULAT_PIN",
     type=click.Choice(["Auto", *map(str, Pin)]),
@@ -84,11 +105,13 @@ def operator(
     prometheus: str,
     wake_query: str,
     pod_monitor_labels: str,
+    dns: str,
+    any_user: bool,
     pin: str,
     log_level: str,
 ) -> None:
     """Run the operator, with KUBECONFIG or the pod's ServiceAccount."""
-    platform = _platform(prometheus, wake_query, pod_monitor_labels)
+    platform = _platform(prometheus, wake_query, pod_monitor_labels, dns, any_user=any_user)
     configure(log_level)
     options = Options(
         namespace, identity or default_identity(), port, weights_image, platform, None if pin == "Auto" else Pin(pin)
@@ -96,7 +119,7 @@ def operator(
     sys.exit(asyncio.run(run(options)))
 
 
-def _platform(prometheus: str, wake_query: str, labels: str) -> Platform:
+def _platform(prometheus: str, wake_query: str, labels: str, dns: str, *, any_user: bool) -> Platform:
     """Return what the options say of the platform. Raises click.UsageError."""
     if prometheus:
         try:
@@ -112,4 +135,15 @@ def _platform(prometheus: str, wake_query: str, labels: str) -> Platform:
         raise click.UsageError(f"--pod-monitor-labels: {error}") from error
     if not isinstance(read, dict) or not all(isinstance(v, str) for v in read.values()):
         raise click.UsageError("--pod-monitor-labels: must be a JSON object with string values")
-    return Platform(prometheus, wake_query, FrozenDict(read))
+    return Platform(prometheus, wake_query, FrozenDict(read), _dns(dns), any_user)
+
+
+def _dns(text: str) -> Dns:
+    if not text:
+        return Dns()
+    try:
+        read = _Dns.model_validate_json(text)
+    except ValidationError as error:
+        message = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in error.errors())
+        raise click.UsageError(f"--dns: {message}") from error
+    return Dns(read.namespace, FrozenDict(read.pod_labels), read.port)

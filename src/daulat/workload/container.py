@@ -40,8 +40,13 @@ def settings_of(model: Model, chosen: Chosen) -> EngineSettings:
     return settings
 
 
-def container(model: Model, chosen: Chosen, how: Loading, member: Member | None = None) -> Manifest:
-    """Return the engine's container. One beside a replica's leader answers nobody, so nobody asks it for its health."""
+def container(
+    model: Model, chosen: Chosen, how: Loading, member: Member | None = None, *, named: bool = False
+) -> Manifest:
+    """Return the engine's container. One beside a replica's leader answers nobody, so nobody asks it for its health.
+
+    ``named``: the pod brings a name for its user.
+    """
     asked, waits = model.spec.engine, model.spec.engine.grace_seconds > PRESTOP_SECONDS
     data, settings = engine_of(asked), settings_of(model, chosen)
     words = _words(model, chosen, how, data, member)
@@ -89,7 +94,7 @@ def container(model: Model, chosen: Chosen, how: Loading, member: Member | None 
             del made["lifecycle"]
     elif data.start_probe:
         made["terminationMessagePolicy"] = "FallbackToLogsOnError"
-    if chosen.profile.named_user:
+    if named:
         made["volumeMounts"].append({"name": "user", "mountPath": "/etc/passwd", "subPath": "passwd", "readOnly": True})
     command = settings.command or data.command
     if command:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from daulat.api.kinds import Manifest
 from daulat.api.names import DOMAIN_ANNOTATION, GROUP_LABEL, MODEL_LABEL, REVISION_ANNOTATION, ROLE_LABEL
+from daulat.facts.platform import STANDARD, Platform
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 from daulat.placement.loading import Loading
@@ -35,7 +36,12 @@ def group_name(model: str, number: int) -> str:
 
 
 def group_manifests(
-    model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, group: Group
+    model: Model,
+    chosen: Chosen,
+    policies: Sequence[str],
+    how: Loading,
+    group: Group,
+    platform: Platform = STANDARD,
 ) -> list[Manifest]:
     """Return what makes the pods of one group, in the order in which it may be applied."""
     name = group_name(model.name, group.number)
@@ -51,7 +57,7 @@ def group_manifests(
             rank_label=_WORKER_INDEX if lws else _POD_INDEX,
             domain=(label, group.domain) if label and group.domain else None,
         )
-        return template(model, chosen, policies, how, member)
+        return template(model, chosen, policies, how, member, platform)
 
     leader, worker = pods(leader=True), pods(leader=False)
     made = leader["metadata"]["annotations"][REVISION_ANNOTATION]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from daulat.api.kinds import Manifest
 from daulat.api.names import REVISION_ANNOTATION
+from daulat.facts.platform import STANDARD, Platform
 from daulat.facts.snapshot import Model, Policy
 from daulat.placement.choice import Chosen
 from daulat.placement.loading import Loading
@@ -24,20 +25,27 @@ DEADLINE = 3900
 """Seconds that one step of a rollout may take: an engine has an hour to start, and images are pulled before."""
 
 
-def manifests(model: Model, chosen: Chosen, policies: Sequence[Policy], how: Loading, plan: Plan) -> list[Manifest]:
-    """Return the manifests, the same for the same model, choice, policies, way of the weights and plan."""
+def manifests(
+    model: Model,
+    chosen: Chosen,
+    policies: Sequence[Policy],
+    how: Loading,
+    plan: Plan,
+    platform: Platform = STANDARD,
+) -> list[Manifest]:
+    """Return the manifests, the same for the same model, choice, policies, way of the weights, plan and platform."""
     grouped = chosen.devices.nodes > 1
     names = [p.name for p in policies]
     return [
         # The network is closed before the first pod comes.
-        network_policy(model, [p.spec for p in policies], grouped=grouped),
+        network_policy(model, [p.spec for p in policies], platform, grouped=grouped),
         owned(model, "v1", "ServiceAccount", {"automountServiceAccountToken": False}),
         service(model, chosen, grouped=grouped),
         _budget(model, plan),
         *cache_claim(model, how),
         *claim_templates(model, chosen),
-        *(m for group in plan.groups for m in group_manifests(model, chosen, names, how, group)),
-        *([] if grouped else [_deployment(model, chosen, names, how, plan)]),
+        *(m for group in plan.groups for m in group_manifests(model, chosen, names, how, group, platform)),
+        *([] if grouped else [_deployment(model, chosen, names, how, plan, platform)]),
     ]
 
 
@@ -51,8 +59,10 @@ def _budget(model: Model, plan: Plan) -> Manifest:
     return owned(model, "policy/v1", "PodDisruptionBudget", {"spec": spec})
 
 
-def _deployment(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, plan: Plan) -> Manifest:
-    pods = template(model, chosen, policies, how)
+def _deployment(
+    model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, plan: Plan, platform: Platform
+) -> Manifest:
+    pods = template(model, chosen, policies, how, None, platform)
     revision = pods["metadata"]["annotations"][REVISION_ANNOTATION]
     spec = {
         "replicas": plan.replicas,

@@ -9,6 +9,7 @@ from daulat.api.names import MANAGED_BY, MODEL_LABEL
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.requirements import EgressPeer, Peer
 from daulat.catalog.engines import engine_of
+from daulat.facts.platform import STANDARD, Platform
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 
@@ -45,7 +46,9 @@ def url(model: Model) -> str:
     return f"http://{model.name}.{model.namespace}.svc/v1"
 
 
-def network_policy(model: Model, policies: Sequence[SovereigntyPolicySpec], *, grouped: bool = False) -> Manifest:
+def network_policy(
+    model: Model, policies: Sequence[SovereigntyPolicySpec], platform: Platform = STANDARD, *, grouped: bool = False
+) -> Manifest:
     """Return the NetworkPolicy. Of what policies allow, only what all of them allow is let through.
 
     Where a replica has several nodes, the model's pods talk to each other: what they say is neither encrypted nor signed.
@@ -53,14 +56,15 @@ def network_policy(model: Model, policies: Sequence[SovereigntyPolicySpec], *, g
     own = [{"podSelector": {"matchLabels": selector(model)}}]
     data = engine_of(model.spec.engine)
     ports = [data.port, *([data.metrics_port] if data.metrics_port is not None else [])]
+    servers = platform.dns
     dns = {
         "to": [
             {
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
-                "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": servers.namespace}},
+                "podSelector": {"matchLabels": dict(servers.pod_labels)} if servers.pod_labels else {},
             }
         ],
-        "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+        "ports": [{"protocol": protocol, "port": servers.port} for protocol in ("UDP", "TCP")],
     }
     spec = {
         "podSelector": {"matchLabels": selector(model)},

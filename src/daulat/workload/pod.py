@@ -9,6 +9,7 @@ from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector
 from daulat.api.names import ELIGIBLE, NAMED_USER, REVISION_ANNOTATION, ZONE_LABEL, eligible_label
 from daulat.catalog.engines import engine_of
+from daulat.facts.platform import STANDARD, Platform
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 from daulat.placement.loading import Loading
@@ -25,38 +26,49 @@ PASSWD = f"root:x:0:0:root:/root:/sbin/nologin\ndaulat:x:{USER}:{USER}::{CACHE}:
 
 
 def template(
-    model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, member: Member | None = None
+    model: Model,
+    chosen: Chosen,
+    policies: Sequence[str],
+    how: Loading,
+    member: Member | None = None,
+    platform: Platform = STANDARD,
 ) -> Manifest:
-    """Return the pod template. It depends on the model, the choice, the policies' names and trust, and on nothing that moves.
+    """Return the pod template. It depends on the model, the choice, the policies' names and trust, the platform, and on nothing
+    that moves.
 
     Its revision is on it, so that a pod tells by which template it was made.
     """
-    noted = {REVISION_ANNOTATION: revision(model, chosen, policies, how)}
-    if chosen.profile.named_user:
+    noted = {REVISION_ANNOTATION: revision(model, chosen, policies, how, platform)}
+    if _is_named(chosen, platform):
         noted[NAMED_USER] = PASSWD
     metadata = {"labels": {**labels(model), **(member.labels if member else {})}, "annotations": noted}
-    return {"metadata": metadata, "spec": _spec(model, chosen, policies, how, member)}
+    return {"metadata": metadata, "spec": _spec(model, chosen, policies, how, member, platform)}
 
 
-def templates(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading) -> list[Manifest]:
+def templates(
+    model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, platform: Platform = STANDARD
+) -> list[Manifest]:
     """Return every kind of pod that a replica has, as policies judge them: which replica it is and in which domain is left out."""
     if chosen.devices.nodes == 1:
-        return [template(model, chosen, policies, how)]
-    return [template(model, chosen, policies, how, member) for member in _members(chosen)]
+        return [template(model, chosen, policies, how, None, platform)]
+    return [template(model, chosen, policies, how, member, platform) for member in _members(chosen)]
 
 
-def revision(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading) -> str:
+def revision(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, platform: Platform = STANDARD) -> str:
     """Return the revision of the pod template. Which replica a pod belongs to and in which domain it runs is no part of it."""
     if chosen.devices.nodes == 1:
-        return digest(_spec(model, chosen, policies, how, None))
-    return digest([_spec(model, chosen, policies, how, member) for member in _members(chosen)])
+        return digest(_spec(model, chosen, policies, how, None, platform))
+    return digest([_spec(model, chosen, policies, how, member, platform) for member in _members(chosen)])
 
 
 def _members(chosen: Chosen) -> list[Member]:
     return [Member(0, leader, chosen.devices.nodes, "leader", "") for leader in (True, False)]
 
 
-def _spec(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, member: Member | None) -> Manifest:
+def _spec(
+    model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, member: Member | None, platform: Platform
+) -> Manifest:
+    named = _is_named(chosen, platform)
     spec: Manifest = {
         "automountServiceAccountToken": False,
         "serviceAccountName": model.name,
@@ -67,9 +79,7 @@ def _spec(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, m
         },
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
+            **({} if platform.any_user else {"runAsUser": USER, "runAsGroup": USER, "fsGroup": USER}),
             # The engine isn't root, so device files that are their owners' and a group's alone are closed to it but for the group.
             **({"supplementalGroups": sorted(groups)} if (groups := chosen.profile.device_groups) else {}),
             "seccompProfile": {"type": "RuntimeDefault"},
@@ -77,8 +87,8 @@ def _spec(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, m
         "terminationGracePeriodSeconds": model.spec.engine.grace_seconds + SHUTDOWN_SECONDS,
         # Accelerator nodes are often tainted with the resource's name, to keep other pods away.
         "tolerations": [{"key": _tainted_by(chosen), "operator": "Exists"}],
-        "containers": [container(model, chosen, how, member)],
-        "volumes": _volumes(model, chosen, how),
+        "containers": [container(model, chosen, how, member, named=named)],
+        "volumes": _volumes(model, how, named=named),
         **pod_claims(model, chosen),
     }
     if chosen.profile.runtime_class_name:
@@ -151,12 +161,17 @@ def _expressions(selector: LabelSelector | None) -> list[Manifest]:
     return [e.model_dump(by_alias=True, exclude_none=True, mode="json") for e in selector.match_expressions]
 
 
-def _volumes(model: Model, chosen: Chosen, how: Loading) -> list[Manifest]:
+def _is_named(chosen: Chosen, platform: Platform) -> bool:
+    """Say whether the pod brings a name for its user. Where the platform chooses the user, its runtime knows a name as well."""
+    return chosen.profile.named_user and not platform.any_user
+
+
+def _volumes(model: Model, how: Loading, *, named: bool) -> list[Manifest]:
     weights, *others = volumes(model, how)
     # Tensor parallel workers talk through shared memory, of which a container has 64 MiB unless it is given more.
     shm: Manifest = {"emptyDir": {"medium": "Memory", "sizeLimit": "16Gi"}}
     own = [{"name": "cache", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}, {"name": "shm", **shm}]
-    if chosen.profile.named_user:
+    if named:
         # From the pod itself: nothing else has to be there, and nobody changes it while the pod runs.
         field = {"fieldPath": f"metadata.annotations['{NAMED_USER}']"}
         own.append({"name": "user", "downwardAPI": {"items": [{"path": "passwd", "fieldRef": field}]}})

@@ -7,8 +7,9 @@ from unittest.mock import AsyncMock
 import pytest
 from click.testing import CliRunner
 
+from daulat.api.frozen import FrozenDict
 from daulat.cli import operator as command
-from daulat.facts.platform import Platform
+from daulat.facts.platform import Dns, Platform
 
 
 def started(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str, Platform | None]:
@@ -32,6 +33,25 @@ def test_a_prometheus_is_known_by_its_address(monkeypatch: pytest.MonkeyPatch) -
     assert dict(platform.pod_monitor_labels) == {"release": "p"}
 
 
+def test_dns_and_the_user_of_models_are_the_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
+    dns = '{"namespace": "openshift-dns", "podLabels": {"a": "b"}, "port": 5353}'
+    code, _, platform = started(monkeypatch, f"--dns={dns}", "--any-user")
+    assert platform is not None
+    assert (code, platform.any_user) == (0, True)
+    assert platform.dns == Dns("openshift-dns", FrozenDict({"a": "b"}), 5353)
+    _, _, short = started(monkeypatch, '--dns={"namespace": "dns"}')
+    assert short is not None
+    assert short.dns == Dns("dns", FrozenDict({}), 53)
+
+
+def test_the_chart_tells_them_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAULAT_ANY_USER", "true")
+    monkeypatch.setenv("DAULAT_DNS", '{"namespace": "dns"}')
+    _, _, platform = started(monkeypatch)
+    assert platform is not None
+    assert (platform.any_user, platform.dns.namespace) == (True, "dns")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -42,6 +62,10 @@ def test_a_prometheus_is_known_by_its_address(monkeypatch: pytest.MonkeyPatch) -
         (["--pod-monitor-labels={"], "--pod-monitor-labels: "),
         (["--pod-monitor-labels=[1]"], "must be a JSON object with string values"),
         (['--pod-monitor-labels={"a": 1}'], "must be a JSON object with string values"),
+        (["--dns={"], "--dns: it: Invalid JSON"),
+        (["--dns={}"], "--dns: namespace: Field required"),
+        (['--dns={"namespace": "dns", "port": 0}'], "--dns: port: Input should be greater than or equal to 1"),
+        (['--dns={"namespace": "dns", "labels": {}}'], "--dns: labels: Extra inputs are not permitted"),
     ],
 )
 def test_what_cant_be_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str) -> None:

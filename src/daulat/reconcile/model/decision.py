@@ -77,7 +77,7 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
         how = loading(model, decision.chosen, policies, snapshot.weights_image)
         violations += unusable_settings(model, decision.chosen)
         violations += [how.problem] if how.problem else []
-        pods = templates(model, decision.chosen, [p.name for p in policies], how)
+        pods = templates(model, decision.chosen, [p.name for p in policies], how, snapshot.platform)
         violations += pod_violations(model, pods, in_force, snapshot, now)
     if violations:
         message = " ".join(dict.fromkeys(violations))
@@ -97,9 +97,9 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
         return Verdict(compliant, undecided=decision.message)
     if decision.chosen is None or how is None:
         return Verdict(compliant, decision, stop=True)
-    target = revision(model, decision.chosen, [p.name for p in policies], how)
+    target = revision(model, decision.chosen, [p.name for p in policies], how, snapshot.platform)
     rolling = roll(model, decision.chosen, target, state)
-    run = manifests(model, decision.chosen, policies, how, rolling.plan)
+    run = manifests(model, decision.chosen, policies, how, rolling.plan, snapshot.platform)
     return Verdict(compliant, decision, run, weights=how, rolling=rolling)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from daulat.admission.policy import CompiledPolicy
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
-from daulat.api.names import CANARY_ANNOTATION, ELIGIBLE, eligible_label
+from daulat.api.names import CANARY_ANNOTATION, ELIGIBLE, UNDECIDED_TAINT, eligible_label
 from daulat.catalog.kubernetes import Pin
 from daulat.facts.snapshot import Canary, Proof
 from daulat.reconcile.conditions import Condition, condition
@@ -21,8 +21,11 @@ PATIENCE = 1.0
 
 
 def canary_pod(policy: str, namespace: str) -> Manifest:
-    """Return a pod that asks for a node by name, from an image of nobody: within Pod Security "restricted" all the same,
-    so that nothing else refuses it first."""
+    """Return a pod that tolerates the taint of undecided nodes, from an image of nobody.
+
+    Nothing else is to refuse it first: it is within Pod Security "restricted" and OpenShift's "restricted-v2", which chooses the
+    user. It names no node, because OpenShift's plugin for node selectors refuses the name of one that doesn't exist.
+    """
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -32,9 +35,9 @@ def canary_pod(policy: str, namespace: str) -> Manifest:
             "annotations": {CANARY_ANNOTATION: policy},
         },
         "spec": {
-            "nodeName": "daulat-canary",
+            "tolerations": [{"key": UNDECIDED_TAINT, "operator": "Exists"}],
             "automountServiceAccountToken": False,
-            "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
             "containers": [
                 {
                     "name": "canary",

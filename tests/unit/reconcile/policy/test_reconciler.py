@@ -8,7 +8,7 @@ import pytest
 
 from daulat.facts.snapshot import Canary
 from daulat.kube.ref import Ref
-from daulat.reconcile.policy.canary import PATIENCE
+from daulat.reconcile.policy.canary import PATIENCE, canary_pod
 from daulat.reconcile.policy.reconciler import RECHECK, RETRY, reconcile_policy
 from daulat.reconcile.policy.ungoverned import KEY
 from daulat.reconcile.result import Apply, ApplyStatus, Delete, DryRunPod, Result
@@ -242,3 +242,11 @@ def test_a_policy_is_compiled_again_as_soon_as_its_exemption_ends() -> None:
     after = run(soon, NOW).requeue_after
     assert after is not None
     assert after < 6
+
+
+def test_the_canary_is_refused_by_nothing_but_the_policy() -> None:
+    """OpenShift refuses users that aren't the namespace's, and names of nodes that don't exist, before policies are evaluated."""
+    pod = canary_pod("confidential", "treasury")["spec"]
+    assert "nodeName" not in pod
+    assert "runAsUser" not in pod["securityContext"]
+    assert pod["securityContext"]["runAsNonRoot"] is True

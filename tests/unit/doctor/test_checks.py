@@ -585,6 +585,8 @@ def test_what_a_version_lacks_is_told_with_what_holds_in_its_place() -> None:
     assert set(told) == {
         "The region of its node is checked where a pod is bound (MGD-01)",
         "Weights from an OCI registry as an image volume",
+        "Devices have taints, and claims that tolerate all of them are refused",
+        "A DeviceClass stands for an extended resource, and only zone admins say for which (SUP-08)",
         "Admission policies that no user of the API can change or delete (`compile --static`, `--anchor`)",
     }
     assert "--feature-gates=ImageVolume=true" in told["Weights from an OCI registry as an image volume"].remedy

@@ -57,6 +57,8 @@ test-versions: $(VENV)/ready ## Tests on every version of Kubernetes, each built
 	@for version in $(or $(KUBERNETES),$(VERSIONS)); do \
 		echo "Kubernetes $$version"; \
 		$(PYTEST) $(ON_EVERY_VERSION) $(ALSO_ON_EVERY_VERSION) --kubernetes $$version; \
+		DAULAT_KUBERNETES=$$version $(PY) -m dev.demo up --name versions --real-node no; \
+		$(PY) -m dev.demo down --name versions; \
 	done
 
 test-node: $(VENV)/ready ## Tests on real nodes alone: a kubelet, containers, a model that answers (needs root; 6 minutes)

@@ -14,9 +14,11 @@ from types import FrameType
 
 from rich.console import Console
 
+from daulat.catalog.kubernetes import Pin, of_version
 from dev.cluster import Cluster, ClusterError, EmbeddedCluster, connect
 from dev.cluster.build import ensure
 from dev.cluster.cluster import announce
+from dev.cluster.kubernetes import versions
 from dev.cluster.paths import DEMO_SCENARIO, REAL_NODE_SCENARIO
 from dev.cluster.scenario import load, zone_manifests
 from dev.deployment import ROOT, WEIGHTS_IMAGE, OperatorProcess, install, kubectl, poll
@@ -60,13 +62,20 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 def _up(name: str, real_node: bool) -> int:
     ensure(announce)
     remove(name)
-    cluster = connect(name=name)
+    cluster = _pinning(connect(name=name))
     try:
         return _play(cluster, real_node)
     except KeyboardInterrupt:
         announce("interrupted: removing what the demo has made")
         remove(name)
         return 130
+
+
+def _pinning(cluster: Cluster) -> Cluster:
+    """Return the cluster with an admission plugin that pins pods, where its Kubernetes has no mutating policies for that."""
+    if not isinstance(cluster, EmbeddedCluster) or of_version(versions.find().minor).has("pin"):
+        return cluster
+    return EmbeddedCluster(cluster.name, admission_plugins=(str(Pin.POD_NODE_SELECTOR),))
 
 
 @dataclass

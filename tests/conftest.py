@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-from daulat.catalog.kubernetes import of_version
 from dev.cluster.kubernetes import versions
 from tests.e2e.world import World, lower, raise_world, unique
 
@@ -57,7 +56,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("versions")
         if item.nodeid.startswith(_REAL_NODES):
             item.add_marker("node")
-    offered = of_version(versions.find().minor)
+    offered = versions.offered()
     beyond = [
         item for item in items if not all(offered.has(f) for mark in item.iter_markers("needs") for f in mark.args)
     ]

@@ -14,7 +14,6 @@ from types import FrameType
 
 from rich.console import Console
 
-from daulat.catalog.kubernetes import Pin, of_version
 from dev.cluster import Cluster, ClusterError, EmbeddedCluster, connect
 from dev.cluster.build import ensure
 from dev.cluster.cluster import announce
@@ -73,9 +72,9 @@ def _up(name: str, real_node: bool) -> int:
 
 def _pinning(cluster: Cluster) -> Cluster:
     """Return the cluster with an admission plugin that pins pods, where its Kubernetes has no mutating policies for that."""
-    if not isinstance(cluster, EmbeddedCluster) or of_version(versions.find().minor).has("pin"):
+    if not isinstance(cluster, EmbeddedCluster):
         return cluster
-    return EmbeddedCluster(cluster.name, admission_plugins=(str(Pin.POD_NODE_SELECTOR),))
+    return EmbeddedCluster(cluster.name, admission_plugins=versions.pinning_plugins())
 
 
 @dataclass

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from daulat.catalog.kubernetes import of_version
-from dev.cluster.kubernetes import versions
 from tests.corpus.server import Answer, Manifest, Server
 from tests.e2e.world import World, pod_manifest, unique
 
@@ -65,10 +63,6 @@ class Ground:
     def pods(self) -> str:
         """The path of its pods."""
         return f"/api/v1/namespaces/{self.namespace}/pods"
-
-    def admission(self) -> tuple[str, ...]:
-        """Return which admission policies this Kubernetes has: validating ones, and mutating ones where it serves them."""
-        return ("validating", *(("mutating",) if of_version(versions.find().minor).has("pin") else ()))
 
     def within(self, group: str, plural: str) -> str:
         """Return the path of other objects in it, such as ("apps/v1", "deployments")."""

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from daulat.catalog.kubernetes import of_version
 from dev.cluster.kubernetes import versions
-from tests.e2e.world import Manifest, unique
+from tests.e2e.world import Manifest, admission, unique
 
 from .attack import DIGEST, Ground, annotated, refused, respecified, rule, taken
 
@@ -193,7 +192,7 @@ def test_more_claims_that_take_other_devices(ground: Ground) -> None:
         ("or", claim("or", selectors=selectors(f"({H20}) || true"))),
         ("spaced", claim("spaced", selectors=selectors(f" {H20}"))),
         ("class", claim("class", deviceClassName="vfio.gpu.nvidia.com", selectors=selectors(H20))),
-        *([tolerant] if of_version(versions.find().minor).has("device-taints") else []),
+        *([tolerant] if versions.offered().has("device-taints") else []),
     ):
         refused(claims.create(path, wider), "USE-19 ")
         template = {"metadata": {"name": name}, "spec": {"spec": wider["spec"]}}
@@ -251,7 +250,7 @@ def test_row_32_what_no_policy_has_heard_of(ground: Ground) -> None:
     for volume in ({"flexVolume": {"driver": "example.com/x"}}, {"gitRepo": {"repository": "https://x"}}):
         pod = ground.pod(volumes=[{"name": "v", **volume}])
         refused(ground.tenant.create(ground.pods, pod), "STO-03 ", "not supported|no longer")
-    for action in ground.admission():
+    for action in admission():
         path = f"/apis/admissionregistration.k8s.io/v1/{action}admissionpolicies"
         for manifest in ground.server.must("GET", path)["items"]:
             if manifest["metadata"]["name"].endswith(".daulat.dev"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dev.deployment import poll
-from tests.e2e.world import Manifest, unique
+from tests.e2e.world import Manifest, admission, unique
 
 from .attack import ADMISSION, Attacker, Ground, refused, respecified, rule, taken
 
@@ -41,7 +41,7 @@ def test_row_21_labels_that_take_a_pod_out(ground: Ground) -> None:
     pod["metadata"]["labels"] = dict.fromkeys(names, "daulat")
     refused(ground.tenant.create(ground.pods, pod), "USE-04 ")
     for kind, field in (("policies", "matchConstraints"), ("policybindings", "matchResources")):
-        for action in ground.admission():
+        for action in admission():
             for manifest in ground.server.must("GET", f"{ADMISSION}/{action}admission{kind}")["items"]:
                 if manifest["metadata"]["name"].endswith(".daulat.dev"):
                     assert not manifest["spec"].get(field, {}).get("objectSelector"), manifest["metadata"]["name"]
@@ -112,7 +112,7 @@ def test_more_what_only_warns_says_so_in_its_binding(ground: Ground) -> None:
 
 def test_row_24_what_cannot_be_decided_is_refused(ground: Ground) -> None:
     """An error of evaluation and a selector that can't be looked up are refusals in every policy that there is."""
-    for action in ground.admission():
+    for action in admission():
         every = ground.server.must("GET", f"{ADMISSION}/{action}admissionpolicies")["items"]
         found = [m for m in every if m["metadata"]["name"].endswith(".daulat.dev")]
         assert found

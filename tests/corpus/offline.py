@@ -16,7 +16,6 @@ from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.names import ELIGIBLE, eligible_label
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.zone import SovereignZoneSpec
-from daulat.catalog.kubernetes import Capabilities, of_version
 from daulat.cel.evaluator import Request, Verdict, evaluate, matches_resource
 from daulat.controls import library
 from daulat.facts.child import namespace_selector
@@ -51,12 +50,6 @@ class Said:
     def ids(self) -> frozenset[str]:
         """The controls that it speaks of."""
         return frozenset(v.partition(" ")[0] for v in self.verdict.violations)
-
-
-@cache
-def offered() -> Capabilities:
-    """Return what the Kubernetes offers by default that the corpus is played on."""
-    return of_version(versions.find().minor)
 
 
 def scope(case: Case) -> str:
@@ -97,7 +90,7 @@ def _cluster_guards() -> list[Manifest]:
 def request(case: Case, namespace: str = NAMESPACE) -> Request:
     """Return the request as it reaches the policies."""
     asked = request_for(case.guard, case.asked, namespace)
-    if not (case.pinned and asked.object and offered().has("pin")):
+    if not (case.pinned and asked.object and versions.offered().has("pin")):
         return asked
     pins = {eligible_label(name): ELIGIBLE for name in [POLICY, *case.policies]}
     missing = {k: v for k, v in pins.items() if k not in (asked.object["spec"].get("nodeSelector") or {})}
@@ -142,7 +135,7 @@ def _compiled(inputs: str, namespace: str, prefix: str) -> list[Manifest]:
     found: list[Manifest] = []
     for name, patch in patches.items():
         spec = SovereigntyPolicySpec.model_validate({**merge(base["policy"], patch), "namespaceSelector": selector})
-        compiled = compile_policy(name, spec, known, exemptions=granted, zones=given, capabilities=offered())
+        compiled = compile_policy(name, spec, known, exemptions=granted, zones=given, capabilities=versions.offered())
         found += [_renamed(m, prefix) for m in compiled.manifests]
     return found
 

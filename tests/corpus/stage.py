@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
 from daulat.cel.evaluator import matches_resource
+from dev.cluster.kubernetes import versions
 from dev.deployment import poll
 from tests.requests import merge
 
-from . import furniture, offline
+from . import furniture
 from .scene import Scene, difference, with_metadata
 from .server import Answer, Manifest, Server
 
@@ -206,7 +207,7 @@ class Stage:
         then everything is that was made before.
         """
         namespace = "corpus-000"
-        mutates = offline.offered().has("pin")
+        mutates = versions.offered().has("pin")
         for manifest in furniture.sentinels(namespace, mutates=mutates):
             self._create(manifest)
         probe = {"metadata": {"name": "sentinel", "namespace": namespace}}

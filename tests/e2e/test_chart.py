@@ -19,7 +19,6 @@ import yaml
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.api.kinds import KINDS
 from daulat.catalog import accelerators
-from daulat.catalog.kubernetes import of_version
 from dev.cluster import build
 from dev.cluster.cluster import Cluster
 from dev.cluster.connect import connect
@@ -39,7 +38,7 @@ DATA_CLASS = "daulat.dev/data-class"
 NODE = "ascend-1"
 TENANT = "treasury"
 # Without mutating policies the operator may annotate namespaces, and a guard of its own keeps it from more.
-ANNOTATES = not of_version(versions.find().minor).has("pin")
+ANNOTATES = not versions.offered().has("pin")
 GUARDS = {m["metadata"]["name"] for m in compile_cluster_guards()} | {"operator.cluster.daulat.dev"}
 GUARDS |= {"operator-annotations.cluster.daulat.dev"} if ANNOTATES else set()
 

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from daulat.catalog.kubernetes import of_version
-from dev.cluster.kubernetes import versions
 from dev.deployment import ROOT, poll
 
 from .world import (
     IMAGE,
     World,
+    admission,
     model_manifest,
     namespace_manifest,
     node_manifest,
@@ -25,8 +24,6 @@ from .world import (
 )
 
 PREFIX = "daulat.node-restriction.kubernetes.io/"
-ADMISSION = ("validating", *(("mutating",) if of_version(versions.find().minor).has("pin") else ()))
-"""The admission policies that this Kubernetes has."""
 
 
 def _events(world: World, name: str, namespace: str) -> str:
@@ -318,7 +315,7 @@ def test_the_label_of_a_deleted_policy_stays_while_a_pod_is_pinned_to_it(world: 
     poll("the pod on a node", lambda: bool(world.get("pod", "p", namespace=namespace)["spec"].get("nodeName")))
     node = world.get("pod", "p", namespace=namespace)["spec"]["nodeName"]
     world.admin.run("delete", "sovereigntypolicy", policy)
-    kinds = [f"{verb}admissionpolic{end}" for verb in ADMISSION for end in ("ies", "ybindings")]
+    kinds = [f"{verb}admissionpolic{end}" for verb in admission() for end in ("ies", "ybindings")]
 
     def left(name: str) -> str:
         return "".join(world.admin.run("get", k, "-l", f"daulat.dev/policy={name}", "-o", "name") for k in kinds)

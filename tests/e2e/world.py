@@ -15,7 +15,6 @@ import yaml
 
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.meta import LabelSelector
-from daulat.catalog.kubernetes import Pin, of_version
 from dev.cluster import ClusterError, EmbeddedCluster
 from dev.cluster.kubectl import Kubectl
 from dev.cluster.kubernetes import versions
@@ -27,6 +26,11 @@ from .reader import NotFound, Reader
 SCENARIO = ROOT / "dev" / "scenarios" / "demo.yaml"
 IMAGE = "registry.example.my/vllm@sha256:" + "2b" * 32
 Manifest = dict[str, Any]
+
+
+def admission() -> tuple[str, ...]:
+    """Return which admission policies the Kubernetes under test has: validating ones, and mutating ones where it serves them."""
+    return ("validating", *(("mutating",) if versions.offered().has("pin") else ()))
 
 
 def unique(prefix: str) -> str:
@@ -285,8 +289,7 @@ def raise_world(
     ``between`` returns the URL of what the operator is to reach the API server by. Where the version has no mutating policies, the
     admission plugin PodNodeSelector pins pods, unless ``admission_plugins`` says otherwise.
     """
-    if not of_version(options.get("kubernetes") or versions.find().minor).has("pin"):
-        options.setdefault("admission_plugins", (str(Pin.POD_NODE_SELECTOR),))
+    options.setdefault("admission_plugins", versions.pinning_plugins(options.get("kubernetes", "")))
     cluster = EmbeddedCluster(name, say=say, **options)
     cluster.up(scenario)
     try:

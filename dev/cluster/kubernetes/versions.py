@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from daulat.catalog.kubernetes import Capabilities, Pin, of_version
 from dev.cluster import build
 from dev.cluster.build import GIB, Binaries, Step, Suite
 from dev.cluster.components import APISERVER, CONTROLLERS, SCHEDULER
@@ -82,6 +83,16 @@ def find(minor: str = "") -> Version:
     if wanted not in TABLE:
         raise ClusterError(f"there is no Kubernetes {wanted} here: there are {', '.join(NAMES)}.")
     return TABLE[wanted]
+
+
+def offered(minor: str = "") -> Capabilities:
+    """Return what a version offers by default; without a name, the one that ``find`` returns."""
+    return of_version(find(minor).minor)
+
+
+def pinning_plugins(minor: str = "") -> tuple[str, ...]:
+    """Return the admission plugins that pin pods where a version has no mutating policies for that."""
+    return () if offered(minor).has("pin") else (str(Pin.POD_NODE_SELECTOR),)
 
 
 def apiserver_suite(minor: str) -> Suite:

@@ -102,8 +102,17 @@ class CompiledPolicy:
         return any(c.action == "Enforce" and c.control.guard == PODS for c in self.controls)
 
 
-def in_force(spec: SovereigntyPolicySpec, capabilities: Capabilities = DEFAULT) -> tuple[InForce, ...]:
-    """Return the controls that the policy's sections call for and that this Kubernetes can judge by, with their actions.
+def in_force(spec: SovereigntyPolicySpec, capabilities: Capabilities) -> tuple[InForce, ...]:
+    """Return the controls that the policy's sections call for and that this Kubernetes can judge by. Raises as ``called_for``."""
+    return _judged(called_for(spec), capabilities)
+
+
+def _judged(called: Sequence[InForce], capabilities: Capabilities) -> tuple[InForce, ...]:
+    return tuple(c for c in called if all(map(capabilities.has, c.control.needs)))
+
+
+def called_for(spec: SovereigntyPolicySpec) -> tuple[InForce, ...]:
+    """Return the controls that the policy's sections call for, with their actions.
 
     Raises PolicyError where the policy names a control that doesn't exist.
     """
@@ -115,7 +124,7 @@ def in_force(spec: SovereigntyPolicySpec, capabilities: Capabilities = DEFAULT) 
     found = []
     fields = spec.model_dump(by_alias=True, exclude_none=True)
     for control in library.controls():
-        if library.guards()[control.guard].scope != "policy" or not all(map(capabilities.has, control.needs)):
+        if library.guards()[control.guard].scope != "policy":
             continue
         if control.requires and not any(_is_set(fields, path) for path in control.requires):
             continue
@@ -145,7 +154,8 @@ def compile_policy(
         spec = presets.expanded(spec)
     except presets.PresetError as error:
         raise PolicyError(f"spec.preset: {error}") from error
-    controls = in_force(spec, capabilities)
+    called = called_for(spec)
+    controls = _judged(called, capabilities)
     selector = namespace_selector(spec.namespace_selector, protected)
     fixed = constants(name, spec, profiles, zones)
     exempt = _exempt(name, exemptions)
@@ -165,35 +175,26 @@ def compile_policy(
             manifests.append(_manifest(version, f"{kind}Binding", full_name, name, revision, binding))
             manifests.append(_manifest(version, kind, full_name, name, revision, body))
 
-        def guard(key: tuple[str, str]) -> None:
-            name_, action = key
-            of_pods = name_ == PODS
-            canary = _canary(name, revision) if of_pods else ""
-            full_name = validating_name(name, name_, action)
-            conditions = [_not_for_another(name)] if of_pods else []
-            body = validating.spec(library.guards()[name_], groups[key], fixed, exempt, canary, conditions)
-            add("ValidatingAdmissionPolicy", full_name, body, validating.binding_spec(full_name, action, selector))
-
         # What refuses pods comes last: the API server takes policies up in the order in which they are made, so the canary that it
         # refuses proves all of them. And pods are pinned before unpinned ones are refused.
         last = (PODS, "Enforce")
-        for key in sorted(groups.keys() - {last}):
-            guard(key)
-        if pinned_by is Pin.MUTATING_POLICY:
-            body = pin.spec(name, library.guards()[PODS], sorted(unpinned))
-            pin_name = f"{name}.pin.daulat.dev"
-            binding = {"policyName": pin_name, "matchResources": validating.where(selector)}
-            add("MutatingAdmissionPolicy", pin_name, body, binding, capabilities.served["mutatingadmissionpolicies"])
-        if last in groups:
-            guard(last)
+        for (guard, action), members in sorted(groups.items(), key=lambda group: (group[0] == last, group[0])):
+            if (guard, action) == last and pinned_by is Pin.MUTATING_POLICY:
+                body = pin.spec(name, library.guards()[PODS], sorted(unpinned))
+                pin_name = f"{name}.pin.daulat.dev"
+                binding = {"policyName": pin_name, "matchResources": validating.where(selector)}
+                add(
+                    "MutatingAdmissionPolicy", pin_name, body, binding, capabilities.served["mutatingadmissionpolicies"]
+                )
+            canary = _canary(name, revision) if guard == PODS else ""
+            full_name = validating_name(name, guard, action)
+            conditions = [_not_for_another(name)] if guard == PODS else []
+            body = validating.spec(library.guards()[guard], members, fixed, exempt, canary, conditions)
+            add("ValidatingAdmissionPolicy", full_name, body, validating.binding_spec(full_name, action, selector))
         return manifests
 
     revision = digest(build(""))
     missing = missing_profiles(spec.accelerators, profiles)
-    here = {(c.control.id, c.control.guard) for c in controls}
-    left_out = [
-        f"{c.control.id}.{c.control.guard}" for c in in_force(spec) if (c.control.id, c.control.guard) not in here
-    ]
     return CompiledPolicy(
         name,
         revision,
@@ -204,7 +205,7 @@ def compile_policy(
         pinned,
         pinned_by,
         unpinned,
-        tuple(left_out),
+        tuple(f"{c.control.id}.{c.control.guard}" for c in called if c not in controls),
     )
 
 

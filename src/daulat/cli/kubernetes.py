@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import click
@@ -26,6 +27,13 @@ def kubernetes_options(command: F) -> F:
         help="What adds a policy's nodeSelector to pods that lack it; by default what that version has without a switch.",
     )
     return version(pin(command))
+
+
+def offered_by(cluster: Capabilities, kubernetes_version: str, pin: str | None) -> Capabilities:
+    """Return what a cluster offers that was asked, as far as the options don't say otherwise. Raises click.BadParameter."""
+    if kubernetes_version:
+        return offered(kubernetes_version, pin)
+    return replace(cluster, pin=Pin(pin) if pin else cluster.pin)
 
 
 def offered(kubernetes_version: str, pin: str | None) -> Capabilities:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from daulat.admission.policy import CompiledPolicy, in_force
+from daulat.admission.policy import CompiledPolicy
 from daulat.admission.zones import rejects
 from daulat.api.approval import approved_profiles, may_approve, mismatch
 from daulat.api.kinds import Manifest
@@ -32,7 +32,7 @@ def explain_policy(
         "rules": _rules(policy.spec, declared),
         "pin": str(compiled.pin) if compiled.pins else None,
         "nodeLabels": node_labels([policy]),
-        "controls": _controls(policy.spec, compiled, snapshot),
+        "controls": _controls(policy.spec, compiled),
         "zones": _zones(policy, snapshot),
         "accelerators": _accelerators(policy, compiled, snapshot),
         "exemptions": [
@@ -93,8 +93,8 @@ def _covers(cited: str, path: str) -> bool:
     return path == cited or path.startswith(f"{cited}.")
 
 
-def _controls(spec: SovereigntyPolicySpec, compiled: CompiledPolicy, snapshot: Snapshot) -> Manifest:
-    active = in_force(spec, snapshot.capabilities)
+def _controls(spec: SovereigntyPolicySpec, compiled: CompiledPolicy) -> Manifest:
+    active = compiled.controls
     there = {(c.control.id, c.control.guard) for c in active}
     off = sorted({c.id for c in library.controls() if str(getattr(spec.controls.get(c.id), "value", "")) == "Off"})
     idle = sorted(

@@ -9,6 +9,7 @@ from daulat.api.kinds import Manifest
 from daulat.api.model import SovereignModelStatus
 from daulat.api.names import GROUP
 from daulat.api.status import read_status
+from daulat.catalog.kubernetes import Capabilities
 from daulat.check.judge import Judge
 from daulat.check.report import Judged
 from daulat.check.scopes import resource_of
@@ -34,14 +35,14 @@ def explain_object(document: Document, judge: Judge, snapshot: Snapshot) -> Mani
         "line": judged.line,
         "result": judged.result,
         "policies": list(judged.policies),
-        "controls": _controls(document, judged, policies),
+        "controls": _controls(document, judged, policies, snapshot.capabilities),
         "placements": _placements(document, judged, policies, snapshot),
         "notes": list(judged.notes),
         **({"conditions": _conditions(document)} if _is_model(document) else {}),
     }
 
 
-def _controls(document: Document, judged: Judged, policies: Sequence[Policy]) -> list[Manifest]:
+def _controls(document: Document, judged: Judged, policies: Sequence[Policy], cluster: Capabilities) -> list[Manifest]:
     asked = _asked(document, judged.namespace)
     found: list[Manifest] = []
     told: dict[tuple[str, str], list[str]] = {}
@@ -49,7 +50,9 @@ def _controls(document: Document, judged: Judged, policies: Sequence[Policy]) ->
         told.setdefault((finding.policy, finding.control), []).append(finding.message)
     for policy in policies:
         own = {
-            (c.control.id, c.action): c.control.title for c in in_force(policy.spec) if _guards(c.control.guard) & asked
+            (c.control.id, c.action): c.control.title
+            for c in in_force(policy.spec, cluster)
+            if _guards(c.control.guard) & asked
         }
         for (control, action), title in sorted(own.items()):
             messages = told.pop((policy.name, control), [])

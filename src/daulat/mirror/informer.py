@@ -12,7 +12,7 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,14 @@ ASK = 30.0
 """Seconds between questions what the API server offers. An answer counts once it came twice in a row."""
 STEP = 50
 """Objects that are taken in before others of the loop have their turn: at most some ten milliseconds."""
+
+
+def _pauses() -> Iterator[float]:
+    """Yield the seconds before each next try: more each time up to a limit, and not in step with other replicas."""
+    pause = FIRST_PAUSE
+    while True:
+        yield pause * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        pause = min(2 * pause, LAST_PAUSE)
 
 
 def _nothing(kind: str, count: int = 1) -> None:
@@ -90,10 +98,9 @@ class Informer:
         """List every kind in full, as often as it takes for those that no cluster is without."""
         self._store.record_unlisted(frozenset(r.kind for r in WATCHED))
         # First of all: which version of a kind is listed and watched depends on it, and what policies compile to.
-        pause = FIRST_PAUSE
+        pauses = _pauses()
         while (found := await self._discover()) is None:
-            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - so that replicas don't ask in step
-            pause = min(2 * pause, LAST_PAUSE)
+            await asyncio.sleep(next(pauses))
         self._store.record_capabilities(found)
         log.info("capabilities", extra={"kubernetes": str(found.version), "pin": str(found.pin)})
         gate = asyncio.Semaphore(AT_ONCE)
@@ -187,14 +194,12 @@ class Informer:
             return None
 
     async def _until_listed(self, resource: Resource) -> None:
-        pause = FIRST_PAUSE
-        while True:
-            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - so that replicas don't ask in step
+        for pause in _pauses():
+            await asyncio.sleep(pause)
             if await self._list(resource):
                 if self.synced.is_set():
                     self._listed_late()
                 return
-            pause = min(2 * pause, LAST_PAUSE)
 
     async def _list(self, resource: Resource, heard: int | None = None) -> bool:
         """List a kind. After the start, ``heard`` says how many events there were since the list before."""

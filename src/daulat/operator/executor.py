@@ -301,8 +301,9 @@ class Executor:
         return True
 
     def _is_annotated(self, namespace: str, policy: str) -> bool:
-        found = self._store.snapshot().namespaces.get(namespace)
-        return found is not None and is_pinned(found, policy, self._store.snapshot())
+        snapshot = self._store.snapshot()
+        found = snapshot.namespaces.get(namespace)
+        return found is not None and is_pinned(found, policy, snapshot)
 
 
 def _is_pods(metadata: Manifest) -> bool:

@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daulat.api.kinds import Manifest
-from daulat.catalog.kubernetes import Capabilities, Pin
+from daulat.catalog.kubernetes import Capabilities
 from daulat.check.judge import Options
 from daulat.check.report import Report
 from daulat.check.run import Run
@@ -23,7 +22,7 @@ from daulat.manifest.document import Document, Problem
 
 from ..errors import print_errors
 from ..files import Unreadable, files
-from ..kubernetes import kubernetes_options, offered
+from ..kubernetes import kubernetes_options, offered, offered_by
 from ..text import Page
 
 if TYPE_CHECKING:
@@ -147,7 +146,7 @@ def check(
         try:
             documents, found = clusters.read(context, _judging)
             run.judge_by(documents)
-            capabilities = capabilities if kubernetes_version else replace(found, pin=Pin(pin) if pin else found.pin)
+            capabilities = offered_by(found, kubernetes_version, pin)
         except clusters.ClusterUnreadable as error:
             run.problems.append(Problem("--cluster", 0, str(error)))
     alone = run.only_profiles

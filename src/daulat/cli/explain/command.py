@@ -13,7 +13,7 @@ import click
 
 from daulat.admission.policy import PolicyError
 from daulat.api.kinds import Manifest
-from daulat.catalog.kubernetes import Capabilities, Pin
+from daulat.catalog.kubernetes import Capabilities
 from daulat.check.governance import Namespaces
 from daulat.check.judge import Judge, Options
 from daulat.check.templates import TooManyValues
@@ -27,7 +27,7 @@ from daulat.reconcile.policy.compiled import compiled
 
 from .. import objects
 from ..errors import fail, fail_if
-from ..kubernetes import kubernetes_options, offered
+from ..kubernetes import kubernetes_options, offered, offered_by
 from ..structured import WRITERS
 from .outline import Outline, render
 from .target import ControlTarget, FilesTarget, ObjectTarget, PolicyTarget, parse
@@ -123,7 +123,7 @@ def explain(
     try:
         if cluster:
             found = _add_cluster(given, target, context, namespace)
-            capabilities = capabilities if kubernetes_version else replace(found, pin=Pin(pin) if pin else found.pin)
+            capabilities = offered_by(found, kubernetes_version, pin)
             fail_if(given.problems)
         world = _World(given, namespace, operator_namespace, capabilities)
         fail_if(objects.unreadable(world.snapshot, given))

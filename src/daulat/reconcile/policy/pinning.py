@@ -51,21 +51,24 @@ def reconcile_pins(ref: Ref, snapshot: Snapshot, now: float) -> Result:
 
 def is_pinned(namespace: Namespace, policy: str, snapshot: Snapshot) -> bool:
     """Say whether the annotation in use adds the policy's label to the nodeSelector of the namespace's pods."""
-    return eligible_label(policy) in namespace.pins.get(snapshot.capabilities.pin.annotation, frozenset())
+    return _adds(namespace, snapshot.capabilities.pin.annotation, eligible_label(policy))
+
+
+def _adds(namespace: Namespace, annotation: str, label: str) -> bool:
+    return label in namespace.pins.get(annotation, ())
 
 
 def missing(policy: Policy, result: CompiledPolicy, governed: Sequence[Namespace]) -> list[str]:
     """Return what lacks in governed namespaces to pin their pods under this policy, one sentence a namespace."""
     annotation, label = result.pin.annotation, eligible_label(policy.name)
-    lacking = [
-        n.name
+    return [
+        f"Namespace {n.name} has no entry {label}={ELIGIBLE} in annotation {annotation}"
         for n in sorted(governed, key=lambda n: n.name)
         if annotation
         and not n.terminating
         and n.name not in result.unpinned_namespaces
-        and label not in n.pins.get(annotation, frozenset())
+        and not _adds(n, annotation, label)
     ]
-    return [f"Namespace {name} has no entry {label}={ELIGIBLE} in annotation {annotation}" for name in lacking]
 
 
 def superseded(result: CompiledPolicy, governed: Sequence[Namespace]) -> Iterator[Ref]:
@@ -78,8 +81,8 @@ def failed(policy: Policy, result: CompiledPolicy, governed: Sequence[Namespace]
     """Return why governed namespaces couldn't be annotated, for the first of those that couldn't; empty where none failed."""
     for namespace in sorted(governed, key=lambda n: n.name):
         report = snapshot.reports.get(key(namespace.name))
-        if report is not None and report.apply and missing(policy, result, [namespace]):
-            return f"{missing(policy, result, [namespace])[0]}, and it can't be set: {report.apply}"
+        if report is not None and report.apply and (lacking := missing(policy, result, [namespace])):
+            return f"{lacking[0]}, and it can't be set: {report.apply}"
     return ""
 
 

@@ -156,6 +156,22 @@ def test_an_object_that_nobody_governs_needs_no_label(tmp_path: Path) -> None:
     assert "of eligible nodes" not in run(tmp_path, "pod/free/p", items=items).stdout
 
 
+@pytest.mark.parametrize(("version", "judged"), [("1.34", False), ("1.35", True)])
+def test_a_control_that_a_version_cant_judge_by_isnt_told_as_satisfied(
+    tmp_path: Path, version: str, judged: bool
+) -> None:
+    binding = {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": "p", "namespace": "treasury"},
+        "target": {"kind": "Node", "name": "a1"},
+    }
+    found = told(
+        run(tmp_path, "Binding/treasury/p", "--kubernetes-version", version, "-o", "json", items=[*world(), binding])
+    )
+    assert ("MGD-01" in {c["id"] for c in found["controls"]}) is judged
+
+
 def test_a_preset_is_expanded_with_citations_and_what_the_policy_overrides(tmp_path: Path) -> None:
     body = policy(preset={"name": "my-nccp", "dataClass": "confidential"}, models={"requireDigest": False})
     items = [i for i in world() if i["kind"] != "SovereigntyPolicy"] + [typed("SovereigntyPolicy", body)]

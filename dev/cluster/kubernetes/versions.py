@@ -8,16 +8,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from daulat.catalog.kubernetes import Capabilities, Pin, of_version
 from dev.cluster import build
 from dev.cluster.build import GIB, Binaries, Step, Suite
 from dev.cluster.components import APISERVER, CONTROLLERS, SCHEDULER
 from dev.cluster.errors import ClusterError
 from dev.cluster.locking import Say
+
+if TYPE_CHECKING:
+    from daulat.catalog.kubernetes import Capabilities
 
 FOLDER = Path(__file__).resolve().parent
 FILE = FOLDER / "versions.yaml"
@@ -87,12 +90,15 @@ def find(minor: str = "") -> Version:
 
 def offered(minor: str = "") -> Capabilities:
     """Return what a version offers by default; without a name, the one that ``find`` returns."""
+    # Not above: the device plugin of dev.cluster.node runs without Daulat on its path.
+    from daulat.catalog.kubernetes import of_version  # noqa: PLC0415
+
     return of_version(find(minor).minor)
 
 
 def pinning_plugins(minor: str = "") -> tuple[str, ...]:
     """Return the admission plugins that pin pods where a version has no mutating policies for that."""
-    return () if offered(minor).has("pin") else (str(Pin.POD_NODE_SELECTOR),)
+    return () if offered(minor).has("pin") else ("PodNodeSelector",)
 
 
 def apiserver_suite(minor: str) -> Suite:

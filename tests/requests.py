@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.admission.policy import compile_policy
+from daulat.admission.screen import CONDITION
 from daulat.admission.ungoverned import compile_ungoverned
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.policy import SovereigntyPolicySpec
@@ -57,6 +59,14 @@ def merge(target: Any, patch: Any) -> Any:
         else:
             result[key] = merge(result.get(key), value)
     return result
+
+
+def unscreened(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return a policy that judges every request that meets its other conditions."""
+    made = copy.deepcopy(manifest)
+    conditions = made["spec"].get("matchConditions", [])
+    made["spec"]["matchConditions"] = [c for c in conditions if c["name"] != CONDITION]
+    return made
 
 
 def policy_of(example: Example) -> SovereigntyPolicySpec:

@@ -153,8 +153,8 @@ def test_nobody_gets_into_an_engine_that_a_policy_closes(real: RealWorld, served
 
     debug = {"name": "debug", "image": real.images["client"], "command": ["/bin/sleep", "1000"]}
     beside = json.dumps({"spec": {"ephemeralContainers": [debug]}})
-    change = ("patch", "pod", pod, "-n", served.namespace, "--type=strategic", f"--patch={beside}")
-    change += ("--subresource=ephemeralcontainers",)
+    where = ("--type=strategic", "--subresource=ephemeralcontainers")
+    change = ("patch", "pod", pod, "-n", served.namespace, *where, f"--patch={beside}")
     exec_ = ("exec", "-n", served.namespace, pod, "--", "/app/llama-server", "--version")
     with served.under(access={"users": ["auditor"]}):
         poll("a session to be refused", lambda: "MGD-05 " in refusal(*exec_))

@@ -11,6 +11,7 @@ from functools import cached_property
 from daulat.cel.evaluator import Request, Verdict, evaluate_each
 from dev.deployment import poll
 from tests.corpus.server import Answer, Server
+from tests.requests import unscreened
 
 from .rules import DEBUGGERS, DIGEST, RUNTIME_CLASSES, Manifest, Rules
 
@@ -27,11 +28,14 @@ class Place:
 
     rules: Rules
     namespace: str = "property"
+    screened: bool = True
+    """Whether a guard leaves out what no control suspects."""
 
     @cached_property
     def manifests(self) -> list[Manifest]:
         """What is in force for pods."""
-        return self.rules.manifests(self.namespace)
+        found = self.rules.manifests(self.namespace)
+        return found if self.screened else [unscreened(m) for m in found]
 
     def pinned(self, pod: Manifest) -> Manifest:
         """Return the pod as admission pins it: one that has the label keeps its own value.
@@ -92,7 +96,7 @@ class GovernedPlace(Place):
 @contextmanager
 def governed(server: Server, rules: Rules) -> Iterator[GovernedPlace]:
     """Make a namespace, put the policy in force there, and take both away again."""
-    place = GovernedPlace(rules, f"{rules.name}-{uuid.uuid4().hex[:6]}", server)
+    place = GovernedPlace(rules, f"{rules.name}-{uuid.uuid4().hex[:6]}", server=server)
     made = [f"{ADMISSION}/{plural}/{m['metadata']['name']}" for m in place.manifests for plural in [_plural(m)]]
     try:
         _make_namespace(server, place.namespace)

@@ -94,6 +94,26 @@ def test_pods_of_any_mixture_are_refused_where_the_oracle_says_that_something_is
 
 
 @BOTH
+def test_a_pod_that_is_refused_is_never_left_out_by_the_screen(rules: Rules) -> None:
+    """One way round at a time: what another control suspects hides nothing."""
+    place, seen = Place(rules), Counter[str]()
+
+    @settings(max_examples=300)
+    @given(st.data())
+    def judge(data: st.DataObject) -> None:
+        pod = data.draw(pods(rules))
+        for plant in data.draw(st.lists(st.sampled_from(ways_round(rules)), max_size=1)):
+            plant.plant(data.draw, pod, rules)
+        pod = place.pinned(pod)
+        whole = place.refusals(pod)
+        assert whole == Place(rules, screened=False).refusals(pod)
+        seen["refused" if whole else "allowed"] += 1
+
+    judge()
+    assert min(seen["allowed"], seen["refused"]) > sum(seen.values()) / 5, seen
+
+
+@BOTH
 def test_an_ephemeral_container_with_a_way_round_is_refused(rules: Rules) -> None:
     place, seen = Place(rules), Counter[str]()
     old = place.pinned(a_pod())

@@ -40,6 +40,8 @@ PODS = "pods"
 """The guard of pods, whose refusal of a canary proves that a revision is in force."""
 _NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 PROTECTED_NAMESPACES = ("kube-system",)
+_OPERATOR = "authorizer.group('daulat.dev').resource('sovereignzones').check('certify').allowed()"
+"""True of the operator, and of those who may certify zones."""
 _NO_ZONES: Mapping[str, SovereignZoneSpec] = {}
 
 
@@ -186,10 +188,10 @@ def compile_policy(
                 add(
                     "MutatingAdmissionPolicy", pin_name, body, binding, capabilities.served["mutatingadmissionpolicies"]
                 )
-            canary = _canary(name, revision) if guard == PODS else ""
             full_name = validating_name(name, guard, action)
-            conditions = [_not_for_another(name)] if guard == PODS else []
-            body = validating.spec(library.guards()[guard], members, fixed, exempt, canary, conditions)
+            body = validating.spec(
+                library.guards()[guard], members, fixed, exempt, _canary(name, revision) if guard == PODS else None
+            )
             add("ValidatingAdmissionPolicy", full_name, body, validating.binding_spec(full_name, action, selector))
         return manifests
 
@@ -214,28 +216,23 @@ def validating_name(policy: str, guard: str, action: str) -> str:
     return f"{policy}.{guard}.daulat.dev" if action == "Enforce" else f"{policy}.{guard}.{action.lower()}.daulat.dev"
 
 
-def _canary(name: str, revision: str) -> str:
-    """Return one more violation for a pod that asks this policy which revision it enforces."""
-    key = literal(CANARY_ANNOTATION)
-    return (
-        f"(has(object.metadata.annotations) && {key} in object.metadata.annotations"
-        f" && object.metadata.annotations[{key}] == {literal(name)} ? [{literal('revision ' + revision)}] : [])"
-    )
+def _canary(name: str, revision: str) -> validating.Addition:
+    """Return one more violation for a pod that asks this policy which revision it enforces.
 
-
-def _not_for_another(name: str) -> Manifest:
-    """Return a condition that leaves the dry run of another policy's canary alone.
-
-    The API server tells the refusal of one policy only, so a canary must be refused by its own. A dry run lets nothing in.
+    The API server tells the refusal of one policy only, so a canary must be refused by its own, and the dry run of another policy's
+    is left alone. It lets nothing in. To everybody but the operator it is a pod like any other.
     """
     key = literal(CANARY_ANNOTATION)
-    return {
+    asks = f"has(object.metadata.annotations) && {key} in object.metadata.annotations"
+    own = f"{asks} && object.metadata.annotations[{key}] == {literal(name)}"
+    of_another = {
         "name": "not-the-canary-of-another-policy",
         "expression": (
-            f"!(has(request.dryRun) && request.dryRun == true && has(object.metadata.annotations)"
-            f" && {key} in object.metadata.annotations && object.metadata.annotations[{key}] != {literal(name)})"
+            f"!(has(request.dryRun) && request.dryRun == true && {asks}"
+            f" && object.metadata.annotations[{key}] != {literal(name)} && {_OPERATOR})"
         ),
     }
+    return validating.Addition(f"({own} ? [{literal('revision ' + revision)}] : [])", own, (of_another,))
 
 
 def _manifest(version: str, kind: str, name: str, policy: str, revision: str, spec: Manifest) -> Manifest:

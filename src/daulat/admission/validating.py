@@ -10,6 +10,7 @@ from typing import Any
 from daulat.api.kinds import Manifest
 from daulat.controls.library import Control, Guard
 
+from . import screen
 from .literals import Constant, literal
 
 _REFERENCE = re.compile(r"\bvariables\.([A-Za-z_][A-Za-z0-9_]*)")
@@ -33,6 +34,18 @@ class Exempt:
             f"(request.namespace in {literal(self.namespaces)} && has(object.metadata.creationTimestamp)"
             f" && timestamp(object.metadata.creationTimestamp) < timestamp({literal(self.expires_at)}))"
         )
+
+
+@dataclass(frozen=True)
+class Addition:
+    """What a guard judges beside its controls."""
+
+    violations: str
+    """CEL for a list of messages."""
+    suspicion: str
+    """CEL that is true wherever there is one."""
+    conditions: tuple[Manifest, ...] = ()
+    """Further match conditions."""
 
 
 def match_constraints(guard: Guard) -> Manifest:
@@ -63,32 +76,32 @@ def spec(
     controls: Sequence[Control],
     constants: Mapping[str, Constant],
     exemptions: Mapping[str, Sequence[Exempt]] | None = None,
-    extra_violations: str = "",
-    extra_conditions: Sequence[Manifest] = (),
+    addition: Addition | None = None,
 ) -> Manifest:
     """Return the spec of a ValidatingAdmissionPolicy with one validation: that all controls together find nothing.
 
     The message has the controls in the order given, and of each its messages in the order in which it finds them. Where it looks
     at a map, such as labels, that order may differ from one evaluation to the next, as that of Go's maps does.
-    ``extra_violations`` is CEL for a list of further messages.
     """
     exempt = exemptions if exemptions and guard.exemptible else {}
     own = [_control_variable(c, exempt.get(c.id, ())) for c in controls]
     lists = [_messages(c) for c in controls]
-    if extra_violations:
-        own.append({"name": _EXTRA, "expression": extra_violations})
+    if addition:
+        own.append({"name": _EXTRA, "expression": addition.violations})
         lists.append(f"[variables.{_EXTRA}]")
     # Most requests break nothing. To add empty lists up takes longer than to count them.
     found = " + ".join(f"size(variables.{v['name']})" for v in own)
     tail = [
         # A list of lists, for no CEL that API servers before 1.35 take makes one list of them.
         {"name": "violations", "expression": f"{found} == 0 ? [] : ({' + '.join(lists)}).filter(l, size(l) > 0)"},
-        {"name": "text", "expression": "variables.violations.map(l, l.join(' ')).join(' ')"},
+        {"name": "text", "expression": "variables.violations.map(l, l.join(' ')).join(' ').replace('\\n', ' ')"},
     ]
     conditions = [
         *({"name": c.name, "expression": _one_line(c.expression)} for c in guard.conditions),
-        *extra_conditions,
+        *(addition.conditions if addition else ()),
     ]
+    if screened := screen.condition(guard, controls, constants, addition.suspicion if addition else ""):
+        conditions.append(screened)
     shared = [{"name": v.name, "expression": _one_line(v.expression)} for v in guard.variables]
     fixed = [{"name": name, "expression": literal(value)} for name, value in sorted(constants.items())]
     return {

@@ -144,7 +144,8 @@ def _texts(found: Iterable[Any]) -> Iterator[str]:
         if isinstance(one, list):
             yield from _texts(one)
         else:
-            yield str(one)
+            # As the text of a compiled policy is told: the API server drops a message of several lines.
+            yield str(one).replace("\n", " ")
 
 
 def _ordered(messages: Iterable[str]) -> tuple[str, ...]:

@@ -32,6 +32,15 @@ class Resources(_Data):
     operations: tuple[Literal["CREATE", "UPDATE", "DELETE", "CONNECT"], ...]
 
 
+class Screen(_Data):
+    """How a guard finds the requests to which a control might object, for less than the controls cost."""
+
+    shared: tuple[Named, ...] = ()
+    """What the parts read, by name."""
+    parts: tuple[Named, ...]
+    """Where to look: CEL in which ``any`` stands for whatever the controls hold suspicious there."""
+
+
 class Guard(_Data):
     """What is judged together: the requests, when they are looked at, and the variables that its controls share."""
 
@@ -42,6 +51,8 @@ class Guard(_Data):
     resources: tuple[Resources, ...]
     conditions: tuple[Named, ...]
     variables: tuple[Named, ...]
+    screen: Screen | None = None
+    """Where left out, every request is judged that meets the conditions."""
     exemptible: bool = True
     """Whether exemptions hold here. They end by the object's creation time, which a Binding or an exec doesn't have."""
     operator_namespace: bool = Field(default=False, alias="operatorNamespace")
@@ -97,6 +108,9 @@ class Control(_Data):
     nested: bool = False
     """Whether ``violations`` returns a list of lists of messages. A control that looks at a list in each element of a list does:
     before Kubernetes 1.35, CEL has nothing that makes one list of them."""
+    screen: dict[str, str] = Field(default_factory=dict)
+    """By part of its guard's screen, CEL that is true wherever the control may find a violation. Of ``variables`` it reads the
+    policy's constants alone."""
     violations: str
     examples: tuple[Example, ...]
 
@@ -113,6 +127,8 @@ T = TypeVar("T", bound=_Data)
 def controls() -> tuple[Control, ...]:
     """Return every control, by guard and id."""
     found = [_read(name, content, Control) for name, content in load_folder(__package__) if name != "base.yaml"]
+    for control in found:
+        _check_screen(control)
     return tuple(sorted(found, key=lambda c: (c.guard, c.id)))
 
 
@@ -133,6 +149,15 @@ def base() -> dict[str, Any]:
     """Return what examples are merged over: a policy's spec, the zones, and one object a guard."""
     data: dict[str, Any] = load((resources.files(__package__) / "base.yaml").read_text())
     return data
+
+
+def _check_screen(control: Control) -> None:
+    """Raise ValueError where a control of a screened guard has no screen, or one of a part that doesn't exist."""
+    screen = guards()[control.guard].screen
+    parts = {p.name for p in screen.parts} if screen else set()
+    if (screen and not control.screen) or not control.screen.keys() <= parts:
+        known = ", ".join(sorted(parts)) or "none"
+        raise ValueError(f"{control.id}.{control.guard}.yaml: screen: needs parts of its guard's screen ({known})")
 
 
 def _read(name: str, content: Any, model: type[T]) -> T:

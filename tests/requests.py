@@ -27,6 +27,7 @@ CLUSTER_SCOPED = frozenset(
     [
         "acceleratorprofiles",
         "adminnetworkpolicies",
+        "apiservices",
         "baselineadminnetworkpolicies",
         "ciliumclusterwidenetworkpolicies",
         "clusternetworkpolicies",

@@ -17,6 +17,7 @@ OPERATOR_MAY: list[tuple[str, str, Sequence[str], str]] = [
     ("", "nodes", ("patch",), ""),
     ("", "pods", ("create", "delete"), ""),
     ("apiextensions.k8s.io", "customresourcedefinitions", READ, ""),
+    ("apiregistration.k8s.io", "apiservices", ("list",), ""),
     *[("daulat.dev", r, READ, "") for r in PLURALS],
     *[("daulat.dev", f"{r}/status", ("get", "patch"), "") for r in PLURALS],
     ("daulat.dev", "sovereignzones", ("certify",), ""),

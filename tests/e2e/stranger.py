@@ -1,4 +1,4 @@
-"""An admission webhook of a stranger that has gone bad: it never answers, or answers that it failed."""
+"""A stranger's server: an admission webhook that has gone bad, or an API in the place of another."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import ssl
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,11 +23,11 @@ REGISTRATION = "admissionregistration.k8s.io/v1"
 
 
 class Stranger:
-    """An HTTPS server of a stranger, for webhooks."""
+    """An HTTPS server of a stranger, for webhooks and aggregated APIs."""
 
-    def __init__(self, behaves: str = FAILS) -> None:
-        """Say whether it hangs or fails."""
-        self.behaves = behaves
+    def __init__(self, behaves: str = FAILS, reads: Callable[[str], Manifest] = lambda path: {}) -> None:
+        """Say whether it hangs or fails, and what it answers where something is read, by path and query."""
+        self.behaves, self.reads = behaves, reads
         self.asked: list[Manifest] = []
         """What it was asked: objects of the kinds AdmissionReview and ConversionReview."""
         self._stopped = threading.Event()
@@ -46,10 +46,15 @@ class Stranger:
         self._server.server_close()
 
     @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._server.server_address[1])
+
+    @property
     def client_config(self) -> Manifest:
         """How the API server finds it."""
         bundle = base64.b64encode(self._authority.pair.certificate).decode()
-        return {"url": f"https://{HOST}:{self._server.server_address[1]}/", "caBundle": bundle}
+        return {"url": f"https://{HOST}:{self.port}/", "caBundle": bundle}
 
     def _context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -62,6 +67,17 @@ class Stranger:
         stranger = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if "watch=true" in self.path:
+                    stranger._stopped.wait(60)
+                    return
+                body = json.dumps(stranger.reads(self.path)).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
             def do_POST(self) -> None:
                 stranger.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 if stranger.behaves == HANGS:

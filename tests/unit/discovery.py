@@ -7,12 +7,15 @@ from itertools import groupby
 from typing import Any
 
 from daulat.kube.resources import REGISTRY, Resource
+from daulat.mirror.registrations import DEFINITIONS
 
 
 def discovery(path: str, unserved: Container[str] = (), version: str = "v1.37.2") -> dict[str, Any] | None:
-    """Return the answer to a request for the version or for all groups; None for any other path."""
+    """Return the answer to a request for the version, for all groups, or for a definition; None for any other path."""
     if path == "/version":
         return {"gitVersion": version}
+    if path.startswith(f"{DEFINITIONS}/"):
+        return {"metadata": {"name": path.rpartition("/")[2], "uid": "definition"}}
     return aggregated(r for r in REGISTRY if r.kind not in unserved) if path == "/apis" else None
 
 

@@ -7,7 +7,6 @@ from daulat.kube.resources import find
 _CLUSTER_SCOPED = {
     "": {"PersistentVolume", "ComponentStatus"},
     "admissionregistration.k8s.io": {"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"},
-    "apiregistration.k8s.io": {"APIService"},
     "certificates.k8s.io": {"CertificateSigningRequest", "ClusterTrustBundle"},
     "flowcontrol.apiserver.k8s.io": {"FlowSchema", "PriorityLevelConfiguration"},
     "networking.k8s.io": {"IngressClass", "IPAddress", "ServiceCIDR"},

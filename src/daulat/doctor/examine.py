@@ -40,6 +40,7 @@ RUNS: dict[str, Callable[[Cluster], Iterator[Found]]] = {
     "DOC-39": declared.exemptions,
     "DOC-40": declared.departures,
     "DOC-41": versions.missing,
+    "DOC-43": foreign.other_servers,
 }
 """How each check is made, but for those that name the holders of rights: what they look for is in checks.yaml alone."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from daulat.api.names import MANAGED_BY
+from daulat.kube.resources import GROUPS
 
 from .cluster import Cluster, labels_of, name_of
 from .finding import Found, Severity
@@ -34,6 +35,17 @@ def failing_open(cluster: Cluster) -> Iterator[Found]:
                 name = f"ValidatingWebhookConfiguration {name_of(item)}"
                 what = f"{name}: webhook {hook.get('name')} on {', '.join(touched)} has failurePolicy Ignore"
                 yield Found(what, (name,))
+
+
+def other_servers(cluster: Cluster) -> Iterator[Found]:
+    """Name APIServices that lead the groups to a Service from which the operator has its facts."""
+    for item in cluster.items("apiservices"):
+        spec = item.get("spec") or {}
+        service = spec.get("service")
+        if service is not None and spec.get("group", "") in GROUPS:
+            name, group = f"APIService {name_of(item)}", spec.get("group") or "core"
+            where = f"{service.get('namespace')}/{service.get('name')}"
+            yield Found(f"{name} leads requests for the group {group} to Service {where}", (name,))
 
 
 def _mutates(name: str, hook: Any, rules: Any) -> Iterator[Found]:

@@ -110,6 +110,8 @@ class Snapshot:
     """The kinds of other projects that this API server doesn't know, such as LeaderWorkerSet."""
     unlisted: frozenset[str] = frozenset()
     """The kinds that couldn't be listed yet: objects of them may be there."""
+    untrusted: Mapping[str, str] = field(default_factory=dict)
+    """The API groups of which nothing new is believed, with the reason. Nothing is decided as long as there is one."""
     assumed: Mapping[Ref, ConditionedStatus] = field(default_factory=dict)
     """The status that was decided for a model or a policy and isn't known to be written yet: what it says counts already."""
     capabilities: Capabilities = DEFAULT

@@ -69,6 +69,7 @@ class Store:
         self._reports: dict[Ref, Report] = {}
         self._unserved: set[str] = set()
         self._unlisted: frozenset[str] = frozenset()
+        self._untrusted: dict[str, str] = {}
         self._assumed: dict[Ref, ConditionedStatus] = {}
         self._capabilities = DEFAULT
         self._tally = Tally()
@@ -149,6 +150,14 @@ class Store:
             self._anew()
             self._derived.reset()
 
+    def record_untrusted(self, groups: Mapping[str, str]) -> Change | None:
+        """Take in of which API groups nothing new is believed, and why. Return the change, or None where that is known already."""
+        before, self._untrusted = self._untrusted, dict(groups)
+        if before == self._untrusted:
+            return None
+        self._anew()
+        return Change(KUBERNETES, self._capabilities, self._capabilities)
+
     def record_canary(self, policy: str, canary: Canary, proof: Proof | None = None) -> None:
         """Take in what came of a canary, and what it proves. A try without a verdict disproves nothing."""
         if policy.partition("/")[0] not in self._facts["policies"]:
@@ -222,6 +231,7 @@ class Store:
                 assumed=dict(self._assumed),
                 unserved=frozenset(self._unserved),
                 unlisted=self._unlisted,
+                untrusted=dict(self._untrusted),
                 capabilities=self._capabilities,
                 operator_namespace=self._operator_namespace,
                 weights_image=self._weights_image,

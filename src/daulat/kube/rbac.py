@@ -25,6 +25,7 @@ _REASONS_OF = {
     "without it.",
     "gateways": "The class of a Gateway, and where it listens. Others make it.",
     "customresourcedefinitions": "Kopf watches which kinds are served.",
+    "apiservices": "Whether the API server serves these groups itself, or another server answers in its place.",
     "events": "What the operator reports on its own kinds.",
     "leases": "The Lease by which one replica leads.",
 }

@@ -144,6 +144,7 @@ REGISTRY: tuple[Resource, ...] = (
     Resource(
         "CustomResourceDefinition", "apiextensions.k8s.io", "v1", "customresourcedefinitions", False, use=Use.PROCESS
     ),
+    Resource("APIService", "apiregistration.k8s.io", "v1", "apiservices", False, use=Use.PROCESS, verbs=("list",)),
     Resource("Event", "events.k8s.io", "v1", "events", True, use=Use.PROCESS, verbs=("create", "patch")),
     Resource("Event", "", "v1", "events", True, use=Use.PROCESS, verbs=("create", "patch")),
     Resource("Lease", "coordination.k8s.io", "v1", "leases", True, use=Use.PROCESS, verbs=LEAD, in_own_namespace=True),
@@ -154,6 +155,8 @@ WATCHED: tuple[Resource, ...] = tuple(r for r in REGISTRY if r.use is not Use.PR
 BY_KIND = {r.kind: r for r in WATCHED}
 MODEL_KINDS = tuple(r.kind for r in WATCHED if r.labels == OURS and r.namespaced)
 """The kinds of the objects that are made for models."""
+GROUPS = frozenset(r.group for r in REGISTRY)
+"""The API groups that the operator reads and writes. The API server serves them itself."""
 _BY_GROUP_AND_KIND = {(r.group, r.kind): r for r in REGISTRY}
 
 

@@ -4,6 +4,10 @@ Lists are read page by page, and no page is kept: 20,000 pods are more than 600 
 itself. One that can't be listed is tried again, each time later; what is known of it stays, and so does everything else. The facts
 count as synced once every kind is listed that no cluster is without. A kind that clusters do without may be *unlisted* then: the
 snapshot names it, and decisions that need it are left open.
+
+Only what the API server itself answers is a fact. Who answers is looked at before each list (`registrations.py`), and of Daulat's
+own kinds, which decide what is enforced, after it and before events are taken in as well. A list of these that is empty counts
+once a second one agrees, and not where their definition was made anew meanwhile.
 """
 
 from __future__ import annotations
@@ -12,20 +16,23 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from daulat.api.kinds import Manifest
+from daulat.api.names import GROUP
 from daulat.catalog.kubernetes import Capabilities, Pin
 from daulat.facts.change import Change
 from daulat.facts.store import Store
 from daulat.kube.client import Client
-from daulat.kube.errors import ApiError, NotFound, RequestError
+from daulat.kube.errors import ApiError, NoAnswer, NotFound, RequestError
 from daulat.kube.ref import Ref
-from daulat.kube.resources import WATCHED, Resource
+from daulat.kube.resources import WATCHED, Resource, Use
 from daulat.logs import trace
 
 from .discovery import discover
+from .registrations import Registrations, definition_uid, registrations
 
 log = logging.getLogger("daulat.informer")
 
@@ -43,6 +50,12 @@ ASK = 30.0
 """Seconds between questions what the API server offers. An answer counts once it came twice in a row."""
 STEP = 50
 """Objects that are taken in before others of the loop have their turn: at most some ten milliseconds."""
+
+
+OWN = frozenset(r.kind for r in WATCHED if r.use is Use.OWN)
+"""The kinds that decide what is enforced."""
+LOSES_NOTHING = frozenset(["SovereigntyExemption"])
+"""Kinds whose absence lifts nothing, so that an empty list of them is believed."""
 
 
 def _pauses() -> Iterator[float]:
@@ -92,6 +105,16 @@ class Informer:
         self._silent: Counter[str] = Counter()
         self._listed: set[str] = set()
         self._retrying: set[asyncio.Task[None]] = set()
+        self._registered: Registrations | None = None
+        self._replaced: dict[str, str] = {}
+        """Kinds whose definition was made anew and that have no objects since, each with the sentence that says so."""
+        self._empty: set[str] = set()
+        self._waiting: list[tuple[str, str | None, dict[str, Any]]] = []
+        self._judging: asyncio.Task[None] | None = None
+        self.definitions: dict[str, str] = {}
+        """The uids of the CustomResourceDefinitions of Daulat's own kinds whose lists were believed last."""
+        self.registered_anew = asyncio.Event()
+        """Set when registrations changed, after which streams may still come from somewhere else."""
         self.synced = asyncio.Event()
 
     async def sync(self) -> None:
@@ -138,10 +161,17 @@ class Informer:
             if found.served != before.served:
                 return
 
+    def recall(self, definitions: Mapping[str, str]) -> None:
+        """Take in the definitions that the leader before knew. A kind that lost all objects with its own isn't believed."""
+        for kind in sorted(self._empty):
+            self._compare(kind, definitions.get(kind, ""), self.definitions.get(kind, ""))
+        self._record_untrusted()
+
     async def poll(self) -> None:
-        """List the kinds every few seconds that aren't watched, since the cluster serves them in a beta alone; for ever."""
+        """Look every few seconds who answers, and list the kinds that aren't watched, since they are served in a beta; for ever."""
         while True:
             await asyncio.sleep(POLL)
+            await self._look()
             for resource in WATCHED:
                 if self._is_polled(resource):
                     await self._list(resource)
@@ -166,7 +196,27 @@ class Informer:
         """Take a watch event in. An object that trips a defect here is logged by its name; the others go on."""
         self._events_seen[kind] += 1
         self._meters.heard(kind, 1)
-        self._take(kind, raw, deleted=type_ == "DELETED")
+        if kind not in OWN:
+            self._take(kind, raw, deleted=type_ == "DELETED")
+            return
+        self._waiting.append((kind, type_, raw))
+        if self._judging is None or self._judging.done():
+            self._judging = asyncio.get_running_loop().create_task(self._take_waiting())
+
+    async def _take_waiting(self) -> None:
+        """Take events of Daulat's own kinds in, once it is known that the API server itself sent them."""
+        pauses = _pauses()
+        while self._waiting:
+            before = self._registered
+            batch, self._waiting = self._waiting, []
+            now = await self._look()
+            if now is None:
+                self._waiting = [*batch, *self._waiting]
+                await asyncio.sleep(next(pauses))
+            elif now == before and not now.led_away:
+                for kind, type_, raw in batch:
+                    self._take(kind, raw, deleted=type_ == "DELETED")
+            # Otherwise they are dropped: what is true of them comes with the lists that follow.
 
     def stalled(self) -> list[str]:
         """Return the kinds whose watch delivers nothing."""
@@ -175,6 +225,34 @@ class Informer:
     def unlisted(self) -> list[str]:
         """Return the kinds that couldn't be listed yet."""
         return [resource.kind for resource in WATCHED if resource.kind not in self._listed]
+
+    async def _look(self) -> Registrations | None:
+        """Look who answers. None where that can't be found out."""
+        try:
+            found = await registrations(self._client)
+        except RequestError as error:
+            log.warning("could not list APIServices", extra={"error": str(error)[:200]})
+            return None
+        before, self._registered = self._registered, found
+        if before is not None and before != found:
+            log.warning("APIServices changed", extra={"leading_away": sorted(found.led_away.values())})
+            self.registered_anew.set()
+        self._record_untrusted()
+        return found
+
+    def _record_untrusted(self) -> None:
+        led_away = dict(self._registered.led_away) if self._registered else {}
+        replaced = {GROUP: "; ".join(v for _, v in sorted(self._replaced.items()))} if self._replaced else {}
+        if (change := self._store.record_untrusted({**replaced, **led_away})) is not None:
+            self._changed(change)
+
+    def _compare(self, kind: str, known: str, uid: str) -> None:
+        """Note where a kind has no objects and another definition than the one known."""
+        if known and uid and uid != known and kind not in LOSES_NOTHING:
+            self.definitions[kind] = known
+            self._replaced[kind] = (
+                f"the CustomResourceDefinition of {kind} was made anew, and every {kind} is gone with the one before"
+            )
 
     def _take(self, kind: str, raw: dict[str, Any], *, deleted: bool = False) -> bool:
         try:
@@ -204,10 +282,16 @@ class Informer:
     async def _list(self, resource: Resource, heard: int | None = None) -> bool:
         """List a kind. After the start, ``heard`` says how many events there were since the list before."""
         kind = resource.kind
+        before = await self._look()
+        if before is None:
+            return self._failed(kind, "it isn't known whether the API server serves it itself")
+        if resource.group in before.led_away:
+            return self._failed(kind, before.led_away[resource.group])
         listed: set[Ref] = set()
         news, version = 0, 0
         try:
-            async for items, at in self._client.pages(resource.on(self._store.capabilities)):
+            pages = self._own_pages(resource, before) if kind in OWN else self._pages(resource)
+            async for items, at in pages:
                 # The first page tells the version: what comes later isn't in the list, and isn't gone either.
                 version = version or at
                 for number, item in enumerate(items, 1):
@@ -233,6 +317,34 @@ class Informer:
             self._meters.missed(kind, news + len(gone))
             self._silent[kind] = self._silent[kind] + 1 if news + len(gone) and not heard else 0
         return True
+
+    def _pages(self, resource: Resource) -> AsyncIterator[tuple[Sequence[Manifest], int]]:
+        return self._client.pages(resource.on(self._store.capabilities))
+
+    async def _own_pages(
+        self, resource: Resource, before: Registrations
+    ) -> AsyncIterator[tuple[Sequence[Manifest], int]]:
+        """Yield the pages of one of Daulat's own kinds, once all are read and known to be true. Raises RequestError."""
+        kind = resource.kind
+        pages = [page async for page in self._pages(resource)]
+        uid = await definition_uid(self._client, resource.plural, resource.group)
+        if not any(items for items, _ in pages) and kind not in self._empty:
+            pages = [page async for page in self._pages(resource)]
+        if await self._look() != before:
+            raise NoAnswer("APIServices changed while it was listed")
+        if any(items for items, _ in pages):
+            self._empty.discard(kind)
+            self._replaced.pop(kind, None)
+        else:
+            self._empty.add(kind)
+            self._compare(kind, self.definitions.get(kind, ""), uid)
+        self._record_untrusted()
+        if kind in self._replaced:
+            raise NoAnswer(self._replaced[kind])
+        if uid:
+            self.definitions[kind] = uid
+        for page in pages:
+            yield page
 
     def _tell(self, changes: Iterable[Change]) -> None:
         for change in changes:

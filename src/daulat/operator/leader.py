@@ -210,6 +210,9 @@ class Leader:
 
     async def _delete(self, effect: Delete) -> None:
         await self._lease.good()
+        # It was decided on facts that were believed. What came after may say otherwise, once it is known to be true.
+        while self._store.snapshot().untrusted:
+            await asyncio.sleep(1)
         await self._executor.run(effect)
 
     def _not_deleted(self, key: Ref, effect: Delete, pause: float) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from daulat.api.kinds import Manifest
@@ -38,6 +39,10 @@ class Lease:
         self._renewed = float("-inf")
         self._seen: tuple[str, float] = ("", time.monotonic())
         self._taken = False
+        self.notes: Callable[[], dict[str, str]] = dict
+        """Returns the annotations that the holder keeps on it, for the next one."""
+        self.found: dict[str, str] = {}
+        """The annotations that were on it when this replica last read it."""
 
     def held(self) -> bool:
         """Whether this replica may begin a write."""
@@ -88,6 +93,7 @@ class Lease:
         self._taken = False
         try:
             live = await self._client.get(self._path)
+            self.found = dict((live or {}).get("metadata", {}).get("annotations") or {})
             if live is None:
                 await self._client.request("POST", self._collection, self._body({}, {}, transitions=0))
             elif self._mine_or_free(live):
@@ -119,7 +125,7 @@ class Lease:
         return {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
-            "metadata": {**meta, **self._meta},
+            "metadata": {**meta, **self._meta, "annotations": {**(meta.get("annotations") or {}), **self.notes()}},
             "spec": {
                 "holderIdentity": self._identity,
                 "leaseDurationSeconds": int(DURATION),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -24,6 +25,9 @@ from .leader import Leader
 from .lease import Lease
 
 log = logging.getLogger("daulat.operator")
+
+NOTE = "daulat.dev/definitions"
+"""The annotation of the Lease in which a leader leaves which definitions it knew."""
 
 
 @dataclass(frozen=True)
@@ -98,16 +102,28 @@ class Operator:
         while True:
             self._feed = Feed(inbox.put, ended, self._store.capabilities)
             self._feed.start()
-            await self._informer.until_served_otherwise()
-            log.info("watching anew, since kinds are served in other versions")
+            self._informer.registered_anew.clear()
+            reasons = [
+                asyncio.ensure_future(self._informer.until_served_otherwise()),
+                asyncio.ensure_future(self._informer.registered_anew.wait()),
+            ]
+            try:
+                await asyncio.wait(reasons, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for each in reasons:
+                    each.cancel()
+            log.info("watching anew, since kinds are served in other versions or by another server")
             await asyncio.to_thread(self._feed.stop)
             await self._informer.relist()
+            self._leader.everything()
 
     async def _lead(self) -> str:
         """Wait for the facts and the Lease, then reconcile until the Lease is lost."""
         await self._informer.synced.wait()
         metrics.SYNCED.set(1)
         await self._lease.acquire()
+        self._informer.recall(_definitions(self._lease.found.get(NOTE, "")))
+        self._lease.notes = lambda: {NOTE: json.dumps(self._informer.definitions, sort_keys=True)}
         return await self._leader.lead()
 
     def _fail(self, why: str) -> None:
@@ -121,8 +137,18 @@ class Operator:
     def _not_ready(self) -> str:
         # Kinds that clusters do without aren't waited for: a rollout of the operator would stop for them.
         if self._informer.synced.is_set():
-            return ""
+            untrusted = self._store.snapshot().untrusted
+            return "; ".join(why for _, why in sorted(untrusted.items()))
         return f"facts are not synced yet: {', '.join(self._informer.unlisted())} couldn't be listed"
+
+
+def _definitions(note: str) -> dict[str, str]:
+    """Return the definitions that the leader before knew, by kind; none where the note can't be read."""
+    try:
+        found = json.loads(note or "{}")
+    except ValueError:
+        return {}
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
 
 
 def _call(loop: asyncio.AbstractEventLoop, function: Any, *args: Any) -> None:

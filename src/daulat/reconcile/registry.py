@@ -12,6 +12,7 @@ from .controller import Controller
 from .inventory.controllers import NODES, PROFILES, ZONES
 from .model.controllers import CAPACITY, DEFAULT_DENIES, MODELS
 from .policy.controllers import ADVICE, EXEMPTIONS, PINS, POLICIES, UNGOVERNED
+from .policy.untrusted import reconcile_untrusted
 from .result import Result
 
 # In the order in which a start goes through their keys: labels of record first, the namespaces of a policy that is gone are closed
@@ -49,6 +50,11 @@ def everything(snapshot: Snapshot) -> Iterator[Ref]:
 
 
 def reconcile(key: Ref, snapshot: Snapshot, now: float) -> Result:
-    """Return what is to be done about the key; nothing for kinds that have no controller."""
+    """Return what is to be done about the key; nothing for kinds that have no controller.
+
+    As long as facts may be false, that is said in the policies' status, and nothing else is done.
+    """
+    if snapshot.untrusted:
+        return reconcile_untrusted(key, snapshot, now)
     controller = BY_KIND.get(key.kind)
     return controller.reconcile(key, snapshot, now) if controller else Result()

@@ -106,6 +106,18 @@ WEAK: list[tuple[str, Weaken, Severity, str]] = [
     ("DOC-04", grant(rule("nodes/proxy", "get")), Severity.HIGH, "may get nodes/proxy"),
     ("DOC-04", grant(rule("*/proxy", "get")), Severity.HIGH, "may get nodes/proxy"),
     (
+        "DOC-43",
+        put(
+            "apiservices",
+            {
+                "metadata": {"name": "v1alpha1.daulat.dev"},
+                "spec": {"group": "daulat.dev", "service": {"namespace": "team-a", "name": "other"}},
+            },
+        ),
+        Severity.HIGH,
+        "APIService v1alpha1.daulat.dev leads requests for the group daulat.dev to Service team-a/other",
+    ),
+    (
         "DOC-06",
         grant(rule("validatingadmissionpolicybindings", "patch", ADMISSION)),
         Severity.HIGH,

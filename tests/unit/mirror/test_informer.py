@@ -20,6 +20,7 @@ from daulat.kube.resources import REGISTRY, WATCHED, Resource
 from daulat.mirror import informer as module
 from daulat.mirror.feed import Feed
 from daulat.mirror.informer import Informer
+from daulat.mirror.registrations import DEFINITIONS
 from tests.unit.discovery import aggregated, discovery
 
 
@@ -124,7 +125,9 @@ def test_a_kind_that_cant_be_listed_is_tried_again_by_itself() -> None:
         informer = _informer(client, [])
         await informer.sync()
         assert client.asked["Node"] == 4
-        assert {kind: times for kind, times in client.asked.items() if times != 1} == {"Node": 4}
+        # Those of Daulat's own kinds are empty, which counts once a second list agrees.
+        others = {kind: times for kind, times in client.asked.items() if kind not in {"APIService", *module.OWN}}
+        assert {kind: times for kind, times in others.items() if times != 1} == {"Node": 4}
 
     asyncio.run(scenario())
 
@@ -179,6 +182,8 @@ class _Upgraded(FakeClient):
 
     async def request(self, method: str, path: str, **_: Any) -> dict[str, Any]:
         """Answer version and groups by turns."""
+        if path.startswith(f"{DEFINITIONS}/"):
+            return {"metadata": {"uid": "definition"}}
         version, mutating = self.answers[0]
         if path == "/version":
             return {"gitVersion": version}

@@ -68,6 +68,14 @@ OUT_OF_SYNC = Reason(
     "With enforcement.source GitOps: the objects in the cluster aren't as the policy compiles. The message lists the differences.",
     "Apply the output of daulat compile.",
 )
+FACTS_NOT_TRUSTED = Reason(
+    "FactsNotTrusted",
+    (ENFORCED,),
+    "Another server than the API server answers for an API group from which facts come, or every object of a kind of daulat.dev is "
+    "gone with its CustomResourceDefinition. The operator decides nothing and changes nothing; what was in force stays in force.",
+    "Remove spec.service from the APIService named in the message. If a CustomResourceDefinition was replaced on purpose, apply "
+    "its objects again, or stop the operator, delete its Lease daulat-operator, and start it again.",
+)
 PROFILE_NOT_FOUND = Reason(
     "ProfileNotFound",
     (COMPILED,),

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from daulat.controls.library import Control, Example
+from daulat.controls.library import Control, Example, guards
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
@@ -87,11 +87,14 @@ class Case:
 
 def of_example(control: Control, example: Example) -> Case:
     """Return the case that a control's own example is: by its own policy, as it is sent, without being mended."""
+    ids = tuple(sorted({message.partition(" ")[0] for message in example.violations}))
+    warns = guards()[control.guard].action == "Warn"
     return Case(
         name=f"{control.id}.{control.guard}: {example.name}",
         guard=control.guard,
         asked=example,
-        refused=tuple(sorted({message.partition(" ")[0] for message in example.violations})),
+        refused=() if warns else ids,
+        warned=ids if warns else (),
         messages=example.violations,
     )
 

@@ -38,6 +38,13 @@ RELEASED = Installation()
 """As the chart installs it where no value says otherwise."""
 
 
+_CATALOGUE: dict[str, Constant] = {
+    "knownControls": sorted(library.ids()),
+    "exemptibleControls": sorted(library.exemptible_ids()),
+}
+"""What guards read of the controls that there are."""
+
+
 def compile_cluster_guards(installation: Installation = RELEASED) -> list[Manifest]:
     """Return the manifests, the same bytes for the same installation. The chart ships them."""
     manifests: list[Manifest] = []
@@ -48,8 +55,8 @@ def compile_cluster_guards(installation: Installation = RELEASED) -> list[Manife
         controls = [c for c in library.controls() if c.guard == guard.guard]
         name = cluster_name(guard.guard)
         selector = own_namespace if guard.operator_namespace else {}
-        body = validating.spec(guard, controls, installation.constants)
-        binding = validating.binding_spec(name, "Enforce", selector)
+        body = validating.spec(guard, controls, {**installation.constants, **_CATALOGUE})
+        binding = validating.binding_spec(name, guard.action, selector)
         manifests.append(manifest("ValidatingAdmissionPolicyBinding", name, binding))
         manifests.append(manifest("ValidatingAdmissionPolicy", name, body))
     return manifests

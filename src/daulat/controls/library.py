@@ -53,6 +53,8 @@ class Guard(_Data):
     variables: tuple[Named, ...]
     screen: Screen | None = None
     """Where left out, every request is judged that meets the conditions."""
+    action: Literal["Enforce", "Warn"] = "Enforce"
+    """What a cluster's guard does with what it finds. A policy says that itself."""
     exemptible: bool = True
     """Whether exemptions hold here. They end by the object's creation time, which a Binding or an exec doesn't have."""
     operator_namespace: bool = Field(default=False, alias="operatorNamespace")
@@ -143,6 +145,12 @@ def guards() -> dict[str, Guard]:
 def ids() -> frozenset[str]:
     """Return every control's id."""
     return frozenset(c.id for c in controls())
+
+
+@cache
+def exemptible_ids() -> frozenset[str]:
+    """Return the ids of the controls from which a namespace can be exempted."""
+    return frozenset(c.id for c in controls() if (g := guards()[c.guard]).exemptible and g.scope == "policy")
 
 
 def base() -> dict[str, Any]:

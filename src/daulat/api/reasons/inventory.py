@@ -28,6 +28,13 @@ NO_DEVICES_FOUND = Reason(
     "No node with the profile's labels has one of its resources. This is normal for accelerators that the cluster doesn't have.",
 )
 
+WITHOUT_EFFECT = Reason(
+    "WithoutEffect",
+    (ACTIVE,),
+    "The exemption takes nothing away: its controls don't exist or know no exemptions, or the policy governs none of its "
+    "namespaces.",
+    "Correct spec.controls and spec.namespaces as the message says. docs/limits.md lists what can't be exempted.",
+)
 IN_FORCE = Reason("InForce", (ACTIVE,), "The exemption holds until it expires.")
 NOT_APPROVED = Reason(
     "NotApproved",

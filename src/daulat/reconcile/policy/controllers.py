@@ -129,6 +129,12 @@ def _exemptions_of_policy(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
             yield Ref("SovereigntyExemption", "", name)
 
 
+def _exemptions_of_namespace(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    for name, exemption in sorted(snapshot.exemptions.items()):
+        if isinstance(exemption, Declared) and change.ref.name in exemption.spec.namespaces:
+            yield Ref("SovereigntyExemption", "", name)
+
+
 POLICIES = Controller(
     kind="SovereigntyPolicy",
     reconcile=reconcile_policy,
@@ -192,6 +198,10 @@ PINS = Controller(
 EXEMPTIONS = Controller(
     kind="SovereigntyExemption",
     reconcile=reconcile_exemption,
-    wakes={"SovereigntyExemption": itself, "SovereigntyPolicy": _exemptions_of_policy},
+    wakes={
+        "SovereigntyExemption": itself,
+        "SovereigntyPolicy": _exemptions_of_policy,
+        "Namespace": _exemptions_of_namespace,
+    },
     keys=lambda snapshot: (Ref("SovereigntyExemption", "", name) for name in sorted(snapshot.exemptions)),
 )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from daulat.api import reasons
-from daulat.api.exemption import SovereigntyExemptionStatus
+from daulat.api.exemption import SovereigntyExemptionSpec, SovereigntyExemptionStatus
+from daulat.controls import library
 from daulat.facts.declared import Unparsable
 from daulat.facts.snapshot import Exemption, Snapshot
 from daulat.kube.ref import Ref
-from daulat.reconcile.conditions import condition, ready, status_change
+from daulat.reconcile.conditions import Condition, condition, ready, status_change
 from daulat.reconcile.result import Result
 
 RECHECK = 30.0
@@ -31,8 +32,7 @@ def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Result:
         message = "waits for the approval of somebody else than " + exemption.spec.requested_by
         active = condition(reasons.ACTIVE, False, reasons.NOT_APPROVED, message)
     else:
-        message = f"until {exemption.spec.expiry}, for {', '.join(exemption.spec.namespaces)}"
-        active = condition(reasons.ACTIVE, True, reasons.IN_FORCE, message)
+        active = _in_force(exemption, snapshot)
     # One that has ended is as it should be.
     settled = (
         condition(reasons.ACTIVE, True, active.reason, active.message) if active.reason == reasons.EXPIRED else active
@@ -41,6 +41,40 @@ def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     change = status_change(ref, exemption, conditions, SovereigntyExemptionStatus(), now)
     again = _until_expiry(exemption, now) if active.status == "True" else None
     return Result(status=change.status, events=change.events, requeue_after=again)
+
+
+def _in_force(exemption: Exemption, snapshot: Snapshot) -> Condition:
+    """Return what an approved exemption takes away. One of which nothing has an effect isn't in force."""
+    spec = exemption.spec
+    controls, namespaces = (
+        {c: _control(c) for c in spec.controls},
+        {n: _namespace(n, spec, snapshot) for n in spec.namespaces},
+    )
+    idle = "; ".join(why for why in (*controls.values(), *namespaces.values()) if why)
+    effective = [n for n, why in namespaces.items() if not why]
+    if all(controls.values()) or not effective:
+        return condition(reasons.ACTIVE, False, reasons.WITHOUT_EFFECT, idle)
+    of = ", ".join(c for c, why in controls.items() if not why)
+    rest = f". Without effect: {idle}" if idle else ""
+    message = f"until {spec.expiry}, of {of} for {', '.join(effective)}{rest}"
+    return condition(reasons.ACTIVE, True, reasons.IN_FORCE, message)
+
+
+def _control(control: str) -> str:
+    """Return why a control can't be exempted from; empty where it can."""
+    if control not in library.ids():
+        return f"{control} is no control"
+    return "" if control in library.exemptible_ids() else f"no namespace can be exempted from {control}"
+
+
+def _namespace(name: str, spec: SovereigntyExemptionSpec, snapshot: Snapshot) -> str:
+    """Return why there is nothing to exempt in a namespace; empty where there is. What isn't known is no reason."""
+    found, policy = snapshot.namespaces.get(name), snapshot.known_policies.get(spec.policy)
+    if found is None:
+        return f"namespace {name} doesn't exist"
+    if policy is not None and not policy.spec.namespace_selector.matches(found.labels):
+        return f"policy {spec.policy} doesn't govern namespace {name}"
+    return ""
 
 
 def _until_expiry(exemption: Exemption | Unparsable[SovereigntyExemptionStatus], now: float) -> float | None:

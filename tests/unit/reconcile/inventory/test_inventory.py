@@ -98,12 +98,27 @@ def test_a_profile_tells_where_its_accelerator_is() -> None:
         (exemption(expiresAt="2020-01-01T00:00:00Z"), ("False", "Expired")),
         (exemption(policy="other"), ("False", "PolicyNotFound")),
         (exemption(expiresAt="soon"), ("False", "Invalid")),
+        (exemption(controls=["USE-15", "MGD-08"]), ("False", "WithoutEffect")),
+        (exemption(controls=["USE-99"]), ("False", "WithoutEffect")),
+        (exemption(namespaces=["nowhere"]), ("False", "WithoutEffect")),
+        (exemption(namespaces=["open"]), ("False", "WithoutEffect")),
     ],
 )
 def test_an_exemption_says_whether_it_is_in_force(raw: dict[str, Any], expected: tuple[str, str]) -> None:
-    result = run(EXEMPTION, World(exemptions=[raw]))
+    world = World(exemptions=[raw], namespaces=[namespace(), namespace("open", team="ml")])
+    result = run(EXEMPTION, world)
     assert condition(result, "Active") == expected
     assert (result.requeue_after is not None) == (expected[0] == "True")
+
+
+def test_an_exemption_of_which_a_part_has_no_effect_says_which() -> None:
+    raw = exemption(controls=["SUP-01", "USE-15", "USE-99"], namespaces=["treasury", "nowhere"])
+    (active,) = [c for c in status(run(EXEMPTION, World(exemptions=[raw])))["conditions"] if c["type"] == "Active"]
+    assert (active["status"], active["reason"]) == ("True", "InForce")
+    assert active["message"] == (
+        "until 2030-01-01T00:00:00Z, of SUP-01 for treasury. Without effect: no namespace can be exempted from USE-15; "
+        "USE-99 is no control; namespace nowhere doesn't exist"
+    )
 
 
 @pytest.mark.parametrize("ref", [ZONE, PROFILE, EXEMPTION])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +52,17 @@ class Pod:
     def runs(self) -> bool:
         """Whether it is on a node, and isn't being deleted."""
         return bool(self.node) and not self.termination_deadline
+
+
+def parse_placed(raw: Mapping[str, Any]) -> tuple[str, frozenset[str]] | None:
+    """Return on which node a pod is and what pins it; None where it is on none, is finished, or is being deleted."""
+    spec = raw.get("spec") or {}
+    node = str(spec.get("nodeName") or "")
+    if not node or (raw.get("metadata") or {}).get("deletionTimestamp"):
+        return None
+    if (raw.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return None
+    return sys.intern(node), frozenset(key for key in spec.get("nodeSelector") or {} if key.startswith(NODE_PREFIX))
 
 
 def parse_pod(raw: Mapping[str, Any]) -> Pod | None:

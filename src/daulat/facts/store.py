@@ -24,7 +24,7 @@ from .gateway import parse_gateway
 from .namespace import parse_namespace
 from .node import parse_node
 from .platform import Platform
-from .pod import parse_pod
+from .pod import parse_placed, parse_pod
 from .report import Report
 from .snapshot import Canary, Proof, Snapshot
 from .tally import Tally
@@ -89,6 +89,8 @@ class Store:
         fact = _parse(kind, raw)
         self._versions[ref] = version
         self._gone.pop(ref, None)
+        if kind == "Pod" and self._tally.place(ref, parse_placed(raw)):
+            self._snapshot = None
         return self._put(ref, fact)
 
     def delete(self, kind: str, raw: Mapping[str, Any]) -> Change | None:
@@ -260,6 +262,8 @@ class Store:
     def _forget(self, ref: Ref, version: int) -> Change | None:
         self._versions.pop(ref, None)
         self._gone[ref] = version
+        if ref.kind == "Pod" and self._tally.place(ref, None):
+            self._snapshot = None
         facts, key = self._place(ref)
         old = facts.pop(key, None)
         if old is None:

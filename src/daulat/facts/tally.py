@@ -8,8 +8,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from daulat.kube.ref import Ref
+
 from .child import Child
 from .pod import Pod
+
+Placed = tuple[str, frozenset[str]]
+"""A node, and the labels under Daulat's prefix that pods on it are pinned to; empty for pods that aren't pinned."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -29,6 +34,9 @@ class Tally:
         self._nodes_by_pin: dict[str, Counter[str]] = {}
         self._pin_views: dict[str, Mapping[str, int]] = {}
         self._running: Counter[str] = Counter()
+        self._placed: dict[Ref, Placed] = {}
+        self._placed_in: dict[str, Counter[Placed]] = {}
+        self._placed_views: dict[str, Mapping[Placed, int]] = {}
         self._views: dict[str, Mapping[Any, Any]] = {}
 
     def change(self, old: Pod | Child | None, new: Pod | Child | None) -> None:
@@ -53,11 +61,35 @@ class Tally:
             self._views.pop("children_by_model", None)
             self._views.pop("children_by_policy", None)
 
+    def place(self, pod: Ref, placed: Placed | None) -> bool:
+        """Take in where any pod is that isn't finished, also one of which nothing else is kept. Return whether that is news."""
+        before = self._placed.get(pod)
+        if before == placed:
+            return False
+        counts = self._placed_in.setdefault(pod.namespace, Counter())
+        if before is not None:
+            counts[before] -= 1
+            if not counts[before]:
+                del counts[before]
+        if placed is not None:
+            self._placed[pod] = placed
+            counts[placed] += 1
+        else:
+            del self._placed[pod]
+        if not counts:
+            del self._placed_in[pod.namespace]
+        self._placed_views.pop(pod.namespace, None)
+        self._views.pop("placed", None)
+        return True
+
     def views(self) -> dict[str, Mapping[Any, Any]]:
         """Return what a snapshot has of it, by the names that it has there."""
         for label in self._nodes_by_pin.keys() - self._pin_views.keys():
             self._pin_views[label] = MappingProxyType(dict(self._nodes_by_pin[label]))
+        for namespace in self._placed_in.keys() - self._placed_views.keys():
+            self._placed_views[namespace] = MappingProxyType(dict(self._placed_in[namespace]))
         now: dict[str, Mapping[Any, Any]] = {
+            "placed": self._placed_views,
             "pods_by_node": self._by_node,
             "held": self._held,
             "pods_by_model": self._by_model,

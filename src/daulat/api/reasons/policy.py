@@ -107,6 +107,13 @@ BRAKE_HELD = Reason(
     "Check the nodes in status.drift. A user with the verb govern on sovereigntypolicies releases the evictions: write "
     "status.brake.batch into spec.drift.release.",
 )
+POD_NOT_PINNED = Reason(
+    "PodNotPinned",
+    (UPHELD,),
+    "Governed pods without the policy's nodeSelector run on nodes that aren't eligible: they are older than the policy, or an "
+    "exemption from the pin has ended. They aren't evicted.",
+    "Delete the pods, so that they are created anew and pinned.",
+)
 UNDECIDED = Reason(
     "Undecided",
     (UPHELD, POLICY_COMPLIANT, PLACED),

@@ -26,7 +26,7 @@ from daulat.reconcile.conditions import (
 )
 from daulat.reconcile.result import Apply, Delete, DryRunPod, Result
 
-from . import advice, gitops, pinning, ungoverned
+from . import advice, gitops, pinning, ungoverned, unpinned
 from .approved import approval_events, approved_accelerators, to_remember, unreadable_profiles
 from .canary import PATIENCE, UNPINNED, canary_pod, judge, pin_in_use
 from .compiled import compiled, governs_protected, manifests
@@ -99,7 +99,7 @@ def _in_force(
         undecided=watch.undecided_nodes() or None,
         brake=watch.brake_status(),
     )
-    upheld = watch.condition()
+    upheld = unpinned.upheld(watch.condition(), policy, snapshot, result.unpinned_namespaces)
     # A policy on trial, or one without a namespace so far, is ready once it is compiled.
     on_trial = enforced.reason in (reasons.NOT_ENFORCING, reasons.NO_GOVERNED_NAMESPACE)
     parts = (in_place, upheld) if on_trial else (enforced, in_place, upheld)

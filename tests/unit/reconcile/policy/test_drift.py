@@ -142,7 +142,7 @@ def test_a_pod_that_was_never_pinned_or_isnt_governed_is_left_alone() -> None:
     found = world(*stray)
     found.namespaces += [namespace("lab", team="lab")]
     result = run(found, NOW)
-    assert upheld(result)[0] == "True"
+    assert upheld(result)[:2] == ("False", "PodNotPinned")
     assert deleted(result) == []
 
 

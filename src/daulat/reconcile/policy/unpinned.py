@@ -1,0 +1,42 @@
+"""Finds governed pods that run where the policy would let none, since nothing pins them: they are older than it, or were exempt.
+
+They aren't evicted: what isn't pinned may be a DaemonSet's pod, or belong to somebody who has to change its template first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container
+
+from daulat.api import reasons
+from daulat.api.names import eligible_label
+from daulat.facts.snapshot import Policy, Snapshot
+from daulat.placement.candidates import candidates_under
+from daulat.reconcile.conditions import Condition, condition
+
+
+def unpinned(policy: Policy, snapshot: Snapshot, exempt: Container[str] = ()) -> Counter[tuple[str, str]]:
+    """Return how many such pods there are, by namespace and node. Namespaces that are exempt from the pin are left out."""
+    label, found = eligible_label(policy.name), Counter[tuple[str, str]]()
+    eligible = candidates_under((policy,), snapshot)
+    for name, placed in snapshot.placed.items():
+        namespace = snapshot.namespaces.get(name)
+        if namespace is None or name in exempt or not policy.spec.namespace_selector.matches(namespace.labels):
+            continue
+        for (node, pins), count in placed.items():
+            if label not in pins and node in eligible.refused and node not in eligible.undecided:
+                found[name, node] += count
+    return found
+
+
+def upheld(decided: Condition, policy: Policy, snapshot: Snapshot, exempt: Container[str] = ()) -> Condition:
+    """Return the condition as decided for pinned pods, or where all of them are well, what is true of the others."""
+    if decided.status != "True" or not (found := unpinned(policy, snapshot, exempt)):
+        return decided
+    pods, (first, *others) = sum(found.values()), sorted(found)
+    also = f" and {len(others)} more nodes" if others else ""
+    message = (
+        f"{pods} pods that nothing pins run on nodes that aren't eligible, such as in namespace {first[0]} on {first[1]}{also}; "
+        "they stay until they are deleted"
+    )
+    return condition(reasons.UPHELD, False, reasons.POD_NOT_PINNED, message)

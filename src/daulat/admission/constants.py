@@ -166,6 +166,7 @@ def _places(spec: SovereigntyPolicySpec, zones: Mapping[str, SovereignZoneSpec])
         "zoneStorageClasses": sorted(of_record),
         "approvedStorageClasses": sorted(listed),
         "storageDrivers": sorted(storage.drivers),
+        "binders": sorted(storage.binders),
         "approvedVolumeTypes": sorted(storage.volume_types),
         # One accepted zone without regions of record may be anywhere, so then regions say nothing.
         "zoneRegions": sorted({r for z in accepted for r in z.regions}) if all(z.regions for z in accepted) else [],

@@ -156,6 +156,11 @@ def _engines() -> Constants:
     }
 
 
+def storage(name: str, spec: SovereigntyPolicySpec, zones: Mapping[str, SovereignZoneSpec]) -> Constants:
+    """Return what controls of volumes read: the same constants as ``constants`` has, without those that need profiles."""
+    return {"policy": name, **_places(spec, zones)}
+
+
 def _places(spec: SovereigntyPolicySpec, zones: Mapping[str, SovereignZoneSpec]) -> Constants:
     accepted = [zone for name, zone in sorted(zones.items()) if rejects(spec.zones, name, zone) is None]
     storage = spec.storage or StorageRequirements()

@@ -13,9 +13,11 @@ from daulat.api import reasons
 from daulat.api.kinds import Manifest
 from daulat.api.names import MANAGED_BY, POLICY_LABEL, REVISION_ANNOTATION
 from daulat.api.policy import EnforcementSource
-from daulat.facts.snapshot import Snapshot
+from daulat.facts.namespace import Namespace
+from daulat.facts.snapshot import Policy, Snapshot
 from daulat.facts.store import Store
 from daulat.kube.resources import REGISTRY, Use
+from daulat.reconcile.policy import volumes
 from daulat.reconcile.policy.gitops import source
 from daulat.reconcile.policy.ungoverned import KEY, reconcile_ungoverned
 from daulat.reconcile.result import Apply
@@ -76,6 +78,18 @@ def drift(cluster: Cluster) -> Iterator[Found]:
     """Name admission policies that are missing, say something else than they should, or are left over."""
     live = _live(cluster, KINDS)
     wanted: set[tuple[str, str]] = set()
+    for policy in cluster.compiled:
+        declared = cluster.policies[policy]
+        if source(declared) is EnforcementSource.GITOPS:
+            continue
+        for manifest in volumes.guard(declared, _governed(declared, cluster.snapshot), cluster.snapshot, cluster.now):
+            kind, name = manifest["kind"], manifest["metadata"]["name"]
+            wanted.add((kind, name))
+            if (found := live.get((kind, name))) is None:
+                yield Found(f"{kind} {name} of policy {policy} is missing", (f"{kind} {name}",))
+            elif found.get("spec") != manifest["spec"]:
+                what = f"{kind} {name} isn't what policy {policy} compiles to for the namespaces that it governs"
+                yield Found(what, (f"{kind} {name}",))
     for policy, compiled in sorted(cluster.compiled.items()):
         others: dict[str, list[str]] = {}
         if _static(cluster, policy, compiled, live):
@@ -171,6 +185,10 @@ def _running(deployment: Manifest, installation: Installation) -> Iterator[Found
         if image not in known and not image.startswith(f"{installation.image}@sha256:"):
             what = f"Deployment {name_of(deployment)} runs {image}, which isn't the operator's image of record"
             yield Found(what, (f"Deployment {name_of(deployment)}",))
+
+
+def _governed(policy: Policy, snapshot: Snapshot) -> list[Namespace]:
+    return [n for n in snapshot.namespaces.values() if policy.spec.namespace_selector.matches(n.labels)]
 
 
 def _applied(cluster: Cluster) -> Snapshot:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from daulat.admission.cluster import Installation, cluster_name, compile_cluster_guards
 from daulat.admission.policy import CompiledPolicy
@@ -30,6 +31,18 @@ KINDS = {r.kind: r.plural for r in REGISTRY if r.use is Use.ADMISSION}
 _OTHER_VERSION = "Use the command line in the operator's version. If it is, look whether the operator runs."
 SOFTWARE_GUARD = cluster_name("software")
 OPERATOR_GUARD = "operator.cluster.daulat.dev"
+_CONSTANTS = {
+    "operatorImage": "image",
+    "sidecarImages": "sidecar_images",
+    "operatorArgs": "args",
+    "operatorEnv": "env",
+    "operatorNodeSelector": "node_selector",
+    "sidecarPrograms": "sidecar_programs",
+    "injectedEnv": "injected_env",
+    "injectedMounts": "injected_mounts",
+    "injectedVolumes": "injected_volumes",
+}
+"""What the guard of the operator's pods holds of the installation, which the chart's values decide."""
 LEASE = "daulat-operator"
 STALE = 60.0
 """Seconds without a renewal after which a Lease means that no operator leads: four times its duration."""
@@ -170,10 +183,14 @@ def _installation(cluster: Cluster, live: Mapping[tuple[str, str], Manifest]) ->
             value = json.loads(variable["expression"])
         except ValueError:
             continue
-        if variable["name"] == "operatorImage" and isinstance(value, str):
+        field = _CONSTANTS.get(variable["name"])
+        if field == "image" and isinstance(value, str):
             own = replace(own, image=value)
-        if variable["name"] == "sidecarImages" and isinstance(value, list):
-            own = replace(own, sidecar_images=tuple(map(str, value)))
+        elif field == "node_selector" and isinstance(value, dict):
+            own = replace(own, node_selector=value)
+        elif field is not None and isinstance(value, list):
+            changed: dict[str, Any] = {field: tuple(map(str, value))}
+            own = replace(own, **changed)
     return own
 
 

@@ -42,10 +42,12 @@ CLUSTER_SCOPED = frozenset(
         "nodes",
         "persistentvolumes",
         "resourceslices",
+        "runtimeclasses",
         "sovereigntyexemptions",
         "sovereigntypolicies",
         "sovereignzones",
         "storageclasses",
+        "volumeattributesclasses",
     ]
 )
 

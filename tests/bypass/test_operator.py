@@ -78,7 +78,8 @@ def test_more_a_node_by_half_its_word(ground: Ground, user: str, groups: tuple[s
     half = Attacker(ground.server, user, groups)
     path = "/api/v1/namespaces/daulat-system/serviceaccounts/daulat/token"
     pod = {"apiVersion": "v1", "kind": "Pod", "name": "daulat-0", "uid": "00000000-0000-0000-0000-000000000000"}
-    for spec in ({"audiences": []}, {"audiences": [], "boundObjectRef": pod}):
+    asked: tuple[Manifest, ...] = ({"audiences": []}, {"audiences": [], "boundObjectRef": pod})
+    for spec in asked:
         refused(half.create(path, {**TOKEN, "spec": spec}), "MGD-08 ")
     kubelet = Attacker(ground.server, "system:node:ascend-1", ("system:nodes",))
     refused(kubelet.create(path, {**TOKEN, "spec": {"audiences": []}}), "MGD-08 ", "not bound to a pod|forbidden")

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from daulat.catalog.kubernetes import Minor
+from dev.cluster.kubernetes import versions
 from dev.deployment import poll
 from tests.e2e.world import Manifest, unique
 
@@ -166,3 +168,16 @@ def test_more_a_volume_that_was_bound_before(ground: Ground, abroad: str) -> Non
         ground.server.must("DELETE", mine)
         world.wait_condition("sovereigntypolicy", policy, "Upheld", "True", seconds=30)
     world.admin.run("delete", "namespace", namespace, "--wait=false")
+
+
+@pytest.mark.skipif(versions.offered().version < Minor.of("1.34"), reason="the field is dropped before 1.34")
+def test_more_attributes_of_a_volume(ground: Ground) -> None:
+    """The class can be set, and changed, by the claim's owner."""
+    path = claims(ground)
+    refused(ground.tenant.create(path, claim(volumeAttributesClassName="geo-replicated")), "STO-11 ")
+    plain = claim()
+    taken(ground.tenant.create(path, plain))
+    mine = f"{path}/{plain['metadata']['name']}"
+    change = respecified(volumeAttributesClassName="geo-replicated")
+    refused(ground.tenant.change(mine, change), "STO-11 ", "immutable|forbidden")
+    ground.server.must("DELETE", mine)

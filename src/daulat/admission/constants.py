@@ -172,6 +172,7 @@ def _places(spec: SovereigntyPolicySpec, zones: Mapping[str, SovereignZoneSpec])
         "approvedStorageClasses": sorted(listed),
         "storageDrivers": sorted(storage.drivers),
         "binders": sorted(storage.binders),
+        "volumeAttributesClasses": sorted(storage.volume_attributes_classes),
         "approvedVolumeTypes": sorted(storage.volume_types),
         # One accepted zone without regions of record may be anywhere, so then regions say nothing.
         "zoneRegions": sorted({r for z in accepted for r in z.regions}) if all(z.regions for z in accepted) else [],

@@ -313,6 +313,8 @@ class StorageRequirements(Spec):
     """Volume sources that are fine beside those that hold no data outside the pod's node and namespace, such as nfs."""
     drivers: tuple[Annotated[str, Field(min_length=1, max_length=63)], ...] = Field(default=(), max_length=32)
     """CSI drivers that may stand behind these StorageClasses; left out, any."""
+    volume_attributes_classes: tuple[ObjectName, ...] = Field(default=(), max_length=64)
+    """VolumeAttributesClasses that claims may name."""
     binders: tuple[UserName, ...] = Field(default=(), max_length=16)
     """Users beside Kubernetes' own controller that may bind claims to volumes, such as the ServiceAccount of a restore tool."""
 

@@ -193,10 +193,16 @@ def test_a_runtimes_annotation_is_no_way_in() -> None:
     before, after = pod(TAGGED.image), pod(TAGGED.image)
     after["metadata"]["annotations"] = {"sidecar.istio.io/status": "{}"}
     assert software(after).allowed
-    after["metadata"]["annotations"] = {"nvidia.cdi.k8s.io/container.c0": "nvidia.com/gpu=all"}
-    for old in (None, before):
-        (said,) = software(after, old=old).violations
-        assert said.startswith('MGD-08 metadata.annotations["nvidia.cdi.k8s.io/container.c0"]')
+    for name in (
+        "nvidia.cdi.k8s.io/container.c0",
+        "mounts.nri.io/container.c0",
+        "io.kubernetes.cri-o.Devices",
+        "run.oci.handler",
+    ):
+        after["metadata"]["annotations"] = {name: "x"}
+        for old in (None, before):
+            (said,) = software(after, old=old).violations
+            assert said.startswith(f'MGD-08 metadata.annotations["{name}"]')
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,8 @@ CLUSTER_SCOPED = frozenset(
         "sovereignzones",
         "storageclasses",
         "volumeattributesclasses",
+        "volumegroupsnapshotclasses",
+        "volumesnapshotclasses",
     ]
 )
 

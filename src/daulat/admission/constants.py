@@ -172,6 +172,8 @@ def _places(spec: SovereigntyPolicySpec, zones: Mapping[str, SovereignZoneSpec])
         "approvedStorageClasses": sorted(listed),
         "storageDrivers": sorted(storage.drivers),
         "binders": sorted(storage.binders),
+        "snapshotClasses": sorted(storage.snapshot_classes or ()),
+        "snapshotClassesListed": storage.snapshot_classes is not None,
         "volumeAttributesClasses": sorted(storage.volume_attributes_classes),
         "approvedVolumeTypes": sorted(storage.volume_types),
         # One accepted zone without regions of record may be anywhere, so then regions say nothing.

@@ -48,6 +48,13 @@ PLACEHOLDERS = Installation(
     service_account="daulat-placeholder-account",
     image="daulat-placeholder-image",
     sidecar_images=("daulat-placeholder-sidecars",),
+    args=("daulat-placeholder-args",),
+    env=("daulat-placeholder-env",),
+    node_selector={"daulat-placeholder-node": "selector"},
+    sidecar_programs=("daulat-placeholder-programs",),
+    injected_env=("daulat-placeholder-injected-env",),
+    injected_mounts=("daulat-placeholder-injected-mounts",),
+    injected_volumes=("daulat-placeholder-injected-volumes",),
 )
 """What the chart's template puts the release's own values in the place of: see charts/daulat/templates/cluster-guards.yaml."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from daulat.admission.boundvolumes import compile_bound_volumes
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.admission.policy import compile_policy
 from daulat.admission.screen import CONDITION
@@ -41,10 +42,14 @@ CLUSTER_SCOPED = frozenset(
         "nodes",
         "persistentvolumes",
         "resourceslices",
+        "runtimeclasses",
         "sovereigntyexemptions",
         "sovereigntypolicies",
         "sovereignzones",
         "storageclasses",
+        "volumeattributesclasses",
+        "volumegroupsnapshotclasses",
+        "volumesnapshotclasses",
     ]
 )
 
@@ -97,6 +102,8 @@ def manifests_of(control: Control, example: Example) -> list[dict[str, Any]]:
     if scope == "policies":
         return compile_ungoverned([policy_of(example).namespace_selector])
     spec, zones = policy_of(example), zones_of(example)
+    if scope == "namespaces":
+        return compile_bound_volumes("confidential", spec, zones, [NAMESPACE])
     profiles = profiles_of(example.profiles)
     return list(compile_policy("confidential", spec, profiles, zones=zones).manifests)
 

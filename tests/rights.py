@@ -29,6 +29,7 @@ OPERATOR_MAY: list[tuple[str, str, Sequence[str], str]] = [
     ("keda.sh", "scaledobjects", OWN, ""),
     ("gateway.networking.k8s.io", "httproutes", OWN, ""),
     ("gateway.networking.k8s.io", "gateways", READ, ""),
+    ("", "persistentvolumes", READ, ""),
     ("inference.networking.k8s.io", "inferencepools", OWN, ""),
     ("monitoring.coreos.com", "podmonitors", OWN, ""),
     ("resource.k8s.io", "resourceclaimtemplates", OWN, ""),

@@ -260,3 +260,28 @@ def test_more_the_operators_account(ground: Ground) -> None:
         head = {"name": unique("token"), "annotations": {"kubernetes.io/service-account.name": name}}
         secret = {"metadata": head, "type": "kubernetes.io/service-account-token"}
         refused(mallory.create("/api/v1/namespaces/daulat-system/secrets", secret), "MGD-08 ")
+
+
+def test_more_a_class_made_anew_under_an_approved_name(ground: Ground) -> None:
+    """A policy knows classes by their names. What a name stands for is decided by who may write the class."""
+    runtimes, ingresses = "/apis/node.k8s.io/v1/runtimeclasses", "/apis/networking.k8s.io/v1/ingressclasses"
+    rules = [
+        rule("node.k8s.io", "runtimeclasses", "get create update delete"),
+        rule("networking.k8s.io", "ingressclasses", "get create update delete"),
+    ]
+    mallory = ground.with_rights("mallory", *rules)
+    other: Manifest = {"metadata": {"name": unique("kata")}, "handler": "kata"}
+    taken(mallory.create(runtimes, other))
+    taken(mallory.ask("DELETE", f"{runtimes}/{other['metadata']['name']}"))
+    refused(mallory.create(runtimes, {"metadata": {"name": "nvidia"}, "handler": "evil"}), "MGD-18 ")
+    ground.server.must("POST", runtimes, {"metadata": {"name": "nvidia"}, "handler": "nvidia"})
+    with ground.world.governed(exposure={"ingressClasses": ["inside"]}):
+        mine: Manifest = {"metadata": {"name": "inside"}, "spec": {"controller": "example.sg/public"}}
+        try:
+            refused(mallory.ask("DELETE", f"{runtimes}/nvidia"), "MGD-18 ")
+            moved = {"nodeSelector": {"site": "singapore-1"}}
+            refused(mallory.change(f"{runtimes}/nvidia", lambda c: c.update(scheduling=moved)), "MGD-18 ")
+            taken(mallory.change(f"{runtimes}/nvidia", lambda c: c["metadata"].update(labels={"a": "b"})))
+            refused(mallory.create(ingresses, mine), "MGD-18 ")
+        finally:
+            ground.server.must("DELETE", f"{runtimes}/nvidia")

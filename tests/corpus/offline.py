@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from daulat.admission.boundvolumes import compile_bound_volumes
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.admission.policy import compile_policy
 from daulat.admission.ungoverned import compile_ungoverned
@@ -66,6 +67,8 @@ def in_force(case: Case, namespace: str = NAMESPACE, prefix: str = "") -> list[M
     judged_by = library.guards()[case.guard].scope
     if judged_by == "policies":
         return [*_ungoverned(_inputs(case), namespace, prefix), *_cluster_guards()]
+    if judged_by == "namespaces":
+        return [*_bound_volumes(_inputs(case), namespace, prefix), *_cluster_guards()]
     return [*(_compiled(_inputs(case), namespace, prefix) if judged_by == "policy" else []), *_cluster_guards()]
 
 
@@ -79,6 +82,20 @@ def _ungoverned(inputs: str, namespace: str, prefix: str) -> list[Manifest]:
     selected = binding["spec"]["matchResources"]["namespaceSelector"]
     only = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [namespace]}
     binding["spec"]["matchResources"] = where({"matchExpressions": [*selected["matchExpressions"], only]})
+    return found
+
+
+@cache
+def _bound_volumes(inputs: str, namespace: str, prefix: str) -> list[Manifest]:
+    """Return the guards of volumes of policies that govern this namespace alone."""
+    patches, zones, _, exemptions = json.loads(inputs)
+    base = library.base()
+    given = {n: SovereignZoneSpec.model_validate(z) for n, z in merge(base["zones"], zones).items()}
+    granted = [_exemption(e, namespace) for e in exemptions]
+    found: list[Manifest] = []
+    for name, patch in patches.items():
+        spec = SovereigntyPolicySpec.model_validate(merge(base["policy"], patch))
+        found += [_renamed(m, prefix) for m in compile_bound_volumes(name, spec, given, [namespace], granted)]
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from daulat.cel.evaluator import Request
 from daulat.controls import library
-from tests.requests import merge
+from tests.requests import NAMESPACE, merge
 
 from . import offline
 from .case import Case
@@ -63,6 +63,8 @@ def _scene(case: Case, number: int, scope: int) -> Scene:
         request = _named(request, f"case-{number:04}")
     if library.guards()[case.guard].scope == "policy" and not request.namespace_object:
         request = _labelled(request, namespace)
+    if library.guards()[case.guard].scope == "namespaces":
+        request = _given_to(request, shared)
     if request.namespace_object:
         there = {"namespace": namespace}
         old = with_metadata(request.old_object, there)
@@ -99,6 +101,19 @@ def _labelled(request: Request, namespace: str) -> Request:
     return replace(
         request, object=with_metadata(request.object, label), old_object=with_metadata(request.old_object, label)
     )
+
+
+def _given_to(request: Request, namespace: str) -> Request:
+    """Return a request about a volume whose claim is in the scene's namespace, where it is in the one that cases name."""
+
+    def moved(manifest: Manifest | None) -> Manifest | None:
+        claim = ((manifest or {}).get("spec") or {}).get("claimRef") or {}
+        if claim.get("namespace") != NAMESPACE:
+            return manifest
+        result: Manifest = merge(manifest, {"spec": {"claimRef": {"namespace": namespace}}})
+        return result
+
+    return replace(request, object=moved(request.object), old_object=moved(request.old_object))
 
 
 def with_metadata(manifest: Manifest | None, metadata: Manifest) -> Manifest | None:

@@ -8,6 +8,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,9 +17,10 @@ from typing import Any
 import pytest
 import yaml
 
-from daulat.admission.cluster import compile_cluster_guards
+from daulat.admission.cluster import Installation, compile_cluster_guards, of_deployment
 from daulat.api.kinds import KINDS
 from daulat.catalog import accelerators
+from daulat.cel.evaluator import Request, evaluate
 from dev.cluster import build
 from dev.cluster.cluster import Cluster
 from dev.cluster.connect import connect
@@ -271,6 +273,67 @@ def test_a_bad_value_is_refused(chart_cluster: World, value: str, said: str) -> 
     result = chart_cluster.helm.run("template", "daulat", str(CHART), "--set", value)
     assert result.returncode != 0
     assert said in result.stderr
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"operator": {"args": ["--workers=4", '--it\'s <here> & "there"']}},
+        {
+            "pin": "Refuse",
+            "models": {"fixedUser": False},
+            "runAsUser": None,
+            "nodeSelector": {"example.my/site": "it's"},
+        },
+        {"prometheus": {"address": "http://p:9090", "wakeQuery": "a{b='c'} > 0", "podMonitorLabels": {"release": "x"}}},
+        {"dns": {"namespace": "openshift-dns", "podLabels": {"a/b": "c"}, "port": 5353}},
+        {"image": {"digest": "sha256:" + "1a" * 32}, "weights": {"image": "registry.example.my/w@sha256:" + "2b" * 32}},
+        {"serviceAccount": {"name": "keeper"}, "tolerations": [{"operator": "Exists"}], "podAnnotations": {"a": "b"}},
+        {
+            "operator": {
+                "env": [
+                    {"name": "A", "value": 'it\'s "quoted"\nand more'},
+                    {"name": "B"},
+                    {"name": "C", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+                    {"name": "D", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k", "optional": True}}},
+                    {"name": "E", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory"}}},
+                ]
+            }
+        },
+    ],
+)
+def test_the_guard_of_the_operators_pods_knows_them_as_the_same_values_render_them(
+    chart_cluster: World, tmp_path: Path, values: dict[str, Any]
+) -> None:
+    """Whatever the values say, the Deployment's own pods pass, and the guard is what daulat compiles for that Deployment."""
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(values))
+    text = chart_cluster.helm("template", "daulat", str(CHART), "--namespace", NAMESPACE, "-f", str(file))
+    rendered = [d for d in yaml.safe_load_all(text) if d]
+    (deployment,) = (d for d in rendered if d["kind"] == "Deployment")
+    policies = {d["metadata"]["name"]: d["spec"] for d in rendered if d["kind"] == "ValidatingAdmissionPolicy"}
+    guard = policies["software.cluster.daulat.dev"]
+    installation = of_deployment(deployment, Installation(NAMESPACE))
+    (compiled,) = (
+        m["spec"]
+        for m in compile_cluster_guards(installation)
+        if (m["kind"], m["metadata"]["name"]) == ("ValidatingAdmissionPolicy", "software.cluster.daulat.dev")
+    )
+    assert _constants(guard) == _constants(compiled)
+    pod = {"metadata": {"name": "p"}, "spec": deployment["spec"]["template"]["spec"]}
+    assert evaluate({"spec": guard}, Request(pod, namespace=NAMESPACE)).violations == ()
+    pod["spec"]["containers"][0]["args"] = ["weights"]
+    assert evaluate({"spec": guard}, Request(pod, namespace=NAMESPACE)).violations != ()
+
+
+def _constants(guard: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of the variables that are constants, for two texts of JSON may say the same."""
+    found = {}
+    for variable in guard["variables"]:
+        with suppress(ValueError):
+            found[variable["name"]] = json.loads(variable["expression"])
+    return found
 
 
 def test_an_older_kubernetes_is_refused(chart_cluster: World) -> None:
@@ -526,12 +589,18 @@ def _lives(pod: dict[str, Any]) -> bool:
 
 
 def _as_operator(name: str, image: str, account: str = "daulat", **container: Any) -> str:
-    """A pod in the operator's namespace, as good as the namespace's standard asks for."""
-    context = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    """A pod in the operator's namespace as the chart renders it, but for its image and what is given."""
+    context = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    env = [
+        {"name": "DAULAT_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+        {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "DAULAT_WEIGHTS_IMAGE", "value": image.partition("@")[0]},
+    ]
+    own = {"args": ["operator"], "env": env, "securityContext": context, **container}
     spec = {
         "serviceAccountName": account,
         "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [{"name": "operator", "image": image, "securityContext": context, **container}],
+        "containers": [{"name": "operator", "image": image, **own}],
     }
     manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
     return json.dumps(manifest)

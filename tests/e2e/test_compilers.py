@@ -6,13 +6,17 @@ These are API servers' own libraries (``dev/expressions``), without the rest of 
 from __future__ import annotations
 
 import copy
+import json
 from functools import cache
 from typing import Any
 
 import pytest
 
 from bench import apiserver, pods
+from daulat.admission.boundvolumes import compile_bound_volumes
+from daulat.api.policy import SovereigntyPolicySpec
 from daulat.cel.evaluator import Request, evaluate, matches_resource
+from daulat.controls import library
 from dev.expressions.build import NEWEST, OLDEST, VERSIONS, release
 from dev.expressions.server import Answer, ask
 from tests.corpus.files import cases
@@ -81,6 +85,29 @@ def test_no_version_gives_up_on_what_the_newest_can_afford(version: str) -> None
     afforded = [verdict for verdict in newest if not verdict.failed]
     assert len(ladder) / 3 < len(afforded) < len(ladder), "the ladder is too short, or begins too high"
     assert [n for n, (new, own) in enumerate(zip(newest, this, strict=True)) if own.failed and not new.failed] == []
+
+
+@EVERY
+def test_the_names_of_twenty_thousand_namespaces_are_within_the_limits_of_every_version(version: str) -> None:
+    """The guard of bound volumes holds the names of all governed namespaces, as text."""
+    names = [f"{'n' * 50}-{i:05}" for i in range(20_000)]
+    spec = SovereigntyPolicySpec.model_validate(library.base()["policy"])
+    _, guard = compile_bound_volumes("confidential", spec, {}, names)
+    assert len(json.dumps(guard)) < 1_500_000, "etcd takes no larger request"
+    volume: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": "v"},
+        "spec": {"nfs": {}},
+    }
+    requests = []
+    for namespace in (names[0], names[-1], "elsewhere"):
+        given = {**volume["spec"], "claimRef": {"namespace": namespace, "name": "data"}}
+        request = Request({**volume, "spec": given}, resource="persistentvolumes", name="v")
+        requests.append((guard["metadata"]["name"], request))
+    said = ask(version, [guard], requests=requests)
+    assert said.problems == ()
+    assert [(v.allowed, v.failed) for v in said.verdicts] == [(False, False), (False, False), (True, False)]
 
 
 def test_an_api_server_before_1_35_refuses_what_only_later_ones_can_compile() -> None:

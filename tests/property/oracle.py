@@ -222,7 +222,18 @@ def _claims_elsewhere(template: Manifest, rules: Rules) -> bool:
     chosen = annotations.get(
         "volume.beta.kubernetes.io/storage-class", (template.get("spec") or {}).get("storageClassName")
     )
-    return chosen not in rules.classes
+    if chosen not in rules.classes:
+        return True
+    # A claim that says which volume it has, or that it is bound, gets a volume of any class.
+    return bool((template.get("spec") or {}).get("volumeName")) or any(_binds(name) for name in annotations)
+
+
+def _binds(annotation: str) -> bool:
+    prefix, _, name = annotation.partition("/")
+    return prefix == "pv.kubernetes.io" or (
+        prefix in {"volume.kubernetes.io", "volume.beta.kubernetes.io"}
+        and (name == "storage-provisioner" or annotation == "volume.kubernetes.io/selected-node")
+    )
 
 
 def _listed(holder: Manifest, field: str) -> list[Manifest]:

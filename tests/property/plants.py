@@ -397,6 +397,19 @@ def _storage_class(draw: Draw, pod: Manifest, rules: Rules) -> None:
     _add_volume(pod, "scratch", {"ephemeral": {"volumeClaimTemplate": draw(st.sampled_from(templates))}})
 
 
+def _bound_claim(draw: Draw, pod: Manifest, rules: Rules) -> None:
+    claim: Manifest = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    claim["storageClassName"] = draw(st.sampled_from([*sorted(rules.classes), "encrypted"]))
+    names = [f"pv.kubernetes.io/{name}" for name in ("bind-completed", "bound-by-controller", "migrated-to", "x")]
+    names += ["volume.kubernetes.io/selected-node", "volume.kubernetes.io/storage-provisioner"]
+    names += ["volume.beta.kubernetes.io/storage-provisioner"]
+    annotations = dict.fromkeys(draw(st.lists(st.sampled_from(names), unique=True, max_size=2)), "yes")
+    named = {"volumeName": "nfs-abroad"} if not annotations or draw(st.booleans()) else {}
+    harmless = draw(st.sampled_from([{}, {"volume.kubernetes.io/x": "y"}, {"pv.kubernetes.io.example.my/a": "b"}]))
+    template: Manifest = {"spec": {**claim, **named}, "metadata": {"annotations": {**harmless, **annotations}}}
+    _add_volume(pod, "bound", {"ephemeral": {"volumeClaimTemplate": template}})
+
+
 def _add_volume(pod: Manifest, name: str, volume: Manifest) -> None:
     others = [v for v in pod["spec"].get("volumes") or [] if v["name"] != name]
     pod["spec"]["volumes"] = [*others, {"name": name, **volume}]
@@ -421,4 +434,5 @@ IN_PODS = (
     Plant("a volume elsewhere", STORAGE, _volume_elsewhere),
     Plant("another CSI driver", STORAGE, _driver),
     Plant("another StorageClass", STORAGE, _storage_class),
+    Plant("a claim that is bound", STORAGE, _bound_claim),
 )

@@ -164,6 +164,14 @@ def _volumes(draw: Draw, pod: Manifest, rules: Rules) -> None:
         {"persistentVolumeClaim": {"claimName": "data", "readOnly": True}},
         {"image": {"reference": draw(st.sampled_from(approved)), "pullPolicy": "IfNotPresent"}},
         {"ephemeral": {"volumeClaimTemplate": {"spec": {**_CLAIM, "storageClassName": "encrypted"}}}},
+        {
+            "ephemeral": {
+                "volumeClaimTemplate": {
+                    "metadata": {"annotations": {"volume.kubernetes.io/note": "x", "pv.example.my/a": "b"}},
+                    "spec": {**_CLAIM, "storageClassName": "encrypted", "volumeName": ""},
+                }
+            }
+        },
     ]
     other = {
         "nfs": {"server": "nfs.example.my", "path": "/a"},

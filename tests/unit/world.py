@@ -233,6 +233,7 @@ class World:
     obstacles: dict[Ref, str] = field(default_factory=dict)
     weights_image: str = WEIGHTS_IMAGE
     gateways: list[Raw] = field(default_factory=list)
+    volumes: list[Raw] = field(default_factory=list)
     platform: Platform = field(default_factory=Platform)
     unserved: tuple[str, ...] = ()
     """Kinds of other projects that aren't installed."""
@@ -259,6 +260,7 @@ class World:
             "ResourceClaim": self.claims,
             "SovereigntyExemption": self.exemptions,
             "Gateway": self.gateways,
+            "PersistentVolume": self.volumes,
         }
         for kind, items in kinds.items():
             for item in items:

@@ -48,3 +48,66 @@ default, and those that switch them on may switch them off again.
 {{- has .Values.pin (list "OpenShift" "PodNodeSelector") -}}
 {{- end -}}
 {{- end }}
+
+{{/*
+The variables of the operator's container. The guard of its pods takes no others.
+*/}}
+{{- define "daulat.env" -}}
+- name: DAULAT_NAMESPACE
+  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+- name: POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: DAULAT_WEIGHTS_IMAGE
+  value: {{ .Values.weights.image | default (include "daulat.image" .) | quote }}
+{{- if ne .Values.pin "Auto" }}
+- name: DAULAT_PIN
+  value: {{ .Values.pin | quote }}
+{{- end }}
+{{- with .Values.prometheus.address }}
+- name: DAULAT_PROMETHEUS
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.prometheus.wakeQuery }}
+- name: DAULAT_WAKE_QUERY
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.prometheus.podMonitorLabels }}
+- name: DAULAT_POD_MONITOR_LABELS
+  value: {{ toJson . | quote }}
+{{- end }}
+{{- with .Values.dns }}
+- name: DAULAT_DNS
+  value: {{ toJson . | quote }}
+{{- end }}
+{{- if not .Values.models.fixedUser }}
+- name: DAULAT_ANY_USER
+  value: "true"
+{{- end }}
+{{- with .Values.operator.env }}
+{{- toYaml . | nindent 0 }}
+{{- end }}
+{{- end }}
+
+{{/*
+A value as JSON inside a single-quoted YAML text. Only a text in it can hold a quotation mark.
+*/}}
+{{- define "daulat.quotable" -}}
+{{- toJson . | replace "'" "\\u0027" -}}
+{{- end }}
+
+{{/*
+The same variables as the guard compares them: NAME=value, or NAME<source:where it is in the source.
+*/}}
+{{- define "daulat.envTexts" -}}
+{{- $found := list -}}
+{{- range (include "daulat.env" . | fromYamlArray) -}}
+{{- $source := "" -}}
+{{- $name := .name -}}
+{{- range $kind, $from := .valueFrom -}}
+{{- $where := or $from.fieldPath $from.resource (printf "%s/%s" ($from.name | default "") ($from.key | default "")) -}}
+{{- $source = printf "<%s:%s" $kind $where -}}
+{{- end -}}
+{{- $found = append $found (printf "%s%s" $name ($source | default (printf "=%s" (.value | default "")))) -}}
+{{- end -}}
+{{- include "daulat.quotable" $found -}}
+{{- end }}

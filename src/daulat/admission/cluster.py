@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from daulat import __version__
 from daulat.api.kinds import Manifest
@@ -23,6 +24,20 @@ class Installation:
     """The reference in the operator's pod, with a tag or with a digest."""
     sidecar_images: tuple[str, ...] = ()
     """References of what runs beside it in its pod, such as a service mesh's proxy."""
+    args: tuple[str, ...] = ("operator",)
+    """The arguments of the operator's container."""
+    env: tuple[str, ...] | None = None
+    """Its variables, each as NAME=value or NAME<source; as the chart sets them without values where left out."""
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    """What the nodeSelector of its pod holds at least."""
+    sidecar_programs: tuple[str, ...] = ()
+    """What sidecars run beside their images' own programs: a command with its arguments, words divided by spaces."""
+    injected_env: tuple[str, ...] = ()
+    """Names of variables that a webhook adds to the operator's container."""
+    injected_mounts: tuple[str, ...] = ()
+    """Paths at which a webhook mounts volumes in it."""
+    injected_volumes: tuple[str, ...] = ()
+    """Names of volumes of other types that a webhook adds to its pod."""
 
     @property
     def constants(self) -> dict[str, Constant]:
@@ -31,7 +46,44 @@ class Installation:
             "operatorServiceAccount": self.service_account,
             "operatorImage": self.image,
             "sidecarImages": self.sidecar_images,
+            "operatorArgs": self.args,
+            "operatorEnv": self.env if self.env is not None else _default_env(self.image),
+            "operatorNodeSelector": dict(self.node_selector),
+            "sidecarPrograms": self.sidecar_programs,
+            "injectedEnv": self.injected_env,
+            "injectedMounts": self.injected_mounts,
+            "injectedVolumes": self.injected_volumes,
         }
+
+
+def of_deployment(deployment: Manifest, installation: Installation) -> Installation:
+    """Return the installation with what a Deployment, as the chart renders it, says of the operator's pods."""
+    pod = deployment["spec"]["template"]["spec"]
+    container = next(c for c in pod["containers"] if c["name"] == "operator")
+    return replace(
+        installation,
+        service_account=str(pod["serviceAccountName"]),
+        image=str(container["image"]),
+        args=tuple(map(str, container.get("args") or ())),
+        env=tuple(_variable(v) for v in container.get("env") or ()),
+        node_selector={str(k): str(v) for k, v in (pod.get("nodeSelector") or {}).items()},
+    )
+
+
+def _variable(variable: Manifest) -> str:
+    """Return a variable as the guard of the operator's pods writes it."""
+    name, source = str(variable["name"]), variable.get("valueFrom")
+    if not source:
+        return f"{name}={variable.get('value') or ''}"
+    for kind, found in source.items():
+        where = found.get("fieldPath") or found.get("resource") or f"{found.get('name', '')}/{found.get('key', '')}"
+        return f"{name}<{kind}:{where}"
+    return f"{name}<another source"
+
+
+def _default_env(image: str) -> tuple[str, ...]:
+    own = ("DAULAT_NAMESPACE<fieldRef:metadata.namespace", "POD_NAME<fieldRef:metadata.name")
+    return (*own, f"DAULAT_WEIGHTS_IMAGE={image}")
 
 
 RELEASED = Installation()

@@ -156,6 +156,11 @@ def _engines() -> Constants:
     }
 
 
+def storage(name: str, spec: SovereigntyPolicySpec, zones: Mapping[str, SovereignZoneSpec]) -> Constants:
+    """Return what controls of volumes read: the same constants as ``constants`` has, without those that need profiles."""
+    return {"policy": name, **_places(spec, zones)}
+
+
 def _places(spec: SovereigntyPolicySpec, zones: Mapping[str, SovereignZoneSpec]) -> Constants:
     accepted = [zone for name, zone in sorted(zones.items()) if rejects(spec.zones, name, zone) is None]
     storage = spec.storage or StorageRequirements()
@@ -166,6 +171,10 @@ def _places(spec: SovereigntyPolicySpec, zones: Mapping[str, SovereignZoneSpec])
         "zoneStorageClasses": sorted(of_record),
         "approvedStorageClasses": sorted(listed),
         "storageDrivers": sorted(storage.drivers),
+        "binders": sorted(storage.binders),
+        "snapshotClasses": sorted(storage.snapshot_classes or ()),
+        "snapshotClassesListed": storage.snapshot_classes is not None,
+        "volumeAttributesClasses": sorted(storage.volume_attributes_classes),
         "approvedVolumeTypes": sorted(storage.volume_types),
         # One accepted zone without regions of record may be anywhere, so then regions say nothing.
         "zoneRegions": sorted({r for z in accepted for r in z.regions}) if all(z.regions for z in accepted) else [],

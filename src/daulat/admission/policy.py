@@ -113,7 +113,7 @@ def _judged(called: Sequence[InForce], capabilities: Capabilities) -> tuple[InFo
     return tuple(c for c in called if all(map(capabilities.has, c.control.needs)))
 
 
-def called_for(spec: SovereigntyPolicySpec) -> tuple[InForce, ...]:
+def called_for(spec: SovereigntyPolicySpec, scope: str = "policy") -> tuple[InForce, ...]:
     """Return the controls that the policy's sections call for, with their actions.
 
     Raises PolicyError where the policy names a control that doesn't exist.
@@ -126,7 +126,7 @@ def called_for(spec: SovereigntyPolicySpec) -> tuple[InForce, ...]:
     found = []
     fields = spec.model_dump(by_alias=True, exclude_none=True)
     for control in library.controls():
-        if library.guards()[control.guard].scope != "policy":
+        if library.guards()[control.guard].scope != scope:
             continue
         if control.requires and not any(_is_set(fields, path) for path in control.requires):
             continue
@@ -160,11 +160,11 @@ def compile_policy(
     controls = _judged(called, capabilities)
     selector = namespace_selector(spec.namespace_selector, protected)
     fixed = constants(name, spec, profiles, zones)
-    exempt = _exempt(name, exemptions)
+    exempted = exempt(name, exemptions)
     # A policy on trial changes nothing: pods are pinned where unpinned ones would be refused.
     pinned = any(c.control.id == "USE-01" and c.action == "Enforce" for c in controls)
     pinned_by = capabilities.pin if pinned else Pin.REFUSE
-    unpinned = frozenset(n for e in exempt.get("USE-01", ()) for n in e.namespaces)
+    unpinned = frozenset(n for e in exempted.get("USE-01", ()) for n in e.namespaces)
     groups: dict[tuple[str, str], list[Control]] = {}
     for entry in controls:
         groups.setdefault((entry.control.guard, entry.action), []).append(entry.control)
@@ -174,8 +174,8 @@ def compile_policy(
 
         def add(kind: str, full_name: str, body: Manifest, binding: Manifest, version: str = "v1") -> None:
             # The binding says where, so it comes first: without it the policy does nothing, and never anything elsewhere.
-            manifests.append(_manifest(version, f"{kind}Binding", full_name, name, revision, binding))
-            manifests.append(_manifest(version, kind, full_name, name, revision, body))
+            manifests.append(admission_manifest(version, f"{kind}Binding", full_name, name, revision, binding))
+            manifests.append(admission_manifest(version, kind, full_name, name, revision, body))
 
         # What refuses pods comes last: the API server takes policies up in the order in which they are made, so the canary that it
         # refuses proves all of them. And pods are pinned before unpinned ones are refused.
@@ -190,7 +190,7 @@ def compile_policy(
                 )
             full_name = validating_name(name, guard, action)
             body = validating.spec(
-                library.guards()[guard], members, fixed, exempt, _canary(name, revision) if guard == PODS else None
+                library.guards()[guard], members, fixed, exempted, _canary(name, revision) if guard == PODS else None
             )
             add("ValidatingAdmissionPolicy", full_name, body, validating.binding_spec(full_name, action, selector))
         return manifests
@@ -235,7 +235,8 @@ def _canary(name: str, revision: str) -> validating.Addition:
     return validating.Addition(f"({own} ? [{literal('revision ' + revision)}] : [])", own, (of_another,))
 
 
-def _manifest(version: str, kind: str, name: str, policy: str, revision: str, spec: Manifest) -> Manifest:
+def admission_manifest(version: str, kind: str, name: str, policy: str, revision: str, spec: Manifest) -> Manifest:
+    """Return an admission object that belongs to a policy."""
     return {
         "apiVersion": f"{GROUP}/{version}",
         "kind": kind,
@@ -256,7 +257,8 @@ def namespace_selector(asked: LabelSelector, protected: Sequence[str]) -> Manife
     return {**selector, "matchExpressions": [*selector.get("matchExpressions", ()), never]}
 
 
-def _exempt(policy: str, exemptions: Sequence[SovereigntyExemptionSpec]) -> dict[str, list[validating.Exempt]]:
+def exempt(policy: str, exemptions: Sequence[SovereigntyExemptionSpec]) -> dict[str, list[validating.Exempt]]:
+    """Return where and until when controls of a policy don't apply, by the control's id."""
     found: dict[str, list[validating.Exempt]] = {}
     for exemption in exemptions:
         if exemption.policy == policy and exemption.approved:

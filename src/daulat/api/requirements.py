@@ -313,6 +313,13 @@ class StorageRequirements(Spec):
     """Volume sources that are fine beside those that hold no data outside the pod's node and namespace, such as nfs."""
     drivers: tuple[Annotated[str, Field(min_length=1, max_length=63)], ...] = Field(default=(), max_length=32)
     """CSI drivers that may stand behind these StorageClasses; left out, any."""
+    snapshot_classes: tuple[ObjectName, ...] | None = Field(default=None, max_length=64)
+    """VolumeSnapshotClasses and VolumeGroupSnapshotClasses that snapshots may name; left out, any. An empty list allows no
+    snapshots."""
+    volume_attributes_classes: tuple[ObjectName, ...] = Field(default=(), max_length=64)
+    """VolumeAttributesClasses that claims may name."""
+    binders: tuple[UserName, ...] = Field(default=(), max_length=16)
+    """Users beside Kubernetes' own controller that may bind claims to volumes, such as the ServiceAccount of a restore tool."""
 
 
 class Exposure(Spec):

@@ -46,8 +46,9 @@ class Guard(_Data):
 
     guard: str
     title: str
-    scope: Literal["policy", "policies", "cluster"]
-    """What it is compiled with: each policy for itself, all policies together, or none."""
+    scope: Literal["policy", "namespaces", "policies", "cluster"]
+    """What it is compiled with: each policy for itself, each policy with the names of the namespaces that it governs, all policies
+    together, or none."""
     resources: tuple[Resources, ...]
     conditions: tuple[Named, ...]
     variables: tuple[Named, ...]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from daulat.admission.cluster import Installation, cluster_name, compile_cluster_guards
 from daulat.admission.policy import CompiledPolicy
@@ -13,9 +14,11 @@ from daulat.api import reasons
 from daulat.api.kinds import Manifest
 from daulat.api.names import MANAGED_BY, POLICY_LABEL, REVISION_ANNOTATION
 from daulat.api.policy import EnforcementSource
-from daulat.facts.snapshot import Snapshot
+from daulat.facts.namespace import Namespace
+from daulat.facts.snapshot import Policy, Snapshot
 from daulat.facts.store import Store
 from daulat.kube.resources import REGISTRY, Use
+from daulat.reconcile.policy import volumes
 from daulat.reconcile.policy.gitops import source
 from daulat.reconcile.policy.ungoverned import KEY, reconcile_ungoverned
 from daulat.reconcile.result import Apply
@@ -28,6 +31,18 @@ KINDS = {r.kind: r.plural for r in REGISTRY if r.use is Use.ADMISSION}
 _OTHER_VERSION = "Use the command line in the operator's version. If it is, look whether the operator runs."
 SOFTWARE_GUARD = cluster_name("software")
 OPERATOR_GUARD = "operator.cluster.daulat.dev"
+_CONSTANTS = {
+    "operatorImage": "image",
+    "sidecarImages": "sidecar_images",
+    "operatorArgs": "args",
+    "operatorEnv": "env",
+    "operatorNodeSelector": "node_selector",
+    "sidecarPrograms": "sidecar_programs",
+    "injectedEnv": "injected_env",
+    "injectedMounts": "injected_mounts",
+    "injectedVolumes": "injected_volumes",
+}
+"""What the guard of the operator's pods holds of the installation, which the chart's values decide."""
 LEASE = "daulat-operator"
 STALE = 60.0
 """Seconds without a renewal after which a Lease means that no operator leads: four times its duration."""
@@ -76,6 +91,18 @@ def drift(cluster: Cluster) -> Iterator[Found]:
     """Name admission policies that are missing, say something else than they should, or are left over."""
     live = _live(cluster, KINDS)
     wanted: set[tuple[str, str]] = set()
+    for policy in cluster.compiled:
+        declared = cluster.policies[policy]
+        if source(declared) is EnforcementSource.GITOPS:
+            continue
+        for manifest in volumes.guard(declared, _governed(declared, cluster.snapshot), cluster.snapshot, cluster.now):
+            kind, name = manifest["kind"], manifest["metadata"]["name"]
+            wanted.add((kind, name))
+            if (found := live.get((kind, name))) is None:
+                yield Found(f"{kind} {name} of policy {policy} is missing", (f"{kind} {name}",))
+            elif found.get("spec") != manifest["spec"]:
+                what = f"{kind} {name} isn't what policy {policy} compiles to for the namespaces that it governs"
+                yield Found(what, (f"{kind} {name}",))
     for policy, compiled in sorted(cluster.compiled.items()):
         others: dict[str, list[str]] = {}
         if _static(cluster, policy, compiled, live):
@@ -156,10 +183,14 @@ def _installation(cluster: Cluster, live: Mapping[tuple[str, str], Manifest]) ->
             value = json.loads(variable["expression"])
         except ValueError:
             continue
-        if variable["name"] == "operatorImage" and isinstance(value, str):
+        field = _CONSTANTS.get(variable["name"])
+        if field == "image" and isinstance(value, str):
             own = replace(own, image=value)
-        if variable["name"] == "sidecarImages" and isinstance(value, list):
-            own = replace(own, sidecar_images=tuple(map(str, value)))
+        elif field == "node_selector" and isinstance(value, dict):
+            own = replace(own, node_selector=value)
+        elif field is not None and isinstance(value, list):
+            changed: dict[str, Any] = {field: tuple(map(str, value))}
+            own = replace(own, **changed)
     return own
 
 
@@ -171,6 +202,10 @@ def _running(deployment: Manifest, installation: Installation) -> Iterator[Found
         if image not in known and not image.startswith(f"{installation.image}@sha256:"):
             what = f"Deployment {name_of(deployment)} runs {image}, which isn't the operator's image of record"
             yield Found(what, (f"Deployment {name_of(deployment)}",))
+
+
+def _governed(policy: Policy, snapshot: Snapshot) -> list[Namespace]:
+    return [n for n in snapshot.namespaces.values() if policy.spec.namespace_selector.matches(n.labels)]
 
 
 def _applied(cluster: Cluster) -> Snapshot:

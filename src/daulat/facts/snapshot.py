@@ -28,6 +28,7 @@ from .platform import Platform
 from .pod import Pod
 from .report import Report
 from .unknown import Unknown
+from .volume import Volume
 
 T = TypeVar("T", bound=ConditionedStatus)
 
@@ -103,6 +104,7 @@ class Snapshot:
     children_by_policy: Mapping[str, tuple[Child, ...]] = field(default_factory=dict)
     """What every policy was compiled to, by the policy's name."""
     gateways: Mapping[Ref, Gateway] = field(default_factory=dict)
+    volumes: Mapping[str, Volume] = field(default_factory=dict)
     canaries: Mapping[str, Canary] = field(default_factory=dict)
     proofs: Mapping[str, Proof] = field(default_factory=dict)
     """What was proved last of each policy, as far as nothing has disproved it since."""

@@ -28,6 +28,7 @@ from .pod import parse_placed, parse_pod
 from .report import Report
 from .snapshot import Canary, Proof, Snapshot
 from .tally import Tally
+from .volume import parse_volume
 
 OWN_KINDS = {
     "SovereignZone": "zones",
@@ -57,6 +58,7 @@ class Store:
                 "pods",
                 "children",
                 "gateways",
+                "volumes",
                 *DEVICE_KINDS.values(),
                 *OWN_KINDS.values(),
             )
@@ -299,7 +301,8 @@ class Store:
 def _shelf(ref: Ref) -> str:
     if ref.kind in CHILD_KINDS:
         return "children"
-    others = {"Pod": "pods", "Node": "nodes", "Namespace": "namespaces", "Gateway": "gateways", **DEVICE_KINDS}
+    others = {"Pod": "pods", "Node": "nodes", "Namespace": "namespaces", "Gateway": "gateways"}
+    others |= {"PersistentVolume": "volumes", **DEVICE_KINDS}
     return OWN_KINDS.get(ref.kind) or others[ref.kind]
 
 
@@ -315,6 +318,8 @@ def _parse(kind: str, raw: dict[str, Any]) -> Any:
         return parse_pod(raw)
     if kind == "Gateway":
         return parse_gateway(raw)
+    if kind == "PersistentVolume":
+        return parse_volume(raw)
     if kind == "ResourceSlice":
         return parse_slice(raw)
     if kind == "ResourceClaim":

@@ -23,6 +23,7 @@ _REASONS_OF = {
     "sovereignzones": "The verb certify: guards refuse changes of a node's labels of record to users without it.",
     "sovereigntypolicies": "The verb govern: where a policy limits egress, guards refuse NetworkPolicies that open any to users "
     "without it.",
+    "persistentvolumes": "Which volume a claim has. Others make it.",
     "gateways": "The class of a Gateway, and where it listens. Others make it.",
     "customresourcedefinitions": "Kopf watches which kinds are served.",
     "apiservices": "Whether the API server serves these groups itself, or another server answers in its place.",

@@ -135,6 +135,7 @@ REGISTRY: tuple[Resource, ...] = (
     _made("ScaledObject", "keda.sh", "v1alpha1", "scaledobjects", Use.AUXILIARY, optional=True),
     _made("HTTPRoute", _GATEWAYS, "v1", "httproutes", Use.AUXILIARY, optional=True),
     _made("InferencePool", "inference.networking.k8s.io", "v1", "inferencepools", Use.AUXILIARY, optional=True),
+    Resource("PersistentVolume", "", "v1", "persistentvolumes", False),
     Resource("Gateway", _GATEWAYS, "v1", "gateways", True, optional=True),
     _made("PodMonitor", "monitoring.coreos.com", "v1", "podmonitors", Use.AUXILIARY, optional=True),
     # Before the pods, so that what a new pod holds is known when it is.

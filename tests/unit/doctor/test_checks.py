@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from daulat.admission.boundvolumes import compile_bound_volumes
+from daulat.api.policy import SovereigntyPolicySpec
+from daulat.api.zone import SovereignZoneSpec
 from daulat.catalog.kubernetes import Pin, of_version
 from daulat.doctor.catalog import checks
+from daulat.doctor.enforcement import KINDS
 from daulat.doctor.examine import RUNS, examine
 from daulat.doctor.finding import Finding, Severity
 from tests.unit.world import Raw, exemption, policy, zone
@@ -638,6 +642,28 @@ def test_an_older_revision_is_told_apart_from_a_changed_one() -> None:
     (finding,) = found(lists, "DOC-28")
     assert finding.severity is Severity.MEDIUM
     assert "are of revision older; this daulat compiles" in finding.what
+
+
+def test_the_guard_of_bound_volumes_is_looked_for_under_the_names_of_governed_namespaces() -> None:
+    lists = strong()
+    (declared,) = lists["sovereigntypolicies"]
+    declared["spec"]["storage"] = {}
+    spec = SovereigntyPolicySpec.model_validate(declared["spec"])
+    zones = {z["metadata"]["name"]: SovereignZoneSpec.model_validate(z["spec"]) for z in lists["sovereignzones"]}
+    governed = [
+        n["metadata"]["name"] for n in lists["namespaces"] if "daulat.dev/data-class" in n["metadata"]["labels"]
+    ]
+    for names, says in (
+        (governed, []),
+        ([], ["is missing"]),
+        ([*governed, "more"], ["isn't what policy confidential compiles to"]),
+    ):
+        there = {**lists, **{plural: list(lists[plural]) for plural in KINDS.values()}}
+        for manifest in compile_bound_volumes("confidential", spec, zones, names):
+            there[KINDS[manifest["kind"]]].append(manifest)
+        told = [f.what for f in found(there, "DOC-28") if "boundvolumes" in f.what]
+        assert bool(told) is bool(says)
+        assert all(any(words in what for what in told) for words in says)
 
 
 def test_what_a_policy_that_governs_kube_system_left_behind_is_no_drift() -> None:

@@ -50,7 +50,10 @@ SCOPE_TAMPERABLE = ConditionType(
     good="False",
 )
 UPHELD = ConditionType(
-    "Upheld", ("SovereigntyPolicy",), "Every governed pod that was pinned to eligible nodes is on an eligible node."
+    "Upheld",
+    ("SovereigntyPolicy",),
+    "Every governed pod that was pinned to eligible nodes is on an eligible node, and every claim of a governed namespace is bound "
+    "to a volume that the policy accepts.",
 )
 
 CERTIFIED = ConditionType(

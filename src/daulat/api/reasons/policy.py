@@ -99,6 +99,13 @@ APPLY_INCOMPLETE = Reason(
 )
 
 ALL_PODS_ON_ELIGIBLE_NODES = Reason("AllPodsOnEligibleNodes", (UPHELD,), "All governed pods are on eligible nodes.")
+VOLUME_NOT_ACCEPTED = Reason(
+    "VolumeNotAccepted",
+    (UPHELD,),
+    "A claim of a governed namespace is bound to a volume of a StorageClass, type or driver that the policy doesn't accept. The "
+    "message is what a new binding would be refused with. Pods that use the claim aren't evicted.",
+    "Move the data to a claim of an approved class and delete the claim named in the message, or approve what the volume is.",
+)
 BRAKE_HELD = Reason(
     "BrakeHeld",
     (UPHELD, POLICY_COMPLIANT),

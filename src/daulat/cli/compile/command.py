@@ -53,6 +53,13 @@ class _Moment(click.ParamType[datetime]):
     metavar="IMAGE",
     help="The operator's image. Adds the guard of the operator's own pods to --guards.",
 )
+@click.option(
+    "--operator-deployment",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The operator's Deployment as the chart renders it, where values set arguments, variables or a nodeSelector. Adds the "
+    "guard of the operator's own pods to --guards, in place of --operator-image.",
+)
 @click.option("--at", type=_Moment(), help="Leave out exemptions that have expired by this time; now by default.")
 @click.option(
     "--operator-namespace",
@@ -84,6 +91,7 @@ def compile_(
     form: str,
     guards: bool | None,
     operator_image: str | None,
+    operator_deployment: Path | None,
     at: datetime | None,
     operator_namespace: str,
     users: Sequence[str],
@@ -103,6 +111,10 @@ def compile_(
         )
     if (as_static or anchor) and output is None:
         raise click.UsageError(f"{'--static' if as_static else '--anchor'} requires --output DIRECTORY")
+    if operator_image is not None and operator_deployment is not None:
+        raise click.UsageError(
+            "--operator-image and --operator-deployment are mutually exclusive: a Deployment has the image"
+        )
     cluster = offered(kubernetes_version, pin)
     if (as_static or anchor) and not cluster.has("static-manifests"):
         raise click.UsageError(
@@ -120,7 +132,7 @@ def compile_(
         guarded = as_static if guards is None else guards
         manifests = compiled(paths, (at or datetime.now(UTC)).timestamp(), operator_namespace, guarded, cluster)
         if guarded:
-            manifests = [*manifests, *guards_of_cluster(operator_namespace, operator_image)]
+            manifests = [*manifests, *guards_of_cluster(operator_namespace, operator_image, operator_deployment)]
     if output is not None and (as_static or anchor):
         write_static(output, manifests, "daulat-anchor.yaml" if anchor else "daulat.yaml", host_path)
         return

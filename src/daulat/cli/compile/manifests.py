@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
-from daulat.admission.cluster import Installation, cluster_name, compile_cluster_guards
+from daulat.admission.cluster import Installation, cluster_name, compile_cluster_guards, of_deployment
 from daulat.api.kinds import Manifest
 from daulat.catalog.kubernetes import Capabilities
 from daulat.explain.world import snapshot_of
@@ -56,13 +57,34 @@ def _warn(given: objects.Input, policy: str, message: str) -> None:
     click.echo(f"warning: {Problem(*given.place('SovereigntyPolicy', policy), message)}", err=True)
 
 
-def guards_of_cluster(operator_namespace: str, image: str | None) -> list[Manifest]:
-    """Return the guards of the whole cluster; that of the operator's own pods only where its image is named."""
+def guards_of_cluster(operator_namespace: str, image: str | None, deployment: Path | None = None) -> list[Manifest]:
+    """Return the guards of the whole cluster; that of the operator's own pods only where its image or its Deployment is given."""
+    if deployment is not None:
+        return compile_cluster_guards(
+            of_deployment(_deployment(deployment), Installation(namespace=operator_namespace))
+        )
     if image is not None:
         return compile_cluster_guards(Installation(namespace=operator_namespace, image=image))
     found = compile_cluster_guards(Installation(namespace=operator_namespace))
     # A guard that requires another image than the installed one would keep the operator from starting.
     return [m for m in found if m["metadata"]["name"] != cluster_name("software")]
+
+
+def _deployment(path: Path) -> Manifest:
+    """Return the operator's Deployment from a file. Anything else ends the command."""
+    given = objects.read([str(path)])
+    fail_if(given.problems)
+    found = [d.object for d in given.documents if _is_operator(d.object)]
+    if not found:
+        why = "no Deployment of the operator found; render it with helm template -s templates/deployment.yaml"
+        fail(Problem(str(path), 0, why))
+    return found[0]
+
+
+def _is_operator(manifest: Manifest) -> bool:
+    pod = ((manifest.get("spec") or {}).get("template") or {}).get("spec") or {}
+    names = [c.get("name") for c in pod.get("containers") or ()]
+    return manifest.get("kind") == "Deployment" and "operator" in names and bool(pod.get("serviceAccountName"))
 
 
 def as_yaml(manifests: Sequence[Manifest]) -> str:

@@ -34,7 +34,7 @@ class Compilations(DerivedFact):
 
     def of_policy(self, policy: Policy, snapshot: Snapshot, now: float) -> CompiledPolicy:
         """Return the policy compiled with what is true now. Raises PolicyError."""
-        exemptions = _exemptions(policy, snapshot, now)
+        exemptions = exemptions_now(policy, snapshot, now)
         known = self._found.get(policy.name)
         if known is not None and known[0].spec is policy.spec and known[1] == exemptions:
             return known[2]
@@ -88,6 +88,7 @@ def unreadable_exemptions(snapshot: Snapshot) -> list[str]:
     return sorted(name for name, exemption in snapshot.exemptions.items() if isinstance(exemption, Unparsable))
 
 
-def _exemptions(policy: Policy, snapshot: Snapshot, now: float) -> Sequence[SovereigntyExemptionSpec]:
+def exemptions_now(policy: Policy, snapshot: Snapshot, now: float) -> Sequence[SovereigntyExemptionSpec]:
+    """Return the exemptions of the policy that haven't expired."""
     known = (e.spec for _, e in sorted(snapshot.exemptions.items()) if isinstance(e, Declared))
     return [spec for spec in known if spec.policy == policy.name and not spec.expired(now)]

@@ -51,6 +51,12 @@ def _of_namespace(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
             yield _policy(name)
 
 
+def _of_volume(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    """Wake the policies that govern the claim that a volume is bound to, or was."""
+    for namespace in sorted({side.namespace for side in change.sides if side.namespace}):
+        yield from (_policy(p.name) for p in snapshot.governing(namespace) if p.spec.storage is not None)
+
+
 def _of_exemption(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
     if any(isinstance(side, Unparsable) for side in change.sides):
         yield from _all(change, snapshot)
@@ -147,12 +153,19 @@ POLICIES = Controller(
         "Node": _of_node,
         "Namespace": _of_namespace,
         "Pod": _of_pod,
+        "PersistentVolume": _of_volume,
         "ResourceSlice": _all,
         **dict.fromkeys(ADMISSION_KINDS, _of_object),
     },
     keys=_keys,
     serial=True,
-    settle={"Pod": SETTLE, "Node": SETTLE, "ResourceSlice": 1.0, **dict.fromkeys(ADMISSION_KINDS, SETTLE)},
+    settle={
+        "Pod": SETTLE,
+        "Node": SETTLE,
+        "PersistentVolume": SETTLE,
+        "ResourceSlice": 1.0,
+        **dict.fromkeys(ADMISSION_KINDS, SETTLE),
+    },
 )
 UNGOVERNED = Controller(
     kind=UNGOVERNED_KEY.kind,

@@ -34,6 +34,7 @@ from daulat.reconcile.timestamps import seconds, stamp
 from daulat.workload.container import DEFAULT_TERMINATION_GRACE
 
 from .brake import Brake, release_hint
+from .volumes import Unaccepted
 
 SAMPLE = 3
 EVICTION_GRACE_SECONDS = 30
@@ -127,6 +128,8 @@ class Watch:
     now: float
     held_models: int = 0
     """Models whose workload is to be deleted under the policy and which the brake holds."""
+    volumes: tuple[Unaccepted, ...] = ()
+    """The claims whose volumes the policy wouldn't accept."""
 
     @cached_property
     def found(self) -> list[Stranded]:
@@ -202,6 +205,8 @@ class Watch:
             return condition(reasons.UPHELD, False, reasons.EVICTION_FAILED, f"{failed.evict[0]}{more}")
         if self.found:
             return condition(reasons.UPHELD, False, reasons.NODE_NOT_ELIGIBLE, self._told())
+        if self.volumes:
+            return condition(reasons.UPHELD, False, reasons.VOLUME_NOT_ACCEPTED, self._bound())
         if self.undecided:
             first, *others = self.undecided
             pods = sum(len(s.pods) for s in self.undecided)
@@ -218,6 +223,12 @@ class Watch:
         also = f", nor are {len(others)} others" if others else ""
         becomes = f"deleted {self._rule.grace_period} after that was seen" if self._evicts else "only reported"
         return f"{first.node} {first.why}, so it isn't eligible any more{also}; pods there are {becomes}: {some}"
+
+    def _bound(self) -> str:
+        first, *others = self.volumes
+        also = f"; so have {len(others)} more claims: {', '.join(u.claim for u in others[:SAMPLE])}" if others else ""
+        more = " and others" if len(others) > SAMPLE else ""
+        return f"a claim has PersistentVolume {first.volume.name}, which is reported only: {first.why}{also}{more}"
 
     def drifted(self) -> tuple[DriftedNode, ...]:
         """Return those that are to go, as the status has them."""

@@ -26,7 +26,7 @@ from daulat.reconcile.conditions import (
 )
 from daulat.reconcile.result import Apply, Delete, DryRunPod, Result
 
-from . import advice, gitops, pinning, ungoverned, unpinned
+from . import advice, gitops, pinning, ungoverned, unpinned, volumes
 from .approved import approval_events, approved_accelerators, to_remember, unreadable_profiles
 from .canary import PATIENCE, UNPINNED, canary_pod, judge, pin_in_use
 from .compiled import compiled, governs_protected, manifests
@@ -66,7 +66,10 @@ def _in_force(
 ) -> Result:
     governed = [n for n in snapshot.namespaces.values() if policy.spec.namespace_selector.matches(n.labels)]
     by_operator = gitops.source(policy) is EnforcementSource.OPERATOR
+    # Volumes are guarded first: the guard of pods, which the canary proves, is the last that is applied.
     wanted = manifests(policy, result, snapshot)
+    if by_operator:
+        wanted = (*volumes.guard(policy, governed, snapshot, now), *wanted)
     open_namespaces = sorted(n.name for n in governed if not n.terminating)
     enforced, again = _enforced(policy, result, open_namespaces, snapshot, now)
     prove: tuple[DryRunPod, ...] = ()
@@ -74,7 +77,8 @@ def _in_force(
         pod = canary_pod(policy.name, open_namespaces[0])
         proof = (result.revision, policy.generation, policy.spec.namespace_selector)
         prove = (DryRunPod(policy.name, pod, *proof), ungoverned.probe(policy.name, open_namespaces[0]))
-    watch = Watch(policy, snapshot, now, _models_held({n.name for n in governed}, snapshot))
+    refused = tuple(volumes.unaccepted(policy, governed, snapshot, now))
+    watch = Watch(policy, snapshot, now, _models_held({n.name for n in governed}, snapshot), refused)
     report = snapshot.reports.get(ref, Report()) if by_operator else Report()
     unreadable = unreadable_profiles(policy, snapshot)
     in_place = _compiled_condition(result, report, unreadable, snapshot)
@@ -93,7 +97,7 @@ def _in_force(
         pin=pin_in_use(snapshot.canaries.get(policy.name), result) or policy.status.pin,
         namespaces=len(governed),
         eligible_nodes=len(candidates_under((policy,), snapshot).eligible),
-        controls=result.status_controls,
+        controls=(*result.status_controls, *(volumes.controls(policy) if by_operator else ())),
         accelerators=approved_accelerators(policy, result.approved, to_remember(ref, policy, unreadable, snapshot)),
         drift=watch.drifted() or None,
         undecided=watch.undecided_nodes() or None,

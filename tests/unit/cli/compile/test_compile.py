@@ -211,6 +211,23 @@ def test_the_guards_of_the_whole_cluster_are_added_where_they_are_asked_for(tmp_
     assert image in told
 
 
+def test_the_guard_of_the_operators_pods_is_compiled_for_its_deployment(tmp_path: Path) -> None:
+    at = written(tmp_path / "a", [typed("SovereigntyPolicy", policy(enforcement={"source": "GitOps"}))])
+    container = {"name": "operator", "image": "registry.example.my/d:1", "args": ["operator", "--quiet"], "env": []}
+    pod = {"serviceAccountName": "keeper", "nodeSelector": {"site": "a"}, "containers": [container]}
+    deployment = {"kind": "Deployment", "metadata": {"name": "daulat"}, "spec": {"template": {"spec": pod}}}
+    file = tmp_path / "deployment.yaml"
+    file.write_text(yaml.safe_dump({"apiVersion": "apps/v1", **deployment}))
+    told = run(at, "--guards", "--operator-deployment", str(file)).stdout
+    for words in ('["operator", "--quiet"]', '"registry.example.my/d:1"', '{"site": "a"}', '"keeper"'):
+        assert words in told
+    pod["containers"] = []
+    file.write_text(yaml.safe_dump({"apiVersion": "apps/v1", **deployment}))
+    refused = run(at, "--guards", "--operator-deployment", str(file))
+    assert refused.exit_code == 2
+    assert "no Deployment of the operator found" in refused.stderr
+
+
 def files(root: Path) -> dict[str, bytes]:
     return {str(f.relative_to(root)): f.read_bytes() for f in root.rglob("*") if f.is_file()}
 

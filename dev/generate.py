@@ -48,6 +48,8 @@ PLACEHOLDERS = Installation(
     service_account="daulat-placeholder-account",
     image="daulat-placeholder-image",
     sidecar_images=("daulat-placeholder-sidecars",),
+    leader_worker_set_users=("daulat-placeholder-lws",),
+    keda_users=("daulat-placeholder-keda",),
 )
 """What the chart's template puts the release's own values in the place of: see charts/daulat/templates/cluster-guards.yaml."""
 

@@ -23,6 +23,10 @@ class Installation:
     """The reference in the operator's pod, with a tag or with a digest."""
     sidecar_images: tuple[str, ...] = ()
     """References of what runs beside it in its pod, such as a service mesh's proxy."""
+    leader_worker_set_users: tuple[str, ...] = ("system:serviceaccount:lws-system:lws-controller-manager",)
+    """The user names of LeaderWorkerSet's controller, which makes the StatefulSets of models."""
+    keda_users: tuple[str, ...] = ("system:serviceaccount:keda:keda-operator",)
+    """The user names of KEDA's operator, which makes the HorizontalPodAutoscalers of models."""
 
     @property
     def constants(self) -> dict[str, Constant]:
@@ -31,6 +35,8 @@ class Installation:
             "operatorServiceAccount": self.service_account,
             "operatorImage": self.image,
             "sidecarImages": self.sidecar_images,
+            "leaderWorkerSetUsers": self.leader_worker_set_users,
+            "kedaUsers": self.keda_users,
         }
 
 

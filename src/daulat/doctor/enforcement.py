@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Literal
 
 from daulat.admission.cluster import Installation, cluster_name, compile_cluster_guards
 from daulat.admission.policy import CompiledPolicy
@@ -27,6 +28,13 @@ KINDS = {r.kind: r.plural for r in REGISTRY if r.use is Use.ADMISSION}
 """What policies compile to, with the sources in which it is looked for."""
 _OTHER_VERSION = "Use the command line in the operator's version. If it is, look whether the operator runs."
 SOFTWARE_GUARD = cluster_name("software")
+GENERATED_GUARD = cluster_name("generated")
+_LISTED: dict[str, Literal["sidecar_images", "leader_worker_set_users", "keda_users"]] = {
+    "sidecarImages": "sidecar_images",
+    "leaderWorkerSetUsers": "leader_worker_set_users",
+    "kedaUsers": "keda_users",
+}
+"""The lists of an Installation, by the variable that a guard has for each."""
 OPERATOR_GUARD = "operator.cluster.daulat.dev"
 LEASE = "daulat-operator"
 STALE = 60.0
@@ -148,18 +156,18 @@ def kubelet_ports(_: Cluster) -> Iterator[Found]:
 
 
 def _installation(cluster: Cluster, live: Mapping[tuple[str, str], Manifest]) -> Installation:
-    """Return where and as what the operator is installed, as the live guard of its pods says: the chart's values decide that."""
+    """Return where and as what the operator is installed, as the live guards say: the chart's values decide that."""
     own = Installation(cluster.operator_namespace, cluster.operator_account)
-    guard = live.get(("ValidatingAdmissionPolicy", SOFTWARE_GUARD)) or {}
-    for variable in (guard.get("spec") or {}).get("variables") or ():
+    guards = [live.get(("ValidatingAdmissionPolicy", name)) or {} for name in (SOFTWARE_GUARD, GENERATED_GUARD)]
+    for variable in (v for guard in guards for v in (guard.get("spec") or {}).get("variables") or ()):
         try:
             value = json.loads(variable["expression"])
         except ValueError:
             continue
         if variable["name"] == "operatorImage" and isinstance(value, str):
             own = replace(own, image=value)
-        if variable["name"] == "sidecarImages" and isinstance(value, list):
-            own = replace(own, sidecar_images=tuple(map(str, value)))
+        if variable["name"] in _LISTED and isinstance(value, list):
+            own = replace(own, **{_LISTED[variable["name"]]: tuple(map(str, value))})
     return own
 
 

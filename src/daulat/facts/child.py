@@ -64,15 +64,26 @@ class Child:
     """The digest of the spec of an admission policy or a binding, to see drift by."""
     selector: LabelSelector | None = None
     """The namespaces in which it holds, where it is the binding of a policy's guard of pods."""
+    is_owned_by_model: bool = False
+    """Whether its owner is a SovereignModel: the garbage collector takes it away with that."""
+    held: bool = False
+    """Whether a finalizer keeps it while it is being deleted, and what it owns as well: its pods run on."""
     answer: Answer | None = None
     """What the controller of an autoscaler or a route says about it; None where it has said nothing yet."""
 
 
 def owner(metadata: Mapping[str, Any]) -> str:
     """Return the uid of an object's owner: of several, of the one that controls it. Empty where it has none."""
+    return str(_owner(metadata).get("uid") or "")
+
+
+def _owner(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     owners = metadata.get("ownerReferences") or ()
-    found = next((o for o in owners if o.get("controller")), owners[0] if owners else {})
-    return str(found.get("uid") or "")
+    return next((o for o in owners if o.get("controller")), owners[0] if owners else {})
+
+
+_COLLECTED = "foregroundDeletion"
+"""The finalizer with which the garbage collector deletes what an object owns before the object itself."""
 
 
 def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
@@ -114,6 +125,8 @@ def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
         source=str(annotations.get(SOURCE_ANNOTATION) or ""),
         content=digest(raw.get("spec")) if "Admission" in kind else "",
         selector=_pods_selector(kind, dict(raw), str(labels.get(POLICY_LABEL) or "")),
+        is_owned_by_model=_owner(meta).get("kind") == "SovereignModel",
+        held=bool(meta.get("deletionTimestamp") and meta.get("finalizers") and _COLLECTED not in meta["finalizers"]),
         answer=answer(kind, raw),
     )
 

@@ -175,7 +175,8 @@ class Executor:
             return
         meta = live["metadata"]
         # What pods of a model by that name still have, when it is gone, is the next one's.
-        ours = owner(meta) == owner(manifest["metadata"]) or _is_pods(meta)
+        # So is what was made for this model and whose owner somebody took away: it gets that back.
+        ours = owner(meta) == owner(manifest["metadata"]) or _is_pods(meta) or _is_disowned(meta, manifest["metadata"])
         if (meta.get("labels") or {}).get(MANAGED_BY) == "daulat" and ours:
             return
         of_model = MODEL_LABEL in manifest["metadata"].get("labels", {})
@@ -304,6 +305,12 @@ class Executor:
         snapshot = self._store.snapshot()
         found = snapshot.namespaces.get(namespace)
         return found is not None and is_pinned(found, policy, snapshot)
+
+
+def _is_disowned(metadata: Manifest, wanted: Manifest) -> bool:
+    model = (wanted.get("labels") or {}).get(MODEL_LABEL)
+    same = (metadata.get("labels") or {}).get(MODEL_LABEL) == model
+    return bool(model) and same and not metadata.get("ownerReferences")
 
 
 def _is_pods(metadata: Manifest) -> bool:

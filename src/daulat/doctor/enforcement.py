@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Literal
 
 from daulat.admission.cluster import Installation, cluster_name, compile_cluster_guards
 from daulat.admission.policy import CompiledPolicy
@@ -29,12 +28,6 @@ KINDS = {r.kind: r.plural for r in REGISTRY if r.use is Use.ADMISSION}
 _OTHER_VERSION = "Use the command line in the operator's version. If it is, look whether the operator runs."
 SOFTWARE_GUARD = cluster_name("software")
 GENERATED_GUARD = cluster_name("generated")
-_LISTED: dict[str, Literal["sidecar_images", "leader_worker_set_users", "keda_users"]] = {
-    "sidecarImages": "sidecar_images",
-    "leaderWorkerSetUsers": "leader_worker_set_users",
-    "kedaUsers": "keda_users",
-}
-"""The lists of an Installation, by the variable that a guard has for each."""
 OPERATOR_GUARD = "operator.cluster.daulat.dev"
 LEASE = "daulat-operator"
 STALE = 60.0
@@ -166,8 +159,13 @@ def _installation(cluster: Cluster, live: Mapping[tuple[str, str], Manifest]) ->
             continue
         if variable["name"] == "operatorImage" and isinstance(value, str):
             own = replace(own, image=value)
-        if variable["name"] in _LISTED and isinstance(value, list):
-            own = replace(own, **{_LISTED[variable["name"]]: tuple(map(str, value))})
+        listed = tuple(map(str, value)) if isinstance(value, list) else ()
+        if variable["name"] == "sidecarImages":
+            own = replace(own, sidecar_images=listed)
+        if variable["name"] == "leaderWorkerSetUsers":
+            own = replace(own, leader_worker_set_users=listed)
+        if variable["name"] == "kedaUsers":
+            own = replace(own, keda_users=listed)
     return own
 
 

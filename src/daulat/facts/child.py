@@ -13,7 +13,9 @@ from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector
 from daulat.api.names import (
     DOMAIN_ANNOTATION,
+    GROUP,
     GROUP_LABEL,
+    MANAGED_BY,
     MODEL_LABEL,
     POLICY_LABEL,
     REVISION_ANNOTATION,
@@ -86,6 +88,10 @@ _COLLECTED = "foregroundDeletion"
 """The finalizer with which the garbage collector deletes what an object owns before the object itself."""
 
 
+def _tells(label: str) -> bool:
+    return label.startswith(f"{GROUP}/") or label in (MANAGED_BY, "app.kubernetes.io/name")
+
+
 def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
     """Read an object that carries Daulat's labels."""
     meta, status = raw.get("metadata") or {}, raw.get("status") or {}
@@ -95,6 +101,9 @@ def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
     if kind == "HorizontalPodAutoscaler":
         # It has no generation, and its status, which changes every few seconds, would pass for a change by somebody else.
         version = f"d{digest([raw.get('spec'), labels])}"
+    elif generation:
+        # What tells whose it is has no generation.
+        version += digest([{k: v for k, v in labels.items() if _tells(k)}, meta.get("ownerReferences")])
     # A note counts as well: the operator takes an object back that somebody else applied with the same spec.
     version += str(annotations.get(SOURCE_ANNOTATION) or "")
     spec = raw.get("spec") or {}

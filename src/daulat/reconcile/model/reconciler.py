@@ -76,6 +76,7 @@ def _carried_out(ref: Ref, model: Model, policies: Sequence[Policy], verdict: Ve
         made,
         pods,
         report.apply or None,
+        report.differs,
         blocker(model, snapshot, state.terminating),
         state.terminating,
         _outlook(on_ineligible, policies, state),

@@ -15,7 +15,7 @@ from .test_reconciler import REF, condition, deployed, run
 
 DEPLOYMENT = Ref("Deployment", "treasury", "deepseek")
 DELETED = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
-REFUSING = {"zones": {"countries": ["SG"]}}
+REFUSING: dict[str, Any] = {"zones": {"countries": ["SG"]}}
 OWNER = {"apiVersion": "daulat.dev/v1alpha1", "kind": "SovereignModel", "name": "deepseek"}
 
 

@@ -171,11 +171,11 @@ def test_more_a_pod_passed_off_as_a_models(ground: Ground, model: str) -> None:
 def test_more_a_jobs_pods_passed_off_as_a_models(ground: Ground, model: str) -> None:
     """Kubernetes' own controllers make only pods of ReplicaSets and StatefulSets for a model."""
     labels = {"app.kubernetes.io/name": "sovereignmodel", "daulat.dev/model": model}
-    pods = {
+    pods: Manifest = {
         "metadata": {"labels": labels},
         "spec": {"restartPolicy": "Never", "containers": [{"name": "m", "image": IMAGE}]},
     }
-    job = {"metadata": {"name": unique("job")}, "spec": {"template": pods}}
+    job: Manifest = {"metadata": {"name": unique("job")}, "spec": {"template": pods}}
     taken(ground.tenant.create(ground.within("batch/v1", "jobs"), job))
     name = job["metadata"]["name"]
 

@@ -152,9 +152,12 @@ class Executor:
         except Invalid:
             # Server-side apply merges sets: what another writer added can make the union invalid, so that no apply gets through.
             live = await self._client.get(self._path(ref))
-            if live is None or "spec" not in manifest or not others_in_spec(ref.kind, live):
+            # Whose that is can't be told by its field manager, but for kinds that Kubernetes' own controllers write.
+            if live is None or "spec" not in manifest or not self._repair.may_replace(ref):
                 raise
-            return await self._replace_spec(ref, manifest, live)
+            answer = await self._replace_spec(ref, manifest, live)
+            self._repair.count(ref)
+            return answer
 
     async def _exactly(self, ref: Ref, manifest: Manifest, answer: Manifest) -> Manifest:
         """Take away what other writers have in the spec: server-side apply leaves their entries of sets and maps in place.

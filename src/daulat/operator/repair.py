@@ -65,6 +65,17 @@ class Repair:
         kind = manifest["kind"]
         return "spec" not in manifest or self._defaults.explain(kind, live["spec"], manifest["spec"])
 
+    def may_replace(self, ref: Ref) -> bool:
+        """Say whether an object may be brought back now. One that was changed again soon after two repairs may not."""
+        return ref.kind not in UNCOMPARED and len(self._recent(ref)) < REPAIRS
+
+    def count(self, ref: Ref) -> None:
+        """Take in that an object was brought back."""
+        self._repairs[ref] = [*self._recent(ref), self._clock()]
+
+    def _recent(self, ref: Ref) -> list[float]:
+        return [at for at in self._repairs.get(ref, ()) if self._clock() - at < WITHIN]
+
     async def bring_back(self, ref: Ref, collection: str, path: str, manifest: Manifest, live: Manifest) -> Manifest:
         """Return the object as it is once it is as it was rendered. Raises NotAsApplied where it isn't, RequestError."""
         rendered = await self._rendered(ref, collection, manifest, live)
@@ -73,8 +84,7 @@ class Repair:
         if not (field := rendered.difference(ref.kind, live)):
             return live
         told = f"{ref} isn't as it was applied: {_who(ref, live)} changes its spec ({field})"
-        self._count(ref, told)
-        live = await self._client.json_patch(path, live["metadata"]["resourceVersion"], "/spec", rendered.spec)
+        live = await self._replace(ref, path, live, rendered.spec, told)
         if rendered.difference(ref.kind, live):
             raise NotAsApplied(told)
         return live
@@ -84,19 +94,18 @@ class Repair:
         if not others_in_spec(ref.kind, live):
             return live
         told = f"{ref} isn't as it was applied: {_who(ref, live)} changes its spec"
-        self._count(ref, told)
-        live = await self._client.json_patch(path, live["metadata"]["resourceVersion"], "/spec", manifest["spec"])
+        live = await self._replace(ref, path, live, manifest["spec"], told)
         if others_in_spec(ref.kind, live):
             raise NotAsApplied(told)
         return live
 
-    def _count(self, ref: Ref, told: str) -> None:
-        now = self._clock()
-        recent = [at for at in self._repairs.get(ref, ()) if now - at < WITHIN]
-        if len(recent) >= REPAIRS:
+    async def _replace(self, ref: Ref, path: str, live: Manifest, spec: Manifest, told: str) -> Manifest:
+        if len(self._recent(ref)) >= REPAIRS:
             raise NotAsApplied(f"{told} again after {REPAIRS} repairs; the next one is {WITHIN / 60:.0f} minutes later")
-        self._repairs[ref] = [*recent, now]
+        answer = await self._client.json_patch(path, live["metadata"]["resourceVersion"], "/spec", spec)
+        self.count(ref)
         log.warning("brought back", extra={"object": str(ref), "why": told})
+        return answer
 
     async def _rendered(self, ref: Ref, collection: str, manifest: Manifest, live: Manifest) -> Rendered | None:
         """Return how the API server would make the object; None where it doesn't say."""

@@ -9,7 +9,7 @@ from .world import World, model_manifest, pod_manifest
 
 def test_a_pod_that_carries_a_models_label_is_evicted_where_the_model_did_not_make_it(world: World) -> None:
     """Admission refuses one of a tenant. This one is of somebody who may, as one that is older than the guard."""
-    with world.governed(drift={"action": "Evict", "gracePeriod": "1s"}) as (policy, namespace):
+    with world.governed(drift={"action": "Evict", "gracePeriod": "1s", "limit": "100%"}) as (policy, namespace):
         world.admin.apply([model_manifest("m", namespace)])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, 60)
         for of in ("m", "never"):

@@ -155,9 +155,9 @@ class Executor:
             # Whose that is can't be told by its field manager, but for kinds that Kubernetes' own controllers write.
             if live is None or "spec" not in manifest or not self._repair.may_replace(ref):
                 raise
-            answer = await self._replace_spec(ref, manifest, live)
+            await self._replace_spec(ref, manifest, live)
             self._repair.count(ref)
-            return answer
+            return await self._client.apply(self._path(ref), manifest)
 
     async def _exactly(self, ref: Ref, manifest: Manifest, answer: Manifest) -> Manifest:
         """Take away what other writers have in the spec: server-side apply leaves their entries of sets and maps in place.

@@ -55,6 +55,8 @@ PLACEHOLDERS = Installation(
     injected_env=("daulat-placeholder-injected-env",),
     injected_mounts=("daulat-placeholder-injected-mounts",),
     injected_volumes=("daulat-placeholder-injected-volumes",),
+    leader_worker_set_users=("daulat-placeholder-lws",),
+    keda_users=("daulat-placeholder-keda",),
 )
 """What the chart's template puts the release's own values in the place of: see charts/daulat/templates/cluster-guards.yaml."""
 

@@ -143,7 +143,7 @@ def test_more_a_models_own_network_policy(ground: Ground) -> None:
     refused(ground.tenant.change(shared, lambda p: p["metadata"].update(ownerReferences=gone)), "USE-05 ")
     pod = next(p for p in world.pods(namespace) if "daulat.dev/model" in p["metadata"].get("labels", {}))
     mine = f"{ground.pods}/{pod['metadata']['name']}"
-    refused(ground.tenant.change(mine, lambda p: p["metadata"]["labels"].pop("daulat.dev/model")), "USE-05 ")
+    refused(ground.tenant.change(mine, lambda p: p["metadata"]["labels"].pop("daulat.dev/model")), "MGD-17 ")
     world.admin.run("delete", "sovereignmodel", "kept", "-n", namespace)
 
 

@@ -144,8 +144,11 @@ def pod(
     pins: Mapping[str, str] | None = None,
 ) -> Raw:
     """Return a Pod that asks for devices."""
+    # As a workload of the model makes it.
+    owners = [{"kind": "ReplicaSet", "name": f"{model}-1", "controller": True}] if model else []
+    labels = {MODEL_LABEL: model} if model else {}
     return {
-        "metadata": {"name": name, "namespace": namespace, "labels": {MODEL_LABEL: model} if model else {}},
+        "metadata": {"name": name, "namespace": namespace, "labels": labels, "ownerReferences": owners},
         "spec": {
             "nodeName": on,
             "nodeSelector": dict(pins or {}),

@@ -38,6 +38,10 @@ class Installation:
     """Paths at which a webhook mounts volumes in it."""
     injected_volumes: tuple[str, ...] = ()
     """Names of volumes of other types that a webhook adds to its pod."""
+    leader_worker_set_users: tuple[str, ...] = ("system:serviceaccount:lws-system:lws-controller-manager",)
+    """The user names of LeaderWorkerSet's controller, which makes the StatefulSets of models."""
+    keda_users: tuple[str, ...] = ("system:serviceaccount:keda:keda-operator",)
+    """The user names of KEDA's operator, which makes the HorizontalPodAutoscalers of models."""
 
     @property
     def constants(self) -> dict[str, Constant]:
@@ -53,6 +57,8 @@ class Installation:
             "injectedEnv": self.injected_env,
             "injectedMounts": self.injected_mounts,
             "injectedVolumes": self.injected_volumes,
+            "leaderWorkerSetUsers": self.leader_worker_set_users,
+            "kedaUsers": self.keda_users,
         }
 
 

@@ -30,6 +30,7 @@ KINDS = {r.kind: r.plural for r in REGISTRY if r.use is Use.ADMISSION}
 """What policies compile to, with the sources in which it is looked for."""
 _OTHER_VERSION = "Use the command line in the operator's version. If it is, look whether the operator runs."
 SOFTWARE_GUARD = cluster_name("software")
+GENERATED_GUARD = cluster_name("generated")
 OPERATOR_GUARD = "operator.cluster.daulat.dev"
 _CONSTANTS = {
     "operatorImage": "image",
@@ -41,8 +42,10 @@ _CONSTANTS = {
     "injectedEnv": "injected_env",
     "injectedMounts": "injected_mounts",
     "injectedVolumes": "injected_volumes",
+    "leaderWorkerSetUsers": "leader_worker_set_users",
+    "kedaUsers": "keda_users",
 }
-"""What the guard of the operator's pods holds of the installation, which the chart's values decide."""
+"""What guards hold of the installation, which the chart's values decide."""
 LEASE = "daulat-operator"
 STALE = 60.0
 """Seconds without a renewal after which a Lease means that no operator leads: four times its duration."""
@@ -175,10 +178,10 @@ def kubelet_ports(_: Cluster) -> Iterator[Found]:
 
 
 def _installation(cluster: Cluster, live: Mapping[tuple[str, str], Manifest]) -> Installation:
-    """Return where and as what the operator is installed, as the live guard of its pods says: the chart's values decide that."""
+    """Return where and as what the operator is installed, as the live guards say: the chart's values decide that."""
     own = Installation(cluster.operator_namespace, cluster.operator_account)
-    guard = live.get(("ValidatingAdmissionPolicy", SOFTWARE_GUARD)) or {}
-    for variable in (guard.get("spec") or {}).get("variables") or ():
+    guards = [live.get(("ValidatingAdmissionPolicy", name)) or {} for name in (SOFTWARE_GUARD, GENERATED_GUARD)]
+    for variable in (v for guard in guards for v in (guard.get("spec") or {}).get("variables") or ()):
         try:
             value = json.loads(variable["expression"])
         except ValueError:

@@ -13,7 +13,9 @@ from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector
 from daulat.api.names import (
     DOMAIN_ANNOTATION,
+    GROUP,
     GROUP_LABEL,
+    MANAGED_BY,
     MODEL_LABEL,
     POLICY_LABEL,
     REVISION_ANNOTATION,
@@ -64,15 +66,30 @@ class Child:
     """The digest of the spec of an admission policy or a binding, to see drift by."""
     selector: LabelSelector | None = None
     """The namespaces in which it holds, where it is the binding of a policy's guard of pods."""
+    is_owned_by_model: bool = False
+    """Whether its owner is a SovereignModel: the garbage collector takes it away with that."""
+    held: bool = False
+    """Whether a finalizer keeps it while it is being deleted, and what it owns as well: its pods run on."""
     answer: Answer | None = None
     """What the controller of an autoscaler or a route says about it; None where it has said nothing yet."""
 
 
 def owner(metadata: Mapping[str, Any]) -> str:
     """Return the uid of an object's owner: of several, of the one that controls it. Empty where it has none."""
+    return str(_owner(metadata).get("uid") or "")
+
+
+def _owner(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     owners = metadata.get("ownerReferences") or ()
-    found = next((o for o in owners if o.get("controller")), owners[0] if owners else {})
-    return str(found.get("uid") or "")
+    return next((o for o in owners if o.get("controller")), owners[0] if owners else {})
+
+
+_COLLECTED = "foregroundDeletion"
+"""The finalizer with which the garbage collector deletes what an object owns before the object itself."""
+
+
+def _tells(label: str) -> bool:
+    return label.startswith(f"{GROUP}/") or label in (MANAGED_BY, "app.kubernetes.io/name")
 
 
 def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
@@ -84,6 +101,9 @@ def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
     if kind == "HorizontalPodAutoscaler":
         # It has no generation, and its status, which changes every few seconds, would pass for a change by somebody else.
         version = f"d{digest([raw.get('spec'), labels])}"
+    elif generation:
+        # What tells whose it is has no generation.
+        version += digest([{k: v for k, v in labels.items() if _tells(k)}, meta.get("ownerReferences")])
     # A note counts as well: the operator takes an object back that somebody else applied with the same spec.
     version += str(annotations.get(SOURCE_ANNOTATION) or "")
     spec = raw.get("spec") or {}
@@ -114,6 +134,8 @@ def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
         source=str(annotations.get(SOURCE_ANNOTATION) or ""),
         content=digest(raw.get("spec")) if "Admission" in kind else "",
         selector=_pods_selector(kind, dict(raw), str(labels.get(POLICY_LABEL) or "")),
+        is_owned_by_model=_owner(meta).get("kind") == "SovereignModel",
+        held=bool(meta.get("deletionTimestamp") and meta.get("finalizers") and _COLLECTED not in meta["finalizers"]),
         answer=answer(kind, raw),
     )
 

@@ -16,6 +16,8 @@ from .trouble import PASSING, Trouble, trouble
 
 ALL = 10**9
 """What a quantity that can't be read counts as: nothing is free beside it."""
+_MAKERS = ("ReplicaSet", "StatefulSet")
+"""What makes the pods of models' workloads."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Pod:
     """The ResourceClaimTemplates that its claims are made from."""
     trouble: Trouble | None = None
     """What keeps a model's pod from serving, as far as its own status tells."""
+    is_of_workload: bool = False
+    """Whether a ReplicaSet or a StatefulSet made it, where it carries a model's label."""
     loading: bool = False
     """Whether a model's pod has its devices and is on its way to serve: it would be a waste to take it away."""
 
@@ -99,6 +103,8 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
         waits_since=str(scheduled.get("lastTransitionTime") or "") if waits else "",
         trouble=troubled,
         loading=comes and (troubled is None or troubled.reason in PASSING),
+        is_of_workload=bool(model)
+        and any(o.get("controller") and o.get("kind") in _MAKERS for o in meta.get("ownerReferences") or ()),
         claim_templates=frozenset(templates - {""}) if model else frozenset(),
     )
 

@@ -16,7 +16,8 @@ from daulat.kube.ref import Ref
 from daulat.reconcile.result import Apply, ApplyStatus, Delete, Effect, Result
 
 from .evictor import Evictor
-from .executor import Executor, NameTaken, NotAsApplied
+from .executor import Executor, NameTaken
+from .repair import NotAsApplied
 
 
 @dataclass

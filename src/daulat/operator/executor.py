@@ -29,6 +29,7 @@ from daulat.reconcile.result import Apply, ApplyStatus, Delete, DryRunPod, Effec
 from . import metrics
 from .events import Recorder
 from .merged import has_more, others_in_spec
+from .repair import NotAsApplied, Repair
 
 log = logging.getLogger("daulat.executor")
 
@@ -41,10 +42,6 @@ _REVISION = re.compile(r"\brevision ([0-9a-f]{12})\b")
 
 class NameTaken(Exception):
     """An object of that name is somebody else's."""
-
-
-class NotAsApplied(Exception):
-    """An object isn't as it was applied, since another writer or a webhook changes it."""
 
 
 class NotLeader(Exception):
@@ -68,6 +65,7 @@ class Executor:
         self._recorder = Recorder(client, clock, identity)
         self._applied: dict[Ref, tuple[Manifest, str, str]] = {}
         """By object: what was applied, its digest, and the version that it had then."""
+        self._repair = Repair(client, clock)
 
     async def run(self, effect: Effect) -> None:
         """Carry one effect out. Raises RequestError, NameTaken, NotAsApplied or NotLeader."""
@@ -85,6 +83,7 @@ class Executor:
     def forget(self, ref: Ref) -> None:
         """Forget what was applied of an object that is gone."""
         self._applied.pop(ref, None)
+        self._repair.forget(ref)
 
     def learn(self, kind: str, answer: Manifest, written: Written | None = None) -> None:
         """Take the answer to a write in, and hand on what it brings beyond that."""
@@ -120,11 +119,18 @@ class Executor:
         if known is not None and version and version == known.version:
             return False
         answer = await self._create(ref, manifest) if known is None else None
+        made = answer is not None
         if answer is None:
             if known is None or known.owner_uid != owner(manifest["metadata"]):
                 await self._refuse_if_taken(ref, manifest)
             answer = await self._apply_or_replace(ref, manifest)
-        answer = await self._without_others(ref, manifest, answer)
+        if manifest["apiVersion"].startswith(f"{ADMISSION}/"):
+            answer = await self._exactly(ref, manifest, answer)
+        elif made and not others_in_spec(kind, answer):
+            self._repair.learn(manifest, answer)
+        elif not self._repair.is_as_rendered(manifest, answer):
+            collection = BY_KIND[kind].on(self._store.capabilities).path(ref.namespace)
+            answer = await self._repair.bring_back(ref, collection, self._path(ref), manifest, answer)
         self._applied[ref] = (manifest, wanted, parse_child(kind, answer).version)
         self.learn(kind, answer)
         if known is None or known.version != self._applied[ref][2]:
@@ -146,21 +152,22 @@ class Executor:
         except Invalid:
             # Server-side apply merges sets: what another writer added can make the union invalid, so that no apply gets through.
             live = await self._client.get(self._path(ref))
-            if live is None or "spec" not in manifest or not others_in_spec(ref.kind, live):
+            # Whose that is can't be told by its field manager, but for kinds that Kubernetes' own controllers write.
+            if live is None or "spec" not in manifest or not self._repair.may_replace(ref):
                 raise
-            return await self._replace_spec(ref, manifest, live)
+            await self._replace_spec(ref, manifest, live)
+            self._repair.count(ref)
+            return await self._client.apply(self._path(ref), manifest)
 
-    async def _without_others(self, ref: Ref, manifest: Manifest, answer: Manifest) -> Manifest:
-        """Take away what other writers have in the spec: server-side apply leaves their entries of sets and maps in place."""
-        exact = manifest["apiVersion"].startswith(f"{ADMISSION}/")
+    async def _exactly(self, ref: Ref, manifest: Manifest, answer: Manifest) -> Manifest:
+        """Take away what other writers have in the spec: server-side apply leaves their entries of sets and maps in place.
 
-        def differs(live: Manifest) -> bool:
-            return live.get("spec") != manifest["spec"] if exact else bool(others_in_spec(ref.kind, live))
-
-        if "spec" not in manifest or not differs(answer):
+        An admission policy is applied with every default written out, so nothing of it may differ.
+        """
+        if answer.get("spec") == manifest["spec"]:
             return answer
         answer = await self._replace_spec(ref, manifest, answer)
-        if differs(answer):
+        if answer.get("spec") != manifest["spec"]:
             who = ", ".join(others_in_spec(ref.kind, answer)) or "a mutating webhook"
             raise NotAsApplied(f"{ref} isn't as it was applied: {who} changes its spec")
         return answer
@@ -174,8 +181,12 @@ class Executor:
         if live is None:
             return
         meta = live["metadata"]
+        # What the model owns is its own, whoever took its labels away.
+        if _is_of_model(manifest["metadata"]) and owner(meta) == owner(manifest["metadata"]):
+            return
         # What pods of a model by that name still have, when it is gone, is the next one's.
-        ours = owner(meta) == owner(manifest["metadata"]) or _is_pods(meta)
+        # So is what was made for this model and whose owner somebody took away: it gets that back.
+        ours = owner(meta) == owner(manifest["metadata"]) or _is_pods(meta) or _is_disowned(meta, manifest["metadata"])
         if (meta.get("labels") or {}).get(MANAGED_BY) == "daulat" and ours:
             return
         of_model = MODEL_LABEL in manifest["metadata"].get("labels", {})
@@ -304,6 +315,16 @@ class Executor:
         snapshot = self._store.snapshot()
         found = snapshot.namespaces.get(namespace)
         return found is not None and is_pinned(found, policy, snapshot)
+
+
+def _is_of_model(metadata: Manifest) -> bool:
+    return any(o.get("kind") == "SovereignModel" for o in metadata.get("ownerReferences") or ())
+
+
+def _is_disowned(metadata: Manifest, wanted: Manifest) -> bool:
+    model = (wanted.get("labels") or {}).get(MODEL_LABEL)
+    same = (metadata.get("labels") or {}).get(MODEL_LABEL) == model
+    return bool(model) and same and not metadata.get("ownerReferences")
 
 
 def _is_pods(metadata: Manifest) -> bool:

@@ -207,7 +207,24 @@ def test_a_child_tells_whose_it_is_and_how_far_it_is() -> None:
     ]
     found = parse_child("Deployment", raw)
     assert (found.ref, found.model, found.owner_uid) == (Ref("Deployment", "ns", "d"), "m", "uid-ns-m")
-    assert (found.replicas, found.ready_replicas, found.message, found.version) == (2, 1, "quota", "g1")
+    assert (found.replicas, found.ready_replicas, found.message) == (2, 1, "quota")
+
+
+def test_a_childs_version_changes_with_its_generation_owners_and_our_labels_and_with_nothing_else() -> None:
+    raw = child("Deployment", "d", "ns", model="m", status={"replicas": 2})
+    version = parse_child("Deployment", raw).version
+    assert parse_child("Deployment", {**raw, "status": {"replicas": 3}}).version == version
+    meta = raw["metadata"]
+    same = {**meta, "labels": {**meta["labels"], "team": "ml"}, "annotations": {"team": "ml"}}
+    assert parse_child("Deployment", {**raw, "metadata": same}).version == version
+    edits: list[dict[str, Any]] = [
+        {"generation": 2},
+        {"ownerReferences": []},
+        {"labels": {**meta["labels"], "daulat.dev/model": "n"}},
+        {"labels": {**meta["labels"], "app.kubernetes.io/name": "other"}},
+    ]
+    for changes in edits:
+        assert parse_child("Deployment", {**raw, "metadata": {**meta, **changes}}).version != version
 
 
 @pytest.mark.parametrize("raw", [{}, {"metadata": None, "status": None}])

@@ -57,7 +57,9 @@ class Deployments:
             return
         self._made += 1
         name = f"{one['metadata']['name']}-{self._made}"
-        meta = {**template["metadata"], "name": name, "namespace": one["metadata"]["namespace"]}
+        owner = {"kind": "ReplicaSet", "name": f"{one['metadata']['name']}-r", "controller": True}
+        where = {"name": name, "namespace": one["metadata"]["namespace"], "ownerReferences": [owner]}
+        meta = {**template["metadata"], **where}
         spec = {**template["spec"], "nodeName": fitting[0]["metadata"]["name"]}
         status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
         self._server.put("Pod", {"metadata": meta, "spec": spec, "status": status}, "kubelet")

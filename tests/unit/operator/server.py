@@ -241,7 +241,9 @@ class FakeServer(Client):
             meta["generation"] = max(live["metadata"]["generation"] + 1, meta["generation"])
         self._version += 1
         self.objects[path] = {**body, "metadata": {**meta, "resourceVersion": str(self._version)}}
-        self._news(place, "ADDED" if live is None else "MODIFIED", self.objects[path])
+        # What a selector doesn't select any more is gone for a watch.
+        leaves = live is not None and place.resource.labels == OURS and _is_ours(live) and not _is_ours(body)
+        self._news(place, "ADDED" if live is None else "DELETED" if leaves else "MODIFIED", self.objects[path])
         return self.objects[path]
 
     def _delete(self, place: _Place, options: Raw, ending: float = ENDING) -> Raw:
@@ -289,6 +291,8 @@ class FakeServer(Client):
 
     def _dry_run(self, place: _Place, pod: Raw) -> Raw:
         """Judge a canary by the policies that are there and bound."""
+        if place.resource.kind != "Pod":
+            return self.admit(place.resource.kind, pod)
         of = pod["metadata"]["annotations"][CANARY_ANNOTATION]
         labels = self.object(Ref("Namespace", "", place.namespace))["metadata"]["labels"]
         for path, guard in sorted(self.objects.items()):
@@ -314,7 +318,7 @@ class FakeServer(Client):
         return {"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"} <= set(kinds)
 
     def _news(self, place: _Place, type_: str, raw: Raw) -> None:
-        if place.resource in WATCHED and (place.resource.labels != OURS or _is_ours(raw)):
+        if place.resource in WATCHED and (place.resource.labels != OURS or _is_ours(raw) or type_ == "DELETED"):
             for watch in self.watches:
                 watch(place.resource.kind, type_, deepcopy(raw))
 

@@ -152,8 +152,14 @@ def test_a_deployment_to_which_another_writer_adds_a_container_every_time_is_tol
         status, _, message = condition(server, MODEL, "WorkloadReady")
         assert status == "False"
         assert "injector changes its spec" in message
+        # It is brought back twice, and then no more for a while: each change rolls pods.
+        written = sum(a.verb == "replace" and a.path.endswith("/deployments/deepseek") for a in server.asked)
+        assert written == 2
+        await cluster.settle(300)
+        assert sum(a.verb == "replace" and a.path.endswith("/deployments/deepseek") for a in server.asked) == written
+        assert condition(server, MODEL, "WorkloadReady")[:2] == ("False", "ChangedByOthers")
         server.watches.remove(adds)
-        await cluster.settle(60)
+        await cluster.settle(600)
         assert len(server.object(DEPLOYMENT)["spec"]["template"]["spec"]["containers"]) == 1
         assert "injector" not in condition(server, MODEL, "WorkloadReady")[2]
         await cluster.stop()
@@ -210,3 +216,64 @@ def test_the_server_of_these_tests_merges_as_the_api_server_does() -> None:
     assert [(m.manager, m.fields) for m in managed if m.manager == "kubectl"] == [
         ("kubectl", {("f:spec", "f:validationActions", 'v:"Audit"')})
     ]
+
+
+def _under_our_name(server: FakeServer) -> None:
+    server.edit(DEPLOYMENT, "daulat", spec=sidecar(server))
+
+
+def _by_nobody(server: FakeServer) -> None:
+    server.edit(DEPLOYMENT, spec=in_template(hostAliases=[{"ip": "203.0.113.7", "hostnames": ["registry.example.my"]}]))
+    for managed in server._managed.values():
+        managed[:] = [one for one in managed if one.manager != "kubectl"]
+
+
+@pytest.mark.parametrize("edit", [_under_our_name, _by_nobody])
+@pytest.mark.parametrize("while_it_runs", [True, False])
+def test_what_is_changed_in_the_operators_own_name_or_in_none_ends_as_rendered(
+    edit: Callable[[FakeServer], None], while_it_runs: bool
+) -> None:
+    async def scenario() -> None:
+        server = serve(calm())
+        Deployments(server)
+        cluster = Cluster(server)
+        await cluster.start()
+        await cluster.settle(60)
+        before = server.object(DEPLOYMENT)["spec"]
+        if while_it_runs:
+            edit(server)
+        else:
+            await cluster.stop()
+            edit(server)
+            cluster = Cluster(server, "second")
+            await cluster.start()
+        await cluster.settle(60)
+        assert server.object(DEPLOYMENT)["spec"] == before
+        assert cluster.store.snapshot().reports == {}
+        tried = sum(a.verb == "try" and "/pods" not in a.path for a in server.asked)
+        await cluster.settle(600)
+        # In steady state nothing is compared by a request.
+        assert sum(a.verb == "try" and "/pods" not in a.path for a in server.asked) == tried
+        await cluster.stop()
+
+    run(scenario())
+
+
+def test_labels_and_owners_that_another_writer_takes_away_come_back() -> None:
+    async def scenario() -> None:
+        server = serve(calm())
+        Deployments(server)
+        cluster = Cluster(server)
+        await cluster.start()
+        await cluster.settle(60)
+        for ref in (DEPLOYMENT, NETWORK):
+            before = {k: server.object(ref)["metadata"][k] for k in ("labels", "ownerReferences")}
+            server.edit(ref, metadata={"ownerReferences": None})
+            await cluster.settle(60)
+            assert {k: server.object(ref)["metadata"][k] for k in before} == before
+            server.edit(ref, metadata={"labels": dict.fromkeys(before["labels"])})
+            await cluster.settle(60)
+            assert {k: server.object(ref)["metadata"][k] for k in before} == before
+        await cluster.stop()
+
+    run(scenario())

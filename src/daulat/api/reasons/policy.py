@@ -13,6 +13,12 @@ CANARY_PENDING = Reason(
     "Wait. The API server takes up a new revision within seconds.",
     transient=True,
 )
+POD_WITHOUT_MODEL = Reason(
+    "PodWithoutModel",
+    (UPHELD,),
+    "A pod has the label daulat.dev/model, and no SovereignModel of that name made it. The message says what happens to it.",
+    "Find out what made the pod. Delete that, or remove the label from it.",
+)
 CANARY_ADMITTED = Reason(
     "CanaryAdmitted",
     (ENFORCED,),

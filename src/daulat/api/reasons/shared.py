@@ -26,6 +26,13 @@ INVALID = Reason(
     "The object can't be read or compiled. What was in force stays in force.",
     "Correct the field named in the message, or upgrade the operator if a newer release wrote the object.",
 )
+DELETING = Reason(
+    "Deleting",
+    (READY,),
+    "The object is being deleted and a finalizer keeps it. What runs of it is taken away meanwhile.",
+    "Remove the finalizer, or wait for its controller.",
+    transient=True,
+)
 APPLY_FAILED = Reason(
     "ApplyFailed",
     (WORKLOAD_READY, COMPILED),

@@ -14,6 +14,13 @@ REPLICAS_PENDING = Reason(
     "Wait. If it persists: kubectl describe pod POD.",
     transient=True,
 )
+CHANGED_BY_OTHERS = Reason(
+    "ChangedByOthers",
+    (WORKLOAD_READY,),
+    "Another writer or a mutating webhook changes an object that the operator made for the model. It was brought back twice within "
+    "ten minutes, or can't be brought back. The message names the object, the writer and the field.",
+    "Stop the writer that the message names, or let its webhook leave out objects with the label daulat.dev/model.",
+)
 INSUFFICIENT_DOMAIN_CAPACITY = Reason(
     "InsufficientDomainCapacity",
     (WORKLOAD_READY,),

@@ -25,6 +25,12 @@ def _all(snapshot: Snapshot) -> Iterable[Ref]:
     return sorted(snapshot.models)
 
 
+def _keys(snapshot: Snapshot) -> Iterable[Ref]:
+    """Return all models, and those that are gone but left something behind."""
+    left = (Ref("SovereignModel", namespace, name) for namespace, name in snapshot.children_by_model)
+    return sorted({*snapshot.models, *left})
+
+
 def _of_namespace(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
     return (ref for ref in _all(snapshot) if ref.namespace == change.ref.name)
 
@@ -148,7 +154,7 @@ MODELS = Controller(
         "Gateway": _of_gateway,
         **dict.fromkeys(MODEL_KINDS, _of_object),
     },
-    keys=_all,
+    keys=_keys,
     settle={"Pod": SETTLE, "Node": SETTLE, "ResourceSlice": SETTLE, **dict.fromkeys(MODEL_KINDS, SETTLE)},
     priority=_priority,
 )

@@ -26,9 +26,13 @@ from .termination import ends_together, evict_now
 
 def stopped(model: Model, policies: Sequence[Policy], made: Sequence[Child], pods: Sequence[Pod]) -> Iterator[Delete]:
     """Return the end of a model's workload, charged to its policies as one: it keeps everything but its pods."""
-    workloads = [c for c in made if not c.deleting and c.ref.kind in WORKLOADS]
+    # One that a finalizer keeps is deleted with what it owns: its pods would run on for as long.
+    workloads = [c for c in made if (c.held or not c.deleting) and c.ref.kind in WORKLOADS]
     # The workloads first: they would make the pods anew.
-    ends = [*(Delete(c.ref, c.uid, foreground=ends_together(c, pods)) for c in workloads), *evict_now(pods, made)]
+    ends = [
+        *(Delete(c.ref, c.uid, foreground=c.held or ends_together(c, pods)) for c in workloads),
+        *evict_now(pods, made),
+    ]
     charged_to, running = tuple(p.name for p in policies), sum(p.runs for p in pods)
     for one in ends:
         yield replace(one, charged_to=charged_to, charge_id=model.uid, pods=running)

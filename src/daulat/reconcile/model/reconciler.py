@@ -18,6 +18,8 @@ from daulat.reconcile.policy.drift import is_stranded, outlook
 from daulat.reconcile.result import Apply, Delete, Result
 from daulat.workload.network import default_deny
 
+from .abandoned import RETRY as HELD
+from .abandoned import astray, foreign, of_deleted, of_gone
 from .auxiliary import KINDS as AUXILIARY
 from .auxiliary import auxiliary, unwanted
 from .blockers import blocker
@@ -36,16 +38,22 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     """Return what the model needs, and its status."""
     model = snapshot.models.get(ref)
     if model is None:
-        return Result()
+        return Result(
+            evict=tuple(of_gone(ref, snapshot, now)), requeue_after=HELD if astray(ref, "", snapshot) else None
+        )
     if isinstance(model, Unparsable):
         invalid = condition(reasons.READY, False, reasons.INVALID, model.reason)
         # Where it stands isn't forgotten: it can be read again after an upgrade.
         change = conditions_change(ref, model, [invalid], now)
         return Result(status=change.status, events=change.events)
-    if model.deleting:
-        return Result()
-    policies = snapshot.governing(model.namespace)
     made = [c for c in snapshot.children_by_model.get((model.namespace, model.name), ()) if c.owner_uid == model.uid]
+    if model.deleting:
+        message = "the model is being deleted, and so is its workload"
+        deleting = condition(reasons.READY, False, reasons.DELETING, message)
+        change = conditions_change(ref, model, [deleting], now)
+        ends = of_deleted([*made, *astray(ref, model.uid, snapshot)])
+        return Result(evict=tuple(ends), status=change.status, events=change.events)
+    policies = snapshot.governing(model.namespace)
     pods = snapshot.pods_by_model.get((model.namespace, model.name), ())
     state = ModelState(snapshot, made, pods, now)
     # Where none governs it any more, the policies under which it was placed say how much may go at a time.
@@ -68,6 +76,7 @@ def _carried_out(ref: Ref, model: Model, policies: Sequence[Policy], verdict: Ve
         made,
         pods,
         report.apply or None,
+        report.differs,
         blocker(model, snapshot, state.terminating),
         state.terminating,
         _outlook(on_ineligible, policies, state),
@@ -77,9 +86,13 @@ def _carried_out(ref: Ref, model: Model, policies: Sequence[Policy], verdict: Ve
     status = fields(serving, policies, said, extras.url, now)
     change = status_change(ref, model, [*said, *extras.conditions], status, now)
     evict = [Delete(c.ref, c.uid) for c in unwanted(verdict, extras, made)]
-    evict += stopped(model, policies, made, pods) if verdict.stop else []
+    strays = astray(ref, model.uid, snapshot)
+    if verdict.stop:
+        evict += stopped(model, policies, [*made, *strays], pods)
+    elif verdict.run:
+        evict += foreign(ref, strays, verdict.run, snapshot, now)
     evict += moved(policies, verdict, on_ineligible, state)
-    again = [RETRY] if report.apply else []
+    again = [RETRY] if report.apply else [HELD] if strays else []
     if verdict.decision is not None and verdict.decision.reason == reasons.WAITING_FOR_SCHEDULING:
         again.append(max(PATIENCE - waited(model, now), 0) + 1)
     again += [verdict.rolling.again] if verdict.rolling is not None and verdict.rolling.again is not None else []

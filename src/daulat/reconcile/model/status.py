@@ -43,6 +43,8 @@ class Serving:
     pods: Sequence[Pod]
     obstacle: str | None
     """What the API server refused."""
+    differs: bool
+    """Whether everything was applied, and an object isn't so all the same."""
     blocked_by: Trouble | None
     """What keeps its pods from serving."""
     leaving: Sequence[Pod] = ()
@@ -107,7 +109,8 @@ def _workload(serving: Serving, placed: Condition) -> Condition:
     if placed.status != "True":
         return condition(reasons.WORKLOAD_READY, None, reasons.WAITING_FOR_PLACEMENT, "waits for Placed")
     if serving.obstacle:
-        return condition(reasons.WORKLOAD_READY, False, refused_by(serving.obstacle), serving.obstacle)
+        why = reasons.CHANGED_BY_OTHERS if serving.differs else refused_by(serving.obstacle)
+        return condition(reasons.WORKLOAD_READY, False, why, serving.obstacle)
     also = f"; {ends}" if (ends := describe_terminating(serving.leaving)) else ""
     if model.spec.replicas == 0:
         return condition(reasons.WORKLOAD_READY, True, reasons.SCALED_TO_ZERO, f"the model asks for no replica{also}")

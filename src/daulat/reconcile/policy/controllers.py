@@ -10,6 +10,7 @@ from daulat.api.names import ELIGIBLE, NODE_PREFIX
 from daulat.facts.change import Change
 from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.node import Node
+from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Snapshot
 from daulat.kube.ref import Ref
 from daulat.reconcile.controller import SETTLE, Controller, itself
@@ -73,9 +74,20 @@ def _of_pod(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
         node = snapshot.nodes.get(change.latest.node)
         brake = policy.status.brake
         brakes = brake is not None and (brake.evicted or brake.batch)
-        drifts = policy.status.drift or policy.status.undecided or brakes
+        drifts = policy.status.drift or policy.status.undecided or brakes or _is_foreign(change.latest)
         if drifts or (isinstance(node, Node) and (node.labels.get(pin) != ELIGIBLE or node.undecided)):
             yield _policy(policy.name)
+
+
+def _is_foreign(pod: Pod) -> bool:
+    """Say whether a pod says that it is a model's and wasn't made by a workload."""
+    return bool(pod.model) and not pod.is_of_workload
+
+
+def _of_model(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    """Wake the policies of a model that is gone and that has left pods."""
+    if change.after is None and (change.ref.namespace, change.ref.name) in snapshot.pods_by_model:
+        yield from (_policy(policy.name) for policy in snapshot.governing(change.ref.namespace))
 
 
 def _of_object(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
@@ -154,16 +166,19 @@ POLICIES = Controller(
         "Namespace": _of_namespace,
         "Pod": _of_pod,
         "PersistentVolume": _of_volume,
+        "SovereignModel": _of_model,
         "ResourceSlice": _all,
         **dict.fromkeys(ADMISSION_KINDS, _of_object),
     },
     keys=_keys,
     serial=True,
+    # The garbage collector needs a while for what a model owned.
     settle={
         "Pod": SETTLE,
         "Node": SETTLE,
         "PersistentVolume": SETTLE,
         "ResourceSlice": 1.0,
+        "SovereignModel": 10.0,
         **dict.fromkeys(ADMISSION_KINDS, SETTLE),
     },
 )

@@ -34,6 +34,8 @@ from daulat.reconcile.timestamps import seconds, stamp
 from daulat.workload.container import DEFAULT_TERMINATION_GRACE
 
 from .brake import Brake, release_hint
+from .unexplained import WHY as UNEXPLAINED
+from .unexplained import unexplained
 from .volumes import Unaccepted
 
 SAMPLE = 3
@@ -48,6 +50,17 @@ class Stranded:
     node: str
     why: str
     pods: tuple[Pod, ...]
+
+    @property
+    def key(self) -> tuple[str, bool]:
+        """What its time counts by: the node, and whether it's the pods that may not be there, rather than the node."""
+        return self.node, self.why == UNEXPLAINED
+
+    def sentence(self, under: str = "") -> str:
+        """Return why the pods are to go."""
+        if self.why == UNEXPLAINED:
+            return f"{self.node} {self.why}"
+        return f"{self.node} {self.why}, so it isn't eligible{under} any more"
 
     @property
     def names(self) -> list[str]:
@@ -134,7 +147,12 @@ class Watch:
     @cached_property
     def found(self) -> list[Stranded]:
         """Those that are to go."""
-        return stranded(self.policy, self.snapshot)
+        found = stranded(self.policy, self.snapshot)
+        known = {pod.uid for s in found for pod in s.pods}
+        for node, pods in sorted(unexplained(self.policy, self.snapshot).items()):
+            if left := [p for p in pods if p.uid not in known]:
+                found.append(Stranded(node, UNEXPLAINED, tuple(sorted(left, key=lambda p: (p.namespace, p.name)))))
+        return found
 
     @cached_property
     def undecided(self) -> list[Stranded]:
@@ -151,15 +169,15 @@ class Watch:
         return rule(self.policy)
 
     @cached_property
-    def _since(self) -> dict[str, str]:
+    def _since(self) -> dict[tuple[str, bool], str]:
         # Where the status can't be written, what was decided for it counts: the grace period would never end else.
         ref = Ref("SovereigntyPolicy", "", self.policy.name)
-        known = _since_by_node(self.snapshot.latest_status(ref, self.policy))
-        return {s.node: known.get(s.node) or stamp(self.now) for s in self.found}
+        known = _since(self.snapshot.latest_status(ref, self.policy))
+        return {s.key: known.get(s.key) or stamp(self.now) for s in self.found}
 
-    def _left(self, node: str) -> float:
-        """Seconds until the node's pods are due."""
-        return seconds(self._since[node]) + self._rule.grace_seconds - self.now
+    def _left(self, s: Stranded) -> float:
+        """Seconds until the pods are due."""
+        return seconds(self._since[s.key]) + self._rule.grace_seconds - self.now
 
     @property
     def _evicts(self) -> bool:
@@ -172,7 +190,7 @@ class Watch:
         return [
             (s, pod)
             for s in self.found
-            if self._left(s.node) <= 0
+            if self._left(s) <= 0
             for pod in s.pods
             if not pod.termination_deadline or seconds(pod.termination_deadline) > self.now + EVICTION_GRACE_SECONDS
         ]
@@ -180,7 +198,7 @@ class Watch:
     @cached_property
     def _divided(self) -> tuple[list[str], list[str]]:
         # A pod that is being deleted already is hurried: that takes away nothing more.
-        charged = [(pod.uid, seconds(self._since[s.node])) for s, pod in self._due if not pod.termination_deadline]
+        charged = [(pod.uid, seconds(self._since[s.key])) for s, pod in self._due if not pod.termination_deadline]
         return self.brake.take(sorted(charged, key=lambda item: (item[1], item[0])))
 
     @property
@@ -204,7 +222,8 @@ class Watch:
             more = f" (and {len(failed.evict) - 1} more)" if len(failed.evict) > 1 else ""
             return condition(reasons.UPHELD, False, reasons.EVICTION_FAILED, f"{failed.evict[0]}{more}")
         if self.found:
-            return condition(reasons.UPHELD, False, reasons.NODE_NOT_ELIGIBLE, self._told())
+            why = reasons.POD_WITHOUT_MODEL if self.found[0].why == UNEXPLAINED else reasons.NODE_NOT_ELIGIBLE
+            return condition(reasons.UPHELD, False, why, self._told())
         if self.volumes:
             return condition(reasons.UPHELD, False, reasons.VOLUME_NOT_ACCEPTED, self._bound())
         if self.undecided:
@@ -221,8 +240,10 @@ class Watch:
         some = ", ".join(pods[:SAMPLE]) + (f" and {len(pods) - SAMPLE} more" if len(pods) > SAMPLE else "")
         first, *others = self.found
         also = f", nor are {len(others)} others" if others else ""
+        if others and first.why == UNEXPLAINED:
+            also = f", and so have {len(others)} others"
         becomes = f"deleted {self._rule.grace_period} after that was seen" if self._evicts else "only reported"
-        return f"{first.node} {first.why}, so it isn't eligible any more{also}; pods there are {becomes}: {some}"
+        return f"{first.sentence()}{also}; pods there are {becomes}: {some}"
 
     def _bound(self) -> str:
         first, *others = self.volumes
@@ -235,7 +256,7 @@ class Watch:
         return tuple(
             DriftedNode(
                 node=s.node,
-                since=self._since[s.node],
+                since=self._since[s.key],
                 reason=cut(s.why),
                 pods=len(s.pods),
                 sample=tuple(s.names[:SAMPLE]),
@@ -265,14 +286,15 @@ class Watch:
 
     def evictions(self) -> list[Delete]:
         """Return the eviction of those that are due and may go now, with the reason as an Event."""
-        why = f"under policy {self.policy.name}"
+        under = f" under policy {self.policy.name}"
         held = set(self.held)
         return [
             evict(
                 pod,
-                f"{s.node} {s.why}, so it isn't eligible {why} any more",
+                s.sentence(under),
                 _grace(pod),
                 (self.policy.name,),
+                reasons.POD_WITHOUT_MODEL if s.why == UNEXPLAINED else reasons.NODE_NOT_ELIGIBLE,
             )
             for s, pod in self._due
             if pod.uid not in held or pod.termination_deadline
@@ -282,15 +304,21 @@ class Watch:
         """Return in how many seconds there is something to do."""
         if not self._evicts:
             return []
-        left = (self._left(s.node) for s in self.found)
+        left = (self._left(s) for s in self.found)
         due = [seconds_left + 0.1 if seconds_left > 0 else EVICTION_GRACE_SECONDS for seconds_left in left]
         return [*due, *([self.brake.again] if self.brake.again is not None else [])]
 
 
-def evict(pod: Pod, why: str, grace: int | None = None, policies: Sequence[str] = ()) -> Delete:
+def evict(
+    pod: Pod,
+    why: str,
+    grace: int | None = None,
+    policies: Sequence[str] = (),
+    reason: str = reasons.NODE_NOT_ELIGIBLE,
+) -> Delete:
     """Return the pod's eviction, with an Event on it, charged to the policies."""
     ref = Ref("Pod", pod.namespace, pod.name)
-    event = EmitEvent(ref, pod.uid, "Warning", reasons.NODE_NOT_ELIGIBLE, cut(f"deleted: {why}"))
+    event = EmitEvent(ref, pod.uid, "Warning", reason, cut(f"deleted: {why}"))
     running = 1 if pod.runs else 0
     return Delete(ref, pod.uid, grace, event=event, charged_to=tuple(policies), pods=running)
 
@@ -307,16 +335,16 @@ def left(pod: Pod, policies: Iterable[Policy], now: float) -> int | None:
 
 def drift_since(node: str, policy: Policy, now: float) -> float:
     """Return since when it is known that the node isn't eligible and has pods of the policy."""
-    return seconds(_since_by_node(policy.status).get(node) or stamp(now))
+    return seconds(_since(policy.status).get((node, False)) or stamp(now))
 
 
 def _until(node: str, policy: Policy, now: float) -> float:
     return drift_since(node, policy, now) + rule(policy).grace_seconds - now
 
 
-def _since_by_node(status: SovereigntyPolicyStatus) -> dict[str, str]:
+def _since(status: SovereigntyPolicyStatus) -> dict[tuple[str, bool], str]:
     """Return since when nodes have such pods, by the policy's status."""
-    return {d.node: d.since or "" for d in status.drift or ()}
+    return {(d.node, d.reason == UNEXPLAINED): d.since or "" for d in status.drift or ()}
 
 
 def _grace(pod: Pod) -> int:

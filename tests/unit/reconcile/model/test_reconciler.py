@@ -329,11 +329,8 @@ def test_a_deployment_under_deletion_is_not_deleted_again() -> None:
     assert deleted(run(world)) == []
 
 
-def test_a_model_that_is_gone_or_going_needs_nothing() -> None:
+def test_a_model_that_is_gone_needs_nothing() -> None:
     assert run(World(models=[])) == Result()
-    world = World()
-    world.models[0]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert run(world) == Result()
 
 
 def test_what_the_api_server_refused_is_told_and_tried_again() -> None:

@@ -184,4 +184,5 @@ def _people_and_network(spec: SovereigntyPolicySpec) -> Constants:
         "gatewayClasses": sorted(exposure.gateway_classes),
         "routeDomains": sorted(exposure.domains),
         "nodePortsAllowed": exposure.node_ports,
+        "egressClosed": spec.egress is not None,
     }

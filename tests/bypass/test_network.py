@@ -1,0 +1,97 @@
+"""Ways into models' pods and out of governed namespaces over the network, under policies with and without an egress section."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from daulat.workload.network import DEFAULT_DENY
+from tests.corpus.server import Server
+from tests.e2e.world import Manifest, World, model_manifest, unique
+
+from .attack import Attacker, Ground, labelled, refused, rule, taken
+
+BESIDE_MODELS = {"matchExpressions": [{"key": "daulat.dev/model", "operator": "DoesNotExist"}]}
+ALL_MODELS = {"matchExpressions": [{"key": "daulat.dev/model", "operator": "Exists"}]}
+
+
+@pytest.fixture(scope="module")
+def silent(world: World, server: Server) -> Iterator[Ground]:
+    """A namespace with a model, under a policy that says nothing of the network."""
+    with world.governed() as (policy, namespace):
+        tenant = unique("tenant")
+        world.make_admin(tenant, namespace)
+        world.admin.apply([model_manifest("kept", namespace)])
+        world.wait_condition("sovereignmodel", "kept", "Ready", "True", namespace, seconds=60)
+        yield Ground(world, server, policy, namespace, Attacker(server, tenant))
+
+
+def network_policy(pods: Manifest | None, **spec: Any) -> Manifest:
+    """Return a NetworkPolicy of these pods; None leaves the selector out, which selects all."""
+    selected = {} if pods is None else {"podSelector": pods}
+    return {"metadata": {"name": unique("np")}, "spec": {**selected, **spec}}
+
+
+def policies_of(ground: Ground) -> str:
+    return ground.within("networking.k8s.io/v1", "networkpolicies")
+
+
+def test_more_network_policies_that_select_models(silent: Ground) -> None:
+    """Policies add up, so one more that selects a model's pods opens them, whatever the sovereignty policy says of egress."""
+    path = policies_of(silent)
+    selecting: list[Manifest | None] = [
+        {},
+        None,
+        ALL_MODELS,
+        {"matchLabels": {"daulat.dev/model": "kept"}},
+        {"matchLabels": {"app.kubernetes.io/name": "sovereignmodel"}},
+        {"matchLabels": {"app.kubernetes.io/managed-by": "daulat"}},
+        {"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]},
+        {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["web"]}]},
+        {"matchExpressions": [{"key": "daulat.dev/model", "operator": "NotIn", "values": ["other"]}]},
+        {
+            "matchExpressions": [
+                {"key": "app.kubernetes.io/name", "operator": "In", "values": ["web", "sovereignmodel"]}
+            ]
+        },
+        {"matchExpressions": [{"key": "pod-template-hash", "operator": "Exists"}]},
+        {"matchLabels": {"example.com/team": "ml"}},
+    ]
+    for pods in selecting:
+        for opening in ({"ingress": [{}]}, {"egress": [{}]}, {"ingress": [{"from": [{"podSelector": {}}]}]}):
+            refused(silent.tenant.create(path, network_policy(pods, **opening)), "USE-05 ")
+    for pods in (BESIDE_MODELS, {"matchLabels": {"app": "web"}}, {"matchLabels": {"app.kubernetes.io/name": "web"}}):
+        taken(silent.tenant.create(path, network_policy(pods, ingress=[{}], egress=[{}])))
+    taken(silent.tenant.create(path, network_policy({}, policyTypes=["Ingress", "Egress"])))
+    later = network_policy({"matchLabels": {"app": "web"}}, ingress=[{}])
+    taken(silent.tenant.create(path, later))
+    mine = f"{path}/{later['metadata']['name']}"
+    refused(silent.tenant.change(mine, lambda p: p["spec"].update(podSelector={})), "USE-05 ")
+
+
+def test_more_ingress_of_models_beside_closed_egress(ground: Ground) -> None:
+    path = policies_of(ground)
+    refused(ground.tenant.create(path, network_policy({}, ingress=[{}])), "USE-05 ")
+    refused(ground.tenant.create(path, network_policy(BESIDE_MODELS, egress=[{}])), "USE-05 ")
+    taken(ground.tenant.create(path, network_policy(BESIDE_MODELS, ingress=[{}])))
+
+
+def test_more_the_operators_network_policies_without_an_egress_section(silent: Ground) -> None:
+    for name in ("kept", DEFAULT_DENY):
+        path = f"{policies_of(silent)}/{name}"
+        refused(silent.tenant.ask("DELETE", path), "USE-05 ")
+        refused(silent.tenant.change(path, lambda p: p["spec"].update(ingress=[{}])), "USE-05 ")
+    refused(silent.tenant.ask("DELETE", policies_of(silent)), "USE-05 ")
+
+
+def test_more_labels_by_which_others_network_policies_select_a_model(silent: Ground) -> None:
+    """A label without a prefix is its users' own, so a policy of a tenant may select by it; a model's pod gets none."""
+    pod = next(p for p in silent.world.pods(silent.namespace) if "daulat.dev/model" in p["metadata"].get("labels", {}))
+    path = f"{silent.pods}/{pod['metadata']['name']}"
+    for change in ({"app": "web"}, {"app.kubernetes.io/component": "web"}, {"app.kubernetes.io/name": "web"}):
+        refused(silent.tenant.change(path, labelled(change)), "USE-05 ")
+    status = silent.with_rights("status", rule("", "pods/status", "get update"), rule("", "pods", "get"))
+    refused(status.change(path, labelled({"app": "web"}), "status"), "USE-05 ")
+    taken(silent.tenant.change(path, labelled({"example.com/team": "ml"})))

@@ -9,12 +9,14 @@ import pytest
 
 from daulat.workload.network import DEFAULT_DENY
 from tests.corpus.server import Server
-from tests.e2e.world import Manifest, World, model_manifest, unique
+from tests.e2e.world import IMAGE, Manifest, World, model_manifest, unique
 
 from .attack import Attacker, Ground, labelled, refused, rule, taken
 
 BESIDE_MODELS = {"matchExpressions": [{"key": "daulat.dev/model", "operator": "DoesNotExist"}]}
 ALL_MODELS = {"matchExpressions": [{"key": "daulat.dev/model", "operator": "Exists"}]}
+
+OPENINGS: list[Manifest] = [{"ingress": [{}]}, {"egress": [{}]}, {"ingress": [{"from": [{"podSelector": {}}]}]}]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def test_more_network_policies_that_select_models(silent: Ground) -> None:
         {"matchLabels": {"example.com/team": "ml"}},
     ]
     for pods in selecting:
-        for opening in ({"ingress": [{}]}, {"egress": [{}]}, {"ingress": [{"from": [{"podSelector": {}}]}]}):
+        for opening in OPENINGS:
             refused(silent.tenant.create(path, network_policy(pods, **opening)), "USE-05 ")
     for pods in (BESIDE_MODELS, {"matchLabels": {"app": "web"}}, {"matchLabels": {"app.kubernetes.io/name": "web"}}):
         taken(silent.tenant.create(path, network_policy(pods, ingress=[{}], egress=[{}])))
@@ -95,3 +97,42 @@ def test_more_labels_by_which_others_network_policies_select_a_model(silent: Gro
     status = silent.with_rights("status", rule("", "pods/status", "get update"), rule("", "pods", "get"))
     refused(status.change(path, labelled({"app": "web"}), "status"), "USE-05 ")
     taken(silent.tenant.change(path, labelled({"example.com/team": "ml"})))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"hostAliases": [{"ip": "203.0.113.7", "hostnames": ["registry.example.my"]}]},
+        {"hostAliases": [{"ip": "::ffff:203.0.113.7", "hostnames": ["a", "b"]}]},
+        {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["203.0.113.53"]}},
+        {"dnsConfig": {"nameservers": ["127.0.0.1", "203.0.113.53"]}},
+        {"dnsConfig": {"searches": ["example.sg"]}},
+        {"dnsConfig": {"searches": ["svc.cluster.local.example.sg"]}},
+    ],
+    ids=str,
+)
+def test_more_names_that_lead_elsewhere(ground: Ground, spec: Manifest) -> None:
+    refused(ground.tenant.create(ground.pods, ground.pod(**spec)), "USE-05 ")
+
+
+def test_more_names_that_stay_within_the_cluster(ground: Ground) -> None:
+    mine = [{"ip": "127.0.0.1", "hostnames": ["self.example"]}, {"ip": "::1", "hostnames": ["six.example"]}]
+    config = {"searches": ["shop.svc.cluster.local", "."], "options": [{"name": "ndots", "value": "2"}]}
+    taken(ground.tenant.create(ground.pods, ground.pod(hostAliases=mine, dnsPolicy="ClusterFirst", dnsConfig=config)))
+
+
+@pytest.mark.parametrize("host", ["x.example.sg", "169.254.169.254", "127.0.0.1", "localhost", "::1"])
+@pytest.mark.parametrize("at", ["livenessProbe", "readinessProbe", "startupProbe", "postStart", "preStop"])
+def test_more_hosts_that_a_kubelet_is_made_to_ask(ground: Ground, at: str, host: str) -> None:
+    """The kubelet connects from the node, where no network policy of the pod holds; loopback is the node's own."""
+    for handler in ({"httpGet": {"host": host, "port": 443}}, {"tcpSocket": {"host": host, "port": 443}}):
+        fields = {at: handler} if at.endswith("Probe") else {"lifecycle": {at: handler}}
+        refused(ground.tenant.create(ground.pods, ground.container(**fields)), "USE-05 ")
+    if at.endswith("Probe"):
+        sidecar = {
+            "name": "side",
+            "image": IMAGE,
+            "restartPolicy": "Always",
+            at: {"tcpSocket": {"host": host, "port": 1}},
+        }
+        refused(ground.tenant.create(ground.pods, ground.pod(initContainers=[sidecar])), "USE-05 ")

@@ -26,6 +26,7 @@ from .requirements import (
     Egress,
     EngineRequirements,
     Exposure,
+    Hosts,
     ImageRequirements,
     ModelRequirements,
     Monitoring,
@@ -168,6 +169,8 @@ class SovereigntyPolicySpec(Spec):
     """Where volumes may come from; left out, any StorageClass."""
     egress: Egress | None = None
     """Whom the pods of a SovereignModel may talk to beside DNS; left out, nobody."""
+    hosts: Hosts | None = None
+    """Names and addresses that pods may bring themselves; left out, none."""
     exposure: Exposure | None = None
     """How Services may be reached from outside the cluster; left out, not at all."""
     monitoring: Monitoring | None = None

@@ -275,6 +275,31 @@ class Egress(Spec):
     """The allowed peers."""
 
 
+Address = Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+$", max_length=45, examples=["10.96.0.10"])]
+
+
+class HostAlias(Spec):
+    """Names that pods may lead to one address by hostAliases."""
+
+    ip: Address
+    """The address."""
+    hostnames: tuple[Hostname, ...] = Field(min_length=1, max_length=32)
+    """The names."""
+
+
+class Hosts(Spec):
+    """Names and addresses that pods may bring themselves, beside the cluster's DNS, loopback and names of Services."""
+
+    aliases: tuple[HostAlias, ...] = Field(default=(), max_length=32)
+    """Entries of spec.hostAliases: these names for these addresses."""
+    nameservers: tuple[Address, ...] = Field(default=(), max_length=16)
+    """DNS servers in spec.dnsConfig.nameservers, such as NodeLocal DNSCache's where a webhook writes it into pods."""
+    searches: tuple[Annotated[str, Field(min_length=1, max_length=253)], ...] = Field(default=(), max_length=32)
+    """Domains in spec.dnsConfig.searches."""
+    probes: tuple[Annotated[str, Field(min_length=1, max_length=253)], ...] = Field(default=(), max_length=16)
+    """Hosts other than the pod itself that kubelets may contact for probes and lifecycle hooks."""
+
+
 class PrometheusServer(Spec):
     """The Prometheus that KEDA asks for models' metrics. Models can't name one: KEDA would ask whatever they name."""
 

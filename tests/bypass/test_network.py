@@ -11,7 +11,7 @@ from daulat.workload.network import DEFAULT_DENY
 from tests.corpus.server import Server
 from tests.e2e.world import IMAGE, Manifest, World, model_manifest, unique
 
-from .attack import Attacker, Ground, labelled, refused, rule, taken
+from .attack import Attacker, Edit, Ground, labelled, refused, rule, taken
 
 BESIDE_MODELS = {"matchExpressions": [{"key": "daulat.dev/model", "operator": "DoesNotExist"}]}
 ALL_MODELS = {"matchExpressions": [{"key": "daulat.dev/model", "operator": "Exists"}]}
@@ -103,7 +103,7 @@ def test_more_labels_by_which_others_network_policies_select_a_model(silent: Gro
     "spec",
     [
         {"hostAliases": [{"ip": "203.0.113.7", "hostnames": ["registry.example.my"]}]},
-        {"hostAliases": [{"ip": "::ffff:203.0.113.7", "hostnames": ["a", "b"]}]},
+        {"hostAliases": [{"ip": "127.0.0.1", "hostnames": ["a"]}, {"ip": "2001:db8::1", "hostnames": ["a", "b"]}]},
         {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["203.0.113.53"]}},
         {"dnsConfig": {"nameservers": ["127.0.0.1", "203.0.113.53"]}},
         {"dnsConfig": {"searches": ["example.sg"]}},
@@ -136,3 +136,44 @@ def test_more_hosts_that_a_kubelet_is_made_to_ask(ground: Ground, at: str, host:
             at: {"tcpSocket": {"host": host, "port": 1}},
         }
         refused(ground.tenant.create(ground.pods, ground.pod(initContainers=[sidecar])), "USE-05 ")
+
+
+def restated(fields: Manifest) -> Edit:
+    """Return an edit that sets fields of the status."""
+    return lambda body: body["status"].update(fields)
+
+
+def test_more_addresses_that_somebody_writes_into_a_pods_status(silent: Ground) -> None:
+    """They become the addresses behind the model's Service."""
+    pod = next(p for p in silent.world.pods(silent.namespace) if "daulat.dev/model" in p["metadata"].get("labels", {}))
+    path, node = f"{silent.pods}/{pod['metadata']['name']}", pod["spec"]["nodeName"]
+    writer = silent.with_rights("writer", rule("", "pods/status", "get update patch"), rule("", "pods", "get"))
+    nodes = Attacker(silent.server, writer.user, ("system:nodes",))
+    abroad = {"podIP": "203.0.113.7", "podIPs": [{"ip": "203.0.113.7"}]}
+    for fields in (abroad, {"hostIP": "203.0.113.7", "hostIPs": [{"ip": "203.0.113.7"}]}):
+        for who in (writer, nodes):
+            refused(who.change(path, restated(fields), "status"), "USE-05 ")
+    refused(silent.kubelet("gpu-1").change(path, restated(abroad), "status"), "USE-05 ", "forbidden")
+    condition = {"type": "example.my/seen", "status": "True"}
+    taken(writer.change(path, lambda p: p["status"]["conditions"].append(condition), "status"))
+    kubelet = silent.kubelet(node)
+    taken(kubelet.change(path, restated({"podIP": "10.244.9.9", "podIPs": [{"ip": "10.244.9.9"}]}), "status"))
+
+
+def test_more_a_slice_that_is_put_behind_another_service(silent: Ground) -> None:
+    slices = silent.within("discovery.k8s.io/v1", "endpointslices")
+    (found,) = [
+        s
+        for s in silent.server.must("GET", slices)["items"]
+        if s["metadata"]["labels"].get("kubernetes.io/service-name") == "kept"
+    ]
+    writer = silent.with_rights("slices", rule("discovery.k8s.io", "endpointslices", "get update"))
+    path = f"{slices}/{found['metadata']['name']}"
+    refused(writer.change(path, labelled({"kubernetes.io/service-name": "other"})), "USE-05 ")
+    taken(writer.change(path, labelled({"team": "ml"})))
+
+
+def test_more_a_pod_that_is_made_one_of_a_model(silent: Ground) -> None:
+    pod = silent.running()["metadata"]["name"]
+    mine = {"app.kubernetes.io/name": "sovereignmodel", "daulat.dev/model": "kept"}
+    refused(silent.tenant.change(f"{silent.pods}/{pod}", labelled(mine)), "USE-05 ")

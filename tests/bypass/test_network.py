@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from daulat.workload.egress import NAMESPACE_EGRESS
 from daulat.workload.network import DEFAULT_DENY
+from dev.deployment import poll
 from tests.corpus.server import Server
 from tests.e2e.world import IMAGE, Manifest, World, model_manifest, unique
 
@@ -86,6 +88,42 @@ def test_more_the_operators_network_policies_without_an_egress_section(silent: G
         refused(silent.tenant.ask("DELETE", path), "USE-05 ")
         refused(silent.tenant.change(path, lambda p: p["spec"].update(ingress=[{}])), "USE-05 ")
     refused(silent.tenant.ask("DELETE", policies_of(silent)), "USE-05 ")
+
+
+def test_more_egress_of_pods_that_are_no_models(world: World, server: Server) -> None:
+    """With egress.scope Namespace the operator closes every pod; nobody else changes that, and no label takes a pod out."""
+    section = {"scope": "Namespace", "allow": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}
+    with world.governed(egress=section) as (policy, namespace):
+        tenant = unique("tenant")
+        world.make_admin(tenant, namespace)
+        ground = Ground(world, server, policy, namespace, Attacker(server, tenant))
+        world.wait_reason("sovereigntypolicy", policy, "EgressOpen", "EnforcementNotProven")
+        selected = [{"key": "daulat.dev/model", "operator": how} for how in ("DoesNotExist", "Exists")]
+        for name, expression in zip((NAMESPACE_EGRESS, DEFAULT_DENY), selected, strict=True):
+            path = f"{policies_of(ground)}/{name}"
+            spec = server.must("GET", path)["spec"]
+            assert spec["podSelector"] == {"matchExpressions": [expression]}
+            assert "Egress" in spec["policyTypes"]
+            refused(ground.tenant.ask("DELETE", path), "USE-05 ")
+            refused(ground.tenant.change(path, lambda p: p["spec"].update(egress=[{}])), "USE-05 ")
+            refused(
+                ground.tenant.change(path, lambda p: p["spec"].update(podSelector={"matchLabels": {"a": "b"}})),
+                "USE-05 ",
+            )
+            refused(ground.tenant.change(path, lambda p: p["metadata"].update(labels={})), "USE-05 ")
+        refused(
+            ground.tenant.create(policies_of(ground), network_policy({"matchLabels": {"a": "b"}}, egress=[{}])),
+            "USE-05 ",
+        )
+        # Taken away by somebody who may, they come back.
+        world.admin.run("delete", "networkpolicy", NAMESPACE_EGRESS, DEFAULT_DENY, "-n", namespace)
+        world.made("networkpolicy", NAMESPACE_EGRESS, namespace)
+        world.made("networkpolicy", DEFAULT_DENY, namespace)
+        world.admin.run(
+            "patch", "sovereigntypolicy", policy, "--type=merge", '--patch={"spec": {"egress": {"scope": "Models"}}}'
+        )
+        world.wait_reason("sovereigntypolicy", policy, "EgressOpen", "ModelsOnly")
+        poll("both to go", lambda: not server.must("GET", policies_of(ground))["items"])
 
 
 def test_more_labels_by_which_others_network_policies_select_a_model(silent: Ground) -> None:

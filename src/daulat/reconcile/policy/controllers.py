@@ -12,6 +12,7 @@ from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.node import Node
 from daulat.facts.snapshot import Snapshot
 from daulat.kube.ref import Ref
+from daulat.reconcile import closed_egress
 from daulat.reconcile.controller import SETTLE, Controller, itself
 from daulat.reconcile.inventory.changes import is_relevant, policies_concerned
 
@@ -135,6 +136,12 @@ def _exemptions_of_namespace(change: Change, snapshot: Snapshot) -> Iterable[Ref
             yield Ref("SovereigntyExemption", "", name)
 
 
+def _of_network_policy(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    """Wake the policies that say in their status whether a namespace has the NetworkPolicies that close it."""
+    if change.ref.name in closed_egress.NAMES:
+        yield from (Ref("SovereigntyPolicy", "", policy.name) for policy in snapshot.governing(change.ref.namespace))
+
+
 POLICIES = Controller(
     kind="SovereigntyPolicy",
     reconcile=reconcile_policy,
@@ -148,11 +155,18 @@ POLICIES = Controller(
         "Namespace": _of_namespace,
         "Pod": _of_pod,
         "ResourceSlice": _all,
+        "NetworkPolicy": _of_network_policy,
         **dict.fromkeys(ADMISSION_KINDS, _of_object),
     },
     keys=_keys,
     serial=True,
-    settle={"Pod": SETTLE, "Node": SETTLE, "ResourceSlice": 1.0, **dict.fromkeys(ADMISSION_KINDS, SETTLE)},
+    settle={
+        "Pod": SETTLE,
+        "Node": SETTLE,
+        "NetworkPolicy": SETTLE,
+        "ResourceSlice": 1.0,
+        **dict.fromkeys(ADMISSION_KINDS, SETTLE),
+    },
 )
 UNGOVERNED = Controller(
     kind=UNGOVERNED_KEY.kind,

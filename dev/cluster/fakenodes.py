@@ -33,6 +33,9 @@ def permissions(name: str, user: str) -> list[dict[str, Any]]:
         rule("", "pods", "get list watch patch delete"),
         rule("", "events", "create patch update"),
         rule("coordination.k8s.io", "leases", "get list watch create patch update"),
+        # It plays the kubelets of many nodes by one name. Addresses of governed pods are their own kubelet's to write (USE-05), or
+        # of whoever has this verb.
+        rule("daulat.dev", "sovereigntypolicies", "govern"),
     ]
     api = "rbac.authorization.k8s.io"
     role = _role(name)

@@ -141,6 +141,7 @@ def test_without_such_values_nothing_of_it_is_rendered(helm: str) -> None:
     ("value", "said"),
     [
         ("dns.port=5353", "/dns"),
+        ("kubernetesAPI.port=6443", "/kubernetesAPI"),
         ("dns.labels.a=b", "additional properties 'labels' not allowed"),
         ("models.fixedUser=maybe", "/models/fixedUser"),
     ],
@@ -149,3 +150,14 @@ def test_values_that_mean_nothing_are_refused(helm: str, value: str, said: str) 
     result = _template(helm, "--set", value)
     assert result.returncode != 0
     assert said in result.stderr
+
+
+def test_dns_on_the_nodes_and_the_api_servers_are_told(helm: str) -> None:
+    local = ("--set", "dns.addresses={169.254.20.10,fd00::10}", "--set", "kubernetesAPI.cidrs={10.0.0.10/32}")
+    manifests = rendered(helm, *local)
+    told = environment(manifests)
+    assert json.loads(told["DAULAT_DNS"]) == {"addresses": ["169.254.20.10", "fd00::10"]}
+    assert json.loads(told["DAULAT_KUBERNETES_API"]) == {"cidrs": ["10.0.0.10/32"]}
+    rule = named(manifests, "NetworkPolicy")["spec"]["egress"][-1]
+    assert [peer["ipBlock"]["cidr"] for peer in rule["to"]] == ["169.254.20.10/32", "fd00::10/128"]
+    assert {port["port"] for port in rule["ports"]} == {53}

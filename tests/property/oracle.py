@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import Any
 
 from .rules import Manifest, Rules
 
 DEVICE, IMAGE, NODE, STORAGE = "a device", "an unapproved image", "an ineligible node", "storage elsewhere"
+HOST = "a host elsewhere"
 
 # What accelerator runtimes read from a container's environment.
 _VARIABLES = frozenset(
@@ -88,7 +90,7 @@ _REFERENCE = re.compile(
 
 
 def reached(pod: Manifest, rules: Rules) -> frozenset[str]:
-    """Return what the pod reaches that it may not: DEVICE, IMAGE, NODE or STORAGE."""
+    """Return what the pod reaches that it may not: DEVICE, IMAGE, NODE, STORAGE or HOST."""
     spec = pod.get("spec") or {}
     asked = set(_asked_for(spec))
     found = {
@@ -97,6 +99,7 @@ def reached(pod: Manifest, rules: Rules) -> frozenset[str]:
         or any(not _approved(image, rules.repositories + rules.weights, rules) for image in _image_volumes(spec)),
         NODE: _leaves_eligible_nodes(pod, spec, rules),
         STORAGE: any(_lies_elsewhere(volume, rules) for volume in _listed(spec, "volumes")),
+        HOST: _leads_elsewhere(spec),
     }
     if _listed(spec, "resourceClaims") and not rules.device_classes:
         found[DEVICE] = True
@@ -234,6 +237,35 @@ def _binds(annotation: str) -> bool:
         prefix in {"volume.kubernetes.io", "volume.beta.kubernetes.io"}
         and (name == "storage-provisioner" or annotation == "volume.kubernetes.io/selected-node")
     )
+
+
+# --- names and hosts
+
+
+def _leads_elsewhere(spec: Manifest) -> bool:
+    """Say whether the pod brings a name, a resolver or a search domain from outside, or a kubelet would connect elsewhere."""
+    config = spec.get("dnsConfig") or {}
+    return (
+        any(alias.get("hostnames") and not _is_loopback(alias.get("ip")) for alias in _listed(spec, "hostAliases"))
+        or not all(map(_is_loopback, config.get("nameservers") or []))
+        or not all(
+            ("." + s).endswith(".svc.cluster.local") or s == "cluster.local" for s in config.get("searches") or []
+        )
+        or any(_hosts_of(handler) for c in _containers(spec) for handler in _handlers(c))
+    )
+
+
+def _is_loopback(address: Any) -> bool:
+    return ip_address(address).is_loopback
+
+
+def _handlers(container: Manifest) -> Iterator[Manifest]:
+    yield from (container.get(f"{kind}Probe") or {} for kind in ("liveness", "readiness", "startup"))
+    yield from ((container.get("lifecycle") or {}).get(when) or {} for when in ("postStart", "preStop"))
+
+
+def _hosts_of(handler: Manifest) -> bool:
+    return any((handler.get(how) or {}).get("host") for how in ("httpGet", "tcpSocket"))
 
 
 def _listed(holder: Manifest, field: str) -> list[Manifest]:

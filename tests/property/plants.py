@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from .oracle import DEVICE, IMAGE, NODE, STORAGE
+from .oracle import DEVICE, HOST, IMAGE, NODE, STORAGE
 from .pods import AMOUNTS, Draw, added_to, containers
 from .rules import DIGEST, Manifest, Rules
 
@@ -194,6 +194,7 @@ IN_EPHEMERAL = (
     Plant("an unapproved image", IMAGE, _image),
 )
 IN_CONTAINERS = (*IN_EPHEMERAL, Plant("an extended resource", DEVICE, _resource))
+_HOSTS = ["x.example.sg", "203.0.113.7", "127.0.0.1", "localhost", "::1", "metadata"]
 
 # --- in pods
 
@@ -336,6 +337,31 @@ def _toleration(draw: Draw, pod: Manifest, rules: Rules) -> None:
     added_to(pod["spec"], "tolerations", draw(st.sampled_from(taints)))
 
 
+def _probe(draw: Draw, pod: Manifest, rules: Rules) -> None:
+    """Probes and hooks are for containers that stay; of init containers only sidecars have them."""
+    del rules
+    by = draw(st.sampled_from([{"httpGet": {"port": 80}}, {"tcpSocket": {"port": 80}}]))
+    handler = {how: {**fields, "host": draw(st.sampled_from(_HOSTS))} for how, fields in by.items()}
+    at = draw(st.sampled_from(["livenessProbe", "readinessProbe", "startupProbe", "postStart", "preStop"]))
+    fields = {at: handler} if at.endswith("Probe") else {"lifecycle": {at: handler}}
+    pod["spec"]["containers"][0].update(fields)
+
+
+def _alias(draw: Draw, pod: Manifest, rules: Rules) -> None:
+    del rules
+    mine = [{"ip": "127.0.0.1", "hostnames": ["self"]}] * draw(st.integers(0, 1))
+    address = draw(st.sampled_from(["203.0.113.7", "10.0.0.1", "2001:db8::1", "1.127.0.1"]))
+    pod["spec"]["hostAliases"] = [*mine, {"ip": address, "hostnames": ["registry.example.my", "a"]}]
+
+
+def _resolver(draw: Draw, pod: Manifest, rules: Rules) -> None:
+    del rules
+    addresses = draw(st.sampled_from([["8.8.8.8"], ["127.0.0.1", "8.8.8.8"], ["2001:4860:4860::8888"]]))
+    domains = draw(st.sampled_from([["example.sg"], ["a.svc.cluster.local", "cluster.local.sg"], ["xcluster.local"]]))
+    what = draw(st.sampled_from([{"nameservers": addresses}, {"searches": domains}]))
+    pod["spec"].update({"dnsPolicy": "ClusterFirst", "dnsConfig": {**what, "options": [{"name": "edns0"}]}})
+
+
 def _mirror(draw: Draw, pod: Manifest, rules: Rules) -> None:
     del rules
     key = "kubernetes.io/config.mirror"
@@ -431,6 +457,9 @@ IN_PODS = (
     Plant("a false pin", NODE, _pin),
     Plant("a toleration of everything, or of Daulat's taints", NODE, _toleration),
     Plant("a mirror pod", NODE, _mirror),
+    Plant("a name for another host", HOST, _alias),
+    Plant("a foreign resolver", HOST, _resolver),
+    Plant("a host that the kubelet is made to ask", HOST, _probe),
     Plant("a volume elsewhere", STORAGE, _volume_elsewhere),
     Plant("another CSI driver", STORAGE, _driver),
     Plant("another StorageClass", STORAGE, _storage_class),

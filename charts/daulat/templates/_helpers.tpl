@@ -79,6 +79,10 @@ The variables of the operator's container. The guard of its pods takes no others
 - name: DAULAT_DNS
   value: {{ toJson . | quote }}
 {{- end }}
+{{- with .Values.kubernetesAPI }}
+- name: DAULAT_KUBERNETES_API
+  value: {{ toJson . | quote }}
+{{- end }}
 {{- if not .Values.models.fixedUser }}
 - name: DAULAT_ANY_USER
   value: "true"

@@ -13,6 +13,7 @@ from daulat.api.requirements import (
     AccessRequirements,
     EngineRequirements,
     Exposure,
+    Hosts,
     StorageRequirements,
     WeightEndpoints,
 )
@@ -185,6 +186,7 @@ def _places(spec: SovereigntyPolicySpec, zones: Mapping[str, SovereignZoneSpec])
 
 def _people_and_network(spec: SovereigntyPolicySpec) -> Constants:
     access, exposure = spec.access or AccessRequirements(), spec.exposure or Exposure()
+    hosts = spec.hosts or Hosts()
     return {
         "accessUsers": sorted(access.users),
         "accessGroups": sorted(access.groups),
@@ -193,4 +195,9 @@ def _people_and_network(spec: SovereigntyPolicySpec) -> Constants:
         "gatewayClasses": sorted(exposure.gateway_classes),
         "routeDomains": sorted(exposure.domains),
         "nodePortsAllowed": exposure.node_ports,
+        "egressClosed": spec.egress is not None,
+        "hostAliases": _names(f"{a.ip} {name}" for a in hosts.aliases for name in a.hostnames),
+        "nameservers": sorted(hosts.nameservers),
+        "searchDomains": sorted(hosts.searches),
+        "probeHosts": sorted(hosts.probes),
     }

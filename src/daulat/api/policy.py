@@ -24,8 +24,10 @@ from .requirements import (
     AcceleratorRequirements,
     AccessRequirements,
     Egress,
+    EgressScope,
     EngineRequirements,
     Exposure,
+    Hosts,
     ImageRequirements,
     ModelRequirements,
     Monitoring,
@@ -167,7 +169,9 @@ class SovereigntyPolicySpec(Spec):
     storage: StorageRequirements | None = None
     """Where volumes may come from; left out, any StorageClass."""
     egress: Egress | None = None
-    """Whom the pods of a SovereignModel may talk to beside DNS; left out, nobody."""
+    """Whom pods may talk to beside DNS: those of SovereignModels, or with scope Namespace every pod; left out, models nobody."""
+    hosts: Hosts | None = None
+    """Names and addresses that pods may bring themselves; left out, none."""
     exposure: Exposure | None = None
     """How Services may be reached from outside the cluster; left out, not at all."""
     monitoring: Monitoring | None = None
@@ -286,3 +290,6 @@ class SovereigntyPolicyStatus(ConditionedStatus):
     """Nodes with governed pods of which it can't be decided whether they are eligible, by the fact that is missing."""
     brake: BrakeStatus | None = None
     """What was evicted within the last ten minutes, and what is held."""
+    egress_scope: EgressScope | None = None
+    """The scope of egress in force. Where a release's preset comes to say Namespace, a policy that was in force before keeps
+    Models, until its own spec.egress.scope says otherwise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
@@ -268,11 +269,54 @@ class EgressPeer(Peer):
     """Only these ports; every port where none is given."""
 
 
+class EgressScope(StrEnum):
+    """The pods whose egress a policy governs."""
+
+    MODELS = "Models"
+    NAMESPACE = "Namespace"
+
+
 class Egress(Spec):
-    """Whom the pods of a SovereignModel may talk to. Everything else is denied by a NetworkPolicy."""
+    """Whom pods may talk to. Everything else is denied by a NetworkPolicy."""
 
     allow: tuple[EgressPeer, ...] = Field(max_length=32, json_schema_extra=EITHER)
     """The allowed peers."""
+    scope: EgressScope | None = None
+    """Models, the default, governs the pods of SovereignModels alone. With Namespace, every other pod of governed namespaces
+    reaches DNS, pods of its own namespace and the allowed peers alone; the policy must refuse requests that break USE-05."""
+    allow_kubernetes_api: bool = Field(default=False, alias="allowKubernetesAPI")
+    """With scope Namespace, pods other than those of models may talk to the Kubernetes API, at the addresses that the chart's value
+    kubernetesAPI names."""
+
+    @property
+    def whole_namespace(self) -> bool:
+        """Whether every pod of governed namespaces is governed."""
+        return self.scope is EgressScope.NAMESPACE
+
+
+Address = Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+$", max_length=45, examples=["10.96.0.10"])]
+
+
+class HostAlias(Spec):
+    """Names that pods may lead to one address by hostAliases."""
+
+    ip: Address
+    """The address."""
+    hostnames: tuple[Hostname, ...] = Field(min_length=1, max_length=32)
+    """The names."""
+
+
+class Hosts(Spec):
+    """Names and addresses that pods may bring themselves, beside the cluster's DNS, loopback and names of Services."""
+
+    aliases: tuple[HostAlias, ...] = Field(default=(), max_length=32)
+    """Entries of spec.hostAliases: these names for these addresses."""
+    nameservers: tuple[Address, ...] = Field(default=(), max_length=16)
+    """DNS servers in spec.dnsConfig.nameservers, such as NodeLocal DNSCache's where a webhook writes it into pods."""
+    searches: tuple[Annotated[str, Field(min_length=1, max_length=253)], ...] = Field(default=(), max_length=32)
+    """Domains in spec.dnsConfig.searches."""
+    probes: tuple[Annotated[str, Field(min_length=1, max_length=253)], ...] = Field(default=(), max_length=16)
+    """Hosts other than the pod itself that kubelets may contact for probes and lifecycle hooks."""
 
 
 class PrometheusServer(Spec):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from dataclasses import replace
 
 import click
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, IPvAnyNetwork, ValidationError
 
 from daulat.api.frozen import FrozenDict
 from daulat.api.requirements import PrometheusServer
 from daulat.catalog.kubernetes import Pin
-from daulat.facts.platform import Dns, Platform
+from daulat.facts.platform import Dns, KubernetesApi, Platform
 from daulat.logs import configure
 from daulat.operator.process import Options, default_identity, run
 
@@ -20,9 +21,17 @@ from daulat.operator.process import Options, default_identity, run
 class _Dns(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    namespace: str = Field(min_length=1)
+    namespace: str | None = Field(default=None, min_length=1)
     pod_labels: dict[str, str] = Field(default_factory=dict, alias="podLabels")
     port: int = Field(default=53, ge=1, le=65535)
+    addresses: list[IPvAnyAddress] = Field(default_factory=list, strict=False)
+
+
+class _KubernetesApi(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    cidrs: list[IPvAnyNetwork] = Field(min_length=1, strict=False)
+    port: int = Field(default=6443, ge=1, le=65535)
 
 
 @click.command()
@@ -73,7 +82,14 @@ class _Dns(BaseModel):
     envvar="DAULAT_DNS",
     default="",
     metavar="JSON",
-    help="The pods of the cluster's DNS, as a JSON object with namespace, podLabels and port. By default kube-system's kube-dns.",
+    help="The cluster's DNS, as a JSON object with namespace, podLabels, port and addresses. By default kube-system's kube-dns.",
+)
+@click.option(
+    "--kubernetes-api",
+    envvar="DAULAT_KUBERNETES_API",
+    default="",
+    metavar="JSON",
+    help="The API servers, as a JSON object with cidrs and port, for policies with egress.allowKubernetesAPI.",
 )
 @click.option(
     "--any-user",
@@ -106,12 +122,16 @@ def operator(
     wake_query: str,
     pod_monitor_labels: str,
     dns: str,
+    kubernetes_api: str,
     any_user: bool,
     pin: str,
     log_level: str,
 ) -> None:
     """Run the operator, with KUBECONFIG or the pod's ServiceAccount."""
-    platform = _platform(prometheus, wake_query, pod_monitor_labels, dns, any_user=any_user)
+    platform = replace(
+        _platform(prometheus, wake_query, pod_monitor_labels, dns, any_user=any_user),
+        kubernetes_api=_kubernetes_api(kubernetes_api),
+    )
     configure(log_level)
     options = Options(
         namespace, identity or default_identity(), port, weights_image, platform, None if pin == "Auto" else Pin(pin)
@@ -135,7 +155,7 @@ def _platform(prometheus: str, wake_query: str, labels: str, dns: str, *, any_us
         raise click.UsageError(f"--pod-monitor-labels: {error}") from error
     if not isinstance(read, dict) or not all(isinstance(v, str) for v in read.values()):
         raise click.UsageError("--pod-monitor-labels: must be a JSON object with string values")
-    return Platform(prometheus, wake_query, FrozenDict(read), _dns(dns), any_user)
+    return Platform(prometheus, wake_query, FrozenDict(read), _dns(dns), any_user=any_user)
 
 
 def _dns(text: str) -> Dns:
@@ -146,4 +166,20 @@ def _dns(text: str) -> Dns:
     except ValidationError as error:
         message = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in error.errors())
         raise click.UsageError(f"--dns: {message}") from error
-    return Dns(read.namespace, FrozenDict(read.pod_labels), read.port)
+    addresses = tuple(map(str, read.addresses))
+    if read.namespace is None:
+        if not addresses or {"pod_labels", "port"} & read.model_fields_set:
+            raise click.UsageError("--dns: namespace is required, unless addresses stand alone")
+        return Dns(addresses=addresses)
+    return Dns(read.namespace, FrozenDict(read.pod_labels), read.port, addresses)
+
+
+def _kubernetes_api(text: str) -> KubernetesApi:
+    if not text:
+        return KubernetesApi()
+    try:
+        read = _KubernetesApi.model_validate_json(text)
+    except ValidationError as error:
+        message = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in error.errors())
+        raise click.UsageError(f"--kubernetes-api: {message}") from error
+    return KubernetesApi(tuple(map(str, read.cidrs)), read.port)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from . import declared, devices, enforcement, foreign, rights, versions, workloads
+from . import declared, devices, enforcement, foreign, network, rights, versions, workloads
 from .catalog import Check, checks
 from .cluster import Cluster
 from .finding import Finding, Found, NotLooked, Report, Unchecked
@@ -41,6 +41,8 @@ RUNS: dict[str, Callable[[Cluster], Iterator[Found]]] = {
     "DOC-40": declared.departures,
     "DOC-41": versions.missing,
     "DOC-43": foreign.other_servers,
+    "DOC-44": network.open_egress,
+    "DOC-45": network.plugins,
 }
 """How each check is made, but for those that name the holders of rights: what they look for is in checks.yaml alone."""
 

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from daulat.api.kinds import Manifest, by_kind
 from daulat.api.meta import ConditionedStatus, Spec
-from daulat.api.policy import SovereigntyPolicySpec
+from daulat.api.policy import SovereigntyPolicySpec, SovereigntyPolicyStatus
+from daulat.api.requirements import EgressScope
 from daulat.api.status import read_status
 from daulat.catalog import presets
 
@@ -65,9 +66,24 @@ def parse_declared(kind: str, raw: Mapping[str, Any]) -> Declared[Any, Any] | Un
         return Unparsable(problems, namespace, name, uid, generation, status, stored)
     if isinstance(spec, SovereigntyPolicySpec):
         try:
-            spec = presets.expanded(spec)
+            spec = _as_in_force(spec, presets.expanded(spec), status)
         except presets.PresetError as error:
             return Unparsable(f"spec.preset: {error}", namespace, name, uid, generation, status, stored)
     created = str(meta.get("creationTimestamp") or "")
     deleting = bool(meta.get("deletionTimestamp"))
     return Declared(namespace, name, uid, generation, created, deleting, spec, status, stored)
+
+
+def _as_in_force(
+    own: SovereigntyPolicySpec, expanded: SovereigntyPolicySpec, status: ConditionedStatus
+) -> SovereigntyPolicySpec:
+    """Return the policy with its preset, but for a scope of egress that came to the preset after the policy was in force.
+
+    An upgrade never cuts pods off: such a policy keeps the scope in its status, which before that was recorded was Models.
+    """
+    section = expanded.egress
+    if section is None or not section.whole_namespace or (own.egress is not None and own.egress.scope is not None):
+        return expanded
+    assert isinstance(status, SovereigntyPolicyStatus)  # noqa: S101 - the kind's own
+    kept = status.egress_scope or (EgressScope.MODELS if status.revision else EgressScope.NAMESPACE)
+    return expanded.model_copy(update={"egress": section.model_copy(update={"scope": kept})})

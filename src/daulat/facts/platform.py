@@ -16,6 +16,18 @@ class Dns:
     """Their labels; all pods of the namespace where it's empty."""
     port: int = 53
     """The pods' own port, which isn't always that of their Service."""
+    addresses: tuple[str, ...] = ()
+    """Addresses of DNS servers on the nodes themselves, such as NodeLocal DNSCache's, on port 53; no selector finds these."""
+
+
+@dataclass(frozen=True)
+class KubernetesApi:
+    """Where pods reach the Kubernetes API, as a NetworkPolicy has to name it."""
+
+    cidrs: tuple[str, ...] = ()
+    """The addresses of the API servers, behind the Service; empty where nothing is said."""
+    port: int = 6443
+    """Their port."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,7 @@ class Platform:
     pod_monitor_labels: FrozenDict[str, str] = field(default_factory=FrozenDict)
     """Labels by which the cluster's Prometheus finds PodMonitors."""
     dns: Dns = field(default_factory=Dns)
+    kubernetes_api: KubernetesApi = field(default_factory=KubernetesApi)
     any_user: bool = False
     """Whether admission chooses the user and the groups of models' pods, as OpenShift does; else they have fixed ones."""
 

@@ -56,16 +56,6 @@ def network_policy(
     own = [{"podSelector": {"matchLabels": selector(model)}}]
     data = engine_of(model.spec.engine)
     ports = [data.port, *([data.metrics_port] if data.metrics_port is not None else [])]
-    servers = platform.dns
-    dns = {
-        "to": [
-            {
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": servers.namespace}},
-                "podSelector": {"matchLabels": dict(servers.pod_labels)} if servers.pod_labels else {},
-            }
-        ],
-        "ports": [{"protocol": protocol, "port": servers.port} for protocol in ("UDP", "TCP")],
-    }
     spec = {
         "podSelector": {"matchLabels": selector(model)},
         "policyTypes": ["Egress", "Ingress"],
@@ -74,7 +64,11 @@ def network_policy(
             *([{"from": own}] if grouped else []),
             *_from_outside(model, policies),
         ],
-        "egress": [dns, *([{"to": own}] if grouped else []), *(_rule(peer) for peer in _allowed(policies))],
+        "egress": [
+            *dns_rules(platform),
+            *([{"to": own}] if grouped else []),
+            *allowed([p.egress.allow if p.egress else () for p in policies]),
+        ],
     }
     return owned(model, "networking.k8s.io/v1", "NetworkPolicy", {"spec": spec})
 
@@ -109,9 +103,29 @@ def _tcp(ports: Sequence[int]) -> list[Manifest]:
     return [{"protocol": "TCP", "port": port} for port in ports]
 
 
-def _allowed(policies: Sequence[SovereigntyPolicySpec]) -> list[EgressPeer]:
-    first, *others = [list(p.egress.allow) if p.egress else [] for p in policies] or [[]]
-    return [peer for peer in first if all(peer in other for other in others)]
+def dns_rules(platform: Platform) -> list[Manifest]:
+    """Return the rules for egress to the cluster's DNS: its pods, and the servers that are on the nodes themselves."""
+    servers, protocols = platform.dns, ("UDP", "TCP")
+    pods = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": servers.namespace}},
+        "podSelector": {"matchLabels": dict(servers.pod_labels)} if servers.pod_labels else {},
+    }
+    found = [{"to": [pods], "ports": [{"protocol": p, "port": servers.port} for p in protocols]}]
+    if servers.addresses:
+        peers = [{"ipBlock": {"cidr": cidr(address)}} for address in servers.addresses]
+        found.append({"to": peers, "ports": [{"protocol": p, "port": 53} for p in protocols]})
+    return found
+
+
+def cidr(address: str) -> str:
+    """Return the range that holds one address alone."""
+    return f"{address}/{128 if ':' in address else 32}"
+
+
+def allowed(by_policy: Sequence[Sequence[EgressPeer]]) -> list[Manifest]:
+    """Return the rules for the peers that all policies allow."""
+    first, *others = by_policy or [()]
+    return [_rule(peer) for peer in first if all(peer in other for other in others)]
 
 
 def _rule(peer: EgressPeer) -> Manifest:

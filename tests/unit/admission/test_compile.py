@@ -320,7 +320,8 @@ def test_a_section_that_approves_nothing_calls_for_its_controls() -> None:
     ids = {(c.control.id, c.control.guard) for c in compiled(storage={}, access={"users": [], "groups": []}).controls}
     assert {("STO-02", "volumeclaims"), ("MGD-05", "sessions")} <= ids
     left_out = {c.control.guard for c in compiled(storage=None, access=None, egress=None).controls}
-    assert not {"volumeclaims", "volumes", "storageclasses", "sessions", "networkpolicies"} & left_out
+    assert not {"volumeclaims", "volumes", "storageclasses", "sessions"} & left_out
+    assert {"networkpolicies", "clusternetworkpolicies"} <= left_out
 
 
 def test_an_empty_list_and_a_switch_that_is_off_call_for_nothing() -> None:

@@ -98,7 +98,8 @@ def _strong() -> Lists:
     lists["nodes"] = [node]
     lists["pods"] = [pod("served")]
     lists["sovereignzones"] = [zone()]
-    declared = policy(access={"groups": ["cleared-operators"]})
+    lists["daemonsets"] = [{"metadata": {"name": "calico-node", "namespace": "kube-system"}}]
+    declared = policy(access={"groups": ["cleared-operators"]}, egress={"scope": "Namespace", "allow": []})
     enforced = {"type": "Enforced", "status": "True", "observedGeneration": 1, "reason": "CanaryRefused"}
     declared["status"] = {"conditions": [enforced]}
     lists["sovereigntypolicies"] = [declared]

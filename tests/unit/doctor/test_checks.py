@@ -471,6 +471,24 @@ WEAK: list[tuple[str, Weaken, Severity, str]] = [
         Severity.INFO,
         'sets zones.countries to ["MY", "SG"]; preset my-nccp says ["MY"]',
     ),
+    (
+        "DOC-44",
+        change("sovereigntypolicies", "confidential", "spec", "egress", to={"allow": []}),
+        Severity.MEDIUM,
+        "namespace treasury: only the egress of models' pods is closed, by confidential",
+    ),
+    (
+        "DOC-44",
+        change("sovereigntypolicies", "confidential", "spec", "controls", to={"USE-05": "Warn"}),
+        Severity.MEDIUM,
+        "namespace treasury: only the egress of models' pods is closed, by confidential",
+    ),
+    (
+        "DOC-45",
+        drop("daemonsets", "calico-node"),
+        Severity.LOW,
+        "no network plugin is known to enforce NetworkPolicies",
+    ),
 ]
 
 
@@ -482,7 +500,7 @@ def found(lists: Lists, check: str, **more: Any) -> list[Finding]:
 def test_nothing_is_found_where_nothing_weakens_enforcement() -> None:
     report = examine(cluster(strong()))
     assert report.findings == ()
-    assert [(u.check, u.rights) for u in report.unchecked] == [("DOC-32", False)]
+    assert [(u.check, u.rights) for u in report.unchecked] == [("DOC-32", False), ("DOC-45", False)]
     assert report.worst() is None
 
 

@@ -49,6 +49,13 @@ SCOPE_TAMPERABLE = ConditionType(
     "The policy selects namespaces by labels that users without the verb govern can change.",
     good="False",
 )
+EGRESS_OPEN = ConditionType(
+    "EgressOpen",
+    ("SovereigntyPolicy",),
+    "Pods of governed namespaces that are no model's may talk to anybody, as far as the policy goes. While it is Unknown, their "
+    "NetworkPolicies are there, and nothing has proved that the network plugin enforces them. Ready doesn't depend on it.",
+    good="False",
+)
 UPHELD = ConditionType(
     "Upheld",
     ("SovereigntyPolicy",),

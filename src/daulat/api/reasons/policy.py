@@ -1,8 +1,8 @@
-"""Reasons of a SovereigntyPolicy: `Enforced`, `Compiled`, `Upheld`."""
+"""Reasons of a SovereigntyPolicy: `Enforced`, `Compiled`, `EgressOpen`, `Upheld`."""
 
 from __future__ import annotations
 
-from .conditions import COMPILED, ENFORCED, PLACED, POLICY_COMPLIANT, UPHELD
+from .conditions import COMPILED, EGRESS_OPEN, ENFORCED, PLACED, POLICY_COMPLIANT, UPHELD
 from .types import Reason
 
 CANARY_REFUSED = Reason("CanaryRefused", (ENFORCED,), "The current revision refused the violating pod of the dry run.")
@@ -102,6 +102,27 @@ APPLY_INCOMPLETE = Reason(
     "An applied object isn't as compiled, for example because another field manager changed it, or an object of a former revision "
     "couldn't be deleted.",
     "Remove what changes the object named in the message, or what keeps it from being deleted. The operator retries.",
+)
+
+MODELS_ONLY = Reason(
+    "ModelsOnly",
+    (EGRESS_OPEN,),
+    "The policy governs the egress of models' pods alone. Other pods of governed namespaces have no NetworkPolicy by Daulat.",
+    "Set spec.egress.scope to Namespace, after listing in spec.egress.allow what these pods need; or write NetworkPolicies of your "
+    "own.",
+)
+NETWORK_POLICIES_MISSING = Reason(
+    "NetworkPoliciesMissing",
+    (EGRESS_OPEN,),
+    "The policy governs the egress of every pod, and in some governed namespaces the NetworkPolicies for it aren't there.",
+    "Wait. If it persists, the operator's log has the answer of the API server.",
+    transient=True,
+)
+ENFORCEMENT_NOT_PROVEN = Reason(
+    "EnforcementNotProven",
+    (EGRESS_OPEN,),
+    "Every governed namespace has its NetworkPolicies. That the network plugin enforces them isn't proved: the API doesn't tell.",
+    "Use a network plugin that enforces NetworkPolicies, and connect from a pod to an address that isn't allowed.",
 )
 
 ALL_PODS_ON_ELIGIBLE_NODES = Reason("AllPodsOnEligibleNodes", (UPHELD,), "All governed pods are on eligible nodes.")

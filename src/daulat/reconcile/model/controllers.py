@@ -10,9 +10,9 @@ from daulat.facts.snapshot import Snapshot
 from daulat.kube.ref import Ref
 from daulat.kube.resources import MODEL_KINDS
 from daulat.placement.current_placement import current_placement
+from daulat.reconcile import closed_egress
 from daulat.reconcile.controller import SETTLE, Controller, itself
 from daulat.reconcile.inventory.changes import changes_capacity, is_relevant, policies_concerned
-from daulat.workload.network import DEFAULT_DENY
 
 from . import default_deny
 from .capacity import KEY as CAPACITY_KEY
@@ -125,10 +125,25 @@ def _denies_of_pod(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
 
 
 def _denies_of_object(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
-    if change.ref.name == DEFAULT_DENY:
+    if change.ref.name in closed_egress.NAMES:
         yield default_deny.key(change.ref.namespace)
     elif change.after is None:
         yield from default_deny.concerned(change.ref.namespace, snapshot)
+
+
+def _denies_of_namespace(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    yield default_deny.key(change.ref.name)
+
+
+def _denies_of_policy(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    """Wake the namespaces that the policy selects or did, where it governs every pod's egress or did; else no namespace."""
+    if any(isinstance(side, Unparsable) for side in change.sides):
+        yield from default_deny.everything(snapshot)
+        return
+    closing = [side.spec.namespace_selector for side in change.sides if closed_egress.closing(side.spec)]
+    for namespace in snapshot.namespaces.values():
+        if any(selector.matches(namespace.labels) for selector in closing):
+            yield default_deny.key(namespace.name)
 
 
 def _priority(key: Ref, snapshot: Snapshot) -> int:
@@ -199,6 +214,8 @@ DEFAULT_DENIES = Controller(
     reconcile=reconcile_default_deny,
     wakes={
         "SovereignModel": _denies_of_model,
+        "Namespace": _denies_of_namespace,
+        "SovereigntyPolicy": _denies_of_policy,
         "Pod": _denies_of_pod,
         **dict.fromkeys(MODEL_KINDS, _denies_of_object),
     },

@@ -1,4 +1,8 @@
-"""Keeps the network of models' pods closed until they have ended, whoever deletes the models and so their own NetworkPolicies."""
+"""Keeps the NetworkPolicies of a namespace that are no model's.
+
+One closes the network of models' pods until they have ended, whoever deletes the models and so their own NetworkPolicies. The other
+governs the egress of all other pods, where a policy says so.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,9 @@ from itertools import chain
 from daulat.facts.child import Child
 from daulat.facts.snapshot import Snapshot
 from daulat.kube.ref import Ref
+from daulat.reconcile import closed_egress
 from daulat.reconcile.result import Apply, Delete, Result
+from daulat.workload.egress import NAMESPACE_EGRESS, namespace_egress
 from daulat.workload.network import DEFAULT_DENY, default_deny
 
 KIND = "DefaultDeny"
@@ -23,12 +29,24 @@ def key(namespace: str) -> Ref:
 def reconcile_default_deny(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     """Return the NetworkPolicy where the namespace has a model, or anything is left of one; else its end."""
     namespace = ref.name
-    there, state = _there(namespace, snapshot), snapshot.namespaces.get(namespace)
+    state = snapshot.namespaces.get(namespace)
     if state is None or state.terminating:
         return Result()
-    if _is_used(namespace, snapshot):
-        return Result(apply=(Apply(default_deny(namespace)),))
-    return Result(sweep=(Delete(there.ref, there.uid),)) if there and not there.deleting else Result()
+    closing = closed_egress.sections(namespace, snapshot)
+    wanted = [namespace_egress(namespace, closing, snapshot.platform)] if closing else []
+    if closing or _is_used(namespace, snapshot):
+        # A pod with a model's label is selected by this one alone, whether or not there is a model.
+        wanted.append(default_deny(namespace))
+    names = {manifest["metadata"]["name"] for manifest in wanted}
+    left = [
+        c
+        for name in closed_egress.NAMES
+        if name not in names and (c := _there(namespace, snapshot, name)) and not c.deleting
+    ]
+    # A policy that can't be read may be the one that closes the namespace, so what is there stays.
+    keeps = bool(snapshot.unparsable_policies())
+    sweep = tuple(Delete(c.ref, c.uid) for c in left if not (keeps and c.ref.name == NAMESPACE_EGRESS))
+    return Result(apply=tuple(map(Apply, wanted)), sweep=sweep)
 
 
 def concerned(namespace: str, snapshot: Snapshot) -> Iterator[Ref]:
@@ -40,11 +58,12 @@ def concerned(namespace: str, snapshot: Snapshot) -> Iterator[Ref]:
 def everything(snapshot: Snapshot) -> Iterator[Ref]:
     """Return the keys of all namespaces that have or may need it."""
     used = {ref.namespace for ref in snapshot.children if ref.kind == "NetworkPolicy"}
+    used |= {name for name in snapshot.namespaces if closed_egress.sections(name, snapshot)}
     yield from (key(namespace) for namespace in sorted(used))
 
 
-def _there(namespace: str, snapshot: Snapshot) -> Child | None:
-    return snapshot.children.get(Ref("NetworkPolicy", namespace, DEFAULT_DENY))
+def _there(namespace: str, snapshot: Snapshot, name: str = DEFAULT_DENY) -> Child | None:
+    return snapshot.children.get(Ref("NetworkPolicy", namespace, name))
 
 
 def _is_used(namespace: str, snapshot: Snapshot) -> bool:

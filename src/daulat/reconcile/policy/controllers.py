@@ -13,6 +13,7 @@ from daulat.facts.node import Node
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Snapshot
 from daulat.kube.ref import Ref
+from daulat.reconcile import closed_egress
 from daulat.reconcile.controller import SETTLE, Controller, itself
 from daulat.reconcile.inventory.changes import is_relevant, policies_concerned
 
@@ -153,6 +154,12 @@ def _exemptions_of_namespace(change: Change, snapshot: Snapshot) -> Iterable[Ref
             yield Ref("SovereigntyExemption", "", name)
 
 
+def _of_network_policy(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    """Wake the policies that say in their status whether a namespace has the NetworkPolicies that close it."""
+    if change.ref.name in closed_egress.NAMES:
+        yield from (Ref("SovereigntyPolicy", "", policy.name) for policy in snapshot.governing(change.ref.namespace))
+
+
 POLICIES = Controller(
     kind="SovereigntyPolicy",
     reconcile=reconcile_policy,
@@ -168,6 +175,7 @@ POLICIES = Controller(
         "PersistentVolume": _of_volume,
         "SovereignModel": _of_model,
         "ResourceSlice": _all,
+        "NetworkPolicy": _of_network_policy,
         **dict.fromkeys(ADMISSION_KINDS, _of_object),
     },
     keys=_keys,
@@ -179,6 +187,7 @@ POLICIES = Controller(
         "PersistentVolume": SETTLE,
         "ResourceSlice": 1.0,
         "SovereignModel": 10.0,
+        "NetworkPolicy": SETTLE,
         **dict.fromkeys(ADMISSION_KINDS, SETTLE),
     },
 )

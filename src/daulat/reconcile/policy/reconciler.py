@@ -26,7 +26,7 @@ from daulat.reconcile.conditions import (
 )
 from daulat.reconcile.result import Apply, Delete, DryRunPod, Result
 
-from . import advice, gitops, pinning, ungoverned, unpinned, volumes
+from . import advice, egress, gitops, pinning, ungoverned, unpinned, volumes
 from .approved import approval_events, approved_accelerators, to_remember, unreadable_profiles
 from .canary import PATIENCE, UNPINNED, canary_pod, judge, pin_in_use
 from .compiled import compiled, governs_protected, manifests
@@ -102,12 +102,14 @@ def _in_force(
         drift=watch.drifted() or None,
         undecided=watch.undecided_nodes() or None,
         brake=watch.brake_status(),
+        egress_scope=egress.scope(policy),
     )
     upheld = unpinned.upheld(watch.condition(), policy, snapshot, result.unpinned_namespaces)
     # A policy on trial, or one without a namespace so far, is ready once it is compiled.
     on_trial = enforced.reason in (reasons.NOT_ENFORCING, reasons.NO_GOVERNED_NAMESPACE)
     parts = (in_place, upheld) if on_trial else (enforced, in_place, upheld)
-    conditions = [ready(*parts), enforced, in_place, _scope(policy), upheld]
+    open_egress = egress.egress_condition(policy, open_namespaces, snapshot)
+    conditions = [ready(*parts), enforced, in_place, _scope(policy), open_egress, upheld]
     change = status_change(ref, policy, conditions, fields, now)
     evictions = tuple(watch.evictions())
     keep = [Ref.of(m["kind"], m) for m in wanted]

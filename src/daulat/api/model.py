@@ -11,7 +11,8 @@ from .autoscaling import Autoscaling, CustomMetrics
 from .exposure import ModelExposure
 from .frozen import FrozenDict
 from .meta import DEFAULTED, ConditionedStatus, CountryCode, Duration, ObjectName, Observed, Spec, seconds_of
-from .weights import URI_PATTERN, Fetch
+from .reference import IMAGE_PATTERN
+from .weights import PLAIN_URI, URI_PATTERN, Fetch
 
 ONE_LINE = r"^[^\r\n]*$"
 GRACE_SECONDS, LONGEST_GRACE = 5, 3600
@@ -25,7 +26,7 @@ class ModelSource(Spec):
 
     name: str = Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9._/]*[A-Za-z0-9])?$", max_length=128)
     """The name that clients ask for in the OpenAI API. One of the catalogue's (daulat sizing) lets Daulat work out the devices."""
-    uri: str = Field(max_length=1024, pattern=URI_PATTERN)
+    uri: str = Field(max_length=1024, pattern=URI_PATTERN, json_schema_extra={"x-kubernetes-validations": [PLAIN_URI]})
     """Where the weights are: oci://REGISTRY/REPOSITORY (mounted as an image volume), pvc://CLAIM/PATH, s3://BUCKET/PATH,
     hf://ORGANISATION/NAME:REVISION or ms://ORGANISATION/NAME:REVISION, each followed by @sha256:DIGEST to pin the content."""
     file: Annotated[str, Field(pattern=r"^[-A-Za-z0-9_][-A-Za-z0-9._]*(/[-A-Za-z0-9_][-A-Za-z0-9._]*)*$")] | None = (
@@ -148,7 +149,7 @@ class AcceleratorChoice(Spec):
     """Nodes for each replica, with as many devices on each; left out with a count, one, and without, as many as it needs."""
     claims: Literal["DevicePlugin", "DynamicResourceAllocation"] = "DevicePlugin"
     """How pods ask for the devices: by the extended resource of a device plugin, or by a ResourceClaim."""
-    image: str | None = Field(default=None, max_length=512, pattern=r"^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$")
+    image: Annotated[str, Field(pattern=IMAGE_PATTERN)] | None = Field(default=None, max_length=512)
     """The engine's image on this accelerator; left out, the profile's."""
     args: tuple[Argument, ...] = Field(default=(), max_length=64)
     """Arguments for the engine on this accelerator, after those of the engine."""

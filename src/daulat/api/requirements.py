@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from .exposure import Hostname
 from .meta import CountryCode, DataClass, LabelSelector, ObjectName, Spec
+from .reference import HOST, PLAIN_PREFIX, SEGMENT
 from .resources import ResourceName
 from .weights import Endpoint
 
@@ -30,19 +31,29 @@ VolumeType = Annotated[
 Prefix = Annotated[
     str,
     Field(
-        pattern=r"^[a-zA-Z0-9][-a-zA-Z0-9._:/]*/$",
+        pattern=rf"^{HOST}(/{SEGMENT})*/$",
         max_length=512,
         description="A prefix that ends with a slash, so that it can't be continued by another name.",
         examples=["registry.example.my/"],
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "!self.contains('://')",
+                    "message": "images name no scheme: write registry.example.my/ rather than https://registry.example.my/",
+                },
+                PLAIN_PREFIX,
+            ]
+        },
     ),
 ]
 SourcePrefix = Annotated[
     str,
     Field(
-        pattern=r"^(oci|pvc|s3|hf|ms)://([a-zA-Z0-9][-a-zA-Z0-9._:/]*/)?$",
+        pattern=r"^(oci|pvc|s3|hf|ms)://([A-Za-z0-9][-A-Za-z0-9._]*(:[0-9]{1,5})?(/[-A-Za-z0-9_][-A-Za-z0-9._=+]*)*/)?$",
         max_length=512,
         description="A prefix of model URIs that ends with a slash.",
         examples=["oci://registry.example.my/"],
+        json_schema_extra={"x-kubernetes-validations": [PLAIN_PREFIX]},
     ),
 ]
 

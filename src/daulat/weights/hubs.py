@@ -12,11 +12,13 @@ from typing import Any
 from daulat.api.weights import FETCH_FAILED, Source
 
 from . import network
+from .location import check_plain
 from .problem import WeightsProblem
 
 
 def fetch_hf(source: Source, endpoint: str, target: Path) -> None:
     """Fetch all files of a repository at a revision from a Hugging Face mirror. Raises WeightsProblem."""
+    check_plain(source)
     with tempfile.TemporaryDirectory() as home:
         # Read by the library when it is imported: nothing is reported, and Xet's own servers aren't asked.
         os.environ |= {
@@ -65,6 +67,7 @@ def _drop_pauses(response: Any) -> None:
 
 def fetch_ms(source: Source, endpoint: str, target: Path) -> None:
     """Fetch all files of a repository at a revision from a ModelScope mirror. Raises WeightsProblem."""
+    check_plain(source)
     with tempfile.TemporaryDirectory() as home:
         os.environ |= {
             "MODELSCOPE_HOME": home,

@@ -22,6 +22,7 @@ from urllib3.util import Retry
 from daulat.api.weights import DIGEST_MISMATCH, FETCH_FAILED, Source
 
 from . import network
+from .location import check_plain
 from .problem import WeightsProblem
 
 _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
@@ -34,6 +35,7 @@ _CHUNK = 1 << 20
 
 def fetch(source: Source, target: Path, configs: list[Path], *, insecure: bool = False) -> None:
     """Fetch the image or artifact. ``configs`` are Docker configurations with credentials. Raises WeightsProblem."""
+    check_plain(source)
     try:
         container = oras.container.Container(source.location + (f"@sha256:{source.digest}" if source.digest else ""))
         registry = _connected(container, configs, insecure=insecure)

@@ -220,3 +220,28 @@ def test_mounted_weights_are_checked_where_they_are(tmp_path: Path) -> None:
     check(Order(parse(good), weights), weights)
     with pytest.raises(WeightsProblem, match="DigestMismatch"):
         check(Order(parse("pvc://claim/r1@sha256:" + "0" * 64), weights), weights)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "oci://{host}/team-a/../team-b/m",
+        "oci://{host}/team-a/./m",
+        "oci://{host}/team-a//m",
+        "oci://{host}/team-a/%2e%2e/team-b/m",
+        "oci://user@{host}/team-a/m",
+        "s3://models/a/../r1",
+        "s3://models/a/%2e%2e/r1",
+        "s3://models//r1",
+        "hf://team-a/../deepseek-ai/R1",
+        "hf://deepseek-ai/..",
+        "ms://team-a/../deepseek-ai/R1",
+        "ms://deepseek-ai/%52%31",
+    ],
+)
+def test_a_uri_that_resolves_to_another_one_is_asked_of_no_server(uri: str, site: Site, tmp_path: Path) -> None:
+    source = parse(uri.format(host=site.host))
+    told = problem(Order(source, tmp_path, endpoint=site.url, insecure_registry=True))
+    assert told.word == "FetchFailed"
+    assert "isn't a plain URI" in told.sentence
+    assert site.asked == []

@@ -12,6 +12,7 @@ from typing import Any
 from daulat.api.weights import FETCH_FAILED, Source
 
 from . import network
+from .containment import place
 from .location import check_plain
 from .problem import WeightsProblem
 
@@ -87,7 +88,19 @@ def fetch_ms(source: Source, endpoint: str, target: Path) -> None:
 
         try:
             api = HubApi(endpoint=endpoint, token=os.environ.get("MODELSCOPE_API_TOKEN"))
-            api.download_repo(source.location, "model", revision=source.revision or None, local_dir=target)
+            files = api.list_repo_files(source.location, "model", revision=source.revision or None)
+            # The library writes a file wherever the server says, be it outside the folder.
+            for file in files:
+                place(target, file.path)
+            api.download_repo(
+                source.location,
+                "model",
+                revision=source.revision or None,
+                local_dir=target,
+                file_list=[{"Path": f.path, "Type": f.type, "Size": f.size or None, "Sha256": f.sha256} for f in files],
+            )
+        except WeightsProblem:
+            raise
         except Exception as error:
             # Of several files it says only how many failed.
             files = getattr(error, "failed_files", None) or {"": error}

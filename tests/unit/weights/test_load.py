@@ -245,3 +245,16 @@ def test_a_uri_that_resolves_to_another_one_is_asked_of_no_server(uri: str, site
     assert told.word == "FetchFailed"
     assert "isn't a plain URI" in told.sentence
     assert site.asked == []
+
+
+@pytest.mark.parametrize("name", ["../outside", "a/../../outside", "/tmp/outside-of-weights", "."])
+@pytest.mark.parametrize("scheme", ["s3", "hf", "ms"])
+def test_a_mirror_cant_name_a_file_outside(scheme: str, name: str, site: Site, tmp_path: Path) -> None:
+    files = {name: b"x", "config.json": b"{}"}
+    site.hf["evil/R1"] = site.ms["evil/R1"] = files
+    site.s3["evil"] = {f"R1/{n}": content for n, content in files.items()}
+    target = tmp_path / "volume" / "target"
+    target.mkdir(parents=True)
+    assert problem(order(f"{scheme}://evil/R1", site, target)).word == "FetchFailed"
+    assert found_in(tmp_path) == {}
+    assert not Path("/tmp/outside-of-weights").exists()

@@ -18,6 +18,7 @@ def team(world: World, server: Server) -> Iterator[Ground]:
     models = {
         "sources": ["oci://registry.example.my/team-a/", "s3://models/team-a/", "hf://team-a/"],
         "requireDigest": True,
+        "licenses": ["MIT", "Apache-2.0"],
     }
     with world.governed(models=models, images={"registries": ["registry.example.my/team-a/"]}) as (policy, namespace):
         tenant = unique("tenant")
@@ -104,3 +105,21 @@ def test_more_a_prefix_that_approves_something_else(
     manifest = policy_manifest(unique("p"), **{field: value})
     path = "/apis/daulat.dev/v1alpha1/sovereigntypolicies?dryRun=All"
     refused(server.ask("POST", path, manifest), said)
+
+
+@pytest.mark.parametrize(
+    "text", ["()", "(AND)", "( )", "AND", "MIT AND", "(MIT", "MIT WITH ISC", "ISC", "(MIT OR ISC)"]
+)
+def test_more_a_licence_that_is_none(team: Ground, text: str) -> None:
+    models = team.within("daulat.dev/v1alpha1", "sovereignmodels")
+    manifest = model(team, f"oci://registry.example.my/team-a/m{DIGEST}")
+    manifest["spec"]["model"]["license"] = text
+    refused(team.tenant.create(models, manifest), "a licence is SPDX ids", "SUP-04 ")
+
+
+@pytest.mark.parametrize("text", ["mit", "MIT OR ISC", "(apache-2.0 OR MIT) AND MIT"])
+def test_more_a_licence_in_any_letter_case(team: Ground, text: str) -> None:
+    models = team.within("daulat.dev/v1alpha1", "sovereignmodels")
+    manifest = model(team, f"oci://registry.example.my/team-a/m{DIGEST}")
+    manifest["spec"]["model"]["license"] = text
+    taken(team.tenant.create(models, manifest))

@@ -10,6 +10,7 @@ from .accelerator import EngineName, EnvName, Precision, UrlPath
 from .autoscaling import Autoscaling, CustomMetrics
 from .exposure import ModelExposure
 from .frozen import FrozenDict
+from .licenses import LICENSE_FORM
 from .meta import DEFAULTED, ConditionedStatus, CountryCode, Duration, ObjectName, Observed, Spec, seconds_of
 from .reference import IMAGE_PATTERN
 from .weights import PLAIN_URI, URI_PATTERN, Fetch
@@ -45,8 +46,14 @@ class ModelSource(Spec):
     """The country of the developer."""
     developer_parent_country: CountryCode | None = None
     """The country of the developer's ultimate parent, where that is another."""
-    license: str = Field(min_length=1, max_length=256, pattern=r"^[-A-Za-z0-9.+() ]+$")
-    """The model's licence as an SPDX expression, such as MIT or Apache-2.0."""
+    license: str = Field(
+        min_length=1,
+        max_length=256,
+        pattern=r"^[-A-Za-z0-9.+() ]+$",
+        # Not a validator: models that were taken before there was the rule can be read, and are judged by SUP-04.
+        json_schema_extra={"x-kubernetes-validations": [LICENSE_FORM]},
+    )
+    """The model's licence as an SPDX expression, such as MIT or (Apache-2.0 OR MIT) AND BSD-3-Clause. Letter case doesn't count."""
     precision: Precision | None = None
     """The form of these weights, for sizing; left out, the first that the developer publishes and the accelerator can serve."""
 

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from .exposure import Hostname
+from .licenses import LICENSE_PATTERN
 from .meta import CountryCode, DataClass, LabelSelector, ObjectName, Spec
 from .reference import HOST, PLAIN_PREFIX, SEGMENT
 from .resources import ResourceName
@@ -207,10 +208,10 @@ class ModelRequirements(Spec):
     """Weights must be signed by one of these (OpenSSF model signing); it is checked in the pod, before the engine starts."""
     require_digest: bool = False
     """Weights must be pinned by digest."""
-    licenses: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9][-A-Za-z0-9.+]*$", max_length=128)], ...] | None = Field(
+    licenses: tuple[Annotated[str, Field(pattern=LICENSE_PATTERN, max_length=128)], ...] | None = Field(
         default=None, min_length=1, max_length=128
     )
-    """SPDX licence ids that are fine."""
+    """SPDX licence ids that are fine, in any letter case; with an exception as in GPL-2.0-only WITH Classpath-exception-2.0."""
     developers: tuple[Annotated[str, Field(min_length=1, max_length=128)], ...] | None = Field(
         default=None, min_length=1, max_length=128
     )

@@ -88,16 +88,18 @@ def fetch_ms(source: Source, endpoint: str, target: Path) -> None:
 
         try:
             api = HubApi(endpoint=endpoint, token=os.environ.get("MODELSCOPE_API_TOKEN"))
-            files = api.list_repo_files(source.location, "model", revision=source.revision or None)
+            listed = api.list_repo_files(source.location, "model", revision=source.revision or None)
             # The library writes a file wherever the server says, be it outside the folder.
-            for file in files:
+            for file in listed:
                 place(target, file.path)
             api.download_repo(
                 source.location,
                 "model",
                 revision=source.revision or None,
                 local_dir=target,
-                file_list=[{"Path": f.path, "Type": f.type, "Size": f.size or None, "Sha256": f.sha256} for f in files],
+                file_list=[
+                    {"Path": f.path, "Type": f.type, "Size": f.size or None, "Sha256": f.sha256} for f in listed
+                ],
             )
         except WeightsProblem:
             raise

@@ -188,5 +188,6 @@ def _people_and_network(spec: SovereigntyPolicySpec) -> Constants:
         "ingressClasses": sorted(exposure.ingress_classes),
         "gatewayClasses": sorted(exposure.gateway_classes),
         "routeDomains": sorted(exposure.domains),
+        "routeNamespaces": sorted(exposure.backend_namespaces),
         "nodePortsAllowed": exposure.node_ports,
     }

@@ -338,6 +338,8 @@ class Exposure(Spec):
     """GatewayClasses that are fine."""
     domains: tuple[Hostname, ...] = Field(default=(), max_length=32)
     """If set, routes and listeners of Gateways have these host names alone, or names under them."""
+    backend_namespaces: tuple[ObjectName, ...] = Field(default=(), max_length=16)
+    """Other namespaces whose Services routes may lead to, such as a shared cache's. A ReferenceGrant there is needed as well."""
     gateway_peers: tuple[Peer, ...] = Field(default=(), max_length=16, json_schema_extra=EITHER)
     """Who else may come to the API of models that are exposed: the pods of Gateways that run outside the model's namespace."""
     node_ports: bool = False

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dev.deployment import poll
+from dev.routes import projects
 from tests.corpus.furniture import definition
 from tests.corpus.server import Answer, Server
 from tests.e2e.world import Manifest, lower, raise_world, unique
@@ -17,6 +18,62 @@ from .attack import Attacker, Ground, refused, respecified, taken
 GATEWAY = "gateway.networking.k8s.io"
 OWN = {"name": "model", "port": 80}
 ELSEWHERE = {"name": "logger", "namespace": "edge", "port": 80}
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+FOREIGN = "v1alpha9"
+LISTED: dict[tuple[str, str], tuple[str, list[Manifest], list[Manifest]]] = {
+    ("Route", "route.openshift.io"): (
+        "routes",
+        [{"to": {"kind": "Service", "name": "model"}, "alternateBackends": [{"kind": "Service", "name": "next"}]}],
+        [
+            {"to": {"kind": "Bucket", "name": "out"}},
+            {"to": {"kind": "Service", "name": "model"}, "alternateBackends": [{"kind": "Bucket", "name": "out"}]},
+        ],
+    ),
+    ("VirtualService", "networking.istio.io"): (
+        "virtualservices",
+        [{"gateways": ["mesh"], "hosts": ["model"], "http": [{"route": [{"destination": {"host": "model"}}]}]}],
+        [
+            {"gateways": ["istio-system/public"]},
+            {"http": [{"route": [{"destination": {"host": "model"}}], "mirror": {"host": "logger.edge.svc"}}]},
+            {"http": [{"route": [{"destination": {"host": "models.example.sg"}}]}]},
+            {"tcp": [{"route": [{"destination": {"host": "logger.edge"}}]}]},
+        ],
+    ),
+    ("IngressRoute", "traefik.io"): (
+        "ingressroutes",
+        [{"routes": [{"match": "PathPrefix(`/`)", "services": [{"name": "model", "port": 80}]}]}],
+        [
+            {"routes": [{"services": [{"name": "logger", "namespace": "edge", "port": 80}]}]},
+            {"routes": [{"services": [{"kind": "TraefikService", "name": "edge-logger@kubernetescrd"}]}]},
+            {"routes": [{"services": [], "middlewares": [{"name": "auth", "namespace": "edge"}]}]},
+        ],
+    ),
+    ("Middleware", "traefik.io"): (
+        "middlewares",
+        [{"stripPrefix": {"prefixes": ["/llm"]}}],
+        [{"forwardAuth": {"address": "https://example.sg"}}, {"plugin": {"x": {}}}, {"redirectRegex": {"regex": ".*"}}],
+    ),
+    ("TraefikService", "traefik.io"): (
+        "traefikservices",
+        [{"weighted": {"services": [{"name": "model", "port": 80}]}}],
+        [{"mirroring": {"name": "model", "mirrors": [{"name": "logger", "namespace": "edge", "percent": 100}]}}],
+    ),
+    ("HTTPProxy", "projectcontour.io"): (
+        "httpproxies",
+        [{"virtualhost": {"fqdn": "model.example.my"}, "routes": [{"services": [{"name": "model", "port": 80}]}]}],
+        [
+            {"includes": [{"name": "x", "namespace": "edge"}]},
+            {
+                "virtualhost": {
+                    "fqdn": "a.example.my",
+                    "authorization": {"extensionRef": {"name": "x", "namespace": "edge"}},
+                }
+            },
+            {"ingressClassName": "public"},
+        ],
+    ),
+}
+"""Kinds that a policy lists, with what passes and what leads out."""
 EXPOSURE = {"gatewayClasses": ["internal"], "ingressClasses": ["internal"], "domains": ["example.my"]}
 
 
@@ -110,11 +167,10 @@ def test_more_a_filter_that_leads_elsewhere(exposed: Ground, filter_: Manifest) 
 
 def test_more_a_route_of_a_version_that_no_rule_names(exposed: Ground) -> None:
     """Every version that the Gateway API's definitions have, served or not by default, and one of a copy of the kinds."""
-    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    exposed.server.must("POST", definitions, definition("policy.linkerd.io", "v1beta7", "httproutes", "HTTPRoute"))
+    exposed.server.must("POST", DEFINITIONS, definition("policy.linkerd.io", "v1beta7", "httproutes", "HTTPRoute"))
     poll("the copy to be served", lambda: exposed.server.ask("GET", "/apis/policy.linkerd.io/v1beta7").status == 200)
     tried = []
-    for made in exposed.server.must("GET", definitions)["items"]:
+    for made in exposed.server.must("GET", DEFINITIONS)["items"]:
         spec = made["spec"]
         kind, plural, group = spec["names"]["kind"], spec["names"]["plural"], spec["group"]
         if not kind.endswith("Route") or group not in (GATEWAY, "policy.linkerd.io"):
@@ -156,6 +212,41 @@ def test_more_an_ingress_that_leads_to_another_kind(exposed: Ground) -> None:
         "spec": {"ingressClassName": "internal", "defaultBackend": service},
     }
     taken(exposed.tenant.create(path, body))
+
+
+@pytest.fixture(scope="module")
+def foreign(exposed: Ground) -> list[tuple[str, str, str]]:
+    """Other projects' kinds by group, plural and kind, each defined as one that takes any content, of a version of its own."""
+    found = [(p.group, plural, kind) for p in projects() for kind, plural in p.kinds.items()]
+    for group, plural, kind in found:
+        exposed.server.must("POST", DEFINITIONS, definition(group, FOREIGN, plural, kind))
+    for group, plural, _ in found:
+        path = exposed.within(f"{group}/{FOREIGN}", plural)
+        poll(f"{plural}.{group} to be served", lambda p=path: exposed.server.ask("GET", p).status == 200)
+    return found
+
+
+def test_more_a_route_of_another_project(exposed: Ground, foreign: list[tuple[str, str, str]]) -> None:
+    """Each is another way in or out, and an API server needn't know the kind when the policy is made."""
+    for group, plural, kind in foreign:
+        body = {"kind": kind, "metadata": {"name": unique("route")}, "spec": {}}
+        refused(attempt(exposed, plural, body, group, FOREIGN), f"USE-09 kind: a {kind}.{group} was made")
+
+
+@pytest.mark.usefixtures("foreign")
+def test_more_a_listed_route_of_another_project_that_leads_out(exposed: Ground) -> None:
+    """What a policy lists is held to its fields, where these are known."""
+    kinds = [f"{kind}.{group}" for kind, group in LISTED]
+    with exposed.world.governed(exposure={"ingressClasses": ["internal"], "routeKinds": kinds}) as (policy, namespace):
+        tenant = Attacker(exposed.server, exposed.tenant.user)
+        ground = Ground(exposed.world, exposed.server, policy, namespace, tenant)
+        for (kind, group), (plural, good, bad) in LISTED.items():
+            for spec in bad:
+                body = {"kind": kind, "metadata": {"name": unique("route")}, "spec": spec}
+                refused(attempt(ground, plural, body, group, FOREIGN), "USE-09 spec")
+            for spec in good:
+                body = {"kind": kind, "metadata": {"name": unique("route")}, "spec": spec}
+                taken(attempt(ground, plural, body, group, FOREIGN))
 
 
 def test_more_what_a_route_is_for_is_taken(exposed: Ground) -> None:

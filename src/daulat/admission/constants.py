@@ -188,6 +188,7 @@ def _people_and_network(spec: SovereigntyPolicySpec) -> Constants:
         "ingressClasses": sorted(exposure.ingress_classes),
         "gatewayClasses": sorted(exposure.gateway_classes),
         "routeDomains": sorted(exposure.domains),
+        "routeKinds": sorted(exposure.route_kinds),
         "routeNamespaces": sorted(exposure.backend_namespaces),
         "nodePortsAllowed": exposure.node_ports,
     }

@@ -338,6 +338,10 @@ class Exposure(Spec):
     """GatewayClasses that are fine."""
     domains: tuple[Hostname, ...] = Field(default=(), max_length=32)
     """If set, routes and listeners of Gateways have these host names alone, or names under them."""
+    route_kinds: tuple[
+        Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]*(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$", max_length=253)], ...
+    ] = Field(default=(), max_length=32)
+    """Kinds of routes of other projects that are fine, as KIND.GROUP, such as Route.route.openshift.io; left out, none."""
     backend_namespaces: tuple[ObjectName, ...] = Field(default=(), max_length=16)
     """Other namespaces whose Services routes may lead to, such as a shared cache's. A ReferenceGrant there is needed as well."""
     gateway_peers: tuple[Peer, ...] = Field(default=(), max_length=16, json_schema_extra=EITHER)

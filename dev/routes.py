@@ -146,9 +146,8 @@ def _rules(judged: Judged) -> Iterator[tuple[str, str]]:
             ),
         )
     for path, kinds in judged.kinds.items():
-        listed = ", ".join(f"'{k}'" for k in kinds)
         yield (
-            _any(path, lambda v, listed=listed: f"!({v} in [{listed}])"),
+            _any(path, _none_of(kinds)),
             f"{path}: another kind than a Service was named; {_WITHIN}Name one.",
         )
     for path in judged.absent:
@@ -158,6 +157,11 @@ def _rules(judged: Judged) -> Iterator[tuple[str, str]]:
         test = _any(path, lambda v: f"!({v} in variables.ingressClasses)")
         allowed = f"policy ' + variables.policy + ' allows ' + {classes} + '. Choose an approved class."
         yield test, f"{path}: another class was set; {allowed}"
+
+
+def _none_of(values: tuple[str, ...]) -> Callable[[str], str]:
+    listed = ", ".join(f"'{v}'" for v in values)
+    return lambda v: f"!({v} in [{listed}])"
 
 
 def _any(path: str, holds: Callable[[str], str], at: str = "object", depth: int = 0) -> str:

@@ -220,9 +220,8 @@ def foreign(exposed: Ground) -> list[tuple[str, str, str]]:
     found = [(p.group, plural, kind) for p in projects() for kind, plural in p.kinds.items()]
     for group, plural, kind in found:
         exposed.server.must("POST", DEFINITIONS, definition(group, FOREIGN, plural, kind))
-    for group, plural, _ in found:
-        path = exposed.within(f"{group}/{FOREIGN}", plural)
-        poll(f"{plural}.{group} to be served", lambda p=path: exposed.server.ask("GET", p).status == 200)
+    paths = [exposed.within(f"{group}/{FOREIGN}", plural) for group, plural, _ in found]
+    poll("the kinds to be served", lambda: all(exposed.server.ask("GET", path).status == 200 for path in paths))
     return found
 
 

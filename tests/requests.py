@@ -155,7 +155,7 @@ def asked_about(guard: Guard, resource: str | None, manifest: dict[str, Any]) ->
     """Return the resource that is asked for, and the guard's rule that is about it: that of the object's own group if any is."""
     rules = [r for r in guard.resources if resource is None or resource in r.resources]
     group, _, version = str(manifest.get("apiVersion", "")).rpartition("/")
-    own = [r for r in rules if (r.group, r.version) == (group, version)]
+    own = [r for r in rules if r.group == group and r.version in ("*", version)]
     rule = (own or rules)[0]
     return resource or rule.resources[0], rule
 

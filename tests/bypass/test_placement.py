@@ -12,6 +12,7 @@ from tests.e2e.world import Manifest, node_manifest, unique, zone_manifest
 
 from .attack import NODES, RECORD, Attacker, Ground, labelled, refused, respecified, rule, taken
 
+ZONES = "/apis/daulat.dev/v1alpha1/sovereignzones"
 REGION = "topology.kubernetes.io/region"
 
 
@@ -204,3 +205,52 @@ def test_more_tolerations_of_taints_of_record(ground: Ground) -> None:
         grown = respecified(tolerations=[*running["spec"]["tolerations"], toleration])
         later = ground.tenant.change(f"{ground.pods}/{running['metadata']['name']}", grown)
         refused(later, "USE-03 ")
+
+
+def test_more_a_zone_that_new_nodes_are_in(ground: Ground) -> None:
+    """A kubelet registers its node without labels of record, and such a selector matches what has none."""
+    site = f"{RECORD}site"
+    absent = [
+        {"key": site, "operator": "DoesNotExist"},
+        {"key": site, "operator": "NotIn", "values": ["singapore-1"]},
+    ]
+    for expressions in (absent, absent[:1], absent[1:]):
+        manifest = zone_manifest(unique("zone"), nodeSelector={"matchExpressions": expressions})
+        refused(ground.server.ask("POST", ZONES, manifest), "the selector must require a label")
+    name = unique("zone")
+    required = {"key": site, "operator": "In", "values": [name]}
+    manifest = zone_manifest(name, nodeSelector={"matchExpressions": [*absent[1:], required]})
+    taken(ground.server.ask("POST", ZONES, manifest))
+    ground.world.wait_condition("sovereignzone", name, "WeakEvidence", "False")
+    ground.server.must("DELETE", f"{ZONES}/{name}")
+
+
+def test_more_a_zone_that_is_older_than_the_rule(ground: Ground) -> None:
+    """It keeps its nodes, its status can be written, and it says what is wrong with it."""
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/sovereignzones.daulat.dev"
+    admin = Attacker(ground.server, "")
+    rules = ground.server.must("GET", path)["spec"]["versions"]
+
+    def older(definition: Manifest) -> None:
+        schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        del schema["properties"]["spec"]["properties"]["nodeSelector"]["x-kubernetes-validations"]
+
+    name = unique("zone")
+    selector = {"matchExpressions": [{"key": f"{RECORD}site", "operator": "DoesNotExist"}]}
+    manifest = zone_manifest(name, nodeSelector=selector)
+    taken(admin.change(path, older))
+    try:
+        poll("the older definition", lambda: admin.create(f"{ZONES}?dryRun=All", manifest).status < 300)
+        taken(admin.create(ZONES, manifest))
+    finally:
+        taken(admin.change(path, respecified(versions=rules)))
+    try:
+        poll(
+            "the rule",
+            lambda: admin.create(f"{ZONES}?dryRun=All", zone_manifest("x", nodeSelector=selector)).status == 422,
+        )
+        told = ground.world.wait_condition("sovereignzone", name, "WeakEvidence", "True")
+        assert told["reason"] == "SelectsByAbsence"
+        taken(admin.change(f"{ZONES}/{name}", labelled({"team": "facilities"})))
+    finally:
+        ground.server.must("DELETE", f"{ZONES}/{name}")

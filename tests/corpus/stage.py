@@ -5,6 +5,7 @@ The order matters: everything that a request needs, such as the pod that it chan
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
@@ -73,16 +74,19 @@ class Stage:
     def _define_kinds(self) -> None:
         """Define the kinds that cases bring along, and those that guards judge and nobody brings, taking any content."""
         brought = [m for s in self._scenes for m in s.case.asked.setup if m["kind"] == "CustomResourceDefinition"]
-        self._define({m["metadata"]["name"]: m for m in brought})
-        wanted: dict[str, Manifest] = {}
+        wanted: dict[str, Manifest] = {m["metadata"]["name"]: copy.deepcopy(m) for m in brought}
         for scene in self._scenes:
             asked, plural = scene.request, scene.request.resource.partition("/")[0]
             if plural not in self._served(asked.group, asked.version):
                 kind = (asked.object or asked.old_object or {})["kind"]
                 made = furniture.definition(asked.group, asked.version, plural, kind)
                 known = wanted.setdefault(made["metadata"]["name"], made)
+                versions = known["spec"]["versions"]
+                if asked.version not in {v["name"] for v in versions}:
+                    versions.append({**versions[0], "name": asked.version, "storage": False})
                 if asked.resource.endswith("/status"):
-                    known["spec"]["versions"][0]["subresources"] = {"status": {}}
+                    for version in versions:
+                        version["subresources"] = {"status": {}}
         self._define(wanted)
 
     def _define(self, definitions: dict[str, Manifest]) -> None:

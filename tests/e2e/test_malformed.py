@@ -51,6 +51,22 @@ CASES = [
     ("SovereignZone", "spec.country", "Malaysia", "spec.country"),
     ("SovereignZone", "spec.operator.country", "my", "spec.operator.country"),
     ("SovereignZone", "spec.nodeSelector", {}, "the selector must name at least one label"),
+    (
+        "SovereignZone",
+        "spec.nodeSelector",
+        {"matchExpressions": [{"key": "daulat.node-restriction.kubernetes.io/site", "operator": "DoesNotExist"}]},
+        "the selector must require a label",
+    ),
+    (
+        "SovereignZone",
+        "spec.nodeSelector",
+        {
+            "matchExpressions": [
+                {"key": "daulat.node-restriction.kubernetes.io/site", "operator": "NotIn", "values": ["x"]}
+            ]
+        },
+        "the selector must require a label",
+    ),
     ("SovereignZone", "spec.maximumDataClass", "top-secret", '"public", "internal", "restricted", "confidential"'),
     ("SovereignZone", "spec.facility.unLocode", "KUL", "spec.facility.unLocode"),
     ("SovereignZone", "spec.contry", "MY", 'unknown field "spec.contry"'),

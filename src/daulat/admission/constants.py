@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from daulat.api import licenses as spdx
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.approval import Profiles, approved_profiles
 from daulat.api.meta import DataClass
@@ -125,6 +126,7 @@ def _acknowledgements(spec: SovereigntyPolicySpec, approved: Profiles) -> Consta
 def _artefacts(spec: SovereigntyPolicySpec) -> Constants:
     models, images, engines = spec.models, spec.images, spec.engines or EngineRequirements()
     sources = (models.sources if models else None) or ()
+    licenses = (models.licenses if models else None) or ()
     servers = (models.endpoints if models else None) or WeightEndpoints()
     return {
         "imageRegistries": sorted(images.registries) if images else [],
@@ -134,7 +136,10 @@ def _artefacts(spec: SovereigntyPolicySpec) -> Constants:
         "weightServers": {s: " ".join(sorted(getattr(servers, s))) for s in REMOTE},
         "weightProxies": sorted(servers.proxies),
         "weightDigestRequired": bool(models and models.require_digest),
-        "licenses": sorted((models.licenses if models else None) or ()),
+        "licenses": sorted(licenses),
+        "licenseIds": sorted({id_.lower() for id_ in licenses}),
+        "licenseForm": spdx.FORM,
+        "misplacedOperator": spdx.MISPLACED,
         "developers": sorted((models.developers if models else None) or ()),
         "originCountries": sorted((models.origin_countries if models else None) or ()),
         "parentCountries": sorted((models.parent_countries if models else None) or ()),
@@ -194,6 +199,8 @@ def _people_and_network(spec: SovereigntyPolicySpec) -> Constants:
         "ingressClasses": sorted(exposure.ingress_classes),
         "gatewayClasses": sorted(exposure.gateway_classes),
         "routeDomains": sorted(exposure.domains),
+        "routeKinds": sorted(exposure.route_kinds),
+        "routeNamespaces": sorted(exposure.backend_namespaces),
         "nodePortsAllowed": exposure.node_ports,
         "egressClosed": spec.egress is not None,
         "hostAliases": _names(f"{a.ip} {name}" for a in hosts.aliases for name in a.hostnames),

@@ -89,6 +89,11 @@ class LabelSelector(Spec):
         """Return every label key that the selector looks at."""
         return frozenset(self.match_labels or {}) | {e.key for e in self.match_expressions or ()}
 
+    def required_keys(self) -> frozenset[str]:
+        """Return the label keys without which nothing matches. NotIn and DoesNotExist match an object that has no labels."""
+        positive = (e.key for e in self.match_expressions or () if e.operator in ("In", "Exists"))
+        return frozenset(self.match_labels or {}) | frozenset(positive)
+
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Say whether the labels satisfy the selector. An empty selector matches everything, as in Kubernetes."""
         if any(labels.get(key) != value for key, value in (self.match_labels or {}).items()):
@@ -112,6 +117,13 @@ def _holds(expression: LabelSelectorRequirement, labels: Mapping[str, str]) -> b
 NON_EMPTY_SELECTOR: JsonValue = {
     "rule": "size(self.?matchLabels.orValue({})) > 0 || size(self.?matchExpressions.orValue([])) > 0",
     "message": "the selector must name at least one label: an empty selector would select everything",
+}
+REQUIRED_LABEL: JsonValue = {
+    # has() rather than orValue(), which loses the list's bound: its cost would be estimated for the longest list that there can be.
+    "rule": "has(self.matchLabels) && size(self.matchLabels) > 0"
+    " || has(self.matchExpressions) && self.matchExpressions.exists(e, e.operator in ['In', 'Exists'])",
+    "message": "the selector must require a label, by matchLabels, In or Exists: NotIn and DoesNotExist alone match every node that"
+    " has just registered",
 }
 SELECTOR_VALUES: JsonValue = {
     "rule": "!has(self.matchExpressions) || self.matchExpressions.all(e, "

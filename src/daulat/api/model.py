@@ -10,8 +10,10 @@ from .accelerator import EngineName, EnvName, Precision, UrlPath
 from .autoscaling import Autoscaling, CustomMetrics
 from .exposure import ModelExposure
 from .frozen import FrozenDict
+from .licenses import LICENSE_FORM
 from .meta import DEFAULTED, ConditionedStatus, CountryCode, Duration, ObjectName, Observed, Spec, seconds_of
-from .weights import URI_PATTERN, Fetch
+from .reference import IMAGE_PATTERN
+from .weights import PLAIN_URI, URI_PATTERN, Fetch
 
 ONE_LINE = r"^[^\r\n]*$"
 GRACE_SECONDS, LONGEST_GRACE = 5, 3600
@@ -25,7 +27,7 @@ class ModelSource(Spec):
 
     name: str = Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9._/]*[A-Za-z0-9])?$", max_length=128)
     """The name that clients ask for in the OpenAI API. One of the catalogue's (daulat sizing) lets Daulat work out the devices."""
-    uri: str = Field(max_length=1024, pattern=URI_PATTERN)
+    uri: str = Field(max_length=1024, pattern=URI_PATTERN, json_schema_extra={"x-kubernetes-validations": [PLAIN_URI]})
     """Where the weights are: oci://REGISTRY/REPOSITORY (mounted as an image volume), pvc://CLAIM/PATH, s3://BUCKET/PATH,
     hf://ORGANISATION/NAME:REVISION or ms://ORGANISATION/NAME:REVISION, each followed by @sha256:DIGEST to pin the content."""
     file: Annotated[str, Field(pattern=r"^[-A-Za-z0-9_][-A-Za-z0-9._]*(/[-A-Za-z0-9_][-A-Za-z0-9._]*)*$")] | None = (
@@ -44,8 +46,14 @@ class ModelSource(Spec):
     """The country of the developer."""
     developer_parent_country: CountryCode | None = None
     """The country of the developer's ultimate parent, where that is another."""
-    license: str = Field(min_length=1, max_length=256, pattern=r"^[-A-Za-z0-9.+() ]+$")
-    """The model's licence as an SPDX expression, such as MIT or Apache-2.0."""
+    license: str = Field(
+        min_length=1,
+        max_length=256,
+        pattern=r"^[-A-Za-z0-9.+() ]+$",
+        # Not a validator: models that were taken before there was the rule can be read, and are judged by SUP-04.
+        json_schema_extra={"x-kubernetes-validations": [LICENSE_FORM]},
+    )
+    """The model's licence as an SPDX expression, such as MIT or (Apache-2.0 OR MIT) AND BSD-3-Clause. Letter case doesn't count."""
     precision: Precision | None = None
     """The form of these weights, for sizing; left out, the first that the developer publishes and the accelerator can serve."""
 
@@ -148,7 +156,7 @@ class AcceleratorChoice(Spec):
     """Nodes for each replica, with as many devices on each; left out with a count, one, and without, as many as it needs."""
     claims: Literal["DevicePlugin", "DynamicResourceAllocation"] = "DevicePlugin"
     """How pods ask for the devices: by the extended resource of a device plugin, or by a ResourceClaim."""
-    image: str | None = Field(default=None, max_length=512, pattern=r"^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$")
+    image: Annotated[str, Field(pattern=IMAGE_PATTERN)] | None = Field(default=None, max_length=512)
     """The engine's image on this accelerator; left out, the profile's."""
     args: tuple[Argument, ...] = Field(default=(), max_length=64)
     """Arguments for the engine on this accelerator, after those of the engine."""

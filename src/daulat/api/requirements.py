@@ -8,7 +8,9 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from .exposure import Hostname
+from .licenses import LICENSE_PATTERN
 from .meta import CountryCode, DataClass, LabelSelector, ObjectName, Spec
+from .reference import HOST, PLAIN_PREFIX, SEGMENT
 from .resources import ResourceName
 from .weights import Endpoint
 
@@ -31,19 +33,29 @@ VolumeType = Annotated[
 Prefix = Annotated[
     str,
     Field(
-        pattern=r"^[a-zA-Z0-9][-a-zA-Z0-9._:/]*/$",
+        pattern=rf"^{HOST}(/{SEGMENT})*/$",
         max_length=512,
         description="A prefix that ends with a slash, so that it can't be continued by another name.",
         examples=["registry.example.my/"],
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "!self.contains('://')",
+                    "message": "images name no scheme: write registry.example.my/ rather than https://registry.example.my/",
+                },
+                PLAIN_PREFIX,
+            ]
+        },
     ),
 ]
 SourcePrefix = Annotated[
     str,
     Field(
-        pattern=r"^(oci|pvc|s3|hf|ms)://([a-zA-Z0-9][-a-zA-Z0-9._:/]*/)?$",
+        pattern=r"^(oci|pvc|s3|hf|ms)://([A-Za-z0-9][-A-Za-z0-9._]*(:[0-9]{1,5})?(/[-A-Za-z0-9_][-A-Za-z0-9._=+]*)*/)?$",
         max_length=512,
         description="A prefix of model URIs that ends with a slash.",
         examples=["oci://registry.example.my/"],
+        json_schema_extra={"x-kubernetes-validations": [PLAIN_PREFIX]},
     ),
 ]
 
@@ -197,10 +209,10 @@ class ModelRequirements(Spec):
     """Weights must be signed by one of these (OpenSSF model signing); it is checked in the pod, before the engine starts."""
     require_digest: bool = False
     """Weights must be pinned by digest."""
-    licenses: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9][-A-Za-z0-9.+]*$", max_length=128)], ...] | None = Field(
+    licenses: tuple[Annotated[str, Field(pattern=LICENSE_PATTERN, max_length=128)], ...] | None = Field(
         default=None, min_length=1, max_length=128
     )
-    """SPDX licence ids that are fine."""
+    """SPDX licence ids that are fine, in any letter case; with an exception as in GPL-2.0-only WITH Classpath-exception-2.0."""
     developers: tuple[Annotated[str, Field(min_length=1, max_length=128)], ...] | None = Field(
         default=None, min_length=1, max_length=128
     )
@@ -377,6 +389,12 @@ class Exposure(Spec):
     """GatewayClasses that are fine."""
     domains: tuple[Hostname, ...] = Field(default=(), max_length=32)
     """If set, routes and listeners of Gateways have these host names alone, or names under them."""
+    route_kinds: tuple[
+        Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]*(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$", max_length=253)], ...
+    ] = Field(default=(), max_length=32)
+    """Kinds of routes of other projects that are fine, as KIND.GROUP, such as Route.route.openshift.io; left out, none."""
+    backend_namespaces: tuple[ObjectName, ...] = Field(default=(), max_length=16)
+    """Other namespaces whose Services routes may lead to, such as a shared cache's. A ReferenceGrant there is needed as well."""
     gateway_peers: tuple[Peer, ...] = Field(default=(), max_length=16, json_schema_extra=EITHER)
     """Who else may come to the API of models that are exposed: the pods of Gateways that run outside the model's namespace."""
     node_ports: bool = False

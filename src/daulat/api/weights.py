@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from .meta import ObjectName, Spec
+from .reference import NAME, TAG
 
 Scheme = Literal["oci", "pvc", "s3", "hf", "ms"]
 REMOTE: tuple[Scheme, ...] = ("s3", "hf", "ms")
@@ -18,9 +20,17 @@ _PATH = r"(/[-A-Za-z0-9_][-A-Za-z0-9._=+]*)"
 _DIGEST = r"(@sha256:[a-f0-9]{64})?"
 _REPOSITORY = r"[A-Za-z0-9][-A-Za-z0-9._]*/[A-Za-z0-9][-A-Za-z0-9._]*(:[A-Za-z0-9][-A-Za-z0-9._]*)?"
 URI_PATTERN = (
-    rf"^(oci://[a-zA-Z0-9][-a-zA-Z0-9._:/]*|pvc://[a-z0-9][-a-z0-9.]*({_PATH}|/)*|s3://[a-z0-9][-a-z0-9.]+[a-z0-9]({_PATH}|/)*"
+    rf"^(oci://{NAME}{TAG}|pvc://[a-z0-9][-a-z0-9.]*{_PATH}*/?|s3://[a-z0-9][-a-z0-9.]+[a-z0-9]{_PATH}*/?"
     rf"|(hf|ms)://{_REPOSITORY}){_DIGEST}$"
 )
+"""A policy compares URIs with prefixes as they are written, and what fetches resolves ``..`` first. So no segment of a path is
+empty or begins with a dot, nothing is escaped, and a digest alone follows an ``@``."""
+PLAIN_URI: JsonValue = {
+    "rule": "!self.contains('%') && !self.contains('..') && !self.contains('/.') && self.split('//').size() <= 2"
+    " && self.split('@').size() <= 2 && (!self.contains('@') || self.contains('@sha256:'))",
+    "message": "a URI is compared with prefixes as it is written: it has no segment that is empty or begins with a dot, no ..,"
+    " no %, and no @ but that of a digest (@sha256:...)",
+}
 
 Endpoint = Annotated[
     str,
@@ -89,6 +99,11 @@ class Source:
     def key(self) -> str:
         """A name for the folder that fetched weights are kept in, the same for the same URI."""
         return hashlib.sha256(self.uri.encode()).hexdigest()[:16]
+
+
+def is_plain(uri: str) -> bool:
+    """Say whether a URI means what it says: the same location to what compares it as to what resolves it."""
+    return re.fullmatch(URI_PATTERN.removeprefix("^").removesuffix("$"), uri) is not None
 
 
 def parse(uri: str) -> Source:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from .meta import (
     NON_EMPTY_SELECTOR,
+    REQUIRED_LABEL,
     SELECTOR_VALUES,
     ConditionedStatus,
     CountryCode,
@@ -49,9 +50,11 @@ class SovereignZoneSpec(Spec):
     maximum_data_class: DataClass
     """The most sensitive class of data that may be handled here: public < internal < restricted < confidential."""
     node_selector: LabelSelector = Field(
-        json_schema_extra={"x-kubernetes-validations": [NON_EMPTY_SELECTOR, SELECTOR_VALUES]}
+        # Not a validator: a zone that is older than the rule keeps its nodes, and says WeakEvidence.
+        json_schema_extra={"x-kubernetes-validations": [NON_EMPTY_SELECTOR, SELECTOR_VALUES, REQUIRED_LABEL]}
     )
-    """The nodes that stand here. Use labels under daulat.node-restriction.kubernetes.io/, which no kubelet can write."""
+    """The nodes that stand here, by at least one label that they must have. Use labels under
+    daulat.node-restriction.kubernetes.io/, which no kubelet can write."""
     regions: tuple[LabelValue, ...] = Field(default=(), max_length=32)
     """If set, a node whose topology.kubernetes.io/region is none of these contradicts the record and is never eligible."""
     storage_classes: tuple[str, ...] = Field(default=(), max_length=64)

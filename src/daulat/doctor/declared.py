@@ -19,15 +19,19 @@ UNSET = "the operator has not set the condition"
 
 
 def open_zones(cluster: Cluster) -> Iterator[Found]:
-    """Name zones whose nodes are found by labels that others than zone admins write."""
+    """Name zones whose nodes are found by labels that others than zone admins write, or by none."""
     for item in cluster.items("sovereignzones"):
         zone = parse_declared("SovereignZone", item)
         if isinstance(zone, Unparsable):
             yield Found(f"SovereignZone {zone.name} can't be read: {zone.reason}", (f"SovereignZone {zone.name}",))
             continue
-        keys = zone.spec.node_selector.label_keys()
-        if loose := sorted(k for k in keys if not k.startswith(NODE_PREFIX)):
+        selector = zone.spec.node_selector
+        if loose := sorted(k for k in selector.label_keys() if not k.startswith(NODE_PREFIX)):
             what = f"SovereignZone {zone.name} selects nodes by {', '.join(loose)}"
+            yield Found(what, (f"SovereignZone {zone.name}",))
+        elif not selector.required_keys():
+            absent = ", ".join(sorted(selector.label_keys()))
+            what = f"SovereignZone {zone.name} requires no label: nodes without {absent} are in it, such as new ones"
             yield Found(what, (f"SovereignZone {zone.name}",))
 
 

@@ -12,11 +12,14 @@ from typing import Any
 from daulat.api.weights import FETCH_FAILED, Source
 
 from . import network
+from .containment import place
+from .location import check_plain
 from .problem import WeightsProblem
 
 
 def fetch_hf(source: Source, endpoint: str, target: Path) -> None:
     """Fetch all files of a repository at a revision from a Hugging Face mirror. Raises WeightsProblem."""
+    check_plain(source)
     with tempfile.TemporaryDirectory() as home:
         # Read by the library when it is imported: nothing is reported, and Xet's own servers aren't asked.
         os.environ |= {
@@ -65,6 +68,7 @@ def _drop_pauses(response: Any) -> None:
 
 def fetch_ms(source: Source, endpoint: str, target: Path) -> None:
     """Fetch all files of a repository at a revision from a ModelScope mirror. Raises WeightsProblem."""
+    check_plain(source)
     with tempfile.TemporaryDirectory() as home:
         os.environ |= {
             "MODELSCOPE_HOME": home,
@@ -84,7 +88,21 @@ def fetch_ms(source: Source, endpoint: str, target: Path) -> None:
 
         try:
             api = HubApi(endpoint=endpoint, token=os.environ.get("MODELSCOPE_API_TOKEN"))
-            api.download_repo(source.location, "model", revision=source.revision or None, local_dir=target)
+            listed = api.list_repo_files(source.location, "model", revision=source.revision or None)
+            # The library writes a file wherever the server says, be it outside the folder.
+            for file in listed:
+                place(target, file.path)
+            api.download_repo(
+                source.location,
+                "model",
+                revision=source.revision or None,
+                local_dir=target,
+                file_list=[
+                    {"Path": f.path, "Type": f.type, "Size": f.size or None, "Sha256": f.sha256} for f in listed
+                ],
+            )
+        except WeightsProblem:
+            raise
         except Exception as error:
             # Of several files it says only how many failed.
             files = getattr(error, "failed_files", None) or {"": error}

@@ -22,18 +22,20 @@ from urllib3.util import Retry
 from daulat.api.weights import DIGEST_MISMATCH, FETCH_FAILED, Source
 
 from . import network
+from .containment import place
+from .layer import unpack
+from .location import check_plain
 from .problem import WeightsProblem
 
 _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 _MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
 _TITLE = "org.opencontainers.image.title"
-_WHITEOUT = ".wh."
-_OPAQUE = ".wh..opq"
 _CHUNK = 1 << 20
 
 
 def fetch(source: Source, target: Path, configs: list[Path], *, insecure: bool = False) -> None:
     """Fetch the image or artifact. ``configs`` are Docker configurations with credentials. Raises WeightsProblem."""
+    check_plain(source)
     try:
         container = oras.container.Container(source.location + (f"@sha256:{source.digest}" if source.digest else ""))
         registry = _connected(container, configs, insecure=insecure)
@@ -122,25 +124,24 @@ def _manifest(registry: Any, container: Any, digest: str) -> dict[str, Any]:
 
 def _unpack(registry: Any, container: Any, layer: dict[str, Any], target: Path) -> None:
     title = str((layer.get("annotations") or {}).get(_TITLE) or "")
-    with tempfile.NamedTemporaryFile(dir=target) as blob:
+    # Without a name: a layer can neither overwrite it nor take it away.
+    with tempfile.TemporaryFile(dir=target) as blob:
         digest = hashlib.sha256()
         for chunk in _chunks(registry, container, layer["digest"]):
             digest.update(chunk)
             blob.write(chunk)
-        blob.flush()
         if f"sha256:{digest.hexdigest()}" != layer["digest"]:
             raise WeightsProblem(
                 DIGEST_MISMATCH, f"{container.registry} answered with another blob than {layer['digest']}"
             )
+        blob.seek(0)
         if "tar" in layer["mediaType"]:
-            _extract(Path(blob.name), target)
+            unpack(blob, target)
             return
-        name = title or layer["digest"].removeprefix("sha256:")
-        path = target / name
-        if not path.resolve().is_relative_to(target.resolve()):
-            raise WeightsProblem(FETCH_FAILED, f"{name} would lie outside the folder of the weights")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(blob.name, path)
+        path = place(target, title or layer["digest"].removeprefix("sha256:"))
+        path.unlink(missing_ok=True)
+        with path.open("xb") as file:
+            shutil.copyfileobj(blob, file, _CHUNK)
 
 
 def _chunks(registry: Any, container: Any, digest: str) -> Iterator[bytes]:
@@ -165,27 +166,3 @@ def _chunks(registry: Any, container: Any, digest: str) -> Iterator[bytes]:
             except MaxRetryError:
                 raise error from None
             retries.sleep()
-
-
-def _extract(archive: Path, target: Path) -> None:
-    """Lay a layer over those below it: a whiteout takes a file of theirs away."""
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            path = Path(member.name)
-            if path.name.startswith(_WHITEOUT):
-                _take_away(target, path)
-            else:
-                tar.extract(member, target, filter="data")
-
-
-def _take_away(target: Path, whiteout: Path) -> None:
-    name = whiteout.name.removeprefix(_WHITEOUT)
-    folder = target / whiteout.parent
-    if not folder.resolve().is_relative_to(target.resolve()):
-        return
-    gone = list(folder.iterdir()) if name == _OPAQUE else [folder / name]
-    for path in gone:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)

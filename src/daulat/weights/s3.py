@@ -15,6 +15,7 @@ from obstore.store import S3Store
 from daulat.api.weights import FETCH_FAILED, Source
 
 from . import network
+from .location import check_plain
 from .problem import WeightsProblem
 
 _AT_ONCE = 8
@@ -22,6 +23,7 @@ _AT_ONCE = 8
 
 def fetch(source: Source, endpoint: str, target: Path) -> None:
     """Fetch every object under the prefix, or the one object that the path names. Raises WeightsProblem."""
+    check_plain(source)
     try:
         _fetch(_store(source.head, endpoint), source, endpoint, target)
     except BaseError as error:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.frozen import FrozenDict
 from daulat.api.meta import DataClass, LabelSelector
-from daulat.api.model import SovereignModelSpec
+from daulat.api.model import AcceleratorChoice, SovereignModelSpec
 from daulat.api.policy import SovereigntyPolicySpec
 from tests.strategies import LABELS, selectors
 from tests.unit.world import exemption, model, policy
@@ -102,7 +102,22 @@ def test_data_classes_rank_from_public_to_confidential() -> None:
     ]
 
 
-@pytest.mark.parametrize("prefix", ["registry.example.my", "/", "", "registry.example.my/ ", "a\n/"])
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "registry.example.my",
+        "/",
+        "",
+        "registry.example.my/ ",
+        "a\n/",
+        "https://registry.example.my/",
+        "registry.example.my//",
+        "registry.example.my/a/../",
+        "registry.example.my/./",
+        "registry.example.my/%2e/",
+        "user@registry.example.my/",
+    ],
+)
 def test_a_registry_that_could_be_continued_by_another_name_is_refused(prefix: str) -> None:
     with pytest.raises(ValidationError):
         SovereigntyPolicySpec.model_validate(policy(images={"registries": [prefix]})["spec"])
@@ -110,11 +125,70 @@ def test_a_registry_that_could_be_continued_by_another_name_is_refused(prefix: s
 
 @pytest.mark.parametrize(
     "uri",
-    ["oci://x y", "oci://", "http://x/y", "oci://x@sha256:00", "pvc:///x", "pvc://claim/a b", "oci://x\n", "file:///"],
+    [
+        "oci://x y",
+        "oci://",
+        "http://x/y",
+        "oci://x@sha256:00",
+        "pvc:///x",
+        "pvc://claim/a b",
+        "oci://x\n",
+        "file:///",
+        "oci://registry.example.my/a/../b",
+        "oci://registry.example.my/a/./b",
+        "oci://registry.example.my/a/..",
+        "oci://registry.example.my/a//b",
+        "oci://registry.example.my//a",
+        "oci://registry.example.my/a/%2e%2e/b",
+        "oci://registry.example.my/a\\..\\b",
+        "oci://registry.example.my:443@example.sg/a",
+        "oci://registry.example.my/a@example.sg/b",
+        "oci://registry.example.my/a:b/c",
+        "oci://registry.example.my/a/",
+        "s3://models/a/../b",
+        "s3://models//b",
+        "s3://models/a//b",
+        "hf://a/..",
+        "hf://../b",
+        "hf://a/b/../../c/d",
+        "ms://a/b:../c",
+        "pvc://claim//a",
+        "pvc://claim/a//b",
+    ],
 )
 def test_a_source_of_weights_that_nobody_can_judge_is_refused(uri: str) -> None:
     with pytest.raises(ValidationError):
         SovereignModelSpec.model_validate(model(model={"uri": uri})["spec"])
+
+
+@pytest.mark.parametrize(
+    "source", ["oci://registry.example.my/a/../", "oci://a//", "s3://models/%2e/", "hf://a@b/", "pvc://.."]
+)
+def test_a_prefix_of_sources_is_plain(source: str) -> None:
+    with pytest.raises(ValidationError):
+        SovereigntyPolicySpec.model_validate(policy(models={"sources": [source]})["spec"])
+
+
+@pytest.mark.parametrize(
+    "source", ["oci://", "oci://registry.example.my:5000/a/b/", "s3://models/v1.0/", "hf://open_org/", "pvc://w/"]
+)
+def test_an_ordinary_prefix_of_sources_is_fine(source: str) -> None:
+    SovereigntyPolicySpec.model_validate(policy(models={"sources": [source]})["spec"])
+
+
+@pytest.mark.parametrize(
+    "image", ["r.my/a/../b", "r.my//b", "r.my/a@r.sg/b", "r.my/a%2f", "r.my/a/", "r.my/.a", "r.my/a:b:c"]
+)
+def test_an_image_that_no_runtime_reads_is_refused(image: str) -> None:
+    with pytest.raises(ValidationError):
+        AcceleratorChoice.model_validate({"profile": "a", "image": image})
+
+
+@pytest.mark.parametrize(
+    "image", ["vllm", "r.my:5000/a/b_c/d--e.f:v1.0-rc.1", f"r.my/a:v1@sha256:{'0' * 64}", f"r.my/a@sha512:{'0' * 128}"]
+)
+def test_an_ordinary_image_is_fine(image: str) -> None:
+    AcceleratorChoice.model_validate({"profile": "a", "image": image})
 
 
 def exempted(at: str) -> SovereigntyExemptionSpec:
@@ -146,7 +220,7 @@ def test_a_path_of_weights_cant_leave_the_prefix_that_a_policy_approves(path: st
         SovereignModelSpec.model_validate(model(model={"uri": f"pvc://claim/{path}"})["spec"])
 
 
-@pytest.mark.parametrize("path", ["", "/", "/a", "/a/b-1_c.d/", "/v1.0//x"])
+@pytest.mark.parametrize("path", ["", "/", "/a", "/a/b-1_c.d/", "/v1.0/x"])
 def test_an_ordinary_path_of_weights_is_fine(path: str) -> None:
     assert SovereignModelSpec.model_validate(model(model={"uri": f"pvc://claim{path}"})["spec"])
 

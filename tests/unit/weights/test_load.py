@@ -220,3 +220,41 @@ def test_mounted_weights_are_checked_where_they_are(tmp_path: Path) -> None:
     check(Order(parse(good), weights), weights)
     with pytest.raises(WeightsProblem, match="DigestMismatch"):
         check(Order(parse("pvc://claim/r1@sha256:" + "0" * 64), weights), weights)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "oci://{host}/team-a/../team-b/m",
+        "oci://{host}/team-a/./m",
+        "oci://{host}/team-a//m",
+        "oci://{host}/team-a/%2e%2e/team-b/m",
+        "oci://user@{host}/team-a/m",
+        "s3://models/a/../r1",
+        "s3://models/a/%2e%2e/r1",
+        "s3://models//r1",
+        "hf://team-a/../deepseek-ai/R1",
+        "hf://deepseek-ai/..",
+        "ms://team-a/../deepseek-ai/R1",
+        "ms://deepseek-ai/%52%31",
+    ],
+)
+def test_a_uri_that_resolves_to_another_one_is_asked_of_no_server(uri: str, site: Site, tmp_path: Path) -> None:
+    source = parse(uri.format(host=site.host))
+    told = problem(Order(source, tmp_path, endpoint=site.url, insecure_registry=True))
+    assert told.word == "FetchFailed"
+    assert "isn't a plain URI" in told.sentence
+    assert site.asked == []
+
+
+@pytest.mark.parametrize("name", ["../outside", "a/../../outside", "/tmp/outside-of-weights", "."])
+@pytest.mark.parametrize("scheme", ["s3", "hf", "ms"])
+def test_a_mirror_cant_name_a_file_outside(scheme: str, name: str, site: Site, tmp_path: Path) -> None:
+    files = {name: b"x", "config.json": b"{}"}
+    site.hf["evil/R1"] = site.ms["evil/R1"] = files
+    site.s3["evil"] = {f"R1/{n}": content for n, content in files.items()}
+    target = tmp_path / "volume" / "target"
+    target.mkdir(parents=True)
+    assert problem(order(f"{scheme}://evil/R1", site, target)).word == "FetchFailed"
+    assert found_in(tmp_path) == {}
+    assert not Path("/tmp/outside-of-weights").exists()

@@ -51,6 +51,12 @@ SELECTS_UNPROTECTED_LABELS = Reason(
     "The selector uses labels without write protection.",
     "Select namespaces by labels under daulat.dev/, and nodes by labels under daulat.node-restriction.kubernetes.io/.",
 )
+SELECTS_BY_ABSENCE = Reason(
+    "SelectsByAbsence",
+    (WEAK_EVIDENCE,),
+    "The selector requires no write-protected label: NotIn and DoesNotExist match every node that has just registered.",
+    "Require a label under daulat.node-restriction.kubernetes.io/ by matchLabels, In or Exists.",
+)
 SELECTS_PROTECTED_LABELS = Reason(
     "SelectsProtectedLabels", (SCOPE_TAMPERABLE, WEAK_EVIDENCE), "The selector uses write-protected labels only."
 )

@@ -84,6 +84,9 @@ def _evidence(zone: Zone) -> Condition:
             f"{', '.join(open_keys)} can be written by a kubelet or a vendor's component; select by {NODE_PREFIX}site"
         )
         return condition(reasons.WEAK_EVIDENCE, True, reasons.SELECTS_UNPROTECTED_LABELS, message, good="False")
+    if not zone.spec.node_selector.required_keys():
+        message = f"NotIn and DoesNotExist match every node that has just registered; require {NODE_PREFIX}site"
+        return condition(reasons.WEAK_EVIDENCE, True, reasons.SELECTS_BY_ABSENCE, message, good="False")
     return condition(
         reasons.WEAK_EVIDENCE,
         False,

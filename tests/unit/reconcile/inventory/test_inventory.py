@@ -86,6 +86,27 @@ def test_a_zone_that_selects_by_a_label_which_a_kubelet_can_write_is_weak_eviden
     assert condition(run(ZONE, World()), "WeakEvidence") == ("False", "SelectsProtectedLabels")
 
 
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ({"operator": "NotIn", "values": ["elsewhere"]}, ("True", "SelectsByAbsence")),
+        ({"operator": "DoesNotExist"}, ("True", "SelectsByAbsence")),
+        ({"operator": "In", "values": ["cyberjaya-1"]}, ("False", "SelectsProtectedLabels")),
+        ({"operator": "Exists"}, ("False", "SelectsProtectedLabels")),
+    ],
+)
+def test_a_zone_that_requires_no_label_is_weak_evidence(expression: dict[str, object], said: tuple[str, str]) -> None:
+    """A kubelet registers its node without labels of record."""
+    weak, site = zone(), {"key": "daulat.node-restriction.kubernetes.io/site"}
+    weak["spec"]["nodeSelector"] = {"matchExpressions": [{**site, **expression}]}
+    assert condition(run(ZONE, World(zones=[weak])), "WeakEvidence") == said
+    # Narrowed by a label that a node must have, it is as good as that one.
+    weak["spec"]["nodeSelector"]["matchLabels"] = {site["key"]: "cyberjaya-1"}
+    assert condition(run(ZONE, World(zones=[weak])), "WeakEvidence") == ("False", "SelectsProtectedLabels")
+    weak["spec"]["nodeSelector"]["matchLabels"] = {"topology.kubernetes.io/zone": "a"}
+    assert condition(run(ZONE, World(zones=[weak])), "WeakEvidence") == ("True", "SelectsUnprotectedLabels")
+
+
 def test_a_profile_tells_where_its_accelerator_is() -> None:
     assert status(run(PROFILE, World()))["devices"] == 16
     assert condition(run(PROFILE, World(nodes=[])), "Found") == ("False", "NoDevicesFound")

@@ -233,6 +233,13 @@ def test_a_selector_over_labels_that_anybody_may_write_is_told() -> None:
     assert condition(run(World(policies=[loose])), "ScopeTamperable") == ("True", "SelectsUnprotectedLabels")
 
 
+@pytest.mark.parametrize("expression", [{"operator": "NotIn", "values": ["public"]}, {"operator": "DoesNotExist"}])
+def test_a_scope_that_is_left_only_by_a_guarded_label_is_nobodys_to_change(expression: dict[str, object]) -> None:
+    """Other than with nodes, what has no labels is governed: a namespace has to be given a label to get out."""
+    wide = policy(namespaceSelector={"matchExpressions": [{"key": "daulat.dev/data-class", **expression}]})
+    assert condition(run(World(policies=[wide])), "ScopeTamperable") == ("False", "SelectsProtectedLabels")
+
+
 def test_a_refused_manifest_is_told() -> None:
     assert condition(run(World(obstacles={REF: "no"})), "Compiled") == ("False", "ApplyFailed")
 

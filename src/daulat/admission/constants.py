@@ -86,9 +86,21 @@ def _ways_to_devices(
         "approvedRuntimeClasses": sorted(runtime_classes | {*spec.accelerators.runtime_class_names}),
         "deviceRuntimeClasses": sorted({c for p in every for c in p.device_access.runtime_class_names}),
         "deviceEnvironment": _names({*known.environment} | {e for p in every for e in p.device_access.environment}),
-        "deviceAnnotations": _names({*known.annotations} | {a for p in every for a in p.device_access.annotations}),
+        **_device_annotations(known.annotations, {a for p in every for a in p.device_access.annotations}),
         "schedulerVariables": dict(sorted(known.chosen_by_scheduler.items())) if _enforced("USE-20", spec) else {},
         "approvedCapabilities": known.capabilities,
+    }
+
+
+def _device_annotations(known: accelerators.KnownAnnotations, of_profiles: Iterable[str]) -> Constants:
+    """Return the annotations that choose devices. Of a profile's, one that ends with a slash is a domain."""
+    domains = {a.removesuffix("/") for a in of_profiles if a.endswith("/")}
+    return {
+        "deviceAnnotations": _names(a for a in of_profiles if not a.endswith("/")),
+        "deviceAnnotationDomains": _names({*known.domains} | domains),
+        "deviceAnnotationBeginnings": known.beginnings,
+        "requestAnnotations": _names(known.requests),
+        "requestAnnotationBeginnings": known.request_beginnings,
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.approval import Profiles, approved_profiles
 from daulat.api.meta import DataClass
-from daulat.api.names import eligible_label
+from daulat.api.names import WEIGHTS_PATH, eligible_label
 from daulat.api.policy import ControlAction, SovereigntyPolicySpec
 from daulat.api.requirements import (
     AccessRequirements,
@@ -19,7 +19,7 @@ from daulat.api.requirements import (
 from daulat.api.resources import expression
 from daulat.api.weights import REMOTE
 from daulat.api.zone import SovereignZoneSpec
-from daulat.catalog import accelerators, engine_environment
+from daulat.catalog import accelerators, engine_environment, engine_options
 
 from . import claims
 from .literals import Constant
@@ -157,14 +157,16 @@ def _artefacts(spec: SovereigntyPolicySpec) -> Constants:
 
 def _engines() -> Constants:
     """Return what is known about the environment of engines. It is the same for every policy."""
-    known = engine_environment.variables()
+    known, options = engine_environment.variables(), engine_options.known_options()
     required = [v for v in known if v.required]
     return {
         "engineVariables": {v.name: v.kind for v in known},
         "safeValues": {v.name: "|".join(v.safe) for v in known},
         "requiredTelemetry": [f"{v.name}={v.set_to}" for v in required if v.kind == "telemetry"],
         "requiredOffline": [f"{v.name}={v.set_to}" for v in required if v.kind == "hub"],
-        "unsafeVariables": [v.name for v in known if not v.safe],
+        "engineOptions": dict(options.kinds),
+        "codeFileOptions": options.files,
+        "weightsPath": WEIGHTS_PATH,
     }
 
 

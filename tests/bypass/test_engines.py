@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
 
+from daulat.controls import library
 from tests.corpus.server import Manifest
 from tests.e2e.world import unique
 
@@ -121,3 +123,26 @@ def test_more_code_out_of_the_weights(ground: Ground, fields: Manifest) -> None:
 def test_more_what_only_looks_like_it(ground: Ground, fields: Manifest) -> None:
     """Honest pods that an earlier release refused, or that a careless rule would."""
     taken(ground.tenant.create(f"{ground.pods}?dryRun=All", serving(ground, **fields)))
+
+
+def test_more_a_setting_that_no_list_forbids(ground: Ground) -> None:
+    """What a later release of an engine brings is on no list, so only what is known as safe is taken."""
+    with ground.world.governed(controls={"USE-21": "Enforce"}) as (_, namespace):
+        path = f"/apis/daulat.dev/v1alpha1/namespaces/{namespace}/sovereignmodels?dryRun=All"
+        for engine, change in (
+            ({"args": ["--loader-of-tomorrow=x"]}, {}),
+            ({"args": ["--tokenizer", "a/b"]}, {}),
+            ({}, {"args": ["--max-model-le=1"]}),
+            ({}, {"env": {"NCCL_NET_PLUGIN": "/models/a.so"}}),
+        ):
+            refused(ground.server.ask("POST", path, _model(namespace, engine, change)), "USE-21 ")
+        fine = _model(namespace, {"args": ["--max_model_len=1", "-tp", "2"]}, {"env": {"VLLM_LOGGING_LEVEL": "INFO"}})
+        taken(ground.server.ask("POST", path, fine))
+
+
+def _model(namespace: str, engine: Manifest, accelerator: Manifest) -> Manifest:
+    body: Manifest = copy.deepcopy(library.base()["objects"]["models"])
+    body["metadata"] = {"name": unique("model"), "namespace": namespace}
+    body["spec"]["engine"] = {"name": "vllm", **engine}
+    body["spec"]["accelerators"] = [{"profile": "huawei-ascend-910b", "count": 1, **accelerator}]
+    return body

@@ -19,7 +19,7 @@ from daulat.api.requirements import (
 from daulat.api.resources import expression
 from daulat.api.weights import REMOTE
 from daulat.api.zone import SovereignZoneSpec
-from daulat.catalog import accelerators, engine_environment, engine_options
+from daulat.catalog import accelerators, engine_environment, engine_options, engine_settings
 
 from . import claims
 from .literals import Constant
@@ -151,6 +151,7 @@ def _artefacts(spec: SovereigntyPolicySpec) -> Constants:
         "parentCountries": sorted((models.parent_countries if models else None) or ()),
         "excludedDevelopers": sorted(models.exclude_developers if models else ()),
         "offlineRequired": engines.require_offline,
+        "additionalSettings": _names([*engines.additional_arguments, *engines.additional_variables]),
         "remoteCodeAllowed": engines.allow_remote_code,
     }
 
@@ -167,6 +168,10 @@ def _engines() -> Constants:
         "engineOptions": dict(options.kinds),
         "codeFileOptions": options.files,
         "weightsPath": WEIGHTS_PATH,
+        **{
+            f"settingsOf{name.replace('.', '').title()}": _names(engine_settings.safe(name))
+            for name in engine_settings.engines()
+        },
     }
 
 

@@ -51,11 +51,17 @@ _ANNOTATIONS = frozenset(
     *_INJECTED,
     "nvidia.com/use-gpuuuid",
     "nvidia.com/nouse-gpuuuid",
+    "nvidia.cdi.k8s.io",
+    "scheduling.koordinator.sh/device-allocated",
     "devices.crio.io",
     "io.kubernetes.cri-o.Devices",
     "npu.example.my/cards",
 }
-_ANNOTATION_PREFIXES = ("cdi.k8s.io/", *(f"{name}/" for name in _INJECTED))
+_ANNOTATION_PREFIXES = (
+    *("cdi.k8s.io/", "nvidia.cdi.k8s.io/", "hami.io/amd-devices-", "hami.io/vgpu-devices-", "volcano.sh/vgpu-ids-"),
+    *("huawei.com/Ascend", "tencent.com/predicate-gpu-idx-", "ALIYUN_COM_GPU_MEM_", "devices.crio.io."),
+    *("org.systemd.property.", "gas-container-", *(f"{name}/" for name in _INJECTED)),
+)
 # Capabilities that Pod Security's baseline allows, but for MKNOD, by which a device file is made.
 _HARMLESS = frozenset(
     [

@@ -297,6 +297,17 @@ _ANNOTATIONS = [
     "huawei.com/npu-core",
     "huawei.com/AscendReal",
     "nvidia.com/use-gpuuuid",
+    "nvidia.cdi.k8s.io",
+    "nvidia.cdi.k8s.io/container.c0",
+    "hami.io/vgpu-devices-to-allocate",
+    "volcano.sh/vgpu-ids-new",
+    "scheduling.koordinator.sh/device-allocated",
+    "huawei.com/Ascend910B",
+    "tencent.com/predicate-gpu-idx-0",
+    "ALIYUN_COM_GPU_MEM_IDX",
+    "devices.crio.io.c0",
+    "org.systemd.property.DeviceAllow",
+    "gas-container-cards",
     "npu.example.my/cards",
 ]
 

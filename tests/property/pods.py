@@ -244,7 +244,13 @@ def _tolerations(draw: Draw, pod: Manifest, rules: Rules) -> None:
 
 def _annotations(draw: Draw, pod: Manifest, rules: Rules) -> None:
     del rules
-    known = ["note", "xcdi.k8s.io/a", "huawei.com/Ascend9100", "nvidia.com/gpu", "devices.nri.io.example.my/a"]
+    known = [
+        "note",
+        "xcdi.k8s.io/a",
+        "devices.nri.io.example.my/a",
+        "huawei.com/schedule_policy",
+        "volcano.sh/queue-name",
+    ]
     pod["metadata"]["annotations"] = draw(st.dictionaries(st.sampled_from(known), TEXTS, max_size=2))
 
 

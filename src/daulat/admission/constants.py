@@ -8,7 +8,7 @@ from daulat.api import licenses as spdx
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.approval import Profiles, approved_profiles
 from daulat.api.meta import DataClass
-from daulat.api.names import eligible_label
+from daulat.api.names import WEIGHTS_PATH, eligible_label
 from daulat.api.policy import ControlAction, SovereigntyPolicySpec
 from daulat.api.requirements import (
     AccessRequirements,
@@ -21,7 +21,7 @@ from daulat.api.requirements import (
 from daulat.api.resources import expression
 from daulat.api.weights import REMOTE
 from daulat.api.zone import SovereignZoneSpec
-from daulat.catalog import accelerators, engine_environment
+from daulat.catalog import accelerators, engine_environment, engine_options, engine_settings
 
 from . import claims
 from .literals import Constant
@@ -88,9 +88,21 @@ def _ways_to_devices(
         "approvedRuntimeClasses": sorted(runtime_classes | {*spec.accelerators.runtime_class_names}),
         "deviceRuntimeClasses": sorted({c for p in every for c in p.device_access.runtime_class_names}),
         "deviceEnvironment": _names({*known.environment} | {e for p in every for e in p.device_access.environment}),
-        "deviceAnnotations": _names({*known.annotations} | {a for p in every for a in p.device_access.annotations}),
+        **_device_annotations(known.annotations, {a for p in every for a in p.device_access.annotations}),
         "schedulerVariables": dict(sorted(known.chosen_by_scheduler.items())) if _enforced("USE-20", spec) else {},
         "approvedCapabilities": known.capabilities,
+    }
+
+
+def _device_annotations(known: accelerators.KnownAnnotations, of_profiles: Iterable[str]) -> Constants:
+    """Return the annotations that choose devices. Of a profile's, one that ends with a slash is a domain."""
+    domains = {a.removesuffix("/") for a in of_profiles if a.endswith("/")}
+    return {
+        "deviceAnnotations": _names(a for a in of_profiles if not a.endswith("/")),
+        "deviceAnnotationDomains": _names({*known.domains} | domains),
+        "deviceAnnotationBeginnings": known.beginnings,
+        "requestAnnotations": _names(known.requests),
+        "requestAnnotationBeginnings": known.request_beginnings,
     }
 
 
@@ -145,20 +157,27 @@ def _artefacts(spec: SovereigntyPolicySpec) -> Constants:
         "parentCountries": sorted((models.parent_countries if models else None) or ()),
         "excludedDevelopers": sorted(models.exclude_developers if models else ()),
         "offlineRequired": engines.require_offline,
+        "additionalSettings": _names([*engines.additional_arguments, *engines.additional_variables]),
         "remoteCodeAllowed": engines.allow_remote_code,
     }
 
 
 def _engines() -> Constants:
     """Return what is known about the environment of engines. It is the same for every policy."""
-    known = engine_environment.variables()
+    known, options = engine_environment.variables(), engine_options.known_options()
     required = [v for v in known if v.required]
     return {
         "engineVariables": {v.name: v.kind for v in known},
         "safeValues": {v.name: "|".join(v.safe) for v in known},
         "requiredTelemetry": [f"{v.name}={v.set_to}" for v in required if v.kind == "telemetry"],
         "requiredOffline": [f"{v.name}={v.set_to}" for v in required if v.kind == "hub"],
-        "unsafeVariables": [v.name for v in known if not v.safe],
+        "engineOptions": dict(options.kinds),
+        "codeFileOptions": options.files,
+        "weightsPath": WEIGHTS_PATH,
+        **{
+            f"settingsOf{name.replace('.', '').title()}": _names(engine_settings.safe(name))
+            for name in engine_settings.engines()
+        },
     }
 
 

@@ -131,6 +131,8 @@ def called_for(spec: SovereigntyPolicySpec, scope: str = "policy") -> tuple[InFo
         if control.requires and not any(_is_set(fields, path) for path in control.requires):
             continue
         action = str(spec.controls.get(control.id, ControlAction(spec.action.value)).value)
+        if control.trial and control.id not in spec.controls and action == "Enforce":
+            action = "Warn"
         if action != "Off":
             found.append(InForce(control, action))
     return tuple(found)

@@ -103,7 +103,9 @@ def spec(
     if screened := screen.condition(guard, controls, constants, addition.suspicion if addition else ""):
         conditions.append(screened)
     shared = [{"name": v.name, "expression": _one_line(v.expression)} for v in guard.variables]
-    fixed = [{"name": name, "expression": literal(value)} for name, value in sorted(constants.items())]
+    # Constants refer to nothing, and some are lists of hundreds of names: only those that are read are written.
+    read = {name for v in (*shared, *own, *tail) for name in _read_by(v["expression"])}
+    fixed = [{"name": name, "expression": literal(value)} for name, value in sorted(constants.items()) if name in read]
     return {
         "failurePolicy": "Fail",
         "matchConstraints": match_constraints(guard),
@@ -162,6 +164,10 @@ def _used(variables: list[dict[str, str]], roots: Iterable[str]) -> list[dict[st
         name = pending.pop()
         if name not in needed:
             needed.add(name)
-            # A text refers to nothing: a registry may well be called variables.example.
-            pending.extend(_REFERENCE.findall(_TEXT.sub("", expressions[name])))
+            pending.extend(_read_by(expressions[name]))
     return [v for v in variables if v["name"] in needed]
+
+
+def _read_by(expression: str) -> list[str]:
+    """Return the variables that an expression reads. A text refers to nothing: a registry may well be called variables.example."""
+    return _REFERENCE.findall(_TEXT.sub("", expression))

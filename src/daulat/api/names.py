@@ -40,3 +40,5 @@ def eligible_label(policy: str) -> str:
 
 NAMED_USER = f"{GROUP}/passwd"
 """The annotation of a pod that its /etc/passwd is read from, where an accelerator's libraries look the user up."""
+WEIGHTS_PATH = "/models"
+"""Where an engine finds its weights."""

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
+from .accelerator import EnvName
 from .exposure import Hostname
 from .licenses import LICENSE_PATTERN
 from .meta import CountryCode, DataClass, LabelSelector, ObjectName, Spec
@@ -358,6 +359,12 @@ class EngineRequirements(Spec):
     """Containers that ask for an accelerator must set the variables that keep telemetry off and model hubs offline."""
     allow_remote_code: bool = False
     """Engines may run code that comes with the weights."""
+    additional_arguments: tuple[
+        Annotated[str, Field(pattern=r"^-{1,2}[A-Za-z][-A-Za-z0-9]*$", max_length=128)], ...
+    ] = Field(default=(), max_length=64)
+    """Options of engines, such as --new-option, that SovereignModels may use beside those that are known as safe."""
+    additional_variables: tuple[EnvName, ...] = Field(default=(), max_length=64)
+    """Environment variables of engines that SovereignModels may set beside those that are known as safe."""
 
 
 class StorageRequirements(Spec):

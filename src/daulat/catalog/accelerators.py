@@ -16,11 +16,25 @@ from .sources import Source
 
 
 @dataclass(frozen=True)
+class KnownAnnotations:
+    """Pod annotations by which something chooses devices."""
+
+    domains: tuple[str, ...]
+    """What stands before the slash; one with a dot before it stands for all domains below it."""
+    beginnings: tuple[str, ...]
+    """How keys without a slash begin."""
+    requests: tuple[str, ...]
+    """Keys of these domains and beginnings that choose no device."""
+    request_beginnings: tuple[str, ...]
+    """How more such keys begin."""
+
+
+@dataclass(frozen=True)
 class KnownAccess:
     """What containers must not use, and which capabilities they may, over all known vendors."""
 
     environment: tuple[str, ...]
-    annotations: tuple[str, ...]
+    annotations: KnownAnnotations
     capabilities: tuple[str, ...]
     chosen_by_scheduler: Mapping[str, str]
     """The variable in which a container may take over what a scheduler wrote in an annotation, by the annotation."""
@@ -52,6 +66,8 @@ def known_access() -> KnownAccess:
     """Return the ways to devices that are known beside the profiles."""
     data = load((resources.files(__package__) / "device_access.yaml").read_text())
     chosen = {a: variable for variable, annotations in data["chosenByScheduler"].items() for a in annotations}
-    return KnownAccess(
-        tuple(data["environment"]), tuple(data["annotations"]), tuple(data["capabilities"]), MappingProxyType(chosen)
+    found = data["annotations"]
+    annotations = KnownAnnotations(
+        *(tuple(found[part]) for part in ("domains", "beginnings", "requests", "requestBeginnings"))
     )
+    return KnownAccess(tuple(data["environment"]), annotations, tuple(data["capabilities"]), MappingProxyType(chosen))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from daulat.api.packaged import load
 
-Kind = Literal["telemetry", "hub", "endpoint", "remoteCode", "debugging"]
+Kind = Literal["telemetry", "hub", "endpoint", "remoteCode", "debugging", "codePath"]
 _SECTIONS: Mapping[str, Kind] = {
     "telemetry": "telemetry",
     "hubs": "hub",
@@ -39,6 +39,7 @@ def variables() -> tuple[EngineVariable, ...]:
     data = load((resources.files(__package__) / "engine_environment.yaml").read_text())
     found = [_variable(n, kind, raw) for section, kind in _SECTIONS.items() for n, raw in data[section].items()]
     found += [EngineVariable(name, "endpoint") for name in data["endpoints"]]
+    found += [EngineVariable(name, "codePath") for name in data["codePaths"]]
     return tuple(sorted(found, key=lambda v: v.name))
 
 

@@ -19,6 +19,7 @@ from daulat.manifest.paths import dotted, path_of
 from .fields import field_of, in_owner
 from .governance import Namespaces
 from .modelpods import render
+from .nearest import nearest
 from .profiles import doubts
 from .report import Finding, Judged
 from .rules import JudgingPolicy, Rule, judging_policy, pinned, rules_of
@@ -178,6 +179,7 @@ class Judge:
                     notes.append(f"{finding.field}: the image is set later, so it was not judged")
                 else:
                     findings.append(finding)
+                    notes += [note] if (note := nearest(finding)) else []
         return findings, notes
 
     def _is_judged(self, subject: _Subject, namespace: str, policies: Sequence[JudgingPolicy]) -> bool:

@@ -108,6 +108,8 @@ class Control(_Data):
     """Fields of a policy's spec of which one must be set for the control to apply; none means always."""
     needs: tuple[str, ...] = ()
     """Features of Kubernetes (``catalog/kubernetes.yaml``) that it depends on: it is left out where one is missing."""
+    trial: bool = False
+    """Whether it only warns where a policy refuses, until the policy names it in ``controls``: what it refuses was taken before."""
     nested: bool = False
     """Whether ``violations`` returns a list of lists of messages. A control that looks at a list in each element of a list does:
     before Kubernetes 1.35, CEL has nothing that makes one list of them."""

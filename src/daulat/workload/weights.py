@@ -9,13 +9,14 @@ import json
 from typing import Any
 
 from daulat.api.kinds import Manifest
+from daulat.api.names import WEIGHTS_PATH
 from daulat.api.weights import CONTAINER, Environment, parse
 from daulat.facts.snapshot import Model
 from daulat.placement.loading import Loading
 
 from .labels import owned
 
-MOUNT, AUTHORITY, REGISTRIES = "/models", "/etc/weights/authority", "/etc/weights/registries"
+MOUNT, AUTHORITY, REGISTRIES = WEIGHTS_PATH, "/etc/weights/authority", "/etc/weights/registries"
 _SECRET_KEYS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",

@@ -256,7 +256,7 @@ def test_a_built_in_pod_without_an_image_is_refused() -> None:
 
 
 def test_annotations_of_the_template_count_and_those_of_the_owner_dont() -> None:
-    name = accelerators.known_access().annotations[0]
+    name = f"{accelerators.known_access().annotations.domains[0]}/gpu"
     held = {**template(GOOD), "metadata": {"annotations": {name: "x"}}}
     (found,) = judged(owner("apps/v1", "Deployment", {"template": held}))
     assert controls(found) == ["USE-20"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from daulat.kube.resources import find
 
 _CLUSTER_SCOPED = {
-    "": {"PersistentVolume", "ComponentStatus"},
+    "": {"ComponentStatus"},
     "admissionregistration.k8s.io": {"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"},
     "certificates.k8s.io": {"CertificateSigningRequest", "ClusterTrustBundle"},
     "flowcontrol.apiserver.k8s.io": {"FlowSchema", "PriorityLevelConfiguration"},

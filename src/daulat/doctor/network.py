@@ -7,11 +7,13 @@ from functools import cache
 from importlib import resources
 from typing import cast
 
+from daulat.api.names import MANAGED_BY
 from daulat.api.packaged import load
 from daulat.reconcile import closed_egress
 
-from .cluster import Cluster, name_of
+from .cluster import Cluster, labels_of, name_of
 from .finding import Found, NotLooked
+from .workloads import judged
 
 
 @cache
@@ -27,6 +29,17 @@ def open_egress(cluster: Cluster) -> Iterator[Found]:
             names = ", ".join(sorted(policy.name for policy in policies))
             what = f"namespace {namespace}: only the egress of models' pods is closed, by {names}"
             yield Found(what, (f"Namespace {namespace}", *(f"SovereigntyPolicy {p.name}" for p in policies)))
+
+
+def older_policies(cluster: Cluster) -> Iterator[Found]:
+    """Name NetworkPolicies of others that open pods, and would be refused if they were made now."""
+    for item in cluster.items("networkpolicies"):
+        if labels_of(item).get(MANAGED_BY) == "daulat":
+            continue
+        subject = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", **item}
+        namespace = str((item.get("metadata") or {}).get("namespace"))
+        if messages := judged(cluster, subject, "networkpolicies", namespace, "networking.k8s.io"):
+            yield Found(f"NetworkPolicy {name_of(item)}: {' '.join(messages)}", (f"NetworkPolicy {name_of(item)}",))
 
 
 def plugins(cluster: Cluster) -> Iterator[Found]:

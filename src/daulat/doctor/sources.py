@@ -48,6 +48,7 @@ SOURCES: dict[str, Source] = {
         _known("Pod"),
         Source("configmaps", "", "v1", "configmaps", where="governed", keys_only=True),
         Source("secrets", "", "v1", "secrets", where="governed", keys_only=True),
+        _known("NetworkPolicy", where="governed"),
         Source("nfdconfig", "", "v1", "configmaps", labels="app.kubernetes.io/name=node-feature-discovery"),
         Source("daemonsets", "apps", "v1", "daemonsets"),
         _known("Deployment", where="operator"),

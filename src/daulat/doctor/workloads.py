@@ -35,7 +35,7 @@ def violations(cluster: Cluster) -> Iterator[Found]:
         namespace = str((pod.get("metadata") or {}).get("namespace"))
         if namespace not in cluster.governing or _finished(pod):
             continue
-        if messages := _judged(cluster, _unbound(pod), "pods", namespace):
+        if messages := judged(cluster, _unbound(pod), "pods", namespace):
             yield Found(f"pod {name_of(pod)}: {' '.join(messages)}", (f"Pod {name_of(pod)}",))
 
 
@@ -79,14 +79,15 @@ def settings(cluster: Cluster) -> Iterator[Found]:
         for item in cluster.items(key):
             namespace = str((item.get("metadata") or {}).get("namespace"))
             subject = {"apiVersion": "v1", "kind": kind, **item}
-            if messages := _judged(cluster, subject, key, namespace):
+            if messages := judged(cluster, subject, key, namespace):
                 yield Found(f"{kind} {name_of(item)}: {' '.join(messages)}", (f"{kind} {name_of(item)}",))
 
 
-def _judged(cluster: Cluster, subject: Manifest, resource: str, namespace: str) -> list[str]:
+def judged(cluster: Cluster, subject: Manifest, resource: str, namespace: str, group: str = "") -> list[str]:
     """Return why the object would be refused if an ordinary user created it now."""
     request = Request(
         object=subject,
+        group=group,
         resource=resource,
         namespace=namespace,
         namespace_object=cluster.namespace_objects.get(namespace),

@@ -98,6 +98,10 @@ def _strong() -> Lists:
     lists["nodes"] = [node]
     lists["pods"] = [pod("served")]
     lists["sovereignzones"] = [zone()]
+    kept = {"name": "egress.daulat.dev", "namespace": "treasury", "labels": {"app.kubernetes.io/managed-by": "daulat"}}
+    own = {"name": "web", "namespace": "treasury"}
+    web = {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"], "ingress": [{}]}
+    lists["networkpolicies"] = [{"metadata": kept, "spec": {"egress": [{}]}}, {"metadata": own, "spec": web}]
     lists["daemonsets"] = [{"metadata": {"name": "calico-node", "namespace": "kube-system"}}]
     declared = policy(access={"groups": ["cleared-operators"]}, egress={"scope": "Namespace", "allow": []})
     enforced = {"type": "Enforced", "status": "True", "observedGeneration": 1, "reason": "CanaryRefused"}

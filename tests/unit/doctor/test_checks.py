@@ -484,6 +484,15 @@ WEAK: list[tuple[str, Weaken, Severity, str]] = [
         "namespace treasury: only the egress of models' pods is closed, by confidential",
     ),
     (
+        "DOC-46",
+        put(
+            "networkpolicies",
+            {"metadata": {"name": "old", "namespace": "treasury"}, "spec": {"podSelector": {}, "ingress": [{}]}},
+        ),
+        Severity.MEDIUM,
+        "NetworkPolicy treasury/old: USE-05 spec.ingress: ",
+    ),
+    (
         "DOC-45",
         drop("daemonsets", "calico-node"),
         Severity.LOW,

@@ -396,7 +396,6 @@ def test_weights_from_a_registry_are_an_image_volume() -> None:
         ("pvc://claim", "claim", "/models"),
         ("pvc://claim/", "claim", "/models"),
         ("pvc://claim/a/b/", "claim", "/models/a/b"),
-        ("pvc://claim//a", "claim", "/models/a"),
     ],
 )
 def test_weights_from_a_claim_are_mounted_read_only(uri: str, claim: str, path: str) -> None:

@@ -131,7 +131,7 @@ def test_more_labels_by_which_others_network_policies_select_a_model(silent: Gro
     pod = next(p for p in silent.world.pods(silent.namespace) if "daulat.dev/model" in p["metadata"].get("labels", {}))
     path = f"{silent.pods}/{pod['metadata']['name']}"
     for change in ({"app": "web"}, {"app.kubernetes.io/component": "web"}, {"app.kubernetes.io/name": "web"}):
-        refused(silent.tenant.change(path, labelled(change)), "USE-05 ")
+        refused(silent.tenant.change(path, labelled(change)), "USE-05 ", "MGD-17 ")
     status = silent.with_rights("status", rule("", "pods/status", "get update"), rule("", "pods", "get"))
     refused(status.change(path, labelled({"app": "web"}), "status"), "USE-05 ")
     taken(silent.tenant.change(path, labelled({"example.com/team": "ml"})))
@@ -155,7 +155,7 @@ def test_more_names_that_lead_elsewhere(ground: Ground, spec: Manifest) -> None:
 
 def test_more_names_that_stay_within_the_cluster(ground: Ground) -> None:
     mine = [{"ip": "127.0.0.1", "hostnames": ["self.example"]}, {"ip": "::1", "hostnames": ["six.example"]}]
-    config = {"searches": ["shop.svc.cluster.local", "."], "options": [{"name": "ndots", "value": "2"}]}
+    config = {"searches": ["shop.svc.cluster.local"], "options": [{"name": "ndots", "value": "2"}]}
     taken(ground.tenant.create(ground.pods, ground.pod(hostAliases=mine, dnsPolicy="ClusterFirst", dnsConfig=config)))
 
 
@@ -214,4 +214,4 @@ def test_more_a_slice_that_is_put_behind_another_service(silent: Ground) -> None
 def test_more_a_pod_that_is_made_one_of_a_model(silent: Ground) -> None:
     pod = silent.running()["metadata"]["name"]
     mine = {"app.kubernetes.io/name": "sovereignmodel", "daulat.dev/model": "kept"}
-    refused(silent.tenant.change(f"{silent.pods}/{pod}", labelled(mine)), "USE-05 ")
+    refused(silent.tenant.change(f"{silent.pods}/{pod}", labelled(mine)), "MGD-17 ")

@@ -249,7 +249,8 @@ def test_more_a_zone_that_is_older_than_the_rule(ground: Ground) -> None:
             "the rule",
             lambda: admin.create(f"{ZONES}?dryRun=All", zone_manifest("x", nodeSelector=selector)).status == 422,
         )
-        told = ground.world.wait_condition("sovereignzone", name, "WeakEvidence", "True")
+        # A definition that changes ends the watches of its kind, and it may take a while until they are there again.
+        told = ground.world.wait_condition("sovereignzone", name, "WeakEvidence", "True", seconds=90)
         assert told["reason"] == "SelectsByAbsence"
         taken(admin.change(f"{ZONES}/{name}", labelled({"team": "facilities"})))
     finally:

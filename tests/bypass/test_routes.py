@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from daulat.catalog.kubernetes import Minor
+from dev.cluster.kubernetes import versions
 from dev.deployment import poll
 from dev.routes import projects
 from tests.corpus.furniture import definition
@@ -74,6 +76,9 @@ LISTED: dict[tuple[str, str], tuple[str, list[Manifest], list[Manifest]]] = {
     ),
 }
 """Kinds that a policy lists, with what passes and what leads out."""
+pytestmark = pytest.mark.skipif(
+    versions.offered().version < Minor.of("1.31"), reason="the Gateway API's own definitions need Kubernetes 1.31"
+)
 EXPOSURE = {"gatewayClasses": ["internal"], "ingressClasses": ["internal"], "domains": ["example.my"]}
 
 

@@ -123,6 +123,9 @@ def test_more_a_volume_that_the_controller_binds(ground: Ground, abroad: str) ->
     with ground.world.governed(storage=storage) as (_, there):
         path = f"/api/v1/namespaces/{there}/persistentvolumeclaims"
         velero = Attacker(ground.server, "velero", ("system:masters",))
+        # The operator writes the namespace's name into the guard of volumes once it knows it.
+        probe = named("probe", there, unique("probe"))
+        poll("the volumes' guard", lambda: "STO-02 " in velero.create(f"{VOLUMES}?dryRun=All", probe).text)
         restored, honest = claim(volumeName=abroad), claim()
         restored["metadata"]["annotations"] = BOUND
         taken(velero.create(path, restored))

@@ -27,6 +27,11 @@ class Inbox:
             self._called = True
             self._loop.call_soon_threadsafe(self._empty)
 
+    def close(self) -> None:
+        """Drop what is waiting, and whatever is put later. Called from the loop."""
+        self._take = _drop
+        self._waiting.clear()
+
     def _empty(self) -> None:
         self._called = False
         for _ in range(BATCH):
@@ -35,3 +40,7 @@ class Inbox:
             self._take(*self._waiting.popleft())
         self._called = True
         self._loop.call_soon(self._empty)
+
+
+def _drop(*event: Any) -> None:
+    return None

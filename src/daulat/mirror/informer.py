@@ -114,7 +114,8 @@ class Informer:
         self.definitions: dict[str, str] = {}
         """The uids of the CustomResourceDefinitions of Daulat's own kinds whose lists were believed last."""
         self.registered_anew = asyncio.Event()
-        """Set when registrations changed, after which streams may still come from somewhere else."""
+        """Set when registrations changed, until streams that may come from somewhere else are closed. Meanwhile events of Daulat's
+        own kinds are dropped."""
         self.synced = asyncio.Event()
 
     async def sync(self) -> None:
@@ -213,7 +214,7 @@ class Informer:
             if now is None:
                 self._waiting = [*batch, *self._waiting]
                 await asyncio.sleep(next(pauses))
-            elif now == before and not now.led_away:
+            elif now == before and not now.led_away and not self.registered_anew.is_set():
                 for kind, type_, raw in batch:
                     self._take(kind, raw, deleted=type_ == "DELETED")
             # Otherwise they are dropped: what is true of them comes with the lists that follow.

@@ -94,15 +94,14 @@ class Operator:
     async def _watch(self) -> None:
         """Watch every kind in the version in which it is served, and in another one when that changes, as by an upgrade."""
         loop = asyncio.get_running_loop()
-        inbox = Inbox(loop, self._informer.take)
 
         def ended() -> None:
             _call(loop, self._fail, "the watches ended")
 
         while True:
+            inbox = Inbox(loop, self._informer.take)
             self._feed = Feed(inbox.put, ended, self._store.capabilities)
             self._feed.start()
-            self._informer.registered_anew.clear()
             reasons = [
                 asyncio.ensure_future(self._informer.until_served_otherwise()),
                 asyncio.ensure_future(self._informer.registered_anew.wait()),
@@ -114,6 +113,9 @@ class Operator:
                     each.cancel()
             log.info("watching anew, since kinds are served in other versions or by another server")
             await asyncio.to_thread(self._feed.stop)
+            # What comes from here on is from streams that are opened from here on.
+            inbox.close()
+            self._informer.registered_anew.clear()
             await self._informer.relist()
             self._leader.everything()
 

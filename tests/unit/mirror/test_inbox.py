@@ -39,3 +39,17 @@ def test_others_have_their_turn_between_batches() -> None:
         assert 0 < len(taken) < 3 * BATCH
 
     asyncio.run(scenario())
+
+
+def test_a_closed_inbox_drops_what_waits_and_what_comes() -> None:
+    async def scenario() -> None:
+        taken: list[int] = []
+        inbox = Inbox(asyncio.get_running_loop(), taken.append)
+        inbox.put(1)
+        inbox.close()
+        inbox.put(2)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert taken == []
+
+    asyncio.run(scenario())

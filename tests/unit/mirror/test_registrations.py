@@ -143,6 +143,11 @@ def test_events_of_another_server_are_dropped_and_those_of_the_api_server_are_no
         assert world.informer.registered_anew.is_set()
         world.informer.take("SovereigntyPolicy", "MODIFIED", newer)
         await world.settle()
+        assert world.policies == {"confidential": "Enforce"}
+        # Whoever keeps the streams has opened new ones.
+        world.informer.registered_anew.clear()
+        world.informer.take("SovereigntyPolicy", "MODIFIED", newer)
+        await world.settle()
         assert world.policies == {"confidential": "Audit"}
         world.informer.take("SovereigntyPolicy", "DELETED", newer)
         await world.settle()

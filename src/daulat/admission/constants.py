@@ -9,12 +9,12 @@ from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.approval import Profiles, approved_profiles
 from daulat.api.meta import DataClass
 from daulat.api.names import WEIGHTS_PATH, eligible_label
+from daulat.api.network import Hosts
 from daulat.api.policy import ControlAction, SovereigntyPolicySpec
 from daulat.api.requirements import (
     AccessRequirements,
     EngineRequirements,
     Exposure,
-    Hosts,
     StorageRequirements,
     WeightEndpoints,
 )

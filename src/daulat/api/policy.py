@@ -20,14 +20,12 @@ from .meta import (
     Spec,
     seconds_of,
 )
+from .network import Egress, EgressScope, Hosts
 from .requirements import (
     AcceleratorRequirements,
     AccessRequirements,
-    Egress,
-    EgressScope,
     EngineRequirements,
     Exposure,
-    Hosts,
     ImageRequirements,
     ModelRequirements,
     Monitoring,

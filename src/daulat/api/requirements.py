@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import ConfigDict, Field, JsonValue, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from .accelerator import EnvName
 from .exposure import Hostname
 from .licenses import LICENSE_PATTERN
-from .meta import CountryCode, DataClass, LabelSelector, ObjectName, Spec
+from .meta import CountryCode, DataClass, ObjectName, Spec
+from .network import EITHER, Peer
 from .reference import HOST, PLAIN_PREFIX, SEGMENT
 from .resources import ResourceName
 from .weights import Endpoint
@@ -236,100 +236,6 @@ class ImageRequirements(Spec):
     """Where images may come from."""
     require_digest: bool = False
     """Images must be pinned by digest."""
-
-
-class EgressPort(Spec):
-    """A port, as in a NetworkPolicy."""
-
-    port: int = Field(ge=1, le=65535)
-    """The port number."""
-    protocol: str = Field(default="TCP", pattern="^(TCP|UDP|SCTP)$")
-    """The protocol."""
-
-
-class IPBlock(Spec):
-    """A range of addresses, as in a NetworkPolicy."""
-
-    cidr: str = Field(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", max_length=43)
-    """The range in CIDR notation."""
-
-
-class Peer(Spec):
-    """Pods or addresses, as in a NetworkPolicy."""
-
-    namespace_selector: LabelSelector | None = None
-    """Pods in these namespaces."""
-    pod_selector: LabelSelector | None = None
-    """Pods with these labels, in the selected namespaces or in the model's own."""
-    ip_block: IPBlock | None = None
-    """Addresses, alone without the selectors."""
-
-
-EITHER: dict[str, JsonValue] = {
-    "x-kubernetes-validations": [
-        {
-            "rule": "self.all(p, has(p.ipBlock) != (has(p.namespaceSelector) || has(p.podSelector)))",
-            "message": "each entry needs either ipBlock or selectors",
-        }
-    ]
-}
-
-
-class EgressPeer(Peer):
-    """Whom the pods of a SovereignModel may talk to beside DNS."""
-
-    ports: tuple[EgressPort, ...] = Field(default=(), max_length=32)
-    """Only these ports; every port where none is given."""
-
-
-class EgressScope(StrEnum):
-    """The pods whose egress a policy governs."""
-
-    MODELS = "Models"
-    NAMESPACE = "Namespace"
-
-
-class Egress(Spec):
-    """Whom pods may talk to. Everything else is denied by a NetworkPolicy."""
-
-    allow: tuple[EgressPeer, ...] = Field(max_length=32, json_schema_extra=EITHER)
-    """The allowed peers."""
-    scope: EgressScope | None = None
-    """Models, the default, governs the pods of SovereignModels alone. With Namespace, every other pod of governed namespaces
-    reaches DNS, pods of its own namespace and the allowed peers alone; the policy must refuse requests that break USE-05."""
-    allow_kubernetes_api: bool = Field(default=False, alias="allowKubernetesAPI")
-    """With scope Namespace, pods other than those of models may talk to the Kubernetes API, at the addresses that the chart's value
-    kubernetesAPI names."""
-
-    @property
-    def whole_namespace(self) -> bool:
-        """Whether every pod of governed namespaces is governed."""
-        return self.scope is EgressScope.NAMESPACE
-
-
-Address = Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+$", max_length=45, examples=["10.96.0.10"])]
-
-
-class HostAlias(Spec):
-    """Names that pods may lead to one address by hostAliases."""
-
-    ip: Address
-    """The address."""
-    hostnames: tuple[Hostname, ...] = Field(min_length=1, max_length=32)
-    """The names."""
-
-
-class Hosts(Spec):
-    """Names and addresses that pods may bring themselves, beside the cluster's DNS, loopback and names of Services."""
-
-    aliases: tuple[HostAlias, ...] = Field(default=(), max_length=32)
-    """Entries of spec.hostAliases: these names for these addresses."""
-    nameservers: tuple[Address, ...] = Field(default=(), max_length=16)
-    """DNS servers in spec.dnsConfig.nameservers, such as NodeLocal DNSCache's where a webhook writes it into pods."""
-    searches: tuple[Annotated[str, Field(min_length=1, max_length=253)], ...] = Field(default=(), max_length=32)
-    """Domains in spec.dnsConfig.searches."""
-    probes: tuple[Annotated[str, Field(min_length=1, max_length=253)], ...] = Field(default=(), max_length=16)
-    """Hosts other than the pod itself that kubelets may contact for probes and lifecycle hooks."""
 
 
 class PrometheusServer(Spec):

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from daulat.api.kinds import Manifest, by_kind
 from daulat.api.meta import ConditionedStatus, Spec
+from daulat.api.network import EgressScope
 from daulat.api.policy import SovereigntyPolicySpec, SovereigntyPolicyStatus
-from daulat.api.requirements import EgressScope
 from daulat.api.status import read_status
 from daulat.catalog import presets
 

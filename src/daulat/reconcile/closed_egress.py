@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from daulat.api.network import Egress
 from daulat.api.policy import ControlAction, SovereigntyPolicySpec
-from daulat.api.requirements import Egress
 from daulat.facts.snapshot import Snapshot
 from daulat.kube.ref import Ref
 from daulat.workload.egress import NAMESPACE_EGRESS

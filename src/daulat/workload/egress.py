@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from daulat.api.kinds import Manifest
 from daulat.api.names import MANAGED_BY, MODEL_LABEL
-from daulat.api.requirements import Egress
+from daulat.api.network import Egress
 from daulat.facts.platform import Platform
 
 from .network import allowed, dns_rules

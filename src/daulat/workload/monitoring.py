@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from daulat.api.kinds import Manifest
 from daulat.api.names import MODEL_LABEL
+from daulat.api.network import Peer
 from daulat.api.policy import SovereigntyPolicySpec
-from daulat.api.requirements import Peer
 from daulat.catalog.engines import EngineData, engine_of
 from daulat.facts.platform import Platform
 from daulat.facts.snapshot import Model

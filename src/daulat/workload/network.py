@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from daulat.api.kinds import Manifest
 from daulat.api.names import MANAGED_BY, MODEL_LABEL
+from daulat.api.network import EgressPeer, Peer
 from daulat.api.policy import SovereigntyPolicySpec
-from daulat.api.requirements import EgressPeer, Peer
 from daulat.catalog.engines import engine_of
 from daulat.facts.platform import STANDARD, Platform
 from daulat.facts.snapshot import Model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from daulat.api import reasons
-from daulat.api.requirements import EgressScope
+from daulat.api.network import EgressScope
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.reconcile import closed_egress
 from daulat.reconcile.conditions import Condition, condition

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from daulat.api.requirements import EgressScope
+from daulat.api.network import EgressScope
 from daulat.facts.platform import Dns, KubernetesApi, Platform
 from daulat.kube.ref import Ref
 from daulat.reconcile.model.default_deny import key

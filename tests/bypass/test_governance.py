@@ -39,7 +39,7 @@ def test_row_21_labels_that_take_a_pod_out(ground: Ground) -> None:
     pod = ground.pod(nodeName="sg-gpu-1")
     names = ["daulat.dev/exempt", "daulat.dev/model", "app.kubernetes.io/managed-by", "policies.kyverno.io/skip"]
     pod["metadata"]["labels"] = dict.fromkeys(names, "daulat")
-    refused(ground.tenant.create(ground.pods, pod), "USE-04 ")
+    refused(ground.tenant.create(ground.pods, pod), "USE-04 ", "MGD-17 ")
     for kind, field in (("policies", "matchConstraints"), ("policybindings", "matchResources")):
         for action in admission():
             for manifest in ground.server.must("GET", f"{ADMISSION}/{action}admission{kind}")["items"]:

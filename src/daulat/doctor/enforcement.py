@@ -62,7 +62,7 @@ def guards(cluster: Cluster) -> Iterator[Found]:
         found = live.get((kind, name))
         if found is None:
             yield Found(f"{kind} {name} is missing", (f"{kind} {name}",))
-        elif found.get("spec") != manifest["spec"]:
+        elif _comparable(found.get("spec") or {}) != _comparable(manifest["spec"]):
             yield Found(f"{kind} {name} differs from what this version of daulat compiles", (f"{kind} {name}",))
     for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"):
         if (kind, OPERATOR_GUARD) not in live:
@@ -74,6 +74,18 @@ def guards(cluster: Cluster) -> Iterator[Found]:
     for item in cluster.items("deployments"):
         if item["metadata"]["name"] == "daulat":
             yield from _running(item, installation)
+
+
+def _comparable(spec: Manifest) -> Manifest:
+    """Return the spec with constants as values: Helm writes JSON with other spaces and escapes."""
+    return {**spec, "variables": [(v.get("name"), _constant(v.get("expression"))) for v in spec.get("variables") or ()]}
+
+
+def _constant(expression: Any) -> Any:
+    try:
+        return json.loads(expression)
+    except (TypeError, ValueError):
+        return expression
 
 
 def operator(cluster: Cluster) -> Iterator[Found]:

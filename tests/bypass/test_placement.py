@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from daulat.catalog.kubernetes import Minor
+from dev.cluster.kubernetes import versions
 from dev.deployment import poll
 from tests.e2e.world import Manifest, node_manifest, unique, zone_manifest
 
@@ -249,9 +251,10 @@ def test_more_a_zone_that_is_older_than_the_rule(ground: Ground) -> None:
             "the rule",
             lambda: admin.create(f"{ZONES}?dryRun=All", zone_manifest("x", nodeSelector=selector)).status == 422,
         )
-        # A definition that changes ends the watches of its kind, and it may take a while until they are there again.
-        told = ground.world.wait_condition("sovereignzone", name, "WeakEvidence", "True", seconds=90)
-        assert told["reason"] == "SelectsByAbsence"
+        # Before 1.33 the API server judges the whole object where its status is written, so the operator can't say it there.
+        if versions.offered().version >= Minor.of("1.33"):
+            told = ground.world.wait_condition("sovereignzone", name, "WeakEvidence", "True")
+            assert told["reason"] == "SelectsByAbsence"
         taken(admin.change(f"{ZONES}/{name}", labelled({"team": "facilities"})))
     finally:
         ground.server.must("DELETE", f"{ZONES}/{name}")

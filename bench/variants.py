@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.apiserver import policy
+from daulat.admission.literals import TEXT
 from daulat.controls import library
 
 Manifest = dict[str, Any]
 _OBJECT = re.compile(r"\b(object|oldObject|request|variables|namespaceObject)\b")
-_TEXT = re.compile(r"""\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'""")
+_TEXT = re.compile(TEXT)
 # A text comes first, so that a variable is never looked for inside one.
 _VARIABLE = re.compile(rf"{_TEXT.pattern}|\bvariables\.([A-Za-z_][A-Za-z0-9_]*)")
 _LONG_LIST = 6
-NEEDS_NAMESPACE = ("USE-02",)
-"""Controls that read the namespace, which match conditions don't have."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +53,10 @@ def every() -> list[Variant]:
     add("constants inlined", lambda name: _guard(name, inline_constants))
     add("constants inlined, lists as maps", lambda name: _guard(name, lists_as_maps, inline_constants))
     add("the same, controls inlined", lambda name: _guard(name, lists_as_maps, inline_constants, _inline_controls))
-    add("judged in matchConditions", lambda name: _guard(name, _judge_in_conditions, off=NEEDS_NAMESPACE))
+    add("judged in matchConditions", lambda name: _guard(name, _judge_in_conditions))
     add(
         "in matchConditions, lists as maps",
-        lambda name: _guard(name, lists_as_maps, _judge_in_conditions, off=NEEDS_NAMESPACE),
+        lambda name: _guard(name, lists_as_maps, _judge_in_conditions),
     )
     for control in library.controls():
         if control.guard == "pods":

@@ -23,6 +23,14 @@ def ways_round(rules: Rules) -> list[Plant]:
     return [p for p in IN_PODS if not (rules.device_classes and p.name == "a resource claim")]
 
 
+def mixture(data: st.DataObject, rules: Rules, most: int) -> Manifest:
+    """Return a pod with so many ways round at most."""
+    pod: Manifest = data.draw(pods(rules))
+    for plant in data.draw(st.lists(st.sampled_from(ways_round(rules)), max_size=most)):
+        plant.plant(data.draw, pod, rules)
+    return pod
+
+
 @BOTH
 def test_a_pod_that_reaches_nothing_is_allowed(rules: Rules) -> None:
     place = Place(rules)
@@ -81,10 +89,7 @@ def test_pods_of_any_mixture_are_refused_where_the_oracle_says_that_something_is
     @settings(max_examples=200)
     @given(st.data())
     def judge(data: st.DataObject) -> None:
-        pod = data.draw(pods(rules))
-        for plant in data.draw(st.lists(st.sampled_from(ways_round(rules)), max_size=2)):
-            plant.plant(data.draw, pod, rules)
-        pod = place.pinned(pod)
+        pod = place.pinned(mixture(data, rules, 2))
         found, refused = reached(pod, rules), place.refusals(pod)
         seen["refused" if refused else "allowed"] += 1
         assert bool(refused) == bool(found)
@@ -101,10 +106,7 @@ def test_a_pod_that_is_refused_is_never_left_out_by_the_screen(rules: Rules) -> 
     @settings(max_examples=300)
     @given(st.data())
     def judge(data: st.DataObject) -> None:
-        pod = data.draw(pods(rules))
-        for plant in data.draw(st.lists(st.sampled_from(ways_round(rules)), max_size=1)):
-            plant.plant(data.draw, pod, rules)
-        pod = place.pinned(pod)
+        pod = place.pinned(mixture(data, rules, 1))
         whole = place.refusals(pod)
         assert whole == Place(rules, screened=False).refusals(pod)
         seen["refused" if whole else "allowed"] += 1

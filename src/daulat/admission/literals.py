@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+TEXT = r"""\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"""
+"""A regular expression for a text in CEL, as controls write it: what stands in one refers to nothing."""
 Constant = str | bool | int | Sequence[str] | Mapping[str, str]
 
 

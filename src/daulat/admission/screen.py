@@ -13,12 +13,11 @@ from collections.abc import Mapping, Sequence
 from daulat.api.kinds import Manifest
 from daulat.controls.library import Control, Guard
 
-from .literals import Constant, literal
+from .literals import TEXT, Constant, literal
 
 CONDITION = "may-be-a-violation"
-_TEXT = r"""\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"""
-_CONSTANT = re.compile(rf"(?P<text>{_TEXT})|\bvariables\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)")
-_ANY = re.compile(rf"(?P<text>{_TEXT})|\bany\b")
+_CONSTANT = re.compile(rf"(?P<text>{TEXT})|\bvariables\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)")
+_ANY = re.compile(rf"(?P<text>{TEXT})|\bany\b")
 
 
 def condition(

@@ -11,10 +11,10 @@ from daulat.api.kinds import Manifest
 from daulat.controls.library import Control, Guard
 
 from . import screen
-from .literals import Constant, literal
+from .literals import TEXT, Constant, literal
 
 _REFERENCE = re.compile(r"\bvariables\.([A-Za-z_][A-Za-z0-9_]*)")
-_TEXT = re.compile(r"""\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'""")
+_TEXT = re.compile(TEXT)
 _EXTRA = "extra"
 """The variable with the violations that no control finds."""
 MESSAGE_BYTES = 5000

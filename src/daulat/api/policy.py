@@ -167,7 +167,7 @@ class SovereigntyPolicySpec(Spec):
     storage: StorageRequirements | None = None
     """Where volumes may come from; left out, any StorageClass."""
     egress: Egress | None = None
-    """Whom pods may talk to beside DNS: those of SovereignModels, or with scope Namespace every pod; left out, models nobody."""
+    """Whom pods may talk to beside DNS: models' pods, or with scope Namespace every pod. Left out, models reach DNS alone."""
     hosts: Hosts | None = None
     """Names and addresses that pods may bring themselves; left out, none."""
     exposure: Exposure | None = None

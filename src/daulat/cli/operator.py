@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from dataclasses import replace
+from typing import TypeVar
 
 import click
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, IPvAnyNetwork, ValidationError
@@ -16,6 +17,8 @@ from daulat.catalog.kubernetes import Pin
 from daulat.facts.platform import Dns, KubernetesApi, Platform
 from daulat.logs import configure
 from daulat.operator.process import Options, default_identity, run
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class _Dns(BaseModel):
@@ -161,11 +164,7 @@ def _platform(prometheus: str, wake_query: str, labels: str, dns: str, *, any_us
 def _dns(text: str) -> Dns:
     if not text:
         return Dns()
-    try:
-        read = _Dns.model_validate_json(text)
-    except ValidationError as error:
-        message = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in error.errors())
-        raise click.UsageError(f"--dns: {message}") from error
+    read = _read("--dns", _Dns, text)
     addresses = tuple(map(str, read.addresses))
     if read.namespace is None:
         if not addresses or {"pod_labels", "port"} & read.model_fields_set:
@@ -177,9 +176,14 @@ def _dns(text: str) -> Dns:
 def _kubernetes_api(text: str) -> KubernetesApi:
     if not text:
         return KubernetesApi()
+    read = _read("--kubernetes-api", _KubernetesApi, text)
+    return KubernetesApi(tuple(map(str, read.cidrs)), read.port)
+
+
+def _read(option: str, model: type[M], text: str) -> M:
+    """Return an option's JSON. Raises UsageError, with what is wrong by field."""
     try:
-        read = _KubernetesApi.model_validate_json(text)
+        return model.model_validate_json(text)
     except ValidationError as error:
         message = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in error.errors())
-        raise click.UsageError(f"--kubernetes-api: {message}") from error
-    return KubernetesApi(tuple(map(str, read.cidrs)), read.port)
+        raise click.UsageError(f"{option}: {message}") from error

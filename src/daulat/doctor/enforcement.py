@@ -14,8 +14,7 @@ from daulat.api import reasons
 from daulat.api.kinds import Manifest
 from daulat.api.names import MANAGED_BY, POLICY_LABEL, REVISION_ANNOTATION
 from daulat.api.policy import EnforcementSource
-from daulat.facts.namespace import Namespace
-from daulat.facts.snapshot import Policy, Snapshot
+from daulat.facts.snapshot import Snapshot
 from daulat.facts.store import Store
 from daulat.kube.resources import REGISTRY, Use
 from daulat.reconcile.policy import volumes
@@ -110,7 +109,7 @@ def drift(cluster: Cluster) -> Iterator[Found]:
         declared = cluster.policies[policy]
         if source(declared) is EnforcementSource.GITOPS:
             continue
-        for manifest in volumes.guard(declared, _governed(declared, cluster.snapshot), cluster.snapshot, cluster.now):
+        for manifest in volumes.guard(declared, cluster.snapshot.governed_by(declared), cluster.snapshot, cluster.now):
             kind, name = manifest["kind"], manifest["metadata"]["name"]
             wanted.add((kind, name))
             if (found := live.get((kind, name))) is None:
@@ -217,10 +216,6 @@ def _running(deployment: Manifest, installation: Installation) -> Iterator[Found
         if image not in known and not image.startswith(f"{installation.image}@sha256:"):
             what = f"Deployment {name_of(deployment)} runs {image}, which isn't the operator's image of record"
             yield Found(what, (f"Deployment {name_of(deployment)}",))
-
-
-def _governed(policy: Policy, snapshot: Snapshot) -> list[Namespace]:
-    return [n for n in snapshot.namespaces.values() if policy.spec.namespace_selector.matches(n.labels)]
 
 
 def _applied(cluster: Cluster) -> Snapshot:

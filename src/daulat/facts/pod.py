@@ -64,19 +64,19 @@ def parse_placed(raw: Mapping[str, Any]) -> tuple[str, frozenset[str]] | None:
     node = str(spec.get("nodeName") or "")
     if not node or (raw.get("metadata") or {}).get("deletionTimestamp"):
         return None
-    if (raw.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+    if _is_finished(raw):
         return None
-    return sys.intern(node), frozenset(key for key in spec.get("nodeSelector") or {} if key.startswith(NODE_PREFIX))
+    return sys.intern(node), _pins(spec)
 
 
 def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
     """Read a Pod; None where it holds no device and no pin, or is finished."""
     meta, spec, status = raw.get("metadata") or {}, raw.get("spec") or {}, raw.get("status") or {}
-    if status.get("phase") in ("Succeeded", "Failed"):
+    if _is_finished(raw):
         return None
     devices = _requests(spec)
     templates = {str(c.get("resourceClaimTemplateName") or "") for c in spec.get("resourceClaims") or ()}
-    pins = frozenset(key for key in spec.get("nodeSelector") or {} if key.startswith(NODE_PREFIX))
+    pins = _pins(spec)
     if not devices and not pins:
         return None
     labels, annotations = meta.get("labels") or {}, meta.get("annotations") or {}
@@ -107,6 +107,14 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
         and any(o.get("controller") and o.get("kind") in _MAKERS for o in meta.get("ownerReferences") or ()),
         claim_templates=frozenset(templates - {""}) if model else frozenset(),
     )
+
+
+def _is_finished(raw: Mapping[str, Any]) -> bool:
+    return (raw.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
+def _pins(spec: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(key for key in spec.get("nodeSelector") or {} if key.startswith(NODE_PREFIX))
 
 
 def _requests(spec: Mapping[str, Any]) -> dict[str, int]:

@@ -166,6 +166,10 @@ class Snapshot:
             return []
         return [p for _, p in sorted(self.known_policies.items()) if p.spec.namespace_selector.matches(found.labels)]
 
+    def governed_by(self, policy: Policy) -> list[Namespace]:
+        """Return the namespaces that a policy governs."""
+        return [n for n in self.namespaces.values() if policy.spec.namespace_selector.matches(n.labels)]
+
     def latest_status(self, ref: Ref, declared: Declared[Any, T]) -> T:
         """Return what was decided last for a model or a policy, written or not."""
         return cast("T", self.assumed.get(ref, declared.status))

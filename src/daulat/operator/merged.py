@@ -10,8 +10,9 @@ from daulat.api.names import FIELD_MANAGER
 
 WRITTEN_BY_OTHERS = frozenset({"PersistentVolumeClaim"})
 """Kinds whose spec Kubernetes' own controllers write, too: a claim gets its volume."""
-_RESTARTED = ("f:template", "f:metadata", "f:annotations", "f:kubectl.kubernetes.io/restartedAt")
-"""What ``kubectl rollout restart`` writes. It changes nothing of what runs."""
+RESTARTED = "kubectl.kubernetes.io/restartedAt"
+"""The annotation of a pod template that ``kubectl rollout restart`` writes. It changes nothing of what runs."""
+_RESTARTED = ("f:template", "f:metadata", "f:annotations", f"f:{RESTARTED}")
 
 
 def others_in_spec(kind: str, live: Manifest) -> list[str]:

@@ -14,16 +14,14 @@ from typing import Any
 
 from daulat.api.kinds import Manifest
 
+from .merged import RESTARTED
+
 Extra = tuple[str, str]
 """A field beyond what was rendered, list indices left out, and its value as JSON."""
 MOST = 20_000
 """Extras that are remembered. A cluster has a few dozen by kind, unless a webhook adds something else to each object."""
-UNCOMPARED = frozenset({"PersistentVolumeClaim", "ServiceAccount"})
-"""Kinds whose content Kubernetes' own controllers write: a claim gets its volume, an account its secrets."""
 _ALLOCATED = {"Service": frozenset({"clusterIP", "clusterIPs"})}
 """Fields that have another value in each object, and that can't be changed."""
-_RESTARTED = "kubectl.kubernetes.io/restartedAt"
-"""The annotation of a pod template that ``kubectl rollout restart`` writes. It changes nothing of what runs."""
 
 
 class Defaults:
@@ -51,7 +49,7 @@ def comparable(kind: str, spec: Manifest) -> Manifest:
     metadata = template.get("metadata") if isinstance(template, Mapping) else None
     if isinstance(template, Mapping) and isinstance(metadata, Mapping):
         metadata = {k: v for k, v in metadata.items() if k != "creationTimestamp"}
-        notes = {k: v for k, v in (metadata.pop("annotations", None) or {}).items() if k != _RESTARTED}
+        notes = {k: v for k, v in (metadata.pop("annotations", None) or {}).items() if k != RESTARTED}
         kept["template"] = {**template, "metadata": {**metadata, **({"annotations": notes} if notes else {})}}
     return kept
 

@@ -12,8 +12,8 @@ from daulat.kube.client import Client
 from daulat.kube.errors import NotFound, Rejected
 from daulat.kube.ref import Ref
 
-from .merged import others_in_spec
-from .rendered import UNCOMPARED, Defaults, comparable, differences
+from .merged import WRITTEN_BY_OTHERS, others_in_spec
+from .rendered import Defaults, comparable, differences
 
 log = logging.getLogger("daulat.executor")
 
@@ -67,7 +67,7 @@ class Repair:
 
     def may_replace(self, ref: Ref) -> bool:
         """Say whether an object may be brought back now. One that was changed again soon after two repairs may not."""
-        return ref.kind not in UNCOMPARED and len(self._recent(ref)) < REPAIRS
+        return ref.kind not in WRITTEN_BY_OTHERS and len(self._recent(ref)) < REPAIRS
 
     def count(self, ref: Ref) -> None:
         """Take in that an object was brought back."""
@@ -109,7 +109,7 @@ class Repair:
 
     async def _rendered(self, ref: Ref, collection: str, manifest: Manifest, live: Manifest) -> Rendered | None:
         """Return how the API server would make the object; None where it doesn't say."""
-        if ref.kind in UNCOMPARED:
+        if ref.kind in WRITTEN_BY_OTHERS:
             return None
         before, known = self._tries.get(ref, ({}, None))
         if before != manifest:

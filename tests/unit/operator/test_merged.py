@@ -68,14 +68,20 @@ EDITS: dict[str, tuple[Ref, Callable[[FakeServer], Raw]]] = {
 }
 
 
+async def begun() -> tuple[FakeServer, Cluster]:
+    """Return a calm world with its Deployments at work, and an operator that has settled."""
+    server = serve(calm())
+    Deployments(server)
+    cluster = Cluster(server)
+    await cluster.start()
+    await cluster.settle(60)
+    return server, cluster
+
+
 @pytest.mark.parametrize("what", EDITS)
 def test_what_another_writer_changes_ends_as_it_was_compiled(what: str) -> None:
     async def scenario() -> None:
-        server = serve(calm())
-        Deployments(server)
-        cluster = Cluster(server)
-        await cluster.start()
-        await cluster.settle(60)
+        server, cluster = await begun()
         before = state(server)
         ref, spec = EDITS[what]
         server.edit(ref, spec=spec(server))
@@ -234,11 +240,7 @@ def test_what_is_changed_in_the_operators_own_name_or_in_none_ends_as_rendered(
     edit: Callable[[FakeServer], None], while_it_runs: bool
 ) -> None:
     async def scenario() -> None:
-        server = serve(calm())
-        Deployments(server)
-        cluster = Cluster(server)
-        await cluster.start()
-        await cluster.settle(60)
+        server, cluster = await begun()
         before = server.object(DEPLOYMENT)["spec"]
         if while_it_runs:
             edit(server)
@@ -261,11 +263,7 @@ def test_what_is_changed_in_the_operators_own_name_or_in_none_ends_as_rendered(
 
 def test_labels_and_owners_that_another_writer_takes_away_come_back() -> None:
     async def scenario() -> None:
-        server = serve(calm())
-        Deployments(server)
-        cluster = Cluster(server)
-        await cluster.start()
-        await cluster.settle(60)
+        server, cluster = await begun()
         for ref in (DEPLOYMENT, NETWORK):
             before = {k: server.object(ref)["metadata"][k] for k in ("labels", "ownerReferences")}
             server.edit(ref, metadata={"ownerReferences": None})

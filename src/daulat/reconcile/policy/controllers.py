@@ -142,22 +142,20 @@ def _pins_of_policy(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
             yield each
 
 
-def _exemptions_of_policy(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+def _exemptions_that_name(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    """Wake the exemptions from a policy, or in a namespace."""
+    is_policy = change.ref.kind == "SovereigntyPolicy"
     for name, exemption in sorted(snapshot.exemptions.items()):
-        if isinstance(exemption, Declared) and exemption.spec.policy == change.ref.name:
-            yield Ref("SovereigntyExemption", "", name)
-
-
-def _exemptions_of_namespace(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
-    for name, exemption in sorted(snapshot.exemptions.items()):
-        if isinstance(exemption, Declared) and change.ref.name in exemption.spec.namespaces:
-            yield Ref("SovereigntyExemption", "", name)
+        if isinstance(exemption, Declared):
+            spec = exemption.spec
+            if change.ref.name in ([spec.policy] if is_policy else spec.namespaces):
+                yield Ref("SovereigntyExemption", "", name)
 
 
 def _of_network_policy(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
     """Wake the policies that say in their status whether a namespace has the NetworkPolicies that close it."""
     if change.ref.name in closed_egress.NAMES:
-        yield from (Ref("SovereigntyPolicy", "", policy.name) for policy in snapshot.governing(change.ref.namespace))
+        yield from (_policy(policy.name) for policy in snapshot.governing(change.ref.namespace))
 
 
 POLICIES = Controller(
@@ -237,8 +235,8 @@ EXEMPTIONS = Controller(
     reconcile=reconcile_exemption,
     wakes={
         "SovereigntyExemption": itself,
-        "SovereigntyPolicy": _exemptions_of_policy,
-        "Namespace": _exemptions_of_namespace,
+        "SovereigntyPolicy": _exemptions_that_name,
+        "Namespace": _exemptions_that_name,
     },
     keys=lambda snapshot: (Ref("SovereigntyExemption", "", name) for name in sorted(snapshot.exemptions)),
 )

@@ -62,7 +62,7 @@ def desired(snapshot: Snapshot, now: float) -> Desired:
         if result.left_out:
             left_out[name] = result.left_out
         if gitops.source(policy) is EnforcementSource.GITOPS:
-            governed = [n for n in snapshot.namespaces.values() if policy.spec.namespace_selector.matches(n.labels)]
+            governed = snapshot.governed_by(policy)
             unannotated += pinning.missing(policy, result, governed)
     shared = tuple(compile_ungoverned(selectors, protected_namespaces(snapshot)))
     by_gitops = any(gitops.source(p) is EnforcementSource.GITOPS for p in snapshot.known_policies.values())

@@ -87,7 +87,7 @@ def _pinned(
     names = sorted(name for name in snapshot.nodes_by_pin.get(label, ()) if name in nodes and name not in skip)
     if not names:
         return []
-    governed = {n.name for n in snapshot.namespaces.values() if policy.spec.namespace_selector.matches(n.labels)}
+    governed = {n.name for n in snapshot.governed_by(policy)}
     found = []
     for name in names:
         here = [p for p in snapshot.pods_by_node[name] if label in p.pins and p.namespace in governed]

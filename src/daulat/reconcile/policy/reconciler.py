@@ -64,7 +64,7 @@ def reconcile_policy(ref: Ref, snapshot: Snapshot, now: float) -> Result:
 def _in_force(
     ref: Ref, policy: Policy, result: CompiledPolicy, children: Sequence[Child], snapshot: Snapshot, now: float
 ) -> Result:
-    governed = [n for n in snapshot.namespaces.values() if policy.spec.namespace_selector.matches(n.labels)]
+    governed = snapshot.governed_by(policy)
     by_operator = gitops.source(policy) is EnforcementSource.OPERATOR
     # Volumes are guarded first: the guard of pods, which the canary proves, is the last that is applied.
     wanted = manifests(policy, result, snapshot)

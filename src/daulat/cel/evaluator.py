@@ -76,7 +76,8 @@ def _verdicts(policies: Sequence[Manifest], request: Request) -> Iterator[tuple[
 
 
 def _failed(error: Exception) -> Verdict:
-    return Verdict(False, f"the policy could not be evaluated: {error}", error=True)
+    why = _LIMIT if _BUDGET in str(error) else str(error)
+    return Verdict(False, f"the policy could not be evaluated: {why}", error=True)
 
 
 class _Judge:
@@ -172,5 +173,11 @@ def _reordered(message: str, violations: tuple[str, ...]) -> str:
 
 _CUT = "..."
 """What the text of a compiled policy ends with where it is too long to be told in full."""
+_BUDGET = "Iteration budget exceeded"
+"""What cel-expr-python 0.1.3 says after 10,000 steps through lists and maps, a limit that it offers no option for."""
+_LIMIT = (
+    "it has more items than this evaluator takes, which stops after 10,000 steps. The API server's own limit is higher."
+    " Split the object."
+)
 _MESSAGE_BYTES = 5 * 1024
 """The API server drops a longer one (apiserver, apis/cel: MaxEvaluatedMessageExpressionSizeBytes)."""

@@ -37,6 +37,8 @@ class Inventory:
     profiles: dict[str, AcceleratorProfileSpec] = field(default_factory=dict)
     exemptions: dict[str, SovereigntyExemptionSpec] = field(default_factory=dict)
     namespaces: dict[str, Manifest] = field(default_factory=dict)
+    scopes: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """Whether objects of a kind are in a namespace, by API group and kind, as CustomResourceDefinitions say."""
     _places: dict[tuple[str, str], Document] = field(default_factory=dict, repr=False)
 
     def take(self, document: Document) -> list[Problem]:
@@ -57,7 +59,14 @@ class Inventory:
                 return self._put(shelf[document.kind], document, spec)
         elif document.kind == "Namespace" and document.api_version == "v1":
             return self._put(self.namespaces, document, document.object)
+        elif (document.group, document.kind) == ("apiextensions.k8s.io", "CustomResourceDefinition"):
+            self._define(document.object.get("spec"))
         return []
+
+    def _define(self, spec: Any) -> None:
+        names = spec.get("names") if isinstance(spec, dict) else None
+        if isinstance(names, dict) and spec.get("scope") in ("Namespaced", "Cluster"):
+            self.scopes[str(spec.get("group")), str(names.get("kind"))] = spec["scope"] == "Namespaced"
 
     def adopt(self, other: Inventory) -> None:
         """Take over what only the other one knows, such as the cluster's objects."""
@@ -67,6 +76,7 @@ class Inventory:
             (self.profiles, other.profiles),
             (self.exemptions, other.exemptions),
             (self.namespaces, other.namespaces),
+            (self.scopes, other.scopes),
         ):
             _fill(mine, theirs)
 
@@ -122,7 +132,7 @@ class Inventory:
         return Problem(document.chunk.file, line_of(document, where), message, path)
 
 
-def _fill(mine: dict[str, Any], theirs: dict[str, Any]) -> None:
+def _fill(mine: dict[Any, Any], theirs: dict[Any, Any]) -> None:
     for name, value in theirs.items():
         mine.setdefault(name, value)
 

@@ -16,15 +16,17 @@ from daulat.cel.evaluator import Request, Verdict, evaluate_each, matches_resour
 from daulat.manifest.document import Document, line_of
 from daulat.manifest.paths import dotted, path_of
 
-from .fields import field_of, in_owner
+from .defaults import defaulted
+from .fields import field_in, field_of, in_owner
 from .governance import Namespaces
 from .modelpods import render
 from .nearest import nearest
 from .profiles import doubts
-from .report import Finding, Judged
+from .report import Finding, Judged, Unjudged
 from .rules import JudgingPolicy, Rule, judging_policy, pinned, rules_of
-from .scopes import is_cluster_scoped, resource_of
+from .scopes import Scopes, is_namespaced, is_served, resource_of
 from .templates import Made, made
+from .unjudged import outside_pods
 
 ORDINARY_USER = "an-ordinary-user"
 """The user who applies the manifests, where no other is named."""
@@ -45,6 +47,8 @@ class Options:
     groups: tuple[str, ...] = ()
     strict_namespaces: bool = False
     """A namespace whose labels aren't known is a violation rather than a note."""
+    strict: bool = False
+    """What couldn't be judged is a violation rather than a note."""
     cluster: Capabilities = DEFAULT
     """What the cluster offers that the objects are for."""
 
@@ -77,11 +81,12 @@ class Judge:
         profiles: Mapping[str, AcceleratorProfileSpec],
         namespaces: Namespaces,
         options: Options,
+        scopes: Scopes | None = None,
     ) -> None:
         self._policies = tuple(judging_policy(p) for p in policies)
         guards = compile_cluster_guards()
         self._cluster = rules_of("", guards)
-        self._profiles, self._namespaces, self._options = profiles, namespaces, options
+        self._profiles, self._namespaces, self._options, self._scopes = profiles, namespaces, options, scopes or {}
         every = [rule.manifest for p in self._policies for rule in p.rules] + guards
         texts = [str(m) for m in every]
         self._verbs = frozenset("/".join(found) for text in texts for found in _VERB.findall(text))
@@ -92,23 +97,40 @@ class Judge:
 
     def judge(self, document: Document) -> Judged:
         """Return everything that is found about one object. Raises TooManyValues."""
-        namespaced = not is_cluster_scoped(document.group, document.kind)
         own = document.metadata.get("namespace")
+        known = is_namespaced(document.group, document.kind, self._scopes)
+        namespaced = known is not False
         namespace = str(own or self._options.namespace) if namespaced else ""
         # The API server holds an object that is in no namespace to match every namespace selector.
         governing = self._governing(namespace) if namespaced else _Governing(self._policies)
         subjects, findings, notes = self._subjects(document, namespace, governing)
+        pods = [s.made for s in subjects if s.made is not None]
+        unjudged = self._unjudged(document, pods) if governing.policies or governing.unknown else []
         for subject in subjects:
-            found, undecided = self._findings(document, subject, namespace, governing.policies)
-            findings += found
-            notes += undecided
-        if governing.unknown and any(self._is_judged(s, namespace, governing.unknown) for s in subjects):
+            found, later = self._findings(document, subject, namespace, governing.policies)
+            if subject.made is not None and not namespaced:
+                # What a template of the whole cluster makes is in the namespace of the object that uses it.
+                # A policy that reads the namespace can't be evaluated without one.
+                told = [_elsewhere(document, f) for f in found if not f.unevaluated]
+                unjudged += told or [_elsewhere(document)]
+            else:
+                findings += found
+                unjudged += later
+        notes += [note for f in findings if (note := nearest(f))]
+        is_judged = any(self._is_judged(s, namespace, (*governing.policies, *governing.unknown)) for s in subjects)
+        if known is None and not own and (is_judged or unjudged):
+            unjudged.append(_unknown_scope(document, namespace))
+        if governing.unknown and (unjudged or any(self._is_judged(s, namespace, governing.unknown) for s in subjects)):
             message = _unknown(namespace, governing.unknown)
-            if self._options.strict_namespaces:
+            if self._options.strict_namespaces and (own or known is not None):
                 line = line_of(document, ("metadata", "namespace"))
                 findings.append(Finding("", message, "Enforce", "", "metadata.namespace", line))
             else:
                 notes.append(message)
+        if self._options.strict:
+            findings += [Finding("", u.message, "Enforce", "", u.field, u.line) for u in unjudged]
+        else:
+            notes += [u.message for u in unjudged]
         return Judged(
             file=document.chunk.file,
             line=line_of(document, ()),
@@ -120,7 +142,22 @@ class Judge:
             policies=tuple(p.name for p in governing.policies) if namespaced else (),
             findings=tuple(sorted(set(findings), key=lambda f: (f.line, f.control, f.message, f.policy))),
             notes=tuple(dict.fromkeys(notes)),
+            unjudged=tuple(dict.fromkeys(unjudged)),
         )
+
+    def _unjudged(self, document: Document, pods: Sequence[Made]) -> list[Unjudged]:
+        """Return what the object itself shows that no policy is evaluated on."""
+        found: list[Unjudged] = []
+        group, _, version = document.api_version.rpartition("/")
+        if not is_served(group, version):
+            message = f'apiVersion: no Kubernetes from 1.30 on serves "{document.api_version}", so {document.kind} isn\'t judged'
+            found.append(Unjudged(message, "apiVersion", line_of(document, ("apiVersion",))))
+        for path in (path for pod in pods for path in pod.unread):
+            message = (
+                f"{dotted(path)}: isn't judged: this text changes pods, and it is filled in later or can't be read"
+            )
+            found.append(Unjudged(message, dotted(path), line_of(document, path)))
+        return [*found, *outside_pods(document, pods, self._profiles)]
 
     def _governing(self, namespace: str) -> _Governing:
         if namespace not in self._by_namespace:
@@ -135,7 +172,9 @@ class Judge:
     ) -> tuple[list[_Subject], list[Finding], list[str]]:
         """Return what is to be judged for one object, and what is found while it is worked out."""
         group, _, version = document.api_version.rpartition("/")
-        subjects = [_Subject(document.object, resource_of(group, document.kind), group, version)]
+        is_pod = (document.api_version, document.kind) == ("v1", "Pod")
+        itself = defaulted(document.object) if is_pod else document.object
+        subjects = [_Subject(itself, resource_of(group, document.kind), group, version)]
         subjects += [
             _Subject(m.object, resource_of("", m.object["kind"]), made=m) for m in made(document.object, namespace)
         ]
@@ -159,7 +198,7 @@ class Judge:
 
     def _findings(
         self, document: Document, subject: _Subject, namespace: str, policies: Sequence[JudgingPolicy]
-    ) -> tuple[list[Finding], list[str]]:
+    ) -> tuple[list[Finding], list[Unjudged]]:
         request = self._request(subject, namespace)
         # The guards of the whole cluster judge what users write, not the pods that controllers create.
         rules = [r for p in policies for r in p.rules] + (list(self._cluster) if subject.made is None else [])
@@ -168,19 +207,20 @@ class Judge:
             return [], []
         request = pinned(request, policies)
         findings: list[Finding] = []
-        notes: list[str] = []
+        later: list[Unjudged] = []
         for manifest, verdict in evaluate_each([r.manifest for r in matching.values()], request):
             if verdict.allowed:
                 continue
             rule = matching[id(manifest)]
             for message in _messages(verdict):
-                finding = _finding(document, subject, request.object or {}, rule, message)
+                finding = _finding(document, subject, request.object or {}, rule, message, verdict.error)
                 if _is_undecided(subject, message):
-                    notes.append(f"{finding.field}: the image is set later, so it was not judged")
+                    named = "" if finding.field.endswith("image") else f" of {field_of(message).removesuffix('.image')}"
+                    note = f"{finding.field}: the image{named} is set later, so it was not judged"
+                    later.append(Unjudged(note, finding.field, finding.line, finding.control))
                 else:
                     findings.append(finding)
-                    notes += [note] if (note := nearest(finding)) else []
-        return findings, notes
+        return findings, later
 
     def _is_judged(self, subject: _Subject, namespace: str, policies: Sequence[JudgingPolicy]) -> bool:
         request = self._request(subject, namespace)
@@ -208,13 +248,32 @@ def _messages(verdict: Verdict) -> tuple[str, ...]:
     return verdict.violations or (verdict.message,)
 
 
-def _finding(document: Document, subject: _Subject, judged: Manifest, rule: Rule, message: str) -> Finding:
-    control, field = _CONTROL.match(message), field_of(message)
-    path = path_of(judged, field)
+def _finding(
+    document: Document, subject: _Subject, judged: Manifest, rule: Rule, message: str, unevaluated: bool
+) -> Finding:
+    control = _CONTROL.match(message)
+    field, path = field_in(message, judged)
     if subject.made is not None:
         path, field = in_owner(subject.made, path, field)
     name = control[1] if control else ""
-    return Finding(name, message, rule.action, rule.policy, field, line_of(document, path))
+    return Finding(name, message, rule.action, rule.policy, field, line_of(document, path), unevaluated)
+
+
+def _elsewhere(document: Document, finding: Finding | None = None) -> Unjudged:
+    """Return a remark on the pods of an object in no namespace, or on what a policy would find in them."""
+    if finding is None:
+        message = f"{document.kind} is in no namespace: its pods are judged in the namespaces that use it"
+        return Unjudged(message, "", line_of(document, ()))
+    message = f"where a namespace under {finding.policy} uses {document.kind} {document.name}: {finding.message}"
+    return Unjudged(message, finding.field, finding.line)
+
+
+def _unknown_scope(document: Document, namespace: str) -> Unjudged:
+    message = (
+        f"metadata.namespace: it isn't known whether {document.kind} of {document.group} is in a namespace; {namespace} is assumed."
+        " Set metadata.namespace, or add its CustomResourceDefinition to the input."
+    )
+    return Unjudged(message, "metadata.namespace", line_of(document, ("metadata",)))
 
 
 def _is_undecided(subject: _Subject, message: str) -> bool:

@@ -11,7 +11,7 @@ Level = Literal["error", "warning", "note"]
 LEVELS: dict[str, Level] = {"Enforce": "error", "Warn": "warning", "Audit": "note"}
 """The level of a finding, by the action that the policy gives the control."""
 
-Result = Literal["allowed", "audited", "warned", "refused"]
+Result = Literal["allowed", "unjudged", "audited", "warned", "refused", "unevaluated"]
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,24 @@ class Finding:
     field: str
     """The field in the object as it is in the file."""
     line: int
+    unevaluated: bool = False
+    """Whether it is no violation: the policy couldn't be evaluated. The API server may come to another verdict."""
 
     @property
     def level(self) -> Level:
         """The finding's level."""
         return LEVELS[self.action]
+
+
+@dataclass(frozen=True)
+class Unjudged:
+    """Something in an object that policies govern and that couldn't be judged."""
+
+    message: str
+    field: str
+    line: int
+    control: str = ""
+    """The control that couldn't judge it; empty where none was evaluated."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,9 @@ class Judged:
     """The policies that govern it, or that may."""
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
-    """What couldn't be decided offline."""
+    """What couldn't be decided offline, with the sentences of what wasn't judged."""
+    unjudged: tuple[Unjudged, ...] = ()
+    """What wasn't judged, so that the verdict isn't about the whole object."""
 
     @property
     def title(self) -> str:
@@ -62,13 +77,17 @@ class Judged:
 
     @property
     def result(self) -> Result:
-        """What the API server would do."""
+        """What the API server would do, or why that isn't known: ``unevaluated`` and ``unjudged``."""
+        if any(f.unevaluated for f in self.findings):
+            return "unevaluated"
         levels = {f.level for f in self.findings}
         if "error" in levels:
             return "refused"
         if "warning" in levels:
             return "warned"
-        return "audited" if levels else "allowed"
+        if levels:
+            return "audited"
+        return "unjudged" if self.unjudged else "allowed"
 
 
 @dataclass
@@ -86,8 +105,8 @@ class Report:
         return sum(o.result == result for o in self.objects)
 
     def exit_code(self, warn_exit_code: int) -> int:
-        """Return 2 for input that can't be used, 1 for violations, the given code for warnings alone, 0 where all is fine."""
-        if self.problems:
+        """Return 2 for input that can't be used or judged, 1 for violations, the given code for warnings alone, else 0."""
+        if self.problems or self.count("unevaluated"):
             return 2
         if self.count("refused"):
             return 1

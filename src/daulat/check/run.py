@@ -19,7 +19,7 @@ from .templates import TooManyValues
 
 # Documents that may hold a policy, a namespace or another object that others are judged by. Escapes and the tag !!binary can spell
 # such a name, so they count too. All other documents are read only when they are judged, and not kept.
-_MAY_JUDGE = re.compile(r"daulat\.dev|Namespace|[\\!]")
+_MAY_JUDGE = re.compile(r"daulat\.dev|Namespace|CustomResourceDefinition|[\\!]")
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Run:
         policies, problems = self.inventory.compiled(now, options.cluster)
         self.problems += problems
         namespaces = Namespaces(self.inventory.namespaces)
-        judge = Judge(policies, self.inventory.known_profiles, namespaces, options)
+        judge = Judge(policies, self.inventory.known_profiles, namespaces, options, self.inventory.scopes)
         for document in self._documents():
             try:
                 judged = judge.judge(document)

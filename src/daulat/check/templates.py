@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from daulat.api.kinds import Manifest
-from daulat.manifest.paths import Path
+from daulat.manifest.paths import CONTAINERS, Path
+
+from .defaults import defaulted
+from .shapes import Shaped, is_templated, shaped
 
 _BUILT_IN = frozenset(("", "apps", "batch", "extensions"))
 """Groups whose pod templates are complete: no controller adds an image to them."""
@@ -27,6 +30,8 @@ _RUNTIME_FORMS = (
     "paddle",
 )
 _RUNTIME_CONTAINER = "kserve-container"
+_UNNAMED = {"serving.knative.dev": "user-container", _SERVING: _RUNTIME_CONTAINER}
+"""What controllers call a container that their objects need not name."""
 MAX_VALUES = 50_000
 """Values of an object that are searched for pods. LeaderWorkerSet's CustomResourceDefinition, of 1.3 MB, has 10,600."""
 
@@ -51,6 +56,10 @@ class Made:
     """Containers whose image a controller sets later."""
     rendered: bool = False
     """Its fields aren't in the other object: it was computed from the value at the path."""
+    origins: Mapping[Path, Path] | None = None
+    """Where in the other object each part of it stands; None where its spec is there as a whole."""
+    unread: tuple[Path, ...] = ()
+    """Fields of the other object that change it and can't be read yet."""
 
 
 def made(owner: Manifest, namespace: str) -> list[Made]:
@@ -63,10 +72,15 @@ def made(owner: Manifest, namespace: str) -> list[Made]:
     if is_pod:
         found += _ephemeral_claims(owner.get("spec"), ("spec",), owner, namespace)
         return found
-    for path, spec_path, metadata, spec in _pod_specs(owner):
-        undecided = _without_image(spec) if _group(owner) not in _BUILT_IN else frozenset()
-        found.append(Made(path, _pod(owner, namespace, metadata, spec), spec_path, undecided))
+    shapes = list(shaped(owner))
+    for path, spec_path, metadata, spec in _pod_specs(owner, shapes):
+        pod = _pod(owner, namespace, metadata, spec)
+        found.append(Made(path, pod, spec_path, _undecided(owner, pod)))
         found += _ephemeral_claims(spec, spec_path, owner, namespace)
+    for shape in shapes:
+        pod = _pod(owner, namespace, shape.metadata, shape.spec)
+        found.append(Made(shape.path, pod, (), _undecided(owner, pod), origins=shape.origins, unread=shape.unread))
+        found += _ephemeral_claims(shape.spec, shape.path, owner, namespace)
     own = owner.get("spec")
     if isinstance(own, dict):
         found += _claims(own.get("volumeClaimTemplates"), ("spec", "volumeClaimTemplates"), owner, namespace)
@@ -85,11 +99,23 @@ def _pod(owner: Manifest, namespace: str, template_metadata: Any, spec: Manifest
     for part in ("labels", "annotations"):
         if own.get(part) is not None:
             metadata[part] = own[part]
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    return defaulted(pod, _UNNAMED.get(_group(owner), "container"))
 
 
-def _pod_specs(owner: Manifest) -> Iterator[tuple[Path, Path, Any, Manifest]]:
-    """Yield (path, path of the spec, metadata, spec) of every pod template, without recursion. Raises TooManyValues."""
+def _undecided(owner: Manifest, pod: Manifest) -> frozenset[str]:
+    """Return the containers of a pod whose image a controller sets or fills in."""
+    if _group(owner) in _BUILT_IN:
+        return frozenset()
+    own = [c for key in CONTAINERS for c in pod["spec"].get(key) or () if isinstance(c, dict)]
+    return frozenset(str(c["name"]) for c in own if not c.get("image") or is_templated(c["image"]))
+
+
+def _pod_specs(owner: Manifest, embedded: list[Shaped]) -> Iterator[tuple[Path, Path, Any, Manifest]]:
+    """Yield (path, path of the spec, metadata, spec) of every pod template, without recursion. Raises TooManyValues.
+
+    Pods of objects in the object whose kind has a known shape, as in a list of resources to apply, are added to ``embedded``.
+    """
     if _group(owner) == _SERVING:
         yield from _predictors(owner)
     pending: list[tuple[Path, Any]] = [((), owner)]
@@ -104,6 +130,8 @@ def _pod_specs(owner: Manifest) -> Iterator[tuple[Path, Path, Any, Manifest]]:
             continue
         if not isinstance(value, dict):
             continue
+        if path and "kind" in value and "apiVersion" in value:
+            embedded += shaped(value, path)
         spec: Any = value.get("spec")
         if is_pod_spec(spec):
             yield path, (*path, "spec"), value.get("metadata"), spec
@@ -157,11 +185,6 @@ def _predictor(owner: Manifest, path: Path, part: Manifest) -> Iterator[tuple[Pa
         rest = {key: value for key, value in part.items() if key not in _RUNTIME_FORMS and key != "workerSpec"}
         metadata = {key: (owner.get("metadata") or {}).get(key) for key in ("labels", "annotations")}
         yield path, path, metadata, {**rest, "containers": containers}
-
-
-def _without_image(spec: Manifest) -> frozenset[str]:
-    containers = [c for c in spec["containers"] if isinstance(c, dict)]
-    return frozenset(str(c.get("name")) for c in containers if not c.get("image"))
 
 
 def _ephemeral_claims(spec: Any, path: Path, owner: Manifest, namespace: str) -> list[Made]:

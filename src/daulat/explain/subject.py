@@ -56,7 +56,9 @@ def _controls(document: Document, judged: Judged, policies: Sequence[Policy], cl
         }
         for (control, action), title in sorted(own.items()):
             messages = told.pop((policy.name, control), [])
-            found.append(_verdict(control, policy.name, action, title, messages))
+            verdict = _verdict(control, policy.name, action, title, messages)
+            later = [u.message for u in judged.unjudged if u.control == control]
+            found.append({**verdict, "verdict": "not judged", "messages": later} if later and not messages else verdict)
     # What the guards of the whole cluster say, and what couldn't be judged.
     titles = {c.id: c.title for c in library.controls()}
     for (name, control), messages in sorted(told.items()):

@@ -9,7 +9,8 @@ Path = tuple[str | int, ...]
 
 _WORD = re.compile(r"[A-Za-z0-9_]+")
 _STEP = re.compile(r"\.?([A-Za-z0-9_]+)|\[\"([^\"]*)\"\]|\[([0-9]+)\]")
-_CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
+CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
+"""The lists of containers of a pod."""
 _NAMING = ("name", "profile", "user", "key", "host", "ip", "uri")
 """Fields by which messages identify items of a list."""
 
@@ -33,10 +34,10 @@ def path_of(subject: Any, field: str) -> Path:
         elif item and isinstance(value, list) and (n := _named(value, item)) is not None:
             path.append(n)
             value = value[n]
-        elif item and path and path[-1] in _CONTAINERS:
+        elif item and path and path[-1] in CONTAINERS:
             # Messages call every container one of spec.containers.
             parent = at(subject, tuple(path[:-1]))
-            for other in _CONTAINERS:
+            for other in CONTAINERS:
                 n = _named(parent.get(other), item)
                 if n is not None:
                     path[-1:] = [other, n]

@@ -368,7 +368,7 @@ def test_labels_of_record_are_judged_where_a_user_is_named() -> None:
 
 def test_a_policy_that_cant_be_evaluated_refuses() -> None:
     (found,) = judged(pod(containers="x"))
-    assert found.result == "refused"
+    assert found.result == "unevaluated"
     assert "could not be evaluated" in found.findings[0].message
 
 

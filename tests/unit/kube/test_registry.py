@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from daulat.catalog.kubernetes import DEFAULT
+from daulat.catalog.scopes import known_groups
 from daulat.check import scopes
 from daulat.doctor.sources import SOURCES
 from daulat.facts.store import CHILD_KINDS, DEVICE_KINDS, OWN_KINDS, Store
@@ -62,7 +63,8 @@ def test_what_is_rendered_for_a_model_is_in_the_table_in_its_version(file: Path)
 def test_check_and_doctor_know_a_kind_by_the_table(resource: Resource) -> None:
     assert scopes.is_cluster_scoped(resource.group, resource.kind) is not resource.namespaced
     assert scopes.resource_of(resource.group, resource.kind) == resource.plural
-    assert resource.kind not in scopes._CLUSTER_SCOPED.get(resource.group, ())
+    listed = known_groups().cluster.get(resource.group)
+    assert listed is None or (resource.kind not in listed) is resource.namespaced
     for source in SOURCES.values():
         if (source.group, source.resource) == (resource.group, resource.plural):
             assert source.version == resource.version

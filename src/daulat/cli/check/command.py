@@ -69,6 +69,9 @@ _MIB = 1 << 20
 )
 @click.option("--strict-namespaces", is_flag=True, help="A namespace whose labels aren't known is a violation.")
 @click.option(
+    "--strict", is_flag=True, help="What couldn't be judged, such as pods of an unknown kind, is a violation."
+)
+@click.option(
     "--as",
     "user",
     default="",
@@ -110,6 +113,7 @@ def check(
     namespace: str,
     namespace_labels: tuple[str, ...],
     strict_namespaces: bool,
+    strict: bool,
     user: str,
     groups: tuple[str, ...],
     kubernetes_version: str,
@@ -154,7 +158,7 @@ def check(
         run.problems.append(Problem("daulat check", 0, NO_POLICY))
     now = time.time()
     created = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    options = Options(created, namespace, user, groups, strict_namespaces, capabilities)
+    options = Options(created, namespace, user, groups, strict_namespaces, strict, capabilities)
     report = Report(policies=tuple(sorted(run.inventory.policies)))
     if run.inventory.policies or alone:
         report.objects += run.judge(options, now)

@@ -33,7 +33,8 @@ def as_junit(report: Report) -> str:
 
 def _suite(root: Element, file: str, objects: list[Judged], problems: list[Problem]) -> tuple[int, int, int]:
     failures = sum(o.result == "refused" for o in objects)
-    counts = (len(objects) + len(problems), failures, len(problems))
+    unevaluated = sum(o.result == "unevaluated" for o in objects)
+    counts = (len(objects) + len(problems), failures, len(problems) + unevaluated)
     suite = SubElement(root, "testsuite", {"name": _xml(file)})
     for name, count in zip(("tests", "failures", "errors"), counts, strict=True):
         suite.set(name, str(count))
@@ -56,7 +57,8 @@ def _case(suite: Element, judged: Judged) -> None:
         # Some readers show only the first failure of a case, so there is one, with all of them.
         message = refusals[0].message if len(refusals) == 1 else f"{len(refusals)} violations"
         controls = ",".join(dict.fromkeys(f.control for f in refusals if f.control))
-        failure = SubElement(case, "failure", {"message": _xml(message), "type": controls or "daulat"})
+        element = "error" if judged.result == "unevaluated" else "failure"
+        failure = SubElement(case, element, {"message": _xml(message), "type": controls or "daulat"})
         failure.text = _xml("\n".join(f"{judged.file}:{f.line}: {f.message}" for f in refusals))
     if output:
         SubElement(case, "system-out").text = _xml("\n".join(output))

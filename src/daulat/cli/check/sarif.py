@@ -39,7 +39,7 @@ def as_sarif(report: Report) -> str:
         "columnKind": "unicodeCodePoints",
         "invocations": [
             {
-                "executionSuccessful": not report.problems,
+                "executionSuccessful": not report.problems and not report.count("unevaluated"),
                 "toolExecutionNotifications": [
                     *(_problem(p) for p in report.problems),
                     *(_note(o, note) for o in report.objects for note in o.notes),

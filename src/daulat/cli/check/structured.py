@@ -32,6 +32,8 @@ def _report(report: Report) -> dict[str, Any]:
             "refused": report.count("refused"),
             "warned": report.count("warned"),
             "audited": report.count("audited"),
+            "unjudged": report.count("unjudged"),
+            "unevaluated": report.count("unevaluated"),
             "problems": len(report.problems),
             "skipped": report.skipped,
         },
@@ -54,6 +56,7 @@ def _object(judged: Judged) -> dict[str, Any]:
         "policies": list(judged.policies),
         "findings": [_finding(f) for f in judged.findings],
         "notes": list(judged.notes),
+        "unjudged": [{"field": u.field, "line": u.line, "message": u.message} for u in judged.unjudged],
     }
 
 

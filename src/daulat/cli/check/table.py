@@ -35,7 +35,8 @@ def _object(page: Page, judged: Judged) -> None:
 def _finding(page: Page, judged: Judged, finding: Finding) -> None:
     place = f"line {finding.line}" if finding.line != judged.line else ""
     about = ", ".join(part for part in (place, finding.field if finding.line else "") if part)
-    head = page.styled(f"{_INDENT}{_WORDS[finding.level]:<8}", fg=_COLOURS[finding.level])
+    word = "not evaluated" if finding.unevaluated else _WORDS[finding.level]
+    head = page.styled(f"{_INDENT}{word:<8}", fg=_COLOURS[finding.level])
     page.line(head, page.styled(f" {about}") if about else "")
     page.wrapped(finding.message, _INDENT * 2)
 
@@ -62,12 +63,16 @@ def _summary(page: Page, report: Report) -> None:
     parts = [f"{_counted(len(report.objects), 'object')} checked"]
     parts += [f"{number} {word}" for number, word in ((warned, "warned"), (audited, "audited")) if number]
     parts.insert(1, f"{refused} refused" if refused else "none refused")
+    if unevaluated := report.count("unevaluated"):
+        parts.append(f"{unevaluated} could not be evaluated")
+    if unjudged := sum(bool(o.unjudged) for o in report.objects):
+        parts.append(f"{unjudged} not judged in full")
     if report.skipped:
         parts.append(f"{_counted(report.skipped, 'other document')} skipped")
     if report.problems:
         parts.append(f"{_counted(len(report.problems), 'error')} in the input")
     under = f" under {', '.join(report.policies)}" if report.policies else ""
-    good = not refused and not report.problems
+    good = not refused and not unevaluated and not report.problems
     page.line(page.styled(f"{', '.join(parts)}{under}", fg="green" if good else "red"))
 
 

@@ -107,7 +107,7 @@ def explain(
 
     Policies, zones, profiles, namespaces and nodes are read from the PATHs, or with --cluster.
 
-    Exit codes: 0 explained, 1 an object would be refused, 2 wrong input or usage.
+    Exit codes: 0 explained, 1 an object would be refused, 2 wrong input or usage, or an object that can't be evaluated.
     """
     if context and not cluster:
         raise click.UsageError("--context requires --cluster")
@@ -177,7 +177,8 @@ def _explain_objects(world: _World, target: ObjectTarget | FilesTarget, form: st
     judge = world.judge()
     explained = [explain_object(_as_created(d), judge, world.snapshot) for d in documents]
     _show(explained, form)
-    sys.exit(1 if any(e["result"] == "refused" for e in explained) else 0)
+    results = {e["result"] for e in explained}
+    sys.exit(2 if "unevaluated" in results else 1 if "refused" in results else 0)
 
 
 def _as_created(document: Document) -> Document:

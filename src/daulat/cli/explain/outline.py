@@ -17,7 +17,11 @@ _COLOURS = {
     "satisfied": "green",
     "allowed": "green",
     "in force": "green",
+    "not judged": "yellow",
+    "not evaluated": "red",
 }
+_RESULTS = {"unjudged": "not judged", "unevaluated": "not evaluated"}
+"""How results that aren't words are written."""
 _VERDICT = 10
 """Columns of a verdict before the text."""
 _SAMPLE = 5
@@ -154,7 +158,8 @@ def _policy(page: Outline, explained: Manifest) -> None:
 
 def _object(page: Outline, explained: Manifest) -> None:
     where = f"{explained['file']}:{explained['line']}" if explained["line"] else explained["file"]
-    page.title(f"{explained['object']}, {where}", explained["result"])
+    result = str(explained["result"])
+    page.title(f"{explained['object']}, {where}", _RESULTS.get(result, result))
     page.item(f"governed by {', '.join(explained['policies'])}" if explained["policies"] else "no policy governs it")
     if explained["controls"]:
         page.section("controls")

@@ -71,7 +71,19 @@ def _host_port(port: Any) -> Any:
 
 
 def _named(volume: Any) -> Any:
-    return _filled(volume, {"name": ""})
+    volume = _filled(volume, {"name": ""})
+    for source, empty in (
+        ("hostPath", {"path": ""}),
+        ("persistentVolumeClaim", {"claimName": ""}),
+        ("csi", {"driver": ""}),
+    ):
+        if isinstance(volume, dict) and isinstance(volume.get(source), dict):
+            volume = {**volume, source: _filled(volume[source], empty)}
+    ephemeral = volume.get("ephemeral") if isinstance(volume, dict) else None
+    template = ephemeral.get("volumeClaimTemplate") if isinstance(ephemeral, dict) else None
+    if isinstance(template, dict) and template.get("spec") is None:
+        volume = {**volume, "ephemeral": {**ephemeral, "volumeClaimTemplate": {**template, "spec": {}}}}
+    return volume
 
 
 def _filled(value: Any, empty: Manifest) -> Any:

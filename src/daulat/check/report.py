@@ -98,7 +98,11 @@ class Report:
     objects: list[Judged] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     skipped: int = 0
-    """Documents in directories that hold no Kubernetes object."""
+    """Documents and files in directories that hold no Kubernetes object."""
+    unbuilt: tuple[str, ...] = ()
+    """Remarks on charts and kustomizations in directories, which aren't built and so not judged in full."""
+    strict: bool = False
+    """Whether what isn't judged is a violation."""
 
     def count(self, result: Result) -> int:
         """Return how many objects came out so."""
@@ -108,6 +112,6 @@ class Report:
         """Return 2 for input that can't be used or judged, 1 for violations, the given code for warnings alone, else 0."""
         if self.problems or self.count("unevaluated"):
             return 2
-        if self.count("refused"):
+        if self.count("refused") or (self.strict and self.unbuilt):
             return 1
         return warn_exit_code if self.count("warned") else 0

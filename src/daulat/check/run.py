@@ -32,6 +32,8 @@ class Run:
     """Objects that were read so far."""
     skipped: int = 0
     """Documents without a Kubernetes object, in files that were found in a directory."""
+    unbuilt: list[str] = field(default_factory=list)
+    """Remarks on charts and kustomizations in directories, which aren't built."""
     _pending: list[tuple[Chunk, bool] | Document] = field(default_factory=list)
 
     def add(self, data: bytes, file: str, *, judged: bool = True, named: bool = True) -> None:
@@ -94,7 +96,7 @@ class Run:
             elif isinstance(each, Problem):
                 self.problems.append(each)
             elif named:
-                message = "not a Kubernetes object: apiVersion and kind are not set"
+                message = f"not a Kubernetes object: {each.reason}"
                 self.problems.append(Problem(each.chunk.file, each.chunk.line, message))
             else:
                 self.skipped += 1

@@ -98,6 +98,7 @@ class Foreign:
     """A document that holds no Kubernetes object, such as a chart's values."""
 
     chunk: Chunk = field(repr=False)
+    reason: str = "apiVersion and kind are not set"
 
 
 def line_of(document: Document, path: Path) -> int:

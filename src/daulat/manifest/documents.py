@@ -34,8 +34,9 @@ def _hint(chunk: Chunk, message: str) -> str:
 
 
 def _objects(chunk: Chunk, value: Any, path: Path) -> Iterator[Document | Foreign | Problem]:
-    if not isinstance(value, dict) or ("kind" not in value and "apiVersion" not in value):
-        yield Foreign(chunk)
+    foreign = _foreign(chunk, value)
+    if foreign is not None:
+        yield foreign
         return
     document = Document(chunk, value, path)
     problems = list(_problems(document))
@@ -59,6 +60,51 @@ def _objects(chunk: Chunk, value: Any, path: Path) -> Iterator[Document | Foreig
         kind = document.kind.removesuffix("List")
         implied = {"apiVersion": document.api_version, "kind": kind} if kind and "kind" not in item else {}
         yield from _objects(chunk, {**implied, **item}, at)
+
+
+def _foreign(chunk: Chunk, value: Any) -> Foreign | None:
+    """Return the document if it is none of an object that is sent to an API server."""
+    if not isinstance(value, dict) or ("kind" not in value and "apiVersion" not in value):
+        return Foreign(chunk)
+    for name in ("apiVersion", "kind"):
+        # Charts and tools have one of the two. With metadata it is an object with a mistake.
+        if name not in value and not isinstance(value.get("metadata"), dict):
+            return Foreign(chunk, f"{name} is not set")
+    group = str(value.get("apiVersion") or "").rpartition("/")[0]
+    if group in _CLIENTS:
+        return Foreign(chunk, f"{group} is read by a tool and not by an API server")
+    if "$patch" in chunk.text and _is_patch(value):
+        return Foreign(chunk, "it is a strategic merge patch")
+    return None
+
+
+_CLIENTS = frozenset(
+    (
+        "apiserver.config.k8s.io",
+        "audit.k8s.io",
+        "client.authentication.k8s.io",
+        "k3d.io",
+        "kind.x-k8s.io",
+        "kubeadm.k8s.io",
+        "kubelet.config.k8s.io",
+        "kubeproxy.config.k8s.io",
+        "kubescheduler.config.k8s.io",
+        "kustomize.config.k8s.io",
+        "kuttl.dev",
+        "skaffold",
+    )
+)
+"""Groups of files that tools and components of Kubernetes read themselves."""
+
+
+def _is_patch(value: dict[str, Any]) -> bool:
+    pending: list[Any] = [value]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, dict) and "$patch" in each:
+            return True
+        pending += each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
+    return False
 
 
 def _problems(document: Document) -> Iterator[Problem]:

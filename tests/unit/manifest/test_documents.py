@@ -92,7 +92,21 @@ def test_nothing_is_nothing(empty: str) -> None:
     assert _found(empty) == []
 
 
-@pytest.mark.parametrize("foreign", ["a: 1\n", "[1, 2]\n", "text\n", "3\n", "[]"])
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "a: 1\n",
+        "[1, 2]\n",
+        "text\n",
+        "3\n",
+        "[]",
+        "apiVersion: v2\nname: chart\n",
+        "kind: Deployment\nimage: {repository: a}\n",
+        "apiVersion: skaffold/v4beta6\nkind: Config\nmetadata: {name: a}\n",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n$patch: delete\n",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, $patch: delete}]}\n",
+    ],
+)
 def test_what_is_no_object_is_foreign(foreign: str) -> None:
     assert [type(d) for d in _found(foreign)] == [Foreign]
 
@@ -105,8 +119,8 @@ def test_what_is_no_object_is_foreign(foreign: str) -> None:
         (b"a: b\n\x00", "f:2: contains a NUL character"),
         ("--- {kind: Pod}\n", "f:1: only a comment may follow the separator ---"),
         ("---foo: bar\n", "f:1: only a comment may follow the separator ---"),
-        ("kind: Pod\n", "f:1: apiVersion: is required"),
-        ("apiVersion: v1\n", "f:1: kind: is required"),
+        ("kind: Pod\nmetadata: {}\n", "f:1: apiVersion: is required"),
+        ("apiVersion: v1\nmetadata: {}\n", "f:1: kind: is required"),
         ("apiVersion: 1\nkind: Pod\n", "f:1: apiVersion: must be a string: quote it (YAML reads it as 1)"),
         ("apiVersion: v1\nkind: [Pod]\n", 'f:2: kind: must be a string, not ["Pod"]'),
         ("apiVersion: v1\nkind: Pod\nmetadata: x\n", 'f:3: metadata: must be a mapping, not "x"'),

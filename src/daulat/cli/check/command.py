@@ -16,12 +16,13 @@ import click
 from daulat.api.kinds import Manifest
 from daulat.catalog.kubernetes import Capabilities
 from daulat.check.judge import Options
+from daulat.check.layout import layout
 from daulat.check.report import Report
 from daulat.check.run import Run
 from daulat.manifest.document import Document, Problem
 
 from ..errors import print_errors
-from ..files import Unreadable, files
+from ..files import File, Unreadable, files
 from ..kubernetes import kubernetes_options, offered, offered_by
 from ..text import Page
 
@@ -166,6 +167,7 @@ def check(
         run.problems.append(Problem(", ".join(paths), 0, NO_OBJECT))
     report.problems += run.problems
     report.skipped = run.skipped
+    report.unbuilt, report.strict = tuple(run.unbuilt), strict
     print_errors(report.problems)
     _write(report, form, output_file)
     sys.exit(report.exit_code(warn_exit_code))
@@ -177,9 +179,15 @@ async def _judging(reader: Reader) -> tuple[list[Document], Capabilities]:
 
 
 def _add(run: Run, paths: tuple[str, ...], limit: int, judged: bool, foreign: bool) -> None:
-    for file in files(paths, limit, "split it, or raise --max-file-size"):
+    found = list(files(paths, limit, "split it, or raise --max-file-size"))
+    known = layout({f.name: f.data for f in found if isinstance(f, File) and not f.named})
+    if judged:
+        run.unbuilt += known.unbuilt
+    for file in found:
         if isinstance(file, Unreadable):
             run.problems.append(Problem(file.name, 0, file.reason))
+        elif file.name in known.skipped:
+            run.skipped += 1
         else:
             run.add(file.data, file.name, judged=judged, named=file.named and not foreign)
 

@@ -14,6 +14,7 @@ def as_github(report: Report) -> str:
     for judged in report.objects:
         lines += [_finding(judged, f) for f in judged.findings]
         lines += [_command("notice", judged.file, judged.line, judged.title, note) for note in judged.notes]
+    lines += [f"::notice title=not built::{_data(remark)}" for remark in report.unbuilt]
     return "".join(f"{line}\n" for line in lines)
 
 

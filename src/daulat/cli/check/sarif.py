@@ -43,6 +43,7 @@ def as_sarif(report: Report) -> str:
                 "toolExecutionNotifications": [
                     *(_problem(p) for p in report.problems),
                     *(_note(o, note) for o in report.objects for note in o.notes),
+                    *({"level": "note", "message": {"text": remark}} for remark in report.unbuilt),
                 ],
             }
         ],

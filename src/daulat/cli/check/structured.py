@@ -39,6 +39,7 @@ def _report(report: Report) -> dict[str, Any]:
         },
         "policies": list(report.policies),
         "objects": [_object(o) for o in report.objects],
+        "unbuilt": list(report.unbuilt),
         "problems": [_problem(p) for p in report.problems],
     }
 

@@ -19,6 +19,10 @@ def as_table(report: Report, page: Page) -> str:
         if judged.findings:
             _object(page, judged)
     _notes(page, report)
+    for remark in report.unbuilt:
+        page.line(page.styled("note", fg="blue"))
+        page.wrapped(remark, _INDENT)
+        page.line()
     _summary(page, report)
     return str(page)
 

@@ -182,6 +182,56 @@ def test_each_file_is_judged_once(tmp_path: Path, world: Path) -> None:
     assert [o["name"] for o in told(done)["objects"]].count("p") == 1
 
 
+def test_a_directory_with_a_chart_and_a_kustomization_is_judged_without_them(tmp_path: Path, world: Path) -> None:
+    for name, text in {
+        "chart/Chart.yaml": "apiVersion: v2\nname: c\nversion: 0.1.0\n",
+        "chart/values.yaml": "kind: Deployment\nimage: {repository: a}\n",
+        "chart/templates/pod.yaml": "kind: {{ .Values.kind }}\n",
+        "overlay/kustomization.yaml": "patches: [{path: patch.yaml}]\n",
+        "overlay/patch.yaml": json.dumps(pod(BAD)),
+        "skaffold.yaml": "apiVersion: skaffold/v4beta6\nbuild: {}\n",
+        "pod.yaml": json.dumps(pod()),
+    }.items():
+        file = tmp_path / "tree" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    done = run(tmp_path / "tree", "--policy-dir", world, "-o", "json")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert results(done) == {"p": "allowed"}
+    assert told(done)["summary"]["skipped"] == 6
+    assert [remark.split(":")[0] for remark in told(done)["unbuilt"]] == [
+        str(tmp_path / "tree" / folder) for folder in ("chart", "overlay")
+    ]
+    assert run(tmp_path / "tree", "--policy-dir", world, "--strict").exit_code == 1
+
+
+def test_an_object_that_isnt_judged_is_a_violation_where_that_is_asked_for(tmp_path: Path, world: Path) -> None:
+    raw = {
+        "apiVersion": "example.my/v1",
+        "kind": "Engine",
+        "metadata": {"name": "e", "namespace": "treasury"},
+        "spec": {"image": BAD},
+    }
+    file = write(tmp_path, raw)
+    done = run(file, "--policy-dir", world)
+    assert done.exit_code == 0
+    assert "1 not judged in full" in done.stdout
+    assert run(file, "--policy-dir", world, "--strict").exit_code == 1
+
+
+def test_an_object_that_cant_be_evaluated_has_an_exit_code_of_its_own(tmp_path: Path, world: Path) -> None:
+    many = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "c", "namespace": "treasury"},
+        "data": {f"k{n}": "" for n in range(12_000)},
+    }
+    done = run(write(tmp_path, many), "--policy-dir", world)
+    assert done.exit_code == 2
+    assert "1 could not be evaluated" in done.stdout
+    assert "none refused" in done.stdout
+
+
 def test_the_examples_of_the_readme_pass() -> None:
     done = run(POLICIES, "-o", "json")
     assert (done.exit_code, done.stderr) == (0, "")

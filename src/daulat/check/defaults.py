@@ -81,7 +81,7 @@ def _named(volume: Any) -> Any:
             volume = {**volume, source: _filled(volume[source], empty)}
     ephemeral = volume.get("ephemeral") if isinstance(volume, dict) else None
     template = ephemeral.get("volumeClaimTemplate") if isinstance(ephemeral, dict) else None
-    if isinstance(template, dict) and template.get("spec") is None:
+    if isinstance(ephemeral, dict) and isinstance(template, dict) and template.get("spec") is None:
         volume = {**volume, "ephemeral": {**ephemeral, "volumeClaimTemplate": {**template, "spec": {}}}}
     return volume
 

@@ -12,6 +12,7 @@ from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.kinds import Manifest
 from daulat.api.names import GROUP
 from daulat.catalog.kubernetes import DEFAULT, Capabilities
+from daulat.catalog.pod_kinds import pod_kinds
 from daulat.cel.evaluator import Request, Verdict, evaluate_each, matches_resource
 from daulat.manifest.document import Document, line_of
 from daulat.manifest.paths import dotted, path_of
@@ -26,7 +27,7 @@ from .report import Finding, Judged, Unjudged
 from .rules import JudgingPolicy, Rule, judging_policy, pinned, rules_of
 from .scopes import Scopes, is_namespaced, is_served, resource_of
 from .templates import Made, made
-from .unjudged import outside_pods
+from .unjudged import Devices, outside_pods
 
 ORDINARY_USER = "an-ordinary-user"
 """The user who applies the manifests, where no other is named."""
@@ -92,6 +93,7 @@ class Judge:
         self._verbs = frozenset("/".join(found) for text in texts for found in _VERB.findall(text))
         # Given to the evaluator only where an expression reads it: it costs a second conversion of the request.
         self._reads_namespace = any("namespaceObject" in text for text in texts)
+        self._devices = Devices.of(profiles)
         self._by_namespace: dict[str, _Governing] = {}
         self._doubts = {p.name: p.approved.doubts for p in policies}
 
@@ -117,8 +119,8 @@ class Judge:
                 findings += found
                 unjudged += later
         notes += [note for f in findings if (note := nearest(f))]
-        is_judged = any(self._is_judged(s, namespace, (*governing.policies, *governing.unknown)) for s in subjects)
-        if known is None and not own and (is_judged or unjudged):
+        every = (*governing.policies, *governing.unknown)
+        if known is None and not own and (unjudged or any(self._is_judged(s, namespace, every) for s in subjects)):
             unjudged.append(_unknown_scope(document, namespace))
         if governing.unknown and (unjudged or any(self._is_judged(s, namespace, governing.unknown) for s in subjects)):
             message = _unknown(namespace, governing.unknown)
@@ -157,7 +159,12 @@ class Judge:
                 f"{dotted(path)}: isn't judged: this text changes pods, and it is filled in later or can't be read"
             )
             found.append(Unjudged(message, dotted(path), line_of(document, path)))
-        return [*found, *outside_pods(document, pods, self._profiles)]
+        if not any(pod.object["kind"] == "Pod" for pod in pods) and (document.group, document.kind) in pod_kinds():
+            message = (
+                f"spec: what pods of {document.kind} are made of stands in another object, so they aren't judged here"
+            )
+            found.append(Unjudged(message, "spec", line_of(document, ("spec",))))
+        return [*found, *outside_pods(document, pods, self._devices)]
 
     def _governing(self, namespace: str) -> _Governing:
         if namespace not in self._by_namespace:

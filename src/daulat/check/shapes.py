@@ -35,6 +35,8 @@ class Shaped:
 def shaped(owner: Manifest, at: Path = ()) -> Iterator[Shaped]:
     """Yield the pods of an object that stands at a path of another. Those found by the shape of a PodSpec aren't among them."""
     group = str(owner.get("apiVersion") or "").rpartition("/")[0]
+    if "." not in group:
+        return  # Kubernetes' own kinds with pods have templates, and the table takes time to be read.
     for known in pod_kinds().get((group, str(owner.get("kind") or "")), ()):
         for where in known.roots:
             for root_path, root in _values(owner, where, ()):

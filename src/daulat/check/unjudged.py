@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from daulat.api.accelerator import AcceleratorProfileSpec
@@ -35,9 +36,27 @@ _AMOUNTS = frozenset(("limits", "requests", "resources", "capacity", "custom", "
 _LISTED = 3
 
 
-def outside_pods(
-    document: Document, pods: Sequence[Made], profiles: Mapping[str, AcceleratorProfileSpec]
-) -> list[Unjudged]:
+@dataclass(frozen=True)
+class Devices:
+    """What devices are called that profiles describe."""
+
+    names: frozenset[str]
+    patterns: frozenset[str]
+
+    @staticmethod
+    def of(profiles: Mapping[str, AcceleratorProfileSpec]) -> Devices:
+        """Return the names of the profiles."""
+        return Devices(
+            frozenset(r.name for p in profiles.values() for r in p.resources),
+            frozenset(f.pattern for p in profiles.values() for f in p.resource_families),
+        )
+
+    def has(self, name: str) -> bool:
+        """Say whether a device is called so."""
+        return name in self.names or any(fits(pattern, name) for pattern in self.patterns)
+
+
+def outside_pods(document: Document, pods: Sequence[Made], devices: Devices) -> list[Unjudged]:
     """Return one remark for an object that holds an image, a device or a model in no pod that is known, or nothing."""
     groups = known_groups()
     if (
@@ -46,7 +65,7 @@ def outside_pods(
         or groups.makes_no_pods(document.group, document.kind)
     ):
         return []
-    found = list(_values(document.object, pods, profiles))
+    found = list(_values(document.object, pods, devices))
     if not found:
         return []
     path, value = found[0]
@@ -58,9 +77,7 @@ def outside_pods(
     return [Unjudged(message, dotted(path), line_of(document, path))]
 
 
-def _values(
-    owner: Manifest, pods: Sequence[Made], profiles: Mapping[str, AcceleratorProfileSpec]
-) -> Iterator[tuple[Path, str]]:
+def _values(owner: Manifest, pods: Sequence[Made], devices: Devices) -> Iterator[tuple[Path, str]]:
     whole, parts = _judged_paths(pods)
     pending: list[tuple[Path, Any, bool]] = [
         ((k,), value, False) for k, value in reversed(owner.items()) if _is_spec(k)
@@ -70,7 +87,7 @@ def _values(
         if path in whole:
             continue
         is_judged = is_judged or path in parts
-        text = _named(path, value, profiles)
+        text = _named(path, value, devices)
         if text and not (is_judged and (not _HUB.match(text) or _SEEN_BY_CONTROLS.match(text))):
             yield path, text
         elif isinstance(value, list):
@@ -96,7 +113,7 @@ def _judged_paths(pods: Sequence[Made]) -> tuple[Collection[Path], Collection[Pa
     return whole, parts
 
 
-def _named(path: Path, value: Any, profiles: Mapping[str, AcceleratorProfileSpec]) -> str:
+def _named(path: Path, value: Any, devices: Devices) -> str:
     """Return the image, the device or the model that a field names, or nothing."""
     key = str(path[-1])
     plain = re.sub(r"[^a-z0-9]", "", key.lower())
@@ -116,15 +133,8 @@ def _named(path: Path, value: Any, profiles: Mapping[str, AcceleratorProfileSpec
         return value if _REFERENCE.fullmatch(value) else ""
     if _HUB.match(value) or (plain in _MODEL_KEYS and _HUB_ID.fullmatch(value)):
         return value
-    return value if "/" in value and _is_device(value, profiles) else ""
+    return value if "/" in value and devices.has(value) else ""
 
 
 def _image_parts(value: Mapping[str, Any]) -> str:
     return next((str(value[key]) for key in _PARTS if isinstance(value.get(key), str) and value[key]), "")
-
-
-def _is_device(name: str, profiles: Mapping[str, AcceleratorProfileSpec]) -> bool:
-    return any(
-        profile.resource(name) is not None or any(fits(f.pattern, name) for f in profile.resource_families)
-        for profile in profiles.values()
-    )

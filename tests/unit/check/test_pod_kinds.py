@@ -291,6 +291,19 @@ def test_an_object_in_an_object_makes_its_pods_too() -> None:
     assert [f.field for f in found.findings] == ["spec.triggers[0].resource.spec.templates[0].container.image"]
 
 
+@pytest.mark.parametrize(
+    ("api_version", "kind", "spec"),
+    [
+        ("argoproj.io/v1alpha1", "Workflow", {"workflowTemplateRef": {"name": "t", "clusterScope": True}}),
+        ("tekton.dev/v1", "TaskRun", {"taskRef": {"name": "t"}}),
+        ("tekton.dev/v1", "Pipeline", {"tasks": [{"taskRef": {"name": "t"}}]}),
+    ],
+)
+def test_an_object_whose_pods_another_one_describes_isnt_judged(api_version: str, kind: str, spec: Raw) -> None:
+    (found,) = judged(owner(api_version, kind, spec))
+    assert (found.result, [u.field for u in found.unjudged]) == ("unjudged", ["spec"])
+
+
 def test_an_image_that_a_controller_fills_in_is_noted() -> None:
     spec = {"templates": [{"name": "a", "container": {"image": "{{inputs.parameters.image}}"}}]}
     (found,) = judged(owner("argoproj.io/v1alpha1", "Workflow", spec))

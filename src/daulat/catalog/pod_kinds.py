@@ -26,6 +26,8 @@ class PodShape(BaseModel):
     """Whether no container is expected: it adds to a pod whose containers stand elsewhere."""
     patches: tuple[str, ...] = ()
     """References to texts that are merged over the pod's spec."""
+    unread: tuple[str, ...] = ()
+    """References to fields that change or make pods and aren't read."""
     metadata: dict[str, Any] = {}
     spec: dict[str, Any] = Field(min_length=1)
 

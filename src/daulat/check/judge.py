@@ -159,7 +159,11 @@ class Judge:
                 f"{dotted(path)}: isn't judged: this text changes pods, and it is filled in later or can't be read"
             )
             found.append(Unjudged(message, dotted(path), line_of(document, path)))
-        if not any(pod.object["kind"] == "Pod" for pod in pods) and (document.group, document.kind) in pod_kinds():
+        if (
+            not found
+            and not any(pod.object["kind"] == "Pod" for pod in pods)
+            and (document.group, document.kind) in pod_kinds()
+        ):
             message = (
                 f"spec: what pods of {document.kind} are made of stands in another object, so they aren't judged here"
             )

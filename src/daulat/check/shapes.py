@@ -9,7 +9,7 @@ from typing import Any
 
 from daulat.api.kinds import Manifest
 from daulat.catalog.pod_kinds import PodShape, pod_kinds
-from daulat.manifest.paths import Path
+from daulat.manifest.paths import CONTAINERS, Path
 from daulat.manifest.yaml_reader import read
 
 _STEP = re.compile(r"([^.\[\]]+)|(\[\*\])")
@@ -55,19 +55,17 @@ def is_templated(text: Any) -> bool:
 def _made(shape: PodShape, reading: _Reading) -> Iterator[Shaped]:
     metadata = reading.resolved(shape.metadata, ("metadata",))
     spec = reading.resolved(shape.spec, ("spec",))
-    if spec is _ABSENT or not isinstance(spec, dict):
-        return
-    # An item that is none, such as a text in place of a container, makes no pod and is the API server's to refuse.
-    for key in ("containers", "initContainers", "ephemeralContainers"):
-        own = spec.get(key)
-        if own is not None and not (isinstance(own, list) and all(isinstance(c, dict) for c in own)):
+    unread = [path for reference in shape.unread for path, value in reading.referred(reference) if value]
+    if not isinstance(spec, dict):
+        if metadata is _ABSENT and not unread:
             return
-        for each in own or ():
-            if isinstance(each.get("image"), dict):
-                each["image"] = image_of(each["image"])
-    if not shape.overlay and not (spec.get("containers") or spec.get("initContainers")):
+        spec = {}
+    for key in CONTAINERS:
+        if key in spec:
+            spec[key] = [_container(each) for each in spec[key]] if isinstance(spec[key], list) else []
+    if not shape.overlay and not (spec.get("containers") or spec.get("initContainers") or unread):
         return
-    unread = [path for reference in shape.patches for path in reading.patched(spec, reference)]
+    unread += [path for reference in shape.patches for path in reading.patched(spec, reference)]
     spec.setdefault("containers", [])
     yield Shaped(
         (*reading.at, *reading.path),
@@ -76,6 +74,13 @@ def _made(shape: PodShape, reading: _Reading) -> Iterator[Shaped]:
         reading.origins,
         tuple((*reading.at, *path) for path in unread),
     )
+
+
+def _container(value: Any) -> Manifest:
+    """Return a container with its image as a text. What is none, which the API server refuses, keeps its place in the list."""
+    if not isinstance(value, dict):
+        return {}
+    return {**value, "image": image_of(value["image"])} if isinstance(value.get("image"), dict) else value
 
 
 def image_of(parts: Mapping[str, Any]) -> str:
@@ -96,7 +101,7 @@ class _Reading:
     def resolved(self, template: Any, to: Path, start: int = 0) -> Any:
         """Return a template's value, absent where nothing that it refers to is there. The items of a list count from ``start``."""
         if isinstance(template, str) and template.startswith("$"):
-            return next((self._taken(value, path, to) for path, value in self._referred(template)), _ABSENT)
+            return next((self._taken(value, path, to) for path, value in self.referred(template)), _ABSENT)
         if isinstance(template, list):
             items: list[Any] = []
             for each in template:
@@ -110,16 +115,15 @@ class _Reading:
             prefix, reference = template["$strip"]
             text = self.resolved(reference, to)
             return text.removeprefix(prefix) if isinstance(text, str) and text.startswith(prefix) else _ABSENT
-        if "$flags" in template:
-            flags = self.resolved(template["$flags"], to)
-            return _flags(flags) if isinstance(flags, dict) else _ABSENT
+        if "$flags" in template or "$variables" in template:
+            return self._listed(template, to, start) or _ABSENT
         return self._mapping(template, to)
 
     def _mapping(self, template: Mapping[str, Any], to: Path) -> Any:
         result: dict[str, Any] = {}
         is_kept = bool(template.get("$keep"))
         for reference in template.get("$spread", ()):
-            for path, value in self._referred(reference):
+            for path, value in self.referred(reference):
                 if isinstance(value, dict):
                     is_kept = True
                     for key, item in value.items():
@@ -137,14 +141,33 @@ class _Reading:
 
     def _append(self, items: list[Any], template: Any, to: Path, start: int) -> None:
         if isinstance(template, str) and template.startswith("$"):
-            for path, value in self._referred(template):
+            for path, value in self.referred(template):
                 items.append(self._taken(value, path, (*to, start + len(items))))
         elif isinstance(template, dict) and "$each" in template:
             for path, value in _values(self.base, template["$each"], self.path):
                 if isinstance(value, dict):
                     items.append(self._item(template, path, value, (*to, start + len(items))))
+        elif isinstance(template, dict) and "$variables" in template:
+            items += self._listed(template, to, start + len(items))
         elif (value := self.resolved(template, (*to, start + len(items)))) is not _ABSENT:
             items.append(value)
+
+    def _listed(self, template: Mapping[str, Any], to: Path, start: int) -> list[Any]:
+        """Return a mapping as arguments or as environment variables, which count from ``start``."""
+        made = _flag if "$flags" in template else _variable
+        source = (*to, "of a mapping")
+        values = self.resolved(template.get("$flags", template.get("$variables")), source)
+        found = (
+            [(key, item) for key, value in values.items() if (item := made(key, value))]
+            if isinstance(values, dict)
+            else []
+        )
+        for n, (key, _) in enumerate(found):
+            whole = self.origins.get(source)
+            self.origins[(*to, start + n)] = (
+                (*whole, key) if whole else self.origins.get((*source, key), (*self.at, *self.path))
+            )
+        return [item for _, item in found]
 
     def _item(self, template: Mapping[str, Any], path: Path, value: Manifest, to: Path) -> Manifest:
         inner = _Reading(self.root, self.root_path, value, path, self.at)
@@ -168,13 +191,14 @@ class _Reading:
         if not key.startswith("$"):
             return key
         reference, _, default = key.partition("|")
-        for path, value in self._referred(reference):
+        for path, value in self.referred(reference):
             if value:
                 self.origins[(*to, f"name of {value}")] = (*self.at, *path)
                 return str(value)
         return default or "unnamed"
 
-    def _referred(self, reference: str) -> Iterator[tuple[Path, Any]]:
+    def referred(self, reference: str) -> Iterator[tuple[Path, Any]]:
+        """Yield every value that a reference leads to, with its path."""
         if reference.startswith("$/"):
             yield from _values(self.root, reference[2:], self.root_path)
         else:
@@ -186,7 +210,7 @@ class _Reading:
 
     def patched(self, spec: Manifest, reference: str) -> Iterator[Path]:
         """Merge the patches that a reference leads to over a spec. Yield the paths of those that can't be read."""
-        for path, text in self._referred(reference):
+        for path, text in self.referred(reference):
             if not text:
                 continue
             reading = None if is_templated(text) or not isinstance(text, str) else read(text)
@@ -219,8 +243,14 @@ def _refers(template: Any) -> bool:
     return not isinstance(template, str) or template.startswith("$")
 
 
-def _flags(values: Manifest) -> list[str]:
-    return [f"--{key}" if value in (True, "", None) else f"--{key}={value}" for key, value in values.items()]
+def _flag(key: str, value: Any) -> str:
+    if value is False:
+        return ""
+    return f"--{key}" if value in (True, "", None) else f"--{key}={value}"
+
+
+def _variable(key: str, value: Any) -> Manifest:
+    return {"name": key, "value": value}
 
 
 def _values(value: Any, where: str, path: Path) -> Iterator[tuple[Path, Any]]:

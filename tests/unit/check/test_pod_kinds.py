@@ -285,6 +285,95 @@ def test_a_preset_of_a_workspace_isnt_judged() -> None:
     assert any(u.field == "inference.preset" for u in found.unjudged)
 
 
+@pytest.mark.parametrize(
+    ("api_version", "kind", "spec", "control", "field"),
+    [
+        (
+            "tekton.dev/v1",
+            "TaskRun",
+            {"podTemplate": {"env": [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}]}},
+            "USE-16",
+            "spec.podTemplate.env[0]",
+        ),
+        (
+            "tekton.dev/v1",
+            "TaskRun",
+            {"computeResources": DEVICE},
+            "SUP-08",
+            'spec.computeResources.limits["amd.com/gpu"]',
+        ),
+        (
+            "tekton.dev/v1",
+            "PipelineRun",
+            {"taskRunSpecs": [{"stepSpecs": [{"name": "a", "computeResources": DEVICE}]}]},
+            "SUP-08",
+            'spec.taskRunSpecs[0].stepSpecs[0].computeResources.limits["amd.com/gpu"]',
+        ),
+        (
+            "serving.kserve.io/v1alpha2",
+            "LLMInferenceService",
+            {"trustRemoteCode": True},
+            "USE-08",
+            "spec.trustRemoteCode",
+        ),
+        (
+            "serving.kserve.io/v1beta1",
+            "InferenceService",
+            {"predictor": {"storageUris": [{"uri": HUB}]}},
+            "USE-07",
+            "spec.predictor.storageUris[0].uri",
+        ),
+        (
+            "kubeai.org/v1",
+            "Model",
+            {"env": {"NVIDIA_VISIBLE_DEVICES": "all"}},
+            "USE-16",
+            "spec.env.NVIDIA_VISIBLE_DEVICES",
+        ),
+        (
+            "sparkoperator.k8s.io/v1beta2",
+            "SparkApplication",
+            {"driver": {"envVars": {"NVIDIA_VISIBLE_DEVICES": "all"}}},
+            "USE-16",
+            "spec.driver.envVars.NVIDIA_VISIBLE_DEVICES",
+        ),
+    ],
+)
+def test_what_stands_beside_the_containers_is_judged_with_them(
+    api_version: str, kind: str, spec: Raw, control: str, field: str
+) -> None:
+    (found,) = judged(owner(api_version, kind, spec))
+    assert [(f.control, f.field) for f in found.findings] == [(control, field)]
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "spec", "field"),
+    [
+        (
+            "argoproj.io/v1alpha1",
+            "Workflow",
+            {"templates": [{"resource": {"manifest": "kind: Pod"}}]},
+            "spec.templates[0].resource.manifest",
+        ),
+        (
+            "argoproj.io/v1alpha1",
+            "Workflow",
+            {"artifactGC": {"podSpecPatch": "a: b"}, "templates": [{"container": {"image": GOOD}}]},
+            "spec.artifactGC.podSpecPatch",
+        ),
+        ("kubeai.org/v1", "Model", {"image": GOOD, "jsonPatches": [{"op": "add"}]}, "spec.jsonPatches"),
+    ],
+)
+def test_what_makes_or_changes_pods_and_isnt_read_is_noted(api_version: str, kind: str, spec: Raw, field: str) -> None:
+    (found,) = judged(owner(api_version, kind, spec))
+    assert (found.result, [u.field for u in found.unjudged]) == ("unjudged", [field])
+
+
+def test_a_text_in_place_of_a_container_hides_no_other() -> None:
+    (found,) = judged(owner("tekton.dev/v1", "Task", {"steps": ["x", {"name": "a", "image": BAD}]}))
+    assert [f.field for f in found.findings] == ["spec.steps[1].image"]
+
+
 def test_an_object_in_an_object_makes_its_pods_too() -> None:
     inner = owner("argoproj.io/v1alpha1", "Workflow", {"templates": [{"name": "a", "container": {"image": BAD}}]})
     (found,) = judged(owner("argoproj.io/v1alpha1", "Sensor", {"triggers": [{"resource": inner}]}))

@@ -54,7 +54,7 @@ class _World:
         created = datetime.fromtimestamp(self.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         inventory = self.given.inventory
         options = Options(created, self.namespace, cluster=self.snapshot.capabilities)
-        return Judge(done, inventory.known_profiles, Namespaces(inventory.namespaces), options)
+        return Judge(done, inventory.known_profiles, Namespaces(inventory.namespaces), options, inventory.scopes)
 
 
 @click.command()

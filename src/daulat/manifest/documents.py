@@ -6,6 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from daulat.api.kinds import KINDS
+from daulat.api.names import GROUP
+
 from .document import Chunk, Document, Foreign, Problem, line_of
 from .json_reader import read_json
 from .paths import Path, dotted
@@ -68,7 +71,7 @@ def _foreign(chunk: Chunk, value: Any) -> Foreign | None:
         return Foreign(chunk)
     for name in ("apiVersion", "kind"):
         # Charts and tools have one of the two. With metadata it is an object with a mistake.
-        if name not in value and not isinstance(value.get("metadata"), dict):
+        if name not in value and not isinstance(value.get("metadata"), dict) and not _is_own(value):
             return Foreign(chunk, f"{name} is not set")
     group = str(value.get("apiVersion") or "").rpartition("/")[0]
     if group in _CLIENTS:
@@ -95,6 +98,11 @@ _CLIENTS = frozenset(
     )
 )
 """Groups of files that tools and components of Kubernetes read themselves."""
+
+
+def _is_own(value: dict[str, Any]) -> bool:
+    group = str(value.get("apiVersion") or "").rpartition("/")[0]
+    return group == GROUP or value.get("kind") in {kind.kind for kind in KINDS}
 
 
 def _is_patch(value: dict[str, Any]) -> bool:

@@ -121,6 +121,8 @@ def test_what_is_no_object_is_foreign(foreign: str) -> None:
         ("---foo: bar\n", "f:1: only a comment may follow the separator ---"),
         ("kind: Pod\nmetadata: {}\n", "f:1: apiVersion: is required"),
         ("apiVersion: v1\nmetadata: {}\n", "f:1: kind: is required"),
+        ("apiVersion: daulat.dev/v1alpha1\nspec: {}\n", "f:1: kind: is required"),
+        ("kind: SovereigntyPolicy\nspec: {}\n", "f:1: apiVersion: is required"),
         ("apiVersion: 1\nkind: Pod\n", "f:1: apiVersion: must be a string: quote it (YAML reads it as 1)"),
         ("apiVersion: v1\nkind: [Pod]\n", 'f:2: kind: must be a string, not ["Pod"]'),
         ("apiVersion: v1\nkind: Pod\nmetadata: x\n", 'f:3: metadata: must be a mapping, not "x"'),

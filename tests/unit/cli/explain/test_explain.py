@@ -333,3 +333,22 @@ def test_text_from_elsewhere_steers_no_terminal(tmp_path: Path) -> None:
     evil = pod(containers=[{"name": "main", "image": "evil.example/\x1b[2J"}])
     result = run(tmp_path, "pod/treasury/p", items=[*world(), evil])
     assert "\x1b" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("raw", "control"),
+    [
+        ({"apiVersion": "example.my/v1", "kind": "Engine", "spec": {"image": "docker.io/evil"}}, None),
+        ({"apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "inference": {"preset": {"name": "phi-4"}}}, "STO-07"),
+    ],
+)
+def test_an_object_that_isnt_judged_is_not_said_to_be_allowed(tmp_path: Path, raw: Raw, control: str | None) -> None:
+    file = tmp_path / "object.yaml"
+    file.write_text(yaml.safe_dump({**raw, "metadata": {"name": "e", "namespace": "treasury"}}))
+    tree = run(tmp_path, "-f", str(file))
+    assert tree.exit_code == 0
+    assert "not judged" in tree.stdout.splitlines()[0]
+    explained = told(run(tmp_path, "-f", str(file), "-o", "json"))
+    assert (explained["result"], len(explained["notes"])) == ("unjudged", 1)
+    verdicts = {c["id"]: c["verdict"] for c in explained["controls"]}
+    assert verdicts.get("STO-07") == ("not judged" if control else None)

@@ -8,11 +8,22 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from daulat.manifest.chunks import chunks
+from daulat.manifest.document import Problem
+from daulat.manifest.documents import documents
 from daulat.manifest.yaml_reader import read
 
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _API_VERSION = re.compile(rb"^apiVersion:", re.MULTILINE)
 _KIND = re.compile(rb"^kind:", re.MULTILINE)
+_ACTION = re.compile(
+    rb"""^[ \t]*(?:-[ ]+)?(?:[\w.-]+:[ ]*)?["']?\{\{-?\s*(?:
+    \.(?:Values|Release|Chart|Capabilities|Template|Files)\b
+    | (?:include|template|if|range|with|else|end|define|block|toYaml|tpl|required|default|printf)\b
+    | \$[\w.]*\s*:?= | /\*)""",
+    re.MULTILINE | re.VERBOSE,
+)
+"""An action of Go's templates, as Helm's have them. Workflows and policies of others have expressions in braces that are none."""
 _PLAIN = frozenset(("apiVersion", "kind", "metadata", "resources", "bases"))
 """Fields of a kustomization that change nothing in the resources."""
 _OWN = frozenset(
@@ -72,6 +83,11 @@ def layout(files: Mapping[str, bytes]) -> Layout:
                     skipped |= patches
                     if found.keys() - _PLAIN:
                         unbuilt.append(_unbuilt(folder, found, sorted(patches)))
+    for name, data in files.items():
+        # An object may hold a template in a text, so only what can't be read is taken for one.
+        if name not in skipped and _ACTION.search(data) and _is_broken(data, name):
+            skipped.add(name)
+            unbuilt.append(f"{name}: a template, not judged. Render it: helm template ... | daulat check -")
     return Layout(frozenset(skipped), tuple(unbuilt))
 
 
@@ -94,6 +110,13 @@ def _unbuilt(folder: PurePath, kustomization: Mapping[str, Any], patches: Sequen
 def _is_template(chart: PurePath, path: PurePath, data: bytes) -> bool:
     # A template without an action is a manifest as it is.
     return path.is_relative_to(chart / "templates") and b"{{" in data
+
+
+def _is_broken(data: bytes, name: str) -> bool:
+    for chunk in chunks(data, name):
+        if isinstance(chunk, Problem) or any(isinstance(each, Problem) for each in documents(chunk)):
+            return True
+    return False
 
 
 def _patches(kustomization: Mapping[str, Any], folder: PurePath) -> Iterator[str]:

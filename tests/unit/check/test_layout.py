@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from daulat.check.layout import layout
 
 OBJECT = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
@@ -17,7 +19,7 @@ def test_a_charts_files_and_its_templates_arent_manifests() -> None:
             "c/templates/plain.yaml": OBJECT,
             "c/crds/a.yaml": OBJECT,
             "c/charts/d/templates/x.yaml": b"a: {{ . }}\n",
-            "other/templates/pod.yaml": b"a: {{ . }}\n",
+            "other/templates/plain.yaml": OBJECT,
         }
     )
     assert found.skipped == {"c/Chart.yaml", "c/values.yaml", "c/values-prod.yaml", "c/templates/pod.yaml"}
@@ -60,3 +62,35 @@ def test_a_component_is_built_with_an_overlay() -> None:
 
 def test_a_kustomization_that_cant_be_read_is_left_to_be_reported() -> None:
     assert layout({"kustomization.yaml": b"resources: [\n"}).skipped == frozenset()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"kind: Pod\nmetadata:\n  name: {{ .Release.Name }}\n",
+        b"{{- if .Values.on }}\nkind: Pod\n{{- end }}\n",
+        b'labels:\n  {{- include "x.labels" . | nindent 4 }}\n',
+        b"{{/* a comment */}}\n",
+        b"- {{ $x := 1 }}\n",
+    ],
+)
+def test_a_template_without_its_chart_is_left_out_too(text: bytes) -> None:
+    found = layout({"templates/a.yaml": text})
+    assert found.skipped == {"templates/a.yaml"}
+    assert found.unbuilt == ("templates/a.yaml: a template, not judged. Render it: helm template ... | daulat check -",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'image: "{{inputs.parameters.image}}"\n',
+        b"image: '{{ workflow.parameters.image }}'\n",
+        b'message: "{{request.object.metadata.name}}"\n',
+        b"expr: up == 0\nsummary: '{{ $labels.job }} is down'\n",
+        b"# {{ .Values.x }}\nkind: Pod\n",
+        b"data:\n  rule: |\n    text {{ if x }}\n",
+        b"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  note: |\n    {{- if .Values.on }}\n",
+    ],
+)
+def test_other_expressions_in_braces_are_no_templates(text: bytes) -> None:
+    assert layout({"a.yaml": text}).skipped == frozenset()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,11 +17,15 @@ from .sources import Grade
 
 
 class PodShape(BaseModel):
-    """Pods of a kind: where what they are made of stands, and a template of metadata and spec with references to it."""
+    """Pods, or other objects, that a kind makes: where what they are made of stands, and a template with references to it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     at: tuple[str, ...] = Field(min_length=1)
+    kind: Literal["Pod", "Service", "PersistentVolumeClaim"] = "Pod"
+    """What is made."""
+    when: str = ""
+    """A reference to what must be true, or a text, for it to be made."""
     overlay: bool = False
     """Whether no container is expected: it adds to a pod whose containers stand elsewhere."""
     patches: tuple[str, ...] = ()

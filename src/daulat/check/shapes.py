@@ -29,7 +29,8 @@ class Shaped:
     origins: Mapping[Path, Path]
     """The path in the object of each path in the pod that was copied from there, with all below it."""
     unread: tuple[Path, ...] = ()
-    """Patches that can't be read, since their text is filled in later or is no YAML."""
+    """Fields that make or change pods and aren't read, such as a patch that is filled in later."""
+    kind: str = "Pod"
 
 
 def shaped(owner: Manifest, at: Path = ()) -> Iterator[Shaped]:
@@ -53,6 +54,8 @@ def is_templated(text: Any) -> bool:
 
 
 def _made(shape: PodShape, reading: _Reading) -> Iterator[Shaped]:
+    if shape.when and not any(value for _, value in reading.referred(shape.when)):
+        return
     metadata = reading.resolved(shape.metadata, ("metadata",))
     spec = reading.resolved(shape.spec, ("spec",))
     unread = [path for reference in shape.unread for path, value in reading.referred(reference) if value]
@@ -60,6 +63,10 @@ def _made(shape: PodShape, reading: _Reading) -> Iterator[Shaped]:
         if metadata is _ABSENT and not unread:
             return
         spec = {}
+    if shape.kind != "Pod":
+        found = metadata if isinstance(metadata, dict) else {}
+        yield Shaped((*reading.at, *reading.path), found, spec, reading.origins, kind=shape.kind)
+        return
     for key in CONTAINERS:
         if key in spec:
             spec[key] = [_container(each) for each in spec[key]] if isinstance(spec[key], list) else []

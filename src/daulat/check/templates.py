@@ -79,6 +79,9 @@ def made(owner: Manifest, namespace: str) -> list[Made]:
         found += _ephemeral_claims(spec, spec_path, owner, namespace)
     for shape in shapes:
         pod = _pod(owner, namespace, shape.metadata, shape.spec)
+        if shape.kind != "Pod":
+            found.append(Made(shape.path, {**pod, "kind": shape.kind, "spec": shape.spec}, origins=shape.origins))
+            continue
         found.append(Made(shape.path, pod, (), _undecided(owner, pod), origins=shape.origins, unread=shape.unread))
         found += _ephemeral_claims(shape.spec, shape.path, owner, namespace)
     own = owner.get("spec")

@@ -374,6 +374,55 @@ def test_a_text_in_place_of_a_container_hides_no_other() -> None:
     assert [f.field for f in found.findings] == ["spec.steps[1].image"]
 
 
+FULL = (policy(storage={"storageClasses": ["encrypted"]}, exposure={"gatewayClasses": []}), namespace())
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "spec", "control", "field"),
+    [
+        (
+            "apps.nvidia.com/v1alpha1",
+            "NIMService",
+            {"image": {"repository": GOOD}, "expose": {"service": {"type": "LoadBalancer"}}},
+            "USE-09",
+            "spec.expose.service.type",
+        ),
+        (
+            "orchestration.aibrix.ai/v1alpha1",
+            "KVCache",
+            {"cache": {"image": GOOD}, "service": {"type": "NodePort"}},
+            "USE-09",
+            "spec.service.type",
+        ),
+        (
+            "apps.nvidia.com/v1alpha1",
+            "NIMCache",
+            {"storage": {"pvc": {"create": True, "storageClass": "cheap"}}},
+            "STO-02",
+            "spec.storage.pvc.storageClass",
+        ),
+        (
+            "production-stack.vllm.ai/v1alpha1",
+            "VLLMRuntime",
+            {"storageConfig": {"enabled": True, "storageClassName": "cheap"}},
+            "STO-02",
+            "spec.storageConfig.storageClassName",
+        ),
+    ],
+)
+def test_what_a_known_kind_makes_beside_pods_is_judged(
+    api_version: str, kind: str, spec: Raw, control: str, field: str
+) -> None:
+    (found,) = judged(owner(api_version, kind, spec), by=FULL)
+    assert (control, field) in [(f.control, f.field) for f in found.findings]
+
+
+def test_a_claim_that_isnt_made_isnt_judged() -> None:
+    spec = {"storage": {"pvc": {"create": False, "storageClass": "cheap"}}}
+    (found,) = judged(owner("apps.nvidia.com/v1alpha1", "NIMCache", spec), by=FULL)
+    assert found.findings == ()
+
+
 def test_an_object_in_an_object_makes_its_pods_too() -> None:
     inner = owner("argoproj.io/v1alpha1", "Workflow", {"templates": [{"name": "a", "container": {"image": BAD}}]})
     (found,) = judged(owner("argoproj.io/v1alpha1", "Sensor", {"triggers": [{"resource": inner}]}))

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 from daulat.api.kinds import Manifest
 from daulat.catalog.kubernetes import Capabilities
-from daulat.kube.client import Client, KubeconfigError
+from daulat.kube.client import Client
 from daulat.kube.errors import ApiError, NoAnswer, NotFound, RequestError
+from daulat.kube.kubeconfig import KubeconfigError
 from daulat.kube.resources import BY_KIND, Resource
 from daulat.manifest.document import Document, from_api
 from daulat.mirror.discovery import discover
@@ -100,7 +101,7 @@ def sentence(error: KubeconfigError | RequestError) -> str:
         case ApiError():
             return f"error from the API server ({error.reason}): {error.message}"
         case _:
-            return f"invalid kubeconfig: {error}"
+            return str(error)
 
 
 def _document(item: Manifest, resource: Resource) -> Document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +14,11 @@ from daulat.admission.policy import compile_policy
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.catalog import accelerators
 from daulat.cel.evaluator import Request, evaluate_all
+from daulat.check.run import Run
 from daulat.check.scopes import resource_of
 from daulat.controls import library
 
-from .scene import BAD, GOOD, OPTIONS, Raw, controls, judged, namespace, owner, pod, policy, problems, template
+from .scene import BAD, GOOD, NOW, OPTIONS, Raw, controls, judged, namespace, owner, pod, policy, problems, template
 
 TEMPLATE = template()
 INLINE = TEMPLATE["spec"]
@@ -132,11 +134,13 @@ def test_a_free_namespace_is_free() -> None:
 
 
 def test_kube_system_is_never_governed() -> None:
-    (found,) = judged(
-        pod(BAD, namespace="kube-system"),
-        by=(policy(), namespace("kube-system", **{"daulat.dev/data-class": "confidential"})),
-    )
+    labelled = namespace("kube-system", **{"daulat.dev/data-class": "confidential"})
+    run = Run()
+    for n, each in enumerate((policy(), labelled, pod(BAD, namespace="kube-system"))):
+        run.add(json.dumps(each).encode(), f"{n}.json")
+    (found,) = (judged for judged in run.judge(OPTIONS, NOW) if judged.kind == "Pod")
     assert found.policies == ()
+    assert [p.field for p in run.problems] == ["spec.namespaceSelector"]
 
 
 def test_an_exemption_holds_until_it_ends() -> None:

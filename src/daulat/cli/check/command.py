@@ -70,6 +70,13 @@ _MIB = 1 << 20
     help="The user who applies the manifests, without the verbs that Daulat's guards check; by default a user who has them.",
 )
 @click.option("--as-group", "groups", multiple=True, metavar="GROUP", help="A group of that user. Repeatable.")
+@click.option(
+    "--operator-namespace",
+    default="daulat-system",
+    show_default=True,
+    metavar="NAMESPACE",
+    help="The operator's namespace, which no policy may govern.",
+)
 @kubernetes_options
 @click.option("--skip-foreign", is_flag=True, help="Skip documents that aren't Kubernetes objects in named files, too.")
 @click.option(
@@ -106,6 +113,7 @@ def check(
     strict_namespaces: bool,
     user: str,
     groups: tuple[str, ...],
+    operator_namespace: str,
     kubernetes_version: str,
     pin: str | None,
     skip_foreign: bool,
@@ -149,7 +157,7 @@ def check(
         run.problems.append(Problem("daulat check", 0, NO_POLICY))
     now = time.time()
     created = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    options = Options(created, in_namespace, user, groups, strict_namespaces, capabilities)
+    options = Options(created, in_namespace, user, groups, strict_namespaces, capabilities, operator_namespace)
     report = Report(policies=tuple(sorted(run.inventory.policies)))
     if run.inventory.policies or alone:
         report.objects += run.judge(options, now)

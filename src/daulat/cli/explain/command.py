@@ -25,7 +25,7 @@ from daulat.explain.subject import explain_object
 from daulat.explain.world import snapshot_of
 from daulat.facts.snapshot import Snapshot
 from daulat.manifest.document import Chunk, Document, Problem
-from daulat.reconcile.policy.compiled import compiled
+from daulat.reconcile.policy.compiled import compiled, governs_protected
 
 from .. import objects
 from ..errors import fail, fail_if
@@ -51,6 +51,9 @@ class _World:
         """Return what judges objects by the policies in the input. One that can't be compiled ends the command."""
         done, problems = [], []
         for name, policy in self.snapshot.known_policies.items():
+            if why := governs_protected(policy, self.snapshot):
+                problems.append(Problem(*self.given.place("SovereigntyPolicy", name), why))
+                continue
             try:
                 done.append(compiled(policy, self.snapshot, self.now))
             except PolicyError as error:
@@ -169,6 +172,8 @@ def _explain_policy(world: _World, target: PolicyTarget, form: str) -> None:
     if policy is None:
         known = ", ".join(world.snapshot.known_policies) or "none"
         fail(f'SovereigntyPolicy "{target.name}" not found; known policies: {known}')
+    if why := governs_protected(policy, world.snapshot):
+        fail(Problem(*world.given.place("SovereigntyPolicy", target.name), why))
     try:
         result = compiled(policy, world.snapshot, world.now)
     except PolicyError as error:

@@ -161,6 +161,15 @@ class ModelFacts(_Data):
     """Its layers."""
     attention: Attention
     """How they attend."""
+    intermediate_size: int | None = Field(default=None, ge=1, alias="intermediateSize")
+    """The width of the feed-forward part of a dense layer, which tensor parallelism divides; left out where no layer is dense."""
+    moe_intermediate_size: int | None = Field(default=None, ge=1, alias="moeIntermediateSize")
+    """The width of one expert, which tensor parallelism divides as well."""
+    fp8_block: int | None = Field(default=None, ge=1, alias="fp8Block")
+    """Rows, and columns, that share one scale in the developer's FP8 weights; left out where scales are per tensor or channel, or
+    there are no such weights."""
+    group_size: int | None = Field(default=None, ge=1, alias="groupSize")
+    """Weights that share one 16-bit scale in the developer's INT4 weights."""
     context: int = Field(ge=1)
     """The longest sequence that it was made for, in tokens."""
     precisions: tuple[Precision, ...] = Field(min_length=1)

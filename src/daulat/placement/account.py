@@ -1,0 +1,81 @@
+"""The words of a sizing: what each line of the account means, and why something doesn't fit. It computes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from daulat.api.accelerator import AcceleratorProfileSpec, Precision
+from daulat.catalog.models import ModelFacts
+
+from .division import Division
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the account."""
+
+    what: str
+    value: str
+    why: str
+
+
+def why_weights(model: ModelFacts, precision: Precision, profile: str, *, asked: bool) -> str:
+    """Return what the weights are; ``asked`` says that their precision was given, and not derived from what is served."""
+    billions = f"{model.parameters / 1e9:.1f} billion parameters in {precision}"
+    if precision in model.precisions:
+        return billions
+    published = ", ".join(model.precisions)
+    if asked:
+        return f"{billions}, as specified; {model.developer} publishes {published}"
+    return f"{billions}: {profile} doesn't compute in {published}"
+
+
+def why_token(model: ModelFacts) -> str:
+    """Return what a token keeps in which layers."""
+    attention, layers = model.attention, model.layers
+    form = f"{attention.form}, {layers.total} layers"
+    if attention.latent_width is not None:
+        form += f", {attention.latent_width} numbers of 2 bytes in each, on every device"
+    else:
+        form += f", {attention.key_value_heads} heads of {attention.head_width}"
+    if layers.windowed:
+        form += f"; {layers.windowed} layers keep the last {layers.window} tokens"
+    for some in layers.compressed:
+        form += f"; {some.layers} layers keep the last {layers.window} tokens and one entry for {some.every}"
+    if layers.stateful:
+        form += f"; {layers.stateful} layers keep none, but {layers.state / 1024:.0f} KiB for a sequence"
+    if layers.index is not None:
+        form += f"; {layers.index.layers} layers have an index, {layers.index.width} numbers for {_tokens(layers.index.every)}"
+    return form
+
+
+def why_divided(model: ModelFacts, profile: AcceleratorProfileSpec, division: Division, why_not_more: str) -> str:
+    """Return how the model is divided; ``why_not_more`` says why no more devices share a layer, where that matters."""
+    if division.devices == 1:
+        return "nothing is divided"
+    reasons = [f"{division.tensor} divide {model.attention.heads} heads"] if division.tensor > 1 else []
+    if profile.devices_per_package > 1:
+        reasons.append(f"in packages of {profile.devices_per_package}")
+    if division.pipeline > 1:
+        reasons.append(f"{division.pipeline} stages divide {model.layers.total} layers")
+    return ", ".join(reasons) + (f"; {why_not_more}" if why_not_more else "")
+
+
+def ways(division: Division) -> str:
+    """Return the devices, and the nodes where there are several."""
+    nodes = f" on {division.nodes} nodes" if division.nodes > 1 else ""
+    return f"{division.devices} {'device' if division.devices == 1 else 'devices'}{nodes}"
+
+
+def gib(number: float) -> str:
+    """Return a number of GiB."""
+    return f"{number:.1f} GiB"
+
+
+def kib(number: float) -> str:
+    """Return a number of bytes in KiB."""
+    return f"{number / 1024:.1f} KiB"
+
+
+def _tokens(number: int) -> str:
+    return "a token" if number == 1 else f"{number} tokens"

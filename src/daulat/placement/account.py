@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from daulat.api.accelerator import AcceleratorProfileSpec, Precision
+from daulat.api.accelerator import AcceleratorProfileSpec, DeviceResource, Precision
 from daulat.catalog.models import ModelFacts
 
 from .division import Division
@@ -49,6 +49,14 @@ def why_token(model: ModelFacts) -> str:
     return form
 
 
+def why_memory(device: DeviceResource, usable: float, share: str) -> str:
+    """Return what of a device's memory the engine has."""
+    engines = f"of which {share} are the engine's: {gib(usable)}"
+    if device.allocatable_memory_mi_b is None or device.memory_gi_b is None:
+        return engines
+    return f"can be allocated of {device.memory_gi_b} GiB, {engines}"
+
+
 def why_divided(model: ModelFacts, profile: AcceleratorProfileSpec, division: Division, why_not_more: str) -> str:
     """Return how the model is divided; ``why_not_more`` says why no more devices share a layer, where that matters."""
     if division.devices == 1:
@@ -70,6 +78,11 @@ def ways(division: Division) -> str:
 def gib(number: float) -> str:
     """Return a number of GiB."""
     return f"{number:.1f} GiB"
+
+
+def size_of(memory: float) -> str:
+    """Return a device's memory in GiB, to two digits where it isn't whole."""
+    return f"{round(memory, 2):g} GiB"
 
 
 def kib(number: float) -> str:

@@ -186,9 +186,13 @@ def _running_on(
 
 def _with_memory(profile: AcceleratorProfileSpec, resource: Asked) -> AcceleratorProfileSpec:
     """Return the profile with the memory of what is claimed, where that has another than the first extended resource."""
-    if not isinstance(resource, Claimed) or resource.resource.memory_gi_b is None:
+    if not isinstance(resource, Claimed):
         return profile
-    first = profile.resources[0].model_copy(update={"memory_gi_b": resource.resource.memory_gi_b})
+    nominal, allocatable = resource.resource.memory_gi_b, resource.resource.allocatable_memory_mi_b
+    if nominal is None and allocatable is None:
+        return profile
+    own = {"memory_gi_b": nominal, "allocatable_memory_mi_b": allocatable}
+    first = profile.resources[0].model_copy(update=own)
     return profile.model_copy(update={"resources": (first, *profile.resources[1:])})
 
 

@@ -10,6 +10,7 @@ from daulat.api.model import AcceleratorChoice, SizingStatus, SovereignModelSpec
 from daulat.catalog.engines import engine_of
 from daulat.catalog.models import ModelFacts, named
 
+from .account import size_of
 from .current_placement import CurrentPlacement
 from .division import Division, indivisible
 from .sizing import GIB, Ask, Indivisible, NoFit, Sizing, Unknown, dividing, likely_precision, size, weights_bytes
@@ -223,7 +224,7 @@ def _refuse_the_impossible(
     count: int,
 ) -> None:
     """Raise NoFit where not even the weights fit, in the smallest form that they may have. What is tight is the user's to try."""
-    memory = profile.resources[0].memory_gi_b
+    memory = profile.resources[0].allocatable_gib
     forms = [spec.model.precision] if spec.model.precision else list(profile.precisions)
     if memory is None or not forms:
         return
@@ -232,7 +233,7 @@ def _refuse_the_impossible(
         smallest = "" if spec.model.precision else f", the smallest precision that {choice.profile} serves,"
         raise NoFit(
             f'spec.accelerators["{choice.profile}"].count: the weights of {facts.name} in {form}{smallest} take {least:.1f} GiB; '
-            f"{count} x {memory} GiB were asked for"
+            f"{count} x {size_of(memory)} were asked for"
         )
 
 

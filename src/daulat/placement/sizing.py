@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from daulat.api.accelerator import AcceleratorProfileSpec, Precision
 from daulat.catalog.models import ModelFacts
 
-from .account import Line, gib, kib, ways, why_divided, why_token, why_weights
+from .account import Line, gib, kib, size_of, ways, why_divided, why_memory, why_token, why_weights
 from .division import Division, Limits, divisions, indivisible
 
 GIB = 1 << 30
@@ -151,16 +151,16 @@ def weights_bytes(model: ModelFacts, precision: Precision) -> float:
     return model.parameters * each
 
 
-def _known(ask: Ask) -> tuple[int, int, Sequence[Precision]]:
-    profile, first = ask.profile, ask.profile.resources[0]
-    if first.memory_gi_b is None or profile.devices_per_node is None or not profile.precisions:
+def _known(ask: Ask) -> tuple[float, int, Sequence[Precision]]:
+    profile, memory = ask.profile, ask.profile.resources[0].allocatable_gib
+    if memory is None or profile.devices_per_node is None or not profile.precisions:
         raise Unknown(f"profile {ask.profile_name} doesn't say {' and '.join(_missing(profile))}")
-    return first.memory_gi_b, profile.devices_per_node, profile.precisions
+    return memory, profile.devices_per_node, profile.precisions
 
 
 def _missing(profile: AcceleratorProfileSpec) -> list[str]:
     given = {
-        "how much memory a device has: resources[0].memoryGiB": profile.resources[0].memory_gi_b is not None,
+        "how much memory a device has: resources[0].memoryGiB": profile.resources[0].allocatable_gib is not None,
         "how many devices a node has: devicesPerNode": profile.devices_per_node is not None,
         "in which precisions it computes: precisions": bool(profile.precisions),
     }
@@ -225,7 +225,7 @@ def _told(
     division: Division,
     needed: float,
     usable: float,
-    memory: int,
+    memory: float,
     tried: Sequence[tuple[Division, float]],
 ) -> Sizing:
     weights = weights_bytes(ask.model, precision) / GIB
@@ -247,7 +247,7 @@ def _told(
             why_token(ask.model),
         ),
         Line("cache", gib(cache), f"{ask.concurrency} x {context} tokens"),
-        Line("a device", gib(memory), f"of which {ENGINES_SHARE:.0%} are the engine's: {gib(usable)}"),
+        Line("a device", gib(memory), why_memory(ask.profile.resources[0], usable, f"{ENGINES_SHARE:.0%}")),
         *(Line(ways(d), "too few", f"{gib(n)} on a device") for d, n in tried[-2:]),
         Line(
             ways(division),
@@ -278,7 +278,7 @@ def _too_large(
     precision: Precision,
     context: int,
     usable: float,
-    memory: int,
+    memory: float,
     tried: Sequence[tuple[Division, float]],
 ) -> str:
     division, needed = tried[-1]
@@ -286,7 +286,7 @@ def _too_large(
     return (
         f"{ask.model.name} needs {gib(needed)} on each of {division.devices} devices of {ask.profile_name} "
         f"({gib(weights)} of weights in {precision}, {ask.concurrency} x {context} tokens); "
-        f"the engine has {gib(usable)} of {memory} GiB there"
+        f"the engine has {gib(usable)} of {size_of(memory)} there"
     )
 
 

@@ -175,6 +175,21 @@ def test_ascend_910b_has_no_fp8_so_the_weights_double() -> None:
     assert (int8.devices, int8.nodes) == (16, 2)
 
 
+def test_what_an_engine_can_allocate_counts_and_not_the_nominal_size() -> None:
+    """Qwen3.5 397B in eight bits doesn't run with its whole context on 8 Ascend 910B (vllm-ascend issue 7671)."""
+    shipped = accelerators.shipped()
+    one = size(Ask(models()["qwen3.5-397b-a17b"], "b", shipped["huawei-ascend-910b"], "INT8"))
+    assert (one.devices, one.nodes, one.usable_gib) == (16, 2, 54.9)
+    assert one.lines[3].why == "can be allocated of 64 GiB, of which 90% are the engine's: 54.9 GiB"
+    # 42.9 GiB of the 43.2 that 90 % of 48 would be.
+    assert size(Ask(models()["qwen3-32b"], "l", shipped["nvidia-l40s"], "FP8", 32768)).devices == 2
+    nominal = profile(64, resources=[{"name": "example.my/gpu", "sharing": "Whole", "memoryGiB": 64}])
+    least = profile(64, resources=[{"name": "example.my/gpu", "sharing": "Whole", "allocatableMemoryMiB": 32768}])
+    assert sized(LLAMA_70B, nominal, devices=4).usable_gib == 57.6
+    with pytest.raises(NoFit, match=r"the engine has 28\.8 GiB of 32 GiB there"):
+        sized(LLAMA_70B, least, devices=4)
+
+
 def test_packages_are_taken_whole() -> None:
     small = models()["qwen3-8b"]
     assert size(Ask(small, "c", accelerators.shipped()["huawei-ascend-910c"], context=4096)).devices == 2

@@ -15,7 +15,7 @@ from daulat.manifest.paths import Path
 from daulat.placement.choice import Chosen
 from daulat.placement.devices import Devices, devices
 from daulat.placement.loading import loading
-from daulat.placement.sizing import NoFit
+from daulat.placement.sizing import Indivisible, NoFit
 from daulat.workload.pod import templates, unusable_settings
 
 
@@ -65,9 +65,14 @@ def render(
             continue
         try:
             needed = devices(model.spec, choice, profile)
+        except Indivisible as error:
+            refused.append(str(error))
+            continue
         except NoFit as error:
             notes.append(f"{where}: the model can't run on it: {error}")
             continue
+        if needed.note:
+            notes.append(f"{where}.count: {needed.note}")
         for chosen in _options(model, n, profile, needed, cluster):
             refused += unusable_settings(model, chosen)
             pods += [ModelPod(("spec", "accelerators", n), pod) for pod in _pods(model, chosen, policies)]

@@ -88,7 +88,8 @@ def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot, *, pati
     if undecided_why:
         return Decision(None, reasons.UNDECIDED, undecided_why, rejected, held=True)
     if chosen is not None:
-        return Decision(chosen, reasons.PLACEMENT_CHOSEN, _told(model, chosen), rejected)
+        reason = reasons.SIZING_ADVICE if chosen.devices.note else reasons.PLACEMENT_CHOSEN
+        return Decision(chosen, reason, _told(model, chosen), rejected)
     if open_ is not None:
         message = (
             f"{open_.choice.profile} in zone {open_.zone} may have room: that is known once the pods of other models that "
@@ -332,4 +333,5 @@ def _why_not(
 def _told(model: Model, chosen: Chosen) -> str:
     spread = f" over {chosen.devices.nodes} nodes" if chosen.devices.nodes > 1 else ""
     what = f"{chosen.devices.count} {'devices of' if chosen.claim else 'x'} {chosen.resource}"
-    return f"{model.spec.replicas} replicas with {what} each{spread} on {chosen.choice.profile} in zone {chosen.zone}"
+    where = f"{model.spec.replicas} replicas with {what} each{spread} on {chosen.choice.profile} in zone {chosen.zone}"
+    return f"{where}; {chosen.devices.note}" if chosen.devices.note else where

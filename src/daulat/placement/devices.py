@@ -171,11 +171,9 @@ def _given(
     division, notes = _division(ask, kept, engine.divides_heads)
     if division is None:
         why = indivisible(facts, likely_precision(ask), count // nodes)
-        certain = (
-            f'spec.accelerators["{choice.profile}"].count: {spec.engine.name} can\'t start with {count} devices: {why}'
-        )
+        certain = f"{spec.engine.name} can't start with {count} devices: {why}"
         if not runs:
-            raise Indivisible(certain)
+            raise Indivisible(f'spec.accelerators["{choice.profile}"].count: {certain}')
         return Devices(count, count // nodes, nodes, None, _basis(spec, facts, spec.model.precision), certain, nodes)
     try:
         sizing = size(replace(ask, division=division))
@@ -184,8 +182,8 @@ def _given(
         if not runs:
             _refuse_the_impossible(spec, choice, profile, facts, count)
         sizing, basis = None, _basis(spec, facts, spec.model.precision)
-        unknown = isinstance(error, Unknown)
-        notes.append(f"{'whether it fits is unknown' if unknown else 'by our estimate it may not fit'}: {error}")
+        if not isinstance(error, Unknown):
+            notes.append(f"by our estimate it may not fit: {error}")
     return Devices(count, division.tensor, division.pipeline, sizing, basis, "; ".join(notes), nodes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -10,6 +11,7 @@ from daulat.api.accelerator import Precision
 from daulat.api.meta import CountryCode
 from daulat.api.packaged import load_folder
 
+from .model_names import parse
 from .sources import Source, unsourced
 
 _BYTES_KEPT = 2
@@ -140,19 +142,11 @@ class Layers(_Data):
         return self.stateful * self.state
 
 
-class ModelFacts(_Data):
-    """One open model."""
+class ModelShape(_Data):
+    """What of a model decides how many devices it needs."""
 
     name: str = Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=128)
     """The name by which Daulat knows it."""
-    repository: str
-    """Where the developer publishes it, as ORGANISATION/NAME."""
-    developer: str
-    """Who made it."""
-    origin_country: CountryCode = Field(alias="originCountry")
-    """The developer's country."""
-    license: License
-    """Under which licence."""
     parameters: int = Field(ge=1)
     """How many parameters it has, over all experts."""
     expert_parameters: int = Field(default=0, ge=0, alias="expertParameters")
@@ -174,6 +168,45 @@ class ModelFacts(_Data):
     """The longest sequence that it was made for, in tokens."""
     precisions: tuple[Precision, ...] = Field(min_length=1)
     """The precisions in which the developer publishes weights, the usual one first."""
+
+    @model_validator(mode="after")
+    def _others(self) -> Self:
+        if self.expert_parameters >= self.parameters:
+            raise ValueError("expertParameters: there are no others")
+        return self
+
+    def bytes_kept(self, context: int) -> int:
+        """Return what is kept of one sequence of so many tokens, once."""
+        pairs = self.attention.bytes_for_token * self.layers.tokens_kept(context)
+        return pairs + self.layers.index_bytes(context) + self.layers.state_bytes
+
+
+class Variant(_Data):
+    """Weights of the same shape that the developer publishes under other names."""
+
+    names: tuple[str, ...] = Field(min_length=1)
+    """Their names, without the organisation."""
+    context: int | None = Field(default=None, ge=1)
+    """The longest sequence that they were made for, where that is another."""
+    precisions: tuple[Precision, ...] | None = Field(default=None, min_length=1)
+    """The precisions in which they are published, where those are others."""
+    group_size: int | None = Field(default=None, ge=1, alias="groupSize")
+    """As in the model, where that is another."""
+
+
+class ModelFacts(ModelShape):
+    """One open model."""
+
+    repository: str
+    """Where the developer publishes it, as ORGANISATION/NAME."""
+    developer: str
+    """Who made it."""
+    origin_country: CountryCode = Field(alias="originCountry")
+    """The developer's country."""
+    license: License
+    """Under which licence."""
+    variants: tuple[Variant, ...] = ()
+    """Other weights of the same shape."""
     sources: tuple[Source, ...] = Field(min_length=1)
     """Where all this comes from."""
 
@@ -184,14 +217,7 @@ class ModelFacts(_Data):
         missing, unknown = unsourced(given - {"name", "sources"}, known, self.sources)
         if missing or unknown:
             raise ValueError(f"sources: none for {sorted(missing)}, and {sorted(unknown)} are no facts")
-        if self.expert_parameters >= self.parameters:
-            raise ValueError("expertParameters: there are no others")
         return self
-
-    def bytes_kept(self, context: int) -> int:
-        """Return what is kept of one sequence of so many tokens, once."""
-        pairs = self.attention.bytes_for_token * self.layers.tokens_kept(context)
-        return pairs + self.layers.index_bytes(context) + self.layers.state_bytes
 
 
 @cache
@@ -206,11 +232,38 @@ def models() -> dict[str, ModelFacts]:
     return by_name
 
 
+@cache
 def named(name: str) -> ModelFacts | None:
-    """Return the model of that name, or the one that its developer publishes under it."""
-    return models().get(name) or _by_repository().get(name.lower())
+    """Return the model of that name, or the one that its developer or others publish under it, as it is in that variant."""
+    if (exact := models().get(name) or _by_repository().get(name.lower())) is not None:
+        return exact
+    said = parse(name)
+    known = _variants().get(said.written) or models().get(said.model) or _by_name().get(said.model)
+    if known is None or said.precision in (None, known.precisions[0]):
+        return known
+    block = known.fp8_block if said.in_blocks else None
+    return known.model_copy(update={"precisions": (said.precision,), "fp8_block": block})
 
 
 @cache
 def _by_repository() -> dict[str, ModelFacts]:
     return {model.repository.lower(): model for model in models().values()}
+
+
+@cache
+def _by_name() -> dict[str, ModelFacts]:
+    """Return the models by what their developers call them, without words for how they were tuned."""
+    return {parse(model.repository).model: model for model in models().values()}
+
+
+@cache
+def _variants() -> dict[str, ModelFacts]:
+    found: dict[str, ModelFacts] = {}
+    for model in models().values():
+        for variant in model.variants:
+            own = model.model_copy(update=variant.model_dump(exclude={"names"}, exclude_none=True))
+            for name in variant.names:
+                if (said := parse(name).written) in found:
+                    raise ValueError(f"{name} is a variant of {found[said].name} and of {model.name}")
+                found[said] = own
+    return found

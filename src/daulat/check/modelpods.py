@@ -9,6 +9,7 @@ from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.kinds import Manifest
 from daulat.catalog import models
 from daulat.catalog.kubernetes import DEFAULT, Capabilities
+from daulat.catalog.model_names import parse
 from daulat.facts.declared import Unparsable, parse_declared
 from daulat.facts.snapshot import Model
 from daulat.manifest.paths import Path
@@ -85,6 +86,9 @@ def _declared_otherwise(model: Model) -> list[str]:
     known = models.named(said.name)
     if known is None or known.origin_country == said.origin_country:
         return []
+    organisation = parse(said.name).organisation
+    if organisation not in ("", parse(known.repository).organisation):
+        return []  # Weights of others, who may have made another model of it.
     declared, noted = said.origin_country, known.origin_country
     return [f"spec.model.originCountry: {declared} was declared, and the catalogue has {noted} for {known.name}"]
 

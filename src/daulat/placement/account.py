@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from daulat.api.accelerator import AcceleratorProfileSpec, DeviceResource, Precision
-from daulat.catalog.models import ModelFacts
+from daulat.catalog.models import ModelShape
 
 from .division import Division
 
@@ -19,18 +19,18 @@ class Line:
     why: str
 
 
-def why_weights(model: ModelFacts, precision: Precision, profile: str, *, asked: bool) -> str:
+def why_weights(model: ModelShape, precision: Precision, profile: str, *, asked: bool) -> str:
     """Return what the weights are; ``asked`` says that their precision was given, and not derived from what is served."""
     billions = f"{model.parameters / 1e9:.1f} billion parameters in {precision}"
     if precision in model.precisions:
         return billions
     published = ", ".join(model.precisions)
     if asked:
-        return f"{billions}, as specified; {model.developer} publishes {published}"
+        return f"{billions}, as specified; published in {published}"
     return f"{billions}: {profile} doesn't compute in {published}"
 
 
-def why_token(model: ModelFacts) -> str:
+def why_token(model: ModelShape) -> str:
     """Return what a token keeps in which layers."""
     attention, layers = model.attention, model.layers
     form = f"{attention.form}, {layers.total} layers"
@@ -57,7 +57,7 @@ def why_memory(device: DeviceResource, usable: float, share: str) -> str:
     return f"can be allocated of {device.memory_gi_b} GiB, {engines}"
 
 
-def why_divided(model: ModelFacts, profile: AcceleratorProfileSpec, division: Division, why_not_more: str) -> str:
+def why_divided(model: ModelShape, profile: AcceleratorProfileSpec, division: Division, why_not_more: str) -> str:
     """Return how the model is divided; ``why_not_more`` says why no more devices share a layer, where that matters."""
     if division.devices == 1:
         return "nothing is divided"

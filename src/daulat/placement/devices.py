@@ -140,11 +140,25 @@ def _kept(
 ) -> SizingStatus | None:
     """Return the devices with which the model stands there, unless engines certainly end with them. One that has served doesn't:
     its FP8 weights may be another's, with scales per channel."""
+    if _served_unknown(choice, where):
+        return where.sizing
     alike = _sized_alike(spec, choice, facts, where)
     if alike is None or where.served or not engine_of(spec.engine).divides_heads:
         return alike
     sized_for = next((p for p in _PRECISIONS if p == alike.precision), facts.precisions[0])
     return None if indivisible(facts, spec.model.precision or sized_for, alike.tensor_parallel) else alike
+
+
+def _served_unknown(choice: AcceleratorChoice, where: CurrentPlacement) -> bool:
+    """Say whether the model has served with its count when its name wasn't known: a release that knows it changes nothing."""
+    sized = where.sizing
+    return (
+        sized is not None
+        and where.served
+        and sized.model is None
+        and where.accelerator == choice.profile
+        and (sized.devices, sized.nodes or 1) == (choice.count, choice.nodes or 1)
+    )
 
 
 def _given(

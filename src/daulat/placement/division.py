@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from daulat.api.accelerator import Precision
-from daulat.catalog.models import ModelFacts
+from daulat.catalog.models import ModelShape
 
 MAX_NODES = 16
 """Nodes of a replica that are tried where their number isn't given."""
@@ -46,7 +46,7 @@ class Limits:
     """On how many nodes they shall be; left out, on as few as it takes."""
 
 
-def divisions(model: ModelFacts, precision: Precision, limits: Limits) -> Iterator[Division]:
+def divisions(model: ModelShape, precision: Precision, limits: Limits) -> Iterator[Division]:
     """Yield the ways to divide the model. With a number of devices, the fewest nodes and then the fewest stages first; without one,
     the fewest devices first, with stages only beyond the most devices that can share a layer: stages wait for each other."""
     tensors = [
@@ -63,7 +63,7 @@ def divisions(model: ModelFacts, precision: Precision, limits: Limits) -> Iterat
     yield from (d for d in found if limits.nodes in (None, d.nodes))
 
 
-def _of(devices: int, model: ModelFacts, tensors: list[int], limits: Limits) -> list[Division]:
+def _of(devices: int, model: ModelShape, tensors: list[int], limits: Limits) -> list[Division]:
     found: list[Division] = []
     for tensor in tensors:
         stages, over = divmod(devices, tensor)
@@ -84,7 +84,7 @@ def _staged(tensor: int, stages: int, limits: Limits) -> Division | None:
     return Division(tensor, stages, nodes) if nodes is not None else None
 
 
-def indivisible(model: ModelFacts, precision: Precision, tensor: int) -> str:
+def indivisible(model: ModelShape, precision: Precision, tensor: int) -> str:
     """Return why that many devices can't share a layer, so that engines end at their start; empty where they can.
 
     vLLM divides query heads, key-value heads (or repeats them evenly), and the width of the feed-forward part. FP8 weights in
@@ -111,14 +111,14 @@ def indivisible(model: ModelFacts, precision: Precision, tensor: int) -> str:
     return ""
 
 
-def _widths(model: ModelFacts) -> Iterator[tuple[str, int]]:
+def _widths(model: ModelShape) -> Iterator[tuple[str, int]]:
     if model.moe_intermediate_size is not None:
         yield "an expert's intermediate size", model.moe_intermediate_size
     if model.intermediate_size is not None:
         yield "an intermediate size", model.intermediate_size
 
 
-def _projections(model: ModelFacts, tensor: int) -> Iterator[tuple[str, int]]:
+def _projections(model: ModelShape, tensor: int) -> Iterator[tuple[str, int]]:
     """Yield the widths of queries, and of keys and values, over all devices: repeated heads count each time."""
     attention = model.attention
     if attention.head_width is not None and attention.key_value_heads is not None:

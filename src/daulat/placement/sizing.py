@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from daulat.api.accelerator import AcceleratorProfileSpec, Precision
-from daulat.catalog.models import ModelFacts
+from daulat.catalog.models import ModelShape
 
 from .account import Line, gib, kib, size_of, ways, why_divided, why_memory, why_token, why_weights
 from .division import Division, Limits, divisions, indivisible
@@ -88,7 +88,7 @@ class Sizing:
 class Ask:
     """What is to be sized."""
 
-    model: ModelFacts
+    model: ModelShape
     profile_name: str
     profile: AcceleratorProfileSpec
     precision: Precision | None = None
@@ -141,7 +141,7 @@ def likely_precision(ask: Ask) -> Precision:
         return ask.model.precisions[0]
 
 
-def weights_bytes(model: ModelFacts, precision: Precision) -> float:
+def weights_bytes(model: ModelShape, precision: Precision) -> float:
     """Return what the weights take in that precision. Some precisions are for experts alone; the rest is then in 16 bits."""
     # A developer's own INT4 is for experts alone too; others' may be for everything.
     published = precision == "INT4" and precision in model.precisions
@@ -203,12 +203,12 @@ def _needed(ask: Ask, precision: Precision, context: int, division: Division) ->
     return weights / GIB * WORKING_FACTOR + RUNTIME_GIB + cache / GIB
 
 
-def _layers_share(model: ModelFacts, division: Division) -> float:
+def _layers_share(model: ModelShape, division: Division) -> float:
     """Return the part of the layers that the longest stage has."""
     return math.ceil(model.layers.total / division.pipeline) / model.layers.total
 
 
-def _cache_bytes(model: ModelFacts, context: int, division: Division) -> float:
+def _cache_bytes(model: ModelShape, context: int, division: Division) -> float:
     """Return what one sequence takes on one device. Heads and their states are divided as far as there are any; a latent pair and
     an index are kept by all."""
     attention, layers = model.attention, model.layers

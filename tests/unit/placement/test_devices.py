@@ -184,3 +184,19 @@ def test_a_model_with_a_division_that_engines_refuse_gets_another_unless_it_has_
     where = CurrentPlacement("cyberjaya-1", L40S, "r", ("n",), read_status(SizingStatus, stands), served)
     one = needed("qwen3-235b-a22b", L40S, count, engine={"context": 32768}, where=where, precision="FP8")
     assert (one.tensor_parallel, one.pipeline_parallel) == divided
+
+
+def test_a_model_that_served_before_its_name_was_known_keeps_its_division() -> None:
+    """RedHatAI's own FP8 may be divided where Qwen's can't."""
+    stands = {"devices": 8, "tensorParallel": 8, "pipelineParallel": 1}
+    sized = read_status(SizingStatus, stands)
+    for served, divided in ((True, (8, 1)), (False, (4, 2))):
+        where = CurrentPlacement("cyberjaya-1", L40S, "r", ("n",), sized, served)
+        one = needed("RedHatAI/Qwen3-235B-A22B-FP8", L40S, 8, engine={"context": 32768}, where=where)
+        assert (one.tensor_parallel, one.pipeline_parallel) == divided
+
+
+def test_a_developers_name_of_a_variant_is_sized_with_its_precision_and_context() -> None:
+    one = needed("Qwen/Qwen3-235B-A22B-Instruct-2507-FP8", H200)
+    assert one.basis is not None
+    assert (one.basis.model, one.basis.context, one.basis.precision) == ("qwen3-235b-a22b", 262144, "FP8")

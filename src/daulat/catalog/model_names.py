@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from daulat.api.accelerator import Precision
 
-_TUNED = frozenset(("instruct", "chat", "it", "hf"))
+_TUNED = frozenset(("instruct", "chat", "base", "it", "hf"))
 """Words for a model that was tuned further, or converted, without a change of its shape."""
 _STORED: dict[str, Precision] = {
     **dict.fromkeys(("fp8", "fp8-block", "fp8-dynamic", "fp8-static-pertensor", "float8"), "FP8"),
-    **dict.fromkeys(("w8a8", "w8a8-dynamic", "quantized.w8a8", "int8", "gptq-int8", "8bit"), "INT8"),
+    **dict.fromkeys(("w8a8", "w8a8-dynamic", "w8a8-mtp", "quantized.w8a8", "int8", "gptq-int8", "8bit"), "INT8"),
     **dict.fromkeys(
-        ("w4a8", "w4a16", "quantized.w4a16", "int4", "awq", "awq-int4", "gptq", "gptq-int4", "4bit"), "INT4"
+        ("w4a8", "w4a8-mtp", "w4a16", "quantized.w4a16", "int4", "awq", "awq-int4", "gptq", "gptq-int4", "4bit"), "INT4"
     ),
     "mxfp4": "MXFP4",
     "bf16": "BF16",

@@ -19,7 +19,7 @@ def test_figures_are_of_the_right_size(name: str) -> None:
     assert 1e8 < facts.parameters < 1e13
     assert 0 <= facts.expert_parameters < facts.parameters
     assert 10 < facts.layers.total < 200
-    assert facts.attention.heads in range(8, 257)
+    assert facts.attention.heads in range(4, 257)
     assert 2048 <= facts.context <= 16 << 20
     # Between 8 KiB and 1 MiB for a token, over all layers.
     assert 8 << 10 <= facts.attention.bytes_for_token * facts.layers.total <= 1 << 20
@@ -32,7 +32,7 @@ def test_a_name_says_how_large_the_model_is(name: str) -> None:
     vocabulary, which is a fifth of them."""
     told = [float(w[:-1]) for w in name.split("-") if w.endswith("b") and w[:-1].replace(".", "").isdigit()]
     if told:
-        assert models()[name].parameters / 1e9 == pytest.approx(told[0], rel=0.09 if told[0] > 2 else 0.25)
+        assert models()[name].parameters / 1e9 == pytest.approx(told[0], rel=0.09 if told[0] > 3 else 0.25)
 
 
 def test_a_model_is_known_by_its_developers_name() -> None:
@@ -56,6 +56,12 @@ def test_a_model_is_known_by_its_developers_name() -> None:
         ("RedHatAI/Meta-Llama-3.1-70B-Instruct-quantized.w8a8", "llama-3.1-70b", 131072, "INT8"),
         ("moonshotai/Kimi-K2-Thinking", "kimi-k2", 262144, "INT4"),
         ("zai-org/GLM-4.5-Air-FP8", "glm-4.5-air", 131072, "FP8"),
+        ("deepseek-ai/DeepSeek-R1-0528-Qwen3-8B", "qwen3-8b", 131072, "BF16"),
+        ("Qwen/Qwen3-8B-Base", "qwen3-8b", 32768, "BF16"),
+        ("zai-org/GLM-4.5-Base", "glm-4.5", 131072, "BF16"),
+        ("Eco-Tech/Qwen3.5-397B-A17B-w8a8-mtp", "qwen3.5-397b-a17b", 262144, "INT8"),
+        ("google/gemma-3-27b-it", "gemma-3-27b", 131072, "BF16"),
+        ("mistralai/Mistral-7B-Instruct-v0.2", "mistral-7b-v0.3", 32768, "BF16"),
         ("unsloth/gpt-oss-120b-BF16", "gpt-oss-120b", 131072, "BF16"),
     ],
 )
@@ -70,7 +76,7 @@ def test_a_model_is_known_by_names_that_leave_its_shape_as_it_is(
 @pytest.mark.parametrize(
     "name",
     [
-        "deepseek-ai/DeepSeek-R1-0528-Qwen3-8B",
+        "deepseek-ai/DeepSeek-R1-0528-Qwen3-4B",
         "deepseek-ai/DeepSeek-R1-Distill-Qwen-8B",
         "deepseek-ai/DeepSeek-R1-Lite",
         "Qwen/Qwen3-VL-8B-Instruct",
@@ -173,7 +179,20 @@ def test_every_family_that_is_asked_for_is_there() -> None:
             "llama-4-",
             "gpt-oss-",
         ),
-        *("mistral-", "mixtral-", "glm-", "kimi-", "malaysian-", "llama-sea-lion-", "qwen-sea-lion-"),
+        *(
+            "gemma-2-",
+            "gemma-3-",
+            "phi-3-",
+            "phi-4",
+            "minimax-",
+            "mistral-",
+            "mixtral-",
+            "glm-",
+            "kimi-",
+            "malaysian-",
+            "llama-sea-lion-",
+            "qwen-sea-lion-",
+        ),
     }
     assert {f for f in families if not any(name.startswith(f) for name in models())} == set()
     distilled = {n.removeprefix("deepseek-r1-distill-") for n in models() if n.startswith("deepseek-r1-distill-")}

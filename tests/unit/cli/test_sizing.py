@@ -134,9 +134,9 @@ def test_the_models_of_the_catalogue_are_listed() -> None:
     head, *rows = done.stdout.splitlines()
     assert head.split() == ["MODEL", "REPOSITORY", "PARAMETERS", "CONTEXT", "PRECISIONS", "LICENSE"]
     assert [row.split()[0] for row in rows] == sorted(models())
-    found = json.loads(run("--list", "phi-4", "-o", "json").stdout)
-    assert [m["repository"] for m in found["models"]] == ["microsoft/phi-4"]
-    assert yaml.safe_load(run("--list", "phi-4", "-o", "yaml").stdout) == found
+    found = json.loads(run("--list", "gpt-oss-20b", "-o", "json").stdout)
+    assert [m["repository"] for m in found["models"]] == ["openai/gpt-oss-20b"]
+    assert yaml.safe_load(run("--list", "gpt-oss-20b", "-o", "yaml").stdout) == found
     assert run("--list", "nothing-like-it").exit_code == 2
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -14,6 +14,8 @@ from daulat.api.packaged import load_folder
 from .model_names import parse
 from .sources import Source, unsourced
 
+NAMES_KEPT = 4096
+"""Names that are remembered: every model of a cluster has one, and each pass reads it."""
 _BYTES_KEPT = 2
 """Engines keep keys and values in 16 bits unless they are told otherwise."""
 
@@ -232,7 +234,7 @@ def models() -> dict[str, ModelFacts]:
     return by_name
 
 
-@cache
+@lru_cache(maxsize=NAMES_KEPT)
 def named(name: str) -> ModelFacts | None:
     """Return the model of that name, or the one that its developer or others publish under it, as it is in that variant."""
     if (exact := models().get(name) or _by_repository().get(name.lower())) is not None:

@@ -70,7 +70,8 @@ def devices(
         raise NoFit(_cant_span(spec))
     alike = _kept(spec, choice, facts, where) if facts is not None and where is not None else None
     if choice.count is not None:
-        kept = alike if alike is not None and alike.devices == choice.count else None
+        now = (choice.count, choice.nodes or 1)
+        kept = alike if alike is not None and (alike.devices, alike.nodes or 1) == now else None
         return _given(spec, choice, profile, facts, choice.count, _stands_with(choice, choice.count, where), kept)
     if facts is None:
         raise NoFit(

@@ -184,6 +184,8 @@ def _given(
     a_node = profile.model_copy(update={"devices_per_node": per_node})
     ask = replace(_ask(spec, choice, a_node, facts, count), nodes=nodes, stages=engine.has_stages)
     division, notes = _division(ask, kept, engine.divides_heads)
+    if choice.count is None:
+        notes = []  # How sizing itself divides the model is no advice to its author.
     if division is None:
         why = indivisible(facts, likely_precision(ask), count // nodes)
         certain = f"{spec.engine.name} can't start with {count} devices: {why}"
@@ -203,25 +205,21 @@ def _given(
 
 
 def _division(ask: Ask, kept: SizingStatus | None, divides_heads: bool) -> tuple[Division | None, list[str]]:
-    """Return how the model is divided between the given devices, and notes on that; None where no engine can divide it so."""
-    count, nodes = ask.devices or 1, ask.nodes or 1
-    if kept is not None:
-        return Division(kept.tensor_parallel, kept.pipeline_parallel, nodes), []
-    found = dividing(ask)
+    """Return how the model is divided between the given devices, and notes on that; None where the engine can't divide it so."""
+    each, nodes = (ask.devices or 1) // (ask.nodes or 1), ask.nodes or 1
     package = ask.profile.devices_per_package
-    notes: list[str] = []
-    if found is None and package > 1:
+    whole = each % package == 0
+    if kept is not None:
+        found: Division | None = Division(kept.tensor_parallel, kept.pipeline_parallel, nodes)
+    elif (found := dividing(ask)) is None and not whole:
         found = dividing(replace(ask, profile=ask.profile.model_copy(update={"devices_per_package": 1})))
-        notes.append(f"{count // nodes} devices aren't whole packages of {package}")
     if found is None and not divides_heads:
-        return Division(count // nodes, nodes, nodes), notes
+        found = Division(each, nodes, nodes)
+    notes = [] if whole else [f"{each} devices aren't whole packages of {package}"]
     if found is not None and divides_heads and found.pipeline > nodes:
-        why = indivisible(ask.model, likely_precision(ask), count // nodes)
-        notes.append(
-            f"{why}, so {found.pipeline} pipeline stages of {_devices(found.tensor)} follow each other"
-            if why
-            else f"{found.pipeline} pipeline stages of {_devices(found.tensor)} follow each other"
-        )
+        stages = f"{found.pipeline} pipeline stages of {_devices(found.tensor)} follow each other"
+        why = indivisible(ask.model, likely_precision(ask), each)
+        notes.append(f"{why}, so {stages}" if why else stages)
     return found, notes
 
 

@@ -186,6 +186,23 @@ def test_a_model_with_a_division_that_engines_refuse_gets_another_unless_it_has_
     assert (one.tensor_parallel, one.pipeline_parallel) == divided
 
 
+def test_what_sizing_divides_into_stages_itself_is_no_advice_on_the_next_pass() -> None:
+    first = needed("qwen3-235b-a22b", L40S, engine={"context": 32768}, precision="FP8")
+    stands = {
+        "devices": 8,
+        "tensorParallel": 4,
+        "pipelineParallel": 2,
+        "model": "qwen3-235b-a22b",
+        "precision": "FP8",
+        "context": 32768,
+        "concurrency": 1,
+    }
+    where = CurrentPlacement("cyberjaya-1", L40S, "r", ("n",), read_status(SizingStatus, stands))
+    again = needed("qwen3-235b-a22b", L40S, engine={"context": 32768}, where=where, precision="FP8")
+    assert (first.tensor_parallel, first.pipeline_parallel, first.note) == (4, 2, "")
+    assert (again.count, again.tensor_parallel, again.pipeline_parallel, again.note) == (8, 4, 2, "")
+
+
 def test_a_model_that_served_before_its_name_was_known_keeps_its_division() -> None:
     """RedHatAI's own FP8 may be divided where Qwen's can't."""
     stands = {"devices": 8, "tensorParallel": 8, "pipelineParallel": 1}

@@ -486,3 +486,14 @@ def test_a_count_that_cant_share_a_layer_is_noted_and_one_with_which_the_engine_
     assert ends.result == "refused"
     (even,) = judged(counted("qwen2.5-7b", "vllm", 2))
     assert even.notes == ()
+
+
+def test_the_origin_of_weights_that_others_made_of_a_known_model_is_theirs_to_declare() -> None:
+    theirs = counted("acme/Qwen2.5-7B-Instruct", "vllm", 2)
+    theirs["spec"]["model"]["originCountry"] = "MY"
+    own = counted("Qwen/Qwen2.5-7B-Instruct", "vllm", 2)
+    own["spec"]["model"]["originCountry"] = "MY"
+    assert judged(theirs)[0].notes == ()
+    assert judged(own)[0].notes == (
+        "spec.model.originCountry: MY was declared, and the catalogue has CN for qwen2.5-7b",
+    )

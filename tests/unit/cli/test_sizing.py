@@ -157,6 +157,18 @@ def test_a_model_that_isnt_in_the_catalogue_is_sized_from_its_config_json(tmp_pa
     assert "--max-model-len=8192" in more
 
 
+def test_a_folder_that_is_called_like_a_model_isnt_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "phi-4").mkdir()
+    arguments = ("--accelerator", "nvidia-h20", "-o", "json")
+    assert json.loads(run("phi-4", *arguments).stdout)["model"]["repository"] == "microsoft/phi-4"
+    (tmp_path / "phi-4" / "config.json").write_text(json.dumps(LLAMA))
+    assert json.loads(run("phi-4", *arguments).stdout)["model"]["repository"] == "microsoft/phi-4"
+    assert json.loads(run("./phi-4", *arguments).stdout)["model"]["layers"] == {"total": 32}
+
+
 def test_a_config_json_that_says_too_little_is_exit_code_2(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     for config, told in [

@@ -20,16 +20,16 @@ _MAX_BYTES = 4 * 2**20
 def model_of(asked: str, fields: Sequence[str], parameters: float | None) -> ModelShape:
     """Return the model of a name, a config.json, a directory that has one, or of a config.json's fields. Exits with 2 where there
     is none."""
-    path = Path(asked)
+    known, path = named(asked), Path(asked)
     found = path / _FILE if path.is_dir() else path
-    if found.is_file():
+    # A folder that is called like a model, without more of a path, isn't taken for what was meant.
+    if found.is_file() and (known is None or path.name != asked):
         name = found.resolve().parent.name if found.name == _FILE else found.stem
         return _described({**_read(found), **_given(fields)}, name, parameters, str(found))
-    if path.is_dir():
+    if path.is_dir() and known is None:
         fail(f"{path}: the directory has no {_FILE}")
     if fields:
         return _described(_given(fields), asked, parameters, "--set")
-    known = named(asked)
     if known is None:
         fail(_not_found(asked))
     return known if parameters is None else known.model_copy(update={"parameters": round(parameters)})

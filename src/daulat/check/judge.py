@@ -52,6 +52,8 @@ class Options:
     """What couldn't be judged is a violation rather than a note."""
     cluster: Capabilities = DEFAULT
     """What the cluster offers that the objects are for."""
+    operator_namespace: str = "daulat-system"
+    """The operator's namespace, which no policy may govern."""
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,7 @@ def _options(
             kept = tuple(n for n in own_nodes.get(where.zone, ()) if n not in found_there)
             by_zone |= {where.zone: (*found_there, *kept)} if kept else {}
         try:
-            needed = devices(model.spec, choice, _with_memory(profile, resource), where)
+            needed = devices(model.spec, choice, with_memory(profile, resource), where)
         except NoFit as error:
             names = tuple(node.name for zone in by_zone.values() for node in zone)
             unusable.append(Unusable(choice.profile, reasons.DOES_NOT_FIT, str(error), names))
@@ -184,7 +184,7 @@ def _running_on(
     return found
 
 
-def _with_memory(profile: AcceleratorProfileSpec, resource: Asked) -> AcceleratorProfileSpec:
+def with_memory(profile: AcceleratorProfileSpec, resource: Asked) -> AcceleratorProfileSpec:
     """Return the profile with the memory of what is claimed, where that has another than the first extended resource."""
     if not isinstance(resource, Claimed) or resource.resource.memory_gi_b is None:
         return profile

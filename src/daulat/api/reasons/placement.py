@@ -12,6 +12,13 @@ POLICY_VIOLATION = Reason(
     "The model or its pods violate at least one control. The message lists all violations.",
     "Correct each field as its violation says.",
 )
+DRIFTED = Reason(
+    "Drifted",
+    (POLICY_COMPLIANT,),
+    "The model has no place any more, though the nodes of its pods are eligible. The message has the cause, and until when its "
+    "pods go on, or that the policy only reports drift.",
+    "Undo the change named in the message, or give the model another place.",
+)
 NOT_GOVERNED = Reason(
     "NotGoverned",
     (POLICY_COMPLIANT,),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from daulat.admission.policy import PolicyError
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
+from daulat.api.model import ModelDriftStatus
 from daulat.facts.snapshot import Model, Policy, Snapshot
 from daulat.placement.approval import approval
 from daulat.placement.choice import Decision, choose
@@ -41,6 +42,10 @@ class Verdict:
     weights: Loading | None = None
     rolling: Rolling | None = None
     """How its replicas are replaced, where it runs."""
+    drift: ModelDriftStatus | None = None
+    """Since when policies don't accept it any more, where it goes on all the same, and until when."""
+    drift_message: str = ""
+    """Why they don't, and what becomes of it."""
 
 
 def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdict:

@@ -49,6 +49,35 @@ def moved(
         ):
             grace = seconds_left(pod, policies, state.now)
             yield evict(pod, on_ineligible.get(pod, ""), grace, [p.name for p in policies])
+    yield from _moved_groups(policies, verdict, on_ineligible, state)
+
+
+def _moved_groups(
+    policies: Sequence[Policy], verdict: Verdict, on_ineligible: Mapping[Pod, str], state: ModelState
+) -> Iterator[Delete]:
+    """Return the end of groups that others replace already, each charged as one."""
+    if verdict.rolling is None or not verdict.rolling.ended_groups:
+        return
+    parts: dict[str, list[Child]] = {}
+    for child in state.made:
+        if verdict.rolling.ends_group(child) and not child.deleting:
+            parts.setdefault(child.group, []).append(child)
+    for group, children in sorted(parts.items()):
+        pods = [p for p in state.pods if p.group == group and p.runs]
+        drifted = [p for p in pods if p in on_ineligible]
+        brakes = [(Brake(p, state.snapshot, state.now), p) for p in policies]
+        uid = children[0].uid
+        since = {p.name: min((drift_since(d.node, p, state.now) for d in drifted), default=state.now) for p in policies}
+        if all(brake.allows(len(pods), since[p.name], uid) for brake, p in brakes):
+            for child in children:
+                yield Delete(
+                    child.ref,
+                    child.uid,
+                    foreground=ends_together(child, pods),
+                    charged_to=tuple(p.name for p in policies),
+                    charge_id=uid,
+                    pods=len(pods),
+                )
 
 
 def braked(model: Model, verdict: Verdict, policies: Sequence[Policy], state: ModelState) -> Verdict:
@@ -66,7 +95,7 @@ def braked(model: Model, verdict: Verdict, policies: Sequence[Policy], state: Mo
             message = (
                 f"{why} Its {running} pods go on until the brake of policy {policy.name} is released; see its status."
             )
-            return Verdict(condition(reasons.POLICY_COMPLIANT, False, reasons.BRAKE_HELD, message))
+            return Verdict(condition(reasons.POLICY_COMPLIANT, False, reasons.BRAKE_HELD, message), drift=verdict.drift)
     return verdict
 
 

@@ -98,6 +98,13 @@ def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot, *, pati
     return Decision(None, *refusal(model, found, rejected, snapshot), rejected)
 
 
+def may_stay(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> bool:
+    """Say whether the place where the model stands is still one that it may have, devices permitting."""
+    where = current_placement(model)
+    options = survey(model, policies, snapshot).options
+    return where is not None and any((o.zone, o.choice.profile) == (where.zone, where.accelerator) for o in options)
+
+
 def survey(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Survey:
     """Return every node and every accelerator that the model lists, with what keeps each from being taken."""
     candidates = candidates_under(policies, snapshot)

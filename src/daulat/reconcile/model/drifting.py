@@ -1,7 +1,7 @@
 """Keeps a model that policies don't accept any more as it is, until the grace period of drift is over (`policy/grace.py`).
 
 That is so whatever has changed: nodes, zones, profiles, policies, exemptions, the labels of its namespace. What the model's own
-user changes isn't covered, nor a model of which no pod runs: there is nothing that a grace period would save.
+user changes isn't covered.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
 from daulat.api.model import ModelDriftStatus
+from daulat.facts.child import WORKLOADS
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Model, Policy
 from daulat.kube.ref import Ref
-from daulat.placement.choice import Chosen, Decision
+from daulat.placement.choice import Chosen, Decision, may_stay
 from daulat.placement.current_placement import CurrentPlacement, current_placement
 from daulat.placement.loading import Loading, loading
 from daulat.placement.standing import standing
@@ -47,10 +48,17 @@ class Kept:
 def tolerated(model: Model, policies: Sequence[Policy], verdict: Verdict, state: ModelState) -> Verdict:
     """Return the decision as the rule of drift lets it be carried out: a model that is to stop may have to go on."""
     where, running = current_placement(model), _running(state)
-    moving = where is not None and _is_elsewhere(verdict, where)
-    if where is None or not running or not model.spec.replicas or not (verdict.stop or moving):
+    if where is None or not (running or _has_workload(state)):
+        return verdict
+    moving = bool(running) and _is_elsewhere(verdict, where)
+    # Where it may stay and is stopped all the same, others took the devices before its first pod came.
+    crowded = verdict.compliant.status == "True" and may_stay(model, policies, state.snapshot)
+    stops = verdict.stop and not crowded
+    if not (stops or moving):
         return verdict
     kept = _kept(model, policies, state)
+    if kept is None and not model.spec.replicas:
+        return verdict  # Nothing is to run, and nothing else could be made of it.
     before = state.snapshot.latest_status(Ref("SovereignModel", model.namespace, model.name), model).drift
     if _is_own_change(model, kept) and (moving or before is None):
         return verdict
@@ -98,7 +106,7 @@ def _held(verdict: Verdict, kept: Kept | None, drift: ModelDriftStatus, becomes:
 
 
 def _becomes(pods: int, against: Sequence[Policy], grace: Grace) -> str:
-    whose = f"Its {pods} pods go" if pods > 1 else "Its pod goes"
+    whose = {0: "Its workload goes", 1: "Its pod goes"}.get(pods, f"Its {pods} pods go")
     if grace.policy is None:
         names = ", ".join(p.name for p in against)
         only = f"policy {names} only reports" if len(against) == 1 else f"policies {names} only report"
@@ -110,6 +118,10 @@ def _becomes(pods: int, against: Sequence[Policy], grace: Grace) -> str:
 
 def _running(state: ModelState) -> list[Pod]:
     return [p for p in state.pods if p.runs and p.node in state.snapshot.nodes]
+
+
+def _has_workload(state: ModelState) -> bool:
+    return any(c.ref.kind in WORKLOADS and not c.deleting for c in state.made)
 
 
 def _is_elsewhere(verdict: Verdict, where: CurrentPlacement) -> bool:
@@ -137,7 +149,7 @@ def _against(model: Model, policies: Sequence[Policy], where: CurrentPlacement, 
 
 def _left_to_pods(verdict: Verdict, running: Sequence[Pod], against: Sequence[Policy], state: ModelState) -> bool:
     """Say whether the policies evict the model's pods one by one, since it is their nodes that they don't accept."""
-    if verdict.compliant.status != "True":
+    if not running or verdict.compliant.status != "True":
         return False
     return all(moves(pod, against, state.snapshot) for pod in running)
 

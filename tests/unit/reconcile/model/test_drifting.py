@@ -14,7 +14,21 @@ from daulat.reconcile.model.capacity import KEY, reconcile_capacity
 from daulat.reconcile.policy.reconciler import reconcile_policy
 from daulat.reconcile.result import Delete, Result
 from tests.requests import merge
-from tests.unit.world import ASCEND, H20, Raw, World, ascend, choice, exemption, model, namespace, policy, zone
+from tests.unit.world import (
+    ASCEND,
+    ASCEND_RESOURCE,
+    H20,
+    Raw,
+    World,
+    ascend,
+    choice,
+    exemption,
+    model,
+    namespace,
+    pod,
+    policy,
+    zone,
+)
 
 from .deployed import NOW, OTHER_IMAGE, REF, Cluster, applied, at, condition, every_applied, run, status
 
@@ -281,21 +295,39 @@ def test_a_new_image_while_a_model_drifts_ends_nothing_sooner() -> None:
     assert deleted(run(cluster.world, NOW + 60)) == ["Deployment/treasury/deepseek"]
 
 
-def test_a_user_may_scale_a_model_that_drifts_to_zero() -> None:
+def test_a_model_that_drifts_scales_to_zero_and_back() -> None:
     cluster = serving({"action": "Report"})
     license_withdrawn(cluster)
-    cluster.world.models[0]["spec"]["replicas"] = 0
-    assert deleted(run(cluster.world)) == ["Deployment/treasury/deepseek"]
+    for replicas in (0, 1):
+        cluster.world.models[0]["spec"]["replicas"] = replicas
+        result = run(cluster.world)
+        assert deleted(result) == []
+        assert applied(result, "Deployment")["spec"]["replicas"] == replicas
+        cluster.world.with_status_of(result.effects)
+        cluster.world.pods = []
 
 
-def test_a_model_of_which_no_pod_runs_has_no_grace_period_and_one_that_was_never_placed_isnt_placed() -> None:
-    cluster = serving()
+@EVERY
+def test_a_model_whose_pods_are_away_for_a_while_is_no_less_tolerated(change: Callable[[Cluster], None]) -> None:
+    """Whatever takes pods away, or scales the Deployment: it is made so again."""
+    cluster = serving({"action": "Report"})
+    change(cluster)
     cluster.world.pods = []
-    license_withdrawn(cluster)
-    assert deleted(run(cluster.world)) == ["Deployment/treasury/deepseek"]
+    assert deleted(run(cluster.world)) == []
+
+
+def test_a_model_that_was_never_placed_isnt_placed() -> None:
     fresh = run(World(policies=[policy(models={"licenses": ["Apache-2.0"]}, drift={"action": "Report"})]))
     assert fresh.apply == ()
     assert status(fresh)["phase"] == "Refused"
+
+
+def test_a_model_whose_devices_others_took_before_its_first_pod_came_has_not_drifted() -> None:
+    cluster = serving({"action": "Report"})
+    cluster.world.pods = [pod("others", "a1", {ASCEND_RESOURCE: 8}, "", "elsewhere")]
+    result = run(cluster.world)
+    assert condition(result, "Placed")["reason"] == "InsufficientDevices"
+    assert "drift" not in status(result)
 
 
 def test_an_exemption_that_expires_leaves_the_model_its_grace_period() -> None:

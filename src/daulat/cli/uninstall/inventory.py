@@ -13,7 +13,6 @@ from daulat.kube.resources import REGISTRY, Resource, Use
 from ..cluster import Reader
 from .plan import Inventory
 
-
 _AS_WATCHED = frozenset({"Node", "Namespace", "Pod", "SovereigntyPolicy", "Lease", "CustomResourceDefinition"})
 
 

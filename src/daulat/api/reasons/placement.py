@@ -9,7 +9,8 @@ COMPLIANT = Reason("Compliant", (POLICY_COMPLIANT,), "The model satisfies every 
 POLICY_VIOLATION = Reason(
     "PolicyViolation",
     (POLICY_COMPLIANT,),
-    "The model or its pods violate at least one control. The message lists all violations.",
+    "The model or its pods violate at least one control. The message lists all violations, and until when pods that run already "
+    "go on.",
     "Correct each field as its violation says.",
 )
 DRIFTED = Reason(
@@ -22,7 +23,7 @@ DRIFTED = Reason(
 NOT_GOVERNED = Reason(
     "NotGoverned",
     (POLICY_COMPLIANT,),
-    "No policy governs the namespace, so no rule says where the model may run.",
+    "No policy governs the namespace, so no rule says where the model may run. If its policy was deleted, what it runs goes on.",
     "Label the namespace so that a SovereigntyPolicy selects it.",
 )
 POLICY_UNREADABLE = Reason(

@@ -20,7 +20,7 @@ from daulat.placement.choice import Chosen, Decision, may_stay
 from daulat.placement.current_placement import CurrentPlacement, current_placement
 from daulat.placement.loading import Loading, loading
 from daulat.placement.standing import standing
-from daulat.reconcile.conditions import condition
+from daulat.reconcile.conditions import Condition, condition
 from daulat.reconcile.policy.drift import moves
 from daulat.reconcile.policy.grace import Grace
 from daulat.reconcile.timestamps import seconds, stamp
@@ -51,9 +51,9 @@ def tolerated(model: Model, policies: Sequence[Policy], verdict: Verdict, state:
     if where is None or not (running or _has_workload(state)):
         return verdict
     moving = bool(running) and _is_elsewhere(verdict, where)
-    # Where it may stay and is stopped all the same, others took the devices before its first pod came.
-    crowded = verdict.compliant.status == "True" and may_stay(model, policies, state.snapshot)
-    stops = verdict.stop and not crowded
+    stops = verdict.stop
+    if stops and verdict.compliant.status == "True" and may_stay(model, policies, state.snapshot):
+        return verdict  # Others took the devices before its first pod came: no policy is against that place.
     if not (stops or moving):
         return verdict
     kept = _kept(model, policies, state)
@@ -81,27 +81,33 @@ def again(verdict: Verdict, now: float) -> float | None:
     return left + 0.1 if left > 0 else OVERDUE
 
 
+def braked(
+    model: Model, policies: Sequence[Policy], verdict: Verdict, compliant: Condition, state: ModelState
+) -> Verdict:
+    """Return that a model goes on as it is though its grace period is over, since a brake holds it, as ``compliant`` says."""
+    return _goes_on(verdict, _kept(model, policies, state), compliant, verdict.drift, compliant.message)
+
+
 def _held(verdict: Verdict, kept: Kept | None, drift: ModelDriftStatus, becomes: str) -> Verdict:
     compliant = verdict.compliant
-    natural = verdict.decision
     if compliant.status != "True":
-        compliant = condition(reasons.POLICY_COMPLIANT, False, compliant.reason, f"{compliant.message} {becomes}")
-        why = becomes
-    else:
-        why = f"{natural.message if natural is not None else ''}. {becomes}"
+        told = condition(reasons.POLICY_COMPLIANT, False, compliant.reason, f"{compliant.message} {becomes}")
+        return _goes_on(verdict, kept, told, drift, becomes)
+    why = verdict.decision.message if verdict.decision is not None else ""
+    return _goes_on(verdict, kept, compliant, drift, f"{why}. {becomes}")
+
+
+def _goes_on(
+    verdict: Verdict, kept: Kept | None, compliant: Condition, drift: ModelDriftStatus | None, why: str
+) -> Verdict:
     if kept is None:
         # What was made can't be worked out any more, so it is left as it is.
         return Verdict(compliant, drift=drift, drift_message=why)
-    message = f"stays on {kept.chosen.choice.profile} in zone {kept.chosen.zone}. {becomes}"
-    decision = Decision(kept.chosen, reasons.PLACEMENT_CHOSEN, message, natural.rejected if natural is not None else ())
+    message = f"stays on {kept.chosen.choice.profile} in zone {kept.chosen.zone} as long as it goes on"
+    rejected = verdict.decision.rejected if verdict.decision is not None else ()
+    decision = Decision(kept.chosen, reasons.PLACEMENT_CHOSEN, message, rejected)
     return Verdict(
-        compliant,
-        decision,
-        kept.run,
-        weights=kept.how,
-        rolling=kept.rolling,
-        drift=drift,
-        drift_message=why,
+        compliant, decision, kept.run, weights=kept.how, rolling=kept.rolling, drift=drift, drift_message=why
     )
 
 

@@ -20,6 +20,7 @@ from daulat.reconcile.result import Delete
 from daulat.reconcile.timestamps import seconds
 
 from .decision import Verdict
+from .drifting import braked as goes_on_braked
 from .rolling import ModelState
 from .termination import ends_together, evict_now
 
@@ -95,7 +96,8 @@ def braked(model: Model, verdict: Verdict, policies: Sequence[Policy], state: Mo
             message = (
                 f"{why} Its {running} pods go on until the brake of policy {policy.name} is released; see its status."
             )
-            return Verdict(condition(reasons.POLICY_COMPLIANT, False, reasons.BRAKE_HELD, message), drift=verdict.drift)
+            held = condition(reasons.POLICY_COMPLIANT, False, reasons.BRAKE_HELD, message)
+            return goes_on_braked(model, policies, verdict, held, state)
     return verdict
 
 

@@ -348,6 +348,7 @@ def test_the_brake_holds_the_model_after_its_grace_period() -> None:
     held = run(cluster.world)
     assert deleted(held) == []
     assert condition(held, "PolicyCompliant")["reason"] == "BrakeHeld"
+    assert every_applied(held, "Deployment"), "it is kept as it is meanwhile"
     assert status(held)["drift"]["since"] == at(NOW)
 
 

@@ -20,6 +20,7 @@ from daulat.workload.manifests import manifests
 from daulat.workload.pod import revision, templates, unusable_settings
 
 from .compliance import model_violations, pod_violations
+from .pins import pins
 from .rolling import ModelState, Rolling, roll
 
 PATIENCE = 30.0
@@ -102,9 +103,10 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
         return Verdict(compliant, undecided=decision.message)
     if decision.chosen is None or how is None:
         return Verdict(compliant, decision, stop=True)
-    target = revision(model, decision.chosen, [p.name for p in policies], how, snapshot.platform)
+    pinned = pins(model, decision.chosen, [p.name for p in policies], how, state)
+    target = revision(model, decision.chosen, pinned, how, snapshot.platform)
     rolling = roll(model, decision.chosen, target, state)
-    run = manifests(model, decision.chosen, policies, how, rolling.plan, snapshot.platform)
+    run = manifests(model, decision.chosen, policies, how, rolling.plan, snapshot.platform, pinned)
     return Verdict(compliant, decision, run, weights=how, rolling=rolling)
 
 

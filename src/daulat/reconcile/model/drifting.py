@@ -29,6 +29,7 @@ from daulat.workload.network import network_policy
 from daulat.workload.pod import revision
 
 from .decision import Verdict, decide, former_policies
+from .pins import pins
 from .rolling import ModelState, Rolling, roll
 
 OVERDUE = 30.0
@@ -164,20 +165,19 @@ def _kept(model: Model, policies: Sequence[Policy], state: ModelState) -> Kept |
     """Return the workload as it was made last; None where the facts that it was made of have changed."""
     snapshot, names = state.snapshot, former_policies(model)
     known = snapshot.known_policies
-    placed_under = [known[name] for name in names if name in known]
-    if len(placed_under) != len(names):
-        return None
-    placed_under = placed_under or list(policies)
+    # Of one that is gone, pods may still have the pin.
+    placed_under = [known[name] for name in names if name in known] or list(policies)
     history, deployment = model.status.history, state.deployment
     made = {history[-1].template} if history else set()
     made |= {deployment.revision} if deployment is not None and deployment.revision else set()
     for chosen in standing(model, snapshot):
         how = loading(model, chosen, placed_under, snapshot.weights_image)
-        target = revision(model, chosen, [p.name for p in placed_under], how, snapshot.platform)
+        pinned = pins(model, chosen, [p.name for p in placed_under], how, state)
+        target = revision(model, chosen, pinned, how, snapshot.platform)
         if how.problem or target not in made:
             continue
         rolling = roll(model, chosen, target, state)
-        run = manifests(model, chosen, placed_under, how, rolling.plan, snapshot.platform)
+        run = manifests(model, chosen, placed_under, how, rolling.plan, snapshot.platform, pinned)
         if policies:
             # What the network allows isn't drift: it is as the policies of now say.
             grouped, specs = chosen.devices.nodes > 1, [p.spec for p in policies]

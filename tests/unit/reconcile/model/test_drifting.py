@@ -381,3 +381,46 @@ def test_a_policy_that_comes_back_finds_the_model_where_it_was() -> None:
     assert deleted(result) == []
     assert applied(result, "Deployment") == before
     assert condition(result, "Ready")["status"] == "True"
+
+
+def under_two() -> Cluster:
+    """Return a model that serves under two policies."""
+    cluster = serving()
+    cluster.world.policies.append(policy("two"))
+    cluster.take(run(cluster.world))
+    pods = [cluster.pod(f"p{n}", "a1") for n in range(2)]
+    for raw in pods:
+        raw["spec"]["nodeSelector"] = {PIN: "eligible", eligible_label("two"): "eligible"}
+    cluster.pods(*pods, updated=2, ready=2)
+    cluster.take(run(cluster.world))
+    return cluster
+
+
+def test_where_one_of_two_policies_is_deleted_no_pod_is_replaced() -> None:
+    cluster = under_two()
+    before = applied(run(cluster.world), "Deployment")
+    cluster.world.policies.pop()
+    result = run(cluster.world)
+    assert condition(result, "PolicyCompliant")["message"] == "under confidential"
+    cluster.world.with_status_of(result.effects)
+    assert [applied(r, "Deployment") for r in (result, run(cluster.world))] == [before] * 2
+    # It drifts under the other one with the pin that it has.
+    changed(cluster, drift={"action": "Report"})
+    license_withdrawn(cluster)
+    assert applied(run(cluster.world), "Deployment") == before
+
+
+def test_the_next_change_of_a_model_leaves_the_pin_to_a_deleted_policy_out() -> None:
+    cluster = under_two()
+    cluster.world.policies.pop()
+    cluster.take(run(cluster.world))
+    cluster.change()
+    selector = applied(run(cluster.world), "Deployment")["spec"]["template"]["spec"]["nodeSelector"]
+    assert PIN in selector
+    assert eligible_label("two") not in selector
+
+
+def test_pods_arent_pinned_any_more_by_a_policy_that_governs_other_namespaces_now() -> None:
+    cluster = under_two()
+    cluster.world.policies[1]["spec"]["namespaceSelector"] = {"matchLabels": {"daulat.dev/scope": "elsewhere"}}
+    assert eligible_label("two") not in str(applied(run(cluster.world), "Deployment"))

@@ -12,11 +12,12 @@ from daulat.api import reasons
 from daulat.facts.child import WORKLOADS, Child
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Model, Policy
-from daulat.reconcile.conditions import condition
+from daulat.kube.ref import Ref
+from daulat.reconcile.conditions import condition, cut
 from daulat.reconcile.policy.brake import Brake
 from daulat.reconcile.policy.drift import drift_since, evict
 from daulat.reconcile.policy.drift import left as seconds_left
-from daulat.reconcile.result import Delete
+from daulat.reconcile.result import Delete, EmitEvent
 from daulat.reconcile.timestamps import seconds
 
 from .decision import Verdict
@@ -25,7 +26,9 @@ from .rolling import ModelState
 from .termination import ends_together, evict_now
 
 
-def stopped(model: Model, policies: Sequence[Policy], made: Sequence[Child], pods: Sequence[Pod]) -> Iterator[Delete]:
+def stopped(
+    model: Model, policies: Sequence[Policy], verdict: Verdict, made: Sequence[Child], pods: Sequence[Pod]
+) -> Iterator[Delete]:
     """Return the end of a model's workload, charged to its policies as one: it keeps everything but its pods."""
     # One that a finalizer keeps is deleted with what it owns: its pods would run on for as long.
     workloads = [c for c in made if (c.held or not c.deleting) and c.ref.kind in WORKLOADS]
@@ -35,8 +38,20 @@ def stopped(model: Model, policies: Sequence[Policy], made: Sequence[Child], pod
         *evict_now(pods, made),
     ]
     charged_to, running = tuple(p.name for p in policies), sum(p.runs for p in pods)
+    event = _withdrawn(model, verdict) if running else None
     for one in ends:
-        yield replace(one, charged_to=charged_to, charge_id=model.uid, pods=running)
+        yield replace(one, charged_to=charged_to, charge_id=model.uid, pods=running, event=event)
+        event = None
+
+
+def _withdrawn(model: Model, verdict: Verdict) -> EmitEvent:
+    """Return the Event that says why a workload with running pods was deleted. Conditions may have said so all the while."""
+    reason, why = verdict.compliant.reason, verdict.compliant.message
+    if verdict.compliant.status == "True" and verdict.decision is not None:
+        reason, why = verdict.decision.reason, verdict.decision.message
+    after = f" after its grace period, which began at {verdict.drift.since}" if verdict.drift is not None else ""
+    ref = Ref("SovereignModel", model.namespace, model.name)
+    return EmitEvent(ref, model.uid, "Warning", str(reason), cut(f"the workload was deleted{after}: {why}"))
 
 
 def moved(

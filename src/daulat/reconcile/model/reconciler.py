@@ -90,7 +90,7 @@ def _carried_out(ref: Ref, model: Model, policies: Sequence[Policy], verdict: Ve
     evict = [Delete(c.ref, c.uid) for c in unwanted(verdict, extras, made)]
     strays = astray(ref, model.uid, snapshot)
     if verdict.stop:
-        evict += stopped(model, policies, [*made, *strays], pods)
+        evict += stopped(model, policies, verdict, [*made, *strays], pods)
     elif verdict.run:
         evict += foreign(ref, strays, verdict.run, snapshot, now)
     evict += moved(policies, verdict, on_ineligible, state)

@@ -159,6 +159,10 @@ def test_a_model_that_drifts_goes_on_until_its_grace_period_is_over(change: Call
         cluster.world.pods = []
         over = run(cluster.world, NOW + 61)
     assert deleted(over) == ["Deployment/treasury/deepseek"]
+    if change not in ON_NODES:
+        (event,) = [e.event for e in over.evict if e.event is not None]
+        assert event.ref == REF
+        assert f"deleted after its grace period, which began at {at(NOW)}: " in event.message
 
 
 REPORTED = [

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from daulat.api import reasons
 from daulat.facts.snapshot import Model, Snapshot
 
-from .choice import Chosen, with_memory
+from .choice import Chosen, Decision, with_memory
 from .current_placement import current_placement
 from .devices import devices
 from .dra import Asked, claimed
 from .sizing import NoFit
+from .survey import Group
 
 
 def standing(model: Model, snapshot: Snapshot) -> Iterator[Chosen]:
@@ -49,3 +51,9 @@ def standing(model: Model, snapshot: Snapshot) -> Iterator[Chosen]:
             image_volumes=mounts,
             claims_version=cluster.served.get("resourceclaimtemplates", "v1"),
         )
+
+
+def stays(chosen: Chosen, rejected: tuple[Group, ...]) -> Decision:
+    """Return the decision that the model keeps that place for now. ``rejected``: why no other node was chosen."""
+    message = f"stays on {chosen.choice.profile} in zone {chosen.zone} as long as it goes on"
+    return Decision(chosen, reasons.PLACEMENT_CHOSEN, message, rejected)

@@ -16,10 +16,10 @@ from daulat.facts.child import WORKLOADS
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Model, Policy
 from daulat.kube.ref import Ref
-from daulat.placement.choice import Chosen, Decision, may_stay
+from daulat.placement.choice import Chosen, may_stay
 from daulat.placement.current_placement import CurrentPlacement, current_placement
 from daulat.placement.loading import Loading, loading
-from daulat.placement.standing import standing
+from daulat.placement.standing import standing, stays
 from daulat.reconcile.conditions import Condition, condition
 from daulat.reconcile.policy.drift import moves
 from daulat.reconcile.policy.grace import Grace
@@ -104,9 +104,7 @@ def _goes_on(
     if kept is None:
         # What was made can't be worked out any more, so it is left as it is.
         return Verdict(compliant, drift=drift, drift_message=why)
-    message = f"stays on {kept.chosen.choice.profile} in zone {kept.chosen.zone} as long as it goes on"
-    rejected = verdict.decision.rejected if verdict.decision is not None else ()
-    decision = Decision(kept.chosen, reasons.PLACEMENT_CHOSEN, message, rejected)
+    decision = stays(kept.chosen, verdict.decision.rejected if verdict.decision is not None else ())
     return Verdict(
         compliant, decision, kept.run, weights=kept.how, rolling=kept.rolling, drift=drift, drift_message=why
     )

@@ -113,7 +113,9 @@ def test_nothing_that_runs_ends_whichever_way_one_begins(own: World) -> None:
     own.admin.run("delete", "sovereigntypolicies", "--all")
     own.wait_reason("sovereignmodel", "m", "PolicyCompliant", "NotGoverned", namespace)
     poll("the policy's guards to go", lambda: not [n for n in governing(own) if n.startswith(f"{policy}.")])
-    poll("the namespace to be closed", lambda: "GOV-01" in own.refusal(pod_manifest("p", namespace), "--dry-run=server"))
+    poll(
+        "the namespace to be closed", lambda: "GOV-01" in own.refusal(pod_manifest("p", namespace), "--dry-run=server")
+    )
     own.operator.stop()
     assert run(own, "--yes").exit_code == 0
     assert uids(own, namespace) == before

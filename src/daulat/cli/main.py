@@ -20,7 +20,7 @@ COMMANDS = {
     "sizing": LazyCommand("daulat.cli.sizing", "sizing", "Show how many devices a model needs, and why."),
     "uninstall": LazyCommand("daulat.cli.uninstall.command", "uninstall", "Remove what Daulat has made in a cluster."),
     "weights": LazyCommand(
-        "daulat.cli.weights", "weights", "Fetch weights, and check their digest and signature.", "weights"
+        "daulat.cli.weights.command", "weights", "Fetch weights, and check their digest and signature."
     ),
 }
 

@@ -8,7 +8,7 @@ from dev.cluster import ClusterError
 from dev.deployment import poll
 
 from .hall import SITE, hall
-from .world import Manifest, World, model_manifest, node_manifest, pod_manifest, unique
+from .world import Manifest, World, model_manifest, node_manifest, pod_manifest, unique, zone_manifest
 
 YEAR = 365 * 86_400
 
@@ -93,6 +93,52 @@ def test_a_model_serves_elsewhere_before_it_leaves(world: World) -> None:
         poll("the model to be elsewhere", lambda: own.where("daulat.dev/model=m") == [other])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", own.namespace)
         assert world.get("sovereignmodel", "m", namespace=own.namespace)["status"]["phase"] == "Ready"
+
+
+def test_a_model_without_another_place_goes_on_as_long_as_its_policy_lets_it(world: World) -> None:
+    with hall(world, 1, drift={"action": "Report"}) as own:
+        ready = ("sovereignmodel", "m", "Ready", "True", own.namespace)
+        world.admin.apply([model_manifest("m", own.namespace, replicas=2)])
+        world.wait_condition(*ready)
+        uids = sorted(p["metadata"]["uid"] for p in own.running())
+
+        # A second zone claims the node: whatever else runs there is only reported, and so is the model.
+        site = {"matchLabels": {SITE: own.site}}
+        overlap = zone_manifest(unique("overlap"), nodeSelector=site)
+        world.admin.apply([overlap])
+        told = world.wait_reason("sovereignmodel", "m", "PolicyCompliant", "NodeNotEligible", own.namespace)
+        assert told["message"].endswith("the policy only reports that")
+        status = world.get("sovereignmodel", "m", namespace=own.namespace)["status"]
+        assert (status["phase"], status["readyReplicas"], "until" in status["drift"]) == ("Drifting", 2, False)
+        # What is made of it is kept as it is meanwhile.
+        world.admin.run("scale", "deployment", "m", "--replicas=0", "-n", own.namespace)
+        poll("the Deployment to be repaired", lambda: _replicas(world, own.namespace) == 2)
+
+        # Where nothing governs it any more, it keeps what it has, and nothing new is let in.
+        spec = world.get("sovereigntypolicy", own.policy)
+        world.admin.run("delete", "sovereigntypolicy", own.policy)
+        world.wait_reason("sovereignmodel", "m", "PolicyCompliant", "NotGoverned", own.namespace)
+        before = [p["metadata"]["uid"] for p in own.running()]
+        again = {k: v for k, v in spec.items() if k != "status"} | {"metadata": {"name": own.policy}}
+        again["spec"]["drift"] = {"gracePeriod": "5s", "limit": "100%"}
+        world.admin.apply([again])
+        poll("the model to drift", lambda: "until" in (_drift(world, own.namespace) or {}))
+        assert before == [p["metadata"]["uid"] for p in own.running()]
+        poll("the pods to be evicted", lambda: not own.running(), 60)
+        poll("the workload to be withdrawn", lambda: not world.exists("deployment", "m", own.namespace))
+        assert uids
+
+        world.admin.run("delete", "sovereignzone", overlap["metadata"]["name"])
+        world.wait_condition(*ready)
+
+
+def _replicas(world: World, namespace: str) -> int:
+    return int(world.get("deployment", "m", namespace=namespace)["spec"]["replicas"])
+
+
+def _drift(world: World, namespace: str) -> Manifest | None:
+    found: Manifest | None = world.get("sovereignmodel", "m", namespace=namespace)["status"].get("drift")
+    return found
 
 
 def test_the_operator_may_delete_pods_that_are_pinned_and_no_others(world: World) -> None:

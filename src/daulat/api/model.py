@@ -273,6 +273,15 @@ class DrainStatus(Observed):
     """The nodes."""
 
 
+class ModelDriftStatus(Observed):
+    """A model that runs where, or as, a policy doesn't accept it any more."""
+
+    since: str = Field(json_schema_extra={"format": "date-time"})
+    """Since when that is known."""
+    until: str | None = Field(default=None, json_schema_extra={"format": "date-time"})
+    """When the grace period is over and its pods are evicted; left out where the policies only report drift."""
+
+
 class Revision(Observed):
     """What the model's pods ran, or run."""
 
@@ -313,7 +322,7 @@ class SovereignModelStatus(ConditionedStatus):
     """Where the model stands."""
 
     phase: str | None = None
-    """A word for people: Pending, Refused, Placing, Ready. Nothing decides on it."""
+    """A word for people: Pending, Refused, Placing, Ready, Drifting. Nothing decides on it."""
     url: str | None = None
     """Where clients reach the OpenAI API in the cluster, once a replica is ready."""
     external_url: str | None = None
@@ -334,5 +343,7 @@ class SovereignModelStatus(ConditionedStatus):
     """Where the model runs, and why not elsewhere."""
     drain: DrainStatus | None = None
     """Nodes of the model that are cordoned."""
+    drift: ModelDriftStatus | None = None
+    """What a policy doesn't accept any more of a model that runs on, and for how long; PolicyCompliant says what it is."""
     history: tuple[Revision, ...] | None = None
     """What the model has run, the latest last; the last ten are kept."""

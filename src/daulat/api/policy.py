@@ -88,7 +88,7 @@ class Enforcement(Spec):
 
 
 class DriftAction(StrEnum):
-    """What becomes of a governed pod whose node isn't eligible any more."""
+    """What becomes of a governed pod whose node isn't eligible any more, and of a model that isn't accepted any more."""
 
     EVICT = "Evict"
     REPORT = "Report"
@@ -98,9 +98,10 @@ class Drift(Spec):
     """What happens when facts change under pods that were let in."""
 
     action: DriftAction = DriftAction.EVICT
-    """Evict deletes governed pods whose node isn't eligible any more, after gracePeriod; Report only tells of them."""
+    """Evict deletes governed pods whose node isn't eligible any more, and stops models that the policy doesn't accept any more,
+    after gracePeriod; Report only tells of them."""
     grace_period: Duration = f"{GRACE_SECONDS}s"
-    """How long such a pod may stay, in s, m or h; left out, 60s. A model uses it to serve elsewhere first."""
+    """How long such a pod or model may stay, in s, m or h; left out, 60s. A model uses it to serve elsewhere first."""
     limit: Percentage = f"{LIMIT_PERCENT}%"
     """How many of the policy's running governed pods may be evicted within ten minutes, in percent; left out, 20%. One always may.
     Beyond that, evictions are held until release names their batch."""

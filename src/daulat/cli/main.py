@@ -18,6 +18,7 @@ COMMANDS = {
     "explain": LazyCommand("daulat.cli.explain.command", "explain", "Explain a control, a policy or an object."),
     "operator": LazyCommand("daulat.cli.operator", "operator", "Run the operator."),
     "sizing": LazyCommand("daulat.cli.sizing", "sizing", "Show how many devices a model needs, and why."),
+    "uninstall": LazyCommand("daulat.cli.uninstall.command", "uninstall", "Remove what Daulat has made in a cluster."),
     "weights": LazyCommand(
         "daulat.cli.weights.command", "weights", "Fetch weights, and check their digest and signature."
     ),

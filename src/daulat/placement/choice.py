@@ -99,6 +99,13 @@ def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot, *, pati
     return Decision(None, *refusal(model, found, rejected, snapshot), rejected)
 
 
+def may_stay(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> bool:
+    """Say whether the place where the model stands is still one that it may have, devices permitting."""
+    where = current_placement(model)
+    options = survey(model, policies, snapshot).options
+    return where is not None and any((o.zone, o.choice.profile) == (where.zone, where.accelerator) for o in options)
+
+
 def survey(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Survey:
     """Return every node and every accelerator that the model lists, with what keeps each from being taken."""
     candidates = candidates_under(policies, snapshot)
@@ -160,7 +167,7 @@ def _options(
             kept = tuple(n for n in own_nodes.get(where.zone, ()) if n not in found_there)
             by_zone |= {where.zone: (*found_there, *kept)} if kept else {}
         try:
-            needed = devices(model.spec, choice, _with_memory(profile, resource), where)
+            needed = devices(model.spec, choice, with_memory(profile, resource), where)
         except NoFit as error:
             names = tuple(node.name for zone in by_zone.values() for node in zone)
             unusable.append(Unusable(choice.profile, reasons.DOES_NOT_FIT, str(error), names))
@@ -185,7 +192,7 @@ def _running_on(
     return found
 
 
-def _with_memory(profile: AcceleratorProfileSpec, resource: Asked) -> AcceleratorProfileSpec:
+def with_memory(profile: AcceleratorProfileSpec, resource: Asked) -> AcceleratorProfileSpec:
     """Return the profile with the memory of what is claimed, where that has another than the first extended resource."""
     if not isinstance(resource, Claimed):
         return profile

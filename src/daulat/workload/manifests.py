@@ -32,10 +32,14 @@ def manifests(
     how: Loading,
     plan: Plan,
     platform: Platform = STANDARD,
+    pinned: Sequence[str] | None = None,
 ) -> list[Manifest]:
-    """Return the manifests, the same for the same model, choice, policies, way of the weights, plan and platform."""
+    """Return the manifests, the same for the same model, choice, policies, way of the weights, plan, platform and pins.
+
+    ``pinned``: the policies to whose nodes pods are pinned, where they aren't those that govern the model.
+    """
     grouped = chosen.devices.nodes > 1
-    names = [p.name for p in policies]
+    names = [p.name for p in policies] if pinned is None else pinned
     return [
         # The network is closed before the first pod comes.
         network_policy(model, [p.spec for p in policies], platform, grouped=grouped),

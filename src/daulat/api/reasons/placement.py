@@ -9,13 +9,21 @@ COMPLIANT = Reason("Compliant", (POLICY_COMPLIANT,), "The model satisfies every 
 POLICY_VIOLATION = Reason(
     "PolicyViolation",
     (POLICY_COMPLIANT,),
-    "The model or its pods violate at least one control. The message lists all violations.",
+    "The model or its pods violate at least one control. The message lists all violations, and until when pods that run already "
+    "go on.",
     "Correct each field as its violation says.",
+)
+DRIFTED = Reason(
+    "Drifted",
+    (POLICY_COMPLIANT,),
+    "The model has no place any more, though the nodes of its pods are eligible. The message has the cause, and until when its "
+    "pods go on, or that the policy only reports drift.",
+    "Undo the change named in the message, or give the model another place.",
 )
 NOT_GOVERNED = Reason(
     "NotGoverned",
     (POLICY_COMPLIANT,),
-    "No policy governs the namespace, so no rule says where the model may run.",
+    "No policy governs the namespace, so no rule says where the model may run. If its policy was deleted, what it runs goes on.",
     "Label the namespace so that a SovereigntyPolicy selects it.",
 )
 POLICY_UNREADABLE = Reason(

@@ -28,6 +28,9 @@ def reconcile_capacity(ref: Ref, snapshot: Snapshot, now: float) -> Result:
 
 def _waits(model: Model) -> bool:
     placed = model.status.condition(reasons.PLACED)
+    # One that drifts may have a place elsewhere now.
+    if model.status.drift is not None:
+        return True
     return (placed is not None and placed.status != "True") or any(
         c.reason in _WAITING for c in model.status.conditions
     )

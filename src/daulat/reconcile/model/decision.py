@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from daulat.admission.policy import PolicyError
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
+from daulat.api.model import ModelDriftStatus
 from daulat.facts.snapshot import Model, Policy, Snapshot
 from daulat.placement.approval import approval
 from daulat.placement.choice import Decision, choose
@@ -19,6 +20,7 @@ from daulat.workload.manifests import manifests
 from daulat.workload.pod import revision, templates, unusable_settings
 
 from .compliance import model_violations, pod_violations
+from .pins import pins
 from .rolling import ModelState, Rolling, roll
 
 PATIENCE = 30.0
@@ -41,6 +43,10 @@ class Verdict:
     weights: Loading | None = None
     rolling: Rolling | None = None
     """How its replicas are replaced, where it runs."""
+    drift: ModelDriftStatus | None = None
+    """Since when policies don't accept it any more, where it goes on all the same, and until when."""
+    drift_message: str = ""
+    """Why they don't, and what becomes of it."""
 
 
 def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdict:
@@ -97,9 +103,10 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
         return Verdict(compliant, undecided=decision.message)
     if decision.chosen is None or how is None:
         return Verdict(compliant, decision, stop=True)
-    target = revision(model, decision.chosen, [p.name for p in policies], how, snapshot.platform)
+    pinned = pins(model, decision.chosen, [p.name for p in policies], how, state)
+    target = revision(model, decision.chosen, pinned, how, snapshot.platform)
     rolling = roll(model, decision.chosen, target, state)
-    run = manifests(model, decision.chosen, policies, how, rolling.plan, snapshot.platform)
+    run = manifests(model, decision.chosen, policies, how, rolling.plan, snapshot.platform, pinned)
     return Verdict(compliant, decision, run, weights=how, rolling=rolling)
 
 

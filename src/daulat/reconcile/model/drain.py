@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from daulat.api.model import DrainStatus
 from daulat.facts.node import Node
 from daulat.facts.pod import Pod
-from daulat.facts.snapshot import Model, Policy, Snapshot
+from daulat.facts.snapshot import Model, Snapshot
 from daulat.placement.choice import Chosen
 from daulat.reconcile.policy import drift
 from daulat.reconcile.timestamps import seconds, stamp
@@ -46,7 +46,8 @@ def drain(
     """
     alone = model.spec.replicas == 1 and chosen.devices.nodes == 1
     policies = snapshot.governing(model.namespace)
-    leaving = [p for p in pods if _cordoned(p, snapshot) or drift.moves(p, policies, snapshot)]
+    moving = [p for p in pods if drift.moves(p, policies, snapshot)]
+    leaving = [p for p in pods if p in moving or _cordoned(p, snapshot)]
     if not leaving:
         # With one replica, its eviction waits for the operator: there may be room for another one first.
         return Drain(0, 0 if alone else 1)
@@ -55,30 +56,52 @@ def drain(
     left = seconds(since) + DEADLINE - now
     # One that is on its way out takes nobody's place, though it goes on for a while; then its devices are free.
     elsewhere = [p for p in pods if p.node and p not in leaving and not p.termination_deadline]
-    room = sum(chosen.room.values()) + gives_back(ending, chosen, snapshot) - sum(not p.node for p in pods)
+    free = sum(chosen.room.values()) + gives_back(ending, chosen, snapshot)
+    room = free - sum(not p.node for p in pods)
     everything = len(leaving) + sum(not p.ready for p in pods if p not in leaving)
     if left <= 0:
         return Drain(0, everything, status)
     coming = any(not p.ready for p in elsewhere)
-    ends = () if coming else _next_to_end(model, policies, leaving, len(elsewhere), snapshot)
+    if moving and not alone:
+        return _moved(model, moving, leaving, elsewhere, free, status, left)
+    ends = () if coming or any(p.termination_deadline for p in leaving) else tuple(moving[:1])
     if alone and any(p.ready for p in elsewhere):
         # What is on its way out isn't counted by the Deployment any more: it would make a third.
         return Drain(0 if all(p.termination_deadline for p in leaving) else 1, 1, status, left, ends)
     if alone and (coming or room > 0 or (room == 0 and any(not p.node for p in pods))):
         return Drain(1, 0, status, left)
     if not alone and (coming or room >= 0):
-        return Drain(0, 1, status, left, ends)
+        return Drain(0, 1, status, left)
     # There is no room for a replacement: what is on those nodes may go at once, whatever is lost by that.
     return Drain(0, everything, status, left)
 
 
-def _next_to_end(
-    model: Model, policies: Sequence[Policy], leaving: Sequence[Pod], elsewhere: int, snapshot: Snapshot
-) -> tuple[Pod, ...]:
-    """Return the one pod that may be deleted, since nobody else evicts it: one after the other, and none that is missed."""
-    if any(p.termination_deadline for p in leaving) or len(leaving) + elsewhere < model.spec.replicas:
-        return ()
-    return tuple(p for p in leaving if drift.moves(p, policies, snapshot))[:1]
+def _moved(
+    model: Model,
+    moving: Sequence[Pod],
+    leaving: Sequence[Pod],
+    elsewhere: Sequence[Pod],
+    free: int,
+    status: DrainStatus,
+    again: float,
+) -> Drain:
+    """Return how several replicas leave nodes that aren't eligible: each once another one serves in its place.
+
+    There are as many replicas more as there is room for, so that as many as possible serve elsewhere before the grace period is
+    over. Where there is room for none, all stay until then.
+    """
+    replicas = model.spec.replicas
+    stay = [p for p in moving if not p.termination_deadline]
+    # On cordoned nodes, too, replicas go on meanwhile.
+    cordoned = [p for p in leaving if p not in moving and not p.termination_deadline]
+    others = len(elsewhere) + len(cordoned)
+    extra = max(min(others + len(stay) - replicas + free, len(stay)), 0)
+    serving = sum(p.ready for p in (*elsewhere, *cordoned))
+    spare = serving + sum(p.ready for p in stay) - replicas
+    # Those that don't serve go first, once enough others do: nothing is missed by that.
+    idle = [p for p in stay if not p.ready] if serving >= replicas else []
+    ready = [p for p in stay if p.ready]
+    return Drain(extra, 1, status, again, (*idle, *ready[: max(min(spare, serving), 0)]))
 
 
 def _cordoned(pod: Pod, snapshot: Snapshot) -> bool:

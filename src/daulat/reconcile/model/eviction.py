@@ -12,19 +12,23 @@ from daulat.api import reasons
 from daulat.facts.child import WORKLOADS, Child
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Model, Policy
-from daulat.reconcile.conditions import condition
+from daulat.kube.ref import Ref
+from daulat.reconcile.conditions import condition, cut
 from daulat.reconcile.policy.brake import Brake
 from daulat.reconcile.policy.drift import drift_since, evict
 from daulat.reconcile.policy.drift import left as seconds_left
-from daulat.reconcile.result import Delete
+from daulat.reconcile.result import Delete, EmitEvent
 from daulat.reconcile.timestamps import seconds
 
 from .decision import Verdict
+from .drifting import braked as goes_on_braked
 from .rolling import ModelState
 from .termination import ends_together, evict_now
 
 
-def stopped(model: Model, policies: Sequence[Policy], made: Sequence[Child], pods: Sequence[Pod]) -> Iterator[Delete]:
+def stopped(
+    model: Model, policies: Sequence[Policy], verdict: Verdict, made: Sequence[Child], pods: Sequence[Pod]
+) -> Iterator[Delete]:
     """Return the end of a model's workload, charged to its policies as one: it keeps everything but its pods."""
     # One that a finalizer keeps is deleted with what it owns: its pods would run on for as long.
     workloads = [c for c in made if (c.held or not c.deleting) and c.ref.kind in WORKLOADS]
@@ -34,8 +38,20 @@ def stopped(model: Model, policies: Sequence[Policy], made: Sequence[Child], pod
         *evict_now(pods, made),
     ]
     charged_to, running = tuple(p.name for p in policies), sum(p.runs for p in pods)
+    event = _withdrawn(model, verdict) if running else None
     for one in ends:
-        yield replace(one, charged_to=charged_to, charge_id=model.uid, pods=running)
+        yield replace(one, charged_to=charged_to, charge_id=model.uid, pods=running, event=event)
+        event = None
+
+
+def _withdrawn(model: Model, verdict: Verdict) -> EmitEvent:
+    """Return the Event that says why a workload with running pods was deleted. Conditions may have said so all the while."""
+    reason, why = verdict.compliant.reason, verdict.compliant.message
+    if verdict.compliant.status == "True" and verdict.decision is not None:
+        reason, why = verdict.decision.reason, verdict.decision.message
+    after = f" after its grace period, which began at {verdict.drift.since}" if verdict.drift is not None else ""
+    ref = Ref("SovereignModel", model.namespace, model.name)
+    return EmitEvent(ref, model.uid, "Warning", str(reason), cut(f"the workload was deleted{after}: {why}"))
 
 
 def moved(
@@ -49,6 +65,35 @@ def moved(
         ):
             grace = seconds_left(pod, policies, state.now)
             yield evict(pod, on_ineligible.get(pod, ""), grace, [p.name for p in policies])
+    yield from _moved_groups(policies, verdict, on_ineligible, state)
+
+
+def _moved_groups(
+    policies: Sequence[Policy], verdict: Verdict, on_ineligible: Mapping[Pod, str], state: ModelState
+) -> Iterator[Delete]:
+    """Return the end of groups that others replace already, each charged as one."""
+    if verdict.rolling is None or not verdict.rolling.ended_groups:
+        return
+    parts: dict[str, list[Child]] = {}
+    for child in state.made:
+        if verdict.rolling.ends_group(child) and not child.deleting:
+            parts.setdefault(child.group, []).append(child)
+    for group, children in sorted(parts.items()):
+        pods = [p for p in state.pods if p.group == group and p.runs]
+        drifted = [p for p in pods if p in on_ineligible]
+        brakes = [(Brake(p, state.snapshot, state.now), p) for p in policies]
+        uid = children[0].uid
+        since = {p.name: min((drift_since(d.node, p, state.now) for d in drifted), default=state.now) for p in policies}
+        if all(brake.allows(len(pods), since[p.name], uid) for brake, p in brakes):
+            for child in children:
+                yield Delete(
+                    child.ref,
+                    child.uid,
+                    foreground=ends_together(child, pods),
+                    charged_to=tuple(p.name for p in policies),
+                    charge_id=uid,
+                    pods=len(pods),
+                )
 
 
 def braked(model: Model, verdict: Verdict, policies: Sequence[Policy], state: ModelState) -> Verdict:
@@ -66,7 +111,8 @@ def braked(model: Model, verdict: Verdict, policies: Sequence[Policy], state: Mo
             message = (
                 f"{why} Its {running} pods go on until the brake of policy {policy.name} is released; see its status."
             )
-            return Verdict(condition(reasons.POLICY_COMPLIANT, False, reasons.BRAKE_HELD, message))
+            held = condition(reasons.POLICY_COMPLIANT, False, reasons.BRAKE_HELD, message)
+            return goes_on_braked(model, policies, verdict, held, state)
     return verdict
 
 

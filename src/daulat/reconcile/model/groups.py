@@ -42,6 +42,8 @@ class Groups:
     """Those of the present settings."""
     former: frozenset[int] = frozenset()
     """Those of former settings that stay for now."""
+    ends: frozenset[int] = frozenset()
+    """Those on nodes that aren't eligible any more and in whose place others serve."""
     waiting: int = 0
     """Replicas that there is no room for, or that wait until there is room for all of their pods."""
     again: float | None = None
@@ -84,13 +86,17 @@ def plan(
     *,
     taken: frozenset[int],
     waits: bool,
+    moving: frozenset[Pod] = frozenset(),
 ) -> Groups:
     """Return the groups that are to be.
 
     Names by the numbers in ``taken`` can't be used again yet. ``waits``: whether pods are ending that give their devices back soon.
+    ``moving``: pods on nodes that aren't eligible any more. Their groups stay until others serve in their place.
     """
     size, many = chosen.devices.nodes, model.spec.replicas
-    present = sorted((g for g in there if g.revision == revision), key=lambda g: (g.held, not g.ready, g.number))[:many]
+    drifted = [g for g in there if g.revision == revision and not g.held and not moving.isdisjoint(g.pods)]
+    alike = (g for g in there if g.revision == revision and g not in drifted)
+    present = sorted(alike, key=lambda g: (g.held, not g.ready, g.number))[:many]
     former = [g for g in there if g.revision != revision]
     room = dict(chosen.room)
     for group in present:
@@ -115,13 +121,24 @@ def plan(
         wanted.append(Group(number, domain, backend=backend))
     ready = sum(g.ready for g in present)
     going = _going(former, wanted, ready, many, waits=waits)
-    held = sum(g.held for g in wanted) + many - len(wanted)
+    ends = _replaced(drifted, ready, sum(g.ready for g in former), many)
+    wanted += [Group(g.number, g.domain, backend=g.backend) for g in drifted if g.number not in ends]
+    held = sum(g.held for g in wanted) + max(many - len(wanted), 0)
     return Groups(
         tuple(sorted(wanted, key=lambda g: g.number)),
         frozenset(g.number for g in former) - going,
+        ends,
         held,
         min(again, default=None),
     )
+
+
+def _replaced(drifted: Sequence[Existing], ready: int, former: int, many: int) -> frozenset[int]:
+    """Return the groups on nodes that aren't eligible any more and that others replace: those that serve, and the rest at last."""
+    serving = [g.number for g in drifted if g.ready]
+    spare = max(ready + former + len(serving) - many, 0)
+    idle = {g.number for g in drifted if not g.ready} if ready >= many else set()
+    return frozenset({*idle, *serving[: min(spare, ready)]})
 
 
 def _going(

@@ -25,6 +25,8 @@ from .auxiliary import auxiliary, unwanted
 from .blockers import blocker
 from .capacity import KEY as CAPACITY
 from .decision import PATIENCE, Verdict, decide, former_policies, waited
+from .drifting import again as again_for_drift
+from .drifting import tolerated
 from .eviction import braked, is_held, moved, stopped, was_held
 from .rolling import ModelState, is_needed
 from .status import Serving, conditions, fields
@@ -59,7 +61,7 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     # Where none governs it any more, the policies under which it was placed say how much may go at a time.
     former = (snapshot.known_policies.get(name) for name in former_policies(model))
     braking = policies or [policy for policy in former if policy is not None]
-    verdict = braked(model, decide(model, policies, state), braking, state)
+    verdict = braked(model, tolerated(model, policies, decide(model, policies, state), state), braking, state)
     return _carried_out(ref, model, policies, verdict, state)
 
 
@@ -88,7 +90,7 @@ def _carried_out(ref: Ref, model: Model, policies: Sequence[Policy], verdict: Ve
     evict = [Delete(c.ref, c.uid) for c in unwanted(verdict, extras, made)]
     strays = astray(ref, model.uid, snapshot)
     if verdict.stop:
-        evict += stopped(model, policies, [*made, *strays], pods)
+        evict += stopped(model, policies, verdict, [*made, *strays], pods)
     elif verdict.run:
         evict += foreign(ref, strays, verdict.run, snapshot, now)
     evict += moved(policies, verdict, on_ineligible, state)
@@ -97,6 +99,7 @@ def _carried_out(ref: Ref, model: Model, policies: Sequence[Policy], verdict: Ve
         again.append(max(PATIENCE - waited(model, now), 0) + 1)
     again += [verdict.rolling.again] if verdict.rolling is not None and verdict.rolling.again is not None else []
     again += [late] if (late := left(state.terminating, now)) is not None else []
+    again += [ends] if (ends := again_for_drift(verdict, now)) is not None else []
     enqueue: tuple[Ref, ...] = (CAPACITY,) if _gives_up(model, status.placement) else ()
     if any(d.charged_to for d in evict) or is_held(verdict) or was_held(model):
         enqueue += tuple(Ref("SovereigntyPolicy", "", p.name) for p in policies)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from daulat.api.model import DrainStatus
-from daulat.facts.child import Child
+from daulat.facts.child import WORKLOADS, Child
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Model, Snapshot
 from daulat.placement.choice import Chosen
+from daulat.reconcile.policy import drift
 from daulat.workload.plan import Plan
 
 from .drain import Drain, drain
@@ -59,12 +60,18 @@ class Rolling:
     """Seconds after which to look again."""
     ends: tuple[Pod, ...] = ()
     """Pods to delete: their node isn't eligible any more, and others serve."""
+    ended_groups: frozenset[int] = frozenset()
+    """Groups to delete for the same reason."""
 
     def keeps(self, child: Child) -> bool:
         """Say whether an object stays that isn't applied any more."""
         if child.ref.kind == "Deployment":
             return self.deployment_stays
-        return child.group.isdigit() and int(child.group) in self.former
+        return child.group.isdigit() and int(child.group) in self.former | self.ended_groups
+
+    def ends_group(self, child: Child) -> bool:
+        """Say whether an object makes the pods of a group that is to end."""
+        return child.ref.kind in WORKLOADS and child.group.isdigit() and int(child.group) in self.ended_groups
 
 
 def roll(model: Model, chosen: Chosen, revision: str, state: ModelState) -> Rolling:
@@ -75,7 +82,9 @@ def roll(model: Model, chosen: Chosen, revision: str, state: ModelState) -> Roll
         return _by_deployment(model, chosen, revision, state, there, leaving)
     taken = numbers_of(state.made, state.pods)
     waits = bool(state.terminating)
-    groups = plan(model, chosen, revision, there, state.snapshot, state.now, taken=taken, waits=waits)
+    snapshot, policies = state.snapshot, state.snapshot.governing(model.namespace)
+    moving = frozenset(p for p in state.pods if drift.moves(p, policies, snapshot))
+    groups = plan(model, chosen, revision, there, snapshot, state.now, taken=taken, waits=waits, moving=moving)
     deployment = state.deployment
     # The Deployment of a time when a replica had one node serves on, unless the groups need its devices.
     stays = deployment is not None and groups.waiting == 0 and not _all_ready(there, revision, model.spec.replicas)
@@ -84,6 +93,7 @@ def roll(model: Model, chosen: Chosen, revision: str, state: ModelState) -> Roll
         revision,
         Plan(model.spec.replicas, evictable=leaving.evictable, groups=groups.wanted),
         former=groups.former,
+        ended_groups=groups.ends,
         deployment_stays=stays,
         waiting=groups.waiting,
         drain=leaving.status,

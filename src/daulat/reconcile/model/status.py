@@ -82,8 +82,11 @@ class Serving:
 def conditions(serving: Serving) -> list[Condition]:
     """Return the conditions, Ready first: it is the first of the others that doesn't hold."""
     compliant, decision = serving.verdict.compliant, serving.verdict.decision
+    drifts = serving.verdict.drift is not None and not serving.verdict.stop
     if compliant.status == "True" and serving.on_ineligible:
         compliant = condition(reasons.POLICY_COMPLIANT, False, reasons.NODE_NOT_ELIGIBLE, serving.on_ineligible)
+    if compliant.status == "True" and drifts:
+        compliant = condition(reasons.POLICY_COMPLIANT, False, reasons.DRIFTED, serving.verdict.drift_message)
     if serving.not_deleted:
         compliant = condition(reasons.POLICY_COMPLIANT, False, reasons.EVICTION_FAILED, serving.not_deleted[0])
     if serving.verdict.undecided:
@@ -164,9 +167,10 @@ def fields(
         weights=_weights(model, verdict),
         # As long as it couldn't be stopped it has its devices.
         placement=model.status.placement
-        if verdict.stop and serving.not_deleted
+        if (verdict.stop and serving.not_deleted) or (verdict.drift is not None and not verdict.stop)
         else _placement(model, policies, verdict),
         drain=verdict.rolling.drain if verdict.rolling is not None else None,
+        drift=verdict.drift,
         history=history(model, verdict, conditions, now) or None,
     )
 
@@ -244,6 +248,8 @@ def _phase(conditions: Sequence[Condition], verdict: Verdict) -> str:
     ready, _, placed, *_ = conditions
     if ready.status == "True":
         return "Ready"
+    if verdict.drift is not None and not verdict.stop:
+        return "Drifting"
     if verdict.compliant.status == "False":
         return "Refused"
     return "Placing" if placed.status == "True" else "Pending"

@@ -10,18 +10,11 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 
 from daulat.api import reasons
 from daulat.api.names import eligible_label
-from daulat.api.policy import (
-    Action,
-    BrakeStatus,
-    Drift,
-    DriftAction,
-    DriftedNode,
-    SovereigntyPolicyStatus,
-    UndecidedNode,
-)
+from daulat.api.policy import BrakeStatus, Drift, DriftedNode, SovereigntyPolicyStatus, UndecidedNode
 from daulat.facts.node import Node
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Policy, Snapshot
@@ -34,6 +27,7 @@ from daulat.reconcile.timestamps import seconds, stamp
 from daulat.workload.container import DEFAULT_TERMINATION_GRACE
 
 from .brake import Brake, release_hint
+from .grace import Grace, evicts, rule
 from .unexplained import WHY as UNEXPLAINED
 from .unexplained import unexplained
 from .volumes import Unaccepted
@@ -109,20 +103,12 @@ def is_stranded(pod: Pod, policies: Sequence[Policy], snapshot: Snapshot) -> str
 
 def moves(pod: Pod, policies: Sequence[Policy], snapshot: Snapshot) -> str:
     """Return why the pod has to leave its node; empty where it may stay, if only because the policy no more than reports it."""
-    return is_stranded(pod, [p for p in policies if rule(p).action is DriftAction.EVICT], snapshot)
-
-
-def rule(policy: Policy) -> Drift:
-    """Return what the policy says of such pods. One that refuses nothing takes nothing away."""
-    said = policy.spec.drift or Drift()
-    if policy.spec.action is not Action.ENFORCE:
-        return said.model_copy(update={"action": DriftAction.REPORT})
-    return said
+    return is_stranded(pod, [p for p in policies if evicts(p)], snapshot)
 
 
 def outlook(policies: Iterable[Policy], snapshot: Snapshot, now: float) -> str:
     """Return what becomes of such a pod under these policies, in words."""
-    evicting = [p for p in policies if rule(p).action is DriftAction.EVICT]
+    evicting = [p for p in policies if evicts(p)]
     if not evicting:
         return "the policy only reports that"
     held = next((b for p in evicting if (b := Brake(p, snapshot, now)).held), None)
@@ -176,12 +162,13 @@ class Watch:
         return {s.key: known.get(s.key) or stamp(self.now) for s in self.found}
 
     def _left(self, s: Stranded) -> float:
-        """Seconds until the pods are due."""
-        return seconds(self._since[s.key]) + self._rule.grace_seconds - self.now
+        """Seconds until the pods are due; without end where the policy only reports."""
+        left = Grace.of((self.policy,), self._since[s.key]).left(self.now)
+        return inf if left is None else left
 
     @property
     def _evicts(self) -> bool:
-        return self._rule.action is DriftAction.EVICT
+        return evicts(self.policy)
 
     @cached_property
     def _due(self) -> list[tuple[Stranded, Pod]]:
@@ -328,7 +315,7 @@ def left(pod: Pod, policies: Iterable[Policy], now: float) -> int | None:
 
     As long as policies let it stay, and the grace period of an eviction: once a kubelet has begun to wait it can't be hurried.
     """
-    soonest = min((_until(pod.node, p, now) for p in policies if rule(p).action is DriftAction.EVICT), default=0.0)
+    soonest = min((_until(pod.node, p, now) for p in policies if evicts(p)), default=0.0)
     most = max(DEFAULT_TERMINATION_GRACE, int(soonest) + EVICTION_GRACE_SECONDS)
     return most if pod.grace > most else None
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from daulat.api.names import DOMAIN_ANNOTATION, GROUP_LABEL
+from daulat.api.names import DOMAIN_ANNOTATION, GROUP_LABEL, eligible_label
+from daulat.facts.child import WORKLOADS
 from daulat.kube.ref import Ref
 from daulat.reconcile.model.groups import HALF_PLACED
 from daulat.reconcile.model.reconciler import reconcile_model
 from daulat.reconcile.result import Apply, ApplyStatus, Delete, Result
-from tests.unit.world import ASCEND, ASCEND_RESOURCE, IMAGE, World, ascend, child, choice, model, pod
+from tests.unit.world import ASCEND, ASCEND_RESOURCE, IMAGE, SITE, World, ascend, child, choice, model, pod
 
 from .deployed import at
 
@@ -46,6 +47,7 @@ class Cluster:
         self.waits: dict[tuple[int, int], float] = {}
         self.ready: set[int] = set()
         self.grace = 60
+        self.pins: dict[str, str] = {}
         self.ending: list[dict[str, Any]] = []
         """Pods of groups that are gone, which still take their time."""
 
@@ -82,7 +84,8 @@ class Cluster:
             for rank in range(2) if backend["spec"]["replicas"] else ():
                 raw = pod(f"g{number}-{rank}", self.on.get((number, rank), ""), {ASCEND_RESOURCE: "8"}, "deepseek")
                 raw["metadata"]["labels"][GROUP_LABEL] = str(number)
-                raw["spec"]["terminationGracePeriodSeconds"] = self.grace
+                raw["spec"] |= {"terminationGracePeriodSeconds": self.grace, "nodeSelector": self.pins}
+                raw["metadata"]["uid"] = f"uid-{raw['metadata']['name']}"
                 raw["metadata"]["annotations"] = {"daulat.dev/revision": self.revision(number)}
                 if (number, rank) in self.waits:
                     since = at(self.waits[number, rank])
@@ -379,3 +382,42 @@ def test_a_leader_worker_set_whose_pods_wait_ends_all_at_once(grace: int, togeth
     cluster.world.models[0]["spec"]["replicas"] = 1
     result = cluster.run()
     assert [e.foreground for e in result.effects if isinstance(e, Delete)] == [together]
+
+
+def drifting(count: int, *, lws: bool) -> Cluster:
+    """Return such a cluster once the node of a replica isn't eligible any more."""
+    cluster = two_ready(count, lws=lws)
+    cluster.pins = {eligible_label("confidential"): "eligible"}
+    cluster.run()
+    cluster.world.nodes[0]["metadata"]["labels"].pop(SITE)
+    return cluster
+
+
+@pytest.mark.parametrize("lws", [True, False], ids=["LeaderWorkerSet", "StatefulSet"])
+def test_a_group_on_a_node_that_isnt_eligible_goes_once_another_one_serves_in_its_place(lws: bool) -> None:
+    cluster = drifting(6, lws=lws)
+    result = cluster.run()
+    assert deleted(result) == []
+    assert sorted(cluster.numbers()) == [0, 1, 2]
+    cluster.place(2, "a4")
+    assert deleted(cluster.run()) == [], "it doesn't serve yet"
+    cluster.place(2, "a4", "a5")
+    ends = [e for e in cluster.run().effects if isinstance(e, Delete) and e.ref.kind in WORKLOADS]
+    assert [e.ref.name for e in ends] == (["deepseek-0"] if lws else ["deepseek-0", "deepseek-0-w"])
+    assert {(e.charged_to, e.charge_id, e.pods) for e in ends} == {(("confidential",), ends[0].uid, 2)}
+    for _ in range(2):
+        cluster.run()
+        assert sorted(cluster.numbers()) == [1, 2]
+
+
+@pytest.mark.parametrize("lws", [True, False], ids=["LeaderWorkerSet", "StatefulSet"])
+def test_a_group_on_a_node_that_isnt_eligible_stays_where_there_is_no_room_for_another_one(lws: bool) -> None:
+    cluster = drifting(5, lws=lws)
+    for _ in range(2):
+        assert deleted(cluster.run()) == []
+        assert sorted(cluster.numbers()) == [0, 1]
+        assert not cluster.held(0)
+
+
+def deleted(result: Result) -> list[str]:
+    return [str(e.ref) for e in result.effects if isinstance(e, Delete) and e.ref.kind in WORKLOADS]

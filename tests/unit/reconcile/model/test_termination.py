@@ -151,7 +151,7 @@ def test_what_a_policy_is_against_has_no_longer_to_end_than_others_from_the_star
     usual["spec"]["terminationGracePeriodSeconds"] = 60
     cluster.world.pods = [patient, usual, ends]
     assert deleted(run(cluster.world)) == []
-    cluster.world.policies = [policy(models={"licenses": ["Apache-2.0"]})]
+    cluster.world.policies = [policy(models={"licenses": ["Apache-2.0"]}, drift={"gracePeriod": "0s"})]
     result = run(cluster.world)
     assert deleted(result) == [("p0", 60)]
     kinds = [e.ref.kind for e in result.effects if isinstance(e, Delete)]

@@ -29,6 +29,7 @@ from tests.unit.world import (
 REF = Ref("SovereignModel", "treasury", "deepseek")
 NOW = 1_800_000_000.0
 PIN = {"daulat.node-restriction.kubernetes.io/confidential": "eligible"}
+AT_ONCE = {"gracePeriod": "0s"}
 ZONE = {"daulat.node-restriction.kubernetes.io/zone": "cyberjaya-1"}
 
 
@@ -79,7 +80,7 @@ def test_a_model_whose_profile_cant_be_read_goes_on() -> None:
 
 def test_a_model_goes_on_where_its_policy_has_selectors_and_its_profile_cant_be_read() -> None:
     world = running()
-    world.policies = [policy(accelerators={"profiles": None, "vendors": ["Huawei", "NVIDIA"]})]
+    world.policies = [policy(accelerators={"profiles": None, "vendors": ["Huawei", "NVIDIA"]}, drift=AT_ONCE)]
     world.profiles = [p for p in world.profiles if p["metadata"]["name"] != ASCEND]
     world.profiles.append({"metadata": {"name": ASCEND, "uid": "u"}, "spec": {"fieldOfLater": True}})
     result = run(world)
@@ -93,7 +94,7 @@ def test_a_model_goes_on_where_its_policy_has_selectors_and_its_profile_cant_be_
 
 def test_a_model_goes_on_where_its_policy_has_selectors_and_its_profile_is_gone() -> None:
     world = running()
-    world.policies = [policy(accelerators={"profiles": None, "vendors": ["Huawei", "NVIDIA"]})]
+    world.policies = [policy(accelerators={"profiles": None, "vendors": ["Huawei", "NVIDIA"]}, drift=AT_ONCE)]
     ref = Ref("SovereigntyPolicy", "", "confidential")
     world.with_status_of(reconcile_policy(ref, world.snapshot(), NOW).effects)
     world.profiles = [p for p in world.profiles if p["metadata"]["name"] != ASCEND]
@@ -128,7 +129,7 @@ def test_a_model_whose_policy_is_gone_goes_on() -> None:
 
 def test_a_model_whose_exemption_cant_be_read_goes_on() -> None:
     world = running()
-    world.policies = [policy(models={"licenses": ["Apache-2.0"]})]
+    world.policies = [policy(models={"licenses": ["Apache-2.0"]}, drift=AT_ONCE)]
     assert [e.ref.kind for e in run(world).evict] == ["Deployment"], "without an exemption it is stopped"
     broken = exemption(controls=["SUP-04"])
     broken["spec"]["fieldOfLater"] = True
@@ -140,7 +141,7 @@ def test_a_model_whose_exemption_cant_be_read_goes_on() -> None:
 
 def test_a_model_is_moved_where_that_is_decided() -> None:
     world = running()
-    world.policies = [policy(accelerators={"profiles": ["nvidia-h20"]})]
+    world.policies = [policy(accelerators={"profiles": ["nvidia-h20"]}, drift=AT_ONCE)]
     assert [e.ref.kind for e in run(world).evict] == ["Deployment"]
 
 
@@ -173,7 +174,7 @@ def test_a_new_model_isnt_made_before_what_it_needs_is_listed() -> None:
 def test_a_model_whose_namespace_isnt_selected_any_more_is_stopped() -> None:
     world = running()
     world.models[0]["status"]["placement"]["policies"] = [{"name": "confidential", "generation": 1}]
-    world.namespaces = [namespace(other="1")]
+    world.namespaces, world.policies = [namespace(other="1")], [policy(drift=AT_ONCE)]
     assert [e.ref.kind for e in run(world).evict] == ["Deployment"]
     world.policies = []
     assert run(world).evict == ()

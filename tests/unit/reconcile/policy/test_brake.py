@@ -282,14 +282,14 @@ def serving(name: str, count: int) -> tuple[Raw, Raw, list[Raw]]:
 
 
 def models(counts: dict[str, int], charges: list[Charge], **spec: Any) -> World:
-    """Return a world whose policy refuses its models."""
+    """Return a world whose policy refuses its models, and lets them stop at once."""
     found = [serving(name, count) for name, count in counts.items()]
     return World(
         nodes=[ascend("a1"), ascend("a2")],
         models=[m for m, _, _ in found],
         children=[c for _, c, _ in found],
         pods=[p for _, _, pods in found for p in pods],
-        policies=[policy(**{**ENFORCED, "drift": {"limit": "20%", **spec}})],
+        policies=[policy(**{**ENFORCED, "drift": {"limit": "20%", "gracePeriod": "0s", **spec}})],
         charges={"confidential": charges},
     )
 

@@ -287,12 +287,42 @@ def test_a_pod_that_moves_late_has_no_more_than_a_minute_to_end() -> None:
     assert deleted(model_pass(placed(*old, *new, policies=[{**policy(), "status": since}]))) == [("old", 60)]
 
 
-def test_pods_of_a_model_go_one_after_the_other_while_the_rest_serves() -> None:
-    one = served("old-1", "old-2")
-    assert deleted(model_pass(placed(*one, replicas=2))) == [("old-1", None)]
-    coming = served("new", on="a1", ready=False)
-    assert deleted(model_pass(placed(*one[1:], *coming, replicas=2))) == []
-    assert deleted(model_pass(placed(*one[1:], *served("new", on="a1"), replicas=2))) == [("old-2", None)]
+def test_pods_of_a_model_go_once_others_serve_in_their_place() -> None:
+    old = served("old-1", "old-2")
+    first = model_pass(placed(*old, replicas=2))
+    assert (deleted(first), wanted(first)) == ([], 4), "there is room for two more"
+    coming = served("new-1", "new-2", on="a1", ready=False)
+    loads = model_pass(placed(*old, *coming, replicas=2))
+    assert (deleted(loads), wanted(loads)) == ([], 4)
+    half = model_pass(placed(*old, *served("new-1", on="a1"), *coming[1:], replicas=2))
+    assert (deleted(half), wanted(half)) == ([("old-1", None)], 4)
+    last = model_pass(placed(old[1], *served("new-1", "new-2", on="a1"), replicas=2))
+    assert deleted(last) == [("old-2", None)]
+    over = model_pass(placed(*served("new-1", "new-2", on="a1"), replicas=2))
+    assert (deleted(over), wanted(over)) == ([], 2)
+
+
+def test_no_pod_of_a_model_goes_where_there_is_no_room_for_another_one() -> None:
+    """Its devices would stand idle until the grace period is over, and so would those who ask it."""
+    full = served("old-1", "old-2", on="gone") + served("stays-1", "stays-2", on="a1")
+    found = placed(*full, replicas=4)
+    found.nodes = [ascend("a1"), moved()]
+    result = model_pass(found)
+    assert (deleted(result), wanted(result)) == ([], 4)
+
+
+def test_a_model_has_no_more_replicas_than_there_is_room_for_while_it_moves() -> None:
+    found = placed(*served("old-1", "old-2"), *served("stays", on="a1"), replicas=3)
+    found.nodes = [ascend("a1"), moved()]
+    assert wanted(model_pass(found)) == 4
+    one_came = placed(*served("old-1", "old-2"), *served("stays", "new", on="a1"), replicas=3)
+    one_came.nodes = found.nodes
+    result = model_pass(one_came)
+    assert (deleted(result), wanted(result)) == ([("old-1", None)], 4)
+    rest = placed(*served("old-2"), *served("stays", "new", on="a1"), replicas=3)
+    rest.nodes = found.nodes
+    result = model_pass(rest)
+    assert (deleted(result), wanted(result)) == ([], 3)
 
 
 def test_a_model_under_a_policy_that_only_reports_stays_and_says_so() -> None:

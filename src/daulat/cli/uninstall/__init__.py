@@ -1,0 +1,1 @@
+"""``daulat uninstall``: removes what Daulat has made in a cluster."""

@@ -102,6 +102,10 @@ class Store:
             return None
         return self._forget(ref, version)
 
+    def refs(self, kind: str) -> set[Ref]:
+        """Return the objects of a kind that are known."""
+        return {ref for ref in self._versions if ref.kind == kind}
+
     def retain(self, kind: str, listed: Container[Ref], version: int) -> list[Change]:
         """Forget the objects of a kind that a full list, made at that resource version, doesn't hold any more."""
         gone = [

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from daulat.kube.resources import WATCHED, Resource, Use
 from daulat.logs import trace
 
 from .discovery import discover
+from .gaps import Gaps
 from .registrations import Registrations, definition_uid, registrations
 
 log = logging.getLogger("daulat.informer")
@@ -109,6 +111,7 @@ class Informer:
         self._replaced: dict[str, str] = {}
         """Kinds whose definition was made anew and that have no objects since, each with the sentence that says so."""
         self._empty: set[str] = set()
+        self._gaps = Gaps(time.monotonic)
         self._waiting: list[tuple[str, str | None, dict[str, Any]]] = []
         self._judging: asyncio.Task[None] | None = None
         self.definitions: dict[str, str] = {}
@@ -162,6 +165,10 @@ class Informer:
             if found.served != before.served:
                 return
 
+    def streams_begin(self) -> None:
+        """Note that the streams are being opened. What was deleted between the full lists and theirs is looked for by ``poll``."""
+        self._gaps.begin(r.kind for r in WATCHED if not self._is_polled(r))
+
     def recall(self, definitions: Mapping[str, str]) -> None:
         """Take in the definitions that the leader before knew. A kind that lost all objects with its own isn't believed."""
         for kind in sorted(self._empty):
@@ -169,12 +176,18 @@ class Informer:
         self._record_untrusted()
 
     async def poll(self) -> None:
-        """Look every few seconds who answers, and list the kinds that aren't watched, since they are served in a beta; for ever."""
+        """Look every few seconds who answers, and list what no event would tell of; for ever.
+
+        That are the kinds that aren't watched, since they are served in a beta, and those of which an object is missing in the list
+        that a stream began with.
+        """
         while True:
             await asyncio.sleep(POLL)
             await self._look()
+            complete = self._gaps.complete()
             for resource in WATCHED:
-                if self._is_polled(resource):
+                known = complete.get(resource.kind)
+                if self._is_polled(resource) or (known is not None and self._store.refs(resource.kind) - known):
                     await self._list(resource)
 
     def _is_polled(self, resource: Resource) -> bool:
@@ -197,6 +210,7 @@ class Informer:
         """Take a watch event in. An object that trips a defect here is logged by its name; the others go on."""
         self._events_seen[kind] += 1
         self._meters.heard(kind, 1)
+        self._gaps.hear(Ref.of(kind, raw), listed=type_ is None)
         if kind not in OWN:
             self._take(kind, raw, deleted=type_ == "DELETED")
             return

@@ -101,6 +101,7 @@ class Operator:
         while True:
             inbox = Inbox(loop, self._informer.take)
             self._feed = Feed(inbox.put, ended, self._store.capabilities)
+            self._informer.streams_begin()
             self._feed.start()
             reasons = [
                 asyncio.ensure_future(self._informer.until_served_otherwise()),

@@ -17,6 +17,7 @@ from daulat.kube.client import Client
 from daulat.kube.errors import NotFound, ServerError
 from daulat.kube.ref import Ref
 from daulat.kube.resources import REGISTRY, WATCHED, Resource
+from daulat.mirror import gaps
 from daulat.mirror import informer as module
 from daulat.mirror.feed import Feed
 from daulat.mirror.informer import Informer
@@ -56,6 +57,10 @@ def _namespace(name: str, version: int) -> dict[str, Any]:
     return {"metadata": {"name": name, "resourceVersion": str(version)}}
 
 
+def _gone(changed: list[Change]) -> list[str]:
+    return [change.ref.name for change in changed if change.after is None]
+
+
 def _informer(client: FakeClient, changed: list[Change]) -> Informer:
     return Informer(cast("Client", client), Store("daulat-system"), changed.append)
 
@@ -68,6 +73,44 @@ def test_facts_are_synced_once_every_kind_was_listed_in_full() -> None:
         await informer.sync()
         assert informer.synced.is_set()
         assert [change.ref for change in changed] == [Ref("Namespace", "", "ns-0")]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("listed", [["ns-1"], []], ids=["others are listed", "nothing is listed"])
+def test_what_is_deleted_before_a_stream_begins_is_found_within_seconds(
+    listed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No event tells of it: the stream begins with a list of what there is."""
+    monkeypatch.setattr(module, "POLL", 0.01)
+    monkeypatch.setattr(gaps, "QUIET", 0.05)
+    monkeypatch.setattr(gaps, "EMPTY", 0.05)
+    there = {"ns-0": _namespace("ns-0", 1), "ns-1": _namespace("ns-1", 2)}
+
+    class Shrinking(FakeClient):
+        async def pages(self, resource: Resource) -> AsyncIterator[tuple[list[dict[str, Any]], int]]:
+            self.asked[resource.kind] += 1
+            yield (list(there.values()) if resource.kind == "Namespace" else []), 10
+
+    async def scenario() -> None:
+        client, changed = Shrinking(), list[Change]()
+        informer = _informer(client, changed)
+        await informer.sync()
+        for name in [*there]:
+            if name not in listed:
+                del there[name]
+        polling = asyncio.create_task(informer.poll())
+        informer.streams_begin()
+        for item in there.values():
+            informer.take("Namespace", None, item)
+        expected = [name for name in ("ns-0", "ns-1") if name not in listed]
+        deadline = asyncio.get_running_loop().time() + 5
+        while len(_gone(changed)) < len(expected) and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.01)
+        polling.cancel()
+        assert _gone(changed) == expected
+        # A kind of which nothing is missing isn't listed again.
+        assert client.asked["Node"] == 1
 
     asyncio.run(scenario())
 

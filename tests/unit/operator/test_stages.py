@@ -212,7 +212,7 @@ def test_the_status_tells_what_fails_for_as_long_as_it_does(failed: str, type_: 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_nothing_is_made_of_a_model_while_its_promise_isnt_written(fault: str) -> None:
     async def scenario() -> None:
-        server = serve(calm())
+        server = serve(calm(), guarded=True)
         server.before, server.after = failing(lambda asked: stage(asked) == "status", fault)
         cluster = await one_pass(server, MODEL)
         assert done(server) == {"status"}

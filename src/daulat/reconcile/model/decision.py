@@ -11,6 +11,7 @@ from daulat.api.kinds import Manifest
 from daulat.facts.snapshot import Model, Policy, Snapshot
 from daulat.placement.approval import approval
 from daulat.placement.choice import Decision, choose
+from daulat.placement.current_placement import current_placement
 from daulat.placement.loading import Loading, loading
 from daulat.reconcile.conditions import Condition, condition
 from daulat.reconcile.policy.compiled import compiled, unreadable_exemptions
@@ -18,6 +19,7 @@ from daulat.reconcile.timestamps import seconds
 from daulat.workload.manifests import manifests
 from daulat.workload.pod import revision, templates, unusable_settings
 
+from .awaited_policy import awaited_policy
 from .compliance import model_violations, pod_violations
 from .rolling import ModelState, Rolling, roll
 
@@ -52,6 +54,9 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
             f"policy {', '.join(unreadable)} can't be read, so it can't be decided what it allows; nothing is changed"
         )
         return Verdict(condition(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNREADABLE, message))
+    # What runs when its policy is gone is decided below.
+    if (policies or current_placement(model) is None) and (waits := awaited_policy(model, policies, snapshot, now)):
+        return Verdict(waits)
     if not policies:
         message = (
             f"no policy governs namespace {model.namespace}, so nothing says where the model may run; "

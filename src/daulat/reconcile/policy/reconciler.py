@@ -130,7 +130,13 @@ def _in_force(
                 *watch.again(),
             ]
         ),
-        enqueue=(ungoverned.KEY, advice.key(ref.name), *pinning.superseded(result, governed)),
+        enqueue=(
+            ungoverned.KEY,
+            advice.key(ref.name),
+            *pinning.superseded(result, governed),
+            # Neither a canary nor a status is a change that would wake them.
+            *_waiting({n.name for n in governed}, snapshot),
+        ),
     )
 
 
@@ -141,6 +147,17 @@ def _models_held(namespaces: set[str], snapshot: Snapshot) -> int:
         if ref.namespace in namespaces and isinstance(model, Declared):
             compliant = model.status.condition(reasons.POLICY_COMPLIANT)
             found += compliant is not None and compliant.reason == reasons.BRAKE_HELD
+    return found
+
+
+def _waiting(namespaces: set[str], snapshot: Snapshot) -> list[Ref]:
+    """Return the models in these namespaces that wait for a policy in force."""
+    found = []
+    for ref, model in snapshot.known_models.items():
+        if ref.namespace in namespaces:
+            compliant = snapshot.latest_status(ref, model).condition(reasons.POLICY_COMPLIANT)
+            if compliant is not None and compliant.reason == reasons.WAITING_FOR_POLICY:
+                found.append(ref)
     return found
 
 

@@ -76,3 +76,10 @@ WEAK_EVIDENCE = ConditionType(
 FOUND = ConditionType("Found", ("AcceleratorProfile",), "At least one node has the accelerator.")
 
 ACTIVE = ConditionType("Active", ("SovereigntyExemption",), "The exemption is in force.")
+
+SCHEMA_CURRENT = ConditionType(
+    "SchemaCurrent",
+    ("SovereignModel", "SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption"),
+    "The CustomResourceDefinition in the cluster declares every field of the operator's release. Present only while it doesn't; "
+    "Ready doesn't depend on it.",
+)

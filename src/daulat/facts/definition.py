@@ -16,7 +16,7 @@ from daulat.api.kinds import KINDS, Manifest
 from daulat.api.names import VERSION
 
 STEP = (
-    "apply those of the operator's release: helm show crds CHART | kubectl apply --server-side --force-conflicts -f -"
+    "apply the CRDs of the operator's release: helm show crds CHART | kubectl apply --server-side --force-conflicts -f -"
 )
 """What ends a difference. Helm doesn't do it."""
 

@@ -15,9 +15,7 @@ from daulat.api.crd import manifest
 from daulat.api.kinds import KINDS, Manifest
 from daulat.api.names import VERSION
 
-STEP = (
-    "apply the CRDs of the operator's release: helm show crds CHART | kubectl apply --server-side --force-conflicts -f -"
-)
+STEP = "apply the CRDs of the operator's release: helm show crds CHART | kubectl apply --server-side --force-conflicts -f -"
 """What ends a difference. Helm doesn't do it."""
 
 

@@ -24,6 +24,12 @@ ROLLED_OUT = ConditionType(
     "No replica runs an earlier revision. During a rollout replicas of earlier revisions keep serving, and WorkloadReady counts "
     "them.",
 )
+UPGRADED = ConditionType(
+    "Upgraded",
+    ("SovereignModel",),
+    "The pods are as the operator's release renders them. Present only while they aren't; Unknown while they are being replaced. "
+    "Ready doesn't depend on it.",
+)
 AUTOSCALED = ConditionType(
     "Autoscaled",
     ("SovereignModel",),

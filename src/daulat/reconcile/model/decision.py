@@ -21,7 +21,8 @@ from daulat.workload.pod import revision, templates, unusable_settings
 
 from .awaited_policy import awaited_policy
 from .compliance import model_violations, pod_violations
-from .rolling import ModelState, Rolling, roll
+from .rolling import ModelState, Rolling, wait_or_roll
+from .upgrade import inputs, noted
 
 PATIENCE = 30.0
 """Seconds that a model waits until the pods of others are on nodes, before it takes what they can't take from it."""
@@ -40,6 +41,8 @@ class Verdict:
     """Whether its pods are to go."""
     undecided: str = ""
     """The fact that is missing to decide where it runs; it stays as it is meanwhile."""
+    inputs: str = ""
+    """The digest of what the model and its policies say of its pods, where it runs."""
     weights: Loading | None = None
     rolling: Rolling | None = None
     """How its replicas are replaced, where it runs."""
@@ -103,9 +106,10 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
     if decision.chosen is None or how is None:
         return Verdict(compliant, decision, stop=True)
     target = revision(model, decision.chosen, [p.name for p in policies], how, snapshot.platform)
-    rolling = roll(model, decision.chosen, target, state)
-    run = manifests(model, decision.chosen, policies, how, rolling.plan, snapshot.platform)
-    return Verdict(compliant, decision, run, weights=how, rolling=rolling)
+    mine = inputs(model, decision.chosen, [p.name for p in policies], how)
+    rolling = wait_or_roll(model, decision.chosen, target, mine, state)
+    run = noted(manifests(model, decision.chosen, policies, how, rolling.plan, snapshot.platform), mine)
+    return Verdict(compliant, decision, run, inputs=mine, weights=how, rolling=rolling)
 
 
 def _unreadable(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> dict[str, str]:

@@ -71,6 +71,8 @@ def test_models_are_upgraded_one_after_the_other_and_nobody_is_blamed(world: Wor
             {"op": "replace", "path": f"{where}/metadata/annotations/daulat.dev~1revision", "value": "0123456789ab"}
             for where in ("", "/spec/template")
         ]
+        # As of a release that noted no digest.
+        older.append({"op": "remove", "path": "/metadata/annotations/daulat.dev~1inputs"})
         older.append({"op": "replace", "path": "/spec/template/spec/terminationGracePeriodSeconds", "value": 61})
         write = ["--type=json", "--field-manager=daulat", f"--patch={json.dumps(older)}"]
         for name in names:

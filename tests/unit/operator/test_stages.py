@@ -119,7 +119,7 @@ def test_no_event_tells_of_a_deletion_that_didnt_happen() -> None:
         server = busy()
         server.before, server.after = failing(lambda asked: asked.path.endswith("/report-0"), "403")
         await one_pass(server, POLICY)
-        told = [e["regarding"]["name"] for e in server.events if e["note"].startswith("deleted: ")]
+        told = [e["involvedObject"]["name"] for e in server.events if e["message"].startswith("deleted: ")]
         assert told == ["report-1"]
 
     run(scenario())

@@ -14,7 +14,7 @@ REFERENCE = Path("docs/conditions.md")
 KINDS_DOC = Path("docs/kinds.md")
 TOPICS: Mapping[Path, tuple[ConditionType, ...]] = {
     Path("docs/explain.md"): (reasons.PLACED, reasons.WORKLOAD_READY),
-    Path("docs/shapes.md"): (reasons.ROLLED_OUT,),
+    Path("docs/shapes.md"): (reasons.ROLLED_OUT, reasons.UPGRADED),
     Path("docs/autoscaling.md"): (reasons.AUTOSCALED,),
     Path("docs/exposure.md"): (reasons.EXPOSED,),
     Path("docs/gitops.md"): (reasons.COMPILED,),

@@ -37,7 +37,6 @@ OPERATOR_MAY: list[tuple[str, str, Sequence[str], str]] = [
     *[("", r, OWN, "") for r in ("services", "serviceaccounts", "persistentvolumeclaims")],
     ("networking.k8s.io", "networkpolicies", OWN, ""),
     ("policy", "poddisruptionbudgets", OWN, ""),
-    ("events.k8s.io", "events", ("create", "patch"), ""),
     ("", "events", ("create", "patch"), ""),
     ("coordination.k8s.io", "leases", (*READ, "create", "update", "patch"), NAMESPACE),
 ]

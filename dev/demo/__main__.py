@@ -18,7 +18,7 @@ from dev.cluster import Cluster, ClusterError, EmbeddedCluster, connect
 from dev.cluster.build import ensure
 from dev.cluster.cluster import announce
 from dev.cluster.kubernetes import versions
-from dev.cluster.paths import DEMO_SCENARIO, REAL_NODE_SCENARIO
+from dev.cluster.paths import DEMO_SCENARIO, REAL_NODE_SCENARIO, clusters_dir
 from dev.cluster.scenario import load, zone_manifests
 from dev.deployment import ROOT, WEIGHTS_IMAGE, OperatorProcess, install, kubectl, poll
 
@@ -60,7 +60,8 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def _up(name: str, real_node: bool) -> int:
     ensure(announce)
-    remove(name)
+    if directory(name).exists() or (clusters_dir() / name).exists():
+        remove(name)
     cluster = _pinning(connect(name=name))
     try:
         return _play(cluster, real_node)

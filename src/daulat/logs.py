@@ -24,8 +24,14 @@ def configure(level: str) -> None:
     # At DEBUG Kopf prints whole objects, and at INFO a line an event: neither may happen, whatever level is asked for.
     for noisy in ("kopf", "kubernetes", "aiohttp", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It warns at each start of optional kinds that aren't served. Which kinds can't be listed is logged by the informer.
+    logging.getLogger("kopf._core.reactor.observation").addFilter(_is_no_optional_kind)
     # It warns at each start that it doesn't handle signals, which the process does itself.
     logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
+
+
+def _is_no_optional_kind(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("Unresolved resources cannot be served")
 
 
 def trace(error: BaseException) -> dict[str, str]:

@@ -74,14 +74,14 @@ def in_force(case: Case, namespace: str = NAMESPACE, prefix: str = "") -> list[M
 
 @cache
 def _ungoverned(inputs: str, namespace: str, prefix: str) -> list[Manifest]:
-    """Return the guard that all policies share, for one namespace alone."""
+    """Return the guards that all policies share, for one namespace alone."""
     base = library.base()["policy"]
     specs = [SovereigntyPolicySpec.model_validate(merge(base, patch)) for patch in json.loads(inputs)[0].values()]
     found = [_renamed(m, prefix) for m in compile_ungoverned([s.namespace_selector for s in specs])]
-    binding = next(m for m in found if m["kind"].endswith("Binding"))
-    selected = binding["spec"]["matchResources"]["namespaceSelector"]
     only = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [namespace]}
-    binding["spec"]["matchResources"] = where({"matchExpressions": [*selected["matchExpressions"], only]})
+    for binding in (m for m in found if m["kind"].endswith("Binding")):
+        selected = binding["spec"]["matchResources"]["namespaceSelector"]
+        binding["spec"]["matchResources"] = where({"matchExpressions": [*selected["matchExpressions"], only]})
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from typing import Any
 
 import pytest
@@ -47,6 +49,20 @@ def test_every_example_is_some_tests() -> None:
         *ON_A_NODE_OF_THEIR_OWN,
         *ELSEWHERE,
     }
+
+
+def test_the_readmes_command_serves_a_first_model_by_one_apply(world: World) -> None:
+    """Its policy comes into force some seconds after the model is admitted."""
+    readme = (ROOT / "README.md").read_text()
+    (line,) = [found for found in readme.splitlines() if found.startswith("kubectl apply -f examples/zone.yaml")]
+    command = [world.admin.command, "--kubeconfig", str(world.admin.kubeconfig), *shlex.split(line)[1:]]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        world.wait_condition("sovereignmodel", "deepseek-r1", "Ready", "True", "treasury", 60)
+        assert world.condition("sovereigntypolicy", "confidential", "Enforced")["status"] == "True"
+    finally:
+        world.remove("treasury", "confidential")
 
 
 @pytest.mark.parametrize("name", UNDER_THE_POLICY)

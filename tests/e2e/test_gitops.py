@@ -110,8 +110,8 @@ def test_drift_is_told_in_the_condition_and_as_an_event_and_not_repaired(
     assert told["message"].startswith(f"ValidatingAdmissionPolicyBinding {name} has another spec. Apply what daulat")
 
     def events() -> list[str]:
-        found = world.get("events.events.k8s.io", namespace="default")["items"]
-        return [e["note"] for e in found if e["regarding"]["name"] == policy and e["reason"] == "OutOfSync"]
+        found = world.get("events", namespace="default")["items"]
+        return [e["message"] for e in found if e["involvedObject"]["name"] == policy and e["reason"] == "OutOfSync"]
 
     poll("an Event that names the object", lambda: any(name in note for note in events()))
     world.admin.run("delete", "mutatingadmissionpolicybinding", f"{policy}.pin.daulat.dev")

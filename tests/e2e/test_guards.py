@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from functools import partial
 from typing import Any
 
@@ -439,14 +440,26 @@ def test_a_namespace_with_a_class_stays_closed_until_a_policy_is_in_force(world:
     said = world.refusal(pod)
     assert "GOV-01 metadata.namespace" in said
     assert "no policy in force selects it" in said
-    assert "GOV-01 " in world.refusal(model_manifest("m", name))
+    # A model comes in with a warning and waits: nothing of it is made.
+    done = subprocess.run(
+        [world.admin.command, "--kubeconfig", str(world.admin.kubeconfig), "apply", "-f", "-"],
+        input=json.dumps(model_manifest("m", name)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "GOV-01 metadata.namespace" in done.stderr
+    assert "the model waits until one does" in done.stderr
+    told = world.wait_reason("sovereignmodel", "m", "PolicyCompliant", "WaitingForPolicy", name)
+    assert (told["status"], "daulat.dev/data-class=restricted" in told["message"]) == ("Unknown", True)
+    assert not world.exists("deployment", "m", name)
     assert "GOV-01 " in world.refusal(pod_manifest("p", name), kubectl=world.make_admin(unique("tenant"), name))
     world.admin.apply([policy])
     world.wait_condition("sovereigntypolicy", name, "Enforced", "True")
     # Enforced says that it is open as well, and that what the policy refuses is refused.
     assert world.refusal(pod) == ""
     assert "USE-04 " in world.refusal(pod_manifest("q", name, nodeName="x"))
-    assert world.refusal(model_manifest("m", name), "--dry-run=server") == ""
+    world.wait_condition("sovereignmodel", "m", "PolicyCompliant", "True", name)
     # A changed policy doesn't close it, not for a moment.
     world.admin.run(
         "patch", "sovereigntypolicy", name, "--type=merge", '--patch={"spec": {"controls": {"USE-18": "Warn"}}}'

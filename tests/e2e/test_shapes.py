@@ -211,9 +211,9 @@ def test_a_drain_brings_the_only_replica_elsewhere_first(site: Site) -> None:
     site.wait(name, "Ready", "True")
     poll("one pod, elsewhere", lambda: [on(p) != on(old) for p in site.pods(name)] == [True])
     # It never was without a replica: WorkloadReady had been False once only, before it first was True.
-    events = site.world.get("events.events.k8s.io", namespace=site.namespace)["items"]
-    lost = [e for e in events if e["regarding"].get("uid") == uid and "WorkloadReady=False" in e["note"]]
-    assert len(lost) <= 1, [e["note"] for e in lost]
+    events = site.world.get("events", namespace=site.namespace)["items"]
+    lost = [e for e in events if e["involvedObject"].get("uid") == uid and "WorkloadReady=False" in e["message"]]
+    assert len(lost) <= 1, [e["message"] for e in lost]
 
 
 def test_a_drain_ends_where_nothing_can_take_the_replicas(site: Site) -> None:

@@ -37,9 +37,9 @@ def _profile(name: str, resource: str, country: str) -> Manifest:
 
 
 def _events(world: World, policy: str) -> list[tuple[str, str]]:
-    found = world.get("events.events.k8s.io", namespace="default")["items"]
-    own = [e for e in found if e["regarding"]["name"] == policy and e["reason"] == "AcceleratorsApproved"]
-    return [(e["type"], e["note"]) for e in own]
+    found = world.get("events", namespace="default")["items"]
+    own = [e for e in found if e["involvedObject"]["name"] == policy and e["reason"] == "AcceleratorsApproved"]
+    return [(e["type"], e["message"]) for e in own]
 
 
 def test_a_pod_is_let_in_by_the_country_of_its_accelerators_vendor_and_another_is_refused(

@@ -13,7 +13,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "daulat"
 PARSERS = ("api/", "facts/")
 """Where raw objects are read."""
-STORED = ("facts/", "reconcile/conditions.py")
+STORED = ("facts/", "reconcile/conditions.py", "reconcile/definitions.py")
 """What may read a status of Daulat's own as it is stored: what keeps it, and what compares it with what is to be written."""
 
 

@@ -194,6 +194,14 @@ def child(kind: str, name: str, namespace: str = "", model: str = "", policy: st
     return cast("Raw", merge({"kind": kind, "metadata": meta}, more))
 
 
+def guards_of(policy: Raw) -> list[Raw]:
+    """Return the guard of pods that a policy was compiled to, with its binding."""
+    of, selector = policy["metadata"]["name"], policy["spec"].get("namespaceSelector")
+    name, kind = f"{of}.pods.daulat.dev", "ValidatingAdmissionPolicy"
+    binding = child(f"{kind}Binding", name, policy=of, spec={"matchResources": {"namespaceSelector": selector}})
+    return [child(kind, name, policy=of), binding]
+
+
 def gateway(name: str = "internal", class_: str = "internal", namespace: str = "treasury", **spec: Any) -> Raw:
     """Return a Gateway with one HTTPS listener for a name, changed by merging."""
     listener = {"name": "https", "hostname": "*.example.my", "protocol": "HTTPS", "port": 443}
@@ -243,6 +251,8 @@ class World:
     unlisted: tuple[str, ...] = ()
     """Kinds that couldn't be listed yet."""
     capabilities: Capabilities = DEFAULT
+    in_force: bool = True
+    """Whether the policies' guards of pods are there, so that they are in force."""
 
     def snapshot(self) -> Snapshot:
         """Return all of it as the operator knows it."""
@@ -268,7 +278,8 @@ class World:
         for kind, items in kinds.items():
             for item in items:
                 store.apply(kind, item)
-        for item in self.children:
+        guards = [g for raw in self.policies for g in guards_of(raw)] if self.in_force else []
+        for item in [*guards, *self.children]:
             store.apply(item["kind"], item)
         store.record_capabilities(self.capabilities)
         store.record_unlisted(frozenset(self.unlisted))

@@ -1,4 +1,4 @@
-"""Compiles the one guard that depends on all policies: where data has a class and none of them selects, nothing runs."""
+"""Compiles the guards that depend on all policies: where data has a class and none of them selects, nothing runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector, LabelSelectorRequirement
 from daulat.api.names import MANAGED_BY
 from daulat.controls import library
-from daulat.controls.library import Named
+from daulat.controls.library import Guard, Named
 
 from . import validating
 from .cluster import cluster_name, manifest
@@ -16,6 +16,7 @@ from .literals import literal
 from .policy import PROTECTED_NAMESPACES
 
 UNGOVERNED = cluster_name("ungoverned")
+UNGOVERNED_MODELS = cluster_name("ungoverned-models")
 DATA_CLASS = "daulat.dev/data-class"
 
 
@@ -24,14 +25,11 @@ def compile_ungoverned(
 ) -> list[Manifest]:
     """Return the manifests, the same bytes for the same selectors in any order.
 
-    ``selectors`` are those of the policies in force. In a namespace that has a data class and that none of them selects, pods and
-    SovereignModels are refused. The ``protected`` namespaces are left alone, as they are by policies.
+    ``selectors`` are those of the policies in force. In a namespace that has a data class and that none of them selects, pods are
+    refused, and SovereignModels come with a warning. The ``protected`` namespaces are left alone, as they are by policies.
     """
-    guard = library.guards()["ungoverned"]
     expressions = sorted({_selects(s) for s in selectors})
     governed = Named(name="governed", expression=" || ".join(f"({e})" for e in expressions) or "false")
-    guard = guard.model_copy(update={"variables": (*guard.variables, governed)})
-    controls = [c for c in library.controls() if c.guard == guard.guard]
     where = {
         "matchExpressions": [
             {"key": DATA_CLASS, "operator": "Exists"},
@@ -39,12 +37,21 @@ def compile_ungoverned(
         ]
     }
     found = [
-        manifest("ValidatingAdmissionPolicyBinding", UNGOVERNED, validating.binding_spec(UNGOVERNED, "Enforce", where)),
-        manifest("ValidatingAdmissionPolicy", UNGOVERNED, validating.spec(guard, controls, {})),
+        m for guard in library.guards().values() if guard.scope == "policies" for m in _guard(guard, governed, where)
     ]
     for one in found:
         one["metadata"]["labels"][MANAGED_BY] = "daulat"
     return found
+
+
+def _guard(guard: Guard, governed: Named, where: Manifest) -> list[Manifest]:
+    name = cluster_name(guard.guard)
+    controls = [c for c in library.controls() if c.guard == guard.guard]
+    whole = guard.model_copy(update={"variables": (*guard.variables, governed)})
+    return [
+        manifest("ValidatingAdmissionPolicyBinding", name, validating.binding_spec(name, guard.action, where)),
+        manifest("ValidatingAdmissionPolicy", name, validating.spec(whole, controls, {})),
+    ]
 
 
 def _selects(selector: LabelSelector) -> str:

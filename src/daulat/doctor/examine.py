@@ -44,6 +44,7 @@ RUNS: dict[str, Callable[[Cluster], Iterator[Found]]] = {
     "DOC-44": network.open_egress,
     "DOC-45": network.plugins,
     "DOC-46": network.older_policies,
+    "DOC-47": versions.definitions,
 }
 """How each check is made, but for those that name the holders of rights: what they look for is in checks.yaml alone."""
 

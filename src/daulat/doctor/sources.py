@@ -58,6 +58,13 @@ SOURCES: dict[str, Source] = {
         Source("nodefeatures", "nfd.k8s-sigs.io", "v1alpha1", "nodefeatures"),
         *(Source(r, _RBAC, "v1", r) for r in ("roles", "clusterroles", "rolebindings", "clusterrolebindings")),
         Source("apiservices", "apiregistration.k8s.io", "v1", "apiservices"),
+        Source(
+            "customresourcedefinitions",
+            "apiextensions.k8s.io",
+            "v1",
+            "customresourcedefinitions",
+            labels="app.kubernetes.io/part-of=daulat",
+        ),
         *(_known(r.kind) for r in REGISTRY if r.use is Use.ADMISSION),
         *(Source(r, _ADMISSION, "v1", r) for r in ("validatingwebhookconfigurations", "mutatingwebhookconfigurations")),
         *(_known(k.kind) for k in KINDS if k.kind != "SovereignModel"),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from daulat.api.kinds import KINDS
+from daulat.api.names import GROUP
 from daulat.catalog.kubernetes import NEWEST, OLDEST, Minor, Pin
+from daulat.facts.definition import parse_definition
 
 from .catalog import advisories
 from .cluster import Cluster, name_of
 from .finding import Found, NotLooked, Severity
+from .sources import SOURCES
 
 Version = tuple[int, int, int]
 _VERSION = re.compile(r"^v?(\d+)\.(\d+)(?:\.(\d+))?")
@@ -88,6 +92,31 @@ def kubelets(cluster: Cluster) -> Iterator[Found]:
             yield Found(f"kubelet {reported} on {len(names)} nodes ({some}): {weakness}", objects)
     if unknown:
         raise NotLooked(f"a kubelet's version from {len(unknown)} nodes, such as {unknown[0]}", rights=False)
+
+
+def definitions(cluster: Cluster) -> Iterator[Found]:
+    """Name CustomResourceDefinitions of Daulat's kinds that are missing, or of another release than this daulat."""
+    live = {name_of(item): item for item in cluster.items("customresourcedefinitions")}
+    for kind in KINDS:
+        name = f"{kind.plural}.{GROUP}"
+        objects = (f"CustomResourceDefinition {name}",)
+        if name not in live:
+            # One without Daulat's label isn't in the list. What is served exists.
+            if live and not (kind.plural in SOURCES and cluster.served(kind.plural)):
+                what = f"CustomResourceDefinition {name} isn't installed; the operator decides nothing new without it"
+                yield Found(what, objects, Severity.HIGH)
+            continue
+        found = parse_definition(kind.kind, live[name])
+        if found.missing:
+            yield Found(f"CustomResourceDefinition {name} lacks {_some(found.missing)}", objects)
+        if found.unknown:
+            what = f"CustomResourceDefinition {name} is newer than this daulat: it has {_some(found.unknown)}"
+            yield Found(what, objects, Severity.LOW)
+
+
+def _some(fields: Iterable[str]) -> str:
+    names = sorted(fields)
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def toolkits(cluster: Cluster) -> Iterator[Found]:

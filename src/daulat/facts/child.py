@@ -15,6 +15,7 @@ from daulat.api.names import (
     DOMAIN_ANNOTATION,
     GROUP,
     GROUP_LABEL,
+    INPUTS_ANNOTATION,
     MANAGED_BY,
     MODEL_LABEL,
     POLICY_LABEL,
@@ -52,6 +53,8 @@ class Child:
     """Replicas that were made by its latest template."""
     settled: bool = True
     """Whether its controller has seen its latest spec."""
+    inputs: str = ""
+    """The digest of what its model says of its pods; empty where a release made it that wrote none."""
     surges: bool = False
     """Whether it brings a new pod before an old one goes."""
     stalled: str = ""
@@ -120,6 +123,7 @@ def parse_child(kind: str, raw: Mapping[str, Any]) -> Child:
         model=str(labels.get(MODEL_LABEL) or ""),
         owner_uid=owner(meta),
         revision=str(annotations.get(REVISION_ANNOTATION) or ""),
+        inputs=str(annotations.get(INPUTS_ANNOTATION) or ""),
         deleting=bool(meta.get("deletionTimestamp")),
         replicas=int(status.get("replicas") or 0),
         ready_replicas=int(status.get("readyReplicas") or 0),

@@ -19,6 +19,7 @@ from daulat.kube.ref import Ref
 from .charge import Charge
 from .child import Child
 from .declared import Declared, Unparsable
+from .definition import Definition
 from .derived import DerivedFacts
 from .devices import Allocation, DeviceId, Slice
 from .gateway import Gateway
@@ -116,6 +117,8 @@ class Snapshot:
     """The kinds that couldn't be listed yet: objects of them may be there."""
     untrusted: Mapping[str, str] = field(default_factory=dict)
     """The API groups of which nothing new is believed, with the reason. Nothing is decided as long as there is one."""
+    definitions: Mapping[str, Definition] = field(default_factory=dict)
+    """How the CustomResourceDefinitions of Daulat's own kinds differ from those of this release, by kind."""
     assumed: Mapping[Ref, ConditionedStatus] = field(default_factory=dict)
     """The status that was decided for a model or a policy and isn't known to be written yet: what it says counts already."""
     capabilities: Capabilities = DEFAULT

@@ -18,6 +18,7 @@ from .change import Change
 from .charge import WINDOW, Charge
 from .child import parse_child
 from .declared import Declared, parse_declared
+from .definition import Definition
 from .derived import DerivedFacts
 from .devices import parse_claim, parse_slice
 from .gateway import parse_gateway
@@ -72,6 +73,7 @@ class Store:
         self._unserved: set[str] = set()
         self._unlisted: frozenset[str] = frozenset()
         self._untrusted: dict[str, str] = {}
+        self._definitions: dict[str, Definition] = {}
         self._assumed: dict[Ref, ConditionedStatus] = {}
         self._capabilities = DEFAULT
         self._tally = Tally()
@@ -166,6 +168,15 @@ class Store:
         self._anew()
         return Change(KUBERNETES, self._capabilities, self._capabilities)
 
+    def record_definition(self, kind: str, definition: Definition) -> Change | None:
+        """Take in how the definition of one of Daulat's own kinds differs from this release's. None where that is known already."""
+        before = self._definitions.get(kind, Definition())
+        self._definitions[kind] = definition
+        if (before.missing, before.unknown) == (definition.missing, definition.unknown):
+            return None
+        self._anew()
+        return Change(KUBERNETES, self._capabilities, self._capabilities)
+
     def record_canary(self, policy: str, canary: Canary, proof: Proof | None = None) -> None:
         """Take in what came of a canary, and what it proves. A try without a verdict disproves nothing."""
         if policy.partition("/")[0] not in self._facts["policies"]:
@@ -240,6 +251,7 @@ class Store:
                 unserved=frozenset(self._unserved),
                 unlisted=self._unlisted,
                 untrusted=dict(self._untrusted),
+                definitions=dict(self._definitions),
                 capabilities=self._capabilities,
                 operator_namespace=self._operator_namespace,
                 weights_image=self._weights_image,

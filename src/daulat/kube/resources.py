@@ -146,7 +146,6 @@ REGISTRY: tuple[Resource, ...] = (
         "CustomResourceDefinition", "apiextensions.k8s.io", "v1", "customresourcedefinitions", False, use=Use.PROCESS
     ),
     Resource("APIService", "apiregistration.k8s.io", "v1", "apiservices", False, use=Use.PROCESS, verbs=("list",)),
-    Resource("Event", "events.k8s.io", "v1", "events", True, use=Use.PROCESS, verbs=("create", "patch")),
     Resource("Event", "", "v1", "events", True, use=Use.PROCESS, verbs=("create", "patch")),
     Resource("Lease", "coordination.k8s.io", "v1", "leases", True, use=Use.PROCESS, verbs=LEAD, in_own_namespace=True),
 )

@@ -25,6 +25,8 @@ from daulat.api.kinds import Manifest
 from daulat.api.names import GROUP
 from daulat.catalog.kubernetes import Capabilities, Pin
 from daulat.facts.change import Change
+from daulat.facts.definition import STEP as APPLY_DEFINITIONS
+from daulat.facts.definition import Definition
 from daulat.facts.store import Store
 from daulat.kube.client import Client
 from daulat.kube.errors import ApiError, NoAnswer, NotFound, RequestError
@@ -34,7 +36,7 @@ from daulat.logs import trace
 
 from .discovery import discover
 from .gaps import Gaps
-from .registrations import Registrations, definition_uid, registrations
+from .registrations import Registrations, definition, registrations
 
 log = logging.getLogger("daulat.informer")
 
@@ -116,6 +118,8 @@ class Informer:
         self._judging: asyncio.Task[None] | None = None
         self.definitions: dict[str, str] = {}
         """The uids of the CustomResourceDefinitions of Daulat's own kinds whose lists were believed last."""
+        self.failures: dict[str, str] = {}
+        """Why a kind couldn't be listed last, by kind."""
         self.registered_anew = asyncio.Event()
         """Set when registrations changed, until streams that may come from somewhere else are closed. Meanwhile events of Daulat's
         own kinds are dropped."""
@@ -184,11 +188,22 @@ class Informer:
         while True:
             await asyncio.sleep(POLL)
             await self._look()
+            await self._define_anew()
             complete = self._gaps.complete()
             for resource in WATCHED:
                 known = complete.get(resource.kind)
                 if self._is_polled(resource) or (known is not None and self._store.refs(resource.kind) - known):
                     await self._list(resource)
+
+    async def _define_anew(self) -> None:
+        """Look at the definitions of another release again: once they are applied, statuses are written whole."""
+        different = {k for k, d in self._store.snapshot().definitions.items() if d.missing or d.unknown}
+        for resource in WATCHED:
+            if resource.kind in different:
+                try:
+                    await self._define(resource)
+                except RequestError as error:
+                    log.warning("could not read a CustomResourceDefinition", extra={"error": str(error)[:200]})
 
     def _is_polled(self, resource: Resource) -> bool:
         return resource.on(self._store.capabilities) != resource
@@ -319,7 +334,8 @@ class Informer:
                 self._tell(self._store.record_served(kind, served=False))
                 self._done(kind)
                 return True
-            return self._failed(kind, "the API server doesn't serve it")
+            missing = "the API server doesn't serve it"
+            return self._failed(kind, f"{missing}: {APPLY_DEFINITIONS}" if kind in OWN else missing)
         except RequestError as error:
             if isinstance(error, ApiError) and error.retry_after:
                 await asyncio.sleep(min(error.retry_after, LAST_PAUSE))
@@ -342,7 +358,7 @@ class Informer:
         """Yield the pages of one of Daulat's own kinds, once all are read and known to be true. Raises RequestError."""
         kind = resource.kind
         pages = [page async for page in self._pages(resource)]
-        uid = await definition_uid(self._client, resource.plural, resource.group)
+        found = await self._define(resource)
         if not any(items for items, _ in pages) and kind not in self._empty:
             pages = [page async for page in self._pages(resource)]
         if await self._look() != before:
@@ -352,25 +368,43 @@ class Informer:
             self._replaced.pop(kind, None)
         else:
             self._empty.add(kind)
-            self._compare(kind, self.definitions.get(kind, ""), uid)
+            self._compare(kind, self.definitions.get(kind, ""), found.uid)
         self._record_untrusted()
         if kind in self._replaced:
             raise NoAnswer(self._replaced[kind])
-        if uid:
-            self.definitions[kind] = uid
+        if found.uid:
+            self.definitions[kind] = found.uid
         for page in pages:
             yield page
+
+    async def _define(self, resource: Resource) -> Definition:
+        """Return the definition of one of Daulat's own kinds, and note how it differs from this release's. Raises RequestError."""
+        kind = resource.kind
+        found = await definition(self._client, kind, resource.plural, resource.group)
+        if (change := self._store.record_definition(kind, found)) is not None:
+            if found.missing or found.unknown:
+                differs = {"missing": sorted(found.missing), "unknown": sorted(found.unknown)}
+                log.error(
+                    "CustomResourceDefinition is of another release",
+                    extra={"kind": kind, **differs, "do": APPLY_DEFINITIONS},
+                )
+            else:
+                log.info("CustomResourceDefinition is of this release", extra={"kind": kind})
+            self._changed(change)
+        return found
 
     def _tell(self, changes: Iterable[Change]) -> None:
         for change in changes:
             self._changed(change)
 
     def _done(self, kind: str) -> None:
+        self.failures.pop(kind, None)
         if kind not in self._listed:
             self._listed.add(kind)
             self._store.record_unlisted(frozenset(self.unlisted()))
 
     def _failed(self, kind: str, why: str) -> bool:
+        self.failures[kind] = why
         self._meters.failed(kind, 1)
         log.warning("could not list", extra={"kind": kind, "error": why})
         return False

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from daulat.facts.definition import Definition, parse_definition
 from daulat.kube.client import Client
 from daulat.kube.errors import NotFound
 from daulat.kube.resources import GROUPS, REGISTRY
 
 _APISERVICES = next(r for r in REGISTRY if r.kind == "APIService")
-METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
@@ -48,10 +48,10 @@ async def registrations(client: Client) -> Registrations:
     return Registrations(led_away, frozenset(seen))
 
 
-async def definition_uid(client: Client, plural: str, group: str) -> str:
-    """Return the uid of a CustomResourceDefinition; empty where there is none. Raises RequestError."""
+async def definition(client: Client, kind: str, plural: str, group: str) -> Definition:
+    """Return the CustomResourceDefinition of one of Daulat's kinds; one without uid where there is none. Raises RequestError."""
     try:
-        found = await client.request("GET", f"{DEFINITIONS}/{plural}.{group}", headers={"Accept": METADATA})
+        found = await client.request("GET", f"{DEFINITIONS}/{plural}.{group}")
     except NotFound:
-        return ""
-    return str(found["metadata"].get("uid") or "")
+        return Definition()
+    return parse_definition(kind, found)

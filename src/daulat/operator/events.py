@@ -17,6 +17,7 @@ log = logging.getLogger("daulat.events")
 
 SAME = 120.0
 """Seconds for which an Event isn't repeated: a pod that comes and goes would be one a change."""
+REPORTER = "daulat.dev/operator"
 KEPT = 10_000
 """Events that are remembered for that."""
 
@@ -36,7 +37,8 @@ class Recorder:
         if now - self._recorded.get(key, float("-inf")) < SAME:
             return False
         try:
-            path = f"/apis/events.k8s.io/v1/namespaces/{effect.ref.namespace or 'default'}/events"
+            # Not events.k8s.io: that refuses Events with the times by which `kubectl get events --sort-by=.lastTimestamp` sorts.
+            path = f"/api/v1/namespaces/{effect.ref.namespace or 'default'}/events"
             await self._client.request("POST", path, self._event(effect, now))
         except RequestError as error:
             log.warning("could not record an Event", extra={"object": str(effect.ref), "error": str(error)[:200]})
@@ -54,18 +56,23 @@ class Recorder:
     def _event(self, effect: EmitEvent, now: float) -> dict[str, Any]:
         # Events about objects without a namespace live in "default".
         namespace = effect.ref.namespace or "default"
+        at = datetime.fromtimestamp(now, UTC)
         return {
-            "apiVersion": "events.k8s.io/v1",
+            "apiVersion": "v1",
             "kind": "Event",
             "metadata": {"name": f"{effect.ref.name}.{uuid4().hex[:16]}", "namespace": namespace},
-            "eventTime": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "reportingController": "daulat.dev/operator",
+            "eventTime": at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "firstTimestamp": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "lastTimestamp": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "count": 1,
+            "reportingComponent": REPORTER,
             "reportingInstance": self._identity[:128],
+            "source": {"component": REPORTER},
             "action": "Reconcile",
             "type": effect.type,
             "reason": effect.reason,
-            "note": effect.message,
-            "regarding": {
+            "message": effect.message,
+            "involvedObject": {
                 "apiVersion": BY_KIND[effect.ref.kind].api_version,
                 "kind": effect.ref.kind,
                 "name": effect.ref.name,

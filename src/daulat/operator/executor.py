@@ -24,7 +24,17 @@ from daulat.kube.errors import ApiError, BadRequest, Conflict, Forbidden, Invali
 from daulat.kube.ref import Ref
 from daulat.kube.resources import BY_KIND, path_of
 from daulat.reconcile.policy.pinning import is_pinned
-from daulat.reconcile.result import Apply, ApplyStatus, Delete, DryRunPod, Effect, EmitEvent, PatchNode, PinNamespace
+from daulat.reconcile.result import (
+    Adjust,
+    Apply,
+    ApplyStatus,
+    Delete,
+    DryRunPod,
+    Effect,
+    EmitEvent,
+    PatchNode,
+    PinNamespace,
+)
 
 from . import metrics
 from .events import Recorder
@@ -95,6 +105,8 @@ class Executor:
         match effect:
             case Apply():
                 return await self._apply(effect.manifest)
+            case Adjust():
+                return await self._adjust(effect)
             case ApplyStatus():
                 return await self._apply_status(effect)
             case Delete():
@@ -218,6 +230,22 @@ class Executor:
             self._store.assume(effect.ref, None)  # It is a fact now.
             return True
         raise ApiError(409, "Conflict", f"{effect.ref} changes faster than its status can be written")
+
+    async def _adjust(self, effect: Adjust) -> bool:
+        patch: Manifest = {"metadata": {"uid": effect.uid}}
+        if effect.annotations:
+            patch["metadata"]["annotations"] = dict(effect.annotations)
+        if effect.replicas is not None:
+            patch["spec"] = {"replicas": effect.replicas}
+        try:
+            answer = await self._client.merge(self._path(effect.ref), patch)
+        except (NotFound, Conflict, Invalid):
+            if await self._live(effect.ref, effect.uid) is None:
+                return False
+            raise
+        log.info("adjusted", extra={"object": str(effect.ref), "replicas": effect.replicas})
+        self.learn(effect.ref.kind, answer)
+        return True
 
     async def _delete(self, effect: Delete) -> bool:
         order = "Foreground" if effect.foreground else "Background"

@@ -142,7 +142,9 @@ class Operator:
         if self._informer.synced.is_set():
             untrusted = self._store.snapshot().untrusted
             return "; ".join(why for _, why in sorted(untrusted.items()))
-        return f"facts are not synced yet: {', '.join(self._informer.unlisted())} couldn't be listed"
+        why = self._informer.failures
+        unlisted = (f"{kind} ({why[kind]})" if kind in why else kind for kind in self._informer.unlisted())
+        return f"facts are not synced yet: {', '.join(unlisted)} couldn't be listed"
 
 
 def _definitions(note: str) -> dict[str, str]:

@@ -103,12 +103,19 @@ def _change(
         if was is None and (one.status == "Unknown" or one.initial):
             continue
         if was is None or (was.status, was.reason) != (one.status, one.reason):
-            kind: Literal["Normal", "Warning"] = "Normal" if one.status in (one.good, "Unknown") else "Warning"
+            fine = one.status in (one.good, "Unknown") or _passes(one.reason)
+            kind: Literal["Normal", "Warning"] = "Normal" if fine else "Warning"
             same = (kind, one.reason, one.message)
             if same not in told:
                 events.append(EmitEvent(ref, uid, kind, one.reason, cut(f"{one.type}={one.status}: {one.message}")))
             told.add(same)
     return StatusChange((ApplyStatus(ref, uid, status, decided),), tuple(events))
+
+
+def _passes(reason: str) -> bool:
+    """Say whether objects pass through this state, such as a rollout, on their way to the good one."""
+    found = reasons.REASONS.get(reason)
+    return found is not None and found.transient
 
 
 def cut(message: str) -> str:

@@ -9,6 +9,7 @@ from daulat.facts.snapshot import Snapshot
 from daulat.kube.ref import Ref
 
 from .controller import Controller
+from .definitions import as_defined
 from .inventory.controllers import NODES, PROFILES, ZONES
 from .model.controllers import CAPACITY, DEFAULT_DENIES, MODELS
 from .policy.controllers import ADVICE, EXEMPTIONS, PINS, POLICIES, UNGOVERNED
@@ -57,4 +58,4 @@ def reconcile(key: Ref, snapshot: Snapshot, now: float) -> Result:
     if snapshot.untrusted:
         return reconcile_untrusted(key, snapshot, now)
     controller = BY_KIND.get(key.kind)
-    return controller.reconcile(key, snapshot, now) if controller else Result()
+    return as_defined(key, controller.reconcile(key, snapshot, now), snapshot, now) if controller else Result()

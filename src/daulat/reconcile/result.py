@@ -26,6 +26,16 @@ class Apply:
 
 
 @dataclass(frozen=True)
+class Adjust:
+    """Change a workload beside the template of its pods, so that these stay. ``uid``: of the workload that was seen."""
+
+    ref: Ref
+    uid: str
+    replicas: int | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class PatchNode:
     """Change a node's labels of record and its taint. ``uid``: of the node that this was decided on."""
 
@@ -105,7 +115,7 @@ class ApplyStatus:
     """The same as later decisions read it."""
 
 
-Effect = Apply | PatchNode | PinNamespace | DryRunPod | Delete | ApplyStatus | EmitEvent
+Effect = Apply | Adjust | PatchNode | PinNamespace | DryRunPod | Delete | ApplyStatus | EmitEvent
 
 
 @dataclass(frozen=True)
@@ -115,7 +125,7 @@ class Result:
     reserve: tuple[ApplyStatus, ...] = ()
     """The status that says what ``apply`` and ``evict`` are about to take. Where it can't be written ``apply`` doesn't run: another
     leader wouldn't know. ``evict`` does, for what must not run would stay otherwise: the brake's limit holds in any case."""
-    apply: tuple[Apply | PatchNode | PinNamespace, ...] = ()
+    apply: tuple[Apply | Adjust | PatchNode | PinNamespace, ...] = ()
     prove: tuple[DryRunPod, ...] = ()
     evict: tuple[Delete, ...] = ()
     """Deletions of what must not run: pods, workloads, ways to them."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daulat.admission.ungoverned import DATA_CLASS, UNGOVERNED, compile_ungoverned
+from daulat.admission.ungoverned import DATA_CLASS, UNGOVERNED, UNGOVERNED_MODELS, compile_ungoverned
 from daulat.api.frozen import FrozenDict
 from daulat.api.meta import LabelSelector
 from daulat.cel.evaluator import Request, Verdict, evaluate
@@ -83,10 +83,12 @@ def test_the_canary_of_a_policy_is_left_to_that_policy(asks: str, dry_run: bool,
 
 
 def test_the_protected_namespaces_are_left_alone() -> None:
-    binding, _ = compile_ungoverned([], ("kube-system", "daulat-system"))
-    (_, names) = binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
-    assert names["values"] == ["daulat-system", "kube-system"]
-    assert (binding["spec"]["policyName"], binding["spec"]["validationActions"]) == (UNGOVERNED, ["Deny"])
+    bindings = compile_ungoverned([], ("kube-system", "daulat-system"))[::2]
+    for binding in bindings:
+        (_, names) = binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
+        assert names["values"] == ["daulat-system", "kube-system"]
+    actions = {b["spec"]["policyName"]: b["spec"]["validationActions"] for b in bindings}
+    assert actions == {UNGOVERNED: ["Deny"], UNGOVERNED_MODELS: ["Warn", "Audit"]}
 
 
 def test_three_hundred_policies_stay_within_an_expressions_size() -> None:

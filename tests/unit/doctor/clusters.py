@@ -8,6 +8,7 @@ from typing import Any
 
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.admission.ungoverned import compile_ungoverned
+from daulat.api import crd
 from daulat.catalog import accelerators
 from daulat.doctor.cluster import Cluster, Probe
 from daulat.doctor.enforcement import KINDS, OPERATOR_GUARD
@@ -97,6 +98,7 @@ def _strong() -> Lists:
     node["status"]["nodeInfo"] = {"kubeletVersion": "v1.37.2"}
     lists["nodes"] = [node]
     lists["pods"] = [pod("served")]
+    lists["customresourcedefinitions"] = crd.manifests()
     lists["sovereignzones"] = [zone()]
     kept = {"name": "egress.daulat.dev", "namespace": "treasury", "labels": {"app.kubernetes.io/managed-by": "daulat"}}
     own = {"name": "web", "namespace": "treasury"}

@@ -59,6 +59,13 @@ def change(key: str, name: str, *path: str, to: Any) -> Weaken:
     return weaken
 
 
+def _schema(lists: Lists, plural: str) -> Raw:
+    """Return the fields that a CustomResourceDefinition of Daulat's declares."""
+    found = next(i for i in lists["customresourcedefinitions"] if i["metadata"]["name"] == f"{plural}.daulat.dev")
+    fields: Raw = found["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+    return fields
+
+
 def several(*all_of: Weaken) -> Weaken:
     """Return what weakens in several places."""
     return lambda lists: [weaken(lists) for weaken in all_of]
@@ -491,6 +498,27 @@ WEAK: list[tuple[str, Weaken, Severity, str]] = [
         ),
         Severity.MEDIUM,
         "NetworkPolicy treasury/old: USE-05 spec.ingress: ",
+    ),
+    (
+        "DOC-47",
+        lambda lists: _schema(lists, "sovereigntypolicies")["status"]["properties"].pop("drift"),
+        Severity.MEDIUM,
+        "CustomResourceDefinition sovereigntypolicies.daulat.dev lacks status.drift",
+    ),
+    (
+        "DOC-47",
+        lambda lists: _schema(lists, "sovereignzones")["spec"]["properties"].update(later={"type": "string"}),
+        Severity.LOW,
+        "is newer than this daulat: it has spec.later",
+    ),
+    (
+        "DOC-47",
+        several(
+            drop("customresourcedefinitions", "sovereigntyexemptions.daulat.dev"),
+            lambda lists: lists.pop("sovereigntyexemptions"),
+        ),
+        Severity.HIGH,
+        "sovereigntyexemptions.daulat.dev isn't installed",
     ),
     (
         "DOC-45",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
 
+from daulat.api import crd
 from daulat.controls import library
 from daulat.facts.change import Change
 from daulat.facts.store import Store
 from daulat.kube.client import Client
+from daulat.kube.errors import NotFound
 from daulat.kube.resources import GROUPS, Resource
 from daulat.mirror import informer as module
 from daulat.mirror.informer import Informer
@@ -38,6 +41,8 @@ class Server:
         self.forged: list[dict[str, Any]] = []
         self.version, self.definition = 1, "first"
         self.group = "daulat.dev"
+        self.schema: dict[str, Any] = {}
+        """The definition of SovereigntyPolicy, but for its uid."""
 
     def lead(self, *, away: bool) -> None:
         """Write the APIService."""
@@ -60,7 +65,8 @@ class Server:
     async def request(self, method: str, path: str, **_: Any) -> dict[str, Any]:
         """Answer what the API server offers."""
         if path.startswith(f"{DEFINITIONS}/"):
-            return {"metadata": {"uid": self.definition if "sovereigntypolicies" in path else "first"}}
+            schema = self.schema if "sovereigntypolicies" in path else {}
+            return {**schema, "metadata": {"uid": self.definition if "sovereigntypolicies" in path else "first"}}
         found = discovery(path)
         assert found is not None
         return found
@@ -221,3 +227,51 @@ def test_the_registrations_of_other_groups_are_nobodys_business() -> None:
 def test_the_guard_names_every_group_that_the_operator_goes_by() -> None:
     (condition,) = library.guards()["apiservices"].conditions
     assert [group for group in sorted(GROUPS) if f"'{group}'" not in condition.expression] == ["apiregistration.k8s.io"]
+
+
+def test_a_definition_of_another_release_is_logged_once_and_noticed_again_when_it_is_upgraded(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "POLL", 0.001)
+    own = next(m for m in crd.manifests() if m["spec"]["names"]["kind"] == "SovereigntyPolicy")
+
+    async def scenario() -> None:
+        world = World(Server())
+        older = copy.deepcopy(own)
+        older["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"].pop("drift")
+        world.server.schema = older
+        await world.informer.sync()
+        await world.informer.relist()
+        assert world.store.snapshot().definitions["SovereigntyPolicy"].missing == {"status.drift"}
+        assert [r.message for r in caplog.records].count("CustomResourceDefinition is of another release") == 1
+        world.server.schema = own
+        polling = asyncio.create_task(world.informer.poll())
+        while world.store.snapshot().definitions["SovereigntyPolicy"].missing:
+            await asyncio.sleep(0.001)
+        polling.cancel()
+        assert world.changes[-1].ref.kind == "Kubernetes", "which wakes the policies"
+
+    asyncio.run(scenario())
+
+
+def test_why_a_kind_cant_be_listed_is_known() -> None:
+    class Without(Server):
+        async def pages(self, resource: Resource) -> AsyncIterator[tuple[list[dict[str, Any]], int]]:
+            if resource.kind == "SovereigntyExemption":
+                raise NotFound(404, "NotFound", "the server could not find the requested resource")
+            async for page in super().pages(resource):
+                yield page
+
+    async def scenario() -> None:
+        world = World(Without())
+        syncing = asyncio.create_task(world.informer.sync())
+        while "SovereigntyExemption" not in world.informer.failures:
+            await asyncio.sleep(0.001)
+        syncing.cancel()
+        assert not world.informer.synced.is_set()
+        assert (
+            "the API server doesn't serve it: apply the CRDs of the operator's release"
+            in world.informer.failures["SovereigntyExemption"]
+        )
+
+    asyncio.run(scenario())

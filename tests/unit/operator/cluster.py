@@ -12,7 +12,7 @@ from daulat.kube.ref import Ref
 from daulat.mirror.informer import Informer
 from daulat.operator.leader import Leader
 from daulat.operator.lease import Lease
-from tests.unit.world import OPERATOR_NAMESPACE, WEIGHTS_IMAGE, World
+from tests.unit.world import OPERATOR_NAMESPACE, WEIGHTS_IMAGE, World, guards_of
 
 from .server import WATCHES, Asked, FakeServer
 from .virtual import later
@@ -75,8 +75,8 @@ class Cluster:
         later(WATCHES, lambda: self._informer.take(kind, type_, raw))
 
 
-def serve(world: World) -> FakeServer:
-    """Return a server that has the objects of a world."""
+def serve(world: World, *, guarded: bool = False) -> FakeServer:
+    """Return a server that has the objects of a world; ``guarded`` where an operator put its policies in force before."""
     server = FakeServer(UNSERVED)
     kinds = {
         "Namespace": world.namespaces,
@@ -91,6 +91,8 @@ def serve(world: World) -> FakeServer:
     for kind, raws in kinds.items():
         for raw in raws:
             server.put(kind, raw)
+    for guard in (g for raw in world.policies if guarded for g in guards_of(raw)):
+        server.put(guard["kind"], guard)
     return server
 
 

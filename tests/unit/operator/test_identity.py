@@ -183,7 +183,7 @@ def test_a_pod_that_was_made_anew_isnt_deleted_in_place_of_the_one_before() -> N
         await cluster.start()
         await cluster.settle(120)
         assert [p.rpartition("/")[2] for p in server.objects if "/pods/" in p] == ["report-0"]
-        told = [e["regarding"]["name"] for e in server.events if e["note"].startswith("deleted: ")]
+        told = [e["involvedObject"]["name"] for e in server.events if e["message"].startswith("deleted: ")]
         assert sorted(told) == ["report-1", "report-2"]
         assert len([w for w in writes(server.asked) if w.endswith("/report-0")]) == 1
         assert cluster.store.snapshot().reports == {}

@@ -30,7 +30,7 @@ MODELS = [model(name, accelerators=[choice(ASCEND, 8)]) for name in "xy"]
 
 def cluster(**world: Any) -> FakeServer:
     """Return a server that has room for one of the two models."""
-    return serve(World(**{"nodes": [ascend("a1")], "models": MODELS, **world}))
+    return serve(World(**{"nodes": [ascend("a1")], "models": MODELS, **world}), guarded=True)
 
 
 async def operator(server: FakeServer) -> Leader:

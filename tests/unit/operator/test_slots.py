@@ -22,7 +22,8 @@ def test_policies_that_wait_for_an_answer_for_ever_hold_up_no_model_and_no_node(
         others = [policy(f"p{n}", namespaceSelector={"matchLabels": {"team": f"t{n}"}}) for n in range(2 * WORKERS)]
         spaces = [namespace(f"n{n}", team=f"t{n}") for n in range(2 * WORKERS)]
         world = World()
-        server = serve(World(policies=[*world.policies, *others], namespaces=[*world.namespaces, *spaces]))
+        served = World(policies=[*world.policies, *others], namespaces=[*world.namespaces, *spaces])
+        server = serve(served, guarded=True)
         cluster = Cluster(server)
         waiting = 0
 

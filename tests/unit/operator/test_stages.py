@@ -119,7 +119,7 @@ def test_no_event_tells_of_a_deletion_that_didnt_happen() -> None:
         server = busy()
         server.before, server.after = failing(lambda asked: asked.path.endswith("/report-0"), "403")
         await one_pass(server, POLICY)
-        told = [e["regarding"]["name"] for e in server.events if e["note"].startswith("deleted: ")]
+        told = [e["involvedObject"]["name"] for e in server.events if e["message"].startswith("deleted: ")]
         assert told == ["report-1"]
 
     run(scenario())
@@ -212,7 +212,7 @@ def test_the_status_tells_what_fails_for_as_long_as_it_does(failed: str, type_: 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_nothing_is_made_of_a_model_while_its_promise_isnt_written(fault: str) -> None:
     async def scenario() -> None:
-        server = serve(calm())
+        server = serve(calm(), guarded=True)
         server.before, server.after = failing(lambda asked: stage(asked) == "status", fault)
         cluster = await one_pass(server, MODEL)
         assert done(server) == {"status"}

@@ -30,6 +30,7 @@ from tests.unit.world import (
     World,
     ascend,
     choice,
+    guards_of,
     h20,
     model,
     pod,
@@ -181,6 +182,8 @@ class Scene:
         ):
             for raw in raws:
                 self.put(kind, raw)
+        for guard in guards_of(world.policies[0]):
+            self.put(guard["kind"], guard)
 
     def put(self, kind: str, raw: dict[str, Any]) -> None:
         self.version += 1

@@ -24,6 +24,12 @@ ROLLED_OUT = ConditionType(
     "No replica runs an earlier revision. During a rollout replicas of earlier revisions keep serving, and WorkloadReady counts "
     "them.",
 )
+UPGRADED = ConditionType(
+    "Upgraded",
+    ("SovereignModel",),
+    "The pods are as the operator's release renders them. Present only while they aren't; Unknown while they are being replaced. "
+    "Ready doesn't depend on it.",
+)
 AUTOSCALED = ConditionType(
     "Autoscaled",
     ("SovereignModel",),
@@ -76,3 +82,10 @@ WEAK_EVIDENCE = ConditionType(
 FOUND = ConditionType("Found", ("AcceleratorProfile",), "At least one node has the accelerator.")
 
 ACTIVE = ConditionType("Active", ("SovereigntyExemption",), "The exemption is in force.")
+
+SCHEMA_CURRENT = ConditionType(
+    "SchemaCurrent",
+    ("SovereignModel", "SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption"),
+    "The CustomResourceDefinition in the cluster declares every field of the operator's release. Present only while it doesn't; "
+    "Ready doesn't depend on it.",
+)

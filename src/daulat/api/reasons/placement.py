@@ -26,6 +26,14 @@ NOT_GOVERNED = Reason(
     "No policy governs the namespace, so no rule says where the model may run. If its policy was deleted, what it runs goes on.",
     "Label the namespace so that a SovereigntyPolicy selects it.",
 )
+WAITING_FOR_POLICY = Reason(
+    "WaitingForPolicy",
+    (POLICY_COMPLIANT,),
+    "The namespace has the label daulat.dev/data-class, and no policy in force selects it yet. No pod of the model is created "
+    "until one does, and what runs of it stays as it is.",
+    "Wait, if the message says that a policy is coming into force. Otherwise create a SovereigntyPolicy that selects the "
+    "namespace, or correct the one in the message.",
+)
 POLICY_UNREADABLE = Reason(
     "PolicyUnreadable",
     (POLICY_COMPLIANT,),

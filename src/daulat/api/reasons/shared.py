@@ -13,6 +13,7 @@ from .conditions import (
     POLICY_COMPLIANT,
     READY,
     ROLLED_OUT,
+    SCHEMA_CURRENT,
     SCOPE_TAMPERABLE,
     UPHELD,
     WEAK_EVIDENCE,
@@ -64,4 +65,11 @@ WAITING_FOR_PLACEMENT = Reason(
     "WaitingForPlacement",
     (WORKLOAD_READY, ROLLED_OUT, AUTOSCALED, EXPOSED),
     "The condition isn't evaluated until Placed is True.",
+)
+DEFINITION_OUTDATED = Reason(
+    "DefinitionOutdated",
+    (SCHEMA_CURRENT,),
+    "The CustomResourceDefinition is of another release than the operator and lacks fields. The API server drops them from what "
+    "users apply, and the operator doesn't write them to the status. Enforcement goes on.",
+    "Apply the CustomResourceDefinitions of the operator's release, which helm upgrade doesn't. The chart's README says how.",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .conditions import ROLLED_OUT, WORKLOAD_READY
+from .conditions import ROLLED_OUT, UPGRADED, WORKLOAD_READY
 from .types import Reason
 
 REPLICAS_READY = Reason("ReplicasReady", (WORKLOAD_READY,), "Every replica is ready.")
@@ -138,4 +138,24 @@ ROLLOUT_FAILED = Reason(
     (ROLLED_OUT,),
     "A new replica doesn't become ready. No further replica is replaced, and those of the earlier revision keep serving.",
     "Resolve what the message names, or apply the earlier manifest again.",
+)
+
+UPGRADE_PENDING = Reason(
+    "UpgradePending",
+    (UPGRADED,),
+    "The pods were rendered by the operator's former release and go on as they are, until the model before this one is upgraded.",
+    transient=True,
+)
+UPGRADING = Reason(
+    "Upgrading",
+    (UPGRADED,),
+    "The operator's release renders other pods for the model, and its replicas are being replaced. Other models wait.",
+    "Wait for the rollout.",
+    transient=True,
+)
+UPGRADE_FAILED = Reason(
+    "UpgradeFailed",
+    (UPGRADED,),
+    "The replicas didn't become ready in time as the operator's release renders them. The next model is upgraded.",
+    "Resolve what RolledOut and WorkloadReady name.",
 )

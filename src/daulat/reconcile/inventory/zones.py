@@ -63,7 +63,10 @@ def reconcile_profile(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     if nodes:
         found = condition(reasons.FOUND, True, reasons.DEVICES_FOUND, f"{devices} devices on {nodes} nodes")
     else:
-        found = condition(reasons.FOUND, False, reasons.NO_DEVICES_FOUND, "no node offers it", good="False")
+        # Most shipped profiles are of accelerators that a cluster never gets: that is no Event.
+        found = condition(
+            reasons.FOUND, False, reasons.NO_DEVICES_FOUND, "no node offers it", good="False", initial=True
+        )
     fields = AcceleratorProfileStatus(nodes=nodes, devices=devices)
     return _status(status_change(ref, profile, [_accepted(found), found], fields, now))
 

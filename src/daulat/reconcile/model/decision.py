@@ -12,6 +12,7 @@ from daulat.api.model import ModelDriftStatus
 from daulat.facts.snapshot import Model, Policy, Snapshot
 from daulat.placement.approval import approval
 from daulat.placement.choice import Decision, choose
+from daulat.placement.current_placement import current_placement
 from daulat.placement.loading import Loading, loading
 from daulat.reconcile.conditions import Condition, condition
 from daulat.reconcile.policy.compiled import compiled, unreadable_exemptions
@@ -19,9 +20,11 @@ from daulat.reconcile.timestamps import seconds
 from daulat.workload.manifests import manifests
 from daulat.workload.pod import revision, templates, unusable_settings
 
+from .awaited_policy import awaited_policy
 from .compliance import model_violations, pod_violations
 from .pins import pins
-from .rolling import ModelState, Rolling, roll
+from .rolling import ModelState, Rolling, wait_or_roll
+from .upgrade import inputs, noted
 
 PATIENCE = 30.0
 """Seconds that a model waits until the pods of others are on nodes, before it takes what they can't take from it."""
@@ -40,6 +43,8 @@ class Verdict:
     """Whether its pods are to go."""
     undecided: str = ""
     """The fact that is missing to decide where it runs; it stays as it is meanwhile."""
+    inputs: str = ""
+    """The digest of what the model and its policies say of its pods, where it runs."""
     weights: Loading | None = None
     rolling: Rolling | None = None
     """How its replicas are replaced, where it runs."""
@@ -58,6 +63,9 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
             f"policy {', '.join(unreadable)} can't be read, so it can't be decided what it allows; nothing is changed"
         )
         return Verdict(condition(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNREADABLE, message))
+    # What runs when its policy is gone is decided below.
+    if (policies or current_placement(model) is None) and (waits := awaited_policy(model, policies, snapshot, now)):
+        return Verdict(waits)
     if not policies:
         message = (
             f"no policy governs namespace {model.namespace}, so nothing says where the model may run; "
@@ -105,9 +113,10 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
         return Verdict(compliant, decision, stop=True)
     pinned = pins(model, decision.chosen, [p.name for p in policies], how, state)
     target = revision(model, decision.chosen, pinned, how, snapshot.platform)
-    rolling = roll(model, decision.chosen, target, state)
-    run = manifests(model, decision.chosen, policies, how, rolling.plan, snapshot.platform, pinned)
-    return Verdict(compliant, decision, run, weights=how, rolling=rolling)
+    mine = inputs(model, decision.chosen, pinned, how)
+    rolling = wait_or_roll(model, decision.chosen, target, mine, state)
+    run = noted(manifests(model, decision.chosen, policies, how, rolling.plan, snapshot.platform, pinned), mine)
+    return Verdict(compliant, decision, run, inputs=mine, weights=how, rolling=rolling)
 
 
 def _unreadable(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> dict[str, str]:

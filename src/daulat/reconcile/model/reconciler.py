@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
 from daulat.api.model import Placement
-from daulat.facts.child import Child
+from daulat.api.names import INPUTS_ANNOTATION
+from daulat.facts.child import WORKLOADS, Child
 from daulat.facts.declared import Unparsable
 from daulat.facts.pod import Pod
 from daulat.facts.report import Report
@@ -15,7 +16,7 @@ from daulat.facts.snapshot import Model, Policy, Snapshot
 from daulat.kube.ref import Ref
 from daulat.reconcile.conditions import condition, conditions_change, status_change
 from daulat.reconcile.policy.drift import is_stranded, outlook
-from daulat.reconcile.result import Apply, Delete, Result
+from daulat.reconcile.result import Adjust, Apply, Delete, Result
 from daulat.workload.network import default_deny
 
 from .abandoned import RETRY as HELD
@@ -31,6 +32,7 @@ from .eviction import braked, is_held, moved, stopped, was_held
 from .rolling import ModelState, is_needed
 from .status import Serving, conditions, fields
 from .termination import ends_together, left, with_pod_owners
+from .upgrade import kept, next_in_turn
 
 RETRY = 15.0
 """Seconds after which a model that the API server refused is tried again."""
@@ -41,7 +43,10 @@ def reconcile_model(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     model = snapshot.models.get(ref)
     if model is None:
         return Result(
-            evict=tuple(of_gone(ref, snapshot, now)), requeue_after=HELD if astray(ref, "", snapshot) else None
+            evict=tuple(of_gone(ref, snapshot, now)),
+            requeue_after=HELD if astray(ref, "", snapshot) else None,
+            # It may have been the one that others wait for.
+            enqueue=tuple(next_in_turn(ref, snapshot)),
         )
     if isinstance(model, Unparsable):
         invalid = condition(reasons.READY, False, reasons.INVALID, model.reason)
@@ -70,7 +75,10 @@ def _carried_out(ref: Ref, model: Model, policies: Sequence[Policy], verdict: Ve
     report = snapshot.reports.get(ref, Report())
     extras = auxiliary(model, policies, verdict, snapshot)
     # Extras last, since an autoscaler reads the selector of the pods in the status.
-    makes = [Apply(m) for m in [*_guarded(model, verdict.run, pods), *extras.manifests]]
+    waits = verdict.rolling is not None and verdict.rolling.upgrade is not None and verdict.rolling.upgrade.waits
+    run = kept(verdict.run) if waits else verdict.run
+    makes: list[Apply | Adjust] = [Apply(m) for m in [*_guarded(model, run, pods), *extras.manifests]]
+    makes += _adjusted(verdict.run, verdict.inputs, state) if waits else []
     on_ineligible = {p: why for p in pods if (why := is_stranded(p, policies, snapshot))}
     serving = Serving(
         model,
@@ -100,12 +108,16 @@ def _carried_out(ref: Ref, model: Model, policies: Sequence[Policy], verdict: Ve
     again += [verdict.rolling.again] if verdict.rolling is not None and verdict.rolling.again is not None else []
     again += [late] if (late := left(state.terminating, now)) is not None else []
     again += [ends] if (ends := again_for_drift(verdict, now)) is not None else []
+    turn = reasons.UPGRADING in {c.reason for c in said}
+    had_turn = _has_turn(ref, model, snapshot)
     enqueue: tuple[Ref, ...] = (CAPACITY,) if _gives_up(model, status.placement) else ()
     if any(d.charged_to for d in evict) or is_held(verdict) or was_held(model):
         enqueue += tuple(Ref("SovereigntyPolicy", "", p.name) for p in policies)
+    enqueue += tuple(next_in_turn(ref, snapshot)) if had_turn and not turn else ()
     return Result(
-        # What is promised is written down before it is acted on: a new leader gives away no devices that pods are about to take.
-        reserve=change.status if makes and _takes(model, status.placement) else (),
+        # What is promised is written down before it is acted on: a new leader gives away no devices that pods are about to take,
+        # and upgrades no second model.
+        reserve=change.status if makes and (_takes(model, status.placement) or (turn and not had_turn)) else (),
         apply=tuple(makes),
         evict=tuple(evict),
         sweep=tuple(
@@ -116,6 +128,26 @@ def _carried_out(ref: Ref, model: Model, policies: Sequence[Policy], verdict: Ve
         requeue_after=min(again, default=None),
         enqueue=enqueue,
     )
+
+
+def _adjusted(run: Sequence[Manifest], inputs: str, state: ModelState) -> Iterator[Adjust]:
+    """Return what is changed of the workloads of a model that waits: the replicas of a Deployment, and a digest that is missing.
+
+    From then on a change of the model is told apart from one of the release.
+    """
+    wanted = next((m["spec"]["replicas"] for m in run if m["kind"] == "Deployment"), None)
+    for child in state.made:
+        if child.ref.kind in WORKLOADS and not child.deleting:
+            replicas = wanted if child.ref.kind == "Deployment" and wanted != child.wanted else None
+            notes = {} if child.inputs else {INPUTS_ANNOTATION: inputs}
+            if replicas is not None or notes:
+                yield Adjust(child.ref, child.uid, replicas, notes)
+
+
+def _has_turn(ref: Ref, model: Model, snapshot: Snapshot) -> bool:
+    """Say whether the model is the one that is being upgraded, by its latest status."""
+    stood = snapshot.latest_status(ref, model).condition(reasons.UPGRADED)
+    return stood is not None and stood.reason == reasons.UPGRADING
 
 
 def _takes(model: Model, after: Placement | None) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from daulat.api.model import DrainStatus
 from daulat.facts.child import WORKLOADS, Child
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Model, Snapshot
+from daulat.kube.ref import Ref
 from daulat.placement.choice import Chosen
 from daulat.reconcile.policy import drift
 from daulat.workload.plan import Plan
@@ -18,6 +19,7 @@ from .drain import Drain, drain
 from .groups import Existing, existing, numbers_of, plan
 from .rollout import complete, surges
 from .termination import gives_back, terminating
+from .upgrade import RECHECK, Upgrade, time_left, upgrade
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Rolling:
     """The status block, while pods are on nodes that are being drained."""
     again: float | None = None
     """Seconds after which to look again."""
+    upgrade: Upgrade | None = None
+    """Where the model stands in an upgrade of the operator, if that renders other pods."""
     ends: tuple[Pod, ...] = ()
     """Pods to delete: their node isn't eligible any more, and others serve."""
     ended_groups: frozenset[int] = frozenset()
@@ -99,6 +103,27 @@ def roll(model: Model, chosen: Chosen, revision: str, state: ModelState) -> Roll
         drain=leaving.status,
         again=min(again, default=None),
     )
+
+
+def wait_or_roll(model: Model, chosen: Chosen, revision: str, inputs: str, state: ModelState) -> Rolling:
+    """Return the same for a model whose turn in an upgrade of the operator may not have come: then its pods stay as they are."""
+    ref = Ref("SovereignModel", model.namespace, model.name)
+    found = upgrade(ref, model, revision, inputs, state.made, state.snapshot, state.now)
+    if found is None or not found.waits:
+        rolling = roll(model, chosen, revision, state)
+        left = time_left(ref, model, state.snapshot, state.now) if found is not None else None
+        again = min((a for a in (rolling.again, left) if a is not None and a > 0), default=None)
+        return replace(rolling, upgrade=found, again=again)
+    deployment = state.deployment
+    if deployment is not None and chosen.devices.nodes == 1:
+        rolling = roll(model, chosen, deployment.revision, state)
+    else:
+        there = existing(state.made, state.pods)
+        numbers = frozenset(g.number for g in there)
+        stands = there[0].revision if there else revision
+        rolling = Rolling(stands, Plan(model.spec.replicas), former=numbers)
+    again = min(RECHECK, rolling.again if rolling.again is not None else RECHECK)
+    return replace(rolling, upgrade=found, again=again)
 
 
 def is_needed(template: Child, pods: Sequence[Pod], revision: str, expected: int) -> bool:

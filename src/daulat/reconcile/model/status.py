@@ -104,7 +104,12 @@ def conditions(serving: Serving) -> list[Condition]:
     else:
         holds = None if first_bad.status == "Unknown" else False
         ready = condition(reasons.READY, holds, first_bad.reason, first_bad.message, initial=first_bad.initial)
-    return [ready, *parts]
+    rolling = serving.verdict.rolling
+    return [
+        ready,
+        *parts,
+        *([rolling.upgrade.condition] if rolling is not None and rolling.upgrade is not None else []),
+    ]
 
 
 def _workload(serving: Serving, placed: Condition) -> Condition:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from daulat.admission.advice import SUFFIX
 from daulat.admission.ungoverned import UNGOVERNED as GUARD
+from daulat.admission.ungoverned import UNGOVERNED_MODELS
 from daulat.api.names import ELIGIBLE, NODE_PREFIX
 from daulat.facts.change import Change
 from daulat.facts.declared import Declared, Unparsable
@@ -102,7 +103,7 @@ def _keys(snapshot: Snapshot) -> Iterable[Ref]:
 
 def _shared_guard(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
     selects = any(side.selector is not None for side in change.sides)
-    if change.ref.name == GUARD or selects or change.before is None or change.after is None:
+    if change.ref.name in (GUARD, UNGOVERNED_MODELS) or selects or change.before is None or change.after is None:
         yield UNGOVERNED_KEY
 
 

@@ -25,6 +25,7 @@ from daulat.reconcile.conditions import (
     status_change,
 )
 from daulat.reconcile.result import Apply, Delete, DryRunPod, Result
+from daulat.reconcile.timestamps import seconds
 
 from . import advice, egress, gitops, pinning, ungoverned, unpinned, volumes
 from .approved import approval_events, approved_accelerators, to_remember, unreadable_profiles
@@ -37,6 +38,8 @@ RECHECK = 300.0
 """Seconds after which a policy is proved to be in force again."""
 UNPINNED_RECHECK = 60.0
 """The same where pods are refused unless they are pinned, though their namespace has the annotation that pins them."""
+TAKEN_UP = 15.0
+"""Seconds within which a policy that was applied for the first time is expected to refuse the canary."""
 RETRY = 15.0
 """Seconds after which a canary without a verdict is tried again."""
 
@@ -130,7 +133,13 @@ def _in_force(
                 *watch.again(),
             ]
         ),
-        enqueue=(ungoverned.KEY, advice.key(ref.name), *pinning.superseded(result, governed)),
+        enqueue=(
+            ungoverned.KEY,
+            advice.key(ref.name),
+            *pinning.superseded(result, governed),
+            # Neither a canary nor a status is a change that would wake them.
+            *_waiting({n.name for n in governed}, snapshot),
+        ),
     )
 
 
@@ -141,6 +150,17 @@ def _models_held(namespaces: set[str], snapshot: Snapshot) -> int:
         if ref.namespace in namespaces and isinstance(model, Declared):
             compliant = model.status.condition(reasons.POLICY_COMPLIANT)
             found += compliant is not None and compliant.reason == reasons.BRAKE_HELD
+    return found
+
+
+def _waiting(namespaces: set[str], snapshot: Snapshot) -> list[Ref]:
+    """Return the models in these namespaces that wait for a policy in force."""
+    found = []
+    for ref, model in snapshot.known_models.items():
+        if ref.namespace in namespaces:
+            compliant = snapshot.latest_status(ref, model).condition(reasons.POLICY_COMPLIANT)
+            if compliant is not None and compliant.reason == reasons.WAITING_FOR_POLICY:
+                found.append(ref)
     return found
 
 
@@ -181,6 +201,9 @@ def _enforced(
         return condition(reasons.ENFORCED, None, reasons.NO_GOVERNED_NAMESPACE, message), None
     found = snapshot.canaries.get(policy.name)
     told, proved = judge(found, snapshot.proofs.get(policy.name), result, now)
+    if told.reason == reasons.CANARY_ADMITTED and _is_coming(policy, snapshot, now):
+        message = f"revision {result.revision} isn't live yet; {told.message}"
+        told = condition(reasons.ENFORCED, None, reasons.CANARY_PENDING, message)
     if proved and ungoverned.closed(policy.name, snapshot):
         message = "the namespaces that the policy governs aren't open yet: GOV-01 still refuses pods there"
         return condition(reasons.ENFORCED, None, reasons.CANARY_PENDING, message), PATIENCE
@@ -194,6 +217,14 @@ def _enforced(
     if found is not None and found.error and now - found.at < RETRY:
         return told, None
     return told, RECHECK if proved else RETRY if found is not None and found.error else PATIENCE
+
+
+def _is_coming(policy: Policy, snapshot: Snapshot, now: float) -> bool:
+    """Say whether the policy has just been applied for the first time: the API server takes a second or two to take it up."""
+    stood = snapshot.latest_status(Ref("SovereigntyPolicy", "", policy.name), policy).condition(reasons.ENFORCED)
+    if stood is None or stood.reason in (reasons.NOT_ENFORCING, reasons.NO_GOVERNED_NAMESPACE):
+        return True
+    return stood.reason == reasons.CANARY_PENDING and now - seconds(stood.last_transition_time) < TAKEN_UP
 
 
 def _lasts(found: Canary, policy: Policy, snapshot: Snapshot) -> float:

@@ -1,8 +1,8 @@
-"""Keeps pods out of namespaces that have a data class and no policy in force, by one guard that all policies share."""
+"""Keeps pods out of namespaces that have a data class and no policy in force, by guards that all policies share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from daulat.admission.policy import PolicyError
@@ -12,6 +12,7 @@ from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector
 from daulat.api.policy import EnforcementSource
 from daulat.facts.child import Child
+from daulat.facts.namespace import Namespace
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.kube.ref import Ref
 from daulat.reconcile.result import Apply, DryRunPod, Result
@@ -45,18 +46,43 @@ def selectors_in_force(snapshot: Snapshot, now: float) -> Iterator[LabelSelector
     A new policy opens its namespaces once its guard of pods is there and bound. One that can't be read any more still governs by
     what it was compiled to before. One that is gone closes its namespaces before its guards are swept.
     """
-    guards = {c.ref.name for c in snapshot.children.values() if c.ref.kind == "ValidatingAdmissionPolicy"}
-    for child in snapshot.children.values():
+    for name in snapshot.children_by_policy:
+        yield from _bound(name, snapshot)
+    for policy in snapshot.known_policies.values():
+        yield from _proved(policy, snapshot, now)
+
+
+def in_force_in(namespace: Namespace, policies: Sequence[Policy], snapshot: Snapshot, now: float) -> bool:
+    """Say whether one of the policies is in force in the namespace: guarded, and open to pods as far as that was tried."""
+    return any(
+        not _is_shut(policy.name, snapshot)
+        and any(s.matches(namespace.labels) for s in _selectors(policy, snapshot, now))
+        for policy in policies
+    )
+
+
+def _selectors(policy: Policy, snapshot: Snapshot, now: float) -> Iterator[LabelSelector]:
+    yield from _bound(policy.name, snapshot)
+    yield from _proved(policy, snapshot, now)
+
+
+def _bound(policy: str, snapshot: Snapshot) -> Iterator[LabelSelector]:
+    """Return the selectors of the guards of pods that the policy has in the API, each with its binding."""
+    children = snapshot.children_by_policy.get(policy, ())
+    guards = {c.ref.name for c in children if c.ref.kind == "ValidatingAdmissionPolicy"}
+    for child in children:
         if child.selector is not None and child.ref.name in guards and _stays(child, snapshot):
             yield child.selector
-    for policy in snapshot.known_policies.values():
-        # By the selector of the revision that was proved: a wider one of today isn't in force before its own proof.
-        if not _is_static(policy):
-            continue
-        if (proof := snapshot.proofs.get(policy.name)) is not None:
-            yield proof.selector
-        elif policy.name not in snapshot.canaries and _was_proved(policy, snapshot, now):
-            yield policy.spec.namespace_selector
+
+
+def _proved(policy: Policy, snapshot: Snapshot, now: float) -> Iterator[LabelSelector]:
+    """Return the selector of the revision that was proved: a wider one of today isn't in force before its own proof."""
+    if not _is_static(policy):
+        return
+    if (proof := snapshot.proofs.get(policy.name)) is not None:
+        yield proof.selector
+    elif policy.name not in snapshot.canaries and _was_proved(policy, snapshot, now):
+        yield policy.spec.namespace_selector
 
 
 def probe(policy: str, namespace: str) -> DryRunPod:
@@ -68,8 +94,12 @@ def probe(policy: str, namespace: str) -> DryRunPod:
 
 def closed(policy: str, snapshot: Snapshot) -> bool:
     """Say whether the last try found that the policy's namespace is still closed. Where none was made, it may be."""
+    return _key(policy) not in snapshot.canaries or _is_shut(policy, snapshot)
+
+
+def _is_shut(policy: str, snapshot: Snapshot) -> bool:
     found = snapshot.canaries.get(_key(policy))
-    return found is None or (found.refused and UNGOVERNED in found.message)
+    return found is not None and found.refused and UNGOVERNED in found.message
 
 
 def _key(policy: str) -> str:

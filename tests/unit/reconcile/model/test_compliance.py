@@ -12,7 +12,7 @@ from daulat.facts.store import Store
 from daulat.kube.ref import Ref
 from daulat.reconcile.model import compliance as judged
 from daulat.reconcile.model.reconciler import reconcile_model
-from tests.unit.world import OPERATOR_NAMESPACE, WEIGHTS_IMAGE, World, exemption, model, policy, zone
+from tests.unit.world import OPERATOR_NAMESPACE, WEIGHTS_IMAGE, World, exemption, guards_of, model, policy, zone
 
 REF = Ref("SovereignModel", "treasury", "deepseek")
 NOW = 1_800_000_000.0
@@ -39,6 +39,8 @@ def cluster() -> tuple[Store, Callable[[str, dict[str, Any]], None]]:
         store.apply(kind, {**raw, "metadata": {**raw["metadata"], "resourceVersion": str(next(versions))}})
 
     world = World()
+    for raw in guards_of(world.policies[0]):
+        put(raw["kind"], raw)
     kinds = {
         "Node": world.nodes,
         "SovereignZone": world.zones,

@@ -421,3 +421,27 @@ def test_a_group_on_a_node_that_isnt_eligible_stays_where_there_is_no_room_for_a
 
 def deleted(result: Result) -> list[str]:
     return [str(e.ref) for e in result.effects if isinstance(e, Delete) and e.ref.kind in WORKLOADS]
+
+
+@pytest.mark.parametrize("lws", [False, True], ids=["StatefulSets", "LeaderWorkerSets"])
+def test_groups_stay_as_they_are_until_the_turn_of_their_model_in_an_upgrade(lws: bool) -> None:
+    cluster = two_ready(6, lws=lws)
+    for raw in cluster.made.values():
+        if "daulat.dev/revision" in raw["metadata"]["annotations"]:
+            raw["metadata"]["annotations"]["daulat.dev/revision"] = "0123456789ab"
+    upgrading = {"type": "Upgraded", "status": "Unknown", "reason": "Upgrading", "lastTransitionTime": at(NOW)}
+    cluster.world.models.append(model("other", status={"conditions": [upgrading]}, replicas=0))
+    before = {ref: dict(raw["metadata"]) for ref, raw in cluster.made.items() if ref.kind in WORKLOADS}
+    result = cluster.run()
+    assert [e for e in result.effects if isinstance(e, Delete)] == []
+    assert {ref: raw["metadata"] for ref, raw in cluster.made.items() if ref.kind in WORKLOADS} == before
+    (written,) = [e.status for e in result.effects if isinstance(e, ApplyStatus)]
+    told = {c["type"]: (c["status"], c["reason"]) for c in written["conditions"]}
+    assert (told["Upgraded"], told["Ready"][0]) == (("False", "UpgradePending"), "True")
+    cluster.world.models.pop()
+    cluster.run()
+    assert sorted(cluster.numbers()) == [0, 1, 2], "one of the release's beside the two that serve"
+    assert cluster.revision(2) != "0123456789ab"
+    cluster.place(2, "a4", "a5")
+    cluster.run()
+    assert len(cluster.numbers()) == 2

@@ -21,7 +21,7 @@ PODS = "confidential.pods.daulat.dev"
 
 
 def world(**changes: Any) -> World:
-    return World(policies=[policy(enforcement={"source": "GitOps"}, **changes)])
+    return World(in_force=False, policies=[policy(enforcement={"source": "GitOps"}, **changes)])
 
 
 def run(found: World, now: float = NOW) -> Result:
@@ -59,7 +59,7 @@ def told(result: Result, type_: str = "Compiled") -> tuple[str, str, str]:
 def test_nothing_is_applied_and_nothing_is_deleted_whatever_is_in_the_cluster() -> None:
     left = [child("ValidatingAdmissionPolicy", "confidential.pods.warn.daulat.dev", policy="confidential")]
     states = [world(), applied(world()), world(action="Warn")]
-    states += [World(policies=w.policies, children=[*w.children, *left]) for w in states]
+    states += [World(in_force=False, policies=w.policies, children=[*w.children, *left]) for w in states]
     for state in states:
         assert not [e for e in run(state).effects if isinstance(e, Apply | Delete)]
 
@@ -146,7 +146,7 @@ def test_an_old_refusal_by_the_api_server_is_no_news_under_gitops() -> None:
 
 
 def test_switching_to_gitops_releases_nothing_and_is_in_sync_at_once() -> None:
-    by_operator = World()
+    by_operator = World(in_force=False)
     by_gitops = world()
     by_gitops.children = applied(by_operator).children
     result = run(by_gitops)
@@ -155,7 +155,7 @@ def test_switching_to_gitops_releases_nothing_and_is_in_sync_at_once() -> None:
 
 
 def test_switching_back_takes_over_with_the_same_revision() -> None:
-    state = World(children=applied(world()).children)
+    state = World(in_force=False, children=applied(world()).children)
     manifests = [e.manifest for e in run(state).effects if isinstance(e, Apply)]
     assert {m["metadata"]["annotations"]["daulat.dev/source"] for m in manifests} == {"Operator"}
     assert [m["spec"] for m in manifests] == [m["spec"] for m in wanted(world())]
@@ -167,5 +167,5 @@ def test_what_gitops_applied_outlives_its_policy_and_what_the_operator_applied_d
 ) -> None:
     metadata = {"annotations": {"daulat.dev/source": source}}
     made = child("ValidatingAdmissionPolicy", PODS, policy="confidential", metadata=metadata)
-    effects = run(World(policies=[], children=[made])).effects
+    effects = run(World(in_force=False, policies=[], children=[made])).effects
     assert [type(e) for e in effects] == ([Delete] if deleted else [])

@@ -9,9 +9,9 @@ import pytest
 from daulat.facts.snapshot import Canary
 from daulat.kube.ref import Ref
 from daulat.reconcile.policy.canary import PATIENCE, canary_pod
-from daulat.reconcile.policy.reconciler import RECHECK, RETRY, reconcile_policy
+from daulat.reconcile.policy.reconciler import RECHECK, RETRY, TAKEN_UP, reconcile_policy
 from daulat.reconcile.policy.ungoverned import KEY
-from daulat.reconcile.result import Apply, ApplyStatus, Delete, DryRunPod, Result
+from daulat.reconcile.result import Apply, ApplyStatus, Delete, DryRunPod, EmitEvent, Result
 from tests.unit.world import OPERATOR_NAMESPACE, World, child, exemption, namespace, policy
 
 REF = Ref("SovereigntyPolicy", "", "confidential")
@@ -114,10 +114,27 @@ def test_a_canary_without_a_verdict_is_tried_again_within_seconds() -> None:
     assert of(run(world, NOW + 5 + (result.requeue_after or 0)), DryRunPod)
 
 
-def test_a_canary_that_was_let_in_is_told() -> None:
-    result = run(World(canaries=canary("created", refused=False)))
-    assert condition(result) == ("False", "CanaryAdmitted")
-    assert of(result, DryRunPod)
+def test_a_canary_that_was_let_in_is_told_once_a_new_policy_had_time_to_come_into_force() -> None:
+    """For a second or two the API server admits it: that is no Warning with every new policy."""
+    world = World(canaries=canary("created", refused=False))
+    first = run(world)
+    assert condition(first) == ("Unknown", "CanaryPending")
+    assert of(first, DryRunPod)
+    assert [e for e in of(first, EmitEvent) if e.reason.startswith("Canary")] == []
+    world.with_status_of(first.effects)
+    world.canaries = canary("created", refused=False, at=NOW + 1)
+    assert of(run(world, NOW + TAKEN_UP - 1), ApplyStatus) == [], "it is still so"
+    late = run(world, NOW + TAKEN_UP)
+    assert condition(late) == ("False", "CanaryAdmitted")
+    assert "Warning" in {e.type for e in of(late, EmitEvent) if e.reason == "CanaryAdmitted"}
+    assert of(late, DryRunPod)
+
+
+def test_a_canary_that_is_let_in_by_a_policy_in_force_is_told_at_once() -> None:
+    world = proved(World(), at=NOW)
+    world.with_status_of(run(world).effects)
+    world.canaries = canary("created", refused=False)
+    assert condition(run(world, NOW + 1)) == ("False", "CanaryAdmitted")
 
 
 def test_a_policy_whose_pin_isnt_live_isnt_called_enforced() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from daulat.admission.ungoverned import UNGOVERNED
+import pytest
+
+from daulat.admission.ungoverned import UNGOVERNED, UNGOVERNED_MODELS
 from daulat.api.frozen import FrozenDict
 from daulat.api.meta import LabelSelector
 from daulat.facts.snapshot import Canary, Proof
@@ -38,31 +40,33 @@ def gitops(**status: Any) -> dict[str, Any]:
 
 
 def test_a_policy_that_is_only_written_down_governs_nothing_yet() -> None:
-    assert governs(World()) == []
+    assert governs(World(in_force=False)) == []
 
 
 def test_a_policy_governs_once_its_guard_of_pods_is_bound() -> None:
-    assert governs(World(children=guard())) == [SELECTOR["matchLabels"]]
-    assert governs(World(children=guard()[:1])) == []
-    assert governs(World(children=guard("confidential.models.daulat.dev"))) == []
+    assert governs(World(in_force=False, children=guard())) == [SELECTOR["matchLabels"]]
+    assert governs(World(in_force=False, children=guard()[:1])) == []
+    assert governs(World(in_force=False, children=guard("confidential.models.daulat.dev"))) == []
 
 
 def test_a_policy_on_trial_governs_too() -> None:
-    assert governs(World(children=guard("confidential.pods.warn.daulat.dev"))) == [SELECTOR["matchLabels"]]
+    assert governs(World(in_force=False, children=guard("confidential.pods.warn.daulat.dev"))) == [
+        SELECTOR["matchLabels"]
+    ]
 
 
 def test_a_policy_that_cant_be_read_governs_by_what_it_was_compiled_to() -> None:
     broken = policy(zones="MY")
-    assert governs(World(policies=[broken], children=guard())) == [SELECTOR["matchLabels"]]
+    assert governs(World(in_force=False, policies=[broken], children=guard())) == [SELECTOR["matchLabels"]]
 
 
 def test_a_policy_that_is_gone_governs_nothing_even_before_it_is_swept() -> None:
-    assert governs(World(policies=[], children=guard())) == []
+    assert governs(World(in_force=False, policies=[], children=guard())) == []
 
 
 def test_what_gitops_applied_governs_for_as_long_as_it_is_there() -> None:
     theirs = [{**c, "metadata": {**c["metadata"], "annotations": {"daulat.dev/source": "GitOps"}}} for c in guard()]
-    assert governs(World(policies=[], children=theirs)) == [SELECTOR["matchLabels"]]
+    assert governs(World(in_force=False, policies=[], children=theirs)) == [SELECTOR["matchLabels"]]
 
 
 WIDER = LabelSelector(match_labels=FrozenDict({"daulat.dev/data-class": "restricted"}))
@@ -71,7 +75,7 @@ NARROW = LabelSelector(match_labels=FrozenDict({"daulat.dev/data-class": "confid
 
 def proved(*answers: tuple[str, bool, bool]) -> World:
     """Return a world in which the canary had these answers: the message, whether it refused, and whether that is a proof."""
-    world = World(policies=[gitops()])
+    world = World(in_force=False, policies=[gitops()])
     world.tries = [
         (
             "confidential",
@@ -107,28 +111,38 @@ def test_a_policy_that_selects_more_opens_nothing_before_that_is_proved() -> Non
 
 def test_static_manifests_go_on_governing_when_the_operator_starts_anew_if_the_policy_is_as_it_was_proved() -> None:
     raw = gitops()
-    compiled_to = compiled(the_policy(World(policies=[raw]).snapshot()), World(policies=[raw]).snapshot(), 0.0).revision
+    compiled_to = compiled(
+        the_policy(World(in_force=False, policies=[raw]).snapshot()),
+        World(in_force=False, policies=[raw]).snapshot(),
+        0.0,
+    ).revision
     enforced = {"type": "Enforced", "status": "True", "observedGeneration": 1}
     told = {"revision": compiled_to, "conditions": [enforced]}
-    assert len(governs(World(policies=[gitops(**told)]))) == 1
-    assert governs(World(policies=[gitops(**{**told, "revision": "0123456789ab"})])) == []
-    assert governs(World(policies=[gitops(**{**told, "conditions": [{**enforced, "observedGeneration": 0}]})])) == []
+    assert len(governs(World(in_force=False, policies=[gitops(**told)]))) == 1
+    assert governs(World(in_force=False, policies=[gitops(**{**told, "revision": "0123456789ab"})])) == []
+    assert (
+        governs(
+            World(in_force=False, policies=[gitops(**{**told, "conditions": [{**enforced, "observedGeneration": 0}]})])
+        )
+        == []
+    )
 
 
 def test_the_guard_is_there_without_any_policy() -> None:
-    world = World(policies=[], namespaces=[], models=[])
+    world = World(in_force=False, policies=[], namespaces=[], models=[])
     assert KEY in list(everything(world.snapshot()))
     applied = [e.manifest for e in reconcile(KEY, world.snapshot(), 0.0).effects if isinstance(e, Apply)]
-    assert [m["metadata"]["name"] for m in applied] == [UNGOVERNED, UNGOVERNED]
+    assert [m["metadata"]["name"] for m in applied] == [UNGOVERNED] * 2 + [UNGOVERNED_MODELS] * 2
 
 
 def test_namespaces_are_closed_before_a_policy_is_swept() -> None:
-    keys = World(policies=[], children=guard()).woken("SovereigntyPolicy", policy(), gone=True)
+    keys = World(in_force=False, policies=[], children=guard()).woken("SovereigntyPolicy", policy(), gone=True)
     assert keys.index(KEY) < keys.index(POLICY)
 
 
-def test_the_guard_is_put_back_when_somebody_changes_it() -> None:
-    mine = child(KIND, UNGOVERNED)
+@pytest.mark.parametrize("name", [UNGOVERNED, UNGOVERNED_MODELS])
+def test_a_guard_is_put_back_when_somebody_changes_it(name: str) -> None:
+    mine = child(KIND, name)
     changed = {**mine, "metadata": {**mine["metadata"], "generation": 2}}
-    assert World(children=[mine]).woken(KIND, changed) == [KEY]
-    assert World().woken(KIND, mine, gone=True) == [KEY]
+    assert World(in_force=False, children=[mine]).woken(KIND, changed) == [KEY]
+    assert World(in_force=False).woken(KIND, mine, gone=True) == [KEY]

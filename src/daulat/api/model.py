@@ -12,6 +12,7 @@ from .exposure import ModelExposure
 from .frozen import FrozenDict
 from .licenses import LICENSE_FORM
 from .meta import DEFAULTED, ConditionedStatus, CountryCode, Duration, ObjectName, Observed, Spec, seconds_of
+from .pods import APART, ComputeResources, ModelVolume, PodMetadata, Toleration, TopologySpreadConstraint, apart
 from .reference import IMAGE_PATTERN
 from .weights import PLAIN_URI, URI_PATTERN, Fetch
 
@@ -199,6 +200,33 @@ class SovereignModelSpec(Spec):
     """The LocalQueue of Kueue that the pods wait in; left out, they don't."""
     priority_class_name: ObjectName | None = None
     """The PriorityClass of the pods; those that start with system- are the cluster's own and refused."""
+    pod_metadata: PodMetadata | None = None
+    """Labels and annotations for the pods and the Service, such as a cost centre; left out, Daulat's own alone."""
+    resources: ComputeResources | None = None
+    """CPU and memory of the engine; left out, it asks for none and has no limit."""
+    tolerations: tuple[Toleration, ...] = Field(default=(), max_length=16)
+    """Taints that the pods tolerate beside that of the accelerator. Placement counts nodes with these taints in."""
+    topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = Field(
+        default=(),
+        max_length=4,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["topologyKey"]},
+    )
+    """How replicas are spread over nodes; left out, the scheduler decides."""
+    volumes: tuple[ModelVolume, ...] = Field(
+        default=(),
+        max_length=16,
+        json_schema_extra={
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["name"],
+            "x-kubernetes-validations": [APART],
+        },
+    )
+    """Volumes that the engine finds under /mnt beside its weights, such as adapters or certificates."""
+
+    @field_validator("volumes")
+    @classmethod
+    def _volumes_are_apart(cls, volumes: tuple[ModelVolume, ...]) -> tuple[ModelVolume, ...]:
+        return apart(volumes)
 
     @property
     def needed_replicas(self) -> int:

@@ -102,6 +102,8 @@ def survey(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Surv
     """Return every node and every accelerator that the model lists, with what keeps each from being taken."""
     candidates = candidates_under(policies, snapshot)
     found: Mapping[str, Node] = candidates.eligible
+    if tolerations := model.spec.tolerations:
+        found = {name: node.as_tolerated(tolerations) for name, node in found.items()}
     refused: Mapping[str, str] = candidates.refused
     fetch = model.spec.model.fetch
     if fetch is not None and fetch.cache is not None:
@@ -150,7 +152,7 @@ def _options(
         by_zone = {
             zone: own
             for zone, nodes in nodes_with(profile, resource, policies, snapshot).items()
-            if (own := tuple(n for n in nodes if n.name in allowed))
+            if (own := tuple(allowed[n.name] for n in nodes if n.name in allowed))
         }
         if where is not None and where.accelerator == choice.profile:
             # A plugin or driver that is started anew offers nothing for a while, and takes nothing from pods that have it.

@@ -17,6 +17,7 @@ from daulat.placement.loading import Loading
 
 from .claims import resources
 from .labels import Member
+from .podsettings import compute, mounts
 from .weights import MOUNT, path
 
 CACHE = "/cache"
@@ -60,7 +61,7 @@ def container(
         "args": _args(model, chosen, data, settings, words, member),
         "env": _environment(model, chosen, data, settings, words, member),
         "ports": [{"name": n, "containerPort": p, "protocol": "TCP"} for n, p in ports.items() if p is not None],
-        "resources": resources(chosen),
+        "resources": compute(model, resources(chosen)),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -96,6 +97,7 @@ def container(
         made["terminationMessagePolicy"] = "FallbackToLogsOnError"
     if named:
         made["volumeMounts"].append({"name": "user", "mountPath": "/etc/passwd", "subPath": "passwd", "readOnly": True})
+    made["volumeMounts"] += mounts(model)
     command = settings.command or data.command
     if command:
         made["command"] = [_filled(word, words) for word in command]

@@ -125,7 +125,8 @@ class ComputeAmounts(Spec):
             "x-kubernetes-validations": [
                 {
                     "rule": " && ".join(
-                        f"(!has(self.{name}) || (isQuantity(string(self.{name})) && quantity(string(self.{name})).isGreaterThan(quantity('0'))))"
+                        f"(!has(self.{name}) || (isQuantity(string(self.{name}))"
+                        f" && quantity(string(self.{name})).isGreaterThan(quantity('0'))))"
                         for name in ("cpu", "memory")
                     ),
                     "message": _AMOUNT,

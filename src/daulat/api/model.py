@@ -17,6 +17,7 @@ from .reference import IMAGE_PATTERN
 from .weights import PLAIN_URI, URI_PATTERN, Fetch
 
 ONE_LINE = r"^[^\r\n]*$"
+FILE_PATTERN = r"^[-A-Za-z0-9_][-A-Za-z0-9._]*(/[-A-Za-z0-9_][-A-Za-z0-9._]*)*$"
 GRACE_SECONDS, LONGEST_GRACE = 5, 3600
 """For how long a replica that is to end goes on answering: where the model doesn't say, which is the least, and at most."""
 _GRACE = "a time from 5s to 1h, such as 90s or 10m"
@@ -31,15 +32,11 @@ class ModelSource(Spec):
     uri: str = Field(max_length=1024, pattern=URI_PATTERN, json_schema_extra={"x-kubernetes-validations": [PLAIN_URI]})
     """Where the weights are: oci://REGISTRY/REPOSITORY (mounted as an image volume), pvc://CLAIM/PATH, s3://BUCKET/PATH,
     hf://ORGANISATION/NAME:REVISION or ms://ORGANISATION/NAME:REVISION, each followed by @sha256:DIGEST to pin the content."""
-    file: Annotated[str, Field(pattern=r"^[-A-Za-z0-9_][-A-Za-z0-9._]*(/[-A-Za-z0-9_][-A-Za-z0-9._]*)*$")] | None = (
-        Field(default=None, max_length=512)
-    )
+    file: Annotated[str, Field(pattern=FILE_PATTERN)] | None = Field(default=None, max_length=512)
     """The file under uri that the engine loads, for an engine that loads one, such as llama.cpp."""
     fetch: Fetch | None = None
     """How the weights are fetched, where no volume can mount them: s3, hf and ms always, oci where this is set."""
-    signature: Annotated[str, Field(pattern=r"^[-A-Za-z0-9_][-A-Za-z0-9._]*(/[-A-Za-z0-9_][-A-Za-z0-9._]*)*$")] = Field(
-        default="model.sig", max_length=512
-    )
+    signature: Annotated[str, Field(pattern=FILE_PATTERN)] = Field(default="model.sig", max_length=512)
     """Where the signature lies under uri (OpenSSF model signing), which policies with models.signatures ask for."""
     developer: str = Field(min_length=1, max_length=128, pattern=ONE_LINE)
     """Who made the model, as one word, such as deepseek-ai."""

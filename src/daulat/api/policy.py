@@ -39,9 +39,8 @@ GRACE_SECONDS = 60
 LIMIT_PERCENT = 20
 """Of a policy's running governed pods may be evicted within ten minutes, where the policy doesn't say."""
 Percentage = Annotated[str, Field(pattern=r"^([1-9][0-9]?|100)%$", examples=["20%"])]
-BatchName = Annotated[
-    str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$", examples=["2026-11-29T01:30:00Z"])
-]
+BATCH_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
+BatchName = Annotated[str, Field(pattern=BATCH_PATTERN, max_length=20, examples=["2026-11-29T01:30:00Z"])]
 
 
 class Action(StrEnum):

@@ -9,7 +9,10 @@ import pytest
 from pydantic import BaseModel
 
 from daulat.api import crd
+from daulat.api.forms import LONGEST
 from daulat.api.kinds import KINDS, Kind, by_kind
+from daulat.facts.declared import Unparsable, parse_declared
+from tests.unit.world import model
 
 NAMES = {
     "SovereignModel": ("sovereignmodels", "smodel", "Namespaced"),
@@ -147,3 +150,19 @@ def test_a_field_of_two_types_is_an_error_of_ours() -> None:
 def test_a_policy_cant_take_the_name_of_a_label_of_record() -> None:
     rules = schema_of(by_kind("SovereigntyPolicy"))["x-kubernetes-validations"]
     assert any("zone" in r["rule"] and "site" in r["rule"] for r in rules)
+
+
+@kinds
+def test_no_long_regular_expression_reaches_users(kind: Kind) -> None:
+    """The API server shows a pattern as it is, and has no words for it."""
+    for path, node in walk(schema_of(kind)):
+        assert len(node.get("pattern", "")) <= LONGEST, path
+        assert all("^" not in rule["message"] for rule in node.get("x-kubernetes-validations", ())), path
+
+
+def test_a_uri_that_is_none_is_told_in_words() -> None:
+    spec = model(model={"uri": "https://huggingface.co/deepseek-ai/DeepSeek-R1"})
+    found = parse_declared("SovereignModel", spec)
+    assert isinstance(found, Unparsable)
+    assert "starts with oci://, pvc://, s3://, hf:// or ms://" in found.reason
+    assert "^" not in found.reason

@@ -53,7 +53,7 @@ def manifest(kind: Kind) -> Manifest:
                 "plural": kind.plural,
                 "singular": kind.kind.lower(),
                 "shortNames": [kind.short],
-                "categories": ["daulat"],
+                **({"categories": ["daulat"]} if kind.listed else {}),
             },
             "versions": [version],
         },

@@ -343,6 +343,8 @@ class SovereignModelStatus(ConditionedStatus):
     """Where clients reach the OpenAI API in the cluster, once a replica is ready."""
     external_url: str | None = None
     """Where clients reach it from outside, once a Gateway has taken the route."""
+    ready: str | None = None
+    """Replicas that are ready, of those that are asked for, such as 2/3."""
     replicas: int | None = Field(default=None, json_schema_extra={"format": "int32"})
     """Replicas that exist."""
     ready_replicas: int | None = Field(default=None, json_schema_extra={"format": "int32"})

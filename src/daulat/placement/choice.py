@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from daulat.api import reasons
 from daulat.api.accelerator import AcceleratorProfileSpec, DynamicResource
+from daulat.api.counted import counted
 from daulat.api.frozen import FrozenDict
 from daulat.api.model import AcceleratorChoice
 from daulat.facts.declared import Declared
@@ -330,4 +331,4 @@ def _why_not(
 def _told(model: Model, chosen: Chosen) -> str:
     spread = f" over {chosen.devices.nodes} nodes" if chosen.devices.nodes > 1 else ""
     what = f"{chosen.devices.count} {'devices of' if chosen.claim else 'x'} {chosen.resource}"
-    return f"{model.spec.replicas} replicas with {what} each{spread} on {chosen.choice.profile} in zone {chosen.zone}"
+    return f"{counted(model.spec.replicas, 'replica')} with {what} each{spread} on {chosen.choice.profile} in zone {chosen.zone}"

@@ -41,6 +41,12 @@ def settings_of(model: Model, chosen: Chosen) -> EngineSettings:
     return settings
 
 
+def image_of(model: Model, chosen: Chosen) -> str:
+    """Return the engine's image; empty where neither the model nor the profile has one."""
+    settings = chosen.profile.engine(model.spec.engine.name)
+    return chosen.choice.image or (settings.image if settings is not None else None) or ""
+
+
 def container(
     model: Model, chosen: Chosen, how: Loading, member: Member | None = None, *, named: bool = False
 ) -> Manifest:
@@ -57,7 +63,7 @@ def container(
     ports = {"http": data.port, "health": data.health_port, "metrics": data.metrics_port}
     made: dict[str, Any] = {
         "name": "engine",
-        "image": chosen.choice.image or settings.image or "",
+        "image": image_of(model, chosen),
         "args": _args(model, chosen, data, settings, words, member),
         "env": _environment(model, chosen, data, settings, words, member),
         "ports": [{"name": n, "containerPort": p, "protocol": "TCP"} for n, p in ports.items() if p is not None],

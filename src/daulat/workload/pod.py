@@ -15,7 +15,7 @@ from daulat.placement.choice import Chosen
 from daulat.placement.loading import Loading
 
 from .claims import pod_claims
-from .container import CACHE, SHUTDOWN_SECONDS, container, context_of
+from .container import CACHE, SHUTDOWN_SECONDS, container, context_of, image_of
 from .labels import Member, labels
 from .podsettings import own_metadata, spread, tolerations, with_own_metadata
 from .podsettings import volumes as own_volumes
@@ -118,10 +118,10 @@ def _spec(
 def unusable_settings(model: Model, chosen: Chosen) -> list[str]:
     """Return a sentence for every setting that would undo what keeps the engine offline, and for each that is missing."""
     asked = model.spec.engine
-    data, settings = engine_of(asked), chosen.profile.engine(asked.name)
+    data = engine_of(asked)
     where = f'spec.accelerators["{chosen.choice.profile}"]'
     found: list[str] = []
-    if not chosen.choice.image and not (settings and settings.image):
+    if not image_of(model, chosen):
         profile = f"AcceleratorProfile {chosen.choice.profile}"
         found.append(f"{where}.image: there is none, and {profile} has none for {asked.name} either. Set it.")
     if data.one_file and not model.spec.model.file:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from daulat.admission.approved import NOTHING_MATCHES
 from daulat.admission.policy import CompiledPolicy, PolicyError
 from daulat.api import reasons
+from daulat.api.counted import counted
 from daulat.api.names import GROUP
 from daulat.api.policy import EnforcementSource, SovereigntyPolicyStatus
 from daulat.facts.child import Child
@@ -220,9 +221,8 @@ def _compiled_condition(
         reason = reasons.PROFILE_UNREADABLE if unreadable else reasons.PROFILE_NOT_FOUND
         message = f"{told}, so nothing of it is approved for new pods; nodes that may have it keep what they run"
         return condition(reasons.COMPILED, False, reason, message)
-    told = (
-        f"{len(result.controls)} controls in revision {result.revision}{_left_out(result, snapshot)}{_nothing(result)}"
-    )
+    told = f"{counted(len(result.controls), 'control')} in revision {result.revision}"
+    told += f"{_left_out(result, snapshot)}{_nothing(result)}"
     return condition(reasons.COMPILED, True, reasons.APPLIED, told)
 
 

@@ -227,4 +227,5 @@ def _people_and_network(spec: SovereigntyPolicySpec) -> Constants:
         "nameservers": sorted(hosts.nameservers),
         "searchDomains": sorted(hosts.searches),
         "probeHosts": sorted(hosts.probes),
+        "longestExemption": (spec.exemptions.max_duration if spec.exemptions else None) or "",
     }

@@ -118,6 +118,14 @@ class Drift(Spec):
         return seconds_of(self.grace_period)
 
 
+class ExemptionRequirements(Spec):
+    """What exemptions of the policy may be."""
+
+    max_duration: Annotated[Duration, Field(max_length=7)] | None = None
+    """For how long an exemption lasts at most, from its creation on, in s, m or h, such as 720h for 30 days; left out, until
+    its own expiresAt, whenever that is. One that was there before lasts no longer either."""
+
+
 class SovereigntyPolicySpec(Spec):
     """What governed namespaces may do."""
 
@@ -175,6 +183,8 @@ class SovereigntyPolicySpec(Spec):
     """Who reads engines' metrics; left out, nobody but the model's own namespace."""
     access: AccessRequirements | None = None
     """Who may reach into running pods; left out, whomever RBAC lets."""
+    exemptions: ExemptionRequirements | None = None
+    """What exemptions of the policy may be; left out, they last as long as their expiresAt says."""
     drift: Drift | None = None
     """What happens to pods whose node isn't eligible any more; left out, they are evicted after 60s."""
     schedulers: tuple[UserName, ...] = Field(

@@ -76,3 +76,9 @@ WEAK_EVIDENCE = ConditionType(
 FOUND = ConditionType("Found", ("AcceleratorProfile",), "At least one node has the accelerator.")
 
 ACTIVE = ConditionType("Active", ("SovereigntyExemption",), "The exemption is in force.")
+EXPIRING_SOON = ConditionType(
+    "ExpiringSoon",
+    ("SovereigntyExemption",),
+    "The exemption is in force and ends within seven days, or within a fifth of its time where that is less.",
+    good="False",
+)

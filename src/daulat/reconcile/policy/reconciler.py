@@ -30,7 +30,7 @@ from daulat.reconcile.result import Apply, Delete, DryRunPod, Result
 from . import advice, egress, gitops, pinning, ungoverned, unpinned, volumes
 from .approved import approval_events, approved_accelerators, to_remember, unreadable_profiles
 from .canary import PATIENCE, UNPINNED, canary_pod, judge, pin_in_use
-from .compiled import compiled, governs_protected, manifests
+from .compiled import compiled, exemptions_now, governs_protected, manifests
 from .drift import Watch
 from .pinning import is_pinned
 
@@ -156,8 +156,7 @@ def _retry(policy: Policy, snapshot: Snapshot, now: float) -> list[float]:
 
 def _expiries(policy: Policy, snapshot: Snapshot, now: float) -> list[float]:
     """Return in how many seconds each exemption in force ends: the policy is compiled without it then."""
-    own = [e.spec for e in snapshot.exemptions.values() if isinstance(e, Declared) and e.spec.policy == policy.name]
-    return [spec.seconds_left(now) + 0.1 for spec in own if not spec.expired(now)]
+    return [spec.seconds_left(now) + 0.1 for spec in exemptions_now(policy, snapshot, now)]
 
 
 def _refuse(ref: Ref, policy: AnyDeclared, reason: str, message: str, now: float) -> Result:

@@ -199,6 +199,21 @@ class SovereigntyPolicySpec(Spec):
         return self
 
 
+GOVERNED = 50
+"""Names of governed namespaces that a policy's status holds."""
+
+
+class ControlsByAction(Observed):
+    """The controls in force, each as its id with what it judges, such as USE-07 (models, pods, settings)."""
+
+    enforce: str | None = None
+    """Those that refuse a request."""
+    warn: str | None = None
+    """Those that warn of it."""
+    audit: str | None = None
+    """Those that write it to the audit log."""
+
+
 class ControlInForce(Observed):
     """One control that the policy has compiled."""
 
@@ -284,11 +299,15 @@ class SovereigntyPolicyStatus(ConditionedStatus):
     """What adds the policy's nodeSelector to pods that lack it, as the last dry run showed: MutatingAdmissionPolicy, OpenShift,
     PodNodeSelector, Other where it isn't Daulat's, or Refuse where such pods are refused."""
     namespaces: int | None = None
-    """Governed namespaces."""
+    """How many namespaces are governed."""
+    governed_namespaces: tuple[str, ...] = ()
+    """The governed namespaces by name, in order; the first 50 of them."""
     eligible_nodes: int | None = None
     """Nodes that governed pods may run on."""
-    controls: tuple[ControlInForce, ...] = ()
-    """The controls in force."""
+    controls_by_action: ControlsByAction | None = None
+    """The controls in force, by what happens to a request that breaks one. daulat explain policy has them one by one."""
+    controls: tuple[ControlInForce, ...] | None = None
+    """Not written any more: controlsByAction has the controls. A status that an earlier release wrote may have it."""
     accelerators: ApprovedAccelerators | None = None
     """What spec.accelerators approves now, of the AcceleratorProfiles in the cluster."""
     drift: tuple[DriftedNode, ...] | None = None

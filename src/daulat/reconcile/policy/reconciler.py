@@ -9,7 +9,7 @@ from daulat.admission.policy import CompiledPolicy, PolicyError
 from daulat.api import reasons
 from daulat.api.counted import counted
 from daulat.api.names import GROUP
-from daulat.api.policy import EnforcementSource, SovereigntyPolicyStatus
+from daulat.api.policy import GOVERNED, EnforcementSource, SovereigntyPolicyStatus
 from daulat.facts.child import Child
 from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.report import Report
@@ -28,6 +28,7 @@ from daulat.reconcile.conditions import (
 from daulat.reconcile.result import Apply, Delete, DryRunPod, Result
 
 from . import advice, egress, gitops, pinning, ungoverned, unpinned, volumes
+from .actions import by_action
 from .approved import approval_events, approved_accelerators, to_remember, unreadable_profiles
 from .canary import PATIENCE, UNPINNED, canary_pod, judge, pin_in_use
 from .compiled import compiled, exemptions_now, governs_protected, manifests
@@ -97,8 +98,9 @@ def _in_force(
         revision=result.revision,
         pin=pin_in_use(snapshot.canaries.get(policy.name), result) or policy.status.pin,
         namespaces=len(governed),
+        governed_namespaces=tuple(sorted(n.name for n in governed)[:GOVERNED]),
         eligible_nodes=len(candidates_under((policy,), snapshot).eligible),
-        controls=(*result.status_controls, *(volumes.controls(policy) if by_operator else ())),
+        controls_by_action=by_action((*result.status_controls, *(volumes.controls(policy) if by_operator else ()))),
         accelerators=approved_accelerators(policy, result.approved, to_remember(ref, policy, unreadable, snapshot)),
         drift=watch.drifted() or None,
         undecided=watch.undecided_nodes() or None,

@@ -8,7 +8,7 @@ from daulat.controls import library
 from daulat.facts.declared import Unparsable
 from daulat.facts.snapshot import Exemption, Snapshot
 from daulat.kube.ref import Ref
-from daulat.reconcile.conditions import AnyDeclared, Condition, condition, ready, status_change
+from daulat.reconcile.conditions import Condition, condition, ready, status_change
 from daulat.reconcile.result import Result
 from daulat.reconcile.timestamps import seconds
 
@@ -25,10 +25,12 @@ def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     exemption = snapshot.exemptions.get(ref.name)
     if exemption is None:
         return Result()
+    if isinstance(exemption, Unparsable):
+        invalid = condition(reasons.ACTIVE, False, reasons.INVALID, exemption.reason)
+        told = status_change(ref, exemption, [ready(invalid), invalid], SovereigntyExemptionStatus(), now)
+        return Result(status=told.status, events=told.events)
     counts = _as_it_counts(exemption, snapshot)
-    if isinstance(exemption, Unparsable) or counts is None:
-        active = condition(reasons.ACTIVE, False, reasons.INVALID, getattr(exemption, "reason", ""))
-    elif counts.expired(now):
+    if counts.expired(now):
         active = condition(
             reasons.ACTIVE, False, reasons.EXPIRED, f"expired at {counts.expiry}{_cut(exemption, counts)}"
         )
@@ -46,19 +48,16 @@ def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Result:
         condition(reasons.ACTIVE, True, active.reason, active.message) if active.reason == reasons.EXPIRED else active
     )
     conditions = [ready(settled), active]
-    if counts is not None and active.status == "True":
+    again = None
+    if active.status == "True":
         conditions.append(_ends_soon(exemption, counts, now))
+        again = min(max(counts.seconds_left(now), 0.0) + 0.1, RECHECK)
     change = status_change(ref, exemption, conditions, SovereigntyExemptionStatus(), now)
-    again = _until_expiry(counts, now) if active.status == "True" else None
     return Result(status=change.status, events=change.events, requeue_after=again)
 
 
-def _as_it_counts(
-    exemption: Exemption | Unparsable[SovereigntyExemptionStatus], snapshot: Snapshot
-) -> SovereigntyExemptionSpec | None:
-    """Return the exemption with the end that its policy allows; None where it can't be read."""
-    if isinstance(exemption, Unparsable):
-        return None
+def _as_it_counts(exemption: Exemption, snapshot: Snapshot) -> SovereigntyExemptionSpec:
+    """Return the exemption with the end that its policy allows."""
     policy = snapshot.known_policies.get(exemption.spec.policy)
     return exemption.spec if policy is None else as_allowed(exemption, policy)
 
@@ -70,8 +69,8 @@ def _cut(exemption: Exemption, counts: SovereigntyExemptionSpec) -> str:
     return f", as policy {counts.policy} has it (exemptions.maxDuration), and not at {exemption.spec.expiry}"
 
 
-def _ends_soon(exemption: AnyDeclared, counts: SovereigntyExemptionSpec, now: float) -> Condition:
-    created = seconds(getattr(exemption, "created", ""))
+def _ends_soon(exemption: Exemption, counts: SovereigntyExemptionSpec, now: float) -> Condition:
+    created = seconds(exemption.created)
     left = counts.seconds_left(now)
     soon = left <= (min(SOON, (left + now - created) / 5) if created else SOON)
     message = f"ends at {counts.expiry}"
@@ -113,7 +112,3 @@ def _namespace(name: str, spec: SovereigntyExemptionSpec, snapshot: Snapshot) ->
     if policy is not None and not policy.spec.namespace_selector.matches(found.labels):
         return f"policy {spec.policy} doesn't govern namespace {name}"
     return ""
-
-
-def _until_expiry(counts: SovereigntyExemptionSpec | None, now: float) -> float | None:
-    return None if counts is None else min(max(counts.seconds_left(now), 0.0) + 0.1, RECHECK)

@@ -17,7 +17,7 @@ from typing import Any
 
 from daulat.admission.cluster import Installation, compile_cluster_guards
 from daulat.api import crd
-from daulat.api.accelerator import Vendor
+from daulat.api.accelerator import DeviceResource, Vendor
 from daulat.api.meta import DataClass
 from daulat.catalog import accelerators, kubernetes
 from daulat.catalog.presets import Citation, Preset, leaves, presets, rules
@@ -118,7 +118,7 @@ def _accelerators_doc(text: str) -> str:
     rows = []
     for name, profile in sorted(accelerators.shipped().items()):
         devices = [r for r in profile.resources if r.unit == "Device"]
-        memory = sorted({r.memory_gi_b for r in devices if r.memory_gi_b}, reverse=True)
+        memory = sorted({(r.memory_gi_b, _allocatable(r)) for r in devices if r.memory_gi_b}, reverse=True)
         rows.append(
             (
                 f"`{name}`",
@@ -128,7 +128,7 @@ def _accelerators_doc(text: str) -> str:
                     f"`{r}`" for r in (*(r.name for r in devices), *(f.pattern for f in profile.resource_families))
                 ),
                 ", ".join(f"`{c}`" for c in dict.fromkeys(r.device_class_name for r in profile.dynamic_resources)),
-                ", ".join(map(str, memory)),
+                ", ".join(f"{nominal}{allocatable}" for nominal, allocatable in memory),
                 str(profile.devices_per_node or ""),
                 ", ".join(profile.precisions),
                 ", ".join(e.name for e in profile.engines),
@@ -142,7 +142,7 @@ def _accelerators_doc(text: str) -> str:
         "family",
         "resources",
         "DeviceClass",
-        "GiB",
+        "GiB (allocatable)",
         "a node",
         "weights",
         "engines",
@@ -150,6 +150,11 @@ def _accelerators_doc(text: str) -> str:
         "not verified",
     )
     return between(text, "accelerators", table(heads, rows))
+
+
+def _allocatable(device: DeviceResource) -> str:
+    """Return what of a device's memory can be allocated, where that is less than all."""
+    return f" ({device.allocatable_gib:.2f})" if device.allocatable_memory_mi_b is not None else ""
 
 
 def _maker(vendor: Vendor) -> str:

@@ -63,7 +63,7 @@ class Fortress:
         """Compile the example policy, with changes of its spec, into the directory."""
         objects = [policy_manifest("confidential", **changes), *zone_manifests(load(SCENARIO))]
         (self.source / "all.yaml").write_text("---\n".join(yaml.safe_dump(o) for o in objects))
-        compiled(self.source, "--static", "--output", self.directory)
+        compiled(self.source, "--static", "--output-dir", self.directory)
 
     def refusal(self, namespace: str = "treasury", **spec: Any) -> str:
         """Return why the API server refuses a pod to a cluster admin; empty where it takes it."""
@@ -173,14 +173,14 @@ class Anchored:
 def anchored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anchored]:
     """A cluster where the anchor is put down after the chart was installed, as the documentation says."""
     directory = tmp_path_factory.mktemp("anchor")
-    compiled("--anchor", "--output", directory)
+    compiled("--anchor", "--output-dir", directory)
     anchor = directory / "validating" / "daulat-anchor.yaml"
     anchor.unlink()
     world = raise_world(
         unique("anchor"), tmp_path_factory.mktemp("operator"), lambda line: None, apiserver_args=flag(directory)
     )
     try:
-        compiled("--anchor", "--output", directory)
+        compiled("--anchor", "--output-dir", directory)
         made = Anchored(world, directory)
 
         def live() -> bool:
@@ -380,7 +380,7 @@ def test_whoever_holds_the_control_plane_lifts_the_anchor_and_puts_it_back(ancho
         return True
 
     poll("the anchor to be lifted", lifted, 90)
-    compiled("--anchor", "--output", anchored.directory)
+    compiled("--anchor", "--output-dir", anchored.directory)
     poll("the anchor to be back", lambda: not lifted(), 90)
     anchored.world.cluster.restart_apiserver()
     anchored.denied("delete", "validatingadmissionpolicy", name)

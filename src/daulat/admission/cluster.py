@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from daulat import __version__
 from daulat.api.kinds import Manifest
+from daulat.catalog import countries
 from daulat.controls import library
 
 from . import validating
@@ -99,8 +100,10 @@ RELEASED = Installation()
 _CATALOGUE: dict[str, Constant] = {
     "knownControls": sorted(library.ids()),
     "exemptibleControls": sorted(library.exemptible_ids()),
+    "countryCodes": countries.codes(),
+    "countriesInstead": countries.instead(),
 }
-"""What guards read of the controls that there are."""
+"""What guards read of the controls that there are, and of the countries."""
 
 
 def compile_cluster_guards(installation: Installation = RELEASED) -> list[Manifest]:

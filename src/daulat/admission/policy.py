@@ -138,6 +138,15 @@ def called_for(spec: SovereigntyPolicySpec, scope: str = "policy") -> tuple[InFo
     return tuple(found)
 
 
+def selected_though_protected(selector: LabelSelector, labels: Mapping[str, Mapping[str, str]]) -> str:
+    """Return what is wrong with a policy that selects a namespace which none may govern; nothing where it selects none.
+
+    ``labels`` are those of the namespaces that are protected.
+    """
+    found = sorted(name for name, own in labels.items() if selector.matches(own))
+    return f"spec.namespaceSelector selects {', '.join(found)}, which no policy may govern; exclude it" if found else ""
+
+
 def compile_policy(
     name: str,
     spec: SovereigntyPolicySpec,

@@ -36,9 +36,16 @@ class DeviceResource(Spec):
     sharing: Literal["Whole", "Partition", "TimeSliced"]
     """Whole: a device of one's own. Partition: a part with its own memory. TimeSliced: a device shared without isolation."""
     memory_gi_b: int | None = Field(default=None, ge=1, le=4096, alias="memoryGiB")
-    """Memory of one such device in GiB, where the vendor publishes it."""
+    """Memory of one such device in GiB, where the vendor publishes it: the nominal size."""
+    allocatable_memory_mi_b: int | None = Field(default=None, ge=1, le=4194304, alias="allocatableMemoryMiB")
+    """What of it an engine can allocate, in MiB, as PyTorch reports the total; left out, all of it."""
     unit: Literal["Device", "Companion"] = "Device"
     """Companion: a quantity that accompanies a device (memory, cores) and isn't a device by itself."""
+
+    @property
+    def allocatable_gib(self) -> float | None:
+        """What an engine can allocate on one such device, in GiB; None where the profile doesn't say."""
+        return self.memory_gi_b if self.allocatable_memory_mi_b is None else self.allocatable_memory_mi_b / 1024
 
 
 class ResourceFamily(Spec):
@@ -78,6 +85,8 @@ class DynamicResource(Spec):
     """Whether nodes must have the labels of nodeSelector as well, because the attributes alone don't tell this product."""
     memory_gi_b: int | None = Field(default=None, ge=1, le=4096, alias="memoryGiB")
     """Memory of one such device in GiB, where it isn't that of the first resource."""
+    allocatable_memory_mi_b: int | None = Field(default=None, ge=1, le=4194304, alias="allocatableMemoryMiB")
+    """What of it an engine can allocate, in MiB; left out, all of memoryGiB, or as much as of the first resource."""
 
 
 class DeviceAccess(Spec):

@@ -90,6 +90,16 @@ class EngineData(_Data):
         """Whether the engine can divide a replica between nodes."""
         return bool(self.group_args)
 
+    @property
+    def divides_heads(self) -> bool:
+        """Whether the devices of a replica share each layer, as far as is known: then what they share must be divisible."""
+        return bool(self.parallel_args or self.configuration)
+
+    @property
+    def has_stages(self) -> bool:
+        """Whether layers may be divided into stages of a pipeline; an engine that isn't told how to divide does as it likes."""
+        return bool(self.stage_args) or not self.divides_heads
+
 
 @cache
 def shipped() -> Mapping[str, EngineData]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -10,8 +11,11 @@ from daulat.api.accelerator import Precision
 from daulat.api.meta import CountryCode
 from daulat.api.packaged import load_folder
 
+from .model_names import parse
 from .sources import Source, unsourced
 
+NAMES_KEPT = 4096
+"""Names that are remembered: every model of a cluster has one, and each pass reads it."""
 _BYTES_KEPT = 2
 """Engines keep keys and values in 16 bits unless they are told otherwise."""
 
@@ -140,19 +144,11 @@ class Layers(_Data):
         return self.stateful * self.state
 
 
-class ModelFacts(_Data):
-    """One open model."""
+class ModelShape(_Data):
+    """What of a model decides how many devices it needs."""
 
     name: str = Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=128)
     """The name by which Daulat knows it."""
-    repository: str
-    """Where the developer publishes it, as ORGANISATION/NAME."""
-    developer: str
-    """Who made it."""
-    origin_country: CountryCode = Field(alias="originCountry")
-    """The developer's country."""
-    license: License
-    """Under which licence."""
     parameters: int = Field(ge=1)
     """How many parameters it has, over all experts."""
     expert_parameters: int = Field(default=0, ge=0, alias="expertParameters")
@@ -161,10 +157,58 @@ class ModelFacts(_Data):
     """Its layers."""
     attention: Attention
     """How they attend."""
+    intermediate_size: int | None = Field(default=None, ge=1, alias="intermediateSize")
+    """The width of the feed-forward part of a dense layer, which tensor parallelism divides; left out where no layer is dense."""
+    moe_intermediate_size: int | None = Field(default=None, ge=1, alias="moeIntermediateSize")
+    """The width of one expert, which tensor parallelism divides as well."""
+    fp8_block: int | None = Field(default=None, ge=1, alias="fp8Block")
+    """Rows, and columns, that share one scale in the developer's FP8 weights; left out where scales are per tensor or channel, or
+    there are no such weights."""
+    group_size: int | None = Field(default=None, ge=1, alias="groupSize")
+    """Weights that share one 16-bit scale in the developer's INT4 weights."""
     context: int = Field(ge=1)
     """The longest sequence that it was made for, in tokens."""
     precisions: tuple[Precision, ...] = Field(min_length=1)
     """The precisions in which the developer publishes weights, the usual one first."""
+
+    @model_validator(mode="after")
+    def _others(self) -> Self:
+        if self.expert_parameters >= self.parameters:
+            raise ValueError("expertParameters: there are no others")
+        return self
+
+    def bytes_kept(self, context: int) -> int:
+        """Return what is kept of one sequence of so many tokens, once."""
+        pairs = self.attention.bytes_for_token * self.layers.tokens_kept(context)
+        return pairs + self.layers.index_bytes(context) + self.layers.state_bytes
+
+
+class Variant(_Data):
+    """Weights of the same shape that the developer publishes under other names."""
+
+    names: tuple[str, ...] = Field(min_length=1)
+    """Their names, without the organisation."""
+    context: int | None = Field(default=None, ge=1)
+    """The longest sequence that they were made for, where that is another."""
+    precisions: tuple[Precision, ...] | None = Field(default=None, min_length=1)
+    """The precisions in which they are published, where those are others."""
+    group_size: int | None = Field(default=None, ge=1, alias="groupSize")
+    """As in the model, where that is another."""
+
+
+class ModelFacts(ModelShape):
+    """One open model."""
+
+    repository: str
+    """Where the developer publishes it, as ORGANISATION/NAME."""
+    developer: str
+    """Who made it."""
+    origin_country: CountryCode = Field(alias="originCountry")
+    """The developer's country."""
+    license: License
+    """Under which licence."""
+    variants: tuple[Variant, ...] = ()
+    """Other weights of the same shape."""
     sources: tuple[Source, ...] = Field(min_length=1)
     """Where all this comes from."""
 
@@ -175,14 +219,7 @@ class ModelFacts(_Data):
         missing, unknown = unsourced(given - {"name", "sources"}, known, self.sources)
         if missing or unknown:
             raise ValueError(f"sources: none for {sorted(missing)}, and {sorted(unknown)} are no facts")
-        if self.expert_parameters >= self.parameters:
-            raise ValueError("expertParameters: there are no others")
         return self
-
-    def bytes_kept(self, context: int) -> int:
-        """Return what is kept of one sequence of so many tokens, once."""
-        pairs = self.attention.bytes_for_token * self.layers.tokens_kept(context)
-        return pairs + self.layers.index_bytes(context) + self.layers.state_bytes
 
 
 @cache
@@ -197,11 +234,38 @@ def models() -> dict[str, ModelFacts]:
     return by_name
 
 
+@lru_cache(maxsize=NAMES_KEPT)
 def named(name: str) -> ModelFacts | None:
-    """Return the model of that name, or the one that its developer publishes under it."""
-    return models().get(name) or _by_repository().get(name.lower())
+    """Return the model of that name, or the one that its developer or others publish under it, as it is in that variant."""
+    if (exact := models().get(name) or _by_repository().get(name.lower())) is not None:
+        return exact
+    said = parse(name)
+    known = _variants().get(said.written) or models().get(said.model) or _by_name().get(said.model)
+    if known is None or said.precision in (None, known.precisions[0]):
+        return known
+    block = known.fp8_block if said.in_blocks else None
+    return known.model_copy(update={"precisions": (said.precision,), "fp8_block": block})
 
 
 @cache
 def _by_repository() -> dict[str, ModelFacts]:
     return {model.repository.lower(): model for model in models().values()}
+
+
+@cache
+def _by_name() -> dict[str, ModelFacts]:
+    """Return the models by what their developers call them, without words for how they were tuned."""
+    return {parse(model.repository).model: model for model in models().values()}
+
+
+@cache
+def _variants() -> dict[str, ModelFacts]:
+    found: dict[str, ModelFacts] = {}
+    for model in models().values():
+        for variant in model.variants:
+            own = model.model_copy(update=variant.model_dump(exclude={"names"}, exclude_none=True))
+            for name in variant.names:
+                if (said := parse(name).written) in found:
+                    raise ValueError(f"{name} is a variant of {found[said].name} and of {model.name}")
+                found[said] = own
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from daulat.admission.policy import PROTECTED_NAMESPACES
 from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector
 
@@ -24,6 +25,11 @@ class Namespaces:
             return None
         labels = (manifest.get("metadata") or {}).get("labels") or {}
         return {**{key: value or "" for key, value in labels.items()}, NAME_LABEL: name}
+
+    def of_protected(self, operator_namespace: str) -> dict[str, dict[str, str]]:
+        """Return the labels of the namespaces that no policy may govern: of one that isn't known, every cluster's."""
+        names = (*PROTECTED_NAMESPACES, operator_namespace)
+        return {name: self.labels(name) or {NAME_LABEL: name} for name in names}
 
     def manifest(self, name: str) -> Manifest:
         """Return a namespace as controls see it. One that isn't known has the one label that the API server gives it."""

@@ -23,6 +23,7 @@ from daulat.catalog.kubernetes import Capabilities
 from daulat.manifest.document import Document, Problem, line_of
 from daulat.manifest.paths import Path, dotted
 
+from . import refusals
 from .profiles import mistakes
 
 _KINDS = {kind.kind: kind for kind in KINDS}
@@ -100,6 +101,20 @@ class Inventory:
             ]
             done.append(policy)
         return done, problems
+
+    def refused(self, protected: Mapping[str, Mapping[str, str]]) -> list[Problem]:
+        """Return what the operator would refuse. ``protected``: labels of the namespaces that no policy may govern."""
+        found = [
+            self._problem("SovereigntyPolicy", name, message, field)
+            for name, policy in sorted(self.policies.items())
+            for field, message in refusals.of_policy(policy, protected)
+        ]
+        found += [
+            self._problem("SovereigntyExemption", name, message, field)
+            for name, exemption in sorted(self.exemptions.items())
+            for field, message in refusals.of_exemption(exemption, self.policies)
+        ]
+        return found
 
     def _put(self, shelf: dict[str, Any], document: Document, value: Any) -> list[Problem]:
         name = document.name

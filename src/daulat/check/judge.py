@@ -49,6 +49,8 @@ class Options:
     """A namespace whose labels aren't known is a violation rather than a note."""
     cluster: Capabilities = DEFAULT
     """What the cluster offers that the objects are for."""
+    operator_namespace: str = "daulat-system"
+    """The operator's namespace, which no policy may govern."""
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.kinds import Manifest
 from daulat.catalog import models
 from daulat.catalog.kubernetes import DEFAULT, Capabilities
+from daulat.catalog.model_names import parse
 from daulat.facts.declared import Unparsable, parse_declared
 from daulat.facts.snapshot import Model
 from daulat.manifest.paths import Path
 from daulat.placement.choice import Chosen
 from daulat.placement.devices import Devices, devices
 from daulat.placement.loading import loading
-from daulat.placement.sizing import NoFit
+from daulat.placement.sizing import Indivisible, NoFit
 from daulat.workload.container import image_of
 from daulat.workload.pod import templates, unusable_settings
 
@@ -66,9 +67,14 @@ def render(
             continue
         try:
             needed = devices(model.spec, choice, profile)
+        except Indivisible as error:
+            refused.append(str(error))
+            continue
         except NoFit as error:
             notes.append(f"{where}: the model can't run on it: {error}")
             continue
+        if needed.note:
+            notes.append(f"{where}.count: {needed.note}")
         for chosen in _options(model, n, profile, needed, cluster):
             refused += unusable_settings(model, chosen)
             if image_of(model, chosen):
@@ -82,6 +88,9 @@ def _declared_otherwise(model: Model) -> list[str]:
     known = models.named(said.name)
     if known is None or known.origin_country == said.origin_country:
         return []
+    organisation = parse(said.name).organisation
+    if organisation not in ("", parse(known.repository).organisation):
+        return []  # Weights of others, who may have made another model of it.
     declared, noted = said.origin_country, known.origin_country
     return [f"spec.model.originCountry: {declared} was declared, and the catalogue has {noted} for {known.name}"]
 

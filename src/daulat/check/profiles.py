@@ -24,6 +24,13 @@ def mistakes(spec: AcceleratorProfileSpec) -> Iterator[Remark]:
     for n, resource in enumerate(spec.resources):
         if resource.unit == "Companion" and resource.memory_gi_b is not None:
             yield ("resources", n, "memoryGiB"), "must not be set on a Companion: memory belongs to a device"
+        if resource.unit == "Companion" and resource.allocatable_memory_mi_b is not None:
+            yield ("resources", n, "allocatableMemoryMiB"), "must not be set on a Companion: memory belongs to a device"
+        if (resource.allocatable_memory_mi_b or 0) > (nominal := resource.memory_gi_b or 4096) * 1024:
+            yield (
+                ("resources", n, "allocatableMemoryMiB"),
+                f"must be at most memoryGiB ({nominal * 1024} MiB), not {resource.allocatable_memory_mi_b}",
+            )
     per_node, package, joined = spec.devices_per_node, spec.devices_per_package, spec.interconnect
     if per_node is not None and per_node % package:
         yield ("devicesPerNode",), f"must be a multiple of devicesPerPackage ({package}), not {per_node}"
@@ -52,7 +59,7 @@ def doubts(name: str, spec: AcceleratorProfileSpec, known: Mapping[str, Accelera
             yield ("nodeSelector",), message
     device = spec.resources[0]
     missing = [
-        *(["resources[0].memoryGiB"] if device.memory_gi_b is None else []),
+        *(["resources[0].memoryGiB"] if device.allocatable_gib is None else []),
         *(["devicesPerNode"] if spec.devices_per_node is None else []),
         *(["precisions"] if not spec.precisions else []),
     ]

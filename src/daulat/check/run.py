@@ -70,6 +70,7 @@ class Run:
         policies, problems = self.inventory.compiled(now, options.cluster)
         self.problems += problems
         namespaces = Namespaces(self.inventory.namespaces)
+        self.problems += self.inventory.refused(namespaces.of_protected(options.operator_namespace))
         judge = Judge(policies, self.inventory.known_profiles, namespaces, options)
         for document in self._documents():
             try:

@@ -8,11 +8,12 @@ from typing import TypeVar
 
 from daulat.api.kinds import Manifest
 from daulat.catalog.kubernetes import Capabilities
-from daulat.kube.client import Client, KubeconfigError
+from daulat.kube.client import Client
 from daulat.kube.errors import ApiError, NoAnswer, NotFound, RequestError
+from daulat.kube.kubeconfig import KubeconfigError
 from daulat.kube.resources import BY_KIND, Resource
 from daulat.manifest.document import Document, from_api
-from daulat.mirror.discovery import discover
+from daulat.mirror.discovery import discover, find_kind
 
 PARALLEL = 6
 """Lists at a time. More would take a share of the API server that others notice."""
@@ -53,6 +54,10 @@ class Reader:
         if self._cluster is None:
             self._cluster = await discover(self.client)
         return self._cluster
+
+    async def find(self, word: str) -> Resource | None:
+        """Return the kind that a word means to kubectl, or None. Raises RequestError."""
+        return await find_kind(self.client, word)
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Document | None:
         """Return an object, or None where there is none. Raises RequestError."""
@@ -100,7 +105,7 @@ def sentence(error: KubeconfigError | RequestError) -> str:
         case ApiError():
             return f"error from the API server ({error.reason}): {error.message}"
         case _:
-            return f"invalid kubeconfig: {error}"
+            return str(error)
 
 
 def _document(item: Manifest, resource: Resource) -> Document:

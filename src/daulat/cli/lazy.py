@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import click
@@ -17,8 +18,23 @@ class LazyCommand:
     module: str
     attribute: str
     help: str
-    extra: str = ""
-    """The optional dependencies that it needs, by their name in a requirement such as daulat[weights]."""
+
+
+def imported(module: str, extra: str) -> ModuleType:
+    """Import a module that needs optional dependencies. Raises click.ClickException where they aren't installed.
+
+    ``extra`` is their name in pyproject.toml. The advice names no package index: Daulat is on none, and its name there may be
+    somebody else's.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("daulat"):
+            raise
+        raise click.ClickException(
+            f"{error.name} isn't installed. This command needs Daulat's extra \"{extra}\": install it from where Daulat was "
+            f"installed, as in: pip install './daulat[{extra}]' for a checkout in ./daulat"
+        ) from error
 
 
 class LazyGroup(click.Group):
@@ -37,12 +53,7 @@ class LazyGroup(click.Group):
         entry = self._lazy.get(cmd_name)
         if entry is None:
             return super().get_command(ctx, cmd_name)
-        try:
-            command = getattr(import_module(entry.module), entry.attribute)
-        except ModuleNotFoundError as error:
-            if not entry.extra or (error.name or "").startswith("daulat"):
-                raise
-            raise click.ClickException(f"{error.name} isn't installed: pip install 'daulat[{entry.extra}]'") from error
+        command = getattr(import_module(entry.module), entry.attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{entry.module}.{entry.attribute} is no command")
         return command

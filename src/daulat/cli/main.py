@@ -19,7 +19,7 @@ COMMANDS = {
     "operator": LazyCommand("daulat.cli.operator", "operator", "Run the operator."),
     "sizing": LazyCommand("daulat.cli.sizing", "sizing", "Show how many devices a model needs, and why."),
     "weights": LazyCommand(
-        "daulat.cli.weights", "weights", "Fetch weights, and check their digest and signature.", "weights"
+        "daulat.cli.weights.command", "weights", "Fetch weights, and check their digest and signature."
     ),
 }
 

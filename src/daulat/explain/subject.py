@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from daulat.admission.policy import in_force
 from daulat.api.kinds import Manifest
-from daulat.api.model import SovereignModelStatus
+from daulat.api.meta import ConditionedStatus
 from daulat.api.names import GROUP
 from daulat.api.status import read_status
 from daulat.catalog.kubernetes import Capabilities
@@ -20,13 +20,14 @@ from daulat.facts.snapshot import Policy, Snapshot
 from daulat.kube.ref import Ref
 from daulat.manifest.document import Document
 
+from .declared import about
 from .placement import model_placement, pod_placement
 
 NO_NODES = "there is no Node in the input, so where it would run is unknown"
 
 
-def explain_object(document: Document, judge: Judge, snapshot: Snapshot) -> Manifest:
-    """Return the explanation of an object that is to be created."""
+def explain_object(document: Document, judge: Judge, snapshot: Snapshot, now: float) -> Manifest:
+    """Return the explanation of an object that is to be created. ``now`` is in seconds since the epoch."""
     judged = judge.judge(document)
     policies = [snapshot.known_policies[name] for name in judged.policies if name in snapshot.known_policies]
     return {
@@ -35,10 +36,11 @@ def explain_object(document: Document, judge: Judge, snapshot: Snapshot) -> Mani
         "line": judged.line,
         "result": judged.result,
         "policies": list(judged.policies),
+        "about": about(document.kind, document.name, snapshot, now) if _is_judged_by(document) else [],
         "controls": _controls(document, judged, policies, snapshot.capabilities),
         "placements": _placements(document, judged, policies, snapshot),
         "notes": list(judged.notes),
-        **({"conditions": _conditions(document)} if _is_model(document) else {}),
+        **({"conditions": _conditions(document)} if document.group == GROUP else {}),
     }
 
 
@@ -65,8 +67,8 @@ def _controls(document: Document, judged: Judged, policies: Sequence[Policy], cl
 
 
 def _conditions(document: Document) -> list[Manifest]:
-    """Return what the operator has written into the model's status, where the input has one."""
-    status = read_status(SovereignModelStatus, document.object.get("status"))
+    """Return what the operator has written into the object's status, where the input has one."""
+    status = read_status(ConditionedStatus, document.object.get("status"))
     return [{"type": c.type, "status": c.status, "reason": c.reason, "message": c.message} for c in status.conditions]
 
 
@@ -121,3 +123,7 @@ def _pods(document: Document, judged: Judged) -> Iterable[tuple[str, Manifest]]:
 
 def _is_model(document: Document) -> bool:
     return (document.group, document.kind) == (GROUP, "SovereignModel")
+
+
+def _is_judged_by(document: Document) -> bool:
+    return document.group == GROUP or document.api_version == "v1"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from daulat.admission.policy import PROTECTED_NAMESPACES
 from daulat.api.kinds import Manifest
 from daulat.api.names import GROUP
 from daulat.catalog import accelerators
 from daulat.catalog.kubernetes import DEFAULT, Capabilities
+from daulat.check.governance import NAME_LABEL
 from daulat.facts.snapshot import Snapshot
 from daulat.facts.store import DEVICE_KINDS, OWN_KINDS, Store
 
@@ -23,7 +25,9 @@ def snapshot_of(
     """Return what is known of a cluster with these objects, and with the shipped profiles where no other has the name."""
     store = Store(operator_namespace)
     store.record_capabilities(cluster)
-    for manifest in [*accelerators.manifests(), *objects]:
+    # Every cluster has the namespaces that no policy may govern.
+    protected = (_namespace(name) for name in (*PROTECTED_NAMESPACES, operator_namespace))
+    for manifest in [*accelerators.manifests(), *protected, *objects]:
         group, kind = str(manifest.get("apiVersion") or "").rpartition("/")[0], str(manifest.get("kind") or "")
         if group == GROUP and kind in OWN_KINDS:
             store.apply(kind, _placed(manifest, default_namespace) if kind == "SovereignModel" else _unplaced(manifest))
@@ -32,6 +36,10 @@ def snapshot_of(
         elif group == "resource.k8s.io" and kind in DEVICE_KINDS:
             store.apply(kind, _placed(manifest, default_namespace) if kind == "ResourceClaim" else _unplaced(manifest))
     return store.snapshot()
+
+
+def _namespace(name: str) -> Manifest:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {NAME_LABEL: name}}}
 
 
 def _placed(manifest: Manifest, namespace: str) -> Manifest:

@@ -17,6 +17,7 @@ from daulat.api.kinds import Manifest
 from daulat.api.names import FIELD_MANAGER
 
 from .errors import NoAnswer, NotFound, api_error
+from .kubeconfig import KubeconfigError, find_kubeconfig
 from .resources import Resource
 
 TIMEOUT = 8.0
@@ -26,10 +27,6 @@ PAGE = 500
 
 APPLY, MERGE, JSON = "application/apply-patch+yaml", "application/merge-patch+json", "application/json"
 JSON_PATCH = "application/json-patch+json"
-
-
-class KubeconfigError(Exception):
-    """There is no kubeconfig, or it names no usable cluster. The text says why."""
 
 
 class Client:
@@ -54,12 +51,16 @@ class Client:
     async def from_kubeconfig(cls, context: str | None = None) -> Client:
         """Return a client by a person's kubeconfig, as kubectl finds it. Raises KubeconfigError."""
         configuration = kube.Configuration()
+        found = find_kubeconfig(context)
         try:
-            # The library reads the variable once, when it is imported.
-            path = os.environ.get("KUBECONFIG") or None
-            await kube_config.load_kube_config(path, context=context, client_configuration=configuration)
-        except (kube_config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
-            raise KubeconfigError(str(error) or type(error).__name__) from error
+            if found.paths:
+                paths = os.pathsep.join(found.paths)
+                await kube_config.load_kube_config(paths, context=found.context, client_configuration=configuration)
+            else:
+                kube_config.load_incluster_config(client_configuration=configuration)
+        except (kube_config.ConfigException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            where = " and ".join(found.paths) or "of the ServiceAccount"
+            raise KubeconfigError(f"kubeconfig {where} can't be used: {error or type(error).__name__}") from error
         return cls(kube.ApiClient(_direct(configuration)))
 
     async def close(self) -> None:

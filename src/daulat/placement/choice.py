@@ -89,7 +89,8 @@ def choose(model: Model, policies: Sequence[Policy], snapshot: Snapshot, *, pati
     if undecided_why:
         return Decision(None, reasons.UNDECIDED, undecided_why, rejected, held=True)
     if chosen is not None:
-        return Decision(chosen, reasons.PLACEMENT_CHOSEN, _told(model, chosen), rejected)
+        reason = reasons.SIZING_ADVICE if chosen.devices.note else reasons.PLACEMENT_CHOSEN
+        return Decision(chosen, reason, _told(model, chosen), rejected)
     if open_ is not None:
         message = (
             f"{open_.choice.profile} in zone {open_.zone} may have room: that is known once the pods of other models that "
@@ -189,9 +190,13 @@ def _running_on(
 
 def _with_memory(profile: AcceleratorProfileSpec, resource: Asked) -> AcceleratorProfileSpec:
     """Return the profile with the memory of what is claimed, where that has another than the first extended resource."""
-    if not isinstance(resource, Claimed) or resource.resource.memory_gi_b is None:
+    if not isinstance(resource, Claimed):
         return profile
-    first = profile.resources[0].model_copy(update={"memory_gi_b": resource.resource.memory_gi_b})
+    nominal, allocatable = resource.resource.memory_gi_b, resource.resource.allocatable_memory_mi_b
+    if nominal is None and allocatable is None:
+        return profile
+    own = {"memory_gi_b": nominal, "allocatable_memory_mi_b": allocatable}
+    first = profile.resources[0].model_copy(update=own)
     return profile.model_copy(update={"resources": (first, *profile.resources[1:])})
 
 
@@ -331,4 +336,6 @@ def _why_not(
 def _told(model: Model, chosen: Chosen) -> str:
     spread = f" over {chosen.devices.nodes} nodes" if chosen.devices.nodes > 1 else ""
     what = f"{chosen.devices.count} {'devices of' if chosen.claim else 'x'} {chosen.resource}"
-    return f"{counted(model.spec.replicas, 'replica')} with {what} each{spread} on {chosen.choice.profile} in zone {chosen.zone}"
+    count = counted(model.spec.replicas, "replica")
+    where = f"{count} with {what} each{spread} on {chosen.choice.profile} in zone {chosen.zone}"
+    return f"{where}; {chosen.devices.note}" if chosen.devices.note else where

@@ -18,6 +18,8 @@ class CurrentPlacement:
     nodes: tuple[str, ...]
     sizing: SizingStatus | None = None
     """How many devices each replica has, and what for; None where an earlier release didn't write it down."""
+    served: bool = False
+    """Whether replicas have become ready with them."""
 
     @property
     def devices(self) -> int:
@@ -40,4 +42,10 @@ def placement_of(status: SovereignModelStatus) -> CurrentPlacement | None:
     found = status.placement
     if found is None or not found.zone or not found.accelerator:
         return None
-    return CurrentPlacement(found.zone, found.accelerator, found.resource or "", found.nodes, status.sizing)
+    return CurrentPlacement(
+        found.zone, found.accelerator, found.resource or "", found.nodes, status.sizing, _served(status)
+    )
+
+
+def _served(status: SovereignModelStatus) -> bool:
+    return bool(status.ready_replicas or (status.history and status.history[-1].finished_at))

@@ -1,17 +1,20 @@
 """How many devices a replica needs: what its weights and its cache take, and how both can be divided.
 
 The rule for memory is vLLM's: a share of each device is the engine's, weights and working memory go there first, and what is
-left keeps keys and values. Tensor parallelism divides heads within a node, and pipeline parallelism divides layers between nodes.
+left keeps keys and values. How a model can be divided says ``division``, and the words are ``account``'s.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from daulat.api.accelerator import AcceleratorProfileSpec, Precision
-from daulat.catalog.models import ModelFacts
+from daulat.catalog.models import ModelShape
+
+from .account import Line, gib, kib, size_of, ways, why_divided, why_memory, why_token, why_weights
+from .division import Division, Limits, divisions, indivisible
 
 GIB = 1 << 30
 ENGINES_SHARE = 0.90
@@ -20,7 +23,6 @@ RUNTIME_GIB = 2.3
 """Libraries, graphs and communication buffers on each device, as KAITO's estimator has it (pkg/workspace/estimator)."""
 WORKING_FACTOR = 1.07
 """Weights in memory against weights in files (1.02), and working memory that grows with them (1.05); KAITO's factors."""
-MAX_NODES = 16
 _BYTES: dict[Precision, float] = {
     "FP32": 4,
     "BF16": 2,
@@ -30,7 +32,8 @@ _BYTES: dict[Precision, float] = {
     "INT4": 0.53125,
     "MXFP4": 0.53125,
 }
-"""Bytes for each parameter. Four-bit forms keep a scale for every 32 or 16 parameters beside them."""
+"""Bytes for each parameter. MXFP4 keeps a scale of 8 bits for every 32 parameters beside them, INT4 one of 16 bits for every 64
+where the model's groupSize doesn't say otherwise."""
 _EXPERTS_ONLY: frozenset[Precision] = frozenset(("MXFP4",))
 _WIDER: dict[Precision, tuple[Precision, ...]] = {
     "FP8": ("BF16", "FP16"),
@@ -45,16 +48,15 @@ _WIDER: dict[Precision, tuple[Precision, ...]] = {
 
 
 class NoFit(ValueError):
-    """The model doesn't fit, or too little is known to say; the message has the numbers."""
+    """The model doesn't fit; the message has the numbers."""
 
 
-@dataclass(frozen=True)
-class Line:
-    """One line of the account."""
+class Unknown(NoFit):
+    """The profile says too little to tell whether the model fits; the message names the missing fields."""
 
-    what: str
-    value: str
-    why: str
+
+class Indivisible(NoFit):
+    """Engines end at their start with so many devices, whatever memory they have."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Sizing:
 class Ask:
     """What is to be sized."""
 
-    model: ModelFacts
+    model: ModelShape
     profile_name: str
     profile: AcceleratorProfileSpec
     precision: Precision | None = None
@@ -99,19 +101,10 @@ class Ask:
     """How many devices there shall be; left out, as few as it takes."""
     nodes: int | None = None
     """On how many nodes they shall be; left out, on as few as it takes."""
-
-
-@dataclass(frozen=True)
-class _Division:
-    """Devices that share each layer, stages that follow each other, and the nodes that they are on."""
-
-    tensor: int
-    pipeline: int
-    nodes: int
-
-    @property
-    def devices(self) -> int:
-        return self.tensor * self.pipeline
+    stages: bool = True
+    """Whether the engine can divide layers into stages of a pipeline."""
+    division: Division | None = None
+    """The one division to look at; left out, the first in which the model fits."""
 
 
 def size(ask: Ask) -> Sizing:
@@ -122,35 +115,56 @@ def size(ask: Ask) -> Sizing:
     if context > ask.model.context:
         raise NoFit(f"a context of {context} tokens was asked for; {ask.model.name} was made for {ask.model.context}")
     usable = memory * ENGINES_SHARE
-    tried: list[tuple[_Division, float]] = []
-    for division in _divisions(ask, per_node):
+    tried: list[tuple[Division, float]] = []
+    limits = _limits(ask, per_node)
+    for division in (ask.division,) if ask.division is not None else divisions(ask.model, precision, limits):
         needed = _needed(ask, precision, context, division)
         if needed <= usable:
             return _told(ask, precision, context, division, needed, usable, memory, tried)
         tried.append((division, needed))
-    raise NoFit(_too_large(ask, precision, context, usable, memory, per_node, tried))
+    if not tried:
+        raise Indivisible(_indivisible(ask, precision, limits))
+    raise NoFit(_too_large(ask, precision, context, usable, memory, tried))
 
 
-def weights_bytes(model: ModelFacts, precision: Precision) -> float:
+def dividing(ask: Ask) -> Division | None:
+    """Return the first way to divide the model between the devices that are asked for, whether it fits or not."""
+    limits = _limits(ask, ask.profile.devices_per_node or ask.devices or 1)
+    return next(divisions(ask.model, likely_precision(ask), limits), None)
+
+
+def likely_precision(ask: Ask) -> Precision:
+    """Return the precision of the weights, also where the profile says too little or doesn't serve it."""
+    try:
+        return ask.precision or _precision(ask, ask.profile.precisions)
+    except NoFit:
+        return ask.model.precisions[0]
+
+
+def weights_bytes(model: ModelShape, precision: Precision) -> float:
     """Return what the weights take in that precision. Some precisions are for experts alone; the rest is then in 16 bits."""
     # A developer's own INT4 is for experts alone too; others' may be for everything.
-    published = precision == "INT4" and precision in model.precisions and model.expert_parameters > 0
-    if precision in _EXPERTS_ONLY or published:
-        return (
-            model.expert_parameters * _BYTES[precision] + (model.parameters - model.expert_parameters) * _BYTES["BF16"]
-        )
-    return model.parameters * _BYTES[precision]
+    published = precision == "INT4" and precision in model.precisions
+    each = 0.5 + 2 / model.group_size if published and model.group_size is not None else _BYTES[precision]
+    if precision in _EXPERTS_ONLY or (published and model.expert_parameters > 0):
+        return model.expert_parameters * each + (model.parameters - model.expert_parameters) * _BYTES["BF16"]
+    return model.parameters * each
 
 
-def _known(ask: Ask) -> tuple[int, int, Sequence[Precision]]:
-    memory = ask.profile.resources[0].memory_gi_b
-    if memory is None:
-        raise NoFit(f"profile {ask.profile_name} doesn't say how much memory a device has: resources[0].memoryGiB")
-    if ask.profile.devices_per_node is None:
-        raise NoFit(f"profile {ask.profile_name} doesn't say how many devices a node has: devicesPerNode")
-    if not ask.profile.precisions:
-        raise NoFit(f"profile {ask.profile_name} doesn't say in which precisions it computes: precisions")
-    return memory, ask.profile.devices_per_node, ask.profile.precisions
+def _known(ask: Ask) -> tuple[float, int, Sequence[Precision]]:
+    profile, memory = ask.profile, ask.profile.resources[0].allocatable_gib
+    if memory is None or profile.devices_per_node is None or not profile.precisions:
+        raise Unknown(f"profile {ask.profile_name} doesn't say {' and '.join(_missing(profile))}")
+    return memory, profile.devices_per_node, profile.precisions
+
+
+def _missing(profile: AcceleratorProfileSpec) -> list[str]:
+    given = {
+        "how much memory a device has: resources[0].memoryGiB": profile.resources[0].allocatable_gib is not None,
+        "how many devices a node has: devicesPerNode": profile.devices_per_node is not None,
+        "in which precisions it computes: precisions": bool(profile.precisions),
+    }
+    return [field for field, there in given.items() if not there]
 
 
 def _precision(ask: Ask, supported: Sequence[Precision]) -> Precision:
@@ -175,34 +189,13 @@ def _precision(ask: Ask, supported: Sequence[Precision]) -> Precision:
     )
 
 
-def _divisions(ask: Ask, per_node: int) -> Iterator[_Division]:
-    """Yield the ways to divide the model, the fewest devices first."""
-    heads, kept = ask.model.attention.heads, ask.model.attention.key_value_heads or 1
-    grain = ask.profile.devices_per_package
-    within = [
-        n
-        for n in range(grain, per_node + 1, grain)
-        if heads % n == 0 and (kept % n == 0 or n % kept == 0 or ask.model.attention.form == "MLA")
-    ]
-    if not within:
-        return
-    found = [_Division(n, 1, 1) for n in within]
+def _limits(ask: Ask, per_node: int) -> Limits:
     # Engines can't divide a model between parts of devices.
     alone = per_node == 1 and ask.profile.resources[0].sharing != "Whole"
-    tensor = within[-1]
-    in_a_node = per_node // tensor
-    longest = 1 if alone else min(MAX_NODES * in_a_node, ask.model.layers.total)
-    found += [_Division(tensor, stages, math.ceil(stages / in_a_node)) for stages in range(2, longest + 1)]
-    # Every node of a replica has as many devices as the others.
-    found = [d for d in found if d.devices % d.nodes == 0]
-    yield from (
-        d
-        for d in found
-        if (ask.devices is None or d.devices == ask.devices) and (ask.nodes is None or d.nodes == ask.nodes)
-    )
+    return Limits(per_node, ask.profile.devices_per_package, ask.stages and not alone, ask.devices, ask.nodes)
 
 
-def _needed(ask: Ask, precision: Precision, context: int, division: _Division) -> float:
+def _needed(ask: Ask, precision: Precision, context: int, division: Division) -> float:
     """Return what the device that needs most needs, in GiB."""
     share = _layers_share(ask.model, division)
     weights = weights_bytes(ask.model, precision) * share / division.tensor
@@ -210,12 +203,12 @@ def _needed(ask: Ask, precision: Precision, context: int, division: _Division) -
     return weights / GIB * WORKING_FACTOR + RUNTIME_GIB + cache / GIB
 
 
-def _layers_share(model: ModelFacts, division: _Division) -> float:
+def _layers_share(model: ModelShape, division: Division) -> float:
     """Return the part of the layers that the longest stage has."""
     return math.ceil(model.layers.total / division.pipeline) / model.layers.total
 
 
-def _cache_bytes(model: ModelFacts, context: int, division: _Division) -> float:
+def _cache_bytes(model: ModelShape, context: int, division: Division) -> float:
     """Return what one sequence takes on one device. Heads and their states are divided as far as there are any; a latent pair and
     an index are kept by all."""
     attention, layers = model.attention, model.layers
@@ -229,11 +222,11 @@ def _told(
     ask: Ask,
     precision: Precision,
     context: int,
-    division: _Division,
+    division: Division,
     needed: float,
     usable: float,
-    memory: int,
-    tried: Sequence[tuple[_Division, float]],
+    memory: float,
+    tried: Sequence[tuple[Division, float]],
 ) -> Sizing:
     weights = weights_bytes(ask.model, precision) / GIB
     one = _cache_bytes(ask.model, context, division)
@@ -241,17 +234,26 @@ def _told(
     free = (usable - needed) * GIB + one * ask.concurrency
     tokens = int(free / (one / context)) if one else 0
     cache = ask.model.bytes_kept(context) * ask.concurrency / GIB
+    divided = why_divided(ask.model, ask.profile, division, _why_stages(ask, precision, division))
     lines = (
-        Line("weights", _gib(weights), _why_weights(ask, precision)),
+        Line(
+            "weights",
+            gib(weights),
+            why_weights(ask.model, precision, ask.profile_name, asked=ask.precision is not None),
+        ),
         Line(
             "a token's keys and values",
-            _kib(ask.model.bytes_kept(context) / context),
-            _why_token(ask.model),
+            kib(ask.model.bytes_kept(context) / context),
+            why_token(ask.model),
         ),
-        Line("cache", _gib(cache), f"{ask.concurrency} x {context} tokens"),
-        Line("a device", _gib(memory), f"of which {ENGINES_SHARE:.0%} are the engine's: {_gib(usable)}"),
-        *(Line(_ways(d), "too few", f"{_gib(n)} on a device") for d, n in tried[-2:]),
-        Line(_ways(division), "fits", f"{_gib(needed)} on a device; {_why_divided(ask, division)}"),
+        Line("cache", gib(cache), f"{ask.concurrency} x {context} tokens"),
+        Line("a device", gib(memory), why_memory(ask.profile.resources[0], usable, f"{ENGINES_SHARE:.0%}")),
+        *(Line(ways(d), "too few", f"{gib(n)} on a device") for d, n in tried[-2:]),
+        Line(
+            ways(division),
+            "fits",
+            f"{gib(needed)} on a device; {divided}",
+        ),
         Line("room for", f"{tokens} tokens", "in the cache, over all sequences"),
     )
     return Sizing(
@@ -276,73 +278,29 @@ def _too_large(
     precision: Precision,
     context: int,
     usable: float,
-    memory: int,
-    per_node: int,
-    tried: Sequence[tuple[_Division, float]],
+    memory: float,
+    tried: Sequence[tuple[Division, float]],
 ) -> str:
-    if not tried:
-        asked = f"{ask.devices} devices" if ask.devices else "any number of devices"
-        return (
-            f"{ask.model.name} has {ask.model.attention.heads} attention heads, which {asked} of {ask.profile_name} can't divide: "
-            f"a node has {per_node}, in steps of {ask.profile.devices_per_package}"
-        )
     division, needed = tried[-1]
     weights = weights_bytes(ask.model, precision) / GIB
     return (
-        f"{ask.model.name} needs {_gib(needed)} on each of {division.devices} devices of {ask.profile_name} "
-        f"({_gib(weights)} of weights in {precision}, {ask.concurrency} x {context} tokens); "
-        f"the engine has {_gib(usable)} of {memory} GiB there"
+        f"{ask.model.name} needs {gib(needed)} on each of {division.devices} devices of {ask.profile_name} "
+        f"({gib(weights)} of weights in {precision}, {ask.concurrency} x {context} tokens); "
+        f"the engine has {gib(usable)} of {size_of(memory)} there"
     )
 
 
-def _why_weights(ask: Ask, precision: Precision) -> str:
-    billions = f"{ask.model.parameters / 1e9:.1f} billion parameters in {precision}"
-    if precision in ask.model.precisions:
-        return billions
-    return f"{billions}: {ask.profile_name} doesn't compute in {', '.join(ask.model.precisions)}"
+def _indivisible(ask: Ask, precision: Precision, limits: Limits) -> str:
+    asked = f"{ask.devices} devices" if ask.devices else "any number of devices"
+    why = indivisible(ask.model, precision, ask.devices) if ask.devices else ""
+    return (
+        f"{ask.model.name} can't be divided between {asked} of {ask.profile_name}: "
+        + (f"{why}; " if why else "")
+        + f"a node has {limits.per_node}, in steps of {limits.package}"
+    )
 
 
-def _why_token(model: ModelFacts) -> str:
-    attention, layers = model.attention, model.layers
-    form = f"{attention.form}, {layers.total} layers"
-    if attention.latent_width is not None:
-        form += f", {attention.latent_width} numbers of 2 bytes in each, on every device"
-    else:
-        form += f", {attention.key_value_heads} heads of {attention.head_width}"
-    if layers.windowed:
-        form += f"; {layers.windowed} layers keep the last {layers.window} tokens"
-    for some in layers.compressed:
-        form += f"; {some.layers} layers keep the last {layers.window} tokens and one entry for {some.every}"
-    if layers.stateful:
-        form += f"; {layers.stateful} layers keep none, but {layers.state / 1024:.0f} KiB for a sequence"
-    if layers.index is not None:
-        form += f"; {layers.index.layers} layers have an index, {layers.index.width} numbers for {_tokens(layers.index.every)}"
-    return form
-
-
-def _why_divided(ask: Ask, division: _Division) -> str:
-    if division.devices == 1:
-        return "nothing is divided"
-    reasons = [f"{division.tensor} divide {ask.model.attention.heads} heads"]
-    if ask.profile.devices_per_package > 1:
-        reasons.append(f"in packages of {ask.profile.devices_per_package}")
-    if division.pipeline > 1:
-        reasons.append(f"{division.pipeline} stages divide {ask.model.layers.total} layers")
-    return ", ".join(reasons)
-
-
-def _ways(division: _Division) -> str:
-    nodes = f" on {division.nodes} nodes" if division.nodes > 1 else ""
-    return f"{division.devices} {'device' if division.devices == 1 else 'devices'}{nodes}"
-
-
-def _tokens(number: int) -> str:
-    return "a token" if number == 1 else f"{number} tokens"
-
-
-def _gib(number: float) -> str:
-    return f"{number:.1f} GiB"
-
-
-def _kib(number: float) -> str:
-    return f"{number / 1024:.1f} KiB"
+def _why_stages(ask: Ask, precision: Precision, division: Division) -> str:
+    """Return why the devices of a node are divided into stages, where they are."""
+    in_a_node = division.devices // division.nodes
+    return indivisible(ask.model, precision, in_a_node) if division.pipeline > division.nodes else ""

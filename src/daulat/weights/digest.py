@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NoReturn
 
 _FOLLOWS_NONE = "it is a link, and what it points to may change"
 
 
-def folder_digest(folder: Path) -> str:
+def folder_digest(folder: Path, leave_out: Callable[[PurePath], object] = lambda path: False) -> str:
     """Return the digest as 64 hexadecimal digits; of a single file it is the file's own. Anybody can compute it without Daulat::
 
         cd FOLDER && find . -type f | sed 's|^./||' | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum
 
-    Raises OSError where a file can't be read, and ValueError for links, which have no content of their own, for names with a line
-    break, and for a folder without files.
+    Files for whose path in the folder ``leave_out`` returns a true value aren't counted. Raises OSError where a file can't be read,
+    and ValueError for links, which have no content of their own, for names with a line break, and for a folder without files.
     """
     if folder.is_file():
         return file_digest(folder)
-    files = sorted(_files(folder), key=lambda path: os.fsencode(path.relative_to(folder)))
+    files = sorted(_files(folder, leave_out), key=lambda path: os.fsencode(path.relative_to(folder)))
     if not files:
         raise ValueError(f"{folder} holds no file")
     # Hashing releases the interpreter's lock, and reading waits for the disk: a thread per processor keeps both busy.
@@ -59,9 +59,11 @@ def _refuse(error: OSError) -> NoReturn:
     raise error
 
 
-def _files(folder: Path) -> list[Path]:
+def _files(folder: Path, leave_out: Callable[[PurePath], object]) -> list[Path]:
     found: list[Path] = []
     for path in walk(folder):
+        if leave_out(path.relative_to(folder)):
+            continue
         if path.is_symlink():
             raise ValueError(f"{path.relative_to(folder)}: {_FOLLOWS_NONE}")
         if path.is_file():

@@ -11,6 +11,7 @@ from daulat.api.weights import DIGEST_MISMATCH, FETCH_FAILED, Source
 from . import hubs, registry, s3
 from .cache import Cache, Copy
 from .digest import folder_digest
+from .downloads import left_by_tools
 from .lease import held
 from .problem import WeightsProblem
 from .signature import Trust, check_signature
@@ -65,7 +66,10 @@ def _check(order: Order, folder: Path) -> None:
         except ValueError as error:
             raise WeightsProblem(DIGEST_MISMATCH, f"{order.source.uri}: {error}") from error
         if found != order.source.digest:
-            raise WeightsProblem(DIGEST_MISMATCH, f"{order.source.uri}: what is there has the digest sha256:{found}")
+            told = f"{order.source.uri}: what is there has the digest sha256:{found}"
+            if left := left_by_tools(folder):
+                told += f", with files of a download tool among it: {', '.join(left[:3])}"
+            raise WeightsProblem(DIGEST_MISMATCH, told)
     if order.trusted:
         check_signature(folder, folder / order.signature, order.trusted)
 

@@ -6,7 +6,7 @@ import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import obstore
 from obstore.exceptions import BaseError
@@ -57,7 +57,7 @@ def _store(bucket: str, endpoint: str) -> S3Store:
 
 
 def _fetch(store: S3Store, source: Source, endpoint: str, target: Path) -> None:
-    found = [o["path"] for batch in obstore.list(store, source.path or None) for o in batch]
+    found = _files(store, source.path)
     prefix = f"{source.path}/" if source.path else ""
     if not found and source.path:
         found, prefix = _one(store, source.path), source.path.removesuffix(source.path.rpartition("/")[2])
@@ -66,6 +66,24 @@ def _fetch(store: S3Store, source: Source, endpoint: str, target: Path) -> None:
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         # map() cancels what hasn't begun when one fails: there's no use in the rest then.
         list(pool.map(lambda path: _download(store, path, _inside(target, path, prefix), endpoint), found))
+
+
+def _files(store: S3Store, prefix: str) -> list[str]:
+    """Return the paths of the objects under a prefix, without those that only stand for a folder.
+
+    Consoles, MinIO and Hadoop make empty objects for folders, with a name that ends in a slash or in ``_$folder$``. The library
+    drops the slash, so such an object is listed under a name that doesn't exist.
+    """
+    listed = [o for batch in obstore.list(store, prefix or None) for o in batch]
+    folders = {str(parent) for o in listed for parent in PurePosixPath(o["path"]).parents}
+    return [
+        o["path"]
+        for o in listed
+        if o["size"]
+        or not (
+            o["path"] == prefix or o["path"] in folders or o["path"].endswith("_$folder$") or not _one(store, o["path"])
+        )
+    ]
 
 
 def _one(store: S3Store, path: str) -> list[str]:

@@ -21,6 +21,7 @@ FACTS = {
     "deviceGroups",
     "namedUser",
     "memoryGiB",
+    "allocatableMemoryMiB",
     "dynamicResources",
     "riskFlags",
     "nodeSelector",
@@ -34,7 +35,7 @@ FACTS = {
     "interconnect",
     "labels",
 }
-"""Fields of a spec, and the memory of its resources, which nobody reads where the names are read."""
+"""Fields of a spec, and the memory of its resources, which isn't read where the names are."""
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -43,6 +44,8 @@ def test_every_fact_has_a_source(name: str) -> None:
     given = set(profile.model_dump(by_alias=True, exclude_defaults=True, exclude_none=True))
     if any(r.memory_gi_b for r in profile.resources):
         given.add("memoryGiB")
+    if any(r.allocatable_memory_mi_b for r in profile.resources):
+        given.add("allocatableMemoryMiB")
     assert unsourced(given, FACTS, accelerators.sources()[name]) == (set(), set())
     assert unsourced(FACTS, FACTS, accelerators.sources()[name])[0] == FACTS - given, "a source for what isn't there"
 
@@ -55,6 +58,8 @@ def test_figures_are_of_the_right_size(name: str) -> None:
     assert profile.resources[0].unit == "Device"
     assert all(r.memory_gi_b is None or 8 <= r.memory_gi_b <= 288 for r in profile.resources)
     assert all(r.memory_gi_b is None for r in profile.resources if r.unit == "Companion")
+    # Firmware, error correction and page tables take up to a tenth.
+    assert all(0.9 <= (r.allocatable_gib or 0) / r.memory_gi_b <= 1 for r in profile.resources if r.memory_gi_b)
     assert profile.devices_per_node is None or profile.devices_per_node % profile.devices_per_package == 0
     assert len(profile.vendor.country) == 2
 

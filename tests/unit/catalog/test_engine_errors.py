@@ -25,6 +25,17 @@ def entries() -> list[dict[str, Any]]:
 
 REAL = [
     (
+        CORE
+        + "ValueError: The output_size of gate's and up's weight = 320 is not divisible by weight quantization block_n = 128.",
+        "a width of 320 on each device isn't a multiple of the 128 that share a scale in the FP8 weights: set another count",
+    ),
+    (
+        CORE
+        + "ValueError: Weight input_size_per_partition = 192 is not divisible by weight quantization block_k = 128.",
+        "a width of 192 on each device isn't a multiple of the 128 that share a scale in the FP8 weights: set another count",
+    ),
+    (CORE + "AssertionError: 10 is not divisible by 4", "10 can't be divided between 4 devices: set another count"),
+    (
         "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.15 GiB",
         "the device ran out of memory when 2.00 GiB more were asked for (CUDA)",
     ),

@@ -34,6 +34,19 @@ def namespace(name: str = "treasury", **labels: str) -> Raw:
     return made
 
 
+def exemption(name: str = "e", **spec: Any) -> Raw:
+    """Return an approved exemption from SUP-01 in the governed namespace."""
+    body = {
+        "policy": "confidential",
+        "controls": ["SUP-01"],
+        "namespaces": ["treasury"],
+        "reason": "The mirror has tags only.",
+        "requestedBy": "alice",
+        "expiresAt": "2099-01-31T00:00:00Z",
+    }
+    return {**_head("daulat.dev/v1alpha1", "SovereigntyExemption", name), "spec": {**body, **spec}}
+
+
 def pod(image: str = GOOD, name: str = "p", namespace: str | None = "treasury", **spec: Any) -> Raw:
     """Return a pod with one container."""
     made = _head("v1", "Pod", name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +14,11 @@ from daulat.admission.policy import compile_policy
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.catalog import accelerators
 from daulat.cel.evaluator import Request, evaluate_all
+from daulat.check.run import Run
 from daulat.check.scopes import resource_of
 from daulat.controls import library
 
-from .scene import BAD, GOOD, OPTIONS, Raw, controls, judged, namespace, owner, pod, policy, problems, template
+from .scene import BAD, GOOD, NOW, OPTIONS, Raw, controls, judged, namespace, owner, pod, policy, problems, template
 
 TEMPLATE = template()
 INLINE = TEMPLATE["spec"]
@@ -132,11 +134,13 @@ def test_a_free_namespace_is_free() -> None:
 
 
 def test_kube_system_is_never_governed() -> None:
-    (found,) = judged(
-        pod(BAD, namespace="kube-system"),
-        by=(policy(), namespace("kube-system", **{"daulat.dev/data-class": "confidential"})),
-    )
+    labelled = namespace("kube-system", **{"daulat.dev/data-class": "confidential"})
+    run = Run()
+    for n, each in enumerate((policy(), labelled, pod(BAD, namespace="kube-system"))):
+        run.add(json.dumps(each).encode(), f"{n}.json")
+    (found,) = (judged for judged in run.judge(OPTIONS, NOW) if judged.kind == "Pod")
     assert found.policies == ()
+    assert [p.field for p in run.problems] == ["spec.namespaceSelector"]
 
 
 def test_an_exemption_holds_until_it_ends() -> None:
@@ -501,3 +505,40 @@ _junk = st.recursive(
 def test_any_object_gets_a_verdict_or_a_problem(head: str, body: Raw) -> None:
     api_version, kind = head.split()
     problems({"apiVersion": api_version, "kind": kind, **body}, policy(), namespace())
+
+
+def counted(name: str, engine: str, count: int, profile: str = "nvidia-h20") -> Raw:
+    uri = "oci://registry.example.my/models/m@sha256:" + "1a" * 32
+    spec = {
+        "model": {"name": name, "uri": uri, "developer": "d", "originCountry": "CN", "license": "MIT"},
+        "engine": {"name": engine, "context": 4096},
+        "accelerators": [{"profile": profile, "count": count, "image": GOOD}],
+    }
+    metadata = {"name": "m", "namespace": "treasury"}
+    return {"apiVersion": "daulat.dev/v1alpha1", "kind": "SovereignModel", "metadata": metadata, "spec": spec}
+
+
+def test_a_count_that_cant_share_a_layer_is_noted_and_one_with_which_the_engine_ends_is_refused() -> None:
+    (staged,) = judged(counted("qwen2.5-7b", "vllm", 3))
+    where = 'spec.accelerators["nvidia-h20"].count'
+    assert staged.notes == (
+        f"{where}: 28 attention heads aren't divisible by 3, so 3 pipeline stages of 1 device follow each other",
+    )
+    (ends,) = judged(counted("qwen2.5-7b", "mindie", 3, "huawei-ascend-910b"))
+    (finding,) = [f for f in ends.findings if "mindie" in f.message]
+    assert finding.field == 'spec.accelerators["huawei-ascend-910b"].count'
+    assert "mindie can't start with 3 devices: 28 attention heads aren't divisible by 3" in finding.message
+    assert ends.result == "refused"
+    (even,) = judged(counted("qwen2.5-7b", "vllm", 2))
+    assert even.notes == ()
+
+
+def test_the_origin_of_weights_that_others_made_of_a_known_model_is_theirs_to_declare() -> None:
+    theirs = counted("acme/Qwen2.5-7B-Instruct", "vllm", 2)
+    theirs["spec"]["model"]["originCountry"] = "MY"
+    own = counted("Qwen/Qwen2.5-7B-Instruct", "vllm", 2)
+    own["spec"]["model"]["originCountry"] = "MY"
+    assert judged(theirs)[0].notes == ()
+    assert judged(own)[0].notes == (
+        "spec.model.originCountry: MY was declared, and the catalogue has CN for qwen2.5-7b",
+    )

@@ -52,6 +52,14 @@ COMPANION = {"name": "v.my/mem", "sharing": "Partition", "unit": "Companion"}
             "resources[1].memoryGiB: must not be set on a Companion",
         ),
         (
+            {"resources": [{"name": "v.my/a", "sharing": "Whole"}, {**COMPANION, "allocatableMemoryMiB": 1}]},
+            "resources[1].allocatableMemoryMiB: must not be set on a Companion",
+        ),
+        (
+            {"resources": [{"name": "v.my/a", "sharing": "Whole", "memoryGiB": 1, "allocatableMemoryMiB": 1025}]},
+            "resources[0].allocatableMemoryMiB: must be at most memoryGiB (1024 MiB), not 1025",
+        ),
+        (
             {
                 "resources": [{"name": "v.my/a", "sharing": "Whole"}, {**COMPANION, "name": "v.my/a-mem"}],
                 "resourceFamilies": [{"pattern": "v.my/a-*", "sharing": "Partition"}],

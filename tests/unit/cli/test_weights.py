@@ -8,21 +8,22 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from daulat.cli import weights as command
+from daulat.cli.weights import carry_out
+from daulat.cli.weights.command import weights
 from daulat.weights.digest import folder_digest
 from tests.unit.weights.servers import Site, serving
 from tests.unit.weights.signing import FILES, Key, folder
 
 
 def run(*arguments: object, env: dict[str, str] | None = None) -> Result:
-    return CliRunner().invoke(command.weights, [str(a) for a in arguments], env=env)
+    return CliRunner().invoke(weights, [str(a) for a in arguments], env=env)
 
 
 @pytest.fixture
 def last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "termination-log"
-    monkeypatch.setattr(command, "TERMINATION_LOG", path)
-    monkeypatch.setattr(command, "AUTHORITY", tmp_path / "none")
+    monkeypatch.setattr(carry_out, "TERMINATION_LOG", path)
+    monkeypatch.setattr(carry_out, "AUTHORITY", tmp_path / "none")
     return path
 
 
@@ -67,6 +68,62 @@ def test_trust_that_cant_be_read_trusts_nobody(trust: str, tmp_path: Path, last_
 def test_the_digest_is_printed_as_a_uri_takes_it(tmp_path: Path) -> None:
     weights = folder(tmp_path)
     assert run("digest", weights).output == f"sha256:{folder_digest(weights)}\n"
+
+
+LEFT = {
+    ".cache/huggingface/download/config.json.metadata": ".cache/huggingface",
+    ".cache/huggingface/.gitignore": ".cache/huggingface",
+    ".git/config": ".git",
+    ".msc": ".msc",
+    ".mv": ".mv",
+    "._____temp/model.safetensors": "._____temp",
+    "tokenizer/.DS_Store": "tokenizer/.DS_Store",
+}
+"""Files, and what is said to be left out."""
+
+
+def put(folder: Path, name: str, text: str = "x") -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text)
+
+
+@pytest.mark.parametrize(("name", "said"), LEFT.items())
+def test_what_a_download_tool_left_is_no_part_of_the_digest_and_is_named(name: str, said: str, tmp_path: Path) -> None:
+    folder_of_weights = folder(tmp_path)
+    clean = folder_digest(folder_of_weights)
+    put(folder_of_weights, name)
+    result = run("digest", folder_of_weights)
+    assert result.stdout == f"sha256:{clean}\n"
+    assert result.stderr.startswith(f"warning: left out {said}: ")
+
+
+@pytest.mark.parametrize("name", [".cache/x", ".gitattributes", ".cachehuggingface", "x.msc", "huggingface/x"])
+def test_what_only_looks_like_it_counts(name: str, tmp_path: Path) -> None:
+    folder_of_weights = folder(tmp_path)
+    clean = folder_digest(folder_of_weights)
+    put(folder_of_weights, name)
+    result = run("digest", folder_of_weights)
+    assert result.stdout != f"sha256:{clean}\n"
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("name", ["model.safetensors.incomplete", "model.gguf.aria2", "deep/model.gguf.part"])
+def test_a_folder_that_is_still_being_downloaded_has_no_digest(name: str, tmp_path: Path) -> None:
+    folder_of_weights = folder(tmp_path)
+    put(folder_of_weights, name)
+    result = run("digest", folder_of_weights)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{name}: the download isn't finished" in result.stderr
+
+
+def test_a_pod_whose_volume_has_a_download_tools_files_says_so(tmp_path: Path, last_words: Path) -> None:
+    folder_of_weights = folder(tmp_path / "weights")
+    pinned = folder_digest(folder_of_weights)
+    put(folder_of_weights, next(iter(LEFT)))
+    env = {"WEIGHTS_URI": f"pvc://claim/r1@sha256:{pinned}", "WEIGHTS_TARGET": str(folder_of_weights)}
+    assert run("check", env=env).exit_code == 1
+    assert last_words.read_text().startswith("DigestMismatch: ")
+    assert last_words.read_text().endswith(", with files of a download tool among it: .cache/huggingface")
 
 
 def test_a_folder_without_a_digest_is_told(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from daulat.api.status import read_status
 from daulat.catalog import accelerators
 from daulat.placement.current_placement import CurrentPlacement
 from daulat.placement.devices import Devices, devices
-from daulat.placement.sizing import NoFit
+from daulat.placement.sizing import Indivisible, NoFit
 from tests.unit.world import URI
 
-ASCEND, H20, H200 = "huawei-ascend-910b", "nvidia-h20", "nvidia-h200"
+ASCEND, H20, H200, L40S = "huawei-ascend-910b", "nvidia-h20", "nvidia-h200", "nvidia-l40s"
 
 
 def needed(
@@ -78,10 +78,10 @@ def test_a_count_that_not_even_the_weights_fit_in_is_refused() -> None:
     with pytest.raises(NoFit) as refused:
         needed("deepseek-r1", ASCEND, 4)
     assert str(refused.value) == (
-        'spec.accelerators["huawei-ascend-910b"].count: the weights of deepseek-r1 in INT4 take 332.0 GiB; 4 x 64 GiB were '
-        "asked for"
+        'spec.accelerators["huawei-ascend-910b"].count: the weights of deepseek-r1 in INT4, the smallest precision that '
+        "huawei-ascend-910b serves, take 332.0 GiB; 4 x 60.96 GiB were asked for"
     )
-    with pytest.raises(NoFit, match=r"in BF16 take 1249\.8 GiB; 8 x 64 GiB"):
+    with pytest.raises(NoFit, match=r"in BF16 take 1249\.8 GiB; 8 x 60.96 GiB"):
         needed("deepseek-r1", ASCEND, 8, precision="BF16")
 
 
@@ -104,7 +104,7 @@ def test_a_model_that_stands_with_a_count_isnt_stopped_for_it(
     if told:
         assert needed("deepseek-r1", ASCEND, 4, where=where).note.startswith("by our estimate it may not fit: ")
     else:
-        with pytest.raises(NoFit, match="4 x 64 GiB were asked for"):
+        with pytest.raises(NoFit, match=r"4 x 60\.96 GiB were asked for"):
             needed("deepseek-r1", ASCEND, 4, where=where)
 
 
@@ -112,3 +112,108 @@ def test_a_count_is_divided_as_the_heads_allow() -> None:
     """Llama 4 has 40 heads: 8 divide them, 16 don't, so two stages follow each other."""
     one = needed("llama-4-maverick", H200, 16, engine={"context": 8192})
     assert (one.count, one.tensor_parallel, one.pipeline_parallel) == (16, 8, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "divided", "note"),
+    [
+        (
+            "qwen2.5-7b",
+            3,
+            (1, 3),
+            "28 attention heads aren't divisible by 3, so 3 pipeline stages of 1 device follow each other",
+        ),
+        (
+            "phi-4",
+            4,
+            (2, 2),
+            "10 key-value heads can't be divided evenly between 4 devices, nor repeated evenly on them, so 2 pipeline stages of 2 "
+            "devices follow each other",
+        ),
+        (
+            "llama-3.3-70b",
+            6,
+            (2, 3),
+            "64 attention heads aren't divisible by 6, so 3 pipeline stages of 2 devices follow each other",
+        ),
+    ],
+)
+def test_a_count_that_cant_share_a_layer_is_divided_into_stages_and_noted(
+    name: str, count: int, divided: tuple[int, int], note: str
+) -> None:
+    one = needed(name, H20, count, engine={"context": 8192})
+    assert (one.tensor_parallel, one.pipeline_parallel, one.note) == (*divided, note)
+
+
+def test_a_count_with_which_the_engine_certainly_ends_is_refused_unless_the_model_stands_with_it() -> None:
+    """MindIE has no stages, so 3 devices can't share a layer of 28 heads."""
+    with pytest.raises(Indivisible) as refused:
+        needed("qwen2.5-7b", ASCEND, 3, engine={"name": "mindie"})
+    why = "mindie can't start with 3 devices: 28 attention heads aren't divisible by 3"
+    assert str(refused.value) == f'spec.accelerators["{ASCEND}"].count: {why}'
+    where = CurrentPlacement("cyberjaya-1", ASCEND, "r", ("n",))
+    assert needed("qwen2.5-7b", ASCEND, 3, engine={"name": "mindie"}, where=where).note.endswith(why)
+
+
+def test_an_engine_that_divides_by_itself_takes_any_count() -> None:
+    assert needed("qwen2.5-7b", H20, 3, engine={"name": "llama.cpp", "context": 8192}).note == ""
+
+
+@pytest.mark.parametrize("count", [None, 8])
+def test_fp8_in_blocks_is_divided_between_blocks_alone(count: int | None) -> None:
+    """An expert of Qwen3 235B is 1536 wide: 8 devices would have 192 of it, and a block has 128."""
+    one = needed("qwen3-235b-a22b", L40S, count, engine={"context": 32768}, precision="FP8")
+    assert (one.count, one.tensor_parallel, one.pipeline_parallel) == (8, 4, 2)
+
+
+@pytest.mark.parametrize(("served", "divided"), [(False, (4, 2)), (True, (8, 1))])
+@pytest.mark.parametrize("count", [None, 8])
+def test_a_model_with_a_division_that_engines_refuse_gets_another_unless_it_has_served(
+    count: int | None, served: bool, divided: tuple[int, int]
+) -> None:
+    """FP8 weights of others may have their scales per channel, and such an engine runs."""
+    stands = {
+        "devices": 8,
+        "tensorParallel": 8,
+        "pipelineParallel": 1,
+        "model": "qwen3-235b-a22b",
+        "precision": "FP8",
+        "context": 32768,
+        "concurrency": 1,
+    }
+    where = CurrentPlacement("cyberjaya-1", L40S, "r", ("n",), read_status(SizingStatus, stands), served)
+    one = needed("qwen3-235b-a22b", L40S, count, engine={"context": 32768}, where=where, precision="FP8")
+    assert (one.tensor_parallel, one.pipeline_parallel) == divided
+
+
+def test_what_sizing_divides_into_stages_itself_is_no_advice_on_the_next_pass() -> None:
+    first = needed("qwen3-235b-a22b", L40S, engine={"context": 32768}, precision="FP8")
+    stands = {
+        "devices": 8,
+        "tensorParallel": 4,
+        "pipelineParallel": 2,
+        "model": "qwen3-235b-a22b",
+        "precision": "FP8",
+        "context": 32768,
+        "concurrency": 1,
+    }
+    where = CurrentPlacement("cyberjaya-1", L40S, "r", ("n",), read_status(SizingStatus, stands))
+    again = needed("qwen3-235b-a22b", L40S, engine={"context": 32768}, where=where, precision="FP8")
+    assert (first.tensor_parallel, first.pipeline_parallel, first.note) == (4, 2, "")
+    assert (again.count, again.tensor_parallel, again.pipeline_parallel, again.note) == (8, 4, 2, "")
+
+
+def test_a_model_that_served_before_its_name_was_known_keeps_its_division() -> None:
+    """RedHatAI's own FP8 may be divided where Qwen's can't."""
+    stands = {"devices": 8, "tensorParallel": 8, "pipelineParallel": 1}
+    sized = read_status(SizingStatus, stands)
+    for served, divided in ((True, (8, 1)), (False, (4, 2))):
+        where = CurrentPlacement("cyberjaya-1", L40S, "r", ("n",), sized, served)
+        one = needed("RedHatAI/Qwen3-235B-A22B-FP8", L40S, 8, engine={"context": 32768}, where=where)
+        assert (one.tensor_parallel, one.pipeline_parallel) == divided
+
+
+def test_a_developers_name_of_a_variant_is_sized_with_its_precision_and_context() -> None:
+    one = needed("Qwen/Qwen3-235B-A22B-Instruct-2507-FP8", H200)
+    assert one.basis is not None
+    assert (one.basis.model, one.basis.context, one.basis.precision) == ("qwen3-235b-a22b", 262144, "FP8")

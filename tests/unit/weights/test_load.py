@@ -73,6 +73,36 @@ def test_all_files_are_fetched(uri: str, site: Site, tmp_path: Path) -> None:
     assert found_in(load(wanted)) == FILES
 
 
+@pytest.mark.parametrize(
+    "markers",
+    [
+        ("marked/",),
+        ("marked/deep/",),
+        ("marked/deep/er/", "marked/deep/"),
+        ("marked/empty/",),
+        ("marked_$folder$",),
+        ("marked/deep_$folder$", "marked/deep/er_$folder$"),
+    ],
+    ids=" ".join,
+)
+def test_an_object_that_stands_for_a_folder_is_no_file(markers: tuple[str, ...], site: Site, tmp_path: Path) -> None:
+    files = {"config.json": b"{}", "deep/er/x.onnx": b"x", "deep/.gitkeep": b""}
+    objects = {f"marked/{name}": content for name, content in files.items()}
+    site.s3["models"] = {**objects, **dict.fromkeys(markers, b"")}
+    assert found_in(load(order("s3://models/marked", site, tmp_path))) == files
+
+
+def test_markers_of_folders_alone_are_no_weights(site: Site, tmp_path: Path) -> None:
+    site.s3["models"] = {"hollow/": b"", "hollow/deep/": b""}
+    told = problem(order("s3://models/hollow", site, tmp_path))
+    assert told.sentence.endswith("bucket models at " + site.url + " has nothing there")
+
+
+def test_an_empty_object_is_fetched_by_its_name(site: Site, tmp_path: Path) -> None:
+    site.s3["models"] = {"r1/empty": b""}
+    assert found_in(load(order("s3://models/r1/empty", site, tmp_path))) == {"empty": b""}
+
+
 def test_one_object_is_fetched_by_its_name(site: Site, tmp_path: Path) -> None:
     assert found_in(load(order("s3://models/r1/config.json", site, tmp_path))) == {"config.json": FILES["config.json"]}
 

@@ -18,9 +18,10 @@ from .signing import FILES, server_certificate
 LOAD = """
 import sys
 from pathlib import Path
-import daulat.cli.weights as command
-command.AUTHORITY, command.TERMINATION_LOG = Path(sys.argv[1]), Path(sys.argv[2])
-command.weights(["load"])
+from daulat.cli.weights import carry_out
+from daulat.cli.weights.command import weights
+carry_out.AUTHORITY, carry_out.TERMINATION_LOG = Path(sys.argv[1]), Path(sys.argv[2])
+weights(["load"])
 """
 
 

@@ -26,6 +26,13 @@ POLICY_UNREADABLE = Reason(
 )
 
 PLACEMENT_CHOSEN = Reason("PlacementChosen", (PLACED,), "A zone, an accelerator and nodes are chosen.")
+SIZING_ADVICE = Reason(
+    "SizingAdvice",
+    (PLACED,),
+    "A zone, an accelerator and nodes are chosen, and sizing advises another count: by the estimate memory may be short, or the "
+    "devices can't share a layer, so that pipeline stages follow each other. The message has the numbers.",
+    "Set accelerators[].count to a number that the message allows, or omit it. daulat sizing MODEL --accelerator PROFILE shows it.",
+)
 NO_ELIGIBLE_NODE = Reason(
     "NoEligibleNode",
     (PLACED,),

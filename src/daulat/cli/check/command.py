@@ -23,6 +23,7 @@ from daulat.manifest.document import Document, Problem
 from ..errors import print_errors
 from ..files import Unreadable, files
 from ..kubernetes import kubernetes_options, offered, offered_by
+from ..namespace import chosen_namespace, namespace_option
 from ..text import Page
 
 if TYPE_CHECKING:
@@ -52,14 +53,7 @@ _MIB = 1 << 20
     "--cluster", is_flag=True, help="Judge by the policies of the current cluster as well, which is only read."
 )
 @click.option("--context", metavar="NAME", help="The kubeconfig context for --cluster; the current one by default.")
-@click.option(
-    "-n",
-    "--namespace",
-    default="default",
-    show_default=True,
-    metavar="NAMESPACE",
-    help="The namespace of objects that don't name one.",
-)
+@namespace_option
 @click.option(
     "--namespace-labels",
     "namespace_labels",
@@ -76,6 +70,13 @@ _MIB = 1 << 20
     help="The user who applies the manifests, without the verbs that Daulat's guards check; by default a user who has them.",
 )
 @click.option("--as-group", "groups", multiple=True, metavar="GROUP", help="A group of that user. Repeatable.")
+@click.option(
+    "--operator-namespace",
+    default="daulat-system",
+    show_default=True,
+    metavar="NAMESPACE",
+    help="The operator's namespace, which no policy may govern.",
+)
 @kubernetes_options
 @click.option("--skip-foreign", is_flag=True, help="Skip documents that aren't Kubernetes objects in named files, too.")
 @click.option(
@@ -107,11 +108,12 @@ def check(
     policy_dirs: tuple[str, ...],
     cluster: bool,
     context: str | None,
-    namespace: str,
+    namespace: str | None,
     namespace_labels: tuple[str, ...],
     strict_namespaces: bool,
     user: str,
     groups: tuple[str, ...],
+    operator_namespace: str,
     kubernetes_version: str,
     pin: str | None,
     skip_foreign: bool,
@@ -131,6 +133,7 @@ def check(
         raise click.UsageError("--context requires --cluster")
     if groups and not user:
         raise click.UsageError("--as-group requires --as")
+    in_namespace = chosen_namespace(namespace, cluster, context)
     capabilities = offered(kubernetes_version, pin)
     run = Run()
     limit = int(max_file_size * _MIB)
@@ -154,7 +157,7 @@ def check(
         run.problems.append(Problem("daulat check", 0, NO_POLICY))
     now = time.time()
     created = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    options = Options(created, namespace, user, groups, strict_namespaces, capabilities)
+    options = Options(created, in_namespace, user, groups, strict_namespaces, capabilities, operator_namespace)
     report = Report(policies=tuple(sorted(run.inventory.policies)))
     if run.inventory.policies or alone:
         report.objects += run.judge(options, now)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from daulat.admission import anchor as anchors
 from daulat.api.kinds import Manifest
@@ -40,9 +41,26 @@ class _Moment(click.ParamType[datetime]):
     "--anchor", is_flag=True, help="Write one static policy that keeps Daulat's policies in the API as they are."
 )
 @click.option(
-    "--output", type=click.Path(path_type=Path), help="The file to write; a directory with --static and --anchor."
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["yaml", "json"]),
+    default="yaml",
+    show_default=True,
+    help="The format.",
 )
-@click.option("-o", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True, help="The format.")
+@click.option(
+    "--output-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write to this file instead of standard output.",
+)
+@click.option(
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIRECTORY",
+    help="With --static or --anchor, the directory to write into.",
+)
 @click.option(
     "--guards/--no-guards",
     default=None,
@@ -81,14 +99,15 @@ class _Moment(click.ParamType[datetime]):
 @click.option(
     "--host-path",
     metavar="PATH",
-    help="With --static or --anchor, the directory's path as API servers see it; the path of --output by default.",
+    help="With --static or --anchor, the directory's path as API servers see it; that of --output-dir by default.",
 )
 def compile_(
     paths: Sequence[str],
     as_static: bool,
     anchor: bool,
-    output: Path | None,
     form: str,
+    output_file: Path | None,
+    output_dir: Path | None,
     guards: bool | None,
     operator_image: str | None,
     operator_deployment: Path | None,
@@ -107,10 +126,17 @@ def compile_(
     """
     if as_static and anchor:
         raise click.UsageError(
-            "--static and --anchor are mutually exclusive: run the command twice, with the same --output"
+            "--static and --anchor are mutually exclusive: run the command twice, with the same --output-dir"
         )
-    if (as_static or anchor) and output is None:
-        raise click.UsageError(f"{'--static' if as_static else '--anchor'} requires --output DIRECTORY")
+    option = "--static" if as_static else "--anchor" if anchor else ""
+    if option and output_dir is None:
+        raise click.UsageError(f"{option} requires --output-dir DIRECTORY")
+    if option and (output_file is not None or _given("form")):
+        raise click.UsageError(
+            f"{option} writes YAML files into --output-dir, so it takes no --output and no --output-file"
+        )
+    if output_dir is not None and not option:
+        raise click.UsageError("--output-dir requires --static or --anchor; the file to write is --output-file")
     if operator_image is not None and operator_deployment is not None:
         raise click.UsageError(
             "--operator-image and --operator-deployment are mutually exclusive: a Deployment has the image"
@@ -133,11 +159,19 @@ def compile_(
         manifests = compiled(paths, (at or datetime.now(UTC)).timestamp(), operator_namespace, guarded, cluster)
         if guarded:
             manifests = [*manifests, *guards_of_cluster(operator_namespace, operator_image, operator_deployment)]
-    if output is not None and (as_static or anchor):
-        write_static(output, manifests, "daulat-anchor.yaml" if anchor else "daulat.yaml", host_path)
+    if output_dir is not None:
+        write_static(output_dir, manifests, "daulat-anchor.yaml" if anchor else "daulat.yaml", host_path)
         return
     text = as_json(manifests) if form == "json" else as_yaml(manifests)
-    if output is None:
+    if output_file is None:
         sys.stdout.write(text)
-    else:
-        output.write_text(text, encoding="utf-8")
+        return
+    try:
+        output_file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.BadParameter(f"{output_file}: {error.strerror or error}", param_hint="--output-file") from error
+
+
+def _given(parameter: str) -> bool:
+    """Say whether the user set the option."""
+    return click.get_current_context().get_parameter_source(parameter) is not ParameterSource.DEFAULT

@@ -9,10 +9,10 @@ from daulat.api.names import GROUP
 from daulat.catalog.kubernetes import Capabilities
 from daulat.check.templates import made
 from daulat.facts.pod import parse_pod
-from daulat.kube.resources import BY_KIND, Resource
+from daulat.kube.resources import BY_KIND
 from daulat.manifest.document import Document
 
-from ..cluster import Reader
+from ..cluster import ClusterUnreadable, Reader
 from ..objects import Input
 from .target import FilesTarget, ObjectTarget, PolicyTarget
 
@@ -21,15 +21,10 @@ _NODES = ("Node", "ResourceSlice")
 """What decides whether a node is eligible."""
 _PLACEMENT = ("SovereignModel", "Pod", "ResourceClaim")
 """What else decides where a model is placed: who holds devices, and for whom they are kept."""
-_WORKLOADS = (
-    Resource("DaemonSet", "apps", "v1", "daemonsets", True),
-    Resource("ReplicaSet", "apps", "v1", "replicasets", True),
-    Resource("Job", "batch", "v1", "jobs", True),
-    Resource("CronJob", "batch", "v1", "cronjobs", True),
-)
-_RESOURCES = {
-    name: resource for resource in (*BY_KIND.values(), *_WORKLOADS) for name in (resource.kind.lower(), resource.plural)
-}
+_STANDS_BY_NODES = {(GROUP, "SovereignZone"), (GROUP, "AcceleratorProfile"), ("", "Node")}
+"""Kinds that are explained with the nodes that they are about."""
+_RESOURCES = {name: resource for resource in BY_KIND.values() for name in (resource.kind.lower(), resource.plural)}
+"""The kinds that Daulat deals with. Any other is looked up at the API server."""
 
 
 async def add_cluster(
@@ -46,13 +41,24 @@ async def add_cluster(
             kinds = kinds_for(target.among(given.documents), namespace)
         case ObjectTarget():
             found = target.among(given.documents, namespace)
-            if not found and (resource := _RESOURCES.get(target.kind)) is not None:
-                document = await reader.get(resource, target.namespace, target.name)
-                found = [document] if document is not None else []
+            if not found:
+                found = await _found(reader, target)
                 given.add(found)
             kinds = kinds_for(found, namespace)
     given.add_missing(await reader.documents(kind for kind in BY_KIND if kind in kinds))
     return await reader.capabilities()
+
+
+async def _found(reader: Reader, target: ObjectTarget) -> list[Document]:
+    resource = _RESOURCES.get(target.kind)
+    if resource is not None:
+        resource = resource.on(await reader.capabilities())
+    else:
+        resource = await reader.find(target.kind)
+    if resource is None:
+        raise ClusterUnreadable(f'the API server has no kind "{target.kind}"')
+    document = await reader.get(resource, target.namespace, target.name)
+    return [document] if document is not None else []
 
 
 def kinds_for(subjects: Iterable[Document], namespace: str) -> set[str]:
@@ -61,6 +67,8 @@ def kinds_for(subjects: Iterable[Document], namespace: str) -> set[str]:
     for subject in subjects:
         if (subject.group, subject.kind) == (GROUP, "SovereignModel"):
             return {*_JUDGED_BY, *_NODES, *_PLACEMENT}
+        if (subject.group, subject.kind) in _STANDS_BY_NODES:
+            kinds.update(_NODES)
         for pod in _pods(subject, namespace):
             kinds.update(_NODES)
             # Devices that others hold aren't free. A pod that needs none has room on every node.

@@ -13,24 +13,29 @@ import click
 
 from daulat.admission.policy import PolicyError
 from daulat.api.kinds import Manifest
+from daulat.catalog import accelerators
 from daulat.catalog.kubernetes import Capabilities
 from daulat.check.governance import Namespaces
 from daulat.check.judge import Judge, Options
 from daulat.check.templates import TooManyValues
 from daulat.explain.control import UnknownControl, explain_control
 from daulat.explain.policy import explain_policy
+from daulat.explain.shipped import UnknownName, explain_check, explain_preset
 from daulat.explain.subject import explain_object
 from daulat.explain.world import snapshot_of
 from daulat.facts.snapshot import Snapshot
-from daulat.manifest.document import Document, Problem
-from daulat.reconcile.policy.compiled import compiled
+from daulat.manifest.document import Chunk, Document, Problem
+from daulat.reconcile.policy.compiled import compiled, governs_protected
 
 from .. import objects
 from ..errors import fail, fail_if
 from ..kubernetes import kubernetes_options, offered, offered_by
+from ..namespace import chosen_namespace, namespace_option
 from ..structured import WRITERS
 from .outline import Outline, render
-from .target import ControlTarget, FilesTarget, ObjectTarget, PolicyTarget, parse
+from .target import CheckTarget, ControlTarget, FilesTarget, ObjectTarget, PolicyTarget, PresetTarget, parse
+
+_MISSING = "Missing argument 'PATH...': the files that hold the policies, or --cluster."
 
 
 class _World:
@@ -46,6 +51,9 @@ class _World:
         """Return what judges objects by the policies in the input. One that can't be compiled ends the command."""
         done, problems = [], []
         for name, policy in self.snapshot.known_policies.items():
+            if why := governs_protected(policy, self.snapshot):
+                problems.append(Problem(*self.given.place("SovereigntyPolicy", name), why))
+                continue
             try:
                 done.append(compiled(policy, self.snapshot, self.now))
             except PolicyError as error:
@@ -64,14 +72,7 @@ class _World:
 )
 @click.option("--cluster", is_flag=True, help="Read what the answer needs from the current cluster as well.")
 @click.option("--context", metavar="NAME", help="The kubeconfig context for --cluster; the current one by default.")
-@click.option(
-    "-n",
-    "--namespace",
-    default="default",
-    show_default=True,
-    metavar="NAMESPACE",
-    help="The namespace of objects that don't name one.",
-)
+@namespace_option
 @click.option(
     "--operator-namespace",
     default="daulat-system",
@@ -94,16 +95,17 @@ def explain(
     files: tuple[str, ...],
     cluster: bool,
     context: str | None,
-    namespace: str,
+    namespace: str | None,
     operator_namespace: str,
     kubernetes_version: str,
     pin: str | None,
     form: str,
 ) -> None:
-    """Explain a control, a policy or an object.
+    """Explain a control, a policy, an object of any kind, or what comes with Daulat.
 
-    TARGET is a control's id (USE-04), a policy's name, or an object as KIND/NAME or KIND/NAMESPACE/NAME; a model may be written as
-    model NAME. With -f it is left out.
+    TARGET is an object as KIND/NAME, KIND/NAMESPACE/NAME or KIND NAME, with the kinds and short names that kubectl knows, such as
+    model, zone, node, pod or deployment. A name alone is a policy's. A control (USE-04), a check of daulat doctor (DOC-04), a
+    shipped preset or a shipped AcceleratorProfile needs no PATH. With -f TARGET is left out.
 
     Policies, zones, profiles, namespaces and nodes are read from the PATHs, or with --cluster.
 
@@ -111,26 +113,30 @@ def explain(
     """
     if context and not cluster:
         raise click.UsageError("--context requires --cluster")
-    target, paths = parse(words, files, namespace)
-    if isinstance(target, ControlTarget):
-        _explain_control(target, form)
+    in_namespace = chosen_namespace(namespace, cluster, context)
+    target, paths = parse(words, files, in_namespace)
+    if isinstance(target, ControlTarget | CheckTarget | PresetTarget):
+        _explain_shipped(target, form)
         return
-    if not (paths or cluster):
-        raise click.UsageError("Missing argument 'PATH...': the files that hold the policies, or --cluster.")
+    shipped = isinstance(target, ObjectTarget) and target.is_shipped_profile
+    if not (paths or cluster or shipped):
+        raise click.UsageError(_MISSING)
     capabilities = offered(kubernetes_version, pin)
     given = objects.read((*paths, *files))
     fail_if(given.problems)
+    if shipped and not cluster:
+        given.add_missing(Document(Chunk("shipped with Daulat", 0, ""), m) for m in accelerators.manifests())
     try:
         if cluster:
-            found = _add_cluster(given, target, context, namespace)
+            found = _add_cluster(given, target, context, in_namespace)
             capabilities = offered_by(found, kubernetes_version, pin)
             fail_if(given.problems)
-        world = _World(given, namespace, operator_namespace, capabilities)
+        world = _World(given, in_namespace, operator_namespace, capabilities)
         fail_if(objects.unreadable(world.snapshot, given))
         if isinstance(target, PolicyTarget):
             _explain_policy(world, target, form)
         else:
-            _explain_objects(world, target, form, "the cluster or the files" if cluster else "the files")
+            _explain_objects(world, target, form, in_cluster=cluster)
     except TooManyValues as error:
         fail(f"the object {error}")
 
@@ -147,11 +153,18 @@ def _add_cluster(
         fail(Problem("--cluster", 0, str(error)))
 
 
-def _explain_control(target: ControlTarget, form: str) -> None:
+def _explain_shipped(target: ControlTarget | CheckTarget | PresetTarget, form: str) -> None:
     try:
-        _show([explain_control(target.id)], form)
-    except UnknownControl as error:
+        match target:
+            case ControlTarget():
+                explained = explain_control(target.id)
+            case CheckTarget():
+                explained = explain_check(target.id)
+            case PresetTarget():
+                explained = explain_preset(target.name)
+    except (UnknownControl, UnknownName) as error:
         fail(error)
+    _show([explained], form)
 
 
 def _explain_policy(world: _World, target: PolicyTarget, form: str) -> None:
@@ -159,6 +172,8 @@ def _explain_policy(world: _World, target: PolicyTarget, form: str) -> None:
     if policy is None:
         known = ", ".join(world.snapshot.known_policies) or "none"
         fail(f'SovereigntyPolicy "{target.name}" not found; known policies: {known}')
+    if why := governs_protected(policy, world.snapshot):
+        fail(Problem(*world.given.place("SovereigntyPolicy", target.name), why))
     try:
         result = compiled(policy, world.snapshot, world.now)
     except PolicyError as error:
@@ -167,17 +182,25 @@ def _explain_policy(world: _World, target: PolicyTarget, form: str) -> None:
     _show([explain_policy(policy, declared, result, world.snapshot, world.now)], form)
 
 
-def _explain_objects(world: _World, target: ObjectTarget | FilesTarget, form: str, where: str) -> NoReturn:
+def _explain_objects(world: _World, target: ObjectTarget | FilesTarget, form: str, *, in_cluster: bool) -> NoReturn:
     if isinstance(target, ObjectTarget):
-        documents, name = target.among(world.given.documents, world.namespace), target.text
+        documents = target.among(world.given.documents, world.namespace)
     else:
-        documents, name = target.among(world.given.documents), ", ".join(target.paths)
+        documents = target.among(world.given.documents)
     if not documents:
-        fail(f'object "{name}" not found in {where}')
+        fail(_not_found(target, in_cluster))
     judge = world.judge()
-    explained = [explain_object(_as_created(d), judge, world.snapshot) for d in documents]
+    explained = [explain_object(_as_created(d), judge, world.snapshot, world.now) for d in documents]
     _show(explained, form)
     sys.exit(1 if any(e["result"] == "refused" for e in explained) else 0)
+
+
+def _not_found(target: ObjectTarget | FilesTarget, in_cluster: bool) -> str:
+    where = "the cluster or the files" if in_cluster else "the files"
+    if isinstance(target, FilesTarget):
+        return f"no object found in {', '.join(target.paths)}"
+    inside = "" if target.cluster_scoped else f", in namespace {target.namespace}"
+    return f'object "{target.text}" not found in {where}{inside}'
 
 
 def _as_created(document: Document) -> Document:

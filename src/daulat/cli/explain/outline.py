@@ -16,6 +16,12 @@ _COLOURS = {
     "audited": "blue",
     "satisfied": "green",
     "allowed": "green",
+    "rejected": "red",
+    "not valid": "red",
+    "undecided": "yellow",
+    "eligible": "green",
+    "accepted": "green",
+    "approved": "green",
     "in force": "green",
 }
 _VERDICT = 10
@@ -63,6 +69,10 @@ def render(explained: Manifest, page: Outline) -> str:
     """Return an explanation of a control, a policy or an object as text."""
     if "control" in explained:
         _control(page, explained)
+    elif "check" in explained:
+        _check(page, explained)
+    elif "preset" in explained and "policy" not in explained:
+        _preset(page, explained)
     elif "policy" in explained:
         _policy(page, explained)
     else:
@@ -85,6 +95,30 @@ def _control(page: Outline, explained: Manifest) -> None:
         for example in guard["examples"]:
             page.item(f"{example['operation']} {example['name']}", verdict=example["verdict"])
             page.items(example["messages"], 7)
+
+
+def _check(page: Outline, explained: Manifest) -> None:
+    page.title(f"{explained['check']} {explained['title']} ({explained['severity']})")
+    page.section("why")
+    page.item(explained["why"])
+    page.section("what to do")
+    page.item(explained["remedy"])
+    page.section("what daulat doctor reads for it")
+    page.item(", ".join(explained["reads"]))
+
+
+def _preset(page: Outline, explained: Manifest) -> None:
+    page.title(f"preset {explained['preset']}")
+    page.items([explained["title"], f"status: {explained['status']}", explained["note"]])
+    page.items(f"not covered: {text}" for text in explained["open"])
+    for group in explained["rules"]:
+        page.section(f"rules for {group['dataClass']} data" if group["dataClass"] else "rules")
+        page.items(f"{rule['field']}: {_value(rule['value'])}" for rule in group["rules"])
+    page.section("sources")
+    for cited in explained["citations"]:
+        classes = f" ({', '.join(cited['dataClasses'])})" if cited["dataClasses"] else ""
+        page.item(f"{cited['field']}{classes}: {cited['rule']}")
+        page.item(f"{cited['source']}, {cited['dated']}; read {cited['read']}, {cited['grade']}", 3)
 
 
 def _policy(page: Outline, explained: Manifest) -> None:
@@ -155,7 +189,14 @@ def _policy(page: Outline, explained: Manifest) -> None:
 def _object(page: Outline, explained: Manifest) -> None:
     where = f"{explained['file']}:{explained['line']}" if explained["line"] else explained["file"]
     page.title(f"{explained['object']}, {where}", explained["result"])
-    page.item(f"governed by {', '.join(explained['policies'])}" if explained["policies"] else "no policy governs it")
+    if explained["policies"]:
+        page.item(f"governed by {', '.join(explained['policies'])}")
+    elif not explained["about"]:
+        page.item("no policy governs it")
+    for section in explained["about"]:
+        page.section(section["title"])
+        for item in section["items"]:
+            page.item(item["text"], verdict=item.get("verdict", ""))
     if explained["controls"]:
         page.section("controls")
     for control in explained["controls"]:

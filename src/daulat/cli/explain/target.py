@@ -9,17 +9,48 @@ from dataclasses import dataclass
 
 import click
 
-from daulat.check.scopes import resource_of
+from daulat.api.kinds import KINDS
+from daulat.catalog import accelerators
+from daulat.catalog.presets import presets
+from daulat.check.scopes import is_cluster_scoped, resource_of
+from daulat.kube.resources import BY_KIND
 from daulat.manifest.document import Document
 
-_CONTROL = re.compile(r"^[A-Za-z]{3}-[0-9]{2}$")
-_POLICY_KINDS = frozenset(("sovereigntypolicy", "sovereigntypolicies", "spolicy", "policy"))
-_ALIASES = {
-    **dict.fromkeys(("model", "models", "smodel", "smodels", "sovereignmodels"), "sovereignmodel"),
-    "deploy": "deployment",
-    "sts": "statefulset",
-    "ds": "daemonset",
+_ID = re.compile(r"^[A-Za-z]{3}-[0-9]{2}$")
+_CHECK = "DOC-"
+"""What the ids of the checks of ``daulat doctor`` start with."""
+_PRESET = ("preset", "presets")
+_POLICY = "sovereigntypolicy"
+_OWN = {
+    word: kind.kind.lower() for kind in KINDS for word in (kind.kind.lower(), kind.plural, kind.short, f"{kind.short}s")
 }
+_WORDS = {
+    **_OWN,
+    **dict.fromkeys(("model", "models"), "sovereignmodel"),
+    **dict.fromkeys(("policy", "policies"), _POLICY),
+    **dict.fromkeys(("zone", "zones"), "sovereignzone"),
+    **dict.fromkeys(("profile", "profiles", "accelerator", "accelerators"), "acceleratorprofile"),
+    **dict.fromkeys(("exemption", "exemptions"), "sovereigntyexemption"),
+    "cj": "cronjob",
+    "cm": "configmap",
+    "deploy": "deployment",
+    "ds": "daemonset",
+    "ing": "ingress",
+    "netpol": "networkpolicy",
+    "no": "node",
+    "ns": "namespace",
+    "po": "pod",
+    "pv": "persistentvolume",
+    "pvc": "persistentvolumeclaim",
+    "rs": "replicaset",
+    "sa": "serviceaccount",
+    "sts": "statefulset",
+    "svc": "service",
+}
+"""Daulat's kinds by each of their names, and the short names of Kubernetes' own that users write most."""
+_TWO_WORDS = frozenset(
+    (*_WORDS, *_WORDS.values(), "nodes", "namespaces", "pods", "deployments", "statefulsets", *_PRESET)
+)
 _JUDGING = frozenset(
     ("SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption", "Namespace", "Node")
 )
@@ -31,6 +62,20 @@ class ControlTarget:
     """A control."""
 
     id: str
+
+
+@dataclass(frozen=True)
+class CheckTarget:
+    """A check of ``daulat doctor``."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class PresetTarget:
+    """A shipped preset."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -50,6 +95,16 @@ class ObjectTarget:
     text: str
     """As the user wrote it."""
 
+    @property
+    def is_shipped_profile(self) -> bool:
+        """Whether it is an AcceleratorProfile that comes with Daulat, so that it can be explained without any input."""
+        return self.kind == "acceleratorprofile" and self.name in accelerators.shipped()
+
+    @property
+    def cluster_scoped(self) -> bool:
+        """Whether it is known to be in no namespace."""
+        return any(self.kind in (r.kind.lower(), r.plural) and not r.namespaced for r in BY_KIND.values())
+
     def among(self, documents: Sequence[Document], default_namespace: str) -> list[Document]:
         """Return the object that is meant, or nothing."""
         return [
@@ -57,7 +112,10 @@ class ObjectTarget:
             for d in documents
             if self.kind in (d.kind.lower(), resource_of(d.group, d.kind))
             and d.name == self.name
-            and str(d.metadata.get("namespace") or default_namespace) == self.namespace
+            and (
+                is_cluster_scoped(d.group, d.kind)
+                or str(d.metadata.get("namespace") or default_namespace) == self.namespace
+            )
         ][:1]
 
 
@@ -74,7 +132,10 @@ class FilesTarget:
         return [d for d in there if d.kind not in _JUDGING] or there
 
 
-Target = ControlTarget | PolicyTarget | ObjectTarget | FilesTarget
+Shipped = ControlTarget | CheckTarget | PresetTarget
+"""What comes with Daulat, and is explained without any input."""
+Given = PolicyTarget | ObjectTarget | FilesTarget
+Target = Shipped | Given
 
 
 def parse(words: Sequence[str], files: Sequence[str], namespace: str) -> tuple[Target, Sequence[str]]:
@@ -84,23 +145,32 @@ def parse(words: Sequence[str], files: Sequence[str], namespace: str) -> tuple[T
     if not words:
         raise click.UsageError("Missing argument 'TARGET': a control, a policy or an object, or -f FILE.")
     text, paths = words[0], words[1:]
-    # A model's kind and name may be two words, as kubectl has them.
-    if paths and _kind(text) == "sovereignmodel" and not os.path.exists(paths[0]):
+    # Kind and name may be two words, as kubectl has them.
+    if paths and "/" not in text and text.lower() in _TWO_WORDS and not os.path.exists(paths[0]):
         text, paths = f"{text}/{paths[0]}", paths[1:]
-    if _CONTROL.match(text):
-        return ControlTarget(text.upper()), paths
+    if _ID.match(text):
+        named = text.upper()
+        return (CheckTarget(named) if named.startswith(_CHECK) else ControlTarget(named)), paths
     kind, *rest = text.split("/")
     if not rest:
-        return PolicyTarget(kind), paths
+        return _by_name(text, namespace, known_alone=not paths), paths
     if len(rest) > 2 or not kind or not all(rest):
         raise click.UsageError(f"Invalid value for 'TARGET': {text} isn't KIND/NAME or KIND/NAMESPACE/NAME.")
-    if kind.lower() in _POLICY_KINDS:
+    if kind.lower() in _PRESET:
+        return PresetTarget(rest[-1]), paths
+    kind = _WORDS.get(kind.lower(), kind.lower())
+    if kind == _POLICY:
         return PolicyTarget(rest[-1]), paths
-    return ObjectTarget(_kind(kind), rest[0] if len(rest) == 2 else namespace, rest[-1], text), paths
+    return ObjectTarget(kind, rest[0] if len(rest) == 2 else namespace, rest[-1], text), paths
 
 
-def _kind(word: str) -> str:
-    return _ALIASES.get(word.lower(), word.lower())
+def _by_name(name: str, namespace: str, known_alone: bool) -> Target:
+    """Return what a name without a kind means: a policy, or with no path behind it what Daulat ships under that name."""
+    if known_alone and name in presets():
+        return PresetTarget(name)
+    if known_alone and name in accelerators.shipped():
+        return ObjectTarget("acceleratorprofile", namespace, name, name)
+    return PolicyTarget(name)
 
 
 def _in(file: str, names: set[str]) -> bool:

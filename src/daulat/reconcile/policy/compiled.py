@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from daulat.admission.policy import PROTECTED_NAMESPACES, CompiledPolicy, compile_policy
+from daulat.admission.policy import PROTECTED_NAMESPACES, CompiledPolicy, compile_policy, selected_though_protected
 from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.kinds import Manifest
 from daulat.api.meta import seconds_of
@@ -73,11 +73,8 @@ def manifests(policy: Policy, result: CompiledPolicy, snapshot: Snapshot) -> tup
 
 def governs_protected(policy: Policy, snapshot: Snapshot) -> str:
     """Return what is wrong with a policy that selects a namespace which none may govern; nothing where it selects none."""
-    selects, protected = policy.spec.namespace_selector.matches, protected_namespaces(snapshot)
-    found = [n.name for name in protected if (n := snapshot.namespaces.get(name)) is not None and selects(n.labels)]
-    if not found:
-        return ""
-    return f"spec.namespaceSelector selects {', '.join(sorted(found))}, which no policy may govern; exclude it"
+    known = (n for name in protected_namespaces(snapshot) if (n := snapshot.namespaces.get(name)) is not None)
+    return selected_though_protected(policy.spec.namespace_selector, {n.name: n.labels for n in known})
 
 
 def protected_namespaces(snapshot: Snapshot) -> tuple[str, ...]:

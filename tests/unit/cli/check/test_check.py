@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from daulat.check.templates import MAX_VALUES
 from daulat.cli.check.command import check
-from tests.unit.check.scene import BAD, GOOD, Raw, namespace, owner, pod, policy, template
+from tests.unit.check.scene import BAD, GOOD, Raw, exemption, namespace, owner, pod, policy, template
 
 ROOT = Path(__file__).parents[4]
 POLICIES = ROOT / "examples"
@@ -304,7 +304,7 @@ def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     ("config", "message"),
-    [("", "invalid kubeconfig: "), ("clusters: 1\n", "invalid kubeconfig: ")],
+    [("", "{} sets no current-context: "), ("current-context: x\n", '{} has no context "x"; its contexts: none')],
 )
 def test_a_cluster_that_cant_be_asked_is_exit_code_2(tmp_path: Path, world: Path, config: str, message: str) -> None:
     at = tmp_path / "config"
@@ -313,7 +313,63 @@ def test_a_cluster_that_cant_be_asked_is_exit_code_2(tmp_path: Path, world: Path
     arguments = [str(write(tmp_path, pod())), "--policy-dir", str(world), "--cluster"]
     done = CliRunner().invoke(check, arguments, env=environment)
     assert done.exit_code == 2
-    assert f"error: --cluster: {message}" in done.stderr
+    assert f"kubeconfig {message.format(at)}" in done.stderr
+
+
+SELECTS_ALL = [
+    {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "Exists"}]},
+    {"matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]},
+    {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["default"]}]},
+]
+
+
+@pytest.mark.parametrize("selector", SELECTS_ALL, ids=str)
+def test_a_policy_of_a_protected_namespace_is_refused_as_by_the_operator(tmp_path: Path, selector: Raw) -> None:
+    done = run(write(tmp_path, policy(namespaceSelector=selector)))
+    assert done.exit_code == 2
+    assert (
+        "spec.namespaceSelector: selects daulat-system, kube-system, which no policy may govern; exclude it"
+        in done.stderr
+    )
+
+
+def test_the_operators_namespace_is_protected_by_its_name(tmp_path: Path) -> None:
+    file = write(tmp_path, policy(namespaceSelector={"matchLabels": {"kubernetes.io/metadata.name": "sovereign"}}))
+    assert run(file).exit_code == 0
+    done = run(file, "--operator-namespace", "sovereign")
+    assert "spec.namespaceSelector: selects sovereign, which no policy may govern" in done.stderr
+
+
+def test_a_protected_namespace_counts_with_the_labels_that_the_input_gives_it(tmp_path: Path) -> None:
+    selector = {"matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]}
+    others = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": n, "labels": {"team": "platform"}}}
+        for n in ("kube-system", "daulat-system")
+    ]
+    assert run(write(tmp_path, policy(namespaceSelector=selector), *others)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ({"policy": "confidental"}, 'spec.policy: SovereigntyPolicy "confidental" not found'),
+        ({"controls": ["SUP-99"]}, "spec.controls: the exemption has no effect"),
+        ({"controls": ["MGD-08", "USE-15", "GOV-01"]}, "spec.controls: the exemption has no effect"),
+    ],
+)
+def test_an_exemption_of_nothing_is_refused_as_by_the_operator(tmp_path: Path, spec: Raw, says: str) -> None:
+    done = run(write(tmp_path, policy(), namespace(), exemption(**spec)))
+    assert done.exit_code == 2
+    assert says in done.stderr
+    assert run(write(tmp_path, policy(), namespace(), exemption())).exit_code == 0
+    assert run(write(tmp_path, policy(), namespace(), exemption(controls=["SUP-99", "SUP-01"]))).exit_code == 0
+
+
+@pytest.mark.parametrize("code", ["XX", "UK"])
+def test_a_country_that_doesnt_exist_is_refused(tmp_path: Path, code: str) -> None:
+    done = run(write(tmp_path, policy(zones={"countries": [code]})), "-o", "json")
+    assert (done.exit_code, results(done)) == (1, {"confidential": "refused"})
+    assert "GOV-03 spec.zones.countries: " in done.stdout
 
 
 def test_text_from_the_input_cant_steer_the_terminal(world: Path) -> None:

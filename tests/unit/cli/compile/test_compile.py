@@ -234,7 +234,7 @@ def files(root: Path) -> dict[str, bytes]:
 
 def test_static_files_are_whole_and_the_same_each_time(tmp_path: Path) -> None:
     source, target = written(tmp_path / "in", objects()), tmp_path / "out"
-    first = run(source, "--static", "--output", target, "--at", NOW)
+    first = run(source, "--static", "--output-dir", target, "--at", NOW)
     assert first.exit_code == 0, first.output
     before = files(target)
     names = {"README.md", "admission-configuration.yaml", "validating/daulat.yaml", "mutating/daulat.yaml"}
@@ -245,36 +245,36 @@ def test_static_files_are_whole_and_the_same_each_time(tmp_path: Path) -> None:
     assert all(name.endswith(".static.k8s.io") for name in kinds)
     assert "nodes.cluster.daulat.static.k8s.io" in kinds
     stamps = {f: f.stat().st_mtime_ns for f in target.rglob("*.yaml")}
-    assert "up to date" in run(source, "--static", "--output", target, "--at", NOW).stderr
+    assert "up to date" in run(source, "--static", "--output-dir", target, "--at", NOW).stderr
     assert {f: f.stat().st_mtime_ns for f in target.rglob("*.yaml")} == stamps
     assert files(target) == before
 
 
 def test_the_host_path_is_what_api_servers_see(tmp_path: Path) -> None:
     source, target = written(tmp_path / "in", objects()), tmp_path / "out"
-    run(source, "--static", "--output", target, "--host-path", "/etc/kubernetes/daulat")
+    run(source, "--static", "--output-dir", target, "--host-path", "/etc/kubernetes/daulat")
     configuration = (target / "admission-configuration.yaml").read_text()
     assert "/etc/kubernetes/daulat/mutating" in configuration
     assert str(tmp_path) not in configuration
-    refused = run(source, "--static", "--output", target, "--host-path", "daulat")
+    refused = run(source, "--static", "--output-dir", target, "--host-path", "daulat")
     assert refused.exit_code == 2
 
 
 def test_only_its_own_files_are_removed_or_replaced(tmp_path: Path) -> None:
     source, target = written(tmp_path / "in", objects()), tmp_path / "out"
-    run(source, "--static", "--output", target, "--at", NOW)
+    run(source, "--static", "--output-dir", target, "--at", NOW)
     (target / "mutating" / "theirs.yaml").write_text("theirs")
-    run("--anchor", "--output", target)
+    run("--anchor", "--output-dir", target)
     anchor = (target / "validating" / "daulat-anchor.yaml").read_bytes()
     trial = written(tmp_path / "trial", [typed("SovereigntyPolicy", policy(action="Warn"))])
-    done = run(trial, "--static", "--output", target)
+    done = run(trial, "--static", "--output-dir", target)
     assert done.exit_code == 0, done.output
     assert f"removed {target / 'mutating' / 'daulat.yaml'}" in done.stderr
     assert set(files(target / "mutating")) == {"theirs.yaml"}
     assert (target / "validating" / "daulat-anchor.yaml").read_bytes() == anchor
     (target / "validating" / "daulat.yaml").write_text("mine")
     before = files(target)
-    refused = run(source, "--static", "--output", target, "--at", NOW)
+    refused = run(source, "--static", "--output-dir", target, "--at", NOW)
     assert refused.exit_code == 2
     assert "wasn't written by daulat compile" in refused.stderr
     assert files(target) == before
@@ -282,7 +282,7 @@ def test_only_its_own_files_are_removed_or_replaced(tmp_path: Path) -> None:
 
 def test_the_anchor_is_for_the_users_that_are_named(tmp_path: Path) -> None:
     done = run(
-        "--anchor", "--output", tmp_path / "out", "--allow-user", "ci", "--allow-user", "system:serviceaccount:a:b"
+        "--anchor", "--output-dir", tmp_path / "out", "--allow-user", "ci", "--allow-user", "system:serviceaccount:a:b"
     )
     assert done.exit_code == 0, done.output
     (policy_, _) = yaml.safe_load_all((tmp_path / "out" / "validating" / "daulat-anchor.yaml").read_text())
@@ -296,8 +296,11 @@ def test_the_anchor_is_for_the_users_that_are_named(tmp_path: Path) -> None:
         (),
         ("--static", "x"),
         ("--anchor",),
-        ("--static", "--anchor", "--output", "d"),
-        ("--anchor", "x", "--output", "d"),
+        ("--static", "--anchor", "--output-dir", "d"),
+        ("--anchor", "x", "--output-dir", "d"),
+        ("--anchor", "--output-dir", "d", "-o", "json"),
+        ("--anchor", "--output-dir", "d", "--output-file", "f"),
+        ("x", "--output-dir", "d"),
     ],
 )
 def test_usage_that_makes_no_sense_is_refused(arguments: tuple[Any, ...]) -> None:

@@ -137,6 +137,21 @@ def test_a_model_keeps_its_devices_where_a_release_estimates_otherwise(monkeypat
     assert status(run(world))["sizing"]["devices"] == 8
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_count_that_cant_share_a_layer_is_advised_against_where_users_look(again: bool) -> None:
+    world = known("qwen2.5-7b", count=3)
+    result = run(world)
+    if again:
+        # What was decided once is kept, with the advice.
+        world.models[0]["status"] = {**status(result), "conditions": []}
+        result = run(world)
+    why = "28 attention heads aren't divisible by 3, so 3 pipeline stages of 1 device follow each other"
+    assert condition(result, "Placed") == ("True", "SizingAdvice")
+    assert message(result, "Placed").endswith(f" in zone cyberjaya-1; {why}")
+    assert status(result)["sizing"]["note"] == why
+    assert next(e.reason for e in result.effects if isinstance(e, EmitEvent)) == "SizingAdvice"
+
+
 def test_a_sized_model_stays_with_its_devices_while_others_come() -> None:
     first = known("llama-3.3-70b")
     snapshot = first.snapshot()

@@ -1,24 +1,25 @@
-"""``daulat weights``: fetch and check weights in a pod, and the same checks for publishers."""
+"""Carries out ``daulat weights``. Imports libraries that are installed with the extra ``weights``."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from daulat.api.weights import FETCH_FAILED, Environment, parse
 from daulat.weights.digest import folder_digest
+from daulat.weights.downloads import left_by_tool, left_by_tools, unfinished
 from daulat.weights.load import Order
 from daulat.weights.load import check as check_order
 from daulat.weights.load import load as load_order
 from daulat.weights.problem import WeightsProblem
 from daulat.weights.signature import Trust, check_signature, read_trust
 
-from .errors import fail
+from ..errors import fail
 
 TERMINATION_LOG = Path("/dev/termination-log")
 """The termination message: the kubelet copies it into the pod's status."""
@@ -26,57 +27,34 @@ AUTHORITY = Path("/etc/weights/authority/ca.crt")
 REGISTRIES = Path("/etc/weights/registries")
 
 
-@click.group()
-def weights() -> None:
-    """Fetch weights, and check their digest and their signature."""
-
-
-@weights.command()
 def load() -> None:
-    """Fetch weights and check them. For a pod's init container, which is configured by its environment."""
+    """Fetch weights and check them, as the environment says."""
     _in_pod(load_order)
 
 
-@weights.command()
 def check() -> None:
-    """Check weights that are mounted. For a pod's init container, which is configured by its environment."""
+    """Check weights that are mounted, as the environment says."""
     _in_pod(lambda order: check_order(order, order.target))
 
 
-@weights.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def digest(folder: Path) -> None:
-    """Print the digest that pins FOLDER in a model's URI."""
+    """Print the digest of a folder, and on standard error what isn't part of the weights."""
     try:
-        click.echo(f"sha256:{folder_digest(folder)}")
+        if left := unfinished(folder):
+            fail(f"{folder / left[0]}: the download isn't finished")
+        if left := left_by_tools(folder):
+            click.echo(
+                f"warning: left out {', '.join(left)}: files of a download tool, which differ after each download. "
+                "Delete them before you upload, sign or copy the folder",
+                err=True,
+            )
+        click.echo(f"sha256:{folder_digest(folder, left_by_tool)}")
     except (OSError, ValueError) as error:
         fail(error)
 
 
-@weights.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--key",
-    "keys",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A public key, as PEM. Repeatable.",
-)
-@click.option(
-    "--certificate",
-    "certificates",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The certificate of an authority, as PEM. Repeatable.",
-)
-@click.option("--signature", default="model.sig", show_default=True, help="The signature's path under FOLDER.")
-def verify(folder: Path, keys: tuple[Path, ...], certificates: tuple[Path, ...], signature: str) -> None:
-    """Check the signature of FOLDER as a pod does.
-
-    Exit codes: 0 valid, 1 not valid, 2 wrong input or usage.
-    """
-    if not keys and not certificates:
-        raise click.UsageError("Missing option '--key' or '--certificate'.")
+def verify(folder: Path, keys: Sequence[Path], certificates: Sequence[Path], signature: str) -> None:
+    """Check a folder's signature, and say what is wrong with it."""
     trust = Trust("", tuple(k.read_text() for k in keys), tuple(c.read_text() for c in certificates))
     try:
         check_signature(folder, folder / signature, [trust])

@@ -1,0 +1,147 @@
+"""`daulat explain` of what others are judged by, and of what comes with Daulat: by every name that a kind has."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from daulat.api.kinds import KINDS
+from daulat.catalog import accelerators
+from daulat.catalog.presets import presets
+from daulat.cli.explain.command import explain
+from daulat.doctor.catalog import checks
+from tests.unit.cli.explain.test_explain import LABEL, run, told, typed, world
+from tests.unit.world import ascend, exemption, policy, zone
+
+
+def section(found: dict[str, Any], title: str) -> list[tuple[str, str]]:
+    (items,) = [s["items"] for s in found["about"] if s["title"] == title]
+    return [(item.get("verdict", ""), item["text"]) for item in items]
+
+
+def explained(tmp_path: Path, *words: str, items: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    return told(run(tmp_path, *words, "-o", "json", items=items))
+
+
+@pytest.mark.parametrize("word", ["node/{}", "nodes/{}", "no/{}"])
+def test_a_node_says_by_which_policies_it_is_eligible_and_why_not(tmp_path: Path, word: str) -> None:
+    items = [*world(), typed("SovereigntyPolicy", policy("abroad", zones={"countries": ["SG"]}))]
+    found = explained(tmp_path, word.format("a1"), items=items)
+    rejected, eligible = section(found, "policies")
+    assert rejected == ("rejected", "abroad: zone cyberjaya-1 is in MY, outside SG")
+    lacks = LABEL.removesuffix("=eligible")
+    assert eligible == ("eligible", f"confidential: it lacks the label {lacks}")
+    assert section(found, "zone")[0][1].startswith("cyberjaya-1: MY, operated by ")
+    assert section(found, "accelerators") == [("", "8 huawei.com/Ascend910, of AcceleratorProfile huawei-ascend-910b")]
+
+
+def test_a_node_that_still_has_the_label_of_a_policy_says_so(tmp_path: Path) -> None:
+    stray = ascend("sg-2", site="annex")
+    key, value = LABEL.split("=")
+    stray["metadata"]["labels"][key] = value
+    found = explained(tmp_path, "node/sg-2", items=[*world(), typed("Node", stray)])
+    assert section(found, "policies") == [
+        ("rejected", f"confidential: zone annex is in SG, outside MY; it still has the label {key}")
+    ]
+
+
+def test_a_node_in_no_zone_and_one_that_takes_no_pods_say_so(tmp_path: Path) -> None:
+    assert section(explained(tmp_path, "node/stray"), "zone") == [("rejected", "stands in no zone of record")]
+    assert section(explained(tmp_path, "node/down"), "scheduling") == [("", "is not ready")]
+
+
+def test_a_zone_says_which_nodes_stand_in_it_and_who_accepts_it(tmp_path: Path) -> None:
+    found = explained(tmp_path, "szone/annex")
+    assert section(found, "nodes") == [("", "sg-1")]
+    assert section(found, "policies") == [("rejected", "confidential: zone annex is in SG, outside MY")]
+    assert section(explained(tmp_path, "zone", "cyberjaya-1"), "policies") == [("accepted", "confidential")]
+
+
+def test_a_zone_names_the_nodes_that_another_zone_claims_too(tmp_path: Path) -> None:
+    twin = typed("SovereignZone", {**zone("twin"), "spec": zone("annex", country="SG")["spec"]})
+    found = explained(tmp_path, "szone/twin", items=[*world(), twin])
+    assert section(found, "nodes") == [
+        ("", "none stands in the zone"),
+        ("rejected", "sg-1: is claimed by zones annex and twin"),
+    ]
+
+
+def test_a_profile_says_which_policies_approve_it_and_which_nodes_have_it(tmp_path: Path) -> None:
+    found = explained(tmp_path, "accel/huawei-ascend-910b")
+    assert section(found, "policies") == [("approved", "confidential")]
+    assert section(found, "nodes") == [("", "huawei.com/Ascend910: a1, down, sg-1")]
+    (refused,) = section(explained(tmp_path, "profile/nvidia-t4"), "policies")
+    assert refused == ("rejected", "confidential: the profile isn't in profiles")
+
+
+def test_an_exemption_says_what_it_takes_away_or_why_nothing(tmp_path: Path) -> None:
+    def effect(**changes: Any) -> list[tuple[str, str]]:
+        one = typed("SovereigntyExemption", exemption("e", **changes))
+        return section(explained(tmp_path, "sexempt/e", items=[*world(), one]), "effect")
+
+    ((verdict, text),) = effect()
+    assert (verdict, text.startswith("until ")) == ("in force", True)
+    ((verdict, text),) = effect(namespaces=["tresury"])
+    assert (verdict, text) == ("not valid", "namespace tresury doesn't exist")
+    assert effect(policy="confidental") == [("not valid", "policy confidental doesn't exist")]
+
+
+def test_a_namespace_says_which_policies_govern_it(tmp_path: Path) -> None:
+    assert section(explained(tmp_path, "ns", "treasury"), "policies") == [("", "confidential, Enforce")]
+
+
+@pytest.mark.parametrize(
+    "word", [word for kind in KINDS[1:] for word in (kind.kind, kind.plural, kind.short, f"{kind.short}s")]
+)
+def test_every_kind_is_found_by_each_of_its_names(tmp_path: Path, word: str) -> None:
+    items = [*world(), typed("SovereigntyExemption", exemption("e"))]
+    names = {
+        "SovereigntyPolicy": "confidential",
+        "SovereignZone": "annex",
+        "AcceleratorProfile": "huawei-ascend-910b",
+        "SovereigntyExemption": "e",
+    }
+    kind = next(k for k in KINDS if word in (k.kind, k.plural, k.short, f"{k.short}s"))
+    for words in ([f"{word}/{names[kind.kind]}"], [word, names[kind.kind]]):
+        assert names[kind.kind] in run(tmp_path, *words, items=items).stdout.splitlines()[0]
+
+
+@pytest.mark.parametrize("check", sorted(checks()))
+def test_a_check_of_doctor_is_explained_with_its_why_and_its_remedy(check: str) -> None:
+    found = told(CliRunner().invoke(explain, [check.lower(), "-o", "json"]))
+    assert (found["check"], found["title"]) == (check, checks()[check].title)
+    text = " ".join(CliRunner().invoke(explain, [check]).stdout.split())
+    assert " ".join(checks()[check].remedy.split()) in text
+
+
+@pytest.mark.parametrize("preset", sorted(presets()))
+def test_a_preset_is_explained_without_any_file(preset: str) -> None:
+    for word in (preset, f"preset/{preset}"):
+        found = told(CliRunner().invoke(explain, [word, "-o", "json"]))
+        assert [c["rule"] for c in found["citations"]] == [c.rule for c in presets()[preset].citations]
+    assert presets()[preset].title in " ".join(CliRunner().invoke(explain, [preset]).stdout.split())
+
+
+def test_a_shipped_profile_is_explained_without_any_file() -> None:
+    name = min(accelerators.shipped())
+    result = CliRunner().invoke(explain, [name, "-o", "json"])
+    assert json.loads(result.stdout)["object"] == f"AcceleratorProfile {name}"
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("DOC-99", 'unknown check "DOC-99"; known checks: DOC-01, '),
+        ("preset/nobody", 'unknown preset "nobody"; known presets: baseline, '),
+        ("szone/nobody", 'object "szone/nobody" not found in the files\n'),
+        ("model/nobody", 'object "model/nobody" not found in the files, in namespace default\n'),
+    ],
+)
+def test_what_is_not_there_is_told_with_where_it_was_looked_for(tmp_path: Path, target: str, says: str) -> None:
+    result = run(tmp_path, target)
+    assert result.exit_code == 2
+    assert says in result.stderr

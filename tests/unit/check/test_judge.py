@@ -204,7 +204,7 @@ def test_an_exemption_for_longer_than_its_policy_allows_is_refused() -> None:
     }
     head = {"apiVersion": "daulat.dev/v1alpha1", "kind": "SovereigntyExemption", "metadata": {"name": "e"}}
     (found,) = judged({**head, "spec": spec}, by=(policy(exemptions={"maxDuration": "720h"}), namespace()))
-    assert [f.control for f in found.findings] == ["GOV-03"]
+    assert [f.control for f in found.findings] == ["GOV-04"]
 
 
 MAKERS: list[tuple[str, str, Raw, str]] = [

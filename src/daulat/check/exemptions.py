@@ -1,4 +1,4 @@
-"""What an exemption names that isn't there: it would exempt nothing, and nothing else says so before it is applied."""
+"""What an exemption names that isn't there or is over: nothing is exempt then, and the API server can't say so."""
 
 from __future__ import annotations
 
@@ -22,12 +22,8 @@ def without_effect(
     if spec.expired(datetime.fromisoformat(created).timestamp()):
         notes.append(f"spec.expiresAt: {spec.expires_at} is over, so nothing is exempt. Set a later time.")
     selector = selectors.get(spec.policy)
+    # A policy that isn't there is an error of the input already.
     if selector is None:
-        known = ", ".join(sorted(selectors)) or "none"
-        notes.append(
-            f'spec.policy: there is no policy "{spec.policy}" in the input or the cluster, which have {known}; without it'
-            " nothing is exempt."
-        )
         return notes
     for name in spec.namespaces:
         governed = namespaces.selected(selector, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -123,3 +124,36 @@ def test_more_a_licence_in_any_letter_case(team: Ground, text: str) -> None:
     manifest = model(team, f"oci://registry.example.my/team-a/m{DIGEST}")
     manifest["spec"]["model"]["license"] = text
     taken(team.tenant.create(models, manifest))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("podMetadata", {"labels": {"app": "web"}}, "keys need a prefix of your own"),
+        ("podMetadata", {"labels": {"daulat.dev/model": "other"}}, "keys need a prefix of your own"),
+        ("podMetadata", {"annotations": {"cdi.k8s.io/gpu": "nvidia.com/gpu=all"}}, "keys need a prefix of your own"),
+        ("podMetadata", {"annotations": {"k8s.v1.cni.cncf.io/networks": "outside"}}, "USE-05 "),
+        ("podMetadata", {"annotations": {"tailscale.com/expose": "true"}}, "USE-05 "),
+        ("podMetadata", {"labels": {"sidecar.istio.io/inject": "true"}}, "USE-05 "),
+        ("podMetadata", {"annotations": {"huawei.com/Ascend910": "Ascend910-0"}}, "USE-20 "),
+        ("tolerations", [{"key": "daulat.dev/undecided", "operator": "Exists"}], "can't be tolerated"),
+        ("tolerations", [{"key": "node.kubernetes.io/unschedulable", "operator": "Exists"}], "can't be tolerated"),
+        ("tolerations", [{"operator": "Exists"}], "key: Required value"),
+        ("priorityClassName", "system-node-critical", "the cluster's own"),
+        ("volumes", [{"name": "a", "mountPath": "/models", "emptyDir": {}}], "mounted under /mnt"),
+        ("volumes", [{"name": "a", "mountPath": "/mnt/../etc", "configMap": {"name": "a"}}], "mounted under /mnt"),
+        ("volumes", [{"name": "a", "mountPath": "/mnt/a", "hostPath": {"path": "/dev"}}], "hostPath"),
+        (
+            "volumes",
+            [{"name": "a", "mountPath": "/mnt/a", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}],
+            "serviceAccountToken",
+        ),
+        ("volumes", [{"name": "a", "mountPath": "/mnt/a", "persistentVolumeClaim": {"claimName": "a"}}], "STO-07 "),
+        ("resources", {"limits": {"nvidia.com/gpu": 8}}, "nvidia.com/gpu"),
+    ],
+)
+def test_more_what_a_model_says_of_its_pods(team: Ground, field: str, value: Any, said: str) -> None:
+    models = f"{team.within('daulat.dev/v1alpha1', 'sovereignmodels')}?fieldValidation=Strict"
+    manifest = model(team, f"oci://registry.example.my/team-a/m{DIGEST}")
+    manifest["spec"][field] = value
+    refused(team.tenant.create(models, manifest), said)

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from bench import apiserver
-from daulat.admission.advice import compile_advice
+from daulat.admission.advice import compile_advice, refusal_of
 from daulat.admission.anchor import anchor
 from daulat.admission.cluster import Installation, compile_cluster_guards
 from daulat.admission.policy import compile_policy
@@ -71,7 +71,7 @@ def _made() -> Iterator[Manifest]:
     yield from compile_cluster_guards(SIDECARS)
     selector = LabelSelector.model_validate({"matchLabels": {"daulat.dev/data-class": "confidential"}})
     for there, eligible in ((["nvidia-h20"], True), ([], True), ([], False)):
-        yield from compile_advice("whole", selector, there, eligible)
+        yield from compile_advice("whole", selector, there, eligible, refusal=refusal_of(apiserver.policy("whole")))
     yield from _examples()
     yield from _presets()
 

@@ -218,7 +218,7 @@ def test_pods_that_are_older_than_their_policy_are_judged_by_it(clinic: World) -
         # The scheduler's node isn't the user's doing, as far as anybody can tell; where it is, is told by another check.
         assert "USE-04" not in violation
         (misplaced,) = told(clinic, "DOC-36")
-        assert "1 pods on node sg-gpu-1, which zone singapore-1 is in SG, outside MY" in misplaced
+        assert "1 pod on node sg-gpu-1, which zone singapore-1 is in SG, outside MY" in misplaced
         keys = told(clinic, "DOC-38")
         assert [k.split(":")[0] for k in keys] == [f"ConfigMap {name}/c", f"Secret {name}/c"]
         assert f"namespace {name} has none, and is governed by {name}" in told(clinic, "DOC-34")

@@ -16,7 +16,7 @@ from dev.deployment import ROOT, poll
 from .world import World, node_manifest, node_with, unique
 
 EXAMPLES = ROOT / "examples"
-UNDER_THE_POLICY = ("sglang.yaml", "llama.cpp.yaml", "custom.yaml")
+UNDER_THE_POLICY = ("sglang.yaml", "llama.cpp.yaml", "custom.yaml", "pod-settings.yaml")
 WHOLE = {"mindie-pvc.yaml": "claims", "hf-mirror.yaml": "mirrored"}
 """Examples that have a policy of their own, with its name."""
 ON_A_NODE_OF_THEIR_OWN = {"amd.yaml": "on-amd", "llama.cpp-cpu.yaml": "on-cpus", "own-profile.yaml": "on-gaudi"}

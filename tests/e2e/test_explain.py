@@ -7,7 +7,9 @@ from typing import Any
 
 from click.testing import CliRunner
 
+from daulat.api.policy import ControlInForce
 from daulat.cli.explain.command import explain
+from daulat.reconcile.policy.actions import by_action
 
 from .world import World, model_manifest, pod_manifest
 
@@ -25,8 +27,9 @@ def test_a_policy_of_the_cluster_has_the_revision_that_the_operator_applied(worl
         status = world.get("sovereigntypolicy", policy)["status"]
         assert told["revision"] == status["revision"]
         assert told["namespaces"] == [namespace]
-        in_force = [{k: c[k] for k in ("id", "guard", "action")} for c in told["controls"]["inForce"]]
-        assert in_force == status["controls"]
+        assert status["governedNamespaces"] == [namespace]
+        in_force = [ControlInForce.model_validate(c) for c in told["controls"]["inForce"]]
+        assert by_action(in_force).model_dump(exclude_none=True) == status["controlsByAction"]
 
 
 def test_a_placed_model_stays_where_it_is_and_others_are_told_as_in_its_status(world: World) -> None:

@@ -28,9 +28,8 @@ def test_a_policy_from_a_preset_is_enforced_and_tells_its_controls(world: World)
     # The user's spec stays the user's: the expansion is in what is compiled, not in the object.
     assert live["spec"]["preset"] == {"name": "my-nccp", "dataClass": "confidential"}
     assert "zones" not in live["spec"]
-    controls = {(c["id"], c["action"]) for c in live["status"]["controls"]}
     # That weights are pinned by digest is asked by the preset alone.
-    assert ("SUP-01", "Enforce") in controls
+    assert "SUP-01 (models)" in live["status"]["controlsByAction"]["enforce"]
     # Only the facility in Malaysia that a Malaysian company runs is good enough for confidential data.
     poll("the nodes to be certified", lambda: {"ascend-1", "h20-1"} <= eligible(world, name))
     assert not {n for n in eligible(world, name) if n.startswith(("hosted", "sg-", "stray"))}

@@ -1,7 +1,8 @@
 """Compiles the warning that a policy gives at `kubectl apply`: that no node eligible under it has any accelerator a model asks for.
 
-It never refuses: it warns, and where it can't be evaluated it says nothing. It depends on the nodes there are, so it is no part of
-what a policy compiles to: neither of its revision nor of what `daulat compile` prints.
+It never refuses: it warns, and where it can't be evaluated it says nothing. Nor does it warn of a model that the policy refuses:
+what never runs waits for nothing. It depends on the nodes there are, so it is no part of what a policy compiles to: neither of its
+revision nor of what `daulat compile` prints.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from daulat.api.names import MANAGED_BY
 from . import validating
 from .cluster import manifest
 from .literals import literal
-from .policy import PROTECTED_NAMESPACES, namespace_selector
+from .policy import PROTECTED_NAMESPACES, CompiledPolicy, namespace_selector, validating_name
 
 SUFFIX = ".advice.daulat.dev"
+Variable = tuple[str, str]
+"""A variable of an admission policy: its name and its expression."""
 
 
 def advice_name(policy: str) -> str:
@@ -31,11 +34,12 @@ def compile_advice(
     there: Sequence[str],
     eligible: bool,
     protected: Sequence[str] = PROTECTED_NAMESPACES,
+    refusal: Sequence[Variable] = (),
 ) -> list[Manifest]:
     """Return the manifests, the same bytes for the same facts.
 
     ``there`` are the profiles of which some node eligible under the policy has a device, and ``eligible`` says whether there is any
-    such node.
+    such node. ``refusal`` are the variables by which the policy refuses a model, as ``refusal_of`` returns them.
     """
     name = advice_name(policy)
     binding = {
@@ -45,14 +49,22 @@ def compile_advice(
     }
     found = [
         manifest("ValidatingAdmissionPolicyBinding", name, binding),
-        manifest("ValidatingAdmissionPolicy", name, _spec(policy, sorted(there), eligible)),
+        manifest("ValidatingAdmissionPolicy", name, _spec(policy, sorted(there), eligible, refusal)),
     ]
     for one in found:
         one["metadata"]["labels"][MANAGED_BY] = "daulat"
     return found
 
 
-def _spec(policy: str, there: Sequence[str], eligible: bool) -> Manifest:
+def refusal_of(compiled: CompiledPolicy) -> tuple[Variable, ...]:
+    """Return the variables by which a compiled policy refuses models, ``violations`` the last; none where it only warns."""
+    name = validating_name(compiled.name, "models", "Enforce")
+    found = next((m for m in compiled.refusing if m["metadata"]["name"] == name), None)
+    variables = found["spec"]["variables"] if found is not None else []
+    return tuple((v["name"], v["expression"]) for v in variables if v["name"] != "text")
+
+
+def _spec(policy: str, there: Sequence[str], eligible: bool, refusal: Sequence[Variable]) -> Manifest:
     if there:
         have = f"the nodes that are eligible under policy {policy} have {', '.join(there)}"
         then = "It waits until one has what it asks for; list one that they have."
@@ -61,6 +73,7 @@ def _spec(policy: str, there: Sequence[str], eligible: bool) -> Manifest:
         then = "It waits until one has."
     else:
         have, then = f"no node is eligible under policy {policy}", "It waits until one is."
+    has_some = f"object.spec.accelerators.exists(a, a.profile in {literal(there)})" if there else "false"
     asked = "object.spec.accelerators.map(a, a.profile).join(', ')"
     return {
         # What can't be told needn't be: a warning is never worth a refusal.
@@ -87,11 +100,10 @@ def _spec(policy: str, there: Sequence[str], eligible: bool) -> Manifest:
                 ),
             }
         ],
+        **({"variables": [{"name": n, "expression": e} for n, e in refusal]} if refusal else {}),
         "validations": [
             {
-                "expression": f"object.spec.accelerators.exists(a, a.profile in {literal(there)})"
-                if there
-                else "false",
+                "expression": f"size(variables.violations) > 0 || {has_some}" if refusal else has_some,
                 "messageExpression": (
                     f"'spec.accelerators: ' + {asked} + ' was asked for; ' + {literal(f'{have} now. {then}')}"
                 ),

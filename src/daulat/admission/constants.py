@@ -21,7 +21,7 @@ from daulat.api.requirements import (
 from daulat.api.resources import expression
 from daulat.api.weights import REMOTE
 from daulat.api.zone import SovereignZoneSpec
-from daulat.catalog import accelerators, engine_environment, engine_options, engine_settings
+from daulat.catalog import accelerators, engine_environment, engine_options, engine_settings, key_domains
 
 from . import claims
 from .literals import Constant
@@ -91,6 +91,7 @@ def _ways_to_devices(
         **_device_annotations(known.annotations, {a for p in every for a in p.device_access.annotations}),
         "schedulerVariables": dict(sorted(known.chosen_by_scheduler.items())) if _enforced("USE-20", spec) else {},
         "approvedCapabilities": known.capabilities,
+        "actedOnDomains": key_domains.acted_on(),
     }
 
 
@@ -226,4 +227,5 @@ def _people_and_network(spec: SovereigntyPolicySpec) -> Constants:
         "nameservers": sorted(hosts.nameservers),
         "searchDomains": sorted(hosts.searches),
         "probeHosts": sorted(hosts.probes),
+        "longestExemption": (spec.exemptions.max_duration if spec.exemptions else None) or "",
     }

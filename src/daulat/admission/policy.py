@@ -87,7 +87,7 @@ class CompiledPolicy:
 
     @cached_property
     def status_controls(self) -> tuple[ControlInForce, ...]:
-        """The controls as the policy's status lists them. Kept: the status is built at every pass."""
+        """The controls, each with its guard and action. Kept: the status is built of them at every pass."""
         return tuple(ControlInForce(id=c.control.id, guard=c.control.guard, action=c.action) for c in self.controls)
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from .forms import FORMS, LONGEST
 from .kinds import KINDS, Kind, Manifest
 from .names import GROUP, VERSION
 
@@ -52,7 +53,7 @@ def manifest(kind: Kind) -> Manifest:
                 "plural": kind.plural,
                 "singular": kind.kind.lower(),
                 "shortNames": [kind.short],
-                "categories": ["daulat"],
+                **({"categories": ["daulat"]} if kind.listed else {}),
             },
             "versions": [version],
         },
@@ -104,6 +105,10 @@ def _structural(node: Manifest, definitions: Manifest) -> Manifest:
     if "description" in schema:
         schema["description"] = " ".join(schema["description"].split())
     schema |= {k: deepcopy(v) for k, v in node.items() if k.startswith("x-kubernetes-")}
+    if len(pattern := schema.get("pattern", "")) > LONGEST:
+        del schema["pattern"]
+        rule = {"rule": f"self.matches(r'{pattern}')", "message": FORMS[pattern]}
+        schema["x-kubernetes-validations"] = [rule, *schema.get("x-kubernetes-validations", ())]
     schema |= {to: node[key] for key, to in _COPIED_BOUNDS.items() if key in node}
     if schema.get("type") == "object" and "maxLength" in schema:
         schema["maxProperties"] = schema.pop("maxLength")

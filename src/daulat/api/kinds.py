@@ -37,6 +37,8 @@ class Kind:
     columns: tuple[Column, ...]
     rules: tuple[tuple[str, str], ...] = ()
     scale: bool = False
+    listed: bool = True
+    """Whether ``kubectl get daulat`` lists it."""
 
     @property
     def doc(self) -> str:
@@ -58,10 +60,10 @@ SOVEREIGN_MODEL = Kind(
     columns=(
         Column("Model", ".spec.model.name"),
         Column("Phase", ".status.phase"),
-        Column("Ready", ".status.readyReplicas", "integer"),
+        Column("Ready", ".status.ready"),
         Column("Zone", ".status.placement.zone"),
         Column("Accelerator", ".status.placement.accelerator"),
-        Column("Reason", _condition("Ready", "reason"), priority=1),
+        Column("Reason", _condition("Ready", "reason")),
         Column("URL", ".status.url", priority=1),
         Column("Age", ".metadata.creationTimestamp", "date"),
     ),
@@ -99,7 +101,7 @@ SOVEREIGNTY_POLICY = Kind(
         Column("Action", ".spec.action"),
         Column("Enforced", _condition("Enforced")),
         Column("Upheld", _condition("Upheld")),
-        Column("Reason", _condition("Enforced", "reason"), priority=1),
+        Column("Reason", _condition("Ready", "reason")),
         Column("Namespaces", ".status.namespaces", "integer"),
         Column("Nodes", ".status.eligibleNodes", "integer"),
         Column("Revision", ".status.revision", priority=1),
@@ -157,6 +159,8 @@ ACCELERATOR_PROFILE = Kind(
         Column("Age", ".metadata.creationTimestamp", "date"),
     ),
     rules=(("size(self.metadata.name) <= 63", "an AcceleratorProfile's name has at most 63 characters"),),
+    # The chart installs dozens, of which a cluster has devices of a few.
+    listed=False,
 )
 SOVEREIGNTY_EXEMPTION = Kind(
     kind="SovereigntyExemption",

@@ -12,10 +12,12 @@ from .exposure import ModelExposure
 from .frozen import FrozenDict
 from .licenses import LICENSE_FORM
 from .meta import DEFAULTED, ConditionedStatus, CountryCode, Duration, ObjectName, Observed, Spec, seconds_of
+from .pods import APART, ComputeResources, ModelVolume, PodMetadata, Toleration, TopologySpreadConstraint, apart
 from .reference import IMAGE_PATTERN
 from .weights import PLAIN_URI, URI_PATTERN, Fetch
 
 ONE_LINE = r"^[^\r\n]*$"
+FILE_PATTERN = r"^[-A-Za-z0-9_][-A-Za-z0-9._]*(/[-A-Za-z0-9_][-A-Za-z0-9._]*)*$"
 GRACE_SECONDS, LONGEST_GRACE = 5, 3600
 """For how long a replica that is to end goes on answering: where the model doesn't say, which is the least, and at most."""
 _GRACE = "a time from 5s to 1h, such as 90s or 10m"
@@ -30,15 +32,11 @@ class ModelSource(Spec):
     uri: str = Field(max_length=1024, pattern=URI_PATTERN, json_schema_extra={"x-kubernetes-validations": [PLAIN_URI]})
     """Where the weights are: oci://REGISTRY/REPOSITORY (mounted as an image volume), pvc://CLAIM/PATH, s3://BUCKET/PATH,
     hf://ORGANISATION/NAME:REVISION or ms://ORGANISATION/NAME:REVISION, each followed by @sha256:DIGEST to pin the content."""
-    file: Annotated[str, Field(pattern=r"^[-A-Za-z0-9_][-A-Za-z0-9._]*(/[-A-Za-z0-9_][-A-Za-z0-9._]*)*$")] | None = (
-        Field(default=None, max_length=512)
-    )
+    file: Annotated[str, Field(pattern=FILE_PATTERN)] | None = Field(default=None, max_length=512)
     """The file under uri that the engine loads, for an engine that loads one, such as llama.cpp."""
     fetch: Fetch | None = None
     """How the weights are fetched, where no volume can mount them: s3, hf and ms always, oci where this is set."""
-    signature: Annotated[str, Field(pattern=r"^[-A-Za-z0-9_][-A-Za-z0-9._]*(/[-A-Za-z0-9_][-A-Za-z0-9._]*)*$")] = Field(
-        default="model.sig", max_length=512
-    )
+    signature: Annotated[str, Field(pattern=FILE_PATTERN)] = Field(default="model.sig", max_length=512)
     """Where the signature lies under uri (OpenSSF model signing), which policies with models.signatures ask for."""
     developer: str = Field(min_length=1, max_length=128, pattern=ONE_LINE)
     """Who made the model, as one word, such as deepseek-ai."""
@@ -199,6 +197,33 @@ class SovereignModelSpec(Spec):
     """The LocalQueue of Kueue that the pods wait in; left out, they don't."""
     priority_class_name: ObjectName | None = None
     """The PriorityClass of the pods; those that start with system- are the cluster's own and refused."""
+    pod_metadata: PodMetadata | None = None
+    """Labels and annotations for the pods and the Service, such as a cost centre; left out, Daulat's own alone."""
+    resources: ComputeResources | None = None
+    """CPU and memory of the engine; left out, it asks for none and has no limit."""
+    tolerations: tuple[Toleration, ...] = Field(default=(), max_length=16)
+    """Taints that the pods tolerate beside that of the accelerator. Placement counts nodes with these taints in."""
+    topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = Field(
+        default=(),
+        max_length=4,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["topologyKey"]},
+    )
+    """How replicas are spread over nodes; left out, the scheduler decides."""
+    volumes: tuple[ModelVolume, ...] = Field(
+        default=(),
+        max_length=16,
+        json_schema_extra={
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["name"],
+            "x-kubernetes-validations": [APART],
+        },
+    )
+    """Volumes that the engine finds under /mnt beside its weights, such as adapters or certificates."""
+
+    @field_validator("volumes")
+    @classmethod
+    def _volumes_are_apart(cls, volumes: tuple[ModelVolume, ...]) -> tuple[ModelVolume, ...]:
+        return apart(volumes)
 
     @property
     def needed_replicas(self) -> int:
@@ -327,6 +352,8 @@ class SovereignModelStatus(ConditionedStatus):
     """Where clients reach the OpenAI API in the cluster, once a replica is ready."""
     external_url: str | None = None
     """Where clients reach it from outside, once a Gateway has taken the route."""
+    ready: str | None = None
+    """Replicas that are ready, of those that are asked for, such as 2/3."""
     replicas: int | None = Field(default=None, json_schema_extra={"format": "int32"})
     """Replicas that exist."""
     ready_replicas: int | None = Field(default=None, json_schema_extra={"format": "int32"})

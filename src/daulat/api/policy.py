@@ -39,9 +39,8 @@ GRACE_SECONDS = 60
 LIMIT_PERCENT = 20
 """Of a policy's running governed pods may be evicted within ten minutes, where the policy doesn't say."""
 Percentage = Annotated[str, Field(pattern=r"^([1-9][0-9]?|100)%$", examples=["20%"])]
-BatchName = Annotated[
-    str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$", examples=["2026-11-29T01:30:00Z"])
-]
+BATCH_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
+BatchName = Annotated[str, Field(pattern=BATCH_PATTERN, max_length=20, examples=["2026-11-29T01:30:00Z"])]
 
 
 class Action(StrEnum):
@@ -120,6 +119,14 @@ class Drift(Spec):
         return seconds_of(self.grace_period)
 
 
+class ExemptionRequirements(Spec):
+    """What exemptions of the policy may be."""
+
+    max_duration: Annotated[Duration, Field(max_length=7)] | None = None
+    """For how long an exemption lasts at most, from its creation on, in s, m or h, such as 720h for 30 days; left out, until
+    its own expiresAt, whenever that is. One that was there before lasts no longer either."""
+
+
 class SovereigntyPolicySpec(Spec):
     """What governed namespaces may do."""
 
@@ -177,6 +184,8 @@ class SovereigntyPolicySpec(Spec):
     """Who reads engines' metrics; left out, nobody but the model's own namespace."""
     access: AccessRequirements | None = None
     """Who may reach into running pods; left out, whomever RBAC lets."""
+    exemptions: ExemptionRequirements | None = None
+    """What exemptions of the policy may be; left out, they last as long as their expiresAt says."""
     drift: Drift | None = None
     """What happens to pods whose node isn't eligible any more; left out, they are evicted after 60s."""
     schedulers: tuple[UserName, ...] = Field(
@@ -189,6 +198,21 @@ class SovereigntyPolicySpec(Spec):
         if not {"zones", "preset"} & self.model_fields_set:
             raise ValueError("zones is needed unless a preset says it")
         return self
+
+
+GOVERNED = 50
+"""Names of governed namespaces that a policy's status holds."""
+
+
+class ControlsByAction(Observed):
+    """The controls in force, each as its id with what it judges, such as USE-07 (models, pods, settings)."""
+
+    enforce: str | None = None
+    """Those that refuse a request."""
+    warn: str | None = None
+    """Those that warn of it."""
+    audit: str | None = None
+    """Those that write it to the audit log."""
 
 
 class ControlInForce(Observed):
@@ -276,11 +300,15 @@ class SovereigntyPolicyStatus(ConditionedStatus):
     """What adds the policy's nodeSelector to pods that lack it, as the last dry run showed: MutatingAdmissionPolicy, OpenShift,
     PodNodeSelector, Other where it isn't Daulat's, or Refuse where such pods are refused."""
     namespaces: int | None = None
-    """Governed namespaces."""
+    """How many namespaces are governed."""
+    governed_namespaces: tuple[str, ...] = ()
+    """The governed namespaces by name, in order; the first 50 of them."""
     eligible_nodes: int | None = None
     """Nodes that governed pods may run on."""
-    controls: tuple[ControlInForce, ...] = ()
-    """The controls in force."""
+    controls_by_action: ControlsByAction | None = None
+    """The controls in force, by what happens to a request that breaks one. daulat explain policy has them one by one."""
+    controls: tuple[ControlInForce, ...] | None = None
+    """Not written any more: controlsByAction has the controls. A status that an earlier release wrote may have it."""
     accelerators: ApprovedAccelerators | None = None
     """What spec.accelerators approves now, of the AcceleratorProfiles in the cluster."""
     drift: tuple[DriftedNode, ...] | None = None

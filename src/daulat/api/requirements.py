@@ -31,10 +31,11 @@ VolumeType = Annotated[
         },
     ),
 ]
+PREFIX_PATTERN = rf"^{HOST}(/{SEGMENT})*/$"
 Prefix = Annotated[
     str,
     Field(
-        pattern=rf"^{HOST}(/{SEGMENT})*/$",
+        pattern=PREFIX_PATTERN,
         max_length=512,
         description="A prefix that ends with a slash, so that it can't be continued by another name.",
         examples=["registry.example.my/"],
@@ -49,10 +50,13 @@ Prefix = Annotated[
         },
     ),
 ]
+SOURCE_PATTERN = (
+    r"^(oci|pvc|s3|hf|ms)://([A-Za-z0-9][-A-Za-z0-9._]*(:[0-9]{1,5})?(/[-A-Za-z0-9_][-A-Za-z0-9._=+]*)*/)?$"
+)
 SourcePrefix = Annotated[
     str,
     Field(
-        pattern=r"^(oci|pvc|s3|hf|ms)://([A-Za-z0-9][-A-Za-z0-9._]*(:[0-9]{1,5})?(/[-A-Za-z0-9_][-A-Za-z0-9._=+]*)*/)?$",
+        pattern=SOURCE_PATTERN,
         max_length=512,
         description="A prefix of model URIs that ends with a slash.",
         examples=["oci://registry.example.my/"],
@@ -61,14 +65,11 @@ SourcePrefix = Annotated[
 ]
 
 
-PublicKey = Annotated[
-    str,
-    Field(pattern=r"^-----BEGIN PUBLIC KEY-----\n[A-Za-z0-9+/=\n]+-----END PUBLIC KEY-----\n?$", max_length=1024),
-]
-Certificate = Annotated[
-    str,
-    Field(pattern=r"^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?$", max_length=8192),
-]
+KEY_PATTERN = r"^-----BEGIN PUBLIC KEY-----\n[A-Za-z0-9+/=\n]+-----END PUBLIC KEY-----\n?$"
+CERTIFICATE_PATTERN = r"^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?$"
+PublicKey = Annotated[str, Field(pattern=KEY_PATTERN, max_length=1024)]
+Certificate = Annotated[str, Field(pattern=CERTIFICATE_PATTERN, max_length=8192)]
+KIND_PATTERN = r"^[A-Z][A-Za-z0-9]*(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$"
 
 
 class ZoneRequirements(Spec):
@@ -302,9 +303,9 @@ class Exposure(Spec):
     """GatewayClasses that are fine."""
     domains: tuple[Hostname, ...] = Field(default=(), max_length=32)
     """If set, routes and listeners of Gateways have these host names alone, or names under them."""
-    route_kinds: tuple[
-        Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]*(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$", max_length=253)], ...
-    ] = Field(default=(), max_length=32)
+    route_kinds: tuple[Annotated[str, Field(pattern=KIND_PATTERN, max_length=253)], ...] = Field(
+        default=(), max_length=32
+    )
     """Kinds of routes of other projects that are fine, as KIND.GROUP, such as Route.route.openshift.io; left out, none."""
     backend_namespaces: tuple[ObjectName, ...] = Field(default=(), max_length=16)
     """Other namespaces whose Services routes may lead to, such as a shared cache's. A ReferenceGrant there is needed as well."""

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-ResourceName = Annotated[
-    str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$", max_length=317)
-]
+NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
+FAMILY_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9][-A-Za-z0-9_.]*[#*][-A-Za-z0-9_.#*]*$"
+ResourceName = Annotated[str, Field(pattern=NAME_PATTERN, max_length=317)]
 # The vendor's domain and at least one character of the name are always said, so that no pattern stands for whatever a vendor has.
 ResourcePattern = Annotated[
     str,
     Field(
-        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9][-A-Za-z0-9_.]*[#*][-A-Za-z0-9_.#*]*$",
+        pattern=FAMILY_PATTERN,
         max_length=317,
         examples=["nvidia.com/mig-#g.#gb"],
     ),

@@ -32,10 +32,11 @@ PLAIN_URI: JsonValue = {
     " no %, and no @ but that of a digest (@sha256:...)",
 }
 
+ADDRESS_PATTERN = r"^https?://[a-zA-Z0-9][-a-zA-Z0-9.]*(:[0-9]{1,5})?(/[-A-Za-z0-9._]+)*$"
 Endpoint = Annotated[
     str,
     Field(
-        pattern=r"^https?://[a-zA-Z0-9][-a-zA-Z0-9.]*(:[0-9]{1,5})?(/[-A-Za-z0-9._]+)*$",
+        pattern=ADDRESS_PATTERN,
         max_length=512,
         description="The address of a server, without a user or a password in it.",
         examples=["https://s3.example.my"],

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from daulat.admission.policy import CompiledPolicy, PolicyError, compile_policy
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.exemption import SovereigntyExemptionSpec
+from daulat.api.forms import FORMS
 from daulat.api.kinds import KINDS, Manifest
 from daulat.api.names import GROUP, VERSION
 from daulat.api.policy import SovereigntyPolicySpec
@@ -202,7 +203,8 @@ def _message(each: ErrorDetails) -> str:
             fewest = each["ctx"]["min_length"]
             return f"must have at least {fewest} {'item' if fewest == 1 else 'items'}"
         case "string_pattern_mismatch":
-            return f"must match {each['ctx']['pattern']}"
+            pattern = each["ctx"]["pattern"]
+            return FORMS.get(pattern, f"must match {pattern}")
     return _sentence(each["msg"])
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from daulat.admission.cluster import compile_cluster_guards
 from daulat.admission.policy import CompiledPolicy
 from daulat.api.accelerator import AcceleratorProfileSpec
+from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.kinds import Manifest
 from daulat.api.names import GROUP
 from daulat.catalog.kubernetes import DEFAULT, Capabilities
@@ -18,6 +19,7 @@ from daulat.manifest.document import Document, line_of
 from daulat.manifest.paths import dotted, path_of
 
 from .defaults import defaulted
+from .exemptions import without_effect
 from .fields import field_in, field_of, in_owner
 from .governance import Namespaces
 from .modelpods import render
@@ -197,6 +199,10 @@ class Judge:
             return subjects, [], notes
         if group == GROUP and document.kind == "SovereigntyPolicy":
             return subjects, [], list(self._doubts.get(document.name, ()))
+        if group == GROUP and document.kind == "SovereigntyExemption":
+            selectors = {p.name: p.selector for p in self._policies}
+            spec = SovereigntyExemptionSpec.model_validate(document.object.get("spec"))
+            return subjects, [], without_effect(spec, selectors, self._namespaces, self._options.created)
         if (group, document.kind) != (GROUP, "SovereignModel"):
             return subjects, [], []
         names = [p.name for p in governing.policies]

@@ -17,6 +17,7 @@ from daulat.placement.choice import Chosen
 from daulat.placement.devices import Devices, devices
 from daulat.placement.loading import loading
 from daulat.placement.sizing import Indivisible, NoFit
+from daulat.workload.container import image_of
 from daulat.workload.pod import templates, unusable_settings
 
 
@@ -76,7 +77,8 @@ def render(
             notes.append(f"{where}.count: {needed.note}")
         for chosen in _options(model, n, profile, needed, cluster):
             refused += unusable_settings(model, chosen)
-            pods += [ModelPod(("spec", "accelerators", n), pod) for pod in _pods(model, chosen, policies)]
+            if image_of(model, chosen):
+                pods += [ModelPod(("spec", "accelerators", n), pod) for pod in _pods(model, chosen, policies)]
     return Rendered(tuple(pods), tuple(dict.fromkeys(refused)), tuple(notes))
 
 

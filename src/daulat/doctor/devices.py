@@ -9,6 +9,7 @@ import yaml
 
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.approval import approved_profiles
+from daulat.api.counted import counted
 from daulat.api.kinds import Manifest
 from daulat.catalog import accelerators
 from daulat.facts.node import is_extended
@@ -98,7 +99,8 @@ def fake_devices(cluster: Cluster) -> Iterator[Found]:
         if any(is_extended(resource) for resource in status.get("allocatable") or {}) and (sign := _unreal(node)):
             signs.setdefault(sign, []).append(name_of(node))
     for sign, names in sorted(signs.items()):
-        what = f"{len(names)} nodes offer devices and {sign}: {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
+        some = f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
+        what = f"devices are offered by {counted(len(names), 'node')} {sign}: {some}"
         yield Found(what, tuple(f"Node {n}" for n in names))
 
 
@@ -106,11 +108,11 @@ def _unreal(node: Manifest) -> str:
     annotations = (node.get("metadata") or {}).get("annotations") or {}
     version = ((node.get("status") or {}).get("nodeInfo") or {}).get("kubeletVersion")
     if annotations.get("kwok.x-k8s.io/node"):
-        return "are made up by KWOK"
+        return "made up by KWOK"
     if labels_of(node).get("type") == "virtual-kubelet":
-        return "are virtual: their pods run elsewhere"
+        return "of virtual-kubelet, whose pods run elsewhere"
     if version_of(str(version or "")) is None:
-        return "report no version of a kubelet"
+        return "without a kubelet's version"
     return ""
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from daulat.admission.cluster import Installation, cluster_name, compile_cluster_guards
 from daulat.admission.policy import CompiledPolicy
 from daulat.api import reasons
+from daulat.api.counted import counted, either
 from daulat.api.kinds import Manifest
 from daulat.api.names import MANAGED_BY, POLICY_LABEL, REVISION_ANNOTATION
 from daulat.api.policy import EnforcementSource
@@ -136,7 +137,8 @@ def drift(cluster: Cluster) -> Iterator[Found]:
                 what = f"{kind} {name} was changed: it isn't what revision {revision} of policy {policy} says"
                 yield Found(what, (f"{kind} {name}",))
         for revision, names in sorted(others.items()):
-            what = f"{len(names)} objects of policy {policy} are of revision {revision}; this daulat compiles {compiled.revision}"
+            objects = f"{counted(len(names), 'object')} of policy {policy} {either(len(names), 'is', 'are')} of revision {revision}"
+            what = f"{objects}; this daulat compiles {compiled.revision}"
             yield Found(what, tuple(names), Severity.MEDIUM, _OTHER_VERSION)
     # What governs is decided on what is applied, so that a new policy opens nothing before it is in force.
     shared = reconcile_ungoverned(KEY, _applied(cluster), cluster.now).effects

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from daulat.api.counted import counted
 from daulat.api.kinds import KINDS
 from daulat.api.names import GROUP
 from daulat.catalog.kubernetes import NEWEST, OLDEST, Minor, Pin
@@ -87,11 +88,13 @@ def kubelets(cluster: Cluster) -> Iterator[Found]:
             continue
         objects = tuple(f"Node {n}" for n in names)
         if server is not None and version[0] == server[0] and server[1] - version[1] > SKEW:
-            yield Found(f"kubelet {reported} on {len(names)} nodes is too old for {cluster.version}: {some}", objects)
+            yield Found(
+                f"kubelet {reported} on {counted(len(names), 'node')} is too old for {cluster.version}: {some}", objects
+            )
         for weakness in weaknesses("kubelet", version):
-            yield Found(f"kubelet {reported} on {len(names)} nodes ({some}): {weakness}", objects)
+            yield Found(f"kubelet {reported} on {counted(len(names), 'node')} ({some}): {weakness}", objects)
     if unknown:
-        raise NotLooked(f"a kubelet's version from {len(unknown)} nodes, such as {unknown[0]}", rights=False)
+        raise NotLooked(f"a kubelet's version from {counted(len(unknown), 'node')}, such as {unknown[0]}", rights=False)
 
 
 def definitions(cluster: Cluster) -> Iterator[Found]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from daulat.api.counted import counted
 from daulat.api.kinds import Manifest
 from daulat.api.names import NODE_PREFIX
 from daulat.cel.evaluator import Request, evaluate_all
@@ -54,7 +55,7 @@ def misplaced(cluster: Cluster) -> Iterator[Found]:
                 found.setdefault((policy.name, node_name, why), []).append(name_of(pod))
     for (policy_name, node_name, why), pods in sorted(found.items()):
         some = ", ".join(pods[:5]) + (", ..." if len(pods) > 5 else "")
-        what = f"{len(pods)} pods on node {node_name}, which {why} (policy {policy_name}): {some}"
+        what = f"{counted(len(pods), 'pod')} on node {node_name}, which {why} (policy {policy_name}): {some}"
         yield Found(what, (f"Node {node_name}", *(f"Pod {p}" for p in pods)))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from daulat.admission.zones import rejects
 from daulat.api import reasons
 from daulat.api.approval import mismatch
+from daulat.api.counted import counted
 from daulat.facts.declared import Declared
 from daulat.facts.node import Node
 from daulat.facts.snapshot import Model, Policy, Snapshot
@@ -52,7 +53,7 @@ def _of_option(model: Model, option: Option, found: Survey, snapshot: Snapshot) 
         if at_most:
             yield f"{where}: request at most {at_most} of {model.spec.replicas} replicas, or add nodes there"
         elif (largest := max(found.accounting.total(node, option.resource) for node in option.nodes)) < count:
-            yield f"{where}: request at most {largest} devices on a node, or add nodes with {count} there"
+            yield f"{where}: request at most {counted(largest, 'device')} on a node, or add nodes with {count} there"
         else:
             yield f"{where}: request fewer than {together} nodes per replica, or add nodes with {count} devices there"
         return

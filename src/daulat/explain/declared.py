@@ -97,7 +97,7 @@ def _closed(node: Node) -> Iterable[str]:
     if not node.schedulable:
         yield "is cordoned"
     if node.taints:
-        yield f"is tainted: {', '.join(sorted(node.taints))}"
+        yield f"is tainted: {', '.join(sorted({t.key for t in node.taints}))}"
     if node.undecided:
         yield "is closed to new pods until its eligibility is decided"
 

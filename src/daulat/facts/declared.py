@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
+from daulat.api.forms import FORMS
 from daulat.api.kinds import Manifest, by_kind
 from daulat.api.meta import ConditionedStatus, Spec
 from daulat.api.network import EgressScope
@@ -62,7 +64,7 @@ def parse_declared(kind: str, raw: Mapping[str, Any]) -> Declared[Any, Any] | Un
     try:
         spec = of_kind.spec.model_validate(raw.get("spec"))
     except ValidationError as error:
-        problems = "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {_words(e)}" for e in error.errors())
         return Unparsable(problems, namespace, name, uid, generation, status, stored)
     if isinstance(spec, SovereigntyPolicySpec):
         try:
@@ -72,6 +74,12 @@ def parse_declared(kind: str, raw: Mapping[str, Any]) -> Declared[Any, Any] | Un
     created = str(meta.get("creationTimestamp") or "")
     deleting = bool(meta.get("deletionTimestamp"))
     return Declared(namespace, name, uid, generation, created, deleting, spec, status, stored)
+
+
+def _words(error: ErrorDetails) -> str:
+    """Return what is wrong. A long regular expression tells nobody anything."""
+    pattern = error.get("ctx", {}).get("pattern")
+    return FORMS.get(pattern, error["msg"]) if isinstance(pattern, str) else error["msg"]
 
 
 def _as_in_force(

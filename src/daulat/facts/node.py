@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from daulat.api.frozen import FrozenDict
 from daulat.api.names import UNDECIDED_TAINT
+from daulat.api.pods import Toleration
 from daulat.api.quantity import whole
 from daulat.catalog import kubernetes
 from daulat.catalog.kubernetes import CapabilityError, Minor
@@ -19,6 +20,14 @@ IMAGE_VOLUMES = {"containerd": (2, 1), "cri-o": (1, 31), "docker": (10**6, 0)}
 """Since when runtimes mount images as volumes (KEP-4639). cri-dockerd never has."""
 IMAGE_VOLUME = kubernetes.feature("image-volumes")
 REGION = "topology.kubernetes.io/region"
+
+
+class Taint(NamedTuple):
+    """A taint that keeps pods away."""
+
+    key: str
+    value: str
+    effect: str
 
 
 @dataclass(frozen=True)
@@ -32,8 +41,8 @@ class Node:
     schedulable: bool
     tolerated: bool
     """Whether pods that tolerate no more than the devices they ask for may run on it."""
-    taints: frozenset[str] = frozenset()
-    """The keys of taints that keep pods away, but for those that are named after its devices."""
+    taints: frozenset[Taint] = frozenset()
+    """The taints that keep pods away, but for those that are named after its devices."""
     image_volumes: bool = True
     """Whether its kubelet and its container runtime mount images as volumes, as far as their versions tell."""
     resources: frozenset[str] = frozenset()
@@ -46,6 +55,11 @@ class Node:
     def takes_pods(self) -> bool:
         """Whether the scheduler would place an ordinary pod here, room permitting."""
         return self.ready and self.schedulable and self.tolerated and not self.undecided
+
+    def as_tolerated(self, tolerations: Sequence[Toleration]) -> Node:
+        """Return the node as it is for pods that tolerate this beside the devices that they ask for."""
+        left = frozenset(t for t in self.taints if not any(x.tolerates(*t) for x in tolerations))
+        return self if left == self.taints else replace(self, taints=left, tolerated=not left)
 
 
 def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
@@ -64,7 +78,7 @@ def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
     conditions = {c.get("type"): c.get("status") for c in status.get("conditions") or ()}
     # A taint that is named after a device keeps away pods that don't ask for it; those of models do, and tolerate it.
     taints = [
-        str(t.get("key") or "")
+        Taint(str(t.get("key") or ""), str(t.get("value") or ""), str(t["effect"]))
         for t in spec.get("taints") or ()
         if t.get("effect") in ("NoSchedule", "NoExecute") and t.get("key") not in {*resources, UNDECIDED_TAINT}
     ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from daulat.api import reasons
 from daulat.api.accelerator import AcceleratorProfileSpec, DynamicResource
+from daulat.api.counted import counted
 from daulat.api.frozen import FrozenDict
 from daulat.api.model import AcceleratorChoice
 from daulat.facts.declared import Declared
@@ -110,6 +111,8 @@ def survey(model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Surv
     """Return every node and every accelerator that the model lists, with what keeps each from being taken."""
     candidates = candidates_under(policies, snapshot)
     found: Mapping[str, Node] = candidates.eligible
+    if tolerations := model.spec.tolerations:
+        found = {name: node.as_tolerated(tolerations) for name, node in found.items()}
     refused: Mapping[str, str] = candidates.refused
     fetch = model.spec.model.fetch
     if fetch is not None and fetch.cache is not None:
@@ -158,7 +161,7 @@ def _options(
         by_zone = {
             zone: own
             for zone, nodes in nodes_with(profile, resource, policies, snapshot).items()
-            if (own := tuple(n for n in nodes if n.name in allowed))
+            if (own := tuple(allowed[n.name] for n in nodes if n.name in allowed))
         }
         if where is not None and where.accelerator == choice.profile:
             # A plugin or driver that is started anew offers nothing for a while, and takes nothing from pods that have it.
@@ -340,5 +343,6 @@ def _why_not(
 def _told(model: Model, chosen: Chosen) -> str:
     spread = f" over {chosen.devices.nodes} nodes" if chosen.devices.nodes > 1 else ""
     what = f"{chosen.devices.count} {'devices of' if chosen.claim else 'x'} {chosen.resource}"
-    where = f"{model.spec.replicas} replicas with {what} each{spread} on {chosen.choice.profile} in zone {chosen.zone}"
+    count = counted(model.spec.replicas, "replica")
+    where = f"{count} with {what} each{spread} on {chosen.choice.profile} in zone {chosen.zone}"
     return f"{where}; {chosen.devices.note}" if chosen.devices.note else where

@@ -124,7 +124,9 @@ def open_to(node: Node, asked: Asked) -> bool:
 def tolerated(node: Node, asked: Asked) -> bool:
     """Say whether pods that ask for this tolerate the node's taints: those that are named after the accelerator's resource."""
     # Only of extended resources does a node itself tell that a taint is named after them.
-    return node.tolerated if isinstance(asked, str) else node.taints <= {asked.profile.resources[0].name}
+    return (
+        node.tolerated if isinstance(asked, str) else {t.key for t in node.taints} <= {asked.profile.resources[0].name}
+    )
 
 
 class DeviceClaims:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from daulat.api import reasons
+from daulat.api.counted import counted
 from daulat.facts.node import Node
 from daulat.facts.snapshot import Model, Snapshot
 from daulat.kube.ref import Ref
@@ -38,7 +39,7 @@ def refusal(model: Model, found: Survey, rejected: Sequence[Group], snapshot: Sn
     if not any(option.open for option in found.options):
         return reasons.NO_SCHEDULABLE_NODE, _joined([_closed(found.options), *rest])
     needed = model.spec.needed_replicas
-    replicas = f"{needed} replica{'s' if needed != 1 else ''}"
+    replicas = counted(needed, "replica")
     places = [_place(model, option, found, snapshot) for option in found.options[:PLACES]]
     if more := len(found.options) - PLACES:
         places += [f"nor in {more} more place{'s' if more > 1 else ''}"] if more > 0 else []
@@ -97,8 +98,12 @@ def _place(model: Model, option: Option, found: Survey, snapshot: Snapshot) -> s
     closed = len(option.nodes) - len(option.open)
     broken = sum(not found.accounting.total(node, option.resource) for node in option.open)
     if broken:
-        told += f", and {broken} of its {len(option.nodes)} nodes {'has' if broken == 1 else 'have'} none that works"
-    left_out = f"; {closed} of its {len(option.nodes)} nodes take{'s' if closed == 1 else ''} no pods" if closed else ""
+        told += f", and {broken} of its {counted(len(option.nodes), 'node')} {'has' if broken == 1 else 'have'} none that works"
+    left_out = (
+        f"; {closed} of its {counted(len(option.nodes), 'node')} take{'s' if closed == 1 else ''} no pods"
+        if closed
+        else ""
+    )
     if not option.open:
         return f"{where} has no node that takes pods"
     at_most = (
@@ -112,7 +117,7 @@ def _place(model: Model, option: Option, found: Survey, snapshot: Snapshot) -> s
 
 
 def _nodes(count: int) -> str:
-    return f"{count} node{'s' if count != 1 else ''}"
+    return counted(count, "node")
 
 
 def _joined(parts: Iterable[str]) -> str:

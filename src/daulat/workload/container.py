@@ -17,6 +17,7 @@ from daulat.placement.loading import Loading
 
 from .claims import resources
 from .labels import Member
+from .podsettings import compute, mounts
 from .weights import MOUNT, path
 
 CACHE = "/cache"
@@ -40,6 +41,12 @@ def settings_of(model: Model, chosen: Chosen) -> EngineSettings:
     return settings
 
 
+def image_of(model: Model, chosen: Chosen) -> str:
+    """Return the engine's image; empty where neither the model nor the profile has one."""
+    settings = chosen.profile.engine(model.spec.engine.name)
+    return chosen.choice.image or (settings.image if settings is not None else None) or ""
+
+
 def container(
     model: Model, chosen: Chosen, how: Loading, member: Member | None = None, *, named: bool = False
 ) -> Manifest:
@@ -56,11 +63,11 @@ def container(
     ports = {"http": data.port, "health": data.health_port, "metrics": data.metrics_port}
     made: dict[str, Any] = {
         "name": "engine",
-        "image": chosen.choice.image or settings.image or "",
+        "image": image_of(model, chosen),
         "args": _args(model, chosen, data, settings, words, member),
         "env": _environment(model, chosen, data, settings, words, member),
         "ports": [{"name": n, "containerPort": p, "protocol": "TCP"} for n, p in ports.items() if p is not None],
-        "resources": resources(chosen),
+        "resources": compute(model, resources(chosen)),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -96,6 +103,7 @@ def container(
         made["terminationMessagePolicy"] = "FallbackToLogsOnError"
     if named:
         made["volumeMounts"].append({"name": "user", "mountPath": "/etc/passwd", "subPath": "passwd", "readOnly": True})
+    made["volumeMounts"] += mounts(model)
     command = settings.command or data.command
     if command:
         made["command"] = [_filled(word, words) for word in command]

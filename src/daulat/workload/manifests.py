@@ -12,7 +12,7 @@ from daulat.placement.choice import Chosen
 from daulat.placement.loading import Loading
 
 from .claims import claim_templates
-from .container import PRESTOP_SECONDS
+from .container import PRESTOP_SECONDS, image_of
 from .group import group_manifests
 from .labels import owned, selector
 from .network import network_policy, service
@@ -88,8 +88,7 @@ def _deployment(
 
 def summary(model: Model, chosen: Chosen) -> str:
     """Return what the pods run, in a sentence: what ``kubectl rollout history`` shows as the cause."""
-    settings = chosen.profile.engine(model.spec.engine.name)
-    image = chosen.choice.image or (settings.image if settings else "") or ""
+    image = image_of(model, chosen)
     spread = f" on {chosen.devices.nodes} nodes" if chosen.devices.nodes > 1 else ""
     return (
         f"{model.spec.engine.name} {image} serves {model.spec.model.uri} with {chosen.devices.count} x {chosen.choice.profile}"

@@ -16,6 +16,7 @@ from daulat.placement.choice import Chosen
 from .container import settings_of
 from .labels import answering, owned, selector
 from .monitoring import common, metrics_port, readers
+from .podsettings import with_own_metadata
 
 DEFAULT_DENY = "default-deny.daulat.dev"
 """The name of the NetworkPolicy that a namespace has beside those of its models. No model can have it: their names have no dots."""
@@ -28,7 +29,7 @@ def service(model: Model, chosen: Chosen, *, grouped: bool = False) -> Manifest:
     made = owned(model, "v1", "Service", {"spec": spec})
     # Not on the pods: where it changed there, an upgrade would roll them.
     made["metadata"]["annotations"] = _metrics(model, chosen)
-    return made
+    return {**made, "metadata": with_own_metadata(model, made["metadata"])}
 
 
 def _metrics(model: Model, chosen: Chosen) -> dict[str, str]:

@@ -15,8 +15,10 @@ from daulat.placement.choice import Chosen
 from daulat.placement.loading import Loading
 
 from .claims import pod_claims
-from .container import CACHE, SHUTDOWN_SECONDS, container, context_of
+from .container import CACHE, SHUTDOWN_SECONDS, container, context_of, image_of
 from .labels import Member, labels
+from .podsettings import own_metadata, spread, tolerations, with_own_metadata
+from .podsettings import volumes as own_volumes
 from .weights import init_container, volumes
 
 USER = 2000
@@ -42,7 +44,10 @@ def template(
     if _is_named(chosen, platform):
         noted[NAMED_USER] = PASSWD
     metadata = {"labels": {**labels(model), **(member.labels if member else {})}, "annotations": noted}
-    return {"metadata": metadata, "spec": _spec(model, chosen, policies, how, member, platform)}
+    return {
+        "metadata": with_own_metadata(model, metadata),
+        "spec": _spec(model, chosen, policies, how, member, platform),
+    }
 
 
 def templates(
@@ -56,9 +61,11 @@ def templates(
 
 def revision(model: Model, chosen: Chosen, policies: Sequence[str], how: Loading, platform: Platform = STANDARD) -> str:
     """Return the revision of the pod template. Which replica a pod belongs to and in which domain it runs is no part of it."""
-    if chosen.devices.nodes == 1:
-        return digest(_spec(model, chosen, policies, how, None, platform))
-    return digest([_spec(model, chosen, policies, how, member, platform) for member in _members(chosen)])
+    members = [None] if chosen.devices.nodes == 1 else _members(chosen)
+    specs = [_spec(model, chosen, policies, how, member, platform) for member in members]
+    read = specs[0] if chosen.devices.nodes == 1 else specs
+    own = own_metadata(model)
+    return digest(read if own is None else {"spec": read, "metadata": own})
 
 
 def _members(chosen: Chosen) -> list[Member]:
@@ -86,10 +93,11 @@ def _spec(
         },
         "terminationGracePeriodSeconds": model.spec.engine.grace_seconds + SHUTDOWN_SECONDS,
         # Accelerator nodes are often tainted with the resource's name, to keep other pods away.
-        "tolerations": [{"key": _tainted_by(chosen), "operator": "Exists"}],
+        "tolerations": [{"key": _tainted_by(chosen), "operator": "Exists"}, *tolerations(model)],
         "containers": [container(model, chosen, how, member, named=named)],
         "volumes": _volumes(model, how, named=named),
         **pod_claims(model, chosen),
+        **spread(model, member),
     }
     if chosen.profile.runtime_class_name:
         spec["runtimeClassName"] = chosen.profile.runtime_class_name
@@ -110,10 +118,10 @@ def _spec(
 def unusable_settings(model: Model, chosen: Chosen) -> list[str]:
     """Return a sentence for every setting that would undo what keeps the engine offline, and for each that is missing."""
     asked = model.spec.engine
-    data, settings = engine_of(asked), chosen.profile.engine(asked.name)
+    data = engine_of(asked)
     where = f'spec.accelerators["{chosen.choice.profile}"]'
     found: list[str] = []
-    if not chosen.choice.image and not (settings and settings.image):
+    if not image_of(model, chosen):
         profile = f"AcceleratorProfile {chosen.choice.profile}"
         found.append(f"{where}.image: there is none, and {profile} has none for {asked.name} either. Set it.")
     if data.one_file and not model.spec.model.file:
@@ -175,4 +183,4 @@ def _volumes(model: Model, how: Loading, *, named: bool) -> list[Manifest]:
         # From the pod itself: nothing else has to be there, and nobody changes it while the pod runs.
         field = {"fieldPath": f"metadata.annotations['{NAMED_USER}']"}
         own.append({"name": "user", "downwardAPI": {"items": [{"path": "passwd", "fieldRef": field}]}})
-    return [weights, *own, *others]
+    return [weights, *own, *others, *own_volumes(model)]

@@ -54,7 +54,7 @@ def test_the_pods_of_a_model_are_not_even_suspicious(engine: str) -> None:
     guard["spec"]["validations"] = [{"expression": "false", "message": "judged"}]
     raw = merge(library.base()["objects"]["models"], {"spec": {"engine": {"name": engine}}})
     raw["spec"]["accelerators"] = [
-        {"profile": n, "count": 1}
+        {"profile": n, "count": 1, "image": "registry.example.my/engine:1"}
         for n in ("huawei-ascend-910b", "nvidia-h20")
         if accelerators.shipped()[n].engine(engine)
     ]

@@ -166,6 +166,46 @@ def test_an_exemption_holds_until_it_ends() -> None:
     assert (free.result, over.result) == ("allowed", "refused")
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"namespaces": ["tresury"]}, 'spec.namespaces: namespace "tresury" isn\'t in the input'),
+        ({"namespaces": ["treasury", "open"]}, 'spec.namespaces: policy confidential doesn\'t govern "open"'),
+        ({"expiresAt": "2020-01-01T00:00:00Z"}, "spec.expiresAt: 2020-01-01T00:00:00Z is over"),
+    ],
+)
+def test_an_exemption_of_what_isnt_there_is_noted(changed: Raw, said: str) -> None:
+    spec = {
+        "policy": "confidential",
+        "controls": ["STO-07"],
+        "namespaces": ["treasury"],
+        "reason": "the mirror is being built",
+        "requestedBy": "alice",
+        "expiresAt": "2030-01-01T00:00:00Z",
+    }
+    head = {"apiVersion": "daulat.dev/v1alpha1", "kind": "SovereigntyExemption", "metadata": {"name": "e"}}
+    by = (policy(), namespace(), namespace("open", team="ml"))
+    fine, wrong = judged({**head, "spec": spec}, by=by)[0], judged({**head, "spec": {**spec, **changed}}, by=by)[0]
+    assert fine.notes == ()
+    (note,) = wrong.notes
+    assert note.startswith(said)
+    assert wrong.result == "allowed"
+
+
+def test_an_exemption_for_longer_than_its_policy_allows_is_refused() -> None:
+    spec = {
+        "policy": "confidential",
+        "controls": ["STO-07"],
+        "namespaces": ["treasury"],
+        "reason": "the mirror is being built",
+        "requestedBy": "alice",
+        "expiresAt": "2030-01-01T00:00:00Z",
+    }
+    head = {"apiVersion": "daulat.dev/v1alpha1", "kind": "SovereigntyExemption", "metadata": {"name": "e"}}
+    (found,) = judged({**head, "spec": spec}, by=(policy(exemptions={"maxDuration": "720h"}), namespace()))
+    assert [f.control for f in found.findings] == ["GOV-04"]
+
+
 MAKERS: list[tuple[str, str, Raw, str]] = [
     ("apps/v1", "Deployment", {"template": TEMPLATE}, "spec.template.spec"),
     ("apps/v1", "ReplicaSet", {"template": TEMPLATE}, "spec.template.spec"),

@@ -219,13 +219,13 @@ WEAK: list[tuple[str, Weaken, Severity, str]] = [
         "DOC-18",
         change("nodes", "ascend-1", "metadata", "annotations", to={"kwok.x-k8s.io/node": "fake"}),
         Severity.MEDIUM,
-        "1 nodes offer devices and are made up by KWOK: ascend-1",
+        "devices are offered by 1 node made up by KWOK: ascend-1",
     ),
     (
         "DOC-18",
         change("nodes", "ascend-1", "metadata", "labels", "type", to="virtual-kubelet"),
         Severity.MEDIUM,
-        "are virtual",
+        "of virtual-kubelet",
     ),
     (
         "DOC-19",
@@ -243,7 +243,7 @@ WEAK: list[tuple[str, Weaken, Severity, str]] = [
         "DOC-23",
         change("nodes", "ascend-1", "status", "nodeInfo", "kubeletVersion", to="v1.30.2"),
         Severity.MEDIUM,
-        "kubelet v1.30.2 on 1 nodes is too old for v1.37.2: ascend-1",
+        "kubelet v1.30.2 on 1 node is too old for v1.37.2: ascend-1",
     ),
     (
         "DOC-24",
@@ -426,7 +426,7 @@ WEAK: list[tuple[str, Weaken, Severity, str]] = [
         "DOC-36",
         several(put("nodes", FOREIGN_NODE), put("pods", pod("away", node="sg-1"))),
         Severity.HIGH,
-        "1 pods on node sg-1, which stands in no zone of record",
+        "1 pod on node sg-1, which stands in no zone of record",
     ),
     ("DOC-36", put("pods", pod("lost", node="gone")), Severity.HIGH, "on node gone, which doesn't exist"),
     (
@@ -696,7 +696,7 @@ def test_an_older_revision_is_told_apart_from_a_changed_one() -> None:
             item["spec"]["validations"] = []
     (finding,) = found(lists, "DOC-28")
     assert finding.severity is Severity.MEDIUM
-    assert "are of revision older; this daulat compiles" in finding.what
+    assert "is of revision older; this daulat compiles" in finding.what
 
 
 def test_the_guard_of_bound_volumes_is_looked_for_under_the_names_of_governed_namespaces() -> None:

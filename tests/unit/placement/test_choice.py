@@ -266,4 +266,4 @@ def test_a_model_that_runs_leaves_a_node_that_is_not_eligible_any_more_whatever_
 def test_devices_of_which_none_works_are_told_as_such() -> None:
     decision = decide(World(nodes=[failing(ascend("a1"))], models=[model(accelerators=[choice(ASCEND, 4)])]))
     assert decision.reason == reasons.INSUFFICIENT_DEVICES
-    assert "1 of its 1 nodes has none that works" in decision.message
+    assert "1 of its 1 node has none that works" in decision.message

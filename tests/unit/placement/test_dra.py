@@ -71,7 +71,7 @@ def test_a_model_is_placed_where_matching_devices_are_free() -> None:
     assert decision.chosen.nodes == ("n1",)
     assert decision.chosen.resource == "gpu.nvidia.com"
     assert decision.chosen.claim is not None
-    assert decision.message == "1 replicas with 2 devices of gpu.nvidia.com each on nvidia-h20 in zone cyberjaya-1"
+    assert decision.message == "1 replica with 2 devices of gpu.nvidia.com each on nvidia-h20 in zone cyberjaya-1"
 
 
 @pytest.mark.parametrize(

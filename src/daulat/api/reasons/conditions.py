@@ -89,3 +89,9 @@ SCHEMA_CURRENT = ConditionType(
     "The CustomResourceDefinition in the cluster declares every field of the operator's release. Present only while it doesn't; "
     "Ready doesn't depend on it.",
 )
+EXPIRING_SOON = ConditionType(
+    "ExpiringSoon",
+    ("SovereigntyExemption",),
+    "The exemption is in force and ends within seven days, or within a fifth of its time where that is less.",
+    good="False",
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .conditions import ACTIVE, CERTIFIED, FOUND
+from .conditions import ACTIVE, CERTIFIED, EXPIRING_SOON, FOUND
 from .types import Reason
 
 NODES_CERTIFIED = Reason(
@@ -36,6 +36,13 @@ WITHOUT_EFFECT = Reason(
     "Correct spec.controls and spec.namespaces as the message says. docs/limits.md lists what can't be exempted.",
 )
 IN_FORCE = Reason("InForce", (ACTIVE,), "The exemption holds until it expires.")
+ENDS_SOON = Reason(
+    "EndsSoon",
+    (EXPIRING_SOON,),
+    "The exemption ends soon. From then on its controls hold again for what is created.",
+    "Remove the need for it, or request a new exemption in time.",
+)
+ENDS_LATER = Reason("EndsLater", (EXPIRING_SOON,), "There is time until the exemption ends.")
 NOT_APPROVED = Reason(
     "NotApproved",
     (ACTIVE,),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from daulat.api import reasons
 from daulat.api.accelerator import AcceleratorProfileStatus
+from daulat.api.counted import counted
 from daulat.api.names import NODE_PREFIX
 from daulat.api.zone import AcceleratorCount, SovereignZoneStatus
 from daulat.facts.declared import Unparsable
@@ -28,10 +29,10 @@ def reconcile_zone(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     found = Accelerators.of(snapshot).in_zone(ref.name, snapshot)
     if found.conflicts:
         text = "; ".join(f"{name} {why}" for name, why in sorted(found.conflicts.items())[:SAMPLE])
-        message = f"{len(found.conflicts)} nodes are Unknown: {text}"
+        message = f"{counted(len(found.conflicts), 'node is', 'nodes are')} Unknown: {text}"
         certified = condition(reasons.CERTIFIED, False, reasons.NODES_IN_CONFLICT, message)
     elif found.nodes:
-        message = f"{found.nodes} nodes stand in this zone alone"
+        message = f"{counted(found.nodes, 'node stands', 'nodes stand')} in this zone alone"
         certified = condition(reasons.CERTIFIED, True, reasons.NODES_CERTIFIED, message)
     else:
         certified = condition(reasons.CERTIFIED, False, reasons.NO_NODES, "the zone selects no node")
@@ -61,7 +62,9 @@ def reconcile_profile(ref: Ref, snapshot: Snapshot, now: float) -> Result:
         return _status(status_change(ref, profile, [ready(invalid), invalid], AcceleratorProfileStatus(), now))
     nodes, devices = Accelerators.of(snapshot).of_profile(ref.name, snapshot)
     if nodes:
-        found = condition(reasons.FOUND, True, reasons.DEVICES_FOUND, f"{devices} devices on {nodes} nodes")
+        found = condition(
+            reasons.FOUND, True, reasons.DEVICES_FOUND, f"{counted(devices, 'device')} on {counted(nodes, 'node')}"
+        )
     else:
         # Most shipped profiles are of accelerators that a cluster never gets: that is no Event.
         found = condition(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from daulat.api import reasons
+from daulat.api.counted import counted
 from daulat.api.kinds import Manifest
 from daulat.facts.child import Child
 from daulat.facts.snapshot import Model, Policy, Snapshot
@@ -96,13 +97,13 @@ def _scales(model: Model, made: Scaler, kind: str, chosen: Chosen, waits: bool, 
         return condition(reasons.AUTOSCALED, False, reasons.AUTOSCALER_FAILED, f"{kind}: {child.answer.message}")
     if waits and chosen.capacity is not None and model.spec.replicas > chosen.capacity:
         message = (
-            f"{model.spec.replicas} replicas are asked for, and zone {chosen.zone} has room for {chosen.capacity} on "
-            f"{chosen.choice.profile}: the others wait there, and go nowhere else"
+            f"{counted(model.spec.replicas, 'replica is', 'replicas are')} asked for, and zone {chosen.zone} has room for"
+            f" {chosen.capacity} on {chosen.choice.profile}: the others wait there, and go nowhere else"
         )
         return condition(reasons.AUTOSCALED, False, reasons.EXCEEDS_CAPACITY, message)
     if child is None or child.answer is None:
         return condition(reasons.AUTOSCALED, None, reasons.AUTOSCALER_PENDING, f"the {kind} has scaled nothing yet")
-    message = f"{asked.min_replicas} to {asked.max_replicas} replicas by {made.metric}, with a {kind}"
+    message = f"{asked.min_replicas} to {counted(asked.max_replicas, 'replica')} by {made.metric}, with a {kind}"
     return condition(reasons.AUTOSCALED, True, reasons.SCALING_ACTIVE, message)
 
 

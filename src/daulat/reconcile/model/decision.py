@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from daulat.admission.policy import PolicyError
 from daulat.api import reasons
+from daulat.api.counted import either
 from daulat.api.kinds import Manifest
 from daulat.api.model import ModelDriftStatus
 from daulat.facts.snapshot import Model, Policy, Snapshot
@@ -17,6 +18,7 @@ from daulat.placement.loading import Loading, loading
 from daulat.reconcile.conditions import Condition, condition
 from daulat.reconcile.policy.compiled import compiled, unreadable_exemptions
 from daulat.reconcile.timestamps import seconds
+from daulat.workload.container import image_of
 from daulat.workload.manifests import manifests
 from daulat.workload.pod import revision, templates, unusable_settings
 
@@ -91,8 +93,10 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
         how = loading(model, decision.chosen, policies, snapshot.weights_image)
         violations += unusable_settings(model, decision.chosen)
         violations += [how.problem] if how.problem else []
-        pods = templates(model, decision.chosen, [p.name for p in policies], how, snapshot.platform)
-        violations += pod_violations(model, pods, in_force, snapshot, now)
+        # Without an image there are no pods to judge, and what is missing is told by the field of the model.
+        if image_of(model, decision.chosen):
+            pods = templates(model, decision.chosen, [p.name for p in policies], how, snapshot.platform)
+            violations += pod_violations(model, pods, in_force, snapshot, now)
     if violations:
         message = " ".join(dict.fromkeys(violations))
         if (why := _unreadable(model, policies, snapshot)) and all(_names(v, why) for v in violations):
@@ -105,8 +109,9 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
             )
             return Verdict(condition(reasons.POLICY_COMPLIANT, None, reasons.POLICY_UNREADABLE, message))
         return Verdict(condition(reasons.POLICY_COMPLIANT, False, reasons.POLICY_VIOLATION, message), stop=True)
-    under = f"under {', '.join(p.name for p in policies)}"
-    compliant = condition(reasons.POLICY_COMPLIANT, True, reasons.COMPLIANT, under, initial=True)
+    word = either(len(policies), "policy", "policies")
+    message = f"the model and its pods comply with {word} {', '.join(p.name for p in policies)}"
+    compliant = condition(reasons.POLICY_COMPLIANT, True, reasons.COMPLIANT, message, initial=True)
     if decision.held:
         return Verdict(compliant, undecided=decision.message)
     if decision.chosen is None or how is None:

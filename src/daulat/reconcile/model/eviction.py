@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from daulat.api import reasons
+from daulat.api.counted import counted
 from daulat.facts.child import WORKLOADS, Child
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Model, Policy
@@ -109,7 +110,8 @@ def braked(model: Model, verdict: Verdict, policies: Sequence[Policy], state: Mo
             if verdict.compliant.status == "True" and verdict.decision is not None:
                 why = verdict.decision.message
             message = (
-                f"{why} Its {running} pods go on until the brake of policy {policy.name} is released; see its status."
+                f"{why} Its {counted(running, 'pod goes', 'pods go')} on until the brake of policy {policy.name} is released;"
+                " see its status."
             )
             held = condition(reasons.POLICY_COMPLIANT, False, reasons.BRAKE_HELD, message)
             return goes_on_braked(model, policies, verdict, held, state)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from daulat.api import reasons
-from daulat.api.model import Revision
+from daulat.api.model import GRACE_SECONDS, Revision
 from daulat.facts.snapshot import Model
+from daulat.placement.choice import Chosen
 from daulat.reconcile.conditions import Condition
 from daulat.reconcile.timestamps import stamp
 from daulat.workload.manifests import summary
 
 from .decision import Verdict
+
+ARGUMENTS = 160
+"""Characters of the arguments that an entry holds."""
 
 KEPT = 10
 """Entries, as many as a Deployment keeps of its own."""
@@ -33,10 +37,29 @@ def history(model: Model, verdict: Verdict, conditions: Sequence[Condition], now
             generation=model.generation,
             started_at=at,
             rollback_to=same.revision if same is not None else None,
-            summary=summary(model, chosen),
+            summary=_told(model, chosen, before),
         )
         before = (*before, entry)
     done = {c.type for c in conditions if c.status == "True"} >= {reasons.WORKLOAD_READY, reasons.ROLLED_OUT}
     if done and not before[-1].finished_at:
         before = (*before[:-1], before[-1].model_copy(update={"finished_at": at}))
     return before[-KEPT:]
+
+
+def _told(model: Model, chosen: Chosen, before: Sequence[Revision]) -> str:
+    """Return what runs where, and the settings by which revisions mostly differ; never the same sentence twice in a row."""
+    engine, spec = model.spec.engine, model.spec
+    words = [*engine.args, *chosen.choice.args]
+    arguments = " ".join(words)
+    found = [
+        f"context {engine.context}" if engine.context else "",
+        f"concurrency {engine.concurrency}" if engine.concurrency else "",
+        f"arguments {arguments[:ARGUMENTS]}{'...' if len(arguments) > ARGUMENTS else ''}" if words else "",
+        f"variables {', '.join(sorted(chosen.choice.env))}" if chosen.choice.env else "",
+        f"grace period {engine.grace_period}" if engine.grace_seconds != GRACE_SECONDS else "",
+        f"priority {spec.priority_class_name}" if spec.priority_class_name else "",
+    ]
+    told = ", ".join([summary(model, chosen), *(part for part in found if part)])
+    if before and before[-1].summary == told:
+        return f"{told}, with other settings than revision {before[-1].revision}"
+    return told

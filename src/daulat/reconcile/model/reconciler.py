@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from daulat.api import reasons
+from daulat.api.counted import counted
 from daulat.api.kinds import Manifest
 from daulat.api.model import Placement
 from daulat.api.names import INPUTS_ANNOTATION
@@ -161,7 +162,7 @@ def _outlook(on_ineligible: Mapping[Pod, str], policies: Sequence[Policy], state
     if not on_ineligible:
         return ""
     first = min(on_ineligible, key=lambda p: p.name)
-    more = f" (and {len(on_ineligible) - 1} more such pods)" if on_ineligible.keys() - {first} else ""
+    more = f" (and {counted(len(on_ineligible) - 1, 'more such pod')})" if on_ineligible.keys() - {first} else ""
     becomes = outlook(policies, state.snapshot, state.now)
     return f"pod {first.name}{more}: its node {on_ineligible[first]}; {becomes}"
 

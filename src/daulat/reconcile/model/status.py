@@ -164,6 +164,7 @@ def fields(
         phase=_phase(conditions, verdict),
         url=url(model) if ready and (chosen or _stays(serving)) else None,
         external_url=external_url,
+        ready=f"{ready}/{model.spec.replicas}",
         replicas=there,
         ready_replicas=ready,
         updated_replicas=updated,

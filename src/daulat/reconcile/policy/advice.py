@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from daulat.admission.advice import SUFFIX, advice_name, compile_advice
+from daulat.admission.advice import SUFFIX, Variable, advice_name, compile_advice, refusal_of
+from daulat.admission.policy import PolicyError
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector
@@ -18,7 +19,7 @@ from daulat.placement.candidates import candidates_under, nodes_with
 from daulat.placement.dra import Asked, Claimed
 from daulat.reconcile.result import Apply, Delete, Result
 
-from .compiled import protected_namespaces
+from .compiled import compiled, protected_namespaces
 
 KIND = "Advice"
 
@@ -36,21 +37,30 @@ def reconcile_advice(ref: Ref, snapshot: Snapshot, now: float) -> Result:
         return Result(evict=tuple(Delete(c.ref, c.uid) for c in left if not c.deleting))
     if isinstance(policy, Unparsable):
         return Result()
-    return Result(apply=tuple(Apply(m, independent=True) for m in _compiled(policy, snapshot)))
+    return Result(apply=tuple(Apply(m, independent=True) for m in _compiled(policy, snapshot, now)))
 
 
-def _compiled(policy: Policy, snapshot: Snapshot) -> tuple[Manifest, ...]:
+def _compiled(policy: Policy, snapshot: Snapshot, now: float) -> tuple[Manifest, ...]:
     nodes = candidates_under((policy,), snapshot).eligible
     selector, there = policy.spec.namespace_selector, tuple(_there(policy, snapshot))
-    return _manifests(policy.name, selector, there, bool(nodes), protected_namespaces(snapshot))
+    try:
+        refusal = refusal_of(compiled(policy, snapshot, now))
+    except PolicyError:
+        refusal = ()  # It isn't in force as it stands, so it refuses nothing.
+    return _manifests(policy.name, selector, there, bool(nodes), protected_namespaces(snapshot), refusal)
 
 
 @lru_cache(maxsize=256)
 def _manifests(
-    policy: str, selector: LabelSelector, there: tuple[str, ...], eligible: bool, protected: tuple[str, ...]
+    policy: str,
+    selector: LabelSelector,
+    there: tuple[str, ...],
+    eligible: bool,
+    protected: tuple[str, ...],
+    refusal: tuple[Variable, ...],
 ) -> tuple[Manifest, ...]:
     """Return the same objects for the same facts: what was applied as it is needn't be compared again."""
-    return tuple(compile_advice(policy, selector, there, eligible, protected))
+    return tuple(compile_advice(policy, selector, there, eligible, protected, refusal))
 
 
 def left_over(snapshot: Snapshot) -> Iterable[Ref]:

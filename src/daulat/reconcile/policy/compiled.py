@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from daulat.admission.policy import PROTECTED_NAMESPACES, CompiledPolicy, compile_policy, selected_though_protected
 from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.kinds import Manifest
+from daulat.api.meta import seconds_of
 from daulat.facts.change import Change
 from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.derived import DerivedFact
-from daulat.facts.snapshot import Policy, Snapshot
+from daulat.facts.snapshot import Exemption, Policy, Snapshot
+from daulat.reconcile.timestamps import seconds, stamp
 
 from . import gitops
 
@@ -86,6 +88,21 @@ def unreadable_exemptions(snapshot: Snapshot) -> list[str]:
 
 
 def exemptions_now(policy: Policy, snapshot: Snapshot, now: float) -> Sequence[SovereigntyExemptionSpec]:
-    """Return the exemptions of the policy that haven't expired."""
-    known = (e.spec for _, e in sorted(snapshot.exemptions.items()) if isinstance(e, Declared))
-    return [spec for spec in known if spec.policy == policy.name and not spec.expired(now)]
+    """Return the exemptions of the policy that haven't expired, none longer than the policy allows."""
+    own = (
+        e for _, e in sorted(snapshot.exemptions.items()) if isinstance(e, Declared) and e.spec.policy == policy.name
+    )
+    return [spec for e in own if not (spec := as_allowed(e, policy)).expired(now)]
+
+
+def as_allowed(exemption: Exemption, policy: Policy) -> SovereigntyExemptionSpec:
+    """Return the exemption as it counts: where it is longer than the policy allows, as ending when that time is over."""
+    allowed = policy.spec.exemptions
+    if allowed is None or allowed.max_duration is None or not exemption.created:
+        return exemption.spec
+    last = seconds(exemption.created) + seconds_of(allowed.max_duration)
+    return (
+        exemption.spec
+        if exemption.spec.expired(last)
+        else exemption.spec.model_copy(update={"expires_at": stamp(last)})
+    )

@@ -13,6 +13,7 @@ from functools import cached_property
 from math import inf
 
 from daulat.api import reasons
+from daulat.api.counted import counted
 from daulat.api.names import eligible_label
 from daulat.api.policy import BrakeStatus, Drift, DriftedNode, SovereigntyPolicyStatus, UndecidedNode
 from daulat.facts.node import Node
@@ -199,9 +200,10 @@ class Watch:
         if self.held or self.held_models:
             brake = self.brake_status()
             batch = (brake.batch if brake is not None else None) or ""
-            what = f"{len(self.held)} pods" if self.held else f"the workloads of {self.held_models} models"
+            workloads = f"the workloads of {counted(self.held_models, 'model')} are"
+            what = counted(len(self.held), "pod is", "pods are") if self.held else workloads
             message = (
-                f"{what} are due and held, since more than {self._rule.limit} of the policy's running pods would go within "
+                f"{what} due and held, since more than {self._rule.limit} of the policy's running pods would go within "
                 f"ten minutes; {release_hint(self.policy.name, batch)}"
             )
             return condition(reasons.UPHELD, False, reasons.BRAKE_HELD, message)
@@ -216,8 +218,9 @@ class Watch:
         if self.undecided:
             first, *others = self.undecided
             pods = sum(len(s.pods) for s in self.undecided)
-            also = f" and {len(others)} more nodes" if others else ""
-            message = f"it can't be decided whether {first.node}{also} is eligible: {first.why}; {pods} governed pods stay there"
+            also = f" and {counted(len(others), 'more node')}" if others else ""
+            stay = counted(pods, "governed pod stays", "governed pods stay")
+            message = f"it can't be decided whether {first.node}{also} is eligible: {first.why}; {stay} there"
             return condition(reasons.UPHELD, None, reasons.UNDECIDED, message)
         message = "all governed pods are on eligible nodes"
         return condition(reasons.UPHELD, True, reasons.ALL_PODS_ON_ELIGIBLE_NODES, message, initial=True)
@@ -226,15 +229,17 @@ class Watch:
         pods = [name for s in self.found for name in s.names]
         some = ", ".join(pods[:SAMPLE]) + (f" and {len(pods) - SAMPLE} more" if len(pods) > SAMPLE else "")
         first, *others = self.found
-        also = f", nor are {len(others)} others" if others else ""
+        number, verb = counted(len(others), "other"), "is" if len(others) == 1 else "are"
+        also = f", nor {verb} {number}" if others else ""
         if others and first.why == UNEXPLAINED:
-            also = f", and so have {len(others)} others"
+            also = f", and so {'has' if len(others) == 1 else 'have'} {number}"
         becomes = f"deleted {self._rule.grace_period} after that was seen" if self._evicts else "only reported"
         return f"{first.sentence()}{also}; pods there are {becomes}: {some}"
 
     def _bound(self) -> str:
         first, *others = self.volumes
-        also = f"; so have {len(others)} more claims: {', '.join(u.claim for u in others[:SAMPLE])}" if others else ""
+        have = f"; so {'has' if len(others) == 1 else 'have'} {counted(len(others), 'more claim')}: "
+        also = have + ", ".join(u.claim for u in others[:SAMPLE]) if others else ""
         more = " and others" if len(others) > SAMPLE else ""
         return f"a claim has PersistentVolume {first.volume.name}, which is reported only: {first.why}{also}{more}"
 

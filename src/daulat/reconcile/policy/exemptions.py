@@ -10,7 +10,12 @@ from daulat.facts.snapshot import Exemption, Snapshot
 from daulat.kube.ref import Ref
 from daulat.reconcile.conditions import Condition, condition, ready, status_change
 from daulat.reconcile.result import Result
+from daulat.reconcile.timestamps import seconds
 
+from .compiled import as_allowed
+
+SOON = 7 * 86400.0
+"""Seconds before the end of an exemption in which its status warns of it; of a short one a fifth of its time."""
 RECHECK = 30.0
 """Seconds after which the clock is read again at the latest: it may be set."""
 
@@ -21,9 +26,14 @@ def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     if exemption is None:
         return Result()
     if isinstance(exemption, Unparsable):
-        active = condition(reasons.ACTIVE, False, reasons.INVALID, exemption.reason)
-    elif exemption.spec.expired(now):
-        active = condition(reasons.ACTIVE, False, reasons.EXPIRED, f"expired at {exemption.spec.expiry}")
+        invalid = condition(reasons.ACTIVE, False, reasons.INVALID, exemption.reason)
+        told = status_change(ref, exemption, [ready(invalid), invalid], SovereigntyExemptionStatus(), now)
+        return Result(status=told.status, events=told.events)
+    counts = _as_it_counts(exemption, snapshot)
+    if counts.expired(now):
+        active = condition(
+            reasons.ACTIVE, False, reasons.EXPIRED, f"expired at {counts.expiry}{_cut(exemption, counts)}"
+        )
     elif exemption.spec.policy not in snapshot.policies:
         active = condition(
             reasons.ACTIVE, False, reasons.POLICY_NOT_FOUND, f"policy {exemption.spec.policy} doesn't exist"
@@ -32,18 +42,45 @@ def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Result:
         message = "waits for the approval of somebody else than " + exemption.spec.requested_by
         active = condition(reasons.ACTIVE, False, reasons.NOT_APPROVED, message)
     else:
-        active = _in_force(exemption, snapshot)
+        active = _in_force(exemption, counts, snapshot)
     # One that has ended is as it should be.
     settled = (
         condition(reasons.ACTIVE, True, active.reason, active.message) if active.reason == reasons.EXPIRED else active
     )
     conditions = [ready(settled), active]
+    again = None
+    if active.status == "True":
+        conditions.append(_ends_soon(exemption, counts, now))
+        again = min(max(counts.seconds_left(now), 0.0) + 0.1, RECHECK)
     change = status_change(ref, exemption, conditions, SovereigntyExemptionStatus(), now)
-    again = _until_expiry(exemption, now) if active.status == "True" else None
     return Result(status=change.status, events=change.events, requeue_after=again)
 
 
-def _in_force(exemption: Exemption, snapshot: Snapshot) -> Condition:
+def _as_it_counts(exemption: Exemption, snapshot: Snapshot) -> SovereigntyExemptionSpec:
+    """Return the exemption with the end that its policy allows."""
+    policy = snapshot.known_policies.get(exemption.spec.policy)
+    return exemption.spec if policy is None else as_allowed(exemption, policy)
+
+
+def _cut(exemption: Exemption, counts: SovereigntyExemptionSpec) -> str:
+    """Return that the policy ends the exemption before its own time; empty where it doesn't."""
+    if counts.expires_at == exemption.spec.expires_at:
+        return ""
+    return f", as policy {counts.policy} has it (exemptions.maxDuration), and not at {exemption.spec.expiry}"
+
+
+def _ends_soon(exemption: Exemption, counts: SovereigntyExemptionSpec, now: float) -> Condition:
+    created = seconds(exemption.created)
+    left = counts.seconds_left(now)
+    soon = left <= (min(SOON, (left + now - created) / 5) if created else SOON)
+    message = f"ends at {counts.expiry}"
+    if soon:
+        message += "; from then on what is created is judged in full"
+    reason = reasons.ENDS_SOON if soon else reasons.ENDS_LATER
+    return condition(reasons.EXPIRING_SOON, soon, reason, message, good="False", initial=not soon)
+
+
+def _in_force(exemption: Exemption, counts: SovereigntyExemptionSpec, snapshot: Snapshot) -> Condition:
     """Return what an approved exemption takes away. One of which nothing has an effect isn't in force."""
     spec = exemption.spec
     controls, namespaces = (
@@ -56,7 +93,7 @@ def _in_force(exemption: Exemption, snapshot: Snapshot) -> Condition:
         return condition(reasons.ACTIVE, False, reasons.WITHOUT_EFFECT, idle)
     of = ", ".join(c for c, why in controls.items() if not why)
     rest = f". Without effect: {idle}" if idle else ""
-    message = f"until {spec.expiry}, of {of} for {', '.join(effective)}{rest}"
+    message = f"until {counts.expiry}{_cut(exemption, counts)}, of {of} for {', '.join(effective)}{rest}"
     return condition(reasons.ACTIVE, True, reasons.IN_FORCE, message)
 
 
@@ -75,9 +112,3 @@ def _namespace(name: str, spec: SovereigntyExemptionSpec, snapshot: Snapshot) ->
     if policy is not None and not policy.spec.namespace_selector.matches(found.labels):
         return f"policy {spec.policy} doesn't govern namespace {name}"
     return ""
-
-
-def _until_expiry(exemption: Exemption | Unparsable[SovereigntyExemptionStatus], now: float) -> float | None:
-    if isinstance(exemption, Unparsable):
-        return None
-    return min(max(exemption.spec.seconds_left(now), 0.0) + 0.1, RECHECK)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from daulat.admission.approved import NOTHING_MATCHES
 from daulat.admission.policy import CompiledPolicy
 from daulat.api import reasons
+from daulat.api.counted import counted
 from daulat.api.digest import digest
 from daulat.api.kinds import Manifest
 from daulat.api.names import REVISION_ANNOTATION, SOURCE_ANNOTATION
@@ -46,7 +47,9 @@ def drift(wanted: Iterable[Manifest], children: Iterable[Child]) -> list[str]:
 def compiled_condition(compiled: CompiledPolicy, differing: Sequence[str], absent: bool, proved: bool) -> Condition:
     """Return the condition ``Compiled``. Where no object is there and the canary was refused, static manifests hold it."""
     if not differing:
-        message = f"the cluster has {len(compiled.controls)} controls in revision {compiled.revision}, as compiled"
+        message = (
+            f"the cluster has {counted(len(compiled.controls), 'control')} in revision {compiled.revision}, as compiled"
+        )
         if compiled.approved.nothing_matches:
             message += f"; spec.accelerators: {NOTHING_MATCHES}"
         return condition(reasons.COMPILED, True, reasons.IN_SYNC, message)

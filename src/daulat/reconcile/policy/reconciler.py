@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from daulat.admission.approved import NOTHING_MATCHES
 from daulat.admission.policy import CompiledPolicy, PolicyError
 from daulat.api import reasons
+from daulat.api.counted import counted
 from daulat.api.names import GROUP
-from daulat.api.policy import EnforcementSource, SovereigntyPolicyStatus
+from daulat.api.policy import GOVERNED, EnforcementSource, SovereigntyPolicyStatus
 from daulat.facts.child import Child
 from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.report import Report
@@ -28,9 +29,10 @@ from daulat.reconcile.result import Apply, Delete, DryRunPod, Result
 from daulat.reconcile.timestamps import seconds
 
 from . import advice, egress, gitops, pinning, ungoverned, unpinned, volumes
+from .actions import by_action
 from .approved import approval_events, approved_accelerators, to_remember, unreadable_profiles
 from .canary import PATIENCE, UNPINNED, canary_pod, judge, pin_in_use
-from .compiled import compiled, governs_protected, manifests
+from .compiled import compiled, exemptions_now, governs_protected, manifests
 from .drift import Watch
 from .pinning import is_pinned
 
@@ -99,8 +101,9 @@ def _in_force(
         revision=result.revision,
         pin=pin_in_use(snapshot.canaries.get(policy.name), result) or policy.status.pin,
         namespaces=len(governed),
+        governed_namespaces=tuple(sorted(n.name for n in governed)[:GOVERNED]),
         eligible_nodes=len(candidates_under((policy,), snapshot).eligible),
-        controls=(*result.status_controls, *(volumes.controls(policy) if by_operator else ())),
+        controls_by_action=by_action((*result.status_controls, *(volumes.controls(policy) if by_operator else ()))),
         accelerators=approved_accelerators(policy, result.approved, to_remember(ref, policy, unreadable, snapshot)),
         drift=watch.drifted() or None,
         undecided=watch.undecided_nodes() or None,
@@ -175,8 +178,7 @@ def _retry(policy: Policy, snapshot: Snapshot, now: float) -> list[float]:
 
 def _expiries(policy: Policy, snapshot: Snapshot, now: float) -> list[float]:
     """Return in how many seconds each exemption in force ends: the policy is compiled without it then."""
-    own = [e.spec for e in snapshot.exemptions.values() if isinstance(e, Declared) and e.spec.policy == policy.name]
-    return [spec.seconds_left(now) + 0.1 for spec in own if not spec.expired(now)]
+    return [spec.seconds_left(now) + 0.1 for spec in exemptions_now(policy, snapshot, now)]
 
 
 def _refuse(ref: Ref, policy: AnyDeclared, reason: str, message: str, now: float) -> Result:
@@ -251,9 +253,8 @@ def _compiled_condition(
         reason = reasons.PROFILE_UNREADABLE if unreadable else reasons.PROFILE_NOT_FOUND
         message = f"{told}, so nothing of it is approved for new pods; nodes that may have it keep what they run"
         return condition(reasons.COMPILED, False, reason, message)
-    told = (
-        f"{len(result.controls)} controls in revision {result.revision}{_left_out(result, snapshot)}{_nothing(result)}"
-    )
+    told = f"{counted(len(result.controls), 'control')} in revision {result.revision}"
+    told += f"{_left_out(result, snapshot)}{_nothing(result)}"
     return condition(reasons.COMPILED, True, reasons.APPLIED, told)
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Container
 
 from daulat.api import reasons
+from daulat.api.counted import counted, either
 from daulat.api.names import eligible_label
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.placement.candidates import candidates_under
@@ -34,9 +35,10 @@ def upheld(decided: Condition, policy: Policy, snapshot: Snapshot, exempt: Conta
     if decided.status != "True" or not (found := unpinned(policy, snapshot, exempt)):
         return decided
     pods, (first, *others) = sum(found.values()), sorted(found)
-    also = f" and {len(others)} more nodes" if others else ""
+    also = f" and {counted(len(others), 'more node')}" if others else ""
     message = (
-        f"{pods} pods that nothing pins run on nodes that aren't eligible, such as in namespace {first[0]} on {first[1]}{also}; "
-        "they stay until they are deleted"
+        f"{counted(pods, 'pod that nothing pins runs', 'pods that nothing pins run')} on nodes that aren't eligible,"
+        f" such as in namespace {first[0]} on {first[1]}{also}; "
+        f"{either(pods, 'it stays until it is', 'they stay until they are')} deleted"
     )
     return condition(reasons.UPHELD, False, reasons.POD_NOT_PINNED, message)

@@ -7,12 +7,27 @@ from typing import Any
 
 import pytest
 
+from daulat.catalog import accelerators
 from daulat.cel import evaluator
+from daulat.check.modelpods import render
 from daulat.facts.store import Store
 from daulat.kube.ref import Ref
 from daulat.reconcile.model import compliance as judged
 from daulat.reconcile.model.reconciler import reconcile_model
-from tests.unit.world import OPERATOR_NAMESPACE, WEIGHTS_IMAGE, World, exemption, guards_of, model, policy, zone
+from tests.unit.world import (
+    ASCEND,
+    OPERATOR_NAMESPACE,
+    WEIGHTS_IMAGE,
+    World,
+    ascend,
+    exemption,
+    guards_of,
+    model,
+    policy,
+    zone,
+)
+
+from .deployed import condition
 
 REF = Ref("SovereignModel", "treasury", "deepseek")
 NOW = 1_800_000_000.0
@@ -95,3 +110,15 @@ def test_an_exemption_that_ends_is_no_excuse_any_more(asked: list[str]) -> None:
     asked.clear()
     reconcile_model(REF, store.snapshot(), NOW + 3600)
     assert "sovereignmodels" in asked
+
+
+def test_a_model_without_an_image_is_told_the_field_of_the_model_to_set_and_none_of_a_pod() -> None:
+    bare = policy(images={"registries": ["registry.example.my/"], "requireDigest": True})
+    asked = model(accelerators=[{"profile": ASCEND, "count": 1}], engine={"name": "sglang"})
+    world = World(models=[asked], policies=[bare], nodes=[ascend("a1")])
+    said = condition(reconcile_model(REF, world.snapshot(), NOW), "PolicyCompliant")
+    assert 'spec.accelerators["huawei-ascend-910b"].image: there is none' in said["message"]
+    assert "spec.containers" not in said["message"]
+    rendered = render(asked, "treasury", ["confidential"], accelerators.shipped())
+    assert rendered.pods == ()
+    assert any("image: there is none" in r for r in rendered.refused)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from daulat.workload.manifests import DEADLINE
+from tests.requests import merge
 from tests.unit.world import ASCEND, ASCEND_RESOURCE, IMAGE, pod
 
 from .deployed import (
@@ -99,6 +102,32 @@ def test_the_history_tells_every_template_and_a_rollback() -> None:
     cluster.take(run(cluster.world, NOW + 120))
     last = cluster.world.models[0]["status"]["history"][-1]
     assert (last["revision"], last["rollbackTo"], last["template"]) == (3, 1, first["template"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"engine": {"context": 4096}},
+        {"engine": {"args": ["--seed=1"]}},
+        {"engine": {"gracePeriod": "90s"}},
+        {"podMetadata": {"labels": {"example.com/team": "ml"}}},
+        {"volumes": [{"name": "ca", "mountPath": "/mnt/ca", "configMap": {"name": "ca"}}]},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_revisions_that_follow_each_other_never_read_the_same(change: dict[str, Any]) -> None:
+    cluster = settled(nodes=2)
+    cluster.world.models[0]["spec"] = merge(cluster.world.models[0]["spec"], change)
+    cluster.take(run(cluster.world, NOW + 60))
+    first, second = cluster.world.models[0]["status"]["history"]
+    assert first["template"] != second["template"]
+    assert first["summary"] != second["summary"]
+
+
+def test_the_status_says_how_many_replicas_are_ready_of_how_many() -> None:
+    cluster = settled(nodes=2)
+    cluster.world.models[0]["spec"]["replicas"] = 3
+    assert status(run(cluster.world))["ready"] == "1/3"
 
 
 def test_the_history_keeps_the_last_ten() -> None:

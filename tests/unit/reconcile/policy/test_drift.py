@@ -190,7 +190,7 @@ def test_several_nodes_are_counted_and_some_pods_named() -> None:
     found = world(*pods)
     found.nodes = [moved("gone-0"), moved("gone-1")]
     message = upheld(run(found))[2]
-    assert "isn't eligible any more, nor are 1 others; " in message
+    assert "isn't eligible any more, nor is 1 other; " in message
     assert message.endswith("treasury/p0, treasury/p2, treasury/p4 and 2 more")
 
 

@@ -250,6 +250,8 @@ def test_a_stopped_model_that_cant_be_deleted_says_so() -> None:
         server.before, server.after = failing(lambda asked: asked.verb == "DELETE", "403")
         server.edit(MODEL, spec={"model": {"license": "unknown-1.0"}})
         server.edit(POLICY, spec={"models": {"licenses": ["MIT"]}})
+        # What a policy doesn't accept any more has its grace period first.
+        await cluster.settle(70)
         for _ in range(10):
             await cluster.settle(5)
             assert condition(server, MODEL, "PolicyCompliant")[:2] == ("False", "EvictionFailed")

@@ -31,6 +31,7 @@ from daulat.workload.pod import revision
 from .decision import Verdict, decide, former_policies
 from .pins import pins
 from .rolling import ModelState, Rolling, roll
+from .upgrade import inputs, noted
 
 OVERDUE = 30.0
 """Seconds after which a model is looked at again whose grace period is over, while its pods are being evicted."""
@@ -44,6 +45,7 @@ class Kept:
     how: Loading
     rolling: Rolling
     run: Sequence[Manifest]
+    inputs: str
 
 
 def tolerated(model: Model, policies: Sequence[Policy], verdict: Verdict, state: ModelState) -> Verdict:
@@ -106,7 +108,14 @@ def _goes_on(
         return Verdict(compliant, drift=drift, drift_message=why)
     decision = stays(kept.chosen, verdict.decision.rejected if verdict.decision is not None else ())
     return Verdict(
-        compliant, decision, kept.run, weights=kept.how, rolling=kept.rolling, drift=drift, drift_message=why
+        compliant,
+        decision,
+        kept.run,
+        inputs=kept.inputs,
+        weights=kept.how,
+        rolling=kept.rolling,
+        drift=drift,
+        drift_message=why,
     )
 
 
@@ -181,5 +190,6 @@ def _kept(model: Model, policies: Sequence[Policy], state: ModelState) -> Kept |
             grouped, specs = chosen.devices.nodes > 1, [p.spec for p in policies]
             closed = network_policy(model, specs, snapshot.platform, grouped=grouped)
             run = [closed if m["kind"] == "NetworkPolicy" else m for m in run]
-        return Kept(chosen, how, rolling, run)
+        mine = inputs(model, chosen, pinned, how)
+        return Kept(chosen, how, rolling, noted(run, mine), mine)
     return None

@@ -405,7 +405,7 @@ def test_where_one_of_two_policies_is_deleted_no_pod_is_replaced() -> None:
     before = applied(run(cluster.world), "Deployment")
     cluster.world.policies.pop()
     result = run(cluster.world)
-    assert condition(result, "PolicyCompliant")["message"] == "under confidential"
+    assert condition(result, "PolicyCompliant")["message"] == "the model and its pods comply with policy confidential"
     cluster.world.with_status_of(result.effects)
     assert [applied(r, "Deployment") for r in (result, run(cluster.world))] == [before] * 2
     # It drifts under the other one with the pin that it has.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from daulat.kube.resources import WATCHED
 from dev.cluster import ClusterError
 from dev.deployment import poll
 
@@ -106,7 +108,9 @@ def test_zones_that_cant_be_converted_cost_no_label_and_stop_no_eviction(faulty:
 def _missing(faulty: Faulty) -> list[str]:
     """Return the kinds that the operator says it couldn't list."""
     said = faulty.world.operator.asked("/readyz")[1]
-    return said.removeprefix("facts are not synced yet: ").removesuffix(" couldn't be listed").split(", ")
+    names = said.removeprefix("facts are not synced yet: ").removesuffix(" couldn't be listed")
+    # Each kind may have a reason in brackets behind it.
+    return [r.kind for r in WATCHED if re.search(rf"(^|, ){r.kind}( \(|, |$)", names)]
 
 
 def test_a_kind_that_is_withdrawn_and_served_again_stops_nothing_else(faulty: Faulty) -> None:

@@ -12,7 +12,7 @@ from daulat.kube.resources import MODEL_KINDS
 from daulat.placement.current_placement import current_placement
 from daulat.reconcile import closed_egress
 from daulat.reconcile.controller import SETTLE, Controller, itself
-from daulat.reconcile.inventory.changes import changes_capacity, is_relevant, policies_concerned
+from daulat.reconcile.inventory.changes import changes_capacity, is_relevant, nodes_concerned, policies_concerned
 
 from . import default_deny
 from .capacity import KEY as CAPACITY_KEY
@@ -54,32 +54,44 @@ def _of_exemption(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
 
 
 def _of_zone(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
-    """Wake the models that stand in the zone. Those that have no place yet are woken as capacity changes."""
+    """Wake the models that stand in the zone or on nodes that it claims. Those without a place are woken as capacity changes."""
+    found = set(_on_nodes(nodes_concerned(change, snapshot), snapshot))
     for ref, model in snapshot.known_models.items():
         where = current_placement(model)
         if where is not None and where.zone == change.ref.name:
-            yield ref
+            found.add(ref)
+    return sorted(found)
 
 
 def _of_profile(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    """Wake the models that list the profile, and those on nodes that have its accelerator beside their own."""
+    found = set(_on_nodes(nodes_concerned(change, snapshot), snapshot))
     for ref, model in snapshot.known_models.items():
         if any(choice.profile == change.ref.name for choice in model.spec.accelerators):
-            yield ref
+            found.add(ref)
+    return sorted(found)
+
+
+def _on_nodes(names: Iterable[str], snapshot: Snapshot) -> Iterable[Ref]:
+    """Return the models with pods on the nodes: with another zone or accelerator there, policies may not accept them any more."""
+    pods = (pod for name in names for pod in snapshot.pods_by_node.get(name, ()))
+    return {Ref("SovereignModel", pod.namespace, pod.model) for pod in pods if pod.model} & snapshot.models.keys()
 
 
 def _of_node(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
     """Wake the models with a pod on the node, where anything about it differs that a model goes by."""
     if not is_relevant(change, snapshot):
         return
-    pods = snapshot.pods_by_node.get(change.ref.name, ())
-    found = {Ref("SovereignModel", pod.namespace, pod.model) for pod in pods if pod.model}
-    yield from sorted(found & snapshot.models.keys())
+    yield from sorted(_on_nodes([change.ref.name], snapshot))
 
 
 def _of_slice(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    """Wake the models that take devices by claims, and those on nodes of the slice."""
+    found = set(_on_nodes(nodes_concerned(change, snapshot), snapshot))
     for ref, model in snapshot.known_models.items():
         if any(choice.claims == "DynamicResourceAllocation" for choice in model.spec.accelerators):
-            yield ref
+            found.add(ref)
+    return sorted(found)
 
 
 def _of_pod(change: Change, snapshot: Snapshot) -> Iterable[Ref]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from daulat.api.names import eligible_label
+from daulat.catalog import accelerators
 from daulat.facts.charge import Charge
 from daulat.kube.ref import Ref
 from daulat.reconcile.model.capacity import KEY, reconcile_capacity
@@ -428,3 +429,22 @@ def test_pods_arent_pinned_any_more_by_a_policy_that_governs_other_namespaces_no
     cluster = under_two()
     cluster.world.policies[1]["spec"]["namespaceSelector"] = {"matchLabels": {"daulat.dev/scope": "elsewhere"}}
     assert eligible_label("two") not in str(applied(run(cluster.world), "Deployment"))
+
+
+def test_a_zone_that_claims_a_models_nodes_wakes_it_with_both_zones() -> None:
+    """Its own zone doesn't change, and with drift Report none of its pods does."""
+    site = {"matchLabels": {"daulat.node-restriction.kubernetes.io/site": "cyberjaya-1"}}
+    cluster = serving({"action": "Report"})
+    assert REF in cluster.world.woken("SovereignZone", zone("overlap", nodeSelector=site))
+    assert REF in cluster.world.woken("SovereignZone", zone("overlap", nodeSelector=site), gone=True)
+    elsewhere = {"matchLabels": {"daulat.node-restriction.kubernetes.io/site": "elsewhere"}}
+    assert REF not in cluster.world.woken("SovereignZone", zone("elsewhere", nodeSelector=elsewhere))
+
+
+def test_a_profile_of_another_accelerator_on_its_node_wakes_a_model_that_doesnt_list_it() -> None:
+    cluster = serving({"action": "Report"})
+    for node in cluster.world.nodes:
+        node["status"]["allocatable"]["nvidia.com/gpu"] = "1"
+    cluster.world.models[0]["spec"]["accelerators"] = cluster.world.models[0]["spec"]["accelerators"][:1]
+    (h20,) = (m for m in accelerators.manifests() if m["metadata"]["name"] == H20)
+    assert REF in cluster.world.woken("AcceleratorProfile", {**h20, "spec": {**h20["spec"], "family": "Other"}})

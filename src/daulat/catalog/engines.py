@@ -97,7 +97,7 @@ class EngineData(_Data):
 
     @property
     def has_stages(self) -> bool:
-        """Whether layers may be divided into stages of a pipeline; an engine that isn't told how to divide does as it likes."""
+        """Whether layers may be divided into pipeline stages. An engine whose options for division aren't known may do so."""
         return bool(self.stage_args) or not self.divides_heads
 
 

@@ -1,14 +1,28 @@
-"""What an exemption names that isn't there or is over: nothing is exempt then, and the API server can't say so."""
+"""What an exemption names that isn't there, can't be exempted from or is over: nothing is exempt then.
+
+The operator says so, and the API server can't.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime
 
 from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.meta import LabelSelector
+from daulat.controls import library
 
 from .governance import Namespaces
+
+
+def never_in_force(spec: SovereigntyExemptionSpec, policies: Container[str]) -> list[tuple[str, str]]:
+    """Return why an exemption never takes effect, each with its field. One control that can be exempted from is enough."""
+    found: list[tuple[str, str]] = []
+    if spec.policy not in policies:
+        found.append(("spec.policy", f'SovereigntyPolicy "{spec.policy}" not found'))
+    if not {*spec.controls} & {*library.exemptible_ids()}:
+        found.append(("spec.controls", "the exemption has no effect: no namespace can be exempted from any of them"))
+    return found
 
 
 def without_effect(

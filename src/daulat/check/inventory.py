@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from daulat.admission.policy import CompiledPolicy, PolicyError, compile_policy
+from daulat.admission.policy import CompiledPolicy, PolicyError, compile_policy, selected_though_protected
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.forms import FORMS
@@ -23,7 +23,7 @@ from daulat.catalog.kubernetes import Capabilities
 from daulat.manifest.document import Document, Problem, line_of
 from daulat.manifest.paths import Path, dotted
 
-from . import refusals
+from .exemptions import never_in_force
 from .profiles import mistakes
 
 _KINDS = {kind.kind: kind for kind in KINDS}
@@ -114,15 +114,16 @@ class Inventory:
 
     def refused(self, protected: Mapping[str, Mapping[str, str]]) -> list[Problem]:
         """Return what the operator would refuse. ``protected``: labels of the namespaces that no policy may govern."""
+        field = "spec.namespaceSelector"
         found = [
-            self._problem("SovereigntyPolicy", name, message, field)
+            self._problem("SovereigntyPolicy", name, why.removeprefix(f"{field} "), field)
             for name, policy in sorted(self.policies.items())
-            for field, message in refusals.of_policy(policy, protected)
+            if (why := selected_though_protected(policy.namespace_selector, protected))
         ]
         found += [
-            self._problem("SovereigntyExemption", name, message, field)
+            self._problem("SovereigntyExemption", name, message, of)
             for name, exemption in sorted(self.exemptions.items())
-            for field, message in refusals.of_exemption(exemption, self.policies)
+            for of, message in never_in_force(exemption, self.policies)
         ]
         return found
 

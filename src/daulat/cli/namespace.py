@@ -1,4 +1,4 @@
-"""The option for the namespace of objects that don't name one, with the default that kubectl has."""
+"""The options for namespaces: that of objects that don't name one, with kubectl's default, and the operator's."""
 
 from __future__ import annotations
 
@@ -15,6 +15,26 @@ namespace_option = click.option(
     help="The namespace of objects that don't name one; by default that of the kubeconfig's context with --cluster, else "
     f"{DEFAULT_NAMESPACE}.",
 )
+OPERATOR_NAMESPACE = "daulat-system"
+"""Where the chart's documentation installs the operator."""
+operator_namespace_option = click.option(
+    "--operator-namespace",
+    default=OPERATOR_NAMESPACE,
+    show_default=True,
+    metavar="NAMESPACE",
+    help="The operator's namespace, which no policy may govern.",
+)
+"""For commands that may run without a cluster."""
+installed_in_option = click.option(
+    "--namespace",
+    envvar="DAULAT_NAMESPACE",
+    default=OPERATOR_NAMESPACE,
+    show_default=True,
+    metavar="NAMESPACE",
+    help="The operator's namespace.",
+)
+"""For commands about an installation, as ``namespace``."""
+context_option = click.option("--context", metavar="NAME", help="The kubeconfig context; the current one by default.")
 
 
 def chosen_namespace(given: str | None, cluster: bool, context: str | None) -> str:

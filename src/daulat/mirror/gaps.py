@@ -37,6 +37,10 @@ class Gaps:
         due = self._clock() + EMPTY
         self._streams = {kind: _Stream(due) for kind in kinds}
 
+    def listing(self, kind: str) -> bool:
+        """Say whether a stream of the kind hasn't listed all it has yet: other events of it needn't be noted."""
+        return kind in self._streams
+
     def hear(self, ref: Ref, *, listed: bool) -> None:
         """Note an event. ``listed``: whether it is of the list that a stream begins with."""
         stream = self._streams.get(ref.kind)

@@ -225,7 +225,8 @@ class Informer:
         """Take a watch event in. An object that trips a defect here is logged by its name; the others go on."""
         self._events_seen[kind] += 1
         self._meters.heard(kind, 1)
-        self._gaps.hear(Ref.of(kind, raw), listed=type_ is None)
+        if type_ is None or self._gaps.listing(kind):
+            self._gaps.hear(Ref.of(kind, raw), listed=type_ is None)
         if kind not in OWN:
             self._take(kind, raw, deleted=type_ == "DELETED")
             return

@@ -18,7 +18,22 @@ from daulat.check.run import Run
 from daulat.check.scopes import resource_of
 from daulat.controls import library
 
-from .scene import BAD, GOOD, NOW, OPTIONS, Raw, controls, judged, namespace, owner, pod, policy, problems, template
+from .scene import (
+    BAD,
+    GOOD,
+    NOW,
+    OPTIONS,
+    Raw,
+    controls,
+    exemption,
+    judged,
+    namespace,
+    owner,
+    pod,
+    policy,
+    problems,
+    template,
+)
 
 TEMPLATE = template()
 INLINE = TEMPLATE["spec"]
@@ -144,25 +159,11 @@ def test_kube_system_is_never_governed() -> None:
 
 
 def test_an_exemption_holds_until_it_ends() -> None:
-    def exemption(expires: str) -> Raw:
-        spec = {
-            "policy": "confidential",
-            "controls": ["STO-07"],
-            "namespaces": ["treasury"],
-            "reason": "the mirror is being built",
-            "requestedBy": "alice",
-            "expiresAt": expires,
-            "approvals": [{"user": "bob", "reference": "T-1"}],
-        }
-        return {
-            "apiVersion": "daulat.dev/v1alpha1",
-            "kind": "SovereigntyExemption",
-            "metadata": {"name": "e"},
-            "spec": spec,
-        }
+    def until(expires: str) -> Raw:
+        return exemption(controls=["STO-07"], expiresAt=expires, approvals=[{"user": "bob", "reference": "T-1"}])
 
-    (free,) = judged(pod(BAD), by=(policy(), namespace(), exemption("2099-01-01T00:00:00Z")))
-    (over,) = judged(pod(BAD), by=(policy(), namespace(), exemption("2020-01-01T00:00:00Z")))
+    (free,) = judged(pod(BAD), by=(policy(), namespace(), until("2099-01-01T00:00:00Z")))
+    (over,) = judged(pod(BAD), by=(policy(), namespace(), until("2020-01-01T00:00:00Z")))
     assert (free.result, over.result) == ("allowed", "refused")
 
 
@@ -175,17 +176,8 @@ def test_an_exemption_holds_until_it_ends() -> None:
     ],
 )
 def test_an_exemption_of_what_isnt_there_is_noted(changed: Raw, said: str) -> None:
-    spec = {
-        "policy": "confidential",
-        "controls": ["STO-07"],
-        "namespaces": ["treasury"],
-        "reason": "the mirror is being built",
-        "requestedBy": "alice",
-        "expiresAt": "2030-01-01T00:00:00Z",
-    }
-    head = {"apiVersion": "daulat.dev/v1alpha1", "kind": "SovereigntyExemption", "metadata": {"name": "e"}}
     by = (policy(), namespace(), namespace("open", team="ml"))
-    fine, wrong = judged({**head, "spec": spec}, by=by)[0], judged({**head, "spec": {**spec, **changed}}, by=by)[0]
+    fine, wrong = judged(exemption(), by=by)[0], judged(exemption(**changed), by=by)[0]
     assert fine.notes == ()
     (note,) = wrong.notes
     assert note.startswith(said)
@@ -193,16 +185,7 @@ def test_an_exemption_of_what_isnt_there_is_noted(changed: Raw, said: str) -> No
 
 
 def test_an_exemption_for_longer_than_its_policy_allows_is_refused() -> None:
-    spec = {
-        "policy": "confidential",
-        "controls": ["STO-07"],
-        "namespaces": ["treasury"],
-        "reason": "the mirror is being built",
-        "requestedBy": "alice",
-        "expiresAt": "2030-01-01T00:00:00Z",
-    }
-    head = {"apiVersion": "daulat.dev/v1alpha1", "kind": "SovereigntyExemption", "metadata": {"name": "e"}}
-    (found,) = judged({**head, "spec": spec}, by=(policy(exemptions={"maxDuration": "720h"}), namespace()))
+    (found,) = judged(exemption(), by=(policy(exemptions={"maxDuration": "720h"}), namespace()))
     assert [f.control for f in found.findings] == ["GOV-04"]
 
 

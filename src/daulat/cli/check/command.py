@@ -24,7 +24,7 @@ from daulat.manifest.document import Document, Problem
 from ..errors import print_errors
 from ..files import File, Unreadable, files
 from ..kubernetes import kubernetes_options, offered, offered_by
-from ..namespace import chosen_namespace, namespace_option
+from ..namespace import chosen_namespace, namespace_option, operator_namespace_option
 from ..text import Page
 
 if TYPE_CHECKING:
@@ -74,13 +74,7 @@ _MIB = 1 << 20
     help="The user who applies the manifests, without the verbs that Daulat's guards check; by default a user who has them.",
 )
 @click.option("--as-group", "groups", multiple=True, metavar="GROUP", help="A group of that user. Repeatable.")
-@click.option(
-    "--operator-namespace",
-    default="daulat-system",
-    show_default=True,
-    metavar="NAMESPACE",
-    help="The operator's namespace, which no policy may govern.",
-)
+@operator_namespace_option
 @kubernetes_options
 @click.option("--skip-foreign", is_flag=True, help="Skip documents that aren't Kubernetes objects in named files, too.")
 @click.option(

@@ -14,6 +14,7 @@ from daulat.admission import anchor as anchors
 from daulat.api.kinds import Manifest
 
 from ..kubernetes import kubernetes_options, offered
+from ..namespace import operator_namespace_option
 from .manifests import as_json, as_yaml, compiled, guards_of_cluster
 from .static_files import write_static
 
@@ -79,13 +80,7 @@ class _Moment(click.ParamType[datetime]):
     "guard of the operator's own pods to --guards, in place of --operator-image.",
 )
 @click.option("--at", type=_Moment(), help="Leave out exemptions that have expired by this time; now by default.")
-@click.option(
-    "--operator-namespace",
-    default="daulat-system",
-    show_default=True,
-    metavar="NAMESPACE",
-    help="The operator's namespace.",
-)
+@operator_namespace_option
 @click.option(
     "--allow-user",
     "users",

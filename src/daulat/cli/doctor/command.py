@@ -11,6 +11,7 @@ from daulat.doctor.finding import Severity
 
 from .. import cluster
 from ..errors import fail
+from ..namespace import context_option, installed_in_option
 from ..structured import WRITERS
 from ..text import Page
 from .output import as_table, structured
@@ -18,15 +19,8 @@ from .reading import read
 
 
 @click.command()
-@click.option("--context", metavar="NAME", help="The kubeconfig context; the current one by default.")
-@click.option(
-    "--namespace",
-    envvar="DAULAT_NAMESPACE",
-    default="daulat-system",
-    show_default=True,
-    metavar="NAMESPACE",
-    help="The operator's namespace.",
-)
+@context_option
+@installed_in_option
 @click.option(
     "-o", "--output", type=click.Choice(["table", *WRITERS]), default="table", show_default=True, help="The format."
 )

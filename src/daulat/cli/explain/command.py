@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from daulat.admission.policy import PolicyError
+from daulat.admission.policy import CompiledPolicy, PolicyError
 from daulat.api.kinds import Manifest
 from daulat.catalog import accelerators
 from daulat.catalog.kubernetes import Capabilities
@@ -23,14 +23,14 @@ from daulat.explain.policy import explain_policy
 from daulat.explain.shipped import UnknownName, explain_check, explain_preset
 from daulat.explain.subject import explain_object
 from daulat.explain.world import snapshot_of
-from daulat.facts.snapshot import Snapshot
+from daulat.facts.snapshot import Policy, Snapshot
 from daulat.manifest.document import Chunk, Document, Problem
 from daulat.reconcile.policy.compiled import compiled, governs_protected
 
 from .. import objects
 from ..errors import fail, fail_if
 from ..kubernetes import kubernetes_options, offered, offered_by
-from ..namespace import chosen_namespace, namespace_option
+from ..namespace import chosen_namespace, namespace_option, operator_namespace_option
 from ..structured import WRITERS
 from .outline import Outline, render
 from .target import CheckTarget, ControlTarget, FilesTarget, ObjectTarget, PolicyTarget, PresetTarget, parse
@@ -47,18 +47,20 @@ class _World:
         self.snapshot: Snapshot = snapshot_of(found, operator_namespace, namespace, cluster)
         self.now = time.time()
 
+    def compiled(self, policy: Policy) -> CompiledPolicy | Problem:
+        """Return the policy compiled, or why the operator doesn't bring it into force."""
+        if not (why := governs_protected(policy, self.snapshot)):
+            try:
+                return compiled(policy, self.snapshot, self.now)
+            except PolicyError as error:
+                why = str(error)
+        return Problem(*self.given.place("SovereigntyPolicy", policy.name), why)
+
     def judge(self) -> Judge:
         """Return what judges objects by the policies in the input. One that can't be compiled ends the command."""
-        done, problems = [], []
-        for name, policy in self.snapshot.known_policies.items():
-            if why := governs_protected(policy, self.snapshot):
-                problems.append(Problem(*self.given.place("SovereigntyPolicy", name), why))
-                continue
-            try:
-                done.append(compiled(policy, self.snapshot, self.now))
-            except PolicyError as error:
-                problems.append(Problem(*self.given.place("SovereigntyPolicy", name), str(error)))
-        fail_if(problems)
+        found = [self.compiled(policy) for policy in self.snapshot.known_policies.values()]
+        fail_if(each for each in found if isinstance(each, Problem))
+        done = [each for each in found if not isinstance(each, Problem)]
         created = datetime.fromtimestamp(self.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         inventory = self.given.inventory
         options = Options(created, self.namespace, cluster=self.snapshot.capabilities)
@@ -73,13 +75,7 @@ class _World:
 @click.option("--cluster", is_flag=True, help="Read what the answer needs from the current cluster as well.")
 @click.option("--context", metavar="NAME", help="The kubeconfig context for --cluster; the current one by default.")
 @namespace_option
-@click.option(
-    "--operator-namespace",
-    default="daulat-system",
-    show_default=True,
-    metavar="NAMESPACE",
-    help="The operator's namespace.",
-)
+@operator_namespace_option
 @kubernetes_options
 @click.option(
     "-o",
@@ -172,12 +168,9 @@ def _explain_policy(world: _World, target: PolicyTarget, form: str) -> None:
     if policy is None:
         known = ", ".join(world.snapshot.known_policies) or "none"
         fail(f'SovereigntyPolicy "{target.name}" not found; known policies: {known}')
-    if why := governs_protected(policy, world.snapshot):
-        fail(Problem(*world.given.place("SovereigntyPolicy", target.name), why))
-    try:
-        result = compiled(policy, world.snapshot, world.now)
-    except PolicyError as error:
-        fail(Problem(*world.given.place("SovereigntyPolicy", target.name), str(error)))
+    result = world.compiled(policy)
+    if isinstance(result, Problem):
+        fail(result)
     declared = world.given.inventory.policies[target.name]
     _show([explain_policy(policy, declared, result, world.snapshot, world.now)], form)
 

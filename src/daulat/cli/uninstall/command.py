@@ -9,21 +9,15 @@ import click
 
 from .. import cluster
 from ..errors import fail, print_errors
+from ..namespace import context_option, installed_in_option
 from .inventory import read_inventory
 from .plan import Choice, Inventory, Plan, plan, running
 from .removal import Outcome, remove
 
 
 @click.command()
-@click.option("--context", metavar="NAME", help="The kubeconfig context; the current one by default.")
-@click.option(
-    "--namespace",
-    envvar="DAULAT_NAMESPACE",
-    default="daulat-system",
-    show_default=True,
-    metavar="NAMESPACE",
-    help="The operator's namespace.",
-)
+@context_option
+@installed_in_option
 @click.option("--dry-run", is_flag=True, help="Only list what would be removed, in order, and what would be kept.")
 @click.option("-y", "--yes", is_flag=True, help="Remove it without asking for confirmation.")
 @click.option(

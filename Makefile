@@ -35,6 +35,7 @@ test: lint type layers verify ## Everything: lint, types, layers, generated file
 	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m dev.cluster build --kubernetes $(OLDEST)
 	@$(PY) -m dev.expressions.build
+	@$(PY) -m dev.registry.build
 	@$(PYTEST) $(ON_EVERY_VERSION) --kubernetes $(OLDEST)
 	@$(PYTEST) tests -m "not faults and not versions"
 
@@ -44,6 +45,7 @@ unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m dev.expressions.build
+	@$(PY) -m dev.registry.build
 	@$(PYTEST) tests -m "e2e and not faults and not versions"
 
 test-faults: $(VENV)/ready ## End-to-end tests of faults: webhooks and connections that fail, leaders that are killed (10 minutes)

@@ -144,22 +144,22 @@ def test_what_was_copied_is_named_by_digest_and_passes_the_rewritten_policy(site
         "not copied: chart daulat-0.1.0.tgz: push it with helm push"
     ]
     assert done.exit_code == 1
-    model = read((out / "model.yaml").read_text()).value["spec"]
+    model = read((out / "manifests/model.yaml").read_text()).value["spec"]
     engine = model["accelerators"][0]["image"]
     old, new = site.outside.host, f"{site.own.host}/mirror"
     assert engine == f"{new}/outside/engine:v1@{site.digest(f'{old}/outside/engine:v1')}"
     assert site.digest(engine.replace(":v1@", "@")) == site.digest(f"{old}/outside/engine:v1")
-    assert (out / "model.yaml").read_text().splitlines()[0] == "# A model with a tag each."
-    assert "   # the weights" in (out / "model.yaml").read_text()
-    assert "images: # from outside" in (out / "policy.yaml").read_text()
-    values = read((out / "daulat-values.yaml").read_text()).value["image"]
+    assert (out / "manifests/model.yaml").read_text().splitlines()[0] == "# A model with a tag each."
+    assert "   # the weights" in (out / "manifests/model.yaml").read_text()
+    assert "images: # from outside" in (out / "manifests/policy.yaml").read_text()
+    values = read((out / "values.yaml").read_text()).value["image"]
     assert values == {
         "repository": f"{new}/outside/operator",
         "tag": "v1",
         "digest": site.digest(f"{old}/outside/operator:v1"),
     }
-    before = CliRunner().invoke(main, ["check", str(site.manifests / "policy.yaml"), str(out / "model.yaml")])
-    after = CliRunner().invoke(main, ["check", str(out)])
+    before = CliRunner().invoke(main, ["check", str(site.manifests / "policy.yaml"), str(out / "manifests/model.yaml")])
+    after = CliRunner().invoke(main, ["check", str(out / "manifests")])
     assert (before.exit_code, after.exit_code) == (1, 0), after.output
     weights = site.folder / "weights"
     weights.mkdir()
@@ -253,4 +253,4 @@ def test_a_copy_goes_on_where_the_registry_went_down(site: Site, monkeypatch: py
     assert "refused" in down.stderr.lower()
     again = site.bundle("--copy", "--rewrite", "--output-dir", site.folder / "again", folder="halfway")
     assert "3/3" in again.stderr
-    assert json.dumps(read((site.folder / "again" / "model.yaml").read_text()).value).count(site.own.host) == 2
+    assert json.dumps(read((site.folder / "again/manifests/model.yaml").read_text()).value).count(site.own.host) == 2

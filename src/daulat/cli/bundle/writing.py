@@ -12,7 +12,8 @@ from daulat.manifest.document import Chunk, Problem
 
 from ..files import STDIN, File
 
-VALUES = "daulat-values.yaml"
+VALUES, MANIFESTS = "values.yaml", "manifests"
+"""In the directory: the values of the chart, and the folder of the manifests, which kubectl can be given whole."""
 
 
 def rewritten(given: Sequence[File], changes: Mapping[Chunk, Sequence[Change]]) -> tuple[dict[str, str], list[Problem]]:
@@ -45,10 +46,10 @@ def names(paths: Sequence[str], given: Sequence[File]) -> dict[str, str]:
         else:
             name = os.path.relpath(file.name, inside) if inside is not None else os.path.basename(file.name)
         other = next((known for known, taken in found.items() if taken == name), None)
-        if other is not None or name == VALUES:
-            raise ValueError(f"{file.name} and {other or 'the values of the chart'} would both be written to {name}")
+        if other is not None:
+            raise ValueError(f"{file.name} and {other} would both be written to {name}")
         found[file.name] = name
-    return found
+    return {file: f"{MANIFESTS}/{name}" for file, name in found.items()}
 
 
 def write(directory: Path, texts: Mapping[str, str]) -> None:

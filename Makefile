@@ -91,6 +91,9 @@ verify-engines: $(VENV)/ready ## Put what is rendered to the engines' own parser
 	@$(PY) -m pip install --quiet uv
 	@$(PY) -m dev.engines.verify $(ENGINES)
 
+release: $(VENV)/ready ## Put a release into dist: packages, chart, CRDs, image, changelog, checksums (RELEASE_KEY=FILE: signed by that SSH key)
+	@$(PY) -m dev.release
+
 cluster-up: $(VENV)/ready ## Bring up an embedded control plane with the demo's nodes, without Daulat
 	@$(PY) -m dev.cluster up --name $(NAME) --scenario dev/scenarios/demo.yaml
 
@@ -142,4 +145,4 @@ $(VENV)/ready: requirements/dev.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --only-binary :all: -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help demo demo-down test unit e2e test-faults test-versions test-node lint fmt type layers generate verify cluster-up cluster-down cluster-status lock bench bench-admission bench-admission-cost bench-scale bench-fleet bench-check clean
+.PHONY: help demo demo-down test unit e2e test-faults test-versions test-node lint fmt type layers generate verify cluster-up cluster-down cluster-status lock release bench bench-admission bench-admission-cost bench-scale bench-fleet bench-check clean

@@ -14,9 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from daulat.api.weights import parse
-from daulat.cli.bundle import copying, transfer
+from daulat.cli.bundle import copying
 from daulat.cli.main import main
 from daulat.manifest.yaml_reader import read
+from daulat.weights import transfer
 from daulat.weights.registry import fetch
 from dev.registry.build import program
 from dev.registry.server import Server, running
@@ -218,7 +219,7 @@ def test_an_artefact_that_isnt_there_doesnt_keep_the_others(site: Site, tmp_path
     to = ["--registry", f"{site.own.host}/partly", "--authfile", str(site.login), "--no-installation", "--copy"]
     done = CliRunner().invoke(main, ["bundle", *to, str(tmp_path)])
     assert done.exit_code == 1
-    assert f"error: {site.outside.host}/outside/engine:v9: there is no such artefact" in done.stderr
+    assert f"error: {site.outside.host}/outside/engine: there is no v9" in done.stderr
     assert site.digest(f"{site.own.host}/partly/outside/weights:v1")
 
 

@@ -46,10 +46,20 @@ def installation(values: Mapping[str, Any], file: str) -> Installation | Problem
         texts[f"{part}.{key}"] = value or ""
     guards = values.get("guards")
     beside = guards.get("sidecarImages") if isinstance(guards, dict) else None
-    repository = texts["image.repository"] or REPOSITORY
+    repository = _behind(values.get("global"), texts["image.repository"] or REPOSITORY)
     digest = texts["image.digest"]
     operator = f"{repository}@{digest}" if digest else f"{repository}:{texts['image.tag'] or __version__}"
     return Installation(operator, texts["weights.image"], tuple(str(each) for each in beside or ()), file)
+
+
+def _behind(shared: Any, repository: str) -> str:
+    """Return a repository behind ``global.imageRegistry``, which takes the place of its own registry."""
+    registry = shared.get("imageRegistry") if isinstance(shared, dict) else None
+    if not registry:
+        return repository
+    first, slash, rest = repository.partition("/")
+    is_registry = bool(slash) and ("." in first or ":" in first or first == "localhost")
+    return f"{str(registry).rstrip('/')}/{rest if is_registry else repository}"
 
 
 def is_operator(manifest: Mapping[str, Any]) -> bool:

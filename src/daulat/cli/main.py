@@ -17,6 +17,7 @@ COMMANDS = {
     "compile": LazyCommand(
         "daulat.cli.compile.command", "compile_", "Write what policies compile to, for GitOps or the API server."
     ),
+    "completion": LazyCommand("daulat.cli.completion", "completion", "Write what completes command lines in a shell."),
     "doctor": LazyCommand("daulat.cli.doctor.command", "doctor", "Find what weakens enforcement in a cluster."),
     "explain": LazyCommand("daulat.cli.explain.command", "explain", "Explain a control, a policy or an object."),
     "images": LazyCommand(

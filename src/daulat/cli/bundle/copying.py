@@ -10,8 +10,7 @@ import click
 
 from daulat.artifacts.mirror import Move
 from daulat.artifacts.reference import Reference
-
-from .transfer import Repository, TargetError, TransferError, copy, digest_of
+from daulat.weights.transfer import Repository, TargetError, TransferError, copy, digest_of
 
 
 @dataclass
@@ -27,8 +26,8 @@ def copy_all(todo: Sequence[Move], configs: list[Path], *, plain_http: bool) -> 
     done = Copied()
     for n, move in enumerate(todo, 1):
         try:
-            target = Repository(move.destination, configs, plain_http=plain_http, failure=TargetError)
-            digest = copy(move, Repository(move.source, configs), target)
+            target = _repository(move.destination, configs, plain_http=plain_http, failure=TargetError)
+            digest = copy(move.source.version, move.destination.tag, _repository(move.source, configs), target)
         except TargetError as error:
             done.errors.append(f"{error}; {len(todo) - len(done.digests)} of {len(todo)} weren't copied")
             break
@@ -47,7 +46,7 @@ def resolve(todo: Sequence[Move], configs: list[Path], *, plain_http: bool) -> C
     found = Copied()
     for move in todo:
         try:
-            target = Repository(move.destination, configs, plain_http=plain_http, failure=TargetError)
+            target = _repository(move.destination, configs, plain_http=plain_http, failure=TargetError)
             there = target.manifest(move.source.digest or move.destination.tag)
         except TargetError as error:
             found.errors.append(str(error))
@@ -59,3 +58,10 @@ def resolve(todo: Sequence[Move], configs: list[Path], *, plain_http: bool) -> C
         else:
             found.digests[move.source] = digest_of(there[1])
     return found
+
+
+def _repository(
+    of: Reference, configs: list[Path], *, plain_http: bool = False, failure: type[TransferError] = TransferError
+) -> Repository:
+    # As container runtimes do, without TLS on loopback.
+    return Repository(of.host, of.repository, configs, plain_http=plain_http or of.is_on_loopback, failure=failure)

@@ -15,12 +15,11 @@ from urllib.parse import urljoin
 import oras.container
 import requests
 
-from daulat.artifacts.mirror import Move
-from daulat.artifacts.reference import DOCKER_HUB, Reference
-from daulat.weights.network import describe
-from daulat.weights.registry import INDEXES, MANIFESTS, chunks, connected, send
+from .network import describe
+from .registry import INDEXES, MANIFESTS, chunks, connected, send
 
-_HUB_API = "registry-1.docker.io"
+_API = {"docker.io": "registry-1.docker.io"}
+"""Where a registry answers, where that isn't its name in references."""
 _MANIFEST_BYTES = 8 << 20
 """The largest manifest that is copied. Registries take 4 MiB."""
 
@@ -38,21 +37,17 @@ class Repository:
 
     def __init__(
         self,
-        reference: Reference,
+        host: str,
+        name: str,
         configs: list[Path],
         *,
         plain_http: bool = False,
         failure: type[TransferError] = TransferError,
     ) -> None:
-        self.name, self._failure = reference.name, failure
-        host = reference.host
-        # As container runtimes do, without TLS on loopback.
-        plain = plain_http or reference.is_on_loopback
-        self._container = oras.container.Container(
-            f"{_HUB_API if host == DOCKER_HUB else host}/{reference.repository}:{reference.tag or 'latest'}"
-        )
+        self.name, self._failure = f"{host}/{name}", failure
+        self._container = oras.container.Container(f"{_API.get(host, host)}/{name}")
         try:
-            self._registry = connected(self._container, configs, insecure=plain)
+            self._registry = connected(self._container, configs, insecure=plain_http)
         except (requests.RequestException, ValueError) as error:
             raise failure(f"{host}: {describe(error)}") from error
         self._url = f"{self._registry.prefix}://{self._container.registry}/v2/{self._container.api_prefix}"
@@ -128,21 +123,23 @@ class _Body:
         return given
 
 
-def copy(move: Move, source: Repository, target: Repository) -> str:
-    """Copy one artefact, and return its digest. Raises TransferError; TargetError where the target refuses it."""
-    wanted = move.source.version
-    found = source.manifest(wanted)
+def copy(version: str, tag: str, source: Repository, target: Repository) -> str:
+    """Copy what has a tag or a digest in the source to a tag of the target, and return its digest.
+
+    Raises TransferError; what the target was made with where it refuses something.
+    """
+    found = source.manifest(version)
     if found is None:
-        raise TransferError(f"{move.source}: there is no such artefact")
+        raise TransferError(f"{source.name}: there is no {version}")
     media, body = found
     try:
         _copy_parts(json.loads(body), source, target)
-        target.put_manifest(move.destination.tag, media, body)
-        there = target.manifest(move.destination.tag)
-    except ValueError as error:
-        raise TransferError(f"{move.source}: the manifest can't be read: {error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise TransferError(f"{source.name}: the manifest {version} can't be read: {describe(error)}") from error
+    target.put_manifest(tag, media, body)
+    there = target.manifest(tag)
     if there is None or there[1] != body:
-        raise TargetError(f"{move.destination}: the registry doesn't return what was stored")
+        raise TargetError(f"{target.name}:{tag}: the registry doesn't return what was stored")
     return digest_of(body)
 
 

@@ -131,6 +131,11 @@ def directory(suite: Suite = CONTROL_PLANE) -> Path:
     return cache_dir() / "bin" / f"{suite.label}{named}"
 
 
+def is_built(suite: Suite = CONTROL_PLANE) -> bool:
+    """Whether the binaries are there."""
+    return directory(suite).is_dir()
+
+
 def ensure(say: Say, suite: Suite = CONTROL_PLANE) -> Binaries:
     """The binaries, built first when they aren't there."""
     target = directory(suite)

@@ -248,7 +248,7 @@ class EmbeddedCluster:
             api=self._api(),
             kubectl=self._kubectl(),
             say=self._say,
-            binary=lambda name: build.ensure(self._say)[name],
+            binary=lambda name: build.program(name, self._say),
             port=lambda name: self._record().ports[name],
             choose_ports=self._choose_more_ports,
             runs=self._runs,

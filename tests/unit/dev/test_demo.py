@@ -96,7 +96,8 @@ def test_a_row_is_printed_as_soon_as_it_is_there_and_the_table_is_whole_in_the_e
         for row in ROWS:
             rows.add(row)
             seen.append(file.getvalue())
-    assert [f"│  {n} │ {row.attempt[:10]}" in text for n, (row, text) in enumerate(zip(ROWS, seen, strict=True), 1)] == [True] * len(ROWS)
+    started = [f"│  {n} │ {row.attempt[:10]}" in text for n, (row, text) in enumerate(zip(ROWS, seen, strict=True), 1)]
+    assert started == [True] * len(ROWS)
     assert [row.attempt[:10] in text for row, text in zip(ROWS[1:], seen, strict=False)] == [False] * 2
     printed = file.getvalue()
     whole = Console(file=io.StringIO(), width=width)

@@ -203,6 +203,69 @@ def test_the_printed_commands_copy_the_same(site: Site, tool: str) -> None:
     assert rewritten.exit_code == 0, rewritten.output
 
 
+def test_a_directory_is_carried_to_a_network_without_a_connection(site: Site) -> None:
+    carried, out = site.folder / "carried", site.folder / "carried-manifests"
+    words = ["--values", str(site.folder / "values.yaml"), str(site.manifests)]
+    saved = CliRunner().invoke(main, ["bundle", "--save", str(carried), *words])
+    assert "3/3" in saved.stderr, saved.output
+    listed = {
+        e["annotations"]["org.opencontainers.image.ref.name"]
+        for e in json.loads((carried / "index.json").read_text())["manifests"]
+    }
+    assert listed == {f"{site.outside.host}/outside/{name}:v1" for name in ("engine", "operator", "weights")}
+    digests = {
+        name: site.digest(f"{site.outside.host}/outside/{name}:v1") for name in ("engine", "operator", "weights")
+    }
+    site.outside.stop()
+    try:
+        loaded = site.bundle("--load", carried, "--rewrite", "--output-dir", out, folder="inside")
+    finally:
+        site.outside.start()
+    assert "3/3" in loaded.stderr, loaded.output
+    for name, digest in digests.items():
+        assert site.digest(f"{site.own.host}/inside/outside/{name}:v1") == digest
+    assert f"inside/outside/engine:v1@{digests['engine']}" in (out / "manifests/model.yaml").read_text()
+
+
+def test_a_blob_that_was_changed_on_the_way_isnt_loaded(site: Site, tmp_path: Path) -> None:
+    words = ["--values", str(site.folder / "values.yaml"), str(site.manifests)]
+    CliRunner().invoke(main, ["bundle", "--save", str(tmp_path), *words])
+    blob = next(path for path in (tmp_path / "blobs/sha256").iterdir() if path.read_bytes() == b"weights")
+    blob.write_bytes(b"wrights")
+    loaded = site.bundle("--load", tmp_path, folder="changed")
+    assert loaded.exit_code == 1
+    assert (
+        f"error: {site.outside.host}/outside/weights: the content of blob sha256:{blob.name} is another"
+        in loaded.stderr
+    )
+    assert site.digest(f"{site.own.host}/changed/outside/engine:v1")
+    there = subprocess.run(
+        [program("crane"), "digest", f"{site.own.host}/changed/outside/weights:v1"],
+        capture_output=True,
+        check=False,
+        env={"DOCKER_CONFIG": str(site.login.parent), "HOME": str(tmp_path)},
+    )
+    assert there.returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ([], "say what to do"),
+        (["--copy"], "--registry HOST is required"),
+        (["--save", "d", "--registry", "a.io"], "--registry HOST is required, but with --save"),
+        (["--copy", "--print-commands", "oras", "--registry", "a.io"], "mutually exclusive"),
+        (["--print-commands", "oras", "--rewrite", "--output-dir", "d", "--registry", "a.io"], "rewrite once"),
+        (["--rewrite", "--registry", "a.io"], "--rewrite and --output-dir need each other"),
+        (["--copy", "--offline", "--registry", "a.io"], "--offline goes with --rewrite alone"),
+    ],
+)
+def test_options_that_dont_go_together_are_a_usage_error(options: list[str], why: str) -> None:
+    done = CliRunner().invoke(main, ["bundle", *options])
+    assert done.exit_code == 2
+    assert why in done.stderr
+
+
 def test_wrong_credentials_are_said_and_nothing_is_written(site: Site) -> None:
     wrong = site.own.login(site.folder / "wrong.json", "someone:else")
     out = site.folder / "never"

@@ -26,6 +26,8 @@ class Installation:
     beside: tuple[str, ...] = ()
     """``guards.sidecarImages``."""
     file: str = "the chart's defaults"
+    shared_registry: bool = False
+    """Whether ``global.imageRegistry`` is set, which would take the place of any other registry."""
 
     @property
     def weights_image(self) -> str:
@@ -46,10 +48,11 @@ def installation(values: Mapping[str, Any], file: str) -> Installation | Problem
         texts[f"{part}.{key}"] = value or ""
     guards = values.get("guards")
     beside = guards.get("sidecarImages") if isinstance(guards, dict) else None
-    repository = _behind(values.get("global"), texts["image.repository"] or REPOSITORY)
+    own = texts["image.repository"] or REPOSITORY
+    repository = _behind(values.get("global"), own)
     digest = texts["image.digest"]
     operator = f"{repository}@{digest}" if digest else f"{repository}:{texts['image.tag'] or __version__}"
-    return Installation(operator, texts["weights.image"], tuple(str(each) for each in beside or ()), file)
+    return Installation(operator, texts["weights.image"], tuple(map(str, beside or ())), file, repository != own)
 
 
 def _behind(shared: Any, repository: str) -> str:

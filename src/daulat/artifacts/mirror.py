@@ -94,7 +94,7 @@ def moves(needs: Iterable[Need], to: Mirror) -> list[Move]:
             else named.tag or "latest"
         )
         other = tags.setdefault(f"{named.name}:{tag}", source)
-        if other != source:
+        if other != source and named.digest:
             tag = f"sha256-{named.digest.removeprefix('sha256:')[:12]}"
         found.append(Move(source, Reference(named.host, named.repository, tag, named.digest)))
     return found

@@ -74,6 +74,8 @@ def values(of: Installation, to: Mirror, digests: Digests) -> dict[str, Any]:
     operator = at(of.operator)
     image = {"repository": operator.name, "tag": operator.tag, "digest": operator.digest}
     made: dict[str, Any] = {"image": {key: value for key, value in image.items() if value}}
+    if of.shared_registry:
+        made["global"] = {"imageRegistry": ""}
     if of.weights:
         made["weights"] = {"image": str(at(of.weights))}
     if of.beside:

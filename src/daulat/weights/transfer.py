@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urljoin
 
 import oras.container
@@ -30,6 +31,27 @@ class TransferError(Exception):
 
 class TargetError(TransferError):
     """The registry that is copied to can't be used, which concerns every other artefact as well."""
+
+
+class Store(Protocol):
+    """Where artefacts of one repository are: a registry, or a folder."""
+
+    name: str
+
+    def manifest(self, version: str) -> tuple[str, bytes] | None:
+        """Return the media type and the bytes of a manifest by tag or digest, or None where there is none."""
+
+    def put_manifest(self, version: str, media: str, body: bytes) -> None:
+        """Store a manifest under a tag or its digest."""
+
+    def has_blob(self, digest: str) -> bool:
+        """Say whether the blob is there."""
+
+    def blob(self, digest: str) -> Iterator[bytes]:
+        """Yield a blob's content."""
+
+    def put_blob(self, digest: str, size: int, content: Callable[[], Iterator[bytes]]) -> None:
+        """Store a blob, of which ``content`` yields the bytes."""
 
 
 class Repository:
@@ -123,7 +145,7 @@ class _Body:
         return given
 
 
-def copy(version: str, tag: str, source: Repository, target: Repository) -> str:
+def copy(version: str, tag: str, source: Store, target: Store) -> str:
     """Copy what has a tag or a digest in the source to a tag of the target, and return its digest.
 
     Raises TransferError; what the target was made with where it refuses something.
@@ -148,7 +170,7 @@ def digest_of(body: bytes) -> str:
     return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
-def _copy_parts(manifest: dict[str, Any], source: Repository, target: Repository) -> None:
+def _copy_parts(manifest: dict[str, Any], source: Store, target: Store) -> None:
     for child in manifest.get("manifests") or ():
         found = source.manifest(child["digest"])
         if found is None:
@@ -159,7 +181,17 @@ def _copy_parts(manifest: dict[str, Any], source: Repository, target: Repository
     for part in [*([config] if config else ()), *(manifest.get("layers") or ()), *(manifest.get("blobs") or ())]:
         digest, size = str(part["digest"]), int(part["size"])
         if not target.has_blob(digest):
-            target.put_blob(digest, size, lambda digest=digest: source.blob(digest))  # type: ignore[misc]
+            target.put_blob(digest, size, partial(_checked, source, digest))
+
+
+def _checked(source: Store, digest: str) -> Iterator[bytes]:
+    """Yield a blob's content, and raise TransferError at its end where it isn't what its digest says."""
+    seen = hashlib.sha256()
+    for chunk in source.blob(digest):
+        seen.update(chunk)
+        yield chunk
+    if digest.startswith("sha256:") and digest != f"sha256:{seen.hexdigest()}":
+        raise TransferError(f"{source.name}: the content of blob {digest} is another")
 
 
 def _refusal(answer: requests.Response) -> str:

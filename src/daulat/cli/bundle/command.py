@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import click
 
 from daulat.artifacts import commands
 from daulat.artifacts.installation import Installation, is_operator
-from daulat.artifacts.mirror import Mirror, MirrorError, Move, mirror, moves
+from daulat.artifacts.mirror import Mirror, MirrorError, mirror, moves
 from daulat.artifacts.needs import Needs, Role
 from daulat.artifacts.reference import Reference
 from daulat.artifacts.renaming import changes, values
@@ -34,8 +34,20 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
-@click.option("--registry", required=True, metavar="HOST[/FOLDER]", help="The registry of your own.")
+@click.option("--registry", metavar="HOST[/FOLDER]", help="The registry of your own.")
 @click.option("--copy", "copying", is_flag=True, help="Copy what the manifests need to the registry.")
+@click.option(
+    "--save",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIRECTORY",
+    help="Copy it into a directory, an OCI image layout, to be carried to another network.",
+)
+@click.option(
+    "--load",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIRECTORY",
+    help="Copy it from such a directory to the registry.",
+)
 @click.option(
     "--print-commands",
     "tool",
@@ -74,8 +86,10 @@ if TYPE_CHECKING:
 @kubernetes_options
 def bundle(
     paths: tuple[str, ...],
-    registry: str,
+    registry: str | None,
     copying: bool,
+    save: Path | None,
+    load: Path | None,
     tool: str | None,
     rewrite: bool,
     output_dir: Path | None,
@@ -97,7 +111,13 @@ def bundle(
 
     Exit codes: 0 done, 1 something couldn't be copied, rewritten or isn't known, 2 wrong input or usage.
     """
-    _check(copying, tool, rewrite, output_dir, offline)
+    _check(
+        {"--copy": copying, "--save": save, "--load": load, "--print-commands": tool, "--rewrite": rewrite}, registry
+    )
+    if rewrite != (output_dir is not None):
+        raise click.UsageError("--rewrite and --output-dir need each other")
+    if offline and (copying or load or not rewrite):
+        raise click.UsageError("--offline goes with --rewrite alone")
     if value_files and no_installation:
         raise click.UsageError("--values and --no-installation are mutually exclusive")
     given = [*files(paths, objects.MAX_BYTES)]
@@ -109,19 +129,25 @@ def bundle(
         read, of, offered(kubernetes_version, pin), chosen_namespace(namespace, cluster=False, context=None)
     )
     try:
-        to = mirror(registry, keep_host=keep_host)
+        # Artefacts in a directory keep the names that they have outside.
+        to = mirror(registry or "outside.invalid", keep_host=keep_host or registry is None)
         todo = moves(needs.needed, to)
     except MirrorError as error:
         fail(error)
     if tool is not None:
         click.echo(commands.script(tool, todo, needs.needed, to, plain_http=plain_http), nl=False)
-    found = _in_registry(todo, [*authfiles], copying=copying, plain_http=plain_http, ask=rewrite and not offline)
+    copies = bool(copying or save or load)
+    found: Copied | None = None
+    if copies or (rewrite and not offline):
+        module = imported("daulat.cli.bundle.copying", "weights")
+        way = module.Way(authfiles, plain_http, save or load, saves=save is not None)
+        found = (module.copy_all if copies else module.resolve)(todo, way)
     remaining = [f"unknown: {unknown}" for unknown in needs.unknowns]
     errors = [*(found.errors if found is not None else ())]
     if rewrite and output_dir is not None and not errors:
         own = [each for each in given if isinstance(each, File)]
         remaining += _rewrite(paths, own, read, needs, of, to, found.digests if found is not None else {}, output_dir)
-    if copying:
+    if copies:
         remaining += _left(needs)
     print_errors(errors)
     for remark in remaining:
@@ -129,31 +155,15 @@ def bundle(
     sys.exit(1 if errors or remaining else 0)
 
 
-def _check(copying: bool, tool: str | None, rewrite: bool, output_dir: Path | None, offline: bool) -> None:
-    if not (copying or tool or rewrite):
-        raise click.UsageError("say what to do: --copy, --print-commands TOOL or --rewrite")
-    if copying and tool:
-        raise click.UsageError("--copy and --print-commands are mutually exclusive")
-    if tool and rewrite:
-        raise click.UsageError(
-            "--print-commands and --rewrite are mutually exclusive: rewrite once the commands have run"
-        )
-    if rewrite != (output_dir is not None):
-        raise click.UsageError("--rewrite and --output-dir need each other")
-    if offline and (copying or not rewrite):
-        raise click.UsageError("--offline goes with --rewrite, and not with --copy")
-
-
-def _in_registry(
-    todo: Sequence[Move], configs: list[Path], *, copying: bool, plain_http: bool, ask: bool
-) -> Copied | None:
-    """Return what is in the registry, after it was copied or asked for; None if neither was wanted."""
-    if not (copying or ask):
-        return None
-    module = imported("daulat.cli.bundle.copying", "weights")
-    act = module.copy_all if copying else module.resolve
-    result: Copied = act(todo, configs, plain_http=plain_http)
-    return result
+def _check(actions: Mapping[str, object], registry: str | None) -> None:
+    asked = [name for name, value in actions.items() if value]
+    if not asked:
+        raise click.UsageError(f"say what to do: one of {', '.join(actions)}")
+    if len(asked) > 1 and (asked[-1] != "--rewrite" or len(asked) > 2 or asked[0] in ("--save", "--print-commands")):
+        hint = ": rewrite once the artefacts are in the registry" if asked[-1] == "--rewrite" else ""
+        raise click.UsageError(f"{' and '.join(asked)} are mutually exclusive{hint}")
+    if (registry is None) != (asked == ["--save"]):
+        raise click.UsageError("--registry HOST is required, but with --save, which copies into a directory")
 
 
 def _rewrite(

@@ -1,6 +1,6 @@
 """An OCI image layout: a folder that holds artefacts of registries, for the way to a network without a connection to them.
 
-skopeo, crane and oras read and write the same folders.
+Each artefact has its full name outside as its name in the layout, by which skopeo finds it too: ``oci:FOLDER:HOST/NAME:TAG``.
 """
 
 from __future__ import annotations

@@ -148,6 +148,17 @@ def test_the_installation_is_listed_by_the_charts_values(tmp_path: Path) -> None
     assert "image.tag: must be a string: quote it" in done.stderr
 
 
+def test_a_registry_of_all_images_takes_the_place_of_the_images_own(tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text("global: {imageRegistry: a.io/all}\n")
+    done = CliRunner().invoke(main, ["images", "--values", str(values), "-o", "references"])
+    assert done.stdout == f"a.io/all/daulat/daulat:{__version__}\n"
+    to = ["--registry", "b.io", "--rewrite", "--offline", "--output-dir", str(tmp_path / "out")]
+    assert CliRunner().invoke(main, ["bundle", "--values", str(values), *to]).exit_code == 0
+    made = (tmp_path / "out/values.yaml").read_text()
+    assert made == f"image:\n  repository: b.io/all/daulat/daulat\n  tag: {__version__}\nglobal:\n  imageRegistry: ''\n"
+
+
 def test_the_charts_default_image_is_known_here() -> None:
     done = CliRunner().invoke(main, ["images", "-o", "references"])
     values = (ROOT / "charts/daulat/values.yaml").read_text()

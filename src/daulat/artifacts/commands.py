@@ -8,7 +8,6 @@ from shlex import quote
 from .mirror import Mirror, Move
 from .needs import Need, Role
 from .reference import Reference
-from .weights import left_behind
 
 _PLAIN = {
     "skopeo": ("--src-tls-verify=false", "--dest-tls-verify=false"),
@@ -28,10 +27,7 @@ def script(tool: str, todo: Sequence[Move], needs: Iterable[Need], to: Mirror, *
             flag = " --plain-http" if plain_http else ""
             lines.append(f"helm push {quote(need.text)} oci://{to.prefix}charts{flag}")
         elif need.reference is None:
-            said = (
-                left_behind(need.text) if need.role is Role.WEIGHTS else "fetch it (helm pull), and push it (helm push)"
-            )
-            lines.append(f"# {need.role} {need.text}: {said}")
+            lines.append(f"# {need.role} {need.text}: {left_behind(need)}")
     return "\n".join(lines) + "\n"
 
 
@@ -53,3 +49,23 @@ def _command(tool: str, move: Move, *, plain_http: bool) -> str:
 def _by_one(reference: Reference) -> str:
     """Return a reference by its digest or by its tag: skopeo takes none with both."""
     return f"{reference.name}@{reference.digest}" if reference.digest else f"{reference.name}:{reference.version}"
+
+
+def left_behind(need: Need) -> str:
+    """Return what to do with what no registry holds, as a sentence."""
+    if need.role is Role.CHART:
+        return (
+            "push the release's file with helm push"
+            if "://" not in need.text
+            else "fetch it (helm pull), and push it (helm push)"
+        )
+    scheme = need.text.partition("://")[0]
+    match scheme:
+        case "pvc":
+            return "copy the files to a claim of the cluster"
+        case "s3":
+            return "copy the files to an object store of your own, and name it in models.endpoints.s3"
+        case "hf" | "ms":
+            return f"mirror the repository, and name the mirror in models.endpoints.{scheme}"
+        case _:
+            return "copy the files to where the pod can reach them"

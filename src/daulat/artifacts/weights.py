@@ -29,17 +29,3 @@ def uris(text: str) -> Iterator[str]:
     """Yield the URIs of weights in an argument or a variable's value."""
     for found in _URI.finditer(text):
         yield found[0].rstrip(".:/")
-
-
-def left_behind(uri: str) -> str:
-    """Return what to do with weights that no registry holds, as a sentence."""
-    scheme = uri.partition("://")[0]
-    match scheme:
-        case "pvc":
-            return "copy the files to a claim of the cluster"
-        case "s3":
-            return "copy the files to an object store of your own, and name it in models.endpoints.s3"
-        case "hf" | "ms":
-            return f"mirror the repository, and name the mirror in models.endpoints.{scheme}"
-        case _:
-            return "copy the files to where the pod can reach them"

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daulat.artifacts import commands
+from daulat.artifacts.commands import left_behind
 from daulat.artifacts.installation import Installation, is_operator
 from daulat.artifacts.mirror import Mirror, MirrorError, mirror, moves
-from daulat.artifacts.needs import Needs, Role
+from daulat.artifacts.needs import Needs
 from daulat.artifacts.reference import Reference
 from daulat.artifacts.renaming import changes, values
-from daulat.artifacts.weights import left_behind
 from daulat.manifest.document import Problem
 from daulat.manifest.yaml_writer import dump
 
@@ -147,10 +147,8 @@ def bundle(
     if rewrite and output_dir is not None and not errors:
         own = [each for each in given if isinstance(each, File)]
         remaining += _rewrite(paths, own, read, needs, of, to, found.digests if found is not None else {}, output_dir)
-    if copies:
-        remaining += _left(needs)
     print_errors(errors)
-    for remark in remaining:
+    for remark in [*remaining, *(_elsewhere(needs) if copies else ())]:
         click.echo(remark, err=True)
     sys.exit(1 if errors or remaining else 0)
 
@@ -199,8 +197,6 @@ def _rewrite(
     return by_hand
 
 
-def _left(needs: Needs) -> list[str]:
-    left = [need for need in needs.needed if need.reference is None]
-    return [
-        f"not copied: {need.role} {need.text}: {left_behind(need.text)}" for need in left if need.role is Role.WEIGHTS
-    ] + [f"not copied: {need.role} {need.text}: push it with helm push" for need in left if need.role is Role.CHART]
+def _elsewhere(needs: Needs) -> list[str]:
+    """Return what to do for what no registry holds. It is no error: it may be where it has to be already."""
+    return [f"not in a registry: {n.role} {n.text}: {left_behind(n)}" for n in needs.needed if n.reference is None]

@@ -24,6 +24,8 @@ class Input:
 
     documents: list[Document] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    foreign: list[Foreign] = field(default_factory=list)
+    """Documents without a Kubernetes object."""
     inventory: Inventory = field(default_factory=Inventory)
     """What objects are judged by, as it was written."""
 
@@ -59,6 +61,8 @@ def read_files(given: Iterable[File | Unreadable]) -> Input:
             found.problems.append(part)
         elif isinstance(part, Document):
             found.add([part])
+        else:
+            found.foreign.append(part)
     return found
 
 

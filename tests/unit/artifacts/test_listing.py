@@ -195,6 +195,23 @@ def test_every_example_is_listed_without_anything_unknown() -> None:
     assert "unknown" not in done.stderr
 
 
+def test_charts_and_kustomizations_that_arent_built_are_said_and_their_templates_arent_read(tmp_path: Path) -> None:
+    (tmp_path / "chart/templates").mkdir(parents=True)
+    (tmp_path / "chart/Chart.yaml").write_text("apiVersion: v2\nname: c\nversion: 1.0.0\n")
+    (tmp_path / "chart/templates/a.yaml").write_text("{{ if .Values.a }}\nkind: Pod\n{{ end }}\n")
+    (tmp_path / "kustomization.yaml").write_text("resources: [pod.yaml]\nimages: [{name: a, newName: b}]\n")
+    (tmp_path / "pod.yaml").write_text(POD)
+    (tmp_path / "values.yaml").write_text("a: 1\n")
+    done = CliRunner().invoke(main, ["images", str(tmp_path), "-o", "references"])
+    assert done.exit_code == 1
+    assert "ghcr.io/a/c:v1" in done.stdout
+    said = [line for line in done.stderr.splitlines() if line.startswith("unknown: ")]
+    assert "helm template" in said[0] or "kustomize build" in said[0]
+    assert all("judge" not in line and "daulat check" not in line for line in said)
+    assert f"unknown: {tmp_path}/values.yaml:1: not a Kubernetes object" in said[-1]
+    assert len(said) == 3
+
+
 @pytest.mark.parametrize("text", ["", "a: 1\n", "kind: [\n"])
 def test_input_that_is_no_manifest_is_an_error(text: str) -> None:
     assert images(text).exit_code == 2

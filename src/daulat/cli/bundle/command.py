@@ -21,8 +21,8 @@ from daulat.manifest.yaml_writer import dump
 
 from .. import objects
 from ..errors import fail, print_errors
-from ..files import File, files
-from ..images.gathering import NOTHING, gathered, installed
+from ..files import File
+from ..images.gathering import NOTHING, gathered, installed, read_input
 from ..kubernetes import kubernetes_options, offered
 from ..lazy import imported
 from ..namespace import chosen_namespace, namespace_option
@@ -120,8 +120,8 @@ def bundle(
         raise click.UsageError("--offline goes with --rewrite alone")
     if value_files and no_installation:
         raise click.UsageError("--values and --no-installation are mutually exclusive")
-    given = [*files(paths, objects.MAX_BYTES)]
-    read = objects.read_files(given)
+    gathering = read_input(paths)
+    given, read = gathering.files, gathering.input
     if paths and not read.documents and not read.problems:
         fail(Problem(", ".join(paths), 0, NOTHING))
     of = Installation() if no_installation else installed(value_files, read)
@@ -142,7 +142,7 @@ def bundle(
         module = imported("daulat.cli.bundle.copying", "weights")
         way = module.Way(authfiles, plain_http, save or load, saves=save is not None)
         found = (module.copy_all if copies else module.resolve)(todo, way)
-    remaining = [f"unknown: {unknown}" for unknown in needs.unknowns]
+    remaining = [f"unknown: {unknown}" for unknown in (*needs.unknowns, *gathering.remarks)]
     errors = [*(found.errors if found is not None else ())]
     if rewrite and output_dir is not None and not errors:
         own = [each for each in given if isinstance(each, File)]

@@ -10,11 +10,10 @@ import click
 from daulat.artifacts.installation import Installation
 from daulat.manifest.document import Problem
 
-from .. import objects
 from ..errors import fail, fail_if
 from ..kubernetes import kubernetes_options, offered, offered_by
 from ..namespace import chosen_namespace, namespace_option
-from .gathering import NOTHING, gathered, installed
+from .gathering import NOTHING, gathered, installed, read_input
 from .output import FORMATS, formatted, remarks
 
 
@@ -64,7 +63,8 @@ def images(
         raise click.UsageError("Missing argument 'PATH...': --no-installation leaves nothing to list without one.")
     in_namespace = chosen_namespace(namespace, cluster, context)
     capabilities = offered(kubernetes_version, pin)
-    given = objects.read(paths)
+    gathering = read_input(paths)
+    given = gathering.input
     fail_if(given.problems)
     if cluster:
         from .. import cluster as clusters  # noqa: PLC0415 - its client takes half a second to import
@@ -80,7 +80,8 @@ def images(
     of = Installation() if no_installation else installed(values, given)
     needs = gathered(given, of, capabilities, in_namespace)
     click.echo(formatted(needs, form), nl=False)
-    for remark in remarks(needs):
+    unread = [f"unknown: {remark}" for remark in gathering.remarks]
+    for remark in [*remarks(needs), *unread]:
         click.echo(remark, err=True)
     unpinned = require_digest and not all(n.is_pinned for n in needs.needed if n.reference is not None)
-    sys.exit(1 if needs.unknowns or unpinned else 0)
+    sys.exit(1 if needs.unknowns or unread or unpinned else 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,40 @@ from daulat.artifacts.installation import Installation, installation, rendered
 from daulat.artifacts.listing import listing
 from daulat.artifacts.needs import Needs
 from daulat.catalog.kubernetes import Capabilities
+from daulat.check.layout import layout
 from daulat.manifest.document import Problem
 from daulat.manifest.yaml_reader import read
 
 from .. import objects
 from ..errors import fail, fail_if
+from ..files import File, Unreadable, files
 
 NOTHING = "no Kubernetes objects found"
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The files at paths, the objects in them, and what isn't read in them, as sentences."""
+
+    files: tuple[File | Unreadable, ...]
+    input: objects.Input
+    remarks: tuple[str, ...]
+
+
+def read_input(paths: Sequence[str]) -> Gathered:
+    """Read the objects at paths. Charts and kustomizations in directories aren't built, and it is said which."""
+    found = tuple(files(paths, objects.MAX_BYTES))
+    known = layout({f.name: f.data for f in found if isinstance(f, File) and not f.named})
+    given = objects.read_files(f for f in found if f.name not in known.skipped)
+    remarks = [
+        text.replace("daulat check -", "daulat images -").replace("judged", "read").replace("judge that", "read that")
+        for text in known.unbuilt
+    ]
+    remarks += [
+        f"{each.chunk.file}:{each.chunk.line}: not a Kubernetes object, so what it needs isn't known: {each.reason}"
+        for each in given.foreign
+    ]
+    return Gathered(found, given, tuple(remarks))
 
 
 def gathered(given: objects.Input, of: Installation, cluster: Capabilities, namespace: str) -> Needs:

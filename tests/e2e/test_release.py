@@ -19,6 +19,7 @@ from dev.cluster.build import ensure
 from dev.cluster.cluster import announce
 from dev.cluster.errors import ClusterError
 from dev.cluster.paths import ROOT
+from dev.deployment import poll
 from dev.registry.server import running
 from dev.release.__main__ import release
 from dev.release.parts import PARTS
@@ -169,6 +170,19 @@ def test_a_release_that_was_tampered_with_isnt(made: Made, damage: str, tmp_path
             sign = ["ssh-keygen", "-q", "-Y", "sign", "-f", str(other), "-n", "daulat-release", str(folder / SUMS)]
             subprocess.run(sign, check=True)
     assert not verified(folder)
+
+
+def test_a_key_that_an_agent_holds_signs(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    socket = tmp_path / "agent"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL) as agent:
+        try:
+            poll("the agent", socket.exists, 10)
+            monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+            subprocess.run(["ssh-add", "-q", str(made.key)], check=True)
+            folder = release(tmp_path / "dist", ["crds"], Path(shutil.copy(made.key.with_suffix(".pub"), tmp_path)))
+        finally:
+            agent.terminate()
+    assert verified(folder)
 
 
 def test_a_key_that_isnt_there_leaves_the_release_before_as_it_was(made: Made) -> None:

@@ -104,7 +104,7 @@ def _play(cluster: Cluster, real_node: bool) -> int:
     announce("installing the chart")
     note_installed(cluster)
     install(cluster)
-    weights_image = supplies.images["weights"].reference if supplies else WEIGHTS_IMAGE
+    weights_image = supplies.images["daulat"].reference if supplies else WEIGHTS_IMAGE
     operator = OperatorProcess(cluster, directory(cluster.name), weights_image=weights_image)
     operator.start()
     admin = kubectl(cluster)

@@ -21,8 +21,8 @@ from dev.cluster.locking import Say
 from dev.cluster.node import programs, requirements, serving
 from dev.cluster.node.chat import PATH, QUESTION, Chat
 from dev.cluster.node.model import Signer, tamper
-from dev.cluster.node.oci import Archive
 from dev.deployment import ROOT, kubectl
+from dev.image.oci import Archive
 
 from .row import TEAM, TENANT, Manifest, Outcome, Row, admin, came, condition, is_ready, message, place, status
 

@@ -12,11 +12,11 @@ import pytest
 
 from dev.cluster import ClusterError, EmbeddedCluster
 from dev.cluster.node.model import Signer
-from dev.cluster.node.oci import Archive
 from dev.demo import __main__ as demo
 from dev.demo import answering
 from dev.demo.answering import SENTENCE, Answering, Supplies
 from dev.demo.row import Row
+from dev.image.oci import Archive
 
 
 @pytest.fixture

@@ -76,6 +76,13 @@ def install(cluster: Cluster, *settings: str, source: Path = ROOT) -> None:
     poll("the kinds to be served", lambda: "sovereignmodels" in admin.run("api-resources", "--api-group=daulat.dev"))
 
 
+def install_in_cluster(cluster: Cluster, image: str, *settings: str, replicas: int = 2) -> None:
+    """Install the chart with this image (REPOSITORY@DIGEST), and wait until its replicas are ready. Its nodes have kubelets."""
+    repository, _, digest = image.partition("@")
+    chosen = (f"--set=replicas={replicas}", f"--set=image.repository={repository}", f"--set=image.digest={digest}")
+    install(cluster, *chosen, *settings, "--wait", "--timeout=100s")
+
+
 def operator_kubeconfig(cluster: Cluster, directory: Path, server: str = "") -> Path:
     """Write a kubeconfig with a token of the chart's ServiceAccount, and nothing else that opens anything.
 

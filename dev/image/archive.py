@@ -1,4 +1,9 @@
-"""The image for all architectures as one file: an OCI layout, with a bill of materials that refers to each architecture's image."""
+"""The image for all architectures as one file: an OCI layout, with a bill of materials that refers to each architecture's image.
+
+The index has the bills of materials as well, under a platform that no node has. So they come along wherever it is copied, and a
+registry that knows referrers lists them with the image. As images of their own in the layout, they would be in the way: skopeo and
+Podman take a layout with more than one image only with a name.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,7 @@ LAYER = f"{oci.LAYER}+gzip"
 EMPTY = "application/vnd.oci.empty.v1+json"
 _NOTHING = b"{}"
 _VARIANTS = {"arm64": "v8"}
+_NO_PLATFORM = {"architecture": "unknown", "os": "unknown"}
 _VERSION, _REVISION = "org.opencontainers.image.version", "org.opencontainers.image.revision"
 
 
@@ -83,11 +89,16 @@ def write(platforms: Sequence[Platform], release: Release, path: Path) -> Built:
         documents[platform.architecture] = document
         referrers.append(_referrer(image, document, platform.architecture, blobs))
     index = oci.json_bytes(
-        {"schemaVersion": 2, "mediaType": oci.INDEX, "manifests": images, "annotations": release.labels}
+        {
+            "schemaVersion": 2,
+            "mediaType": oci.INDEX,
+            "manifests": [*images, *referrers],
+            "annotations": release.labels,
+        }
     )
     digest = _keep(index, blobs)
     names = {oci.NAME: release.reference, "org.opencontainers.image.ref.name": release.version}
-    entries = [{**described(oci.INDEX, index), "annotations": names}, *referrers]
+    entries = [{**described(oci.INDEX, index), "annotations": names}]
     with tarfile.open(path, "w") as tar:
         oci.add(tar, oci.LAYOUT, oci.LAYOUT_CONTENT)
         for name, content in sorted(blobs.items()):
@@ -145,7 +156,7 @@ def _config(platform: Platform, release: Release) -> dict[str, Any]:
 def _referrer(
     image: Mapping[str, Any], document: bytes, architecture: str, blobs: dict[str, bytes | Path]
 ) -> dict[str, Any]:
-    """Return a descriptor of the manifest that says what is in an image. Registries list it among those that refer to that one."""
+    """Return a descriptor of the manifest that says what is in an image."""
     _keep(document, blobs)
     _keep(_NOTHING, blobs)
     title = {"org.opencontainers.image.title": f"daulat.{architecture}.cdx.json"}
@@ -160,7 +171,7 @@ def _referrer(
         }
     )
     _keep(manifest, blobs)
-    return {**described(oci.MANIFEST, manifest), "artifactType": sbom.MEDIA_TYPE}
+    return {**described(oci.MANIFEST, manifest), "artifactType": sbom.MEDIA_TYPE, "platform": _NO_PLATFORM}
 
 
 def _keep(content: bytes, blobs: dict[str, bytes | Path]) -> str:

@@ -132,6 +132,7 @@ def unpack(package: Package, folder: Path, say: Say) -> Unpacked:
     if shutil.which("dpkg-deb") is None:
         raise ClusterError("the image needs dpkg-deb, with which Debian packages are unpacked: install dpkg.")
     archive, root = fetch(package, say), folder / package.name
+    root.mkdir(parents=True)
     for command in (["--extract", str(archive), str(root)], ["--control", str(archive), str(root / "DEBIAN")]):
         done = subprocess.run(["dpkg-deb", *command], check=False, capture_output=True, text=True)
         if done.returncode != 0:

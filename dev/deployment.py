@@ -1,7 +1,7 @@
 """Installs the chart on a development cluster, and runs the operator beside it as the chart's own ServiceAccount.
 
-The embedded control plane has no kubelet, so the chart's Deployment never runs a container there: the same program runs as a
-local process, with a token of the same ServiceAccount and so with the same rights.
+Without real nodes the embedded control plane has no kubelet, so the chart's Deployment never runs a container there: the same
+program runs as a local process, with a token of the same ServiceAccount and so with the same rights. dev.incluster runs it in pods.
 """
 
 from __future__ import annotations
@@ -74,13 +74,6 @@ def install(cluster: Cluster, *settings: str, source: Path = ROOT) -> None:
     )
     admin = kubectl(cluster)
     poll("the kinds to be served", lambda: "sovereignmodels" in admin.run("api-resources", "--api-group=daulat.dev"))
-
-
-def install_in_cluster(cluster: Cluster, image: str, *settings: str, replicas: int = 2) -> None:
-    """Install the chart with this image (REPOSITORY@DIGEST), and wait until its replicas are ready. Its nodes have kubelets."""
-    repository, _, digest = image.partition("@")
-    chosen = (f"--set=replicas={replicas}", f"--set=image.repository={repository}", f"--set=image.digest={digest}")
-    install(cluster, *chosen, *settings, "--wait", "--timeout=100s")
 
 
 def operator_kubeconfig(cluster: Cluster, directory: Path, server: str = "") -> Path:
@@ -191,6 +184,11 @@ class OperatorProcess:
             return error.code, error.read().decode().strip()
         except OSError:
             return 0, ""
+
+    @property
+    def where_logged(self) -> str:
+        """How to read its log, as a sentence without its full stop."""
+        return f"The operator's log is {self.log}"
 
     def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 30.0) -> int:
         """End it with a signal and return its exit status."""

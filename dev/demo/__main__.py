@@ -21,6 +21,7 @@ from dev.cluster.kubernetes import versions
 from dev.cluster.paths import DEMO_SCENARIO, REAL_NODE_SCENARIO, clusters_dir
 from dev.cluster.scenario import load, zone_manifests
 from dev.deployment import ROOT, WEIGHTS_IMAGE, OperatorProcess, install, kubectl, poll
+from dev.incluster import Operator, OperatorPods
 
 from . import answering, attempts
 from .answering import Answering, Supplies
@@ -101,19 +102,13 @@ def _play(cluster: Cluster, real_node: bool) -> int:
         raise ClusterError(f"that cluster has {found} already, which the demo would change and remove: choose another.")
     _bring_up(cluster, with_real_node=supplies is not None)
     models = Answering(cluster, supplies, rows.add) if supplies and isinstance(cluster, EmbeddedCluster) else None
-    announce("installing the chart")
-    note_installed(cluster)
-    install(cluster)
-    weights_image = supplies.images["daulat"].reference if supplies else WEIGHTS_IMAGE
-    operator = OperatorProcess(cluster, directory(cluster.name), weights_image=weights_image)
-    operator.start()
+    operator = _install(cluster, models)
     admin = kubectl(cluster)
     admin.apply(zone_manifests(load(DEMO_SCENARIO)))
     for file in attempts.manifests():
         admin.run("apply", "--server-side", "-f", str(file))
     admin.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": attempts.OPEN_NAMESPACE}}])
     if models:
-        announce("giving the real node its images")
         models.prepare()
     announce("waiting for policies to be enforced")
     for policy in [attempts.POLICY, *([answering.POLICY] if models else [])]:
@@ -124,10 +119,26 @@ def _play(cluster: Cluster, real_node: bool) -> int:
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(table(rows.all))
     console.print(f"\nDone in {time.monotonic() - began:.0f} s; {operator.last_usage}.", soft_wrap=True)
-    explain(console, cluster, operator.log, models.hints() if models else [], why_not)
+    explain(console, cluster, operator.where_logged, models.hints() if models else [], why_not)
     for row in rows.wrong:
         announce(f"error: {row.attempt}: expected {row.expected}, got {row.outcome}: {row.answer}")
     return 1 if rows.wrong else 0
+
+
+def _install(cluster: Cluster, models: Answering | None) -> Operator:
+    """Install the chart, and return the operator: pods where a real node runs them, and a process of this machine elsewhere."""
+    if models:
+        announce("giving the real node its images")
+        models.load()
+    announce("installing the chart")
+    note_installed(cluster)
+    if models:
+        models.install()
+        return OperatorPods(cluster)
+    install(cluster)
+    operator = OperatorProcess(cluster, directory(cluster.name), weights_image=WEIGHTS_IMAGE)
+    operator.start()
+    return operator
 
 
 def _supplies(cluster: Cluster, real_node: bool) -> tuple[Supplies | None, str]:

@@ -171,7 +171,8 @@ def _referrer(
         }
     )
     _keep(manifest, blobs)
-    return {**described(oci.MANIFEST, manifest), "artifactType": sbom.MEDIA_TYPE, "platform": _NO_PLATFORM}
+    # Without an artifactType here, which skopeo 1.9 would drop, so that what it copies has another digest.
+    return {**described(oci.MANIFEST, manifest), "platform": _NO_PLATFORM}
 
 
 def _keep(content: bytes, blobs: dict[str, bytes | Path]) -> str:

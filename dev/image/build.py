@@ -20,12 +20,18 @@ def version() -> str:
     return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
 
 
-def build(folder: Path, say: Say, release: Release, architectures: Sequence[str] = facts.ARCHITECTURES) -> Built:
+def build(
+    folder: Path,
+    say: Say,
+    release: Release,
+    architectures: Sequence[str] = facts.ARCHITECTURES,
+    lock: Path = debian.LOCK,
+) -> Built:
     """Write the archive and its bills of materials into a folder. ClusterError where a part can't be had."""
     folder.mkdir(parents=True, exist_ok=True)
     own = write(_own(), folder / "own.tar.gz")
     try:
-        platforms = [_platform(architecture, own, release.version, say) for architecture in architectures]
+        platforms = [_platform(architecture, own, release.version, lock, say) for architecture in architectures]
         built = archive.write(platforms, release, folder / f"daulat-{release.version}.oci.tar")
     finally:
         own.path.unlink()
@@ -34,14 +40,14 @@ def build(folder: Path, say: Say, release: Release, architectures: Sequence[str]
     return built
 
 
-def _platform(architecture: str, own: Layer, version: str, say: Say) -> Platform:
-    base, debian_parts = _base(architecture, say)
+def _platform(architecture: str, own: Layer, version: str, lock: Path, say: Say) -> Platform:
+    base, debian_parts = _base(architecture, lock, say)
     packages, wheel_parts = _packages(architecture, say)
     return Platform(architecture, (base, packages, own), [sbom.of_daulat(version), *debian_parts, *wheel_parts])
 
 
-def _base(architecture: str, say: Say) -> tuple[Layer, list[sbom.Part]]:
-    pinned = debian.read_lock(debian.LOCK.read_text(), architecture)
+def _base(architecture: str, lock: Path, say: Say) -> tuple[Layer, list[sbom.Part]]:
+    pinned = debian.read_lock(lock.read_text(), architecture)
 
     def make(folder: Path) -> tuple[Files, bytes]:
         unpacked = [debian.unpack(package, folder, say) for package in pinned]

@@ -54,6 +54,10 @@ _LEFT_OUT = (
 _CERTIFICATES = "usr/share/ca-certificates/mozilla"
 
 
+class Dropped(ClusterError):
+    """A mirror no longer has a version that the lock pins."""
+
+
 @dataclass(frozen=True)
 class Package:
     """A package as the lock pins it."""
@@ -109,7 +113,7 @@ def fetch(package: Package, say: Say) -> Path:
             content = response.read()
     except urllib.error.HTTPError as error:
         if error.code == http.client.NOT_FOUND:
-            raise ClusterError(
+            raise Dropped(
                 f"Debian has dropped {package.name} {package.version} ({url}): run `{REFRESH}`, which pins the "
                 "versions of today, and commit the lock."
             ) from error

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from dev.cluster.errors import ClusterError
@@ -31,8 +32,8 @@ Signed-By: {keyring}
 """
 
 
-def refresh(say: Say, lock: Path = LOCK) -> None:
-    """Write the lock. ClusterError where apt or Debian's keys aren't there, or a package has gone."""
+def refresh(say: Say, lock: Path = LOCK, architectures: Sequence[str] = facts.ARCHITECTURES) -> None:
+    """Write a lock. ClusterError where apt or Debian's keys aren't there, or a package has gone."""
     if shutil.which("apt-get") is None:
         raise ClusterError(
             "the lock of Debian packages needs apt-get, which resolves and checks them: use Debian or Ubuntu."
@@ -40,7 +41,7 @@ def refresh(say: Say, lock: Path = LOCK) -> None:
     if not KEYRING.exists():
         raise ClusterError(f"{KEYRING} isn't there, by which apt knows Debian: install debian-archive-keyring.")
     found: set[Package] = set()
-    for architecture in facts.ARCHITECTURES:
+    for architecture in architectures:
         say(f"asking Debian {facts.SUITE} for {architecture}")
         found |= set(_of(architecture))
     lock.write_text(HEAD + "".join(f"{package}\n" for package in sorted(found, key=str)))

@@ -11,7 +11,8 @@ import pytest
 from dev.cluster import ClusterError
 from dev.cluster.components import SERVICE_ADDRESS
 from dev.cluster.node.serving import tiny
-from dev.deployment import NAMESPACE, SERVICE_ACCOUNT, install, install_in_cluster, poll
+from dev.deployment import NAMESPACE, SERVICE_ACCOUNT, install, poll
+from dev.incluster import LABELS, OperatorPods, install_in_cluster
 from tests.e2e.world import Manifest, unique
 
 from .conftest import opened
@@ -20,7 +21,6 @@ from .models import FIRST, Weights, chat, pods_of
 from .reach import Way, listening, open_ways
 from .world import GPU, NPU, SITE, RealWorld, client_pod
 
-LABELS = "app.kubernetes.io/name=daulat,app.kubernetes.io/component=operator"
 MEMORY = 512 * 2**20
 """The chart's limit, in bytes."""
 PORT = 9000
@@ -35,7 +35,7 @@ class Operator:
     @property
     def pods(self) -> list[Manifest]:
         """Those that aren't ending."""
-        found = self.real.get("pods", f"--selector={LABELS}", namespace=NAMESPACE)["items"]
+        found = OperatorPods(self.real.cluster).pods
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     @property
@@ -71,13 +71,12 @@ class Operator:
 def operator(real: RealWorld) -> Iterator[Operator]:
     """The operator in the cluster instead of the process beside it."""
     real.operator.stop()
-    site = SITE.replace(".", r"\.")
     try:
-        install_in_cluster(real.cluster, real.images["daulat"], f"--set=nodeSelector.{site}=cyberjaya-1")
+        install_in_cluster(real.cluster, real.images["daulat"], SITE, "cyberjaya-1")
         yield Operator(real)
     finally:
         install(real.cluster)
-        poll("its pods to go", lambda: not real.get("pods", f"--selector={LABELS}", namespace=NAMESPACE)["items"], 60)
+        poll("its pods to go", lambda: not OperatorPods(real.cluster).pods, 60)
         real.operator.start()
 
 

@@ -24,7 +24,8 @@ from cyclonedx.model.bom import Bom
 from packageurl import PackageURL
 
 from dev.cluster import ClusterError
-from dev.image import archive, debian, facts, layers, oci, sbom, wheels
+from dev.cluster.node import images
+from dev.image import archive, build, debian, facts, layers, oci, sbom, wheels
 from dev.image.archive import Built, Platform, Release
 from dev.image.debian import Package
 from dev.image.refresh import _URI, KEYRING
@@ -139,6 +140,26 @@ def test_a_package_that_debian_has_dropped_names_the_target_that_pins_anew(mirro
         debian.fetch(package, silent)
 
 
+@pytest.mark.usefixtures("mirror")
+def test_tests_go_on_with_what_debian_has_where_it_has_dropped_a_version_and_a_release_doesnt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    written: list[Path] = []
+
+    def refreshed(_: object, lock: Path, architectures: list[str]) -> None:
+        lock.write_text(debian.LOCK.read_text().replace("debian/pool", "today/pool"))
+        written.append(lock)
+
+    monkeypatch.setattr(images, "refresh", refreshed)
+    with pytest.raises(debian.Dropped, match="/today/pool"):
+        images.daulat(tmp_path / "out", said.append)
+    assert written == [tmp_path / "out" / "debian.txt"]
+    assert any("make image-refresh" in text and "versions of today are used" in text for text in said)
+    with pytest.raises(debian.Dropped, match="/debian/pool"):
+        build.build(tmp_path / "release", silent, Release(VERSION))
+
+
 def test_a_mirror_with_other_bytes_is_not_believed(mirror: Path) -> None:
     (mirror / "one.deb").write_bytes(b"other")
     with pytest.raises(ClusterError, match="don't use that mirror"):
@@ -222,13 +243,15 @@ def test_markers_are_judged_for_the_image_and_not_for_the_python_that_builds_it(
 
 
 PARTS = [
-    Part("pkg:deb/debian/libc6@2.41-12%2Bdeb13u5?arch=amd64&distro=debian-13", "ab" * 32, "", ("GPL-2+", "public-domain")),
+    Part(
+        "pkg:deb/debian/libc6@2.41-12%2Bdeb13u5?arch=amd64&distro=debian-13", "ab" * 32, "", ("GPL-2+", "public-domain")
+    ),
     Part("pkg:pypi/aiohttp@3.14.5", "cd" * 32, "Apache-2.0 AND MIT", ()),
     sbom.of_daulat(VERSION),
 ]
 
 
-def built(folder: Path, time: int) -> Built:
+def made_of(folder: Path, time: int) -> Built:
     """Build an image of two small layers, from files of a folder of its own that bear a time."""
     folder.mkdir()
     program = folder / "program"
@@ -255,7 +278,7 @@ def described(found: dict[str, bytes], descriptor: dict[str, Any]) -> bytes:
 
 
 def test_two_builds_are_the_same_bytes(tmp_path: Path) -> None:
-    once, again = built(tmp_path / "one", 1), built(tmp_path / "two", 1_000_000_000)
+    once, again = made_of(tmp_path / "one", 1), made_of(tmp_path / "two", 1_000_000_000)
     assert once.digest == again.digest
     assert once.path.read_bytes() == again.path.read_bytes()
     assert once.documents == again.documents
@@ -264,7 +287,7 @@ def test_two_builds_are_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_an_archive_has_an_image_for_each_architecture_that_isnt_run_as_root(tmp_path: Path) -> None:
-    made = built(tmp_path / "one", 1)
+    made = made_of(tmp_path / "one", 1)
     found = read(made.path)
     (top,) = json.loads(found["index.json"])["manifests"]
     assert top["digest"] == made.digest
@@ -279,8 +302,7 @@ def test_an_archive_has_an_image_for_each_architecture_that_isnt_run_as_root(tmp
         "org.opencontainers.image.revision": "abc",
     }
     assert index["annotations"] == labels
-    images = [m for m in index["manifests"] if "artifactType" not in m]
-    referrers = [m for m in index["manifests"] if "artifactType" in m]
+    images, referrers = index["manifests"][:2], index["manifests"][2:]
     assert [m["platform"]["architecture"] for m in images] == [*facts.ARCHITECTURES]
     for descriptor in images:
         manifest = json.loads(described(found, descriptor))
@@ -296,10 +318,11 @@ def test_an_archive_has_an_image_for_each_architecture_that_isnt_run_as_root(tmp
             assert diff_id.startswith("sha256:")
             assert diff_id != layer["digest"]
     for referrer, image in zip(referrers, images, strict=True):
+        assert set(referrer) == {"mediaType", "digest", "size", "platform"}
         assert referrer["platform"] == {"architecture": "unknown", "os": "unknown"}
         manifest = json.loads(described(found, referrer))
         assert manifest["subject"] == {key: image[key] for key in ("mediaType", "digest", "size")}
-        assert manifest["artifactType"] == referrer["artifactType"] == sbom.MEDIA_TYPE
+        assert manifest["artifactType"] == sbom.MEDIA_TYPE
         assert described(found, manifest["layers"][0]) == made.documents[image["platform"]["architecture"]]
 
 

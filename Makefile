@@ -28,6 +28,12 @@ help: ## List the targets
 demo: $(VENV)/ready ## Show the main job on a fresh cluster: what is placed, refused and why, and a model that answers (REAL_NODE=no: without)
 	@$(PY) -m dev.demo up --name $(NAME) --real-node $(REAL_NODE)
 
+image: $(VENV)/ready ## Build the operator's image as an OCI archive, with its bill of materials, in dist (no Docker needed)
+	@$(PY) -m dev.image build
+
+image-refresh: $(VENV)/ready ## Pin Debian's packages of today for the image
+	@$(PY) -m dev.image refresh
+
 demo-down: $(VENV)/ready ## Remove the demo's cluster
 	@$(PY) -m dev.demo down --name $(NAME)
 
@@ -143,4 +149,4 @@ $(VENV)/ready: requirements/dev.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --only-binary :all: -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help demo demo-down test unit e2e test-faults test-versions test-node lint fmt type layers generate verify cluster-up cluster-down cluster-status lock releases bench bench-admission bench-admission-cost bench-scale bench-fleet bench-check clean
+.PHONY: help demo image image-refresh demo-down test unit e2e test-faults test-versions test-node lint fmt type layers generate verify cluster-up cluster-down cluster-status lock releases bench bench-admission bench-admission-cost bench-scale bench-fleet bench-check clean

@@ -8,7 +8,25 @@ app.kubernetes.io/name: daulat
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{/*
+Names of the objects in the release's namespace. Labels, selectors and what exists once in a cluster don't follow them.
+*/}}
+{{- define "daulat.fullname" -}}
+{{- .Values.fullnameOverride | default .Values.nameOverride | default "daulat" -}}
+{{- end }}
+
+{{- define "daulat.serviceAccountName" -}}
+{{- .Values.serviceAccount.name | default (include "daulat.fullname" .) -}}
+{{- end }}
+
+{{- define "daulat.replicas" -}}
+{{- if kindIs "invalid" .Values.replicaCount }}{{ .Values.replicas }}{{ else }}{{ .Values.replicaCount }}{{ end -}}
+{{- end }}
+
 {{- define "daulat.labels" -}}
+{{- with .Values.commonLabels }}
+{{- toYaml . | nindent 0 }}
+{{- end }}
 {{ include "daulat.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: daulat
@@ -16,13 +34,68 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
+{{/*
+Annotations of an object, those that all have and its own: (list $ own)
+*/}}
+{{- define "daulat.annotations" -}}
+{{- $context := index . 0 -}}
+{{- with merge (deepCopy (index . 1)) $context.Values.commonAnnotations -}}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
+{{- end }}
+
+{{/*
+global.imageRegistry takes the place of the repository's own registry: of what stands before the first slash, where that is one.
+*/}}
 {{- define "daulat.image" -}}
 {{- $image := .Values.image -}}
-{{- if $image.digest -}}
-{{ $image.repository }}@{{ $image.digest }}
-{{- else -}}
-{{ $image.repository }}:{{ $image.tag | default .Chart.AppVersion }}
+{{- $repository := $image.repository -}}
+{{- with (.Values.global).imageRegistry -}}
+{{- $parts := splitList "/" $repository -}}
+{{- if regexMatch "[.:]|^localhost$" (first $parts) }}{{ $parts = rest $parts }}{{ end -}}
+{{- $repository = printf "%s/%s" (trimSuffix "/" .) (join "/" $parts) -}}
 {{- end -}}
+{{- if $image.digest -}}
+{{ $repository }}@{{ $image.digest }}
+{{- else -}}
+{{ $repository }}:{{ $image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end }}
+
+{{/*
+Where pods of the release may run, and with what they pull their image: the operator's, and those of its hooks.
+*/}}
+{{- define "daulat.scheduling" -}}
+{{- $secrets := list -}}
+{{- range concat .Values.image.pullSecrets .Values.imagePullSecrets ((.Values.global).imagePullSecrets | default list) -}}
+{{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) -}}
+{{- end -}}
+{{- with uniq $secrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "daulat.podSecurityContext" -}}
+{{- $own := dict -}}
+{{- with .Values.runAsUser }}{{ $own = dict "runAsUser" (int64 .) "runAsGroup" (int64 .) }}{{ end -}}
+{{- toYaml (merge (deepCopy .Values.podSecurityContext) $own) -}}
 {{- end }}
 
 {{/*
@@ -34,6 +107,9 @@ A generated file's object with the release's labels added: (list $ text)
 {{- if hasKey $object "Error" }}{{ fail (printf "a generated file can't be read: %s" $object.Error) }}{{ end -}}
 {{- $labels := include "daulat.labels" $context | fromYaml -}}
 {{- $_ := set $object.metadata "labels" (merge $labels ($object.metadata.labels | default dict)) -}}
+{{- with $context.Values.commonAnnotations -}}
+{{- $_ := set $object.metadata "annotations" (merge ($object.metadata.annotations | default dict) .) -}}
+{{- end -}}
 {{- toYaml $object -}}
 {{- end }}
 
@@ -87,9 +163,36 @@ The variables of the operator's container. The guard of its pods takes no others
 - name: DAULAT_ANY_USER
   value: "true"
 {{- end }}
-{{- with .Values.operator.env }}
+{{- if .Values.models.pauseUpgrades }}
+- name: DAULAT_PAUSE_UPGRADES
+  value: "true"
+{{- end }}
+{{- if ne .Values.logLevel "info" }}
+- name: DAULAT_LOG_LEVEL
+  value: {{ .Values.logLevel | quote }}
+{{- end }}
+{{- if ne .Values.logFormat "json" }}
+- name: DAULAT_LOG_FORMAT
+  value: {{ .Values.logFormat | quote }}
+{{- end }}
+{{- with concat .Values.operator.env .Values.extraEnv }}
 {{- toYaml . | nindent 0 }}
 {{- end }}
+{{- end }}
+
+{{/*
+What extraVolumeMounts and extraVolumes add, as the guard of the operator's pods allows it: beside what webhooks add.
+*/}}
+{{- define "daulat.mountPaths" -}}
+{{- $paths := .Values.guards.injectedMounts -}}
+{{- range .Values.extraVolumeMounts }}{{ $paths = append $paths .mountPath }}{{ end -}}
+{{- include "daulat.quotable" (uniq $paths) -}}
+{{- end }}
+
+{{- define "daulat.volumeNames" -}}
+{{- $names := .Values.guards.injectedVolumes -}}
+{{- range .Values.extraVolumes }}{{ $names = append $names .name }}{{ end -}}
+{{- include "daulat.quotable" (uniq $names) -}}
 {{- end }}
 
 {{/*

@@ -1,8 +1,8 @@
 """`python -m dev.generate [--check]`: writes what the source decides and the chart ships, or says what has drifted.
 
 CRDs come from the kinds, the cluster's guards from their controls, the rules of the operator's roles from the table of kinds in
-``kube``, accelerator profiles and presets from the catalog, tables of conditions from their reasons, that of the chart's values from
-their schema.
+``kube``, accelerator profiles and presets from the catalog, tables of conditions from their
+reasons, the table of the chart's values from their schema.
 """
 
 from __future__ import annotations

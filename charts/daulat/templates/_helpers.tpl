@@ -218,3 +218,54 @@ The same variables as the guard compares them: NAME=value, or NAME<source:where 
 {{- end -}}
 {{- include "daulat.quotable" $found -}}
 {{- end }}
+
+{{/*
+Names of the CRDs in the cluster that aren't of this release, by the digest that each has; empty where the cluster can't be read, as
+with helm template. Helm has created those of the chart that were missing before it renders this.
+*/}}
+{{- define "daulat.otherCRDs" -}}
+{{- range $path, $bytes := .Files.Glob "crds/*.yaml" -}}
+{{- $own := toString $bytes | fromYaml -}}
+{{- $live := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" $own.metadata.name -}}
+{{- if $live -}}
+{{- if ne (index $own.metadata.annotations "daulat.dev/schema") (index ($live.metadata.annotations | default dict) "daulat.dev/schema" | default "") }} {{ $own.metadata.name }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/*
+The pod of a hook, as restricted as the operator's: (list $ account arguments)
+*/}}
+{{- define "daulat.hookPod" -}}
+{{- $context := index . 0 -}}
+restartPolicy: Never
+serviceAccountName: {{ index . 1 }}
+enableServiceLinks: false
+{{- include "daulat.scheduling" $context }}
+securityContext:
+  {{- include "daulat.podSecurityContext" $context | nindent 2 }}
+containers:
+  - name: daulat
+    image: {{ include "daulat.image" $context | quote }}
+    imagePullPolicy: {{ $context.Values.image.pullPolicy }}
+    args: {{ toJson (index . 2) }}
+    env:
+      - name: DAULAT_NAMESPACE
+        valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+    resources:
+      {{- toYaml $context.Values.resources | nindent 6 }}
+    securityContext:
+      {{- toYaml $context.Values.securityContext | nindent 6 }}
+    volumeMounts:
+      - {name: tmp, mountPath: /tmp}
+volumes:
+  - name: tmp
+    emptyDir: {sizeLimit: 64Mi}
+{{- end }}
+
+{{/*
+Annotations of a hook's object: (list $ hook weight)
+*/}}
+{{- define "daulat.hookAnnotations" -}}
+{{- include "daulat.annotations" (list (index . 0) (dict "helm.sh/hook" (index . 1) "helm.sh/hook-weight" (index . 2) "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded")) -}}
+{{- end }}

@@ -1,0 +1,93 @@
+"""From v0.1.0 to this release and back, out and in again: no pod rolls, and no moment is without enforcement."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from daulat.api import crd
+from daulat.cli.uninstall.command import uninstall
+from dev.deployment import NAMESPACE as OPERATOR_NAMESPACE
+from dev.deployment import poll
+
+from .release import HEAD, VALUES, shipped, uids
+from .world import NAMESPACE, Site, installed
+
+SCHEMA = "daulat.dev/schema"
+
+
+def test_install_upgrade_rollback_uninstall_and_reinstall(tmp_path: Path) -> None:
+    former = shipped("0.1.0", tmp_path)
+    with installed(former, tmp_path) as site:
+        pods, models = site.pods(), uids(site.cluster, "smodel", NAMESPACE)
+        assert len(pods) == 1
+        with site.prober() as prober:
+            # Up: the chart brings the CRDs along, before the operator changes.
+            _, hooks = site.helm("upgrade", "daulat", str(HEAD.chart), *VALUES)
+            assert [h.splitlines()[0] for h in hooks] == ["daulat-crds crds apply: 0"]
+            _crds_are_current(site)
+            _nothing_is_left_of_hooks(site)
+            site.run(HEAD)
+            site.change("30%")
+            site.serves()
+            assert site.pods() == pods
+            # What `helm test` says of it. There are no hooks of CRDs any more.
+            _, hooks = site.helm("test", "daulat")
+            assert "smoke-test: 0" in hooks[0]
+            assert hooks[0].count("\nok: ") == 3
+            _, hooks = site.helm("upgrade", "daulat", str(HEAD.chart), *VALUES)
+            assert hooks == []
+
+            # Back: the former operator works with the newer CRDs, which stay.
+            site.helm("rollback", "daulat", "1")
+            site.run(former)
+            site.change("20%")
+            site.serves()
+            assert site.pods() == pods
+            _crds_are_current(site)
+
+            # Out: what is enforced stays without chart and operator, and so do the objects.
+            site.world.operator.stop()
+            site.helm("uninstall", "daulat")
+            assert site.pods() == pods
+            assert uids(site.cluster, "smodel", NAMESPACE) == models
+
+            # In again, as this release: it takes over what it finds.
+            _, hooks = site.helm("install", "daulat", str(HEAD.chart), *VALUES)
+            assert hooks == []
+            site.run(HEAD)
+            site.change("10%")
+            site.serves()
+            assert site.pods() == pods
+            assert uids(site.cluster, "smodel", NAMESPACE) == models
+        assert prober.answers["refused"] > 100
+        assert set(prober.answers) == {"refused"}, prober.answers
+
+        # Out for good, while a namespace of models is deleted: neither waits for the other.
+        site.world.operator.stop()
+        site.world.admin.run("delete", "namespace", NAMESPACE, "--wait=false")
+        site.helm("uninstall", "daulat")
+        kubeconfig = {"KUBECONFIG": str(site.cluster.kubeconfig())}
+        done = CliRunner().invoke(uninstall, ["--yes", "--models", "--weights", "--crds"], env=kubeconfig)
+        assert done.exit_code == 0, done.output
+        poll("the namespace to be gone", lambda: not site.world.exists("namespace", NAMESPACE), 60)
+        for what in ("validatingadmissionpolicies", "validatingadmissionpolicybindings", "crd"):
+            assert [n for n in uids(site.cluster, what) if n.endswith(".daulat.dev")] == []
+        # The cluster works, for everybody.
+        site.world.admin.run("create", "namespace", NAMESPACE)
+        poll("an account", lambda: site.world.exists("serviceaccount", "default", NAMESPACE))
+
+
+def _crds_are_current(site: Site) -> None:
+    for wanted in crd.manifests():
+        live = site.world.get("crd", wanted["metadata"]["name"])
+        assert live["metadata"]["annotations"][SCHEMA] == wanted["metadata"]["annotations"][SCHEMA]
+        assert live["status"]["storedVersions"] == ["v1alpha1"]
+
+
+def _nothing_is_left_of_hooks(site: Site) -> None:
+    for what in ("clusterroles", "clusterrolebindings"):
+        assert "daulat-crds" not in uids(site.cluster, what)
+    for what in ("jobs", "serviceaccounts"):
+        assert "daulat-crds" not in uids(site.cluster, what, OPERATOR_NAMESPACE)

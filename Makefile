@@ -17,7 +17,7 @@ OLDEST := $(firstword $(VERSIONS))
 # The corpus, and the ways round a policy.
 ON_EVERY_VERSION := tests/e2e/test_parity.py tests/bypass
 # What else `make test-versions` runs on each: the chart, the demo's main path, the operator's core.
-ALSO_ON_EVERY_VERSION := tests/e2e/test_chart.py tests/e2e/test_operator.py tests/e2e/test_placement.py tests/e2e/test_drift.py
+ALSO_ON_EVERY_VERSION := tests/e2e/chart tests/e2e/test_operator.py tests/e2e/test_placement.py tests/e2e/test_drift.py
 # Each worker has a control plane of its own. What waits for one and what computes go on side by side.
 PYTEST := $(PY) -m pytest -n $(WORKERS) --no-loadscope-reorder
 export PYTHONPATH := src:.

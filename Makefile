@@ -36,7 +36,7 @@ test: lint type layers verify ## Everything: lint, types, layers, generated file
 	@$(PY) -m dev.cluster build --kubernetes $(OLDEST)
 	@$(PY) -m dev.expressions.build
 	@$(PYTEST) $(ON_EVERY_VERSION) --kubernetes $(OLDEST)
-	@$(PYTEST) tests -m "not faults and not versions"
+	@$(PYTEST) tests -m "not faults and not versions and not lives"
 
 unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 	@$(PYTEST) tests -m "not e2e and not node"
@@ -44,11 +44,15 @@ unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m dev.expressions.build
-	@$(PYTEST) tests -m "e2e and not faults and not versions"
+	@$(PYTEST) tests -m "e2e and not faults and not versions and not lives"
 
 test-faults: $(VENV)/ready ## End-to-end tests of faults: webhooks and connections that fail, leaders that are killed (10 minutes)
 	@$(PY) -m dev.cluster build
 	@$(PY) -m pytest tests -m faults
+
+test-upgrade: $(VENV)/ready ## From v0.1.0 to here and back, backup and restore, break-glass, on a control plane (10 minutes)
+	@$(PY) -m dev.cluster build
+	@$(PYTEST) tests -m lives
 
 test-versions: $(VENV)/ready ## Tests on every version of Kubernetes, each built first (KUBERNETES=1.34: the control plane of that one)
 	@$(PY) -m dev.cluster build
@@ -140,4 +144,4 @@ $(VENV)/ready: requirements/dev.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --only-binary :all: -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help demo demo-down test unit e2e test-faults test-versions test-node lint fmt type layers generate verify cluster-up cluster-down cluster-status lock bench bench-admission bench-admission-cost bench-scale bench-fleet bench-check clean
+.PHONY: help demo demo-down test unit e2e test-faults test-upgrade test-versions test-node lint fmt type layers generate verify cluster-up cluster-down cluster-status lock bench bench-admission bench-admission-cost bench-scale bench-fleet bench-check clean

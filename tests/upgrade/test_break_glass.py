@@ -71,6 +71,7 @@ def test_a_policy_admin_lets_a_policy_warn_and_back_and_a_tenant_cannot(world: W
         poll("the pod to be let in", lambda: world.refusal(forbidden, "--dry-run=server") == "")
         pam.run("patch", "spolicy", policy, "--type=merge", enforce)
         world.wait_condition("spolicy", policy, "Enforced", "True")
+        # Enforced was proved anew, so it is so.
         assert "USE-04" in world.refusal(forbidden, "--dry-run=server")
         assert [e["verb"] for e in recorded(world, "pam") if e["verb"] == "patch"] == ["patch"] * 3
 

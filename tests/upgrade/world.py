@@ -77,8 +77,11 @@ class Site:
 
 
 @contextmanager
-def installed(release: Release, directory: Path) -> Iterator[Site]:
-    """Bring up a cluster, install the chart of a release, start its operator, and let a model serve under a policy."""
+def installed(release: Release, directory: Path, *, empty: bool = False) -> Iterator[Site]:
+    """Bring up a cluster, install the chart of a release, start its operator, and let a model serve under a policy.
+
+    ``empty``: without zones, policy and model.
+    """
     cluster = EmbeddedCluster(unique("upgrade"), say=lambda line: None, admission_plugins=versions.pinning_plugins(""))
     cluster.up(SCENARIO)
     world = None
@@ -87,18 +90,23 @@ def installed(release: Release, directory: Path) -> Iterator[Site]:
         helm("install", "daulat", str(release.chart), "--create-namespace", *VALUES)
         admin = kubectl(cluster)
         poll("the kinds", lambda: "sovereignmodels" in admin.run("api-resources", "--api-group=daulat.dev"))
-        admin.apply(zone_manifests(load(SCENARIO)))
         world = World(cluster, OperatorProcess(cluster, directory, source=release.source), admin)
         world.operator.start()
-        labelled = namespace_manifest(NAMESPACE, POLICY, **{"daulat.dev/data-class": "confidential"})
-        admin.apply([policy_manifest(POLICY), labelled])
-        world.wait_condition("sovereigntypolicy", POLICY, "Enforced", "True")
-        poll("the default ServiceAccount", lambda: world.exists("serviceaccount", "default", NAMESPACE))
-        admin.apply([model_manifest(MODEL, NAMESPACE)])
-        site = Site(world, helm, directory)
-        site.serves()
-        yield site
+        if not empty:
+            _serve(world)
+        yield Site(world, helm, directory)
     finally:
         if world is not None:
             world.operator.stop()
         cluster.down()
+
+
+def _serve(world: World) -> None:
+    admin = world.admin
+    admin.apply(zone_manifests(load(SCENARIO)))
+    labelled = namespace_manifest(NAMESPACE, POLICY, **{"daulat.dev/data-class": "confidential"})
+    admin.apply([policy_manifest(POLICY), labelled])
+    world.wait_condition("sovereigntypolicy", POLICY, "Enforced", "True")
+    poll("the default ServiceAccount", lambda: world.exists("serviceaccount", "default", NAMESPACE))
+    admin.apply([model_manifest(MODEL, NAMESPACE)])
+    world.wait_condition("sovereignmodel", MODEL, "Ready", "True", NAMESPACE, 60)

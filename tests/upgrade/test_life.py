@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from click.testing import CliRunner
 
+from daulat.cli.crds.command import crds
 from daulat.cli.uninstall.command import uninstall
 from dev.deployment import poll
 
 from .release import HEAD, VALUES, shipped, uids
 from .test_upgrade import crds_are_current
-from .world import NAMESPACE, installed
+from .world import NAMESPACE, POLICY, Site, installed
 
 
 def test_install_upgrade_rollback_uninstall_and_reinstall(tmp_path: Path) -> None:
@@ -35,6 +37,8 @@ def test_install_upgrade_rollback_uninstall_and_reinstall(tmp_path: Path) -> Non
             site.serves()
             assert site.pods() == pods
             assert crds_are_current(site)
+            _a_newer_object_keeps_what_is_in_force(site)
+            assert site.pods() == pods
 
             # Out: what is enforced stays without chart and operator, and so do the objects.
             site.world.operator.stop()
@@ -66,3 +70,29 @@ def test_install_upgrade_rollback_uninstall_and_reinstall(tmp_path: Path) -> Non
         # The cluster works, for everybody.
         site.world.admin.run("create", "namespace", NAMESPACE)
         poll("an account", lambda: site.world.exists("serviceaccount", "default", NAMESPACE))
+
+
+def _a_newer_object_keeps_what_is_in_force(site: Site) -> None:
+    """A field of a release to come, which the former operator can't read: it stays, and so does what is in force."""
+    admin, name = site.world.admin, "sovereigntypolicies.daulat.dev"
+    where = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/later"
+    field = json.dumps([{"op": "add", "path": where, "value": {"type": "string"}}])
+    admin.run("patch", "crd", name, "--type=json", f"--patch={field}")
+    poll("the field to be served", lambda: _set_later(site, '"x"') == "x", 30)
+    site.world.wait_reason("sovereigntypolicy", POLICY, "Ready", "Invalid")
+    assert site.world.get("sovereigntypolicy", POLICY)["spec"]["later"] == "x"
+    # This release's CRDs aren't put over those of a later one.
+    said = CliRunner().invoke(crds, ["apply"], env={"KUBECONFIG": str(site.cluster.kubeconfig())})
+    assert (said.exit_code, f"keep {name}: it is of a newer release, with spec.later" in said.output) == (0, True), (
+        said.output
+    )
+    assert site.world.get("sovereigntypolicy", POLICY)["spec"]["later"] == "x"
+    _set_later(site, "null")
+    poll("the policy to be proved", site.proved, 60)
+    site.serves()
+
+
+def _set_later(site: Site, value: str) -> str:
+    patch = f'--patch={{"spec": {{"later": {value}}}}}'
+    site.world.admin.run("patch", "spolicy", POLICY, "--type=merge", patch)
+    return str(site.world.get("sovereigntypolicy", POLICY)["spec"].get("later", ""))

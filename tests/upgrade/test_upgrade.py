@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from daulat.api import crd
 from daulat.facts.definition import parse_definition
+from dev.cluster import ClusterError
 from dev.deployment import NAMESPACE as OPERATOR_NAMESPACE
 
-from .release import HEAD, VALUES, shipped, uids
+from .release import HEAD, shipped, uids
 from .world import Site, installed
 
 SCHEMA = "daulat.dev/schema"
@@ -19,7 +22,10 @@ def test_one_command_upgrades_crds_and_operator_under_a_model_that_serves(tmp_pa
         pods = site.pods()
         assert len(pods) == 1
         with site.prober() as prober:
-            _, hooks = site.helm("upgrade", "daulat", str(HEAD.chart), *VALUES)
+            # --reuse-values would leave out what this release's values have more.
+            with pytest.raises(ClusterError, match="use --reset-then-reuse-values in the place of --reuse-values"):
+                site.helm("upgrade", "daulat", str(HEAD.chart), "--reuse-values")
+            _, hooks = site.helm("upgrade", "daulat", str(HEAD.chart), "--reset-then-reuse-values")
             assert [h.splitlines()[0] for h in hooks] == ["daulat-crds crds apply: 0"]
             assert crds_are_current(site)
             # The account that may change CRDs is gone with its Job.

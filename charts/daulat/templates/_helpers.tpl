@@ -9,9 +9,20 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
 {{/*
+--reuse-values leaves out the defaults of values that the former release didn't have, so that a template would fail somewhere, or make
+less than it should.
+*/}}
+{{- define "daulat.checkedValues" -}}
+{{- if not (and (hasKey .Values "crds") (hasKey .Values "securityContext")) -}}
+{{- fail "the values are those of a former release: use --reset-then-reuse-values in the place of --reuse-values, or -f values.yaml" -}}
+{{- end -}}
+{{- end }}
+
+{{/*
 Names of the objects in the release's namespace. Labels, selectors and what exists once in a cluster don't follow them.
 */}}
 {{- define "daulat.fullname" -}}
+{{- include "daulat.checkedValues" . -}}
 {{- .Values.fullnameOverride | default .Values.nameOverride | default "daulat" -}}
 {{- end }}
 

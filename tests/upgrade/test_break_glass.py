@@ -69,6 +69,7 @@ def test_a_policy_admin_lets_a_policy_warn_and_back_and_a_tenant_cannot(world: W
         pam.run("annotate", "spolicy", policy, "example.my/break-glass=INC-7 until 18:00")
         world.wait_condition("spolicy", policy, "Enforced", "False")
         poll("the pod to be let in", lambda: world.refusal(forbidden, "--dry-run=server") == "")
+        poll("an Event that says so", lambda: ("NotEnforcing", policy) in _events(world))
         pam.run("patch", "spolicy", policy, "--type=merge", enforce)
         world.wait_condition("spolicy", policy, "Enforced", "True")
         # Enforced was proved anew, so it is so.
@@ -110,3 +111,7 @@ def test_without_the_operator_an_administrator_opens_one_policy_and_its_return_e
 
 def _actions(world: World, binding: str) -> list[str]:
     return list(world.get("validatingadmissionpolicybinding", binding)["spec"]["validationActions"])
+
+
+def _events(world: World) -> set[tuple[str, str]]:
+    return {(e["reason"], e["involvedObject"]["name"]) for e in world.get("events", "-A")["items"]}

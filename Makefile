@@ -111,6 +111,9 @@ lock: $(VENV)/ready ## Pin all dependencies anew, with hashes
 	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --upgrade pyproject.toml --extra weights --group dev -c requirements/weights.txt -c requirements/runtime.txt -o requirements/dev.txt
 
+releases: $(VENV)/ready ## Put the digests of the official release binaries on record, so that they are downloaded instead of built
+	@$(PY) -m dev.cluster releases
+
 bench: $(VENV)/ready ## Measure how long a pass takes in a small and a large cluster
 	@$(PY) bench/reconcile.py
 
@@ -144,4 +147,4 @@ $(VENV)/ready: requirements/dev.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --only-binary :all: -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help demo demo-down test unit e2e test-faults test-upgrade test-versions test-node lint fmt type layers generate verify cluster-up cluster-down cluster-status lock bench bench-admission bench-admission-cost bench-scale bench-fleet bench-check clean
+.PHONY: help demo demo-down test unit e2e test-faults test-upgrade test-versions test-node lint fmt type layers generate verify cluster-up cluster-down cluster-status lock releases bench bench-admission bench-admission-cost bench-scale bench-fleet bench-check clean

@@ -123,7 +123,9 @@ class OperatorProcess:
     ) -> None:
         """Take the cluster, a directory for the log and the kubeconfig, the checkout whose program runs, and the URL of what stands
         before the API server."""
-        self._weights_image, self._server = weights_image, server
+        self._server = server
+        self.weights_image = weights_image
+        """The image of the init containers that it renders from its next start on."""
         self._source = source
         self._cluster, self._directory, self._name = cluster, directory, name
         self._process: subprocess.Popen[bytes] | None = None
@@ -150,7 +152,7 @@ class OperatorProcess:
         """Start it, and wait until its facts are synced, at most for so many seconds once it listens; or only until it listens."""
         config = operator_kubeconfig(self._cluster, self._directory, self._server)
         environment = {**os.environ, "KUBECONFIG": str(config), "DAULAT_NAMESPACE": NAMESPACE, "POD_NAME": self._name}
-        environment["DAULAT_WEIGHTS_IMAGE"] = self._weights_image
+        environment["DAULAT_WEIGHTS_IMAGE"] = self.weights_image
         self.port = 0
         self._offset = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:

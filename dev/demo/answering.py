@@ -17,6 +17,7 @@ import yaml
 from daulat.api import reasons
 from daulat.api.names import MODEL_LABEL
 from dev.cluster import ClusterError, EmbeddedCluster
+from dev.cluster.kubernetes import versions
 from dev.cluster.locking import Say
 from dev.cluster.node import programs, requirements, serving
 from dev.cluster.node.chat import PATH, QUESTION, Chat
@@ -41,6 +42,8 @@ def why_not(kind: str, wanted: bool) -> str:
         return "REAL_NODE=no leaves the real node out"
     if kind != EmbeddedCluster.kind:
         return f"a real node belongs to an embedded control plane, and this cluster is of kind {kind}"
+    if versions.find().minor != versions.NEWEST:
+        return f"a real node is of Kubernetes {versions.NEWEST}, and this cluster of {versions.find().minor}"
     return requirements.missing()
 
 
@@ -57,7 +60,7 @@ class Supplies:
         """Make them in a folder of their own, whose earlier content goes. ClusterError where this machine can't."""
         if not programs.are_built():
             say(
-                "The last rows are of a model on a real node. What it takes is built now, once: about 14 minutes on 2 cores."
+                "Next, a model answers on a real node. What that takes is built now, once: about 14 minutes on 2 cores."
             )
             say("To go without: make demo REAL_NODE=no")
         programs.ensure(say)

@@ -37,9 +37,17 @@ PATIENCE = ("--node-monitor-grace-period=20s", "--node-monitor-period=1s")
 """For which controllers wait for a node that says nothing; by default 50 s. KWOK speaks every 10 s for its own."""
 
 
+EGRESS = "egress.yaml"
+
+
+def reaches_nodes(directory: Path) -> bool:
+    """Whether the API server of a cluster was told how to reach real nodes."""
+    return (directory / EGRESS).exists()
+
+
 def egress_file(directory: Path) -> Path:
     """Return the file that tells the API server how to reach nodes; it is written here."""
-    path = directory / "egress.yaml"
+    path = directory / EGRESS
     path.write_text(yaml.safe_dump(fabric.egress_configuration(directory / fabric.SOCKET)))
     return path
 

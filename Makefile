@@ -17,7 +17,7 @@ OLDEST := $(firstword $(VERSIONS))
 # The corpus, and the ways round a policy.
 ON_EVERY_VERSION := tests/e2e/test_parity.py tests/bypass
 # What else `make test-versions` runs on each: the chart, the demo's main path, the operator's core.
-ALSO_ON_EVERY_VERSION := tests/e2e/test_chart.py tests/e2e/test_operator.py tests/e2e/test_placement.py tests/e2e/test_drift.py
+ALSO_ON_EVERY_VERSION := tests/e2e/chart tests/e2e/test_operator.py tests/e2e/test_placement.py tests/e2e/test_drift.py
 # Each worker has a control plane of its own. What waits for one and what computes go on side by side.
 PYTEST := $(PY) -m pytest -n $(WORKERS) --no-loadscope-reorder
 export PYTHONPATH := src:.
@@ -42,7 +42,7 @@ test: lint type layers verify ## Everything: lint, types, layers, generated file
 	@$(PY) -m dev.cluster build --kubernetes $(OLDEST)
 	@$(PY) -m dev.expressions.build
 	@$(PYTEST) $(ON_EVERY_VERSION) --kubernetes $(OLDEST)
-	@$(PYTEST) tests -m "not faults and not versions"
+	@$(PYTEST) tests -m "not faults and not versions and not lives"
 
 unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 	@$(PYTEST) tests -m "not e2e and not node"
@@ -50,11 +50,15 @@ unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m dev.expressions.build
-	@$(PYTEST) tests -m "e2e and not faults and not versions"
+	@$(PYTEST) tests -m "e2e and not faults and not versions and not lives"
 
 test-faults: $(VENV)/ready ## End-to-end tests of faults: webhooks and connections that fail, leaders that are killed (10 minutes)
 	@$(PY) -m dev.cluster build
 	@$(PY) -m pytest tests -m faults
+
+test-upgrade: $(VENV)/ready ## From v0.1.0 to here and back, backup and restore, break-glass, on a control plane (10 minutes)
+	@$(PY) -m dev.cluster build
+	@$(PYTEST) tests -m lives
 
 test-versions: $(VENV)/ready ## Tests on every version of Kubernetes, each built first (KUBERNETES=1.34: the control plane of that one)
 	@$(PY) -m dev.cluster build
@@ -149,4 +153,34 @@ $(VENV)/ready: requirements/dev.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --only-binary :all: -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help demo image image-refresh demo-down test unit e2e test-faults test-versions test-node lint fmt type layers generate verify cluster-up cluster-down cluster-status lock releases bench bench-admission bench-admission-cost bench-scale bench-fleet bench-check clean
+.PHONY: \
+	bench \
+	bench-admission \
+	bench-admission-cost \
+	bench-check \
+	bench-fleet \
+	bench-scale \
+	clean \
+	cluster-down \
+	cluster-status \
+	cluster-up \
+	demo \
+	demo-down \
+	e2e \
+	fmt \
+	generate \
+	help \
+	image \
+	image-refresh \
+	layers \
+	lint \
+	lock \
+	releases \
+	test \
+	test-faults \
+	test-node \
+	test-upgrade \
+	test-versions \
+	type \
+	unit \
+	verify

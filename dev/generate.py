@@ -1,7 +1,8 @@
 """`python -m dev.generate [--check]`: writes what the source decides and the chart ships, or says what has drifted.
 
 CRDs come from the kinds, the cluster's guards from their controls, the rules of the operator's roles from the table of kinds in
-``kube``, accelerator profiles and presets from the catalog, tables of conditions from their reasons.
+``kube``, accelerator profiles and presets from the catalog, tables of conditions from their
+reasons, the table of the chart's values from their schema.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from daulat.doctor.catalog import checks
 from daulat.doctor.sources import manifests as doctor_roles
 from daulat.kube.rbac import Rule, annotation_rules, cluster_rules, namespace_rules
 from daulat.manifest.yaml_writer import dump_manifest
-from dev import conditiontables, routes
+from dev import chartvalues, conditiontables, routes
 from dev.pages import between, table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -92,6 +93,7 @@ def render() -> dict[Path, str]:
     files[PRESETS_DOC] = between((ROOT / PRESETS_DOC).read_text(encoding="utf-8"), "presets", f"\n{text}\n")
     files[DOCTOR_DOC] = _doctor_doc((ROOT / DOCTOR_DOC).read_text(encoding="utf-8"))
     files[KUBERNETES_DOC] = _kubernetes_doc((ROOT / KUBERNETES_DOC).read_text(encoding="utf-8"))
+    files[chartvalues.PAGE] = chartvalues.written(ROOT)
     files |= routes.written((ROOT / routes.CONTROL).read_text(encoding="utf-8"))
     for page in conditiontables.PAGES:
         files[page] = conditiontables.written((ROOT / page).read_text(encoding="utf-8"), page)

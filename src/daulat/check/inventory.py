@@ -79,6 +79,7 @@ class Inventory:
             (self.exemptions, other.exemptions),
             (self.namespaces, other.namespaces),
             (self.scopes, other.scopes),
+            (self._places, other._places),
         ):
             _fill(mine, theirs)
 
@@ -126,6 +127,10 @@ class Inventory:
             for of, message in never_in_force(exemption, self.policies)
         ]
         return found
+
+    def place(self, kind: str, name: str) -> Document | None:
+        """Return the document that an object of the inventory was read from."""
+        return self._places.get((kind, name))
 
     def _put(self, shelf: dict[str, Any], document: Document, value: Any) -> list[Problem]:
         name = document.name

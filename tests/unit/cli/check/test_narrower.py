@@ -11,6 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from daulat.api.names import AUTHORITY_LABEL
 from daulat.cli.check.command import check
 from tests.requests import merge
 
@@ -156,7 +157,10 @@ def test_an_exemption_takes_away_what_the_national_policy_requires(tmp_path: Pat
     authority = tmp_path / "authority"
     authority.mkdir()
     (authority / "national.yaml").write_text(NATIONAL.read_text())
-    (authority / "exemption.yaml").write_text(yaml.safe_dump(exemption("national-baseline")))
+    labelled = merge(
+        exemption("national-baseline"), {"metadata": {"labels": {AUTHORITY_LABEL: "national-data-office"}}}
+    )
+    (authority / "exemption.yaml").write_text(yaml.safe_dump(labelled))
     file = changed(tmp_path, {}, "confidential", exemption("confidential"))
     assert found(file, "--narrower-than", authority) == (0, [])
 
@@ -165,7 +169,10 @@ def test_an_exemption_from_the_national_policy_is_the_authority_s(tmp_path: Path
     copy = tmp_path / "national.yaml"
     copy.write_text(NATIONAL.read_text())
     other = tmp_path / "exemption.yaml"
-    other.write_text(yaml.safe_dump(exemption("national-baseline")))
+    labelled = merge(
+        exemption("national-baseline"), {"metadata": {"labels": {AUTHORITY_LABEL: "national-data-office"}}}
+    )
+    other.write_text(yaml.safe_dump(labelled))
     code, findings = found(tmp_path, "--narrower-than", NATIONAL)
     assert (code, {(f["name"], f["field"]) for f in findings}) == (1, {("migration", "spec.policy")})
 
@@ -205,3 +212,11 @@ def test_a_national_policy_that_cannot_be_read_is_exit_code_2(tmp_path: Path, te
     done = run(LOCAL, "--narrower-than", file)
     assert done.exit_code == 2
     assert message in done.stderr
+
+
+def test_an_exemption_from_an_authority_s_policy_needs_its_label(tmp_path: Path) -> None:
+    (tmp_path / "national.yaml").write_text(NATIONAL.read_text())
+    (tmp_path / "exemption.yaml").write_text(yaml.safe_dump(exemption("national-baseline")))
+    done = run(tmp_path)
+    assert done.exit_code == 2
+    assert "exemptions from it need the label daulat.dev/authority=national-data-office" in done.stderr

@@ -27,7 +27,7 @@ from daulat.doctor.catalog import checks
 from daulat.doctor.sources import manifests as doctor_roles
 from daulat.kube.rbac import Rule, annotation_rules, cluster_rules, namespace_rules
 from daulat.manifest.yaml_writer import dump_manifest
-from dev import conditiontables, routes
+from dev import conditiontables, karmada, routes
 from dev.pages import between, table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,7 +40,7 @@ PRESETS_DOC = Path("docs/presets.md")
 DOCTOR_DOC = Path("docs/doctor.md")
 KUBERNETES_DOC = Path("docs/kubernetes.md")
 CHART_ACCELERATORS = CHART_FILES / "accelerators"
-OWNED = (CRDS, CHART_CRDS, CHART_FILES, CHART_ACCELERATORS)
+OWNED = (CRDS, CHART_CRDS, CHART_FILES, CHART_ACCELERATORS, karmada.FOLDER)
 """Folders that hold nothing but generated files, so that one of a kind that is gone can be told and removed."""
 
 PLACEHOLDERS = Installation(
@@ -93,6 +93,7 @@ def render() -> dict[Path, str]:
     files[DOCTOR_DOC] = _doctor_doc((ROOT / DOCTOR_DOC).read_text(encoding="utf-8"))
     files[KUBERNETES_DOC] = _kubernetes_doc((ROOT / KUBERNETES_DOC).read_text(encoding="utf-8"))
     files |= routes.written((ROOT / routes.CONTROL).read_text(encoding="utf-8"))
+    files |= karmada.written()
     for page in conditiontables.PAGES:
         files[page] = conditiontables.written((ROOT / page).read_text(encoding="utf-8"), page)
     return files

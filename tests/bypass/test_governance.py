@@ -300,8 +300,8 @@ def test_more_what_carries_an_authoritys_label(ground: Ground) -> None:
     def administer(of: str) -> dict[str, list[str]]:
         return {**rule("daulat.dev", "authorities", "administer"), "resourceNames": [of]}
 
-    ndo = ground.with_rights("ndo", own, exempting, administer(authority))
-    mallory = ground.with_rights("mallory", own, exempting, administer("another"))
+    ndo = ground.with_rights("ndo", administer(authority), own, exempting)
+    mallory = ground.with_rights("mallory", administer("another"), own, exempting)
     body = ground.server.must("GET", f"{GROUP}/sovereigntypolicies/{ground.policy}")
     label = {"daulat.dev/authority": authority}
     national = {**body, "metadata": {"name": name, "labels": label}, "spec": {**body["spec"], "action": "Audit"}}

@@ -6,7 +6,7 @@ import json
 from functools import cache
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from daulat.admission.policy import compile_policy
@@ -126,9 +126,10 @@ def _pairs(draw: st.DrawFn) -> tuple[SovereigntyPolicySpec, SovereigntyPolicySpe
     base = library.base()["policy"]
     names = st.sampled_from(sorted(_FIELDS))
     before = {n: draw(_FIELDS[n]) for n in draw(st.lists(names, max_size=8, unique=True))}
-    after = {n: draw(_FIELDS[n]) for n in draw(st.lists(names, min_size=1, max_size=2, unique=True))}
+    after = {n: draw(_FIELDS[n]) for n in draw(st.lists(names, min_size=1, max_size=4, unique=True))}
     national = _set(base, before)
     local = _set(national, after)
+    assume(local != national)
     return SovereigntyPolicySpec.model_validate(national), SovereigntyPolicySpec.model_validate(local)
 
 

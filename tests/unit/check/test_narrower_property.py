@@ -23,7 +23,7 @@ from tests.requests import merge
 
 _SIDE_EFFECTS = ("USE-07",)
 """What a side effect is about: registries that engines' endpoints may lead to."""
-_PROTECTING = ("classes", "storageclasses")
+_PROTECTING = ("classes", "storageclasses", "volumes")
 """Guards that protect what a policy approves by name from others. A policy that approves less protects less."""
 _PROFILES = ["huawei-ascend-910b", "nvidia-h20", "amd-mi300x", "nvidia-h100"]
 _CLASSES = ["encrypted-cyberjaya", "scratch-cyberjaya", "fast-singapore"]

@@ -9,63 +9,96 @@ from enum import StrEnum
 
 
 class Direction(StrEnum):
-    """How two values of a field are compared. *Narrower* is the local value that admits nothing that the national one refuses."""
+    """How two values of a field are compared: by a narrower local value, nothing is admitted that the national one refuses."""
 
     PARTS = "parts"
-    """A section that is compared by its fields. Left out, it is the same as with every field left out."""
     PRESENT = "present"
-    """A section that restricts as soon as it is there, even empty. The local policy must have it where the national one has."""
     SUBSET = "subset"
-    """A list of what is allowed; left out, anything is. Narrower is a subset."""
     SUBSET_IF_ANY = "subset, empty for any"
-    """A list of what is allowed; left out or empty, anything is. Narrower is a subset with at least one item."""
     LISTED = "listed"
-    """A list of what is allowed; left out or empty, nothing is. Narrower is a subset."""
     LISTED_IN_SECTION = "listed in its section"
-    """As LISTED; but where the national policy leaves the whole section out, anything is allowed."""
     PREFIXES = "prefixes"
-    """A list of allowed beginnings; left out, anything is allowed. Narrower are beginnings that each continue a national one."""
     DOMAINS = "domains"
-    """A list of allowed domains with all names under them; left out or empty, any. Narrower are names under national ones."""
     SUPERSET = "superset"
-    """A list of what is refused or required. Narrower is a superset."""
     LICENSES = "licenses"
-    """As SUBSET, in any letter case."""
     DATA_CLASS = "data class"
-    """Narrower is the same class or a more sensitive one, in namespaces whose own class the national zones may handle."""
     TRUE = "true"
-    """True is the stricter value."""
     FALSE = "false"
-    """False is the stricter value."""
     SHORTER = "shorter"
-    """A time; left out, without an end. Narrower is the same or a shorter time."""
     LARGER = "larger"
-    """A percentage. Narrower is the same or a larger one."""
     ACTION = "action"
-    """Off < Audit < Warn < Enforce, control by control, with the action of the whole policy."""
     DRIFT = "drift action"
-    """Evict is stricter than Report."""
     SCOPE = "scope"
-    """Namespace is stricter than Models."""
     SELECTOR = "selector"
-    """The namespaces that are governed. Together, the local policies must govern every namespace that the national one governs."""
     ACCELERATORS = "accelerators"
-    """Which AcceleratorProfiles are approved. Narrower approves no profile that the national policy doesn't approve."""
     OTHER_RESOURCES = "other resources"
-    """As LISTED, and none that is an accelerator's resource to the national policy and not to the local one."""
     ACKNOWLEDGEMENTS = "acknowledgements"
-    """Narrower acknowledges no regime for which the national policy requires an acknowledgement and has none."""
     PEERS = "peers"
-    """A list of pods and addresses; left out or empty, none. Narrower are peers of which each is part of a national one."""
     ALIASES = "aliases"
-    """As LISTED, each host name with its address."""
     SAME = "same"
-    """Neither value is stricter. The local one must be the same where the national policy sets it."""
     NEUTRAL = "neutral"
-    """Admits and refuses nothing."""
     ITEM = "item"
-    """A field of an item in a list, which is compared with the list."""
 
+
+MEANINGS: dict[Direction, str] = {
+    Direction.PARTS: "A section that is compared by its fields. Left out, it is the same as with every field left out.",
+    Direction.PRESENT: (
+        "A section that restricts as soon as it is there, even empty. The local policy must have it where the national "
+        "one has."
+    ),
+    Direction.SUBSET: "A list of what is allowed; left out, anything is. Narrower is a subset.",
+    Direction.SUBSET_IF_ANY: (
+        "A list of what is allowed; left out or empty, anything is. Narrower is a subset with at least one item."
+    ),
+    Direction.LISTED: "A list of what is allowed; left out or empty, nothing is. Narrower is a subset.",
+    Direction.LISTED_IN_SECTION: (
+        "A list of what is allowed; left out or empty, nothing is, and where the section is left out, anything. Narrower is a "
+        "subset."
+    ),
+    Direction.PREFIXES: (
+        "A list of allowed beginnings; left out, anything is allowed. Narrower are beginnings that each continue a "
+        "national one."
+    ),
+    Direction.DOMAINS: (
+        "A list of allowed domains with all names under them; left out or empty, any. Narrower are names under national "
+        "ones."
+    ),
+    Direction.SUPERSET: "A list of what is refused or required. Narrower is a superset.",
+    Direction.LICENSES: "A list of what is allowed; left out, anything is. Narrower is a subset, in any letter case.",
+    Direction.DATA_CLASS: (
+        "Narrower is the same class or a more sensitive one, in namespaces whose own class the national zones may "
+        "handle."
+    ),
+    Direction.TRUE: "True is the stricter value.",
+    Direction.FALSE: "False is the stricter value.",
+    Direction.SHORTER: "A time; left out, without an end. Narrower is the same or a shorter time.",
+    Direction.LARGER: "A percentage. Narrower is the same or a larger one.",
+    Direction.ACTION: "Off < Audit < Warn < Enforce, control by control, with the action of the whole policy.",
+    Direction.DRIFT: "Evict is stricter than Report.",
+    Direction.SCOPE: "Namespace is stricter than Models.",
+    Direction.SELECTOR: (
+        "The namespaces that are governed. Together, the local policies must govern every namespace that the national "
+        "one governs."
+    ),
+    Direction.ACCELERATORS: (
+        "Which AcceleratorProfiles are approved. Narrower approves no profile that the national policy doesn't approve."
+    ),
+    Direction.OTHER_RESOURCES: (
+        "A list of what is allowed. Narrower is a subset without what only the national policy takes for an accelerator's."
+    ),
+    Direction.ACKNOWLEDGEMENTS: (
+        "Narrower acknowledges no regime for which the national policy requires an acknowledgement and has none."
+    ),
+    Direction.PEERS: (
+        "A list of pods and addresses; left out or empty, none. Narrower are peers of which each is part of a national "
+        "one."
+    ),
+    Direction.ALIASES: "A list of what is allowed, each host name with its address. Narrower is a subset.",
+    Direction.SAME: "Neither value is stricter. The local one must be the same, or left out as well.",
+    Direction.NEUTRAL: "Admits and refuses nothing.",
+    Direction.ITEM: "A field of an item in a list, which is compared with the list.",
+}
+"""What each direction means. docs/national-policies.md has it beside the fields."""
 
 D = Direction
 DIRECTIONS: dict[str, Direction] = {

@@ -25,7 +25,7 @@ def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(check, [str(a) for a in arguments])
 
 
-def changed(folder: Path, patch: Raw, name: str = "confidential", *more: Raw) -> Path:
+def changed(folder: Path, patch: Raw, name: str = "ministry-of-health", *more: Raw) -> Path:
     """Write the example with a patch over one policy's spec, and more objects."""
     objects = list(yaml.safe_load_all((LOCAL / "policies.yaml").read_text()))
     for each in objects:
@@ -59,7 +59,7 @@ def test_a_wider_field_is_found_at_its_line_with_both_values(tmp_path: Path) -> 
     assert (code, len(findings)) == (1, 1)
     line = next(n for n, text in enumerate(file.read_text().splitlines(), 1) if "oci://docker.io/" in text)
     assert findings[0] == {
-        "name": "confidential",
+        "name": "ministry-of-health",
         "control": "",
         "level": "error",
         "action": "Enforce",
@@ -99,34 +99,32 @@ def test_what_cannot_be_decided_is_not_proved_and_says_why(tmp_path: Path) -> No
 
 
 def test_namespaces_that_no_local_policy_governs_are_found_with_an_example(tmp_path: Path) -> None:
-    selector = {"matchLabels": {"daulat.dev/data-class": "confidential", "team": "a"}}
+    selector = {"matchLabels": {"daulat.dev/sector": "health", "team": "a"}}
     code, findings = found(changed(tmp_path, {"namespaceSelector": selector}), "--narrower-than", NATIONAL)
     assert code == 1
     assert {f["field"] for f in findings} == {"spec.namespaceSelector"}
-    assert "daulat.dev/data-class=confidential,team=any-other" in findings[0]["message"]
+    assert "daulat.dev/sector=health,team=any-other" in findings[0]["message"]
 
 
 def test_a_policy_of_other_namespaces_is_not_compared(tmp_path: Path) -> None:
     own = {
         "apiVersion": "daulat.dev/v1alpha1",
         "kind": "SovereigntyPolicy",
-        "metadata": {"name": "public"},
+        "metadata": {"name": "ministry-of-education"},
         "spec": {
-            "namespaceSelector": {"matchLabels": {"daulat.dev/data-class": "public"}},
+            "namespaceSelector": {"matchLabels": {"daulat.dev/sector": "education"}},
             "zones": {},
             "accelerators": {"profiles": ["amd-mi300x"]},
         },
     }
-    done = run(changed(tmp_path, {}, "confidential", own), "--narrower-than", NATIONAL)
+    done = run(changed(tmp_path, {}, "ministry-of-health", own), "--narrower-than", NATIONAL)
     assert done.exit_code == 0
     assert "national policy national-baseline governs none" in " ".join(done.stdout.split())
 
 
 def test_a_national_policy_without_any_local_one_is_found(tmp_path: Path) -> None:
     file = tmp_path / "one.yaml"
-    file.write_text(
-        NATIONAL.read_text().replace("restricted, confidential", "public").replace("national-baseline", "own")
-    )
+    file.write_text(NATIONAL.read_text().replace("finance, health", "education").replace("national-baseline", "own"))
     code, findings = found(file, "--narrower-than", NATIONAL)
     assert (code, [f["name"] for f in findings]) == (1, ["national-baseline"])
 
@@ -149,10 +147,12 @@ def exemption(policy: str, **more: Any) -> Raw:
 
 
 def test_an_exemption_takes_away_what_the_national_policy_requires(tmp_path: Path) -> None:
-    file = changed(tmp_path, {}, "confidential", exemption("confidential"))
+    file = changed(tmp_path, {}, "ministry-of-health", exemption("ministry-of-health"))
     code, findings = found(file, "--narrower-than", NATIONAL)
     assert (code, [(f["name"], f["field"]) for f in findings]) == (1, [("migration", "spec.controls")])
-    over = changed(tmp_path, {}, "confidential", exemption("confidential", expiresAt="2020-01-31T00:00:00Z"))
+    over = changed(
+        tmp_path, {}, "ministry-of-health", exemption("ministry-of-health", expiresAt="2020-01-31T00:00:00Z")
+    )
     assert found(over, "--narrower-than", NATIONAL) == (0, [])
     authority = tmp_path / "authority"
     authority.mkdir()
@@ -161,7 +161,7 @@ def test_an_exemption_takes_away_what_the_national_policy_requires(tmp_path: Pat
         exemption("national-baseline"), {"metadata": {"labels": {AUTHORITY_LABEL: "national-data-office"}}}
     )
     (authority / "exemption.yaml").write_text(yaml.safe_dump(labelled))
-    file = changed(tmp_path, {}, "confidential", exemption("confidential"))
+    file = changed(tmp_path, {}, "ministry-of-health", exemption("ministry-of-health"))
     assert found(file, "--narrower-than", authority) == (0, [])
 
 
@@ -186,7 +186,7 @@ def test_a_record_that_differs_from_the_authority_s_is_found(tmp_path: Path) -> 
     (authority / "national.yaml").write_text(NATIONAL.read_text())
     code, findings = found(LOCAL, "--narrower-than", authority)
     assert code == 1
-    assert ("cyberjaya-1", "spec") in {(f["name"], f["field"]) for f in findings}
+    assert ("putrajaya-1", "spec") in {(f["name"], f["field"]) for f in findings}
 
 
 def test_policies_that_only_judge_are_compared_too(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ test: lint type layers verify ## Everything: lint, types, layers, generated file
 	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m dev.cluster build --kubernetes $(OLDEST)
 	@$(PY) -m dev.expressions.build
+	@$(PY) -m dev.registry.build
 	@$(PYTEST) $(ON_EVERY_VERSION) --kubernetes $(OLDEST)
 	@$(PYTEST) tests -m "not faults and not versions and not lives"
 
@@ -50,6 +51,7 @@ unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m dev.expressions.build
+	@$(PY) -m dev.registry.build
 	@$(PYTEST) tests -m "e2e and not faults and not versions and not lives"
 
 test-faults: $(VENV)/ready ## End-to-end tests of faults: webhooks and connections that fail, leaders that are killed (10 minutes)
@@ -98,6 +100,9 @@ verify: $(VENV)/ready ## Check that generated files are up to date
 verify-engines: $(VENV)/ready ## Put what is rendered to the engines' own parsers: 10 GB at a time, 15 minutes (ENGINES="vllm sglang llama.cpp")
 	@$(PY) -m pip install --quiet uv
 	@$(PY) -m dev.engines.verify $(ENGINES)
+
+release: $(VENV)/ready ## Put a release into dist: packages, chart, CRDs, image, changelog, checksums (RELEASE_KEY=FILE: signed by that SSH key)
+	@$(PY) -m dev.release
 
 cluster-up: $(VENV)/ready ## Bring up an embedded control plane with the demo's nodes, without Daulat
 	@$(PY) -m dev.cluster up --name $(NAME) --scenario dev/scenarios/demo.yaml
@@ -175,6 +180,7 @@ $(VENV)/ready: requirements/dev.txt
 	layers \
 	lint \
 	lock \
+	release \
 	releases \
 	test \
 	test-faults \

@@ -16,7 +16,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
@@ -120,10 +120,11 @@ class OperatorProcess:
         weights_image: str = WEIGHTS_IMAGE,
         source: Path = ROOT,
         server: str = "",
+        wrapper: Sequence[str] = (),
     ) -> None:
-        """Take the cluster, a directory for the log and the kubeconfig, the checkout whose program runs, and the URL of what stands
-        before the API server."""
-        self._weights_image, self._server = weights_image, server
+        """Take the cluster, a directory for the log and the kubeconfig, the checkout whose program runs, the URL of what stands
+        before the API server, and the command that starts the program, such as a tracer."""
+        self._weights_image, self._server, self._wrapper = weights_image, server, wrapper
         self._source = source
         self._cluster, self._directory, self._name = cluster, directory, name
         self._process: subprocess.Popen[bytes] | None = None
@@ -155,7 +156,7 @@ class OperatorProcess:
         self._offset = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", PROGRAM, "operator", "--port=0"],
+                [*self._wrapper, sys.executable, "-m", PROGRAM, "operator", "--port=0"],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

@@ -36,7 +36,7 @@ test: lint type layers verify ## Everything: lint, types, layers, generated file
 	@$(PY) -m dev.cluster build --kubernetes $(OLDEST)
 	@$(PY) -m dev.expressions.build
 	@$(PYTEST) $(ON_EVERY_VERSION) --kubernetes $(OLDEST)
-	@$(PYTEST) tests -m "not faults and not versions"
+	@$(PYTEST) tests -m "not faults and not versions and not gitops"
 
 unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 	@$(PYTEST) tests -m "not e2e and not node"
@@ -44,7 +44,7 @@ unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m dev.expressions.build
-	@$(PYTEST) tests -m "e2e and not faults and not versions"
+	@$(PYTEST) tests -m "e2e and not faults and not versions and not gitops"
 
 test-faults: $(VENV)/ready ## End-to-end tests of faults: webhooks and connections that fail, leaders that are killed (10 minutes)
 	@$(PY) -m dev.cluster build
@@ -60,6 +60,11 @@ test-versions: $(VENV)/ready ## Tests on every version of Kubernetes, each built
 		DAULAT_KUBERNETES=$$version $(PY) -m dev.demo up --name versions --real-node no; \
 		$(PY) -m dev.demo down --name versions; \
 	done
+
+test-gitops: $(VENV)/ready ## Argo CD and Flux bring the chart and all kinds from Git (builds them first: 40 minutes on 2 cores from nothing)
+	@$(PY) -m dev.cluster build
+	@$(PY) -m dev.gitops.build
+	@$(PY) -m pytest tests -m gitops
 
 test-node: $(VENV)/ready ## Tests on real nodes alone: a kubelet, containers, a model that answers (needs root; 6 minutes)
 	@$(PY) -m dev.cluster build --nodes
@@ -140,4 +145,4 @@ $(VENV)/ready: requirements/dev.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --only-binary :all: -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help demo demo-down test unit e2e test-faults test-versions test-node lint fmt type layers generate verify cluster-up cluster-down cluster-status lock bench bench-admission bench-admission-cost bench-scale bench-fleet bench-check clean
+.PHONY: help demo demo-down test unit e2e test-faults test-versions test-gitops test-node lint fmt type layers generate verify cluster-up cluster-down cluster-status lock bench bench-admission bench-admission-cost bench-scale bench-fleet bench-check clean

@@ -28,6 +28,7 @@ from daulat.doctor.sources import manifests as doctor_roles
 from daulat.kube.rbac import Rule, annotation_rules, cluster_rules, namespace_rules
 from daulat.manifest.yaml_writer import dump_manifest
 from dev import conditiontables, routes
+from dev.gitops import healthfiles
 from dev.pages import between, table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -92,6 +93,7 @@ def render() -> dict[Path, str]:
     files[PRESETS_DOC] = between((ROOT / PRESETS_DOC).read_text(encoding="utf-8"), "presets", f"\n{text}\n")
     files[DOCTOR_DOC] = _doctor_doc((ROOT / DOCTOR_DOC).read_text(encoding="utf-8"))
     files[KUBERNETES_DOC] = _kubernetes_doc((ROOT / KUBERNETES_DOC).read_text(encoding="utf-8"))
+    files |= healthfiles.written(_header("src/daulat/api/reasons"))
     files |= routes.written((ROOT / routes.CONTROL).read_text(encoding="utf-8"))
     for page in conditiontables.PAGES:
         files[page] = conditiontables.written((ROOT / page).read_text(encoding="utf-8"), page)

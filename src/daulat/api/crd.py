@@ -14,6 +14,13 @@ from .names import GROUP, VERSION
 _COPIED = ("description", "type", "format", "enum", "pattern", "minimum", "maximum", "minLength", "maxLength")
 _COPIED_BOUNDS = {"minItems": "minItems", "maxItems": "maxItems", "maxProperties": "maxProperties"}
 
+KEPT = {
+    "argocd.argoproj.io/sync-options": "Delete=false,Prune=false",
+    "helm.sh/resource-policy": "keep",
+    "kustomize.toolkit.fluxcd.io/prune": "disabled",
+}
+"""Annotations by which Argo CD, Helm and Flux never delete the CRD: every object of its kind would go with it."""
+
 
 def manifests() -> list[Manifest]:
     """Return the CRD of every kind, in a stable order."""
@@ -42,7 +49,7 @@ def manifest(kind: Kind) -> Manifest:
         "metadata": {
             "name": f"{kind.plural}.{GROUP}",
             "labels": {"app.kubernetes.io/part-of": "daulat"},
-            "annotations": {"helm.sh/resource-policy": "keep"},
+            "annotations": dict(KEPT),
         },
         "spec": {
             "group": GROUP,

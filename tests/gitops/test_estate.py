@@ -1,0 +1,185 @@
+"""Chart and kinds from Git: applied in order, without a diff afterwards, kept, pruned, reverted, by exactly the rights needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dev.deployment import poll
+from tests.e2e.world import pod_manifest
+
+from . import account, estate
+from .conftest import Landed
+
+KINDS = (
+    "sovereignzones,acceleratorprofiles,sovereigntypolicies,sovereigntyexemptions,sovereignmodels,namespaces,"
+    "validatingadmissionpolicies,validatingadmissionpolicybindings,mutatingadmissionpolicies,mutatingadmissionpolicybindings,"
+    "customresourcedefinitions,clusterroles,clusterrolebindings,deployments,services,serviceaccounts,poddisruptionbudgets,"
+    "networkpolicies,roles,rolebindings"
+)
+RECONCILIATIONS = 10
+BINDING = "validatingadmissionpolicybinding"
+
+
+def generations(landed: Landed) -> dict[str, Any]:
+    """Return of each object that the engine applied its generation and what it says that it has applied."""
+    found = json.loads(landed.world.admin.run("get", KINDS, "-A", "-o", "json", "--show-managed-fields"))["items"]
+    return {
+        f"{o['kind']} {o['metadata'].get('namespace', '')}/{o['metadata']['name']}": (
+            o["metadata"].get("generation"),
+            [f["time"] for f in _fields(o) if f["manager"] == landed.engine.manager],
+        )
+        for o in found
+        if any(f["manager"] == landed.engine.manager for f in _fields(o))
+    }
+
+
+def _fields(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [f for f in manifest["metadata"].get("managedFields", []) if f.get("subresource") != "status"]
+
+
+def test_models_wait_until_their_policy_is_in_force(landed: Landed) -> None:
+    assert not landed.model_came_early
+    assert landed.before_operator
+    assert landed.world.condition("smodel", estate.MODEL, "Ready", estate.TREASURY)["status"] == "True"
+
+
+def test_ten_more_reconciliations_change_nothing(landed: Landed) -> None:
+    before = generations(landed)
+    for kind in (
+        "SovereigntyPolicy",
+        "SovereignModel",
+        "ValidatingAdmissionPolicy",
+        "Deployment",
+        "CustomResourceDefinition",
+    ):
+        assert any(name.startswith(f"{kind} ") for name in before), kind
+    for _ in range(RECONCILIATIONS):
+        landed.engine.reconcile()
+        assert landed.engine.healthy(landed.engine.sovereignty), landed.engine.message(landed.engine.sovereignty)
+    assert generations(landed) == before
+    for policy in (estate.POLICY, estate.BY_GITOPS):
+        assert landed.world.condition("sovereigntypolicy", policy, "Enforced")["status"] == "True"
+    assert landed.world.condition("sovereigntypolicy", estate.BY_GITOPS, "Compiled")["reason"] == "InSync"
+
+
+def test_labels_of_the_engine_dont_reach_what_the_operator_makes(landed: Landed) -> None:
+    model = landed.world.get("smodel", estate.MODEL, namespace=estate.TREASURY)
+    of_engine = set(model["metadata"]["labels"]) | {"argocd.argoproj.io/instance"}
+    assert "app.kubernetes.io/instance" in of_engine
+    made = landed.world.get(
+        "deployments,services,pods,networkpolicies,serviceaccounts,poddisruptionbudgets",
+        *("-n", estate.TREASURY, "-l", f"daulat.dev/model={estate.MODEL}"),
+    )["items"]
+    assert {o["kind"] for o in made} >= {"Deployment", "Pod", "Service"}
+    for o in made:
+        engines = ("argocd.argoproj.io/", "kustomize.toolkit.fluxcd.io/", "example.my/")
+        labels = {*o["metadata"].get("labels", {}), *o["metadata"].get("annotations", {})}
+        assert not [key for key in labels if key.startswith(engines)], o["metadata"]
+        assert o["metadata"].get("labels", {}).get("app.kubernetes.io/instance") != "estate"
+
+
+def test_what_is_loosened_or_deleted_beside_git_comes_back(landed: Landed) -> None:
+    world, admin = landed.world, landed.world.admin
+    bad = pod_manifest("p", estate.VAULT, nodeName="sg-gpu-1")
+    name = f"{estate.BY_GITOPS}.pods.daulat.dev"
+    admin.run("delete", BINDING, name)
+    admin.run("delete", "sovereignzone", "cyberjaya-1")
+    poll("the binding to be deleted", lambda: True)
+    landed.engine.reconcile()
+    poll("the binding to come back", lambda: world.exists(BINDING, name), 60)
+    poll("the zone to come back", lambda: world.exists("sovereignzone", "cyberjaya-1"), 60)
+    poll("the policy to refuse again", lambda: "USE-04 " in world.refusal(bad, "--dry-run=server"), 60)
+    world.wait_condition("sovereigntypolicy", estate.BY_GITOPS, "Enforced", "True", seconds=60)
+
+
+def test_a_reverted_commit_takes_back_what_it_brought_and_prunes_what_it_added(landed: Landed) -> None:
+    world, repository = landed.world, landed.repository
+    stricter = estate.policy()
+    stricter["spec"]["images"]["registries"] = ["registry.example.my/approved/"]
+    repository.write(f"{estate.SOVEREIGNTY}/policy.yaml", stricter)
+    second = {**estate.profile(), "metadata": {"name": "another-gaudi3"}}
+    repository.write(f"{estate.SOVEREIGNTY}/another.yaml", second)
+    revision = repository.commit("Narrow the registries, and add a profile")
+    pod = pod_manifest("p", estate.TREASURY)
+    landed.engine.fetch()
+    poll("the policy to be narrower", lambda: "SUP-01 " in world.refusal(pod, "--dry-run=server"), 90)
+    assert world.exists("acceleratorprofile", "another-gaudi3")
+    assert repository.revision == revision
+    repository.revert()
+    landed.engine.fetch()
+    poll("the policy to be as before", lambda: not world.refusal(pod, "--dry-run=server"), 90)
+    poll("the profile to be pruned", lambda: not world.exists("acceleratorprofile", "another-gaudi3"), 60)
+    landed.engine.settled(repository.revision)
+
+
+def test_what_the_api_server_refuses_is_in_the_engines_status_in_the_same_words(landed: Landed) -> None:
+    world, repository = landed.world, landed.repository
+    bad = estate.wave(estate.model(), 1)
+    bad["spec"]["model"]["uri"] = "oci://elsewhere.example.com/models/m@sha256:" + "1a" * 32
+    said = world.refusal(bad, "--dry-run=server", verb="apply")
+    words = said[said.index("SUP-") :].splitlines()[0].strip()
+    repository.write(f"{estate.MODELS}/model.yaml", bad)
+    repository.commit("Take weights from elsewhere")
+    landed.engine.fetch()
+    poll("the refusal", lambda: words in landed.engine.message(landed.engine.models), 90)
+    assert (
+        world.get("smodel", estate.MODEL, namespace=estate.TREASURY)["spec"]["model"]["uri"]
+        != bad["spec"]["model"]["uri"]
+    )
+    repository.revert()
+    landed.engine.settled(repository.revision)
+
+
+def test_an_exemption_from_git_is_requested_by_the_engine_and_approved_by_a_person(landed: Landed) -> None:
+    found = landed.world.get("sexempt", estate.EXEMPTION)["spec"]
+    assert found["requestedBy"] == landed.engine.user
+    assert [a["user"] for a in found["approvals"]] == ["data-protection-officer"]
+    assert landed.world.condition("sexempt", estate.EXEMPTION, "Active")["status"] == "True"
+
+
+def test_without_the_verb_govern_no_policy_changes_and_the_engine_says_which_verb(landed: Landed) -> None:
+    world, repository = landed.world, landed.repository
+    admin = world.admin
+    role = account.roles()[account.ROLES[0]]
+    without = {**role, "rules": [r for r in role["rules"] if "govern" not in r["verbs"]]}
+    admin.run("replace", "-f", "-", stdin=json.dumps(without))
+    try:
+        narrower = estate.policy()
+        narrower["spec"]["images"]["registries"] = ["registry.example.my/approved/"]
+        repository.write(f"{estate.SOVEREIGNTY}/policy.yaml", narrower)
+        repository.commit("Narrow the registries")
+        landed.engine.fetch()
+        words = "only principals with the verb govern on sovereigntypolicies may"
+        poll("the refusal", lambda: words in landed.engine.message(landed.engine.sovereignty), 90)
+    finally:
+        admin.run("replace", "-f", "-", stdin=json.dumps(role))
+        repository.revert()
+        landed.engine.settled(repository.revision)
+
+
+def test_replicas_that_an_autoscaler_sets_stay(landed: Landed) -> None:
+    world, repository = landed.world, landed.repository
+    scaled = estate.wave(estate.model(), 1)
+    del scaled["spec"]["replicas"]
+    repository.write(f"{estate.MODELS}/model.yaml", scaled)
+    repository.commit("Leave the replicas to an autoscaler")
+    landed.engine.settled(repository.revision)
+    world.admin.run("scale", "smodel", estate.MODEL, "-n", estate.TREASURY, "--replicas=2")
+    for _ in range(3):
+        landed.engine.reconcile()
+        assert world.get("smodel", estate.MODEL, namespace=estate.TREASURY)["spec"]["replicas"] == 2
+    repository.revert()
+    landed.engine.settled(repository.revision)
+
+
+def test_the_shipped_roles_have_no_verb_that_the_engines_didnt_use(landed: Landed) -> None:
+    used: set[tuple[str, str, str]] = set()
+    for line in landed.world.cluster.audit_log.read_text().splitlines():
+        event = json.loads(line)
+        if (where := event.get("objectRef")) and event["user"]["username"] == landed.engine.user:
+            used.add((where.get("apiGroup", ""), where["resource"], event["verb"]))
+    Path("/tmp/gitops").mkdir(exist_ok=True)
+    Path(f"/tmp/gitops/used-{landed.engine.name}.json").write_text(json.dumps(sorted(used)))

@@ -1,0 +1,1 @@
+"""What Argo CD's own Lua and Flux's own CEL make of statuses that the operator wrote."""

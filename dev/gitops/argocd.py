@@ -51,7 +51,7 @@ class ArgoCD:
         self._run("redis", arguments, {"LD_LIBRARY_PATH": str(libraries)})
         self._argocd(
             "repo-server",
-            *("--redis", at["redis"], "--disable-tls", "--client-ca-path", ""),
+            *("--redis", at["redis"], "--disable-tls", "--client-ca-path", "", "--address", HOST, "--metrics-address", HOST),
             *("--port", at["repo"].rpartition(":")[2], "--metrics-port", at["repo-metrics"].rpartition(":")[2]),
         )
         self._argocd(

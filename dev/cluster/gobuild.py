@@ -30,17 +30,19 @@ def ensure(
     arguments: Callable[[Path], Sequence[str]],
     lasts: str,
     finish: Finish = lambda directory, go: None,
+    folder: Path | None = None,
 ) -> Path:
     """Return the directory with the programs, built first where it isn't there. ClusterError where Go can't build them.
 
-    ``arguments`` follow ``go build`` and its FLAGS; they are run in the folder of ``go_mod`` and given the directory to build into.
+    ``arguments`` follow ``go build`` and its FLAGS; they are given the directory to build into, and run in ``folder``, by default
+    that of ``go_mod``.
     ``finish`` may put more into it; it is given what runs another go command and returns its output.
     """
     if target.is_dir():
         return target
     with exclusive(beside(target, ".lock"), announce, f"builds {title}"):
         if not target.is_dir():
-            _build(target, title, go_mod, arguments, lasts, finish)
+            _build(target, title, go_mod, arguments, lasts, finish, folder or go_mod.parent)
     return target
 
 
@@ -51,6 +53,7 @@ def _build(
     arguments: Callable[[Path], Sequence[str]],
     lasts: str,
     finish: Finish,
+    folder: Path,
 ) -> None:
     command, environment = _toolchain(go_mod.read_text())
     announce(f"building {title}: {lasts}")
@@ -63,7 +66,7 @@ def _build(
         result = subprocess.run(
             [str(command), *words],
             check=False,
-            cwd=go_mod.parent,
+            cwd=folder,
             env={**environment, "GOTMPDIR": str(scratch)},
             capture_output=True,
             text=True,

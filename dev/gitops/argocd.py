@@ -23,7 +23,47 @@ from dev.gitops.repository import BRANCH, Repository
 NAMESPACE = "argocd"
 APPLICATION = "applications.argoproj.io"
 REFRESH = "argocd.argoproj.io/refresh"
+PART_OF = {"app.kubernetes.io/part-of": "argocd"}
 Manifest = dict[str, Any]
+
+
+def application_spec(
+    repository: Repository, path: str, cluster: str, namespace: str = "default", **spec: Any
+) -> dict[str, Any]:
+    """Return the spec of an Application that keeps a cluster as a folder of the repository has it."""
+    options = ["ServerSideApply=true", *spec.pop("syncOptions", [])]
+    # Without refresh a sync that fails is tried again at its own commit, and the commit that mends it waits.
+    backoff = {"duration": "2s", "factor": 1, "maxDuration": "2s"}
+    return {
+        "project": "default",
+        "source": {"repoURL": repository.url, "targetRevision": BRANCH, "path": path, **spec.pop("source", {})},
+        "destination": {"name": cluster, "namespace": namespace},
+        "syncPolicy": {
+            "automated": {"prune": True, "selfHeal": True},
+            "syncOptions": options,
+            "retry": {"limit": -1, "refresh": True, "backoff": backoff},
+        },
+        **spec,
+    }
+
+
+def health(manifest: Mapping[str, Any], directory: Path) -> tuple[str, str]:
+    """Return the health of an object and its message, as Argo CD's own Lua evaluates the shipped script."""
+    settings, resource = directory / "argocd-cm.yaml", directory / "resource.yaml"
+    shipped = yaml.safe_load((ROOT / ARGOCD_CM).read_text())
+    shipped["metadata"].update(namespace=NAMESPACE, labels=dict(PART_OF))
+    settings.write_text(yaml.safe_dump(shipped))
+    resource.write_text(yaml.safe_dump(dict(manifest)))
+    asked = ["admin", "settings", "resource-overrides", "health", str(resource), "--argocd-cm-path", str(settings)]
+    result = subprocess.run(
+        [str(build.program(build.ARGOCD)), *asked, "--load-cluster-settings=false"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "ARGOCD_BINARY_NAME": "argocd"},
+    )
+    said = dict(line.split(": ", 1) for line in result.stdout.splitlines() if ": " in line)
+    return said["STATUS"], said.get("MESSAGE", "")
 
 
 class ArgoCD:
@@ -37,6 +77,13 @@ class ArgoCD:
 
     def start(self) -> None:
         """Install Argo CD's kinds and settings and start it; returns when it is ready."""
+        try:
+            self._bring_up()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _bring_up(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
         for path in build.crds(build.ARGOCD):
             self._admin.run("apply", "--server-side", "-f", str(path))
@@ -51,7 +98,17 @@ class ArgoCD:
         self._run("redis", arguments, {"LD_LIBRARY_PATH": str(libraries)})
         self._argocd(
             "repo-server",
-            *("--redis", at["redis"], "--disable-tls", "--client-ca-path", "", "--address", HOST, "--metrics-address", HOST),
+            *(
+                "--redis",
+                at["redis"],
+                "--disable-tls",
+                "--client-ca-path",
+                "",
+                "--address",
+                HOST,
+                "--metrics-address",
+                HOST,
+            ),
             *("--port", at["repo"].rpartition(":")[2], "--metrics-port", at["repo-metrics"].rpartition(":")[2]),
         )
         self._argocd(
@@ -108,21 +165,19 @@ class ArgoCD:
         self, name: str, repository: Repository, path: str, cluster: str, namespace: str = "default", **spec: Any
     ) -> None:
         """Sync a folder of the repository into a cluster automatically, as the project's documentation has it."""
-        options = ["ServerSideApply=true", *spec.pop("syncOptions", [])]
-        retry = {"limit": -1, "backoff": {"duration": "2s", "factor": 1, "maxDuration": "2s"}}
-        body = {
-            "project": "default",
-            "source": {
-                "repoURL": repository.url,
-                "targetRevision": BRANCH,
-                "path": path,
-                **spec.pop("source", {}),
-            },
-            "destination": {"name": cluster, "namespace": namespace},
-            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}, "syncOptions": options, "retry": retry},
-            **spec,
-        }
+        body = application_spec(repository, path, cluster, namespace, **spec)
         head = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application"}
+        self._admin.apply([{**head, "metadata": {"name": name, "namespace": NAMESPACE}, "spec": body}])
+
+    def application_set(self, name: str, labels: Mapping[str, str], spec: Mapping[str, Any]) -> None:
+        """Make an Application for each known cluster with these labels, called `<cluster>-<name>`."""
+        template = {"metadata": {"name": "{{.name}}-" + name}, "spec": dict(spec)}
+        body = {
+            "goTemplate": True,
+            "generators": [{"clusters": {"selector": {"matchLabels": dict(labels)}}}],
+            "template": template,
+        }
+        head = {"apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet"}
         self._admin.apply([{**head, "metadata": {"name": name, "namespace": NAMESPACE}, "spec": body}])
 
     def get(self, name: str) -> Manifest:
@@ -139,7 +194,7 @@ class ArgoCD:
             waits = REFRESH in app["metadata"].get("annotations", {})
             return not waits and bool(app.get("status", {}).get("reconciledAt"))
 
-        poll(f"Application {name} to be compared after {before}", over, 60)
+        poll(f"Application {name} to be compared after {before}", over, 90, pause=1)
 
     def state(self, name: str) -> tuple[str, str]:
         """Return whether an Application is in sync, and its health."""
@@ -154,7 +209,7 @@ class ArgoCD:
         said = [operation.get("message", ""), *(r.get("message", "") for r in results)]
         return "\n".join([*said, *(c.get("message", "") for c in status.get("conditions", []))])
 
-    def wait_healthy(self, name: str, revision: str, seconds: float = 120) -> None:
+    def wait_healthy(self, name: str, revision: str, seconds: float = 240) -> None:
         """Wait until a commit is synced, its sync is over, and what is in it is healthy."""
 
         def healthy() -> bool:
@@ -164,7 +219,7 @@ class ArgoCD:
             return synced and self.state(name) == ("Synced", "Healthy")
 
         try:
-            poll(f"Application {name} at {revision[:7]}", healthy, seconds)
+            poll(f"Application {name} at {revision[:7]}", healthy, seconds, pause=1)
         except Exception as error:
             status = self.get(name).get("status", {})
             good = ("Synced", "Healthy", None)
@@ -177,36 +232,16 @@ class ArgoCD:
                 f"{error}: {self.state(name)} {self.message(name)} {json.dumps(rest)[:3000]}"
             ) from error
 
-    def health(self, manifest: Mapping[str, Any]) -> tuple[str, str]:
-        """Return the health of an object and its message, as Argo CD's own Lua evaluates the shipped script."""
-        settings, resource = self._directory / "argocd-cm.yaml", self._directory / "resource.yaml"
-        settings.write_text(yaml.safe_dump(self._settings()[0]))
-        resource.write_text(yaml.safe_dump(dict(manifest)))
-        result = subprocess.run(
-            [
-                str(build.program(build.ARGOCD)),
-                *("admin", "settings", "resource-overrides", "health", str(resource)),
-                *("--argocd-cm-path", str(settings), "--load-cluster-settings=false"),
-            ],
-            check=True,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "ARGOCD_BINARY_NAME": "argocd"},
-        )
-        said = dict(line.split(": ", 1) for line in result.stdout.splitlines() if ": " in line)
-        return said["STATUS"], said.get("MESSAGE", "")
-
     def _settings(self) -> list[Manifest]:
         """Return Argo CD's settings: those that the project ships, and the empty ones without which it doesn't start."""
         shipped = yaml.safe_load((ROOT / ARGOCD_CM).read_text())
         data = {**shipped["data"], "resource.respectRBAC": "normal"}
-        part = {"app.kubernetes.io/part-of": "argocd"}
 
         def config(name: str, **data: str) -> Manifest:
-            head = {"name": name, "namespace": NAMESPACE, "labels": part}
+            head = {"name": name, "namespace": NAMESPACE, "labels": PART_OF}
             return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": head, "data": data}
 
-        secret = {"name": "argocd-secret", "namespace": NAMESPACE, "labels": part}
+        secret = {"name": "argocd-secret", "namespace": NAMESPACE, "labels": PART_OF}
         project = {
             "sourceRepos": ["*"],
             "destinations": [{"namespace": "*", "server": "*"}],

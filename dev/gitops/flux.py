@@ -31,6 +31,13 @@ class Flux:
 
     def start(self) -> None:
         """Install Flux's kinds and start the controllers; returns when they are ready."""
+        try:
+            self._bring_up()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _bring_up(self) -> None:
         for engine in (build.SOURCE_CONTROLLER, build.KUSTOMIZE_CONTROLLER):
             for path in build.crds(engine):
                 self._admin.run("apply", "--server-side", "-f", str(path))
@@ -97,7 +104,8 @@ class Flux:
         poll(
             f"Kustomization {name} to be reconciled",
             lambda: self.get(name).get("status", {}).get("lastHandledReconcileAt") == stamp,
-            60,
+            90,
+            pause=1,
         )
 
     def get(self, name: str) -> Manifest:
@@ -109,7 +117,7 @@ class Flux:
         conditions: Sequence[Mapping[str, str]] = self.get(name).get("status", {}).get("conditions", [])
         return next((c for c in conditions if c["type"] == "Ready"), {})
 
-    def wait_applied(self, name: str, revision: str, seconds: float = 90) -> None:
+    def wait_applied(self, name: str, revision: str, seconds: float = 240) -> None:
         """Wait until a commit is applied and what is in it is ready."""
 
         def applied() -> bool:
@@ -119,7 +127,7 @@ class Flux:
             )
 
         try:
-            poll(f"Kustomization {name} at {revision[:7]}", applied, seconds)
+            poll(f"Kustomization {name} at {revision[:7]}", applied, seconds, pause=1)
         except Exception as error:
             raise AssertionError(f"{error}: {json.dumps(self.ready(name))}") from error
 

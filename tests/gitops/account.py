@@ -7,8 +7,9 @@ from typing import Any
 
 import yaml
 
+from dev.cluster import Cluster
 from dev.cluster.kubectl import Kubectl
-from dev.deployment import ROOT
+from dev.deployment import ROOT, kubectl
 
 ACCOUNT = "daulat-gitops"
 ROLES = ("daulat-gitops", "daulat-gitops-install")
@@ -42,3 +43,25 @@ def create(admin: Kubectl, namespace: str, names: Sequence[str] = ROLES) -> None
         for name in names
     ]
     admin.apply([{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": head}, *bindings])
+
+
+def access(cluster: Cluster, namespace: str) -> tuple[str, str, str]:
+    """Return a cluster's address, its authority and a token of the account, by which an engine elsewhere reaches it."""
+    token = kubectl(cluster).run("create", "token", ACCOUNT, "-n", namespace, "--duration=24h").strip()
+    (known,) = yaml.safe_load(cluster.kubeconfig().read_text())["clusters"]
+    at: Manifest = known["cluster"]
+    return at["server"], at["certificate-authority-data"], token
+
+
+def kubeconfig(cluster: Cluster, namespace: str) -> str:
+    """Return a kubeconfig of the account, as a Secret of a Flux hub holds it."""
+    server, authority, token = access(cluster, namespace)
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "member", "cluster": {"server": server, "certificate-authority-data": authority}}],
+        "users": [{"name": ACCOUNT, "user": {"token": token}}],
+        "contexts": [{"name": "member", "context": {"cluster": "member", "user": ACCOUNT}}],
+        "current-context": "member",
+    }
+    return yaml.safe_dump(content)

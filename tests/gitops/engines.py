@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import yaml
 
@@ -112,10 +112,7 @@ class ByArgoCD:
         self.argocd, admin = ArgoCD(cluster, directory), kubectl(cluster)
         self.argocd.start()
         account.create(admin, argocd.NAMESPACE)
-        token = admin.run("create", "token", account.ACCOUNT, "-n", argocd.NAMESPACE, "--duration=24h").strip()
-        (known,) = yaml.safe_load(cluster.kubeconfig().read_text())["clusters"]
-        at: Mapping[str, Any] = known["cluster"]
-        self.argocd.add_cluster("production", at["server"], at["certificate-authority-data"], token)
+        self.argocd.add_cluster("production", *account.access(cluster, argocd.NAMESPACE))
 
     def bring(self, repository: Repository) -> None:
         chart = {"helm": {"valueFiles": ["values-site.yaml"], "releaseName": "daulat"}}

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dev.deployment import poll
+from dev.deployment import ROOT, poll
+from dev.gitops.repository import Repository
 from tests.e2e.world import pod_manifest
 
 from . import account, estate
@@ -20,6 +24,8 @@ KINDS = (
     "networkpolicies,roles,rolebindings"
 )
 RECONCILIATIONS = 10
+# The model's images are in these, and that of a plain pod isn't.
+NARROWER = [f"registry.example.my/{name}/" for name in ("ascend", "vllm", "daulat")]
 BINDING = "validatingadmissionpolicybinding"
 
 
@@ -85,11 +91,20 @@ def test_what_is_loosened_or_deleted_beside_git_comes_back(landed: Landed) -> No
     world, admin = landed.world, landed.world.admin
     bad = pod_manifest("p", estate.VAULT, nodeName="sg-gpu-1")
     name = f"{estate.BY_GITOPS}.pods.daulat.dev"
-    admin.run("delete", BINDING, name)
     admin.run("delete", "sovereignzone", "cyberjaya-1")
-    poll("the binding to be deleted", lambda: True)
-    landed.engine.reconcile()
-    poll("the binding to come back", lambda: world.exists(BINDING, name), 60)
+    for loosened in ("", "Audit", "Warn"):
+        if loosened:
+            patch = json.dumps({"spec": {"validationActions": [loosened]}})
+            admin.run("patch", BINDING, name, "--type=merge", f"--patch={patch}")
+        else:
+            admin.run("delete", BINDING, name)
+        landed.engine.reconcile()
+
+        def restored() -> bool:
+            there = world.exists(BINDING, name)
+            return there and world.get(BINDING, name)["spec"]["validationActions"] == ["Deny"]
+
+        poll(f"the binding to come back from {loosened or 'its deletion'}", restored, 90, pause=1)
     poll("the zone to come back", lambda: world.exists("sovereignzone", "cyberjaya-1"), 60)
     poll("the policy to refuse again", lambda: "USE-04 " in world.refusal(bad, "--dry-run=server"), 60)
     world.wait_condition("sovereigntypolicy", estate.BY_GITOPS, "Enforced", "True", seconds=60)
@@ -98,39 +113,55 @@ def test_what_is_loosened_or_deleted_beside_git_comes_back(landed: Landed) -> No
 def test_a_reverted_commit_takes_back_what_it_brought_and_prunes_what_it_added(landed: Landed) -> None:
     world, repository = landed.world, landed.repository
     stricter = estate.policy()
-    stricter["spec"]["images"]["registries"] = ["registry.example.my/approved/"]
+    stricter["spec"]["images"]["registries"] = NARROWER
     repository.write(f"{estate.SOVEREIGNTY}/policy.yaml", stricter)
     second = {**estate.profile(), "metadata": {"name": "another-gaudi3"}}
     repository.write(f"{estate.SOVEREIGNTY}/another.yaml", second)
     revision = repository.commit("Narrow the registries, and add a profile")
     pod = pod_manifest("p", estate.TREASURY)
     landed.engine.fetch()
-    poll("the policy to be narrower", lambda: "SUP-01 " in world.refusal(pod, "--dry-run=server"), 90)
+    poll("the policy to be narrower", lambda: "STO-07 " in world.refusal(pod, "--dry-run=server"), 90, pause=1)
     assert world.exists("acceleratorprofile", "another-gaudi3")
     assert repository.revision == revision
     repository.revert()
     landed.engine.fetch()
-    poll("the policy to be as before", lambda: not world.refusal(pod, "--dry-run=server"), 90)
+    poll("the policy to be as before", lambda: not world.refusal(pod, "--dry-run=server"), 90, pause=1)
     poll("the profile to be pruned", lambda: not world.exists("acceleratorprofile", "another-gaudi3"), 60)
     landed.engine.settled(repository.revision)
 
 
-def test_what_the_api_server_refuses_is_in_the_engines_status_in_the_same_words(landed: Landed) -> None:
+def test_the_pipeline_the_api_server_and_the_engine_refuse_in_the_same_words(landed: Landed) -> None:
     world, repository = landed.world, landed.repository
     bad = estate.wave(estate.model(), 1)
     bad["spec"]["model"]["uri"] = "oci://elsewhere.example.com/models/m@sha256:" + "1a" * 32
-    said = world.refusal(bad, "--dry-run=server", verb="apply")
-    words = said[said.index("SUP-") :].splitlines()[0].strip()
     repository.write(f"{estate.MODELS}/model.yaml", bad)
     repository.commit("Take weights from elsewhere")
+    words = in_the_pipeline(repository)
+    assert words in world.refusal(bad, "--dry-run=server", verb="apply")
     landed.engine.fetch()
-    poll("the refusal", lambda: words in landed.engine.message(landed.engine.models), 90)
-    assert (
-        world.get("smodel", estate.MODEL, namespace=estate.TREASURY)["spec"]["model"]["uri"]
-        != bad["spec"]["model"]["uri"]
-    )
+    poll("the refusal", lambda: words in landed.engine.message(landed.engine.models), 90, pause=1)
+    stored = world.get("smodel", estate.MODEL, namespace=estate.TREASURY)
+    assert stored["spec"]["model"]["uri"] != bad["spec"]["model"]["uri"]
     repository.revert()
+    assert not in_the_pipeline(repository)
     landed.engine.settled(repository.revision)
+
+
+def in_the_pipeline(repository: Repository) -> str:
+    """Return what `daulat check` says of the weights in the repository, as a step of a pipeline runs it; empty where it passes."""
+    command = [sys.executable, "-m", "daulat.cli.main", "check", estate.MODELS, "--policy-dir", estate.SOVEREIGNTY]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        [*command, "--output=json"],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=repository.directory,
+        env=environment,
+    )
+    found = [f for o in json.loads(done.stdout)["objects"] for f in o["findings"] if f["level"] == "error"]
+    assert done.returncode == (1 if found else 0), done.stderr
+    return next((f["message"] for f in found if f["field"] == "spec.model.uri"), "")
 
 
 def test_an_exemption_from_git_is_requested_by_the_engine_and_approved_by_a_person(landed: Landed) -> None:
@@ -148,12 +179,12 @@ def test_without_the_verb_govern_no_policy_changes_and_the_engine_says_which_ver
     admin.run("replace", "-f", "-", stdin=json.dumps(without))
     try:
         narrower = estate.policy()
-        narrower["spec"]["images"]["registries"] = ["registry.example.my/approved/"]
+        narrower["spec"]["images"]["registries"] = NARROWER
         repository.write(f"{estate.SOVEREIGNTY}/policy.yaml", narrower)
         repository.commit("Narrow the registries")
         landed.engine.fetch()
         words = "only principals with the verb govern on sovereigntypolicies may"
-        poll("the refusal", lambda: words in landed.engine.message(landed.engine.sovereignty), 90)
+        poll("the refusal", lambda: words in landed.engine.message(landed.engine.sovereignty), 90, pause=1)
     finally:
         admin.run("replace", "-f", "-", stdin=json.dumps(role))
         repository.revert()

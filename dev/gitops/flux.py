@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,15 +99,14 @@ class Flux:
         """Fetch the repository now; Kustomizations follow a new revision by themselves."""
         self._request(f"gitrepositories.source.toolkit.fluxcd.io/{name}")
 
-    def reconcile(self, name: str) -> None:
-        """Apply a Kustomization once more, and wait until that is over."""
-        stamp = self._request(f"{KUSTOMIZATION}/{name}")
-        poll(
-            f"Kustomization {name} to be reconciled",
-            lambda: self.get(name).get("status", {}).get("lastHandledReconcileAt") == stamp,
-            90,
-            pause=1,
-        )
+    def reconcile(self, *names: str) -> None:
+        """Apply Kustomizations once more, and wait until that is over."""
+        for name, stamp in {name: self._request(f"{KUSTOMIZATION}/{name}") for name in names}.items():
+            handled = partial(self._handled, name, stamp)
+            poll(f"Kustomization {name} to be reconciled", handled, 120, pause=1)
+
+    def _handled(self, name: str, stamp: str) -> bool:
+        return bool(self.get(name).get("status", {}).get("lastHandledReconcileAt") == stamp)
 
     def get(self, name: str) -> Manifest:
         """Return a Kustomization."""

@@ -89,8 +89,7 @@ class ByFlux:
             self.flux.wait_applied(name, revision)
 
     def reconcile(self) -> None:
-        for name in ("daulat", self.sovereignty, self.models):
-            self.flux.reconcile(name)
+        self.flux.reconcile("daulat", self.sovereignty, self.models)
 
     def healthy(self, name: str) -> bool:
         return self.flux.ready(name).get("status") == "True"

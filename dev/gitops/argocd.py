@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -165,9 +166,18 @@ class ArgoCD:
         self, name: str, repository: Repository, path: str, cluster: str, namespace: str = "default", **spec: Any
     ) -> None:
         """Sync a folder of the repository into a cluster automatically, as the project's documentation has it."""
-        body = application_spec(repository, path, cluster, namespace, **spec)
+        self._apply(name, application_spec(repository, path, cluster, namespace, **spec), {})
+
+    def client_side_application(self, name: str, repository: Repository, path: str, cluster: str) -> None:
+        """Do the same with client-side apply and diff, as compiled policies need it."""
+        spec = application_spec(repository, path, cluster)
+        del spec["syncPolicy"]["syncOptions"]
+        self._apply(name, spec, {"argocd.argoproj.io/compare-options": "ServerSideDiff=false"})
+
+    def _apply(self, name: str, spec: Mapping[str, Any], annotations: Mapping[str, str]) -> None:
         head = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application"}
-        self._admin.apply([{**head, "metadata": {"name": name, "namespace": NAMESPACE}, "spec": body}])
+        metadata = {"name": name, "namespace": NAMESPACE, "annotations": dict(annotations)}
+        self._admin.apply([{**head, "metadata": metadata, "spec": dict(spec)}])
 
     def application_set(self, name: str, labels: Mapping[str, str], spec: Mapping[str, Any]) -> None:
         """Make an Application for each known cluster with these labels, called `<cluster>-<name>`."""
@@ -184,17 +194,18 @@ class ArgoCD:
         """Return an Application."""
         return self._admin.get(APPLICATION, name, NAMESPACE)
 
-    def reconcile(self, name: str) -> None:
-        """Compare an Application with Git and the cluster once more, and wait until that is over."""
-        before = self.get(name).get("status", {}).get("reconciledAt", "")
-        self._admin.run("annotate", "--overwrite", "-n", NAMESPACE, f"{APPLICATION}/{name}", f"{REFRESH}=normal")
+    def reconcile(self, *names: str) -> None:
+        """Compare Applications with Git and the cluster once more, and wait until that is over."""
+        for name in names:
+            self._admin.run("annotate", "--overwrite", "-n", NAMESPACE, f"{APPLICATION}/{name}", f"{REFRESH}=normal")
+        for name in names:
+            poll(f"Application {name} to be compared", partial(self._compared, name), 120, pause=1)
 
-        def over() -> bool:
-            app = self.get(name)
-            waits = REFRESH in app["metadata"].get("annotations", {})
-            return not waits and bool(app.get("status", {}).get("reconciledAt"))
-
-        poll(f"Application {name} to be compared after {before}", over, 90, pause=1)
+    def _compared(self, name: str) -> bool:
+        app = self.get(name)
+        # Argo CD takes the request away once it has compared.
+        asked = REFRESH in app["metadata"].get("annotations", {})
+        return not asked and bool(app.get("status", {}).get("reconciledAt"))
 
     def state(self, name: str) -> tuple[str, str]:
         """Return whether an Application is in sync, and its health."""

@@ -18,6 +18,7 @@ from dev.gitops.repository import BRANCH, Repository
 NAMESPACE = "flux-system"
 KUSTOMIZATION = "kustomizations.kustomize.toolkit.fluxcd.io"
 REQUESTED = "reconcile.fluxcd.io/requestedAt"
+PASSING = ("Progressing", "ProgressingWithRetry", "DependencyNotReady")
 Manifest = dict[str, Any]
 
 
@@ -106,7 +107,9 @@ class Flux:
             poll(f"Kustomization {name} to be reconciled", handled, 120, pause=1)
 
     def _handled(self, name: str, stamp: str) -> bool:
-        return bool(self.get(name).get("status", {}).get("lastHandledReconcileAt") == stamp)
+        handled = self.get(name).get("status", {}).get("lastHandledReconcileAt") == stamp
+        # A request is handled from its beginning on, and waits again while what it depends on is reconciled.
+        return handled and self.ready(name).get("reason") not in PASSING
 
     def get(self, name: str) -> Manifest:
         """Return a Kustomization."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
+from daulat.api.kinds import KINDS
 from dev.cluster import EmbeddedCluster, audit
 from dev.deployment import NAMESPACE, OperatorProcess, kubectl, poll
 from dev.gitops.repository import Repository
@@ -67,7 +69,8 @@ def _without_operator(world: World, engine: Engine) -> tuple[str, bool]:
     """Wait until the engine has applied the policy and has looked at it again, and return what it says and whether it went on."""
     admin = world.admin
     poll("the chart's account", lambda: world.exists("serviceaccount", "daulat", NAMESPACE), 120)
-    poll("the kinds", lambda: "sovereignmodels" in admin.run("api-resources", "--api-group=daulat.dev"), 60)
+    served = partial(admin.run, "api-resources", "--api-group=daulat.dev", "--no-headers")
+    poll("the kinds", lambda: len(served().splitlines()) == len(KINDS), 60)
     poll("the policy", lambda: world.exists("sovereigntypolicy", estate.POLICY), 120)
     poll("the engine to wait for the policy", lambda: bool(engine.message(engine.sovereignty)), 60)
     said = engine.message(engine.sovereignty)

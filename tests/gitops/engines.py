@@ -72,6 +72,9 @@ class ByFlux:
         acts = {"serviceAccountName": account.ACCOUNT}
         self.flux.kustomization("daulat", estate.RENDERED, **acts)
         after = {"dependsOn": [{"name": "daulat"}], **acts, **shipped}
+        forced = "- {op: add, path: /metadata/annotations/kustomize.toolkit.fluxcd.io~1force, value: enabled}"
+        bindings = {"target": {"kind": "ValidatingAdmissionPolicyBinding"}, "patch": forced}
+        self.flux.kustomization("compiled", estate.COMPILED, **after, patches=[bindings])
         self.flux.kustomization(self.sovereignty, estate.SOVEREIGNTY, **after)
         after["dependsOn"] = [{"name": self.sovereignty}]
         # An exemption waits for a person, so the Kustomization waits for the model alone.
@@ -85,11 +88,11 @@ class ByFlux:
 
     def settled(self, revision: str) -> None:
         self.fetch()
-        for name in ("daulat", self.sovereignty, self.models):
+        for name in ("daulat", "compiled", self.sovereignty, self.models):
             self.flux.wait_applied(name, revision)
 
     def reconcile(self) -> None:
-        self.flux.reconcile("daulat", self.sovereignty, self.models)
+        self.flux.reconcile("daulat", "compiled", self.sovereignty, self.models)
 
     def healthy(self, name: str) -> bool:
         return self.flux.ready(name).get("status") == "True"
@@ -104,7 +107,7 @@ class ByFlux:
 class ByArgoCD:
     """Argo CD: an Application for the chart, and one for the estate in waves."""
 
-    name, sovereignty, models, manager = "argocd", "estate", "estate", "argocd-controller"
+    name, sovereignty, models, manager = "argocd", "estate", "estate", "argocd"
     user = account.user(argocd.NAMESPACE)
 
     def __init__(self, cluster: Cluster, directory: Path) -> None:
@@ -119,17 +122,17 @@ class ByArgoCD:
         self.argocd.application(
             "daulat", repository, "chart", "production", OPERATOR_NAMESPACE, source=chart, syncOptions=options
         )
+        self.argocd.client_side_application("compiled", repository, estate.COMPILED, "production")
         folder = {"directory": {"recurse": True}}
         self.argocd.application("estate", repository, estate.ESTATE, "production", source=folder)
 
     def fetch(self) -> None:
-        for name in ("daulat", "estate"):
-            self.argocd.reconcile(name)
+        self.argocd.reconcile("daulat", "compiled", "estate")
 
     def settled(self, revision: str) -> None:
         self.fetch()
-        self.argocd.wait_healthy("daulat", revision)
-        self.argocd.wait_healthy("estate", revision)
+        for name in ("daulat", "compiled", "estate"):
+            self.argocd.wait_healthy(name, revision)
 
     def reconcile(self) -> None:
         self.fetch()

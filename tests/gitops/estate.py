@@ -22,7 +22,8 @@ Manifest = dict[str, Any]
 POLICY, BY_GITOPS = "confidential", "restricted"
 TREASURY, VAULT = "treasury", "vault"
 MODEL, PROFILE, EXEMPTION = "assistant", "our-gaudi3", "registry-move"
-ESTATE, SOVEREIGNTY, MODELS, RENDERED = "estate", "estate/sovereignty", "estate/models", "rendered"
+ESTATE, SOVEREIGNTY, MODELS = "estate", "estate/sovereignty", "estate/models"
+COMPILED, RENDERED = "compiled", "rendered"
 # The operator is a process of this machine: the embedded control plane has no kubelet.
 VALUES = {"replicas": 0}
 
@@ -61,6 +62,8 @@ def exemption(requester: str) -> Manifest:
     """Return an exemption as the engine requests it: without an approval."""
     manifest: Manifest = yaml.safe_load((ROOT / "examples" / "exemption.yaml").read_text())
     manifest["spec"]["requestedBy"] = requester
+    # Flux takes away what kubectl wrote beside Git, and with it an approval.
+    manifest["metadata"]["annotations"] = {"kustomize.toolkit.fluxcd.io/ssa": "Merge"}
     return manifest
 
 
@@ -93,7 +96,7 @@ def compile_into(repository: Repository) -> None:
     inputs = [repository.directory / SOVEREIGNTY / f"{name}.yaml" for name in ("zones", "profile", "policy-by-gitops")]
     done = CliRunner().invoke(compile_, [str(path) for path in inputs])
     assert done.exit_code == 0, done.output
-    repository.write_text(f"{SOVEREIGNTY}/compiled.yaml", done.stdout)
+    repository.write_text(f"{COMPILED}/{BY_GITOPS}.yaml", done.stdout)
 
 
 def rendered_chart() -> str:

@@ -35,10 +35,10 @@ def generations(landed: Landed) -> dict[str, Any]:
     return {
         f"{o['kind']} {o['metadata'].get('namespace', '')}/{o['metadata']['name']}": (
             o["metadata"].get("generation"),
-            [f["time"] for f in _fields(o) if f["manager"] == landed.engine.manager],
+            [f["time"] for f in _fields(o) if f["manager"].startswith(landed.engine.manager)],
         )
         for o in found
-        if any(f["manager"] == landed.engine.manager for f in _fields(o))
+        if any(f["manager"].startswith(landed.engine.manager) for f in _fields(o))
     }
 
 
@@ -198,7 +198,9 @@ def test_replicas_that_an_autoscaler_sets_stay(landed: Landed) -> None:
     repository.write(f"{estate.MODELS}/model.yaml", scaled)
     repository.commit("Leave the replicas to an autoscaler")
     landed.engine.settled(repository.revision)
-    world.admin.run("scale", "smodel", estate.MODEL, "-n", estate.TREASURY, "--replicas=2")
+    # As a HorizontalPodAutoscaler does.
+    scaled_to = ["--type=merge", '--patch={"spec": {"replicas": 2}}', "--field-manager=kube-controller-manager"]
+    world.admin.run("patch", "smodel", estate.MODEL, "-n", estate.TREASURY, "--subresource=scale", *scaled_to)
     for _ in range(3):
         landed.engine.reconcile()
         assert world.get("smodel", estate.MODEL, namespace=estate.TREASURY)["spec"]["replicas"] == 2

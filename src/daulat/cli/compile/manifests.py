@@ -9,7 +9,6 @@ import click
 
 from daulat.admission.cluster import Installation, cluster_name, compile_cluster_guards, of_deployment
 from daulat.api.kinds import Manifest
-from daulat.api.names import SOURCE_ANNOTATION
 from daulat.catalog.kubernetes import Capabilities
 from daulat.explain.world import snapshot_of
 from daulat.manifest.document import Problem
@@ -18,8 +17,6 @@ from daulat.reconcile.policy.desired import desired
 
 from .. import objects, structured
 from ..errors import fail, fail_if
-
-ARGO_CD_OPTIONS = "argocd.argoproj.io/sync-options"
 
 
 def compiled(
@@ -53,23 +50,7 @@ def compiled(
             err=True,
         )
     # With GitOps the operator runs and keeps this one: it depends on all policies in force, not only on those that are here.
-    manifests = tuple(_replaced_by_argo_cd(m) for m in result.manifests)
-    return manifests + (result.ungoverned if shared or not result.by_gitops else ())
-
-
-def _replaced_by_argo_cd(manifest: Manifest) -> Manifest:
-    """Return a binding that GitOps applies with the annotation by which Argo CD replaces it.
-
-    validationActions is a set for server-side apply: applied over ["Warn"], ["Deny"] makes ["Warn", "Deny"], which the API server
-    refuses, and so the binding would stay as somebody loosened it.
-    """
-    annotations = manifest["metadata"].get("annotations", {})
-    if manifest["kind"] != "ValidatingAdmissionPolicyBinding" or annotations.get(SOURCE_ANNOTATION) != "GitOps":
-        return manifest
-    return {
-        **manifest,
-        "metadata": {**manifest["metadata"], "annotations": {**annotations, ARGO_CD_OPTIONS: "Replace=true"}},
-    }
+    return result.manifests + (result.ungoverned if shared or not result.by_gitops else ())
 
 
 def _warn(given: objects.Input, policy: str, message: str) -> None:

@@ -200,18 +200,6 @@ def test_what_gitops_applies_says_so(tmp_path: Path) -> None:
     assert {m["metadata"]["annotations"]["daulat.dev/source"] for m in printed} == {"GitOps"}
 
 
-def test_bindings_that_gitops_applies_are_replaced_by_argo_cd(tmp_path: Path) -> None:
-    option = "argocd.argoproj.io/sync-options"
-
-    def annotated(**enforcement: str) -> set[str]:
-        items = [typed("SovereigntyPolicy", policy(enforcement=enforcement))]
-        printed = yaml.safe_load_all(run(written(tmp_path / enforcement["source"], items)).stdout)
-        return {m["kind"] for m in printed if m["metadata"].get("annotations", {}).get(option) == "Replace=true"}
-
-    assert annotated(source="GitOps") == {"ValidatingAdmissionPolicyBinding"}
-    assert annotated(source="Operator") == set()
-
-
 def test_the_guards_of_the_whole_cluster_are_added_where_they_are_asked_for(tmp_path: Path) -> None:
     at = written(tmp_path / "a", [typed("SovereigntyPolicy", policy(enforcement={"source": "GitOps"}))])
     names = {m["metadata"]["name"] for m in yaml.safe_load_all(run(at, "--guards").stdout)}

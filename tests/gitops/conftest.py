@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from daulat.api.kinds import KINDS
-from dev.cluster import EmbeddedCluster, audit
+from dev.cluster import EmbeddedCluster
 from dev.deployment import NAMESPACE, OperatorProcess, kubectl, poll
 from dev.gitops.repository import Repository
 from tests.e2e.world import SCENARIO, World, unique
@@ -36,9 +36,7 @@ class Landed:
 def landed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Landed]:
     """The estate in force, by one engine after the other."""
     directory = tmp_path_factory.mktemp(request.param)
-    users = [engine.user for engine in ENGINES.values()]
-    policy = audit.requests_of(users)
-    cluster = EmbeddedCluster(unique(request.param), audit_policy=policy, say=lambda line: None)
+    cluster = EmbeddedCluster(unique(request.param), say=lambda line: None)
     cluster.up(SCENARIO)
     repository: Repository | None = None
     engine: Engine | None = None

@@ -220,7 +220,7 @@ class ArgoCD:
         said = [operation.get("message", ""), *(r.get("message", "") for r in results)]
         return "\n".join([*said, *(c.get("message", "") for c in status.get("conditions", []))])
 
-    def wait_healthy(self, name: str, revision: str, seconds: float = 240) -> None:
+    def wait_healthy(self, name: str, revision: str, seconds: float = 420) -> None:
         """Wait until a commit is synced, its sync is over, and what is in it is healthy."""
 
         def healthy() -> bool:

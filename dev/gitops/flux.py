@@ -120,7 +120,7 @@ class Flux:
         conditions: Sequence[Mapping[str, str]] = self.get(name).get("status", {}).get("conditions", [])
         return next((c for c in conditions if c["type"] == "Ready"), {})
 
-    def wait_applied(self, name: str, revision: str, seconds: float = 240) -> None:
+    def wait_applied(self, name: str, revision: str, seconds: float = 420) -> None:
         """Wait until a commit is applied and what is in it is ready."""
 
         def applied() -> bool:

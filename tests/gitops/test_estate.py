@@ -9,6 +9,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from dev.deployment import ROOT, poll
 from dev.gitops.repository import Repository
 from tests.e2e.world import pod_manifest
@@ -170,20 +172,25 @@ def test_an_exemption_from_git_is_requested_by_the_engine_and_approved_by_a_pers
     assert landed.world.condition("sexempt", estate.EXEMPTION, "Active")["status"] == "True"
 
 
-def test_without_the_verb_govern_no_policy_changes_and_the_engine_names_the_verb(landed: Landed) -> None:
-    world, repository = landed.world, landed.repository
-    admin = world.admin
+@pytest.mark.parametrize(
+    ("verb", "resource", "path"),
+    [("govern", "sovereigntypolicies", "policy"), ("certify", "acceleratorprofiles", "profile")],
+)
+def test_without_its_verb_the_engine_changes_nothing_and_names_the_verb(
+    landed: Landed, verb: str, resource: str, path: str
+) -> None:
+    repository, admin = landed.repository, landed.world.admin
     role = account.roles()[account.ROLES[0]]
-    without = {**role, "rules": [r for r in role["rules"] if "govern" not in r["verbs"]]}
+    without = {**role, "rules": [r for r in role["rules"] if verb not in r["verbs"]]}
     admin.run("replace", "-f", "-", stdin=json.dumps(without))
     try:
-        narrower = estate.policy()
-        narrower["spec"]["images"]["registries"] = NARROWER
-        repository.write(f"{estate.SOVEREIGNTY}/policy.yaml", narrower)
-        repository.commit("Narrow the registries")
+        changed = estate.policy() if path == "policy" else estate.profile()
+        changed["spec"].update({"images": {"registries": NARROWER}} if path == "policy" else {"devicesPerNode": 4})
+        repository.write(f"{estate.SOVEREIGNTY}/{path}.yaml", changed)
+        repository.commit("Change what needs a verb")
         landed.engine.fetch()
-        words = "only principals with the verb govern on sovereigntypolicies may"
-        poll("the refusal", lambda: words in landed.engine.message(landed.engine.sovereignty), 90, pause=1)
+        words = f"only principals with the verb {verb} on {resource} may"
+        poll("the refusal", lambda: words in landed.engine.message(landed.engine.sovereignty), 120, pause=1)
     finally:
         admin.run("replace", "-f", "-", stdin=json.dumps(role))
         repository.revert()

@@ -43,7 +43,7 @@ test: lint type layers verify ## Everything: lint, types, layers, generated file
 	@$(PY) -m dev.expressions.build
 	@$(PY) -m dev.registry.build
 	@$(PYTEST) $(ON_EVERY_VERSION) --kubernetes $(OLDEST)
-	@$(PYTEST) tests -m "not faults and not versions and not lives"
+	@$(PYTEST) tests -m "not faults and not versions and not lives and not gitops"
 
 unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 	@$(PYTEST) tests -m "not e2e and not node"
@@ -52,7 +52,7 @@ e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m dev.expressions.build
 	@$(PY) -m dev.registry.build
-	@$(PYTEST) tests -m "e2e and not faults and not versions and not lives"
+	@$(PYTEST) tests -m "e2e and not faults and not versions and not lives and not gitops"
 
 test-faults: $(VENV)/ready ## End-to-end tests of faults: webhooks and connections that fail, leaders that are killed (10 minutes)
 	@$(PY) -m dev.cluster build
@@ -72,6 +72,11 @@ test-versions: $(VENV)/ready ## Tests on every version of Kubernetes, each built
 		DAULAT_KUBERNETES=$$version $(PY) -m dev.demo up --name versions --real-node no; \
 		$(PY) -m dev.demo down --name versions; \
 	done
+
+test-gitops: $(VENV)/ready ## Argo CD and Flux bring the chart and all kinds from Git (builds them first: 40 minutes on 2 cores from nothing)
+	@$(PY) -m dev.cluster build
+	@$(PY) -m dev.gitops.build
+	@$(PY) -m pytest tests -m gitops
 
 test-node: $(VENV)/ready ## Tests on real nodes alone: a kubelet, containers, a model that answers (needs root; 6 minutes)
 	@$(PY) -m dev.cluster build --nodes
@@ -184,6 +189,7 @@ $(VENV)/ready: requirements/dev.txt
 	releases \
 	test \
 	test-faults \
+	test-gitops \
 	test-node \
 	test-upgrade \
 	test-versions \

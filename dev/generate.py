@@ -30,6 +30,7 @@ from daulat.doctor.sources import manifests as doctor_roles
 from daulat.kube.rbac import Rule, annotation_rules, cluster_rules, namespace_rules
 from daulat.manifest.yaml_writer import dump_manifest
 from dev import chartvalues, conditiontables, karmada, routes
+from dev.gitops import healthfiles
 from dev.pages import between, table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,6 +98,7 @@ def render() -> dict[Path, str]:
     files[KUBERNETES_DOC] = _kubernetes_doc((ROOT / KUBERNETES_DOC).read_text(encoding="utf-8"))
     files[chartvalues.PAGE] = chartvalues.written(ROOT)
     files[NATIONAL_DOC] = _national_doc((ROOT / NATIONAL_DOC).read_text(encoding="utf-8"))
+    files |= healthfiles.written(_header("src/daulat/api/reasons"))
     files |= routes.written((ROOT / routes.CONTROL).read_text(encoding="utf-8"))
     files |= karmada.written()
     for page in conditiontables.PAGES:

@@ -18,7 +18,9 @@ from tests.e2e.world import World, lower, raise_world, unique
 settings.register_profile("daulat", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("daulat")
 
-_END_TO_END = ("tests/e2e/", "tests/bypass/", "tests/upgrade/")
+_GITOPS = "tests/gitops/"
+"""A target of their own (`make test-gitops`): they build and run Argo CD and Flux."""
+_END_TO_END = ("tests/e2e/", "tests/bypass/", "tests/upgrade/", _GITOPS)
 _FAULTS = ("tests/e2e/test_faults.py", "tests/e2e/test_connection.py", "tests/e2e/test_brake.py")
 """A target of their own (`make test-faults`): they wait for time-outs of the API server, minutes of them."""
 _COMPILERS = "tests/e2e/test_compilers.py"
@@ -58,6 +60,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("compilers")
         if item.nodeid.startswith(_VERSIONS):
             item.add_marker("versions")
+        if item.nodeid.startswith(_GITOPS):
+            item.add_marker("gitops")
         if item.nodeid.startswith(_REAL_NODES):
             item.add_marker("node")
     offered = versions.offered()

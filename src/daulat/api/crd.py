@@ -18,6 +18,13 @@ SCHEMA_ANNOTATION = f"{GROUP}/schema"
 _COPIED = ("description", "type", "format", "enum", "pattern", "minimum", "maximum", "minLength", "maxLength")
 _COPIED_BOUNDS = {"minItems": "minItems", "maxItems": "maxItems", "maxProperties": "maxProperties"}
 
+KEPT = {
+    "argocd.argoproj.io/sync-options": "Delete=false,Prune=false",
+    "helm.sh/resource-policy": "keep",
+    "kustomize.toolkit.fluxcd.io/prune": "disabled",
+}
+"""Annotations by which Argo CD, Helm and Flux never delete the CRD: every object of its kind would go with it."""
+
 
 def manifests() -> list[Manifest]:
     """Return the CRD of every kind, in a stable order."""
@@ -59,7 +66,7 @@ def manifest(kind: Kind) -> Manifest:
         "metadata": {
             "name": f"{kind.plural}.{GROUP}",
             "labels": {"app.kubernetes.io/part-of": "daulat"},
-            "annotations": {"helm.sh/resource-policy": "keep", SCHEMA_ANNOTATION: digest(spec)},
+            "annotations": {**KEPT, SCHEMA_ANNOTATION: digest(spec)},
         },
         "spec": spec,
     }

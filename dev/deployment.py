@@ -1,7 +1,7 @@
 """Installs the chart on a development cluster, and runs the operator beside it as the chart's own ServiceAccount.
 
-The embedded control plane has no kubelet, so the chart's Deployment never runs a container there: the same program runs as a
-local process, with a token of the same ServiceAccount and so with the same rights.
+Without real nodes the embedded control plane has no kubelet, so the chart's Deployment never runs a container there: the same
+program runs as a local process, with a token of the same ServiceAccount and so with the same rights. dev.incluster runs it in pods.
 """
 
 from __future__ import annotations
@@ -124,9 +124,7 @@ class OperatorProcess:
     ) -> None:
         """Take the cluster, a directory for the log and the kubeconfig, the checkout whose program runs, the URL of what stands
         before the API server, and the command that starts the program, such as a tracer."""
-        self._server, self._wrapper = server, wrapper
-        self.weights_image = weights_image
-        """The image of the init containers that it renders from its next start on."""
+        self._weights_image, self._server, self._wrapper = weights_image, server, wrapper
         self._source = source
         self._cluster, self._directory, self._name = cluster, directory, name
         self._process: subprocess.Popen[bytes] | None = None
@@ -153,7 +151,7 @@ class OperatorProcess:
         """Start it, and wait until its facts are synced, at most for so many seconds once it listens; or only until it listens."""
         config = operator_kubeconfig(self._cluster, self._directory, self._server)
         environment = {**os.environ, "KUBECONFIG": str(config), "DAULAT_NAMESPACE": NAMESPACE, "POD_NAME": self._name}
-        environment["DAULAT_WEIGHTS_IMAGE"] = self.weights_image
+        environment["DAULAT_WEIGHTS_IMAGE"] = self._weights_image
         self.port = 0
         self._offset = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
@@ -187,6 +185,11 @@ class OperatorProcess:
             return error.code, error.read().decode().strip()
         except OSError:
             return 0, ""
+
+    @property
+    def where_logged(self) -> str:
+        """How to read its log, as a sentence without its full stop."""
+        return f"The operator's log is {self.log}"
 
     def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 30.0) -> int:
         """End it with a signal and return its exit status."""

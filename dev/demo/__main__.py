@@ -21,6 +21,7 @@ from dev.cluster.kubernetes import versions
 from dev.cluster.paths import DEMO_SCENARIO, REAL_NODE_SCENARIO, clusters_dir
 from dev.cluster.scenario import load, zone_manifests
 from dev.deployment import ROOT, OperatorProcess, install, kubectl, poll
+from dev.incluster import OperatorPods
 
 from . import answering, attempts
 from .answering import Answering, Supplies
@@ -98,36 +99,40 @@ def _play(cluster: Cluster, why_not: str) -> int:
     rows = Rows(console, "What was tried, and what the cluster answered")
     with rows:
         Demo(cluster, operator, rows.add).run()
-    usage, hints = operator.last_usage, list[str]()
+    usage, where_logged, hints = operator.last_usage, operator.where_logged, list[str]()
     if isinstance(cluster, EmbeddedCluster) and not why_not:
-        rows = rows.continued("On a node with a kubelet and containers")
-        why_not, hints = _answer(cluster, operator, rows)
+        rows = rows.continued("On a node with a kubelet and containers, the operator's own among them")
+        where_logged, why_not, hints = _answer(cluster, operator, rows)
     console.print(f"\nDone in {time.monotonic() - began:.0f} s; {usage}.", soft_wrap=True)
-    explain(console, cluster, operator.log, hints, why_not)
+    explain(console, cluster, where_logged, hints, why_not)
     for row in rows.wrong:
         announce(f"error: {row.attempt}: expected {row.expected}, got {row.outcome}: {row.answer}")
     return 1 if rows.wrong else 0
 
 
-def _answer(cluster: EmbeddedCluster, operator: OperatorProcess, rows: Rows) -> tuple[str, list[str]]:
-    """Let models answer on a real node. Return why none does, and the commands with which a reader asks one."""
+def _answer(cluster: EmbeddedCluster, operator: OperatorProcess, rows: Rows) -> tuple[str, str, list[str]]:
+    """Let models answer on a real node, where the operator runs in pods of its image from then on.
+
+    Return how to read the operator's log, why no model answers, and the commands with which a reader asks one.
+    """
     try:
         supplies = Supplies.made(directory(cluster.name) / "images", announce)
         cluster.up(REAL_NODE_SCENARIO)
     except ClusterError as error:
         announce(f"going on without a real node: {error}")
-        return str(error).rstrip("."), []
+        return operator.where_logged, str(error).rstrip("."), []
     models = Answering(cluster, supplies, rows.add)
     announce("giving the real node its images")
-    models.prepare()
-    # The image that checks weights is known only now.
+    models.load()
+    announce("starting the operator's pods there")
+    models.install()
+    # They stand by until now.
     operator.stop()
-    operator.weights_image = supplies.images["weights"].reference
-    operator.start()
+    models.prepare()
     _await_enforcement(cluster, answering.POLICY)
     with rows:
         models.run()
-    return "", models.hints()
+    return OperatorPods(cluster).where_logged, "", models.hints()
 
 
 def _await_enforcement(cluster: Cluster, policy: str) -> None:

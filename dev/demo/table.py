@@ -87,7 +87,7 @@ def table(rows: Sequence[Row], title: str, width: int, first: int = 0) -> Table:
     return found
 
 
-def explain(console: Console, cluster: Cluster, log: Path, asking: Sequence[str], why_not: str) -> None:
+def explain(console: Console, cluster: Cluster, where_logged: str, asking: Sequence[str], why_not: str) -> None:
     """Say how to look around; how to ask the model, or why none answers; and how to remove it all."""
     binaries = Path(ensure(announce)["kubectl"]).parent
     _print(
@@ -103,7 +103,7 @@ def explain(console: Console, cluster: Cluster, log: Path, asking: Sequence[str]
     if why_not:
         _print(console, f"\nNo model answers here: {why_not}.")
     suffix = f" NAME={cluster.name}" if cluster.name != "demo" else ""
-    _print(console, f"\nThe operator's log is {log}.", f"To remove it all: make demo-down{suffix}\n")
+    _print(console, f"\n{where_logged}.", f"To remove it all: make demo-down{suffix}\n")
 
 
 def _print(console: Console, *lines: str) -> None:

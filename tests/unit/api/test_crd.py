@@ -166,3 +166,11 @@ def test_a_uri_that_is_none_is_told_in_words() -> None:
     assert isinstance(found, Unparsable)
     assert "starts with oci://, pvc://, s3://, hf:// or ms://" in found.reason
     assert "^" not in found.reason
+
+
+@kinds
+def test_no_engine_deletes_a_definition_with_all_objects_of_its_kind(kind: Kind) -> None:
+    annotations = crd.manifest(kind)["metadata"]["annotations"]
+    assert annotations["argocd.argoproj.io/sync-options"] == "Delete=false,Prune=false"
+    assert annotations["kustomize.toolkit.fluxcd.io/prune"] == "disabled"
+    assert annotations["helm.sh/resource-policy"] == "keep"

@@ -16,13 +16,13 @@ from dev.cluster import ClusterError, EmbeddedCluster
 from dev.cluster.kind import quicker
 from dev.cluster.kubernetes import versions
 from dev.cluster.node.model import Signer
-from dev.cluster.node.oci import Archive
 from dev.demo import __main__ as demo
 from dev.demo import answering
 from dev.demo.answering import SENTENCE, Answering, Supplies
 from dev.demo.row import Row
 from dev.demo.table import Rows, table
 from dev.deployment import OperatorProcess
+from dev.image.oci import Archive
 
 
 @pytest.fixture
@@ -64,6 +64,7 @@ def test_where_nothing_can_be_built_the_demo_goes_on_without(
     cluster = EmbeddedCluster("unit")
     operator = OperatorProcess(cluster, tmp_path)
     assert demo._answer(cluster, operator, Rows(Console(), "")) == (
+        operator.where_logged,
         "llama.cpp's source can't be fetched: connect to the package index",
         [],
     )

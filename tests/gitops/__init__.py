@@ -1,0 +1,1 @@
+"""Tests with real GitOps engines: Argo CD and Flux, a Git server on loopback, and the embedded control plane."""

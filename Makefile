@@ -127,7 +127,7 @@ lock: $(VENV)/ready ## Pin all dependencies anew, with hashes
 	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --upgrade pyproject.toml --extra weights --group dev -c requirements/weights.txt -c requirements/runtime.txt -o requirements/dev.txt
 
-releases: $(VENV)/ready ## Put the digests of the official release binaries on record, so that they are downloaded instead of built
+release-digests: $(VENV)/ready ## Put the digests of the official release binaries on record, so that they are downloaded instead of built
 	@$(PY) -m dev.cluster releases
 
 bench: $(VENV)/ready ## Measure how long a pass takes in a small and a large cluster
@@ -186,7 +186,7 @@ $(VENV)/ready: requirements/dev.txt
 	lint \
 	lock \
 	release \
-	releases \
+	release-digests \
 	test \
 	test-faults \
 	test-gitops \

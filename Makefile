@@ -17,7 +17,7 @@ OLDEST := $(firstword $(VERSIONS))
 # The corpus, and the ways round a policy.
 ON_EVERY_VERSION := tests/e2e/test_parity.py tests/bypass
 # What else `make test-versions` runs on each: the chart, the demo's main path, the operator's core.
-ALSO_ON_EVERY_VERSION := tests/e2e/test_chart.py tests/e2e/test_operator.py tests/e2e/test_placement.py tests/e2e/test_drift.py
+ALSO_ON_EVERY_VERSION := tests/e2e/chart tests/e2e/test_operator.py tests/e2e/test_placement.py tests/e2e/test_drift.py
 # Each worker has a control plane of its own. What waits for one and what computes go on side by side.
 PYTEST := $(PY) -m pytest -n $(WORKERS) --no-loadscope-reorder
 export PYTHONPATH := src:.
@@ -28,6 +28,12 @@ help: ## List the targets
 demo: $(VENV)/ready ## Show the main job on a fresh cluster: what is placed, refused and why, and a model that answers (REAL_NODE=no: without)
 	@$(PY) -m dev.demo up --name $(NAME) --real-node $(REAL_NODE)
 
+image: $(VENV)/ready ## Build the operator's image as an OCI archive, with its bill of materials, in dist (no Docker needed)
+	@$(PY) -m dev.image build
+
+image-refresh: $(VENV)/ready ## Pin Debian's packages of today for the image
+	@$(PY) -m dev.image refresh
+
 demo-down: $(VENV)/ready ## Remove the demo's cluster
 	@$(PY) -m dev.demo down --name $(NAME)
 
@@ -35,8 +41,9 @@ test: lint type layers verify ## Everything: lint, types, layers, generated file
 	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m dev.cluster build --kubernetes $(OLDEST)
 	@$(PY) -m dev.expressions.build
+	@$(PY) -m dev.registry.build
 	@$(PYTEST) $(ON_EVERY_VERSION) --kubernetes $(OLDEST)
-	@$(PYTEST) tests -m "not faults and not versions and not gitops"
+	@$(PYTEST) tests -m "not faults and not versions and not lives and not gitops"
 
 unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 	@$(PYTEST) tests -m "not e2e and not node"
@@ -44,11 +51,16 @@ unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m dev.expressions.build
-	@$(PYTEST) tests -m "e2e and not faults and not versions and not gitops"
+	@$(PY) -m dev.registry.build
+	@$(PYTEST) tests -m "e2e and not faults and not versions and not lives and not gitops"
 
 test-faults: $(VENV)/ready ## End-to-end tests of faults: webhooks and connections that fail, leaders that are killed (10 minutes)
 	@$(PY) -m dev.cluster build
 	@$(PY) -m pytest tests -m faults
+
+test-upgrade: $(VENV)/ready ## From v0.1.0 to here and back, backup and restore, break-glass, on a control plane (10 minutes)
+	@$(PY) -m dev.cluster build
+	@$(PYTEST) tests -m lives
 
 test-versions: $(VENV)/ready ## Tests on every version of Kubernetes, each built first (KUBERNETES=1.34: the control plane of that one)
 	@$(PY) -m dev.cluster build
@@ -94,6 +106,9 @@ verify-engines: $(VENV)/ready ## Put what is rendered to the engines' own parser
 	@$(PY) -m pip install --quiet uv
 	@$(PY) -m dev.engines.verify $(ENGINES)
 
+release: $(VENV)/ready ## Put a release into dist: packages, chart, CRDs, image, changelog, checksums (RELEASE_KEY=FILE: signed by that SSH key)
+	@$(PY) -m dev.release
+
 cluster-up: $(VENV)/ready ## Bring up an embedded control plane with the demo's nodes, without Daulat
 	@$(PY) -m dev.cluster up --name $(NAME) --scenario dev/scenarios/demo.yaml
 
@@ -111,6 +126,9 @@ lock: $(VENV)/ready ## Pin all dependencies anew, with hashes
 		--no-annotate --no-header --upgrade pyproject.toml --extra weights -c requirements/runtime.txt -o requirements/weights.txt
 	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --upgrade pyproject.toml --extra weights --group dev -c requirements/weights.txt -c requirements/runtime.txt -o requirements/dev.txt
+
+releases: $(VENV)/ready ## Put the digests of the official release binaries on record, so that they are downloaded instead of built
+	@$(PY) -m dev.cluster releases
 
 bench: $(VENV)/ready ## Measure how long a pass takes in a small and a large cluster
 	@$(PY) bench/reconcile.py
@@ -145,4 +163,36 @@ $(VENV)/ready: requirements/dev.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --only-binary :all: -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help demo demo-down test unit e2e test-faults test-versions test-gitops test-node lint fmt type layers generate verify cluster-up cluster-down cluster-status lock bench bench-admission bench-admission-cost bench-scale bench-fleet bench-check clean
+.PHONY: \
+	bench \
+	bench-admission \
+	bench-admission-cost \
+	bench-check \
+	bench-fleet \
+	bench-scale \
+	clean \
+	cluster-down \
+	cluster-status \
+	cluster-up \
+	demo \
+	demo-down \
+	e2e \
+	fmt \
+	generate \
+	help \
+	image \
+	image-refresh \
+	layers \
+	lint \
+	lock \
+	release \
+	releases \
+	test \
+	test-faults \
+	test-gitops \
+	test-node \
+	test-upgrade \
+	test-versions \
+	type \
+	unit \
+	verify

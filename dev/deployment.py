@@ -1,7 +1,7 @@
 """Installs the chart on a development cluster, and runs the operator beside it as the chart's own ServiceAccount.
 
-The embedded control plane has no kubelet, so the chart's Deployment never runs a container there: the same program runs as a
-local process, with a token of the same ServiceAccount and so with the same rights.
+Without real nodes the embedded control plane has no kubelet, so the chart's Deployment never runs a container there: the same
+program runs as a local process, with a token of the same ServiceAccount and so with the same rights. dev.incluster runs it in pods.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
@@ -120,10 +120,11 @@ class OperatorProcess:
         weights_image: str = WEIGHTS_IMAGE,
         source: Path = ROOT,
         server: str = "",
+        wrapper: Sequence[str] = (),
     ) -> None:
-        """Take the cluster, a directory for the log and the kubeconfig, the checkout whose program runs, and the URL of what stands
-        before the API server."""
-        self._weights_image, self._server = weights_image, server
+        """Take the cluster, a directory for the log and the kubeconfig, the checkout whose program runs, the URL of what stands
+        before the API server, and the command that starts the program, such as a tracer."""
+        self._weights_image, self._server, self._wrapper = weights_image, server, wrapper
         self._source = source
         self._cluster, self._directory, self._name = cluster, directory, name
         self._process: subprocess.Popen[bytes] | None = None
@@ -155,7 +156,7 @@ class OperatorProcess:
         self._offset = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", PROGRAM, "operator", "--port=0"],
+                [*self._wrapper, sys.executable, "-m", PROGRAM, "operator", "--port=0"],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -184,6 +185,11 @@ class OperatorProcess:
             return error.code, error.read().decode().strip()
         except OSError:
             return 0, ""
+
+    @property
+    def where_logged(self) -> str:
+        """How to read its log, as a sentence without its full stop."""
+        return f"The operator's log is {self.log}"
 
     def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 30.0) -> int:
         """End it with a signal and return its exit status."""

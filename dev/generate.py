@@ -1,7 +1,8 @@
 """`python -m dev.generate [--check]`: writes what the source decides and the chart ships, or says what has drifted.
 
 CRDs come from the kinds, the cluster's guards from their controls, the rules of the operator's roles from the table of kinds in
-``kube``, accelerator profiles and presets from the catalog, tables of conditions from their reasons.
+``kube``, accelerator profiles and presets from the catalog, tables of conditions from their
+reasons, the table of the chart's values from their schema.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from daulat.api.meta import DataClass
 from daulat.catalog import accelerators, kubernetes
 from daulat.catalog.presets import Citation, Preset, leaves, presets, rules
 from daulat.catalog.sources import unverified
+from daulat.check.narrower.directions import DIRECTIONS, MEANINGS, Direction
 from daulat.controls import library
 from daulat.doctor.catalog import checks
 from daulat.doctor.sources import manifests as doctor_roles
 from daulat.kube.rbac import Rule, annotation_rules, cluster_rules, namespace_rules
 from daulat.manifest.yaml_writer import dump_manifest
-from dev import conditiontables, routes
+from dev import chartvalues, conditiontables, karmada, routes
 from dev.gitops import healthfiles
 from dev.pages import between, table
 
@@ -40,8 +42,9 @@ ACCELERATORS_DOC = Path("docs/accelerators.md")
 PRESETS_DOC = Path("docs/presets.md")
 DOCTOR_DOC = Path("docs/doctor.md")
 KUBERNETES_DOC = Path("docs/kubernetes.md")
+NATIONAL_DOC = Path("docs/national-policies.md")
 CHART_ACCELERATORS = CHART_FILES / "accelerators"
-OWNED = (CRDS, CHART_CRDS, CHART_FILES, CHART_ACCELERATORS)
+OWNED = (CRDS, CHART_CRDS, CHART_FILES, CHART_ACCELERATORS, karmada.FOLDER)
 """Folders that hold nothing but generated files, so that one of a kind that is gone can be told and removed."""
 
 PLACEHOLDERS = Installation(
@@ -94,7 +97,10 @@ def render() -> dict[Path, str]:
     files[DOCTOR_DOC] = _doctor_doc((ROOT / DOCTOR_DOC).read_text(encoding="utf-8"))
     files[KUBERNETES_DOC] = _kubernetes_doc((ROOT / KUBERNETES_DOC).read_text(encoding="utf-8"))
     files |= healthfiles.written(_header("src/daulat/api/reasons"))
+    files[chartvalues.PAGE] = chartvalues.written(ROOT)
+    files[NATIONAL_DOC] = _national_doc((ROOT / NATIONAL_DOC).read_text(encoding="utf-8"))
     files |= routes.written((ROOT / routes.CONTROL).read_text(encoding="utf-8"))
+    files |= karmada.written()
     for page in conditiontables.PAGES:
         files[page] = conditiontables.written((ROOT / page).read_text(encoding="utf-8"), page)
     return files
@@ -185,6 +191,15 @@ def _doctor_doc(text: str) -> str:
     text = between(text, "doctor-role", f"\n```yaml\n{roles}```\n")
     rows = [(f"`{c.id}`", c.severity, c.title, c.why, c.remedy) for c in checks().values()]
     return between(text, "doctor-checks", table(("id", "severity", "title", "why", "remedy"), rows))
+
+
+def _national_doc(text: str) -> str:
+    """Return the page about national policies with its table of directions written anew."""
+    rows = []
+    for direction in (d for d in Direction if d is not Direction.ITEM):
+        fields = [f"`{path}`" for path, of in DIRECTIONS.items() if of is direction and "[]" not in path]
+        rows.append((", ".join(fields), MEANINGS[direction]))
+    return between(text, "directions", table(("fields", "compared"), rows))
 
 
 def _kubernetes_doc(text: str) -> str:

@@ -20,13 +20,15 @@ settings.load_profile("daulat")
 
 _GITOPS = "tests/gitops/"
 """A target of their own (`make test-gitops`): they build and run Argo CD and Flux."""
-_END_TO_END = ("tests/e2e/", "tests/bypass/", _GITOPS)
+_END_TO_END = ("tests/e2e/", "tests/bypass/", "tests/upgrade/", _GITOPS)
 _FAULTS = ("tests/e2e/test_faults.py", "tests/e2e/test_connection.py", "tests/e2e/test_brake.py")
 """A target of their own (`make test-faults`): they wait for time-outs of the API server, minutes of them."""
 _COMPILERS = "tests/e2e/test_compilers.py"
 """Of all versions in `make test-versions`, of the oldest and the newest in `make test`."""
 _VERSIONS = "tests/e2e/versions/"
 """A target of their own (`make test-versions`): they build and start each Kubernetes that there is."""
+_LIVES = ("tests/upgrade/test_life.py", "tests/upgrade/test_break_glass.py", "tests/upgrade/test_backup.py")
+"""A target of their own (`make test-upgrade`): minutes of installing, upgrading and restoring."""
 _REAL_NODES = "tests/node/"
 _ON_REAL_NODES = (_REAL_NODES, "tests/e2e/test_demo.py")
 """Not at the same time: kernels give a user few inotify instances, and a kubelet takes many."""
@@ -52,6 +54,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("e2e")
         if item.nodeid.startswith(_FAULTS):
             item.add_marker("faults")
+        if item.nodeid.startswith(_LIVES):
+            item.add_marker("lives")
         if item.nodeid.startswith(_COMPILERS):
             item.add_marker("compilers")
         if item.nodeid.startswith(_VERSIONS):

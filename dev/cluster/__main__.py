@@ -1,4 +1,4 @@
-"""`python -m dev.cluster build|up|down|status|kubeconfig`: exit 0 when it is done, 2 with one sentence when not."""
+"""`python -m dev.cluster build|up|down|status|kubeconfig|releases`: exit 0 when it is done, 2 with one sentence when not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import FrameType
 from rich.console import Console
 from rich.table import Table
 
-from dev.cluster import state
+from dev.cluster import build, releases, state
 from dev.cluster.addons import NAMES, fetch
 from dev.cluster.cluster import Cluster, Status, announce
 from dev.cluster.connect import DEFAULT_NAME, connect
@@ -20,6 +20,7 @@ from dev.cluster.errors import ClusterError
 from dev.cluster.kubeconfig import ADMIN
 from dev.cluster.kubernetes import versions
 from dev.cluster.node import programs, requirements
+from dev.cluster.paths import MODULE_DIR
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     down = commands.add_parser("down", parents=[named], help="stop a cluster and remove all of it")
     down.add_argument("--all", action="store_true", help="every cluster of this user, other checkouts' included")
     commands.add_parser("status", help="what runs")
+    commands.add_parser("releases", help="write the digests that the projects' releases state into releases.yaml")
     identity = commands.add_parser("kubeconfig", parents=[named], help="print the path of a kubeconfig")
     identity.add_argument("--user", default=ADMIN, help="whom it acts as (default: an administrator)")
     identity.add_argument("--group", action="append", default=[], help="a group of that user; may be repeated")
@@ -88,6 +90,8 @@ def _run(options: argparse.Namespace) -> None:
             minor = versions.find(options.kubernetes or "").minor
             built = versions.ensure(minor, announce, controllers=not options.api_only)
             print(*dict.fromkeys([built.directory, *built.elsewhere.values()]), sep="\n")
+            if not options.api_only:
+                build.ensure(announce, build.LWS)
             fetch.ensure(announce)
             if options.nodes:
                 _build_nodes()
@@ -98,6 +102,8 @@ def _run(options: argparse.Namespace) -> None:
         case "down":
             for name in state.names() if options.all else [options.name]:
                 _known(name).down()
+        case "releases":
+            releases.refresh((MODULE_DIR / "go.mod").read_text(), announce)
         case "status":
             _show([_known(name) for name in state.names()])
         case "kubeconfig":

@@ -18,27 +18,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dev.cluster import toolchain
+from dev.cluster import releases, toolchain
 from dev.cluster.errors import ClusterError
 from dev.cluster.locking import Say, exclusive
 from dev.cluster.paths import MODULE_DIR, cache_dir
 from dev.cluster.progress import meter
 
-# Go names a binary after the last element of its import path, which is "server" for etcd.
-RENAMED = {"server": "etcd", "cmd": "lws-manager"}
-NAMES = (
-    "etcd",
-    "helm",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-scheduler",
-    "kubectl",
-    "kwok",
-    "lws-manager",
-)
-
-TOOL = "tool"
-"""For Go, all that the `tool` lines of go.mod name."""
+PACKAGES = {
+    "etcd": "go.etcd.io/etcd/server/v3",
+    "helm": "helm.sh/helm/v4/cmd/helm",
+    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+    "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+    "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
+    "kubectl": "k8s.io/kubernetes/cmd/kubectl",
+    "kwok": "sigs.k8s.io/kwok/cmd/kwok",
+}
+NAMES = tuple(PACKAGES)
+LWS_MANAGER = "lws-manager"
 
 GIB = 1 << 30
 # Measured: 4.1 GiB of build cache, 1.3 GiB of modules, 0.5 GiB of binaries; the rest is the compiler's scratch
@@ -87,17 +83,35 @@ class Suite:
     """What the directory's name begins with."""
     cold_bytes: int = COLD_BYTES
     """Disk space that it takes from nothing."""
+    released: bool = False
+    """Whether releases.yaml says where its programs can be had built."""
 
     @property
     def own(self) -> list[str]:
-        """What the result depends on beside go.mod and go.sum, which say what ``tool`` stands for."""
-        words = [word for step in self.steps for word in (*step.packages, *step.flags) if word != TOOL]
+        """What the result depends on beside go.mod and go.sum."""
+        words = [word for step in self.steps for word in (*step.packages, *step.flags)]
         folders = [self.module / word for word in words if word.startswith(".")]
         return [*(path.read_text() for folder in folders for path in sorted(folder.rglob("*.go"))), *words]
 
 
+# Go names a binary after the last element of its import path, which is "server" for etcd, and "cmd" for LeaderWorkerSet's.
 CONTROL_PLANE = Suite(
-    "the control plane", MODULE_DIR, NAMES, (Step((TOOL,)),), RENAMED, lasts="about 9 minutes on 2 cores"
+    "the control plane",
+    MODULE_DIR,
+    NAMES,
+    (Step(tuple(PACKAGES.values())),),
+    {"server": "etcd"},
+    lasts="about 9 minutes on 2 cores",
+    released=True,
+)
+LWS = Suite(
+    "LeaderWorkerSet's controller",
+    MODULE_DIR,
+    (LWS_MANAGER,),
+    (Step(("sigs.k8s.io/lws/cmd",)),),
+    {"cmd": LWS_MANAGER},
+    lasts="about a minute after the control plane",
+    label="lws-",
 )
 
 
@@ -131,15 +145,29 @@ def directory(suite: Suite = CONTROL_PLANE) -> Path:
     return cache_dir() / "bin" / f"{suite.label}{named}"
 
 
+def is_built(suite: Suite = CONTROL_PLANE) -> bool:
+    """Whether the binaries are there."""
+    return directory(suite).is_dir()
+
+
 def ensure(say: Say, suite: Suite = CONTROL_PLANE) -> Binaries:
     """The binaries, built first when they aren't there."""
     target = directory(suite)
     if target.is_dir():
         return Binaries(target)
     with exclusive(beside(target, ".lock"), say, f"builds {suite.title}"):
-        if not target.is_dir():
+        if not target.is_dir() and not (suite.released and releases.take(target, _go_mod(suite), say)):
             _build(target, say, suite)
     return Binaries(target)
+
+
+def program(name: str, say: Say) -> str:
+    """The path of a program of the control plane, or of LeaderWorkerSet's, built first when it isn't there."""
+    return ensure(say, LWS if name == LWS_MANAGER else CONTROL_PLANE)[name]
+
+
+def _go_mod(suite: Suite) -> str:
+    return (suite.module / "go.mod").read_text()
 
 
 def beside(target: Path, suffix: str) -> Path:
@@ -149,7 +177,7 @@ def beside(target: Path, suffix: str) -> Path:
 
 
 def _build(target: Path, say: Say, suite: Suite) -> None:
-    go = toolchain.find(say, toolchain.required_version((suite.module / "go.mod").read_text()))
+    go = toolchain.find(say, toolchain.required_version(_go_mod(suite)))
     environment = go.environment()
     _check_disk(go, environment, target.parent, suite)
     version = ".".join(map(str, go.version))
@@ -177,7 +205,7 @@ def _take(
     step: Step, go: toolchain.Go, environment: dict[str, str], temporary: Path, log: Path, say: Say, suite: Suite
 ) -> None:
     environment = {**environment, **step.environment(say)}
-    shared = flags((suite.module / "go.mod").read_text())
+    shared = flags(_go_mod(suite))
     listed = ["list", "-deps", *(f for f in step.flags if f.startswith("-tags")), *step.packages]
     packages = _go(go, environment, suite.module, listed, log, say, "reading modules", None)
     command = ["build", "-v", *shared, *step.flags, "-o", f"{temporary}/", *step.packages]

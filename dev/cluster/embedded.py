@@ -53,6 +53,7 @@ class EmbeddedCluster:
         fixed_ports: Mapping[str, int] | None = None,
         audit_policy: Mapping[str, Any] | None = None,
         node_leases: bool = True,
+        real_nodes_later: bool = False,
         say: Say = announce,
     ) -> None:
         """`kubernetes` is a minor version of kubernetes/versions.yaml, by default versions.find()'s; `features` are its.
@@ -61,11 +62,13 @@ class EmbeddedCluster:
         `apiserver_args` go to the API server last; `addons` are installed by `up`, as `addon` does.
         `fixed_ports` maps names of components.PORTS to ports. With an audit policy, `audit_log` is written. Without
         `node_leases`, simulated nodes renew no Lease, and the node controller leaves them Ready for `components.UNWATCHED_HOURS`.
+        With `real_nodes_later`, a second `up` may name a scenario with real nodes, and adds them.
         """
         self.name = name
         self._directory = state.directory(name)
         self._audit_policy = audit_policy
         self._node_leases = node_leases
+        self._real_nodes_later = real_nodes_later
         self._choice = choose(kubernetes, features, admission_plugins, api_only=api_only)
         self._more_args = tuple(apiserver_args)
         self._addons = tuple(addons)
@@ -92,7 +95,7 @@ class EmbeddedCluster:
         """Start everything and wait until it is usable; zones are left to the caller, who has the kinds installed."""
         began = time.monotonic()
         plan = load(scenario) if scenario else None
-        self._choice.check(nodes=bool(plan or self._addons), real_nodes=bool(plan and real_nodes(plan)))
+        self._choice.check(nodes=bool(plan or self._addons), real_nodes=self._has_real_nodes(plan))
         minor = self._choice.version.minor
         binaries = versions.ensure(minor, self._say, controllers=self._choice.controllers)
         with self._locked():
@@ -125,7 +128,7 @@ class EmbeddedCluster:
         self._choice.check_same(self.name, record)
         if self._apiserver_args and self._apiserver_args != record.apiserver_args:
             raise ClusterError(f"cluster {self.name} runs with other API server arguments: take it down first.")
-        if plan and real_nodes(plan) and not record.process(real.FABRIC):
+        if plan and real_nodes(plan) and not real.reaches_nodes(self._directory):
             raise ClusterError(f"cluster {self.name} was brought up without real nodes: take it down first.")
         self._say(f"cluster {self.name} is up already at {record.server}")
         if plan:
@@ -196,11 +199,14 @@ class EmbeddedCluster:
         """Arguments that say how long the node controller waits for a heartbeat."""
         if not self._node_leases:
             return components.UNWATCHED
-        return real.PATIENCE if plan and real_nodes(plan) else ()
+        return real.PATIENCE if self._has_real_nodes(plan) else ()
+
+    def _has_real_nodes(self, plan: Scenario | None) -> bool:
+        return self._real_nodes_later or bool(plan and real_nodes(plan))
 
     def _to_nodes(self, plan: Scenario | None) -> list[str]:
         """Arguments by which the API server reaches real nodes, where there are to be some."""
-        if not plan or not real_nodes(plan):
+        if not self._has_real_nodes(plan):
             return []
         return [f"--egress-selector-config-file={real.egress_file(self._directory)}"]
 
@@ -242,7 +248,7 @@ class EmbeddedCluster:
             api=self._api(),
             kubectl=self._kubectl(),
             say=self._say,
-            binary=lambda name: build.ensure(self._say)[name],
+            binary=lambda name: build.program(name, self._say),
             port=lambda name: self._record().ports[name],
             choose_ports=self._choose_more_ports,
             runs=self._runs,

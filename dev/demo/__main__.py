@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -15,19 +14,21 @@ from types import FrameType
 from rich.console import Console
 
 from dev.cluster import Cluster, ClusterError, EmbeddedCluster, connect
-from dev.cluster.build import ensure
+from dev.cluster.build import ensure, is_built
 from dev.cluster.cluster import announce
+from dev.cluster.kind import quicker
 from dev.cluster.kubernetes import versions
 from dev.cluster.paths import DEMO_SCENARIO, REAL_NODE_SCENARIO, clusters_dir
 from dev.cluster.scenario import load, zone_manifests
-from dev.deployment import ROOT, WEIGHTS_IMAGE, OperatorProcess, install, kubectl, poll
+from dev.deployment import ROOT, OperatorProcess, install, kubectl, poll
+from dev.incluster import OperatorPods
 
 from . import answering, attempts
 from .answering import Answering, Supplies
 from .attempts import Demo
 from .removal import directory, note_installed, remove, taken
-from .row import Row, condition
-from .table import explain, table
+from .row import condition
+from .table import Rows, explain
 
 
 def main() -> int:
@@ -59,94 +60,84 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _up(name: str, real_node: bool) -> int:
+    cluster = connect(name=name)
+    if cluster.kind == EmbeddedCluster.kind and not is_built() and (hint := quicker()):
+        announce(hint)
     ensure(announce)
     if directory(name).exists() or (clusters_dir() / name).exists():
         remove(name)
-    cluster = _pinning(connect(name=name))
+    why_not = answering.why_not(cluster.kind, real_node)
+    if isinstance(cluster, EmbeddedCluster):
+        # An admission plugin pins pods, where this Kubernetes has no mutating policies for that.
+        cluster = EmbeddedCluster(
+            cluster.name, admission_plugins=versions.pinning_plugins(), real_nodes_later=not why_not
+        )
     try:
-        return _play(cluster, real_node)
+        return _play(cluster, why_not)
     except KeyboardInterrupt:
         announce("interrupted: removing what the demo has made")
         remove(name)
         return 130
 
 
-def _pinning(cluster: Cluster) -> Cluster:
-    """Return the cluster with an admission plugin that pins pods, where its Kubernetes has no mutating policies for that."""
-    if not isinstance(cluster, EmbeddedCluster):
-        return cluster
-    return EmbeddedCluster(cluster.name, admission_plugins=versions.pinning_plugins())
-
-
-@dataclass
-class _Rows:
-    """The rows so far, each of which is told at once."""
-
-    all: list[Row] = field(default_factory=list)
-
-    def add(self, row: Row) -> None:
-        announce(f"  {row.outcome}: {row.attempt}")
-        self.all.append(row)
-
-    @property
-    def wrong(self) -> list[Row]:
-        """Those that came out otherwise than they should."""
-        return [row for row in self.all if row.outcome != row.expected]
-
-
-def _play(cluster: Cluster, real_node: bool) -> int:
-    supplies, why_not = _supplies(cluster, real_node)
-    began, rows = time.monotonic(), _Rows()
+def _play(cluster: Cluster, why_not: str) -> int:
+    began, console = time.monotonic(), Console(width=None if sys.stdout.isatty() else 160)
     if cluster.kind == "existing" and (found := taken(Path(os.environ["KUBECONFIG"]))):
         raise ClusterError(f"that cluster has {found} already, which the demo would change and remove: choose another.")
-    _bring_up(cluster, with_real_node=supplies is not None)
-    models = Answering(cluster, supplies, rows.add) if supplies and isinstance(cluster, EmbeddedCluster) else None
+    cluster.up(DEMO_SCENARIO)
     announce("installing the chart")
     note_installed(cluster)
     install(cluster)
-    weights_image = supplies.images["weights"].reference if supplies else WEIGHTS_IMAGE
-    operator = OperatorProcess(cluster, directory(cluster.name), weights_image=weights_image)
+    operator = OperatorProcess(cluster, directory(cluster.name))
     operator.start()
     admin = kubectl(cluster)
     admin.apply(zone_manifests(load(DEMO_SCENARIO)))
     for file in attempts.manifests():
         admin.run("apply", "--server-side", "-f", str(file))
     admin.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": attempts.OPEN_NAMESPACE}}])
-    if models:
-        announce("giving the real node its images")
-        models.prepare()
-    announce("waiting for policies to be enforced")
-    for policy in [attempts.POLICY, *([answering.POLICY] if models else [])]:
-        poll(f"policy {policy} to be enforced", partial(_is_enforced, cluster, policy), 60)
-    Demo(cluster, operator, rows.add).run()
-    if models:
-        models.run()
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(table(rows.all))
-    console.print(f"\nDone in {time.monotonic() - began:.0f} s; {operator.last_usage}.", soft_wrap=True)
-    explain(console, cluster, operator.log, models.hints() if models else [], why_not)
+    _await_enforcement(cluster, attempts.POLICY)
+    rows = Rows(console, "What was tried, and what the cluster answered")
+    with rows:
+        Demo(cluster, operator, rows.add).run()
+    usage, where_logged, hints = operator.last_usage, operator.where_logged, list[str]()
+    if isinstance(cluster, EmbeddedCluster) and not why_not:
+        rows = rows.continued("On a node with a kubelet and containers, the operator's own among them")
+        where_logged, why_not, hints = _answer(cluster, operator, rows)
+    console.print(f"\nDone in {time.monotonic() - began:.0f} s; {usage}.", soft_wrap=True)
+    explain(console, cluster, where_logged, hints, why_not)
     for row in rows.wrong:
         announce(f"error: {row.attempt}: expected {row.expected}, got {row.outcome}: {row.answer}")
     return 1 if rows.wrong else 0
 
 
-def _supplies(cluster: Cluster, real_node: bool) -> tuple[Supplies | None, str]:
-    """What a real node is given; None, and why, where there can't be one."""
-    if why := answering.why_not(cluster.kind, real_node):
-        return None, why
+def _answer(cluster: EmbeddedCluster, operator: OperatorProcess, rows: Rows) -> tuple[str, str, list[str]]:
+    """Let models answer on a real node, where the operator runs in pods of its image from then on.
+
+    Return how to read the operator's log, why no model answers, and the commands with which a reader asks one.
+    """
     try:
-        return Supplies.made(directory(cluster.name) / "images", announce), ""
+        supplies = Supplies.made(directory(cluster.name) / "images", announce)
+        cluster.up(REAL_NODE_SCENARIO)
     except ClusterError as error:
         announce(f"going on without a real node: {error}")
-        return None, str(error).rstrip(".")
+        return operator.where_logged, str(error).rstrip("."), []
+    models = Answering(cluster, supplies, rows.add)
+    announce("giving the real node its images")
+    models.load()
+    announce("starting the operator's pods there")
+    models.install()
+    # They stand by until now.
+    operator.stop()
+    models.prepare()
+    _await_enforcement(cluster, answering.POLICY)
+    with rows:
+        models.run()
+    return OperatorPods(cluster).where_logged, "", models.hints()
 
 
-def _bring_up(cluster: Cluster, with_real_node: bool) -> None:
-    try:
-        cluster.up(REAL_NODE_SCENARIO if with_real_node else DEMO_SCENARIO)
-    except ClusterError as error:
-        hint = " To go without a real node: make demo REAL_NODE=no" if with_real_node else ""
-        raise ClusterError(f"{error}{hint}") from error
+def _await_enforcement(cluster: Cluster, policy: str) -> None:
+    announce(f"waiting for policy {policy} to be enforced")
+    poll(f"policy {policy} to be enforced", partial(_is_enforced, cluster, policy), 60)
 
 
 def _is_enforced(cluster: Cluster, policy: str) -> bool:

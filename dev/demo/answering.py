@@ -17,12 +17,14 @@ import yaml
 from daulat.api import reasons
 from daulat.api.names import MODEL_LABEL
 from dev.cluster import ClusterError, EmbeddedCluster
+from dev.cluster.kubernetes import versions
 from dev.cluster.locking import Say
 from dev.cluster.node import programs, requirements, serving
 from dev.cluster.node.chat import PATH, QUESTION, Chat
 from dev.cluster.node.model import Signer, tamper
-from dev.cluster.node.oci import Archive
 from dev.deployment import ROOT, kubectl
+from dev.image.oci import Archive
+from dev.incluster import install_in_cluster
 
 from .row import TEAM, TENANT, Manifest, Outcome, Row, admin, came, condition, is_ready, message, place, status
 
@@ -41,6 +43,8 @@ def why_not(kind: str, wanted: bool) -> str:
         return "REAL_NODE=no leaves the real node out"
     if kind != EmbeddedCluster.kind:
         return f"a real node belongs to an embedded control plane, and this cluster is of kind {kind}"
+    if versions.find().minor != versions.NEWEST:
+        return f"a real node is of Kubernetes {versions.NEWEST}, and this cluster of {versions.find().minor}"
     return requirements.missing()
 
 
@@ -57,7 +61,7 @@ class Supplies:
         """Make them in a folder of their own, whose earlier content goes. ClusterError where this machine can't."""
         if not programs.are_built():
             say(
-                "The last rows are of a model on a real node. What it takes is built now, once: about 14 minutes on 2 cores."
+                "Next, a model answers on a real node. What that takes is built now, once: about 14 minutes on 2 cores."
             )
             say("To go without: make demo REAL_NODE=no")
         programs.ensure(say)
@@ -79,12 +83,21 @@ class Answering:
         self._tenant = kubectl(cluster, TENANT, (TEAM,))
         self._port = 0
 
-    def prepare(self) -> None:
-        """Do what an administrator does before: images to the node, profile, policy, namespace, rights."""
+    def load(self) -> None:
+        """Give the real node its images, the operator's among them."""
         archives = [*self._supplies.images.values(), *self._supplies.models.values()]
         serving.load(self._cluster.machines, archives)
         for archive in archives:
             archive.path.unlink()
+
+    def install(self) -> None:
+        """Install the chart with the operator in pods on the real node."""
+        (machine,) = self._cluster.machines
+        image = self._supplies.images["daulat"].reference
+        install_in_cluster(self._cluster, image, "kubernetes.io/hostname", machine.name)
+
+    def prepare(self) -> None:
+        """Do what an administrator does before: profile, policy, namespace, rights."""
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": DATA_CLASS}}
         profile = serving.profile(self._supplies.images["engine"].reference)
         kubectl(self._cluster).apply(

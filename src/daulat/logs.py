@@ -1,23 +1,35 @@
-"""Structured logs: one JSON object a line, of names and sentences. No object's body is ever logged."""
+"""Structured logs: one line an entry, as a JSON object or for reading, of names and sentences. No object's body is ever logged."""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import traceback
 
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
+FIELDS = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
-def configure(level: str) -> None:
-    """Send logs to standard error as JSON."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        JsonFormatter(
-            "%(asctime)s %(levelname)s %(name)s %(message)s",
-            rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+
+class TextFormatter(logging.Formatter):
+    """A line for reading: time, level, logger, message, then the other fields as JSON values."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """Return the line, without an exception's trace."""
+        extra = {k: v for k, v in record.__dict__.items() if k not in RESERVED_ATTRS}
+        # A line break in a value would look like another entry.
+        return " ".join(
+            [super().formatMessage(record), *(f"{k}={json.dumps(v, default=str)}" for k, v in extra.items())]
         )
-    )
+
+
+def configure(level: str, form: str = "json") -> None:
+    """Send logs to standard error, as ``json`` or as ``text``."""
+    handler = logging.StreamHandler(sys.stderr)
+    renamed = {"asctime": "time", "levelname": "level", "name": "logger"}
+    handler.setFormatter(TextFormatter(FIELDS) if form == "text" else JsonFormatter(FIELDS, rename_fields=renamed))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())

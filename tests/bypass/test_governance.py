@@ -7,9 +7,10 @@ from typing import Any
 from dev.deployment import poll
 from tests.e2e.world import Manifest, admission, unique
 
-from .attack import ADMISSION, Attacker, Ground, refused, respecified, rule, taken
+from .attack import ADMISSION, Attacker, Ground, annotated, labelled, refused, respecified, rule, taken
 
 GROUP = "/apis/daulat.dev/v1alpha1"
+OPERATOR = "system:serviceaccount:daulat-system:daulat"
 TOO_MUCH = "budget|cost|too large|fails to evaluate"
 """What the API server says of an object that is too much to evaluate."""
 
@@ -288,3 +289,46 @@ def test_more_a_class_made_anew_under_an_approved_name(ground: Ground) -> None:
         finally:
             if made.status == 201:
                 ground.server.must("DELETE", f"{runtimes}/nvidia")
+
+
+def test_more_what_carries_an_authoritys_label(ground: Ground) -> None:
+    """The verbs govern and certify don't reach what an authority has labelled, nor does the verb on another authority."""
+    authority, name = unique("ndo"), unique("national")
+    own = rule("daulat.dev", "sovereigntypolicies", "get create update delete govern")
+    exempting = rule("daulat.dev", "sovereigntyexemptions", "get create update delete approve")
+
+    def administer(of: str) -> dict[str, list[str]]:
+        return {**rule("daulat.dev", "authorities", "administer"), "resourceNames": [of]}
+
+    ndo = ground.with_rights("ndo", administer(authority), own, exempting)
+    mallory = ground.with_rights("mallory", administer("another"), own, exempting)
+    body = ground.server.must("GET", f"{GROUP}/sovereigntypolicies/{ground.policy}")
+    label = {"daulat.dev/authority": authority}
+    national = {**body, "metadata": {"name": name, "labels": label}, "spec": {**body["spec"], "action": "Audit"}}
+    national.pop("status", None)
+    path = f"{GROUP}/sovereigntypolicies"
+    refused(mallory.create(path, national), "GOV-05 ")
+    taken(ndo.create(path, national))
+    mine = f"{path}/{name}"
+    try:
+        refused(mallory.change(mine, respecified(action="Warn")), "GOV-05 ")
+        refused(mallory.change(mine, lambda p: p["metadata"].update(labels={})), "GOV-05 ")
+        refused(mallory.change(mine, labelled({"daulat.dev/authority": "another"})), "GOV-05 ")
+        refused(mallory.change(f"{path}/{ground.policy}", labelled(label)), "GOV-05 ")
+        refused(mallory.ask("DELETE", mine), "GOV-05 ")
+        refused(mallory.ask("DELETE", path), "GOV-05 ", "cannot deletecollection")
+        refused(Attacker(ground.server, OPERATOR).ask("DELETE", mine), "GOV-05 ", "cannot delete")
+        taken(mallory.change(mine, annotated({"example.my/seen": "yes"})))
+        unlabelled = exemption(ground, mallory.user, policy=name)
+        taken(mallory.create(f"{GROUP}/sovereigntyexemptions", unlabelled))
+        asked = unlabelled["metadata"]["name"]
+
+        def told() -> bool:
+            return ground.world.condition("sexempt", asked, "Active").get("reason") == "NotOfAuthority"
+
+        poll("the exemption to be told of", told)
+        refused(mallory.change(f"{GROUP}/sovereigntyexemptions/{asked}", labelled(label)), "GOV-05 ")
+        ground.server.must("DELETE", f"{GROUP}/sovereigntyexemptions/{asked}")
+        taken(ndo.change(mine, respecified(drift={"action": "Report"})))
+    finally:
+        taken(ndo.ask("DELETE", mine))

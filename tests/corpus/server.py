@@ -85,6 +85,7 @@ class Server:
         groups: Sequence[str] = (),
         extra: Mapping[str, Sequence[str]] | None = None,
         accept: str = "application/json",
+        content_type: str = "application/json",
     ) -> Answer:
         """Return the answer; OSError or HTTPException where there is none. Without a user the admin asks."""
         content = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
@@ -94,7 +95,7 @@ class Server:
         self._own.asked = time.monotonic()
         try:
             connection.putrequest(method, path)
-            connection.putheader("Content-Type", "application/json")
+            connection.putheader("Content-Type", content_type)
             connection.putheader("Accept", accept)
             connection.putheader("Content-Length", str(len(content)))
             if user:

@@ -30,8 +30,8 @@ POLICIES = ("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
 SIDECARS = Installation(image="registry.example.my/daulat:1", sidecar_images=("registry.example.my/proxy:1",))
 
 
-def policies(scenes: Iterable[Scene]) -> list[Manifest]:
-    """Return every admission policy, those that say the same once, each with a name of its own."""
+def policies(scenes: Iterable[Scene] = ()) -> list[Manifest]:
+    """Return every admission policy, those of scenes too, those that say the same once, each with a name of its own."""
     found: dict[str, Manifest] = {}
     for manifest in [*_made(), *(m for scene in scenes for m in scene.in_force), *rendered_chart()]:
         if manifest["kind"] in POLICIES:

@@ -43,10 +43,13 @@ class Reader:
         self._server = Server(kubeconfig, 15)
         self._resources: dict[str, Resource] = {}
 
-    def get(self, kind: str, name: str = "", *, namespace: str) -> Manifest:
-        """Return an object, or a list of all. ClusterError where the server gives none, and NotFound where it has none."""
+    def get(self, kind: str, name: str = "", *, namespace: str, labels: str = "") -> Manifest:
+        """Return an object, or a list of all, or of those that a selector of labels selects.
+
+        ClusterError where the server gives none, and NotFound where it has none.
+        """
         resource = self._resource(kind)
-        found = self._read(resource.path(name, namespace))
+        found = self._read(resource.path(name, namespace) + (f"?labelSelector={quote(labels)}" if labels else ""))
         for one in (found, *found.get("items", ())):
             one.setdefault("metadata", {}).pop("managedFields", None)
         for one in found.get("items", ()):

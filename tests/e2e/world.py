@@ -128,6 +128,8 @@ class World:
         """Return an object as the API server has it."""
         if len(what) <= 2 and not any(word.startswith("-") or "," in word for word in what):
             return self._reader.get(*what, namespace=namespace or "default")
+        if len(what) == 3 and what[1] == "-l" and "," not in what[0]:
+            return self._reader.get(what[0], namespace=namespace or "default", labels=what[2])
         where = ("--namespace", namespace) if namespace else ()
         found: Manifest = json.loads(self.admin.run("get", *what, *where, "-o", "json"))
         return found

@@ -139,6 +139,14 @@ class Container:
             processes=None if processes == "max" else int(processes),
         )
 
+    @property
+    def peak_memory(self) -> int:
+        """The most bytes that its cgroup has had at a time, with what is cached of files."""
+        version_2 = (CGROUPS / "cgroup.controllers").exists()
+        return int(
+            self._cgroup("", "memory.peak") if version_2 else self._cgroup("memory", "memory.max_usage_in_bytes")
+        )
+
     def _cgroup(self, controller: str, file: str) -> str:
         # Lines are number:controllers:path; version 2 has one, with number 0 and no controllers.
         lines = [line.split(":", 2) for line in (self._proc / "cgroup").read_text().splitlines()]

@@ -155,7 +155,7 @@ def _has_processes(path: Path) -> bool:
 def raise_real_world(name: str, directory: Path, folder: Path) -> RealWorld:
     """Bring up a cluster with real nodes, give them their images, install the chart, start the operator."""
     archives = serving.stock(folder, print)
-    world = raise_world(name, directory, lambda _: None, scenario=SCENARIO, weights_image=archives["weights"].reference)
+    world = raise_world(name, directory, lambda _: None, scenario=SCENARIO, weights_image=archives["daulat"].reference)
     try:
         world.admin.apply([serving.profile(archives["engine"].reference)])
         serving.load(world.cluster.machines, archives.values())

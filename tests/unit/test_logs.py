@@ -22,6 +22,13 @@ def configured() -> Iterator[None]:
     logging.getLogger(KOPF).filters.clear()
 
 
+def test_a_line_for_reading_has_the_fields_behind_the_message_and_stays_one_line() -> None:
+    record = logging.LogRecord("daulat.lease", logging.INFO, __file__, 1, "leading", None, None)
+    record.identity = "pod-1\nERROR"
+    line = logs.TextFormatter(logs.FIELDS).format(record)
+    assert line.endswith('INFO daulat.lease leading identity="pod-1\\nERROR"')
+
+
 @pytest.mark.usefixtures("configured")
 def test_kinds_that_a_cluster_does_without_are_no_warning(capsys: pytest.CaptureFixture[str]) -> None:
     logging.getLogger().handlers = [logging.StreamHandler()]

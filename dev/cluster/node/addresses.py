@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Any
 
 NODES = ipaddress.IPv4Network("10.89.0.0/24")
 PODS = ipaddress.IPv4Network("10.245.0.0/16")
@@ -19,3 +20,20 @@ def of_node(index: int) -> str:
 def pods_of(index: int) -> ipaddress.IPv4Network:
     """Return the addresses of its pods."""
     return list(PODS.subnets(new_prefix=24))[index]
+
+
+def api_service() -> list[dict[str, Any]]:
+    """Return where pods reach the API server by the Service ``kubernetes``: here the API server doesn't tell that itself."""
+    name = "kubernetes"
+    labels = {"kubernetes.io/service-name": name}
+    metadata = {"name": name, "namespace": "default", "labels": labels}
+    return [
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": metadata,
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": [FABRIC], "conditions": {"ready": True}}],
+            "ports": [{"name": "https", "port": API_PORT, "protocol": "TCP"}],
+        }
+    ]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dev.cluster.paths import ROOT
+from dev.cluster.locking import Say
+from dev.image import build, oci
+from dev.image.archive import Release
+from dev.image.debian import Dropped
+from dev.image.oci import Archive, Image, Link, tree
+from dev.image.refresh import refresh
 
-from . import interpreter
-from .oci import Image, Link, tree
 from .settings import PAUSE
 
 REGISTRY = "registry.example.my"
-_NOT_FOR_WEIGHTS = ("kubernetes", "cel-expr-python")
-"""Half of the image: only the operator imports them, and it doesn't run on these nodes."""
-_DAULAT = "/opt/daulat"
+DAULAT = f"{REGISTRY}/daulat/daulat"
+"""The operator's image, as if somebody had copied it to their own registry."""
 
 
 def pause(binary: Path) -> Image:
@@ -27,27 +29,19 @@ def engine(binary: Path) -> Image:
     return Image(reference, {"/app/llama-server": binary}, ["/app/llama-server"], directory="/app")
 
 
-def weights() -> Image:
-    """Return what the Dockerfile makes, from this Python and its packages, without what only the operator needs."""
-    files = interpreter.files(_DAULAT, ROOT / "requirements" / "weights.txt", _NOT_FOR_WEIGHTS)
-    files |= tree(ROOT / "src" / "daulat", f"{_DAULAT}/src/daulat", ("__pycache__",))
-    # Debian's image has its own at this path, and without any the client of object stores doesn't start.
-    files["/etc/ssl/certs/ca-certificates.crt"] = files[f"{_DAULAT}/packages/certifi/cacert.pem"]
-    script = f"#!{_DAULAT}/bin/python\nfrom daulat.cli.main import main\n\nmain()\n"
-    return Image(
-        reference=f"{REGISTRY}/daulat/daulat:dev",
-        files={**files, f"{_DAULAT}/bin/daulat": script.encode()},
-        entrypoint=[f"{_DAULAT}/bin/python", "-m", "daulat.cli.main"],
-        command=["operator"],
-        environment={
-            "PATH": f"{_DAULAT}/bin:/usr/bin:/bin",
-            "PYTHONPATH": f"{_DAULAT}/src:{_DAULAT}/packages",
-            "LD_LIBRARY_PATH": f"{_DAULAT}/lib",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONUNBUFFERED": "1",
-        },
-        user="65532:65532",
-    )
+def daulat(folder: Path, say: Say) -> Archive:
+    """Return the operator's own image, for this machine's architecture.
+
+    A release needs the versions of the lock. Tests go on with those of today where Debian has dropped one of these.
+    """
+    release, architectures = Release(build.version(), repository=DAULAT), [oci.architecture()]
+    try:
+        return build.build(folder, say, release, architectures).archive
+    except Dropped as error:
+        say(f"{error} Here, Debian's versions of today are used instead.")
+        lock = folder / "debian.txt"
+        refresh(say, lock, architectures)
+        return build.build(folder, say, release, architectures, lock).archive
 
 
 def model(folder: Path, name: str, tag: str = "1") -> Image:

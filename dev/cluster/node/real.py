@@ -27,6 +27,7 @@ from dev.cluster.node.devices import ALLOCATIONS, Allocation, Devices, allocatio
 from dev.cluster.pki import write_private
 from dev.cluster.processes import program
 from dev.cluster.scenario import RealNode
+from dev.image.oci import Archive
 
 FABRIC = "fabric"
 PLUGIN = "plugin"
@@ -37,9 +38,17 @@ PATIENCE = ("--node-monitor-grace-period=20s", "--node-monitor-period=1s")
 """For which controllers wait for a node that says nothing; by default 50 s. KWOK speaks every 10 s for its own."""
 
 
+EGRESS = "egress.yaml"
+
+
+def reaches_nodes(directory: Path) -> bool:
+    """Whether the API server of a cluster was told how to reach real nodes."""
+    return (directory / EGRESS).exists()
+
+
 def egress_file(directory: Path) -> Path:
     """Return the file that tells the API server how to reach nodes; it is written here."""
-    path = directory / "egress.yaml"
+    path = directory / EGRESS
     path.write_text(yaml.safe_dump(fabric.egress_configuration(directory / fabric.SOCKET)))
     return path
 
@@ -184,15 +193,21 @@ class Machine:
         argv = sandbox.enter(self.pid, command)
         return subprocess.run(argv, check=False, capture_output=True, timeout=seconds)
 
-    def load_image(self, archive: Path) -> None:
+    def load_image(self, archive: Archive) -> None:
         """Give containerd an image, as if it had pulled it."""
         inside = self.directory / "images"
         inside.mkdir(exist_ok=True)
-        shutil.copy(archive, inside / archive.name)
-        done = self.run("ctr", "--namespace=k8s.io", "images", "import", f"{sandbox.HOME}/images/{archive.name}")
-        (inside / archive.name).unlink()
-        if done.returncode != 0:
-            raise ClusterError(f"{self.name} took no image from {archive.name}: {done.stderr.decode()[-300:]}")
+        shutil.copy(archive.path, inside / archive.path.name)
+        commands: list[tuple[str, ...]] = [("import", f"{sandbox.HOME}/images/{archive.path.name}")]
+        if archive.imported_as:
+            # The kubelet asks for what a pod names, letter by letter: an image under its tag isn't found by its digest.
+            commands.append(("tag", "--force", archive.imported_as, archive.reference))
+        for command in commands:
+            done = self.run("ctr", "--namespace=k8s.io", "images", *command)
+            if done.returncode != 0:
+                said = done.stderr.decode()[-300:]
+                raise ClusterError(f"{self.name} took no image from {archive.path.name}: {said}")
+        (inside / archive.path.name).unlink()
 
     def disconnect(self, cut: bool = True) -> None:
         """Cut the node off from all others and from the API server; or join it again."""
@@ -282,7 +297,7 @@ def bring_up(site: Site, pid_of: Callable[[str], int], wanted: Sequence[RealNode
         argv = [*program("dev.cluster.node.fabric"), f"--api-port={site.port(APISERVER)}", f"--socket={socket}"]
         site.launch(FABRIC, argv)
         site.wait("the network of the nodes", socket.exists)
-    site.kubectl.apply(enforcer.permissions())
+    site.kubectl.apply([*enforcer.permissions(), *addresses.api_service()])
     nodes = [Machine(site, pid_of, index, node) for index, node in enumerate(wanted)]
     for node in nodes:
         node.up()

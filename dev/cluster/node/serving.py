@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from dev.cluster.locking import Say
+from dev.image import oci
+from dev.image.oci import Archive
 
-from . import images, oci, programs
+from . import images, programs
 from .model import FILE, Signer, write_model
-from .oci import Archive
 from .real import Machine
 
 Manifest = dict[str, Any]
@@ -21,15 +22,16 @@ MODEL = "tiny"
 
 
 def stock(folder: Path, say: Say) -> dict[str, Archive]:
-    """Return the images `pause`, `client`, `engine` and `weights` (what checks a model), by these names; built if need be."""
+    """Return the images `pause`, `client`, `engine` and `daulat` (the operator, and what checks a model), by these names; built if
+    need be."""
     built = programs.ensure(say)
     made = {
         "pause": images.pause(built.node / "pause"),
         "client": images.client(built.busybox),
         "engine": images.engine(built.engine),
-        "weights": images.weights(),
     }
-    return {short: oci.write(image, folder) for short, image in made.items()}
+    written = {short: oci.write(image, folder) for short, image in made.items()}
+    return {**written, "daulat": images.daulat(folder / "daulat", say)}
 
 
 def model(
@@ -50,7 +52,7 @@ def load(machines: Iterable[Machine], archives: Iterable[Archive]) -> None:
 
     def take(machine: Machine) -> None:
         for archive in found:
-            machine.load_image(archive.path)
+            machine.load_image(archive)
 
     with ThreadPoolExecutor() as pool:
         for _ in pool.map(take, machines):

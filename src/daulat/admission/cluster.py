@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from daulat import __version__
@@ -74,7 +74,18 @@ def of_deployment(deployment: Manifest, installation: Installation) -> Installat
         args=tuple(map(str, container.get("args") or ())),
         env=tuple(_variable(v) for v in container.get("env") or ()),
         node_selector={str(k): str(v) for k, v in (pod.get("nodeSelector") or {}).items()},
+        injected_mounts=_beside(
+            installation.injected_mounts, (m["mountPath"] for m in container.get("volumeMounts") or ()), TMP
+        ),
+        injected_volumes=_beside(
+            installation.injected_volumes, (v["name"] for v in pod.get("volumes") or ()), TMP.strip("/")
+        ),
     )
+
+
+def _beside(injected: tuple[str, ...], rendered: Iterable[object], own: str) -> tuple[str, ...]:
+    """Return what webhooks add and what the chart's extraVolumes and extraVolumeMounts do, without the chart's own."""
+    return tuple(dict.fromkeys([*injected, *(str(each) for each in rendered if each != own)]))
 
 
 def _variable(variable: Manifest) -> str:
@@ -92,6 +103,9 @@ def _default_env(image: str) -> tuple[str, ...]:
     own = ("DAULAT_NAMESPACE<fieldRef:metadata.namespace", "POD_NAME<fieldRef:metadata.name")
     return (*own, f"DAULAT_WEIGHTS_IMAGE={image}")
 
+
+TMP = "/tmp"  # noqa: S108
+"""Where the chart mounts the one volume of its own, which is called as the path is."""
 
 RELEASED = Installation()
 """As the chart installs it where no value says otherwise."""

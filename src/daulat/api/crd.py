@@ -7,9 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from .digest import digest
 from .forms import FORMS, LONGEST
 from .kinds import KINDS, Kind, Manifest
 from .names import GROUP, VERSION
+
+SCHEMA_ANNOTATION = f"{GROUP}/schema"
+"""The digest of the definition's spec. By it the chart sees whether an upgrade has definitions to upgrade."""
 
 _COPIED = ("description", "type", "format", "enum", "pattern", "minimum", "maximum", "minLength", "maxLength")
 _COPIED_BOUNDS = {"minItems": "minItems", "maxItems": "maxItems", "maxProperties": "maxProperties"}
@@ -43,27 +47,28 @@ def manifest(kind: Kind) -> Manifest:
             "statusReplicasPath": ".status.replicas",
             "labelSelectorPath": ".status.selector",
         }
+    spec = {
+        "group": GROUP,
+        "scope": kind.scope,
+        "names": {
+            "kind": kind.kind,
+            "listKind": f"{kind.kind}List",
+            "plural": kind.plural,
+            "singular": kind.kind.lower(),
+            "shortNames": [kind.short],
+            **({"categories": ["daulat"]} if kind.listed else {}),
+        },
+        "versions": [version],
+    }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {
             "name": f"{kind.plural}.{GROUP}",
             "labels": {"app.kubernetes.io/part-of": "daulat"},
-            "annotations": dict(KEPT),
+            "annotations": {**KEPT, SCHEMA_ANNOTATION: digest(spec)},
         },
-        "spec": {
-            "group": GROUP,
-            "scope": kind.scope,
-            "names": {
-                "kind": kind.kind,
-                "listKind": f"{kind.kind}List",
-                "plural": kind.plural,
-                "singular": kind.kind.lower(),
-                "shortNames": [kind.short],
-                **({"categories": ["daulat"]} if kind.listed else {}),
-            },
-            "versions": [version],
-        },
+        "spec": spec,
     }
 
 

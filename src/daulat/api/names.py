@@ -15,6 +15,8 @@ ELIGIBLE = "eligible"
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 POLICY_LABEL = "daulat.dev/policy"
+AUTHORITY_LABEL = "daulat.dev/authority"
+"""On a policy, zone, profile or exemption, the authority by whose administrators alone it is changed."""
 MODEL_LABEL = "daulat.dev/model"
 GROUP_LABEL = "daulat.dev/group"
 """On what is made for one replica of several nodes, the number of the replica."""

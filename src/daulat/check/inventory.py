@@ -15,7 +15,7 @@ from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.forms import FORMS
 from daulat.api.kinds import KINDS, Manifest
-from daulat.api.names import GROUP, VERSION
+from daulat.api.names import AUTHORITY_LABEL, GROUP, VERSION
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.api.zone import SovereignZoneSpec
 from daulat.catalog import accelerators
@@ -79,6 +79,7 @@ class Inventory:
             (self.exemptions, other.exemptions),
             (self.namespaces, other.namespaces),
             (self.scopes, other.scopes),
+            (self._places, other._places),
         ):
             _fill(mine, theirs)
 
@@ -94,7 +95,9 @@ class Inventory:
         """
         done: list[CompiledPolicy] = []
         problems: list[Problem] = []
-        exemptions = [spec for _, spec in sorted(self.exemptions.items()) if not spec.expired(now)]
+        exemptions = [
+            spec for name, spec in sorted(self.exemptions.items()) if not spec.expired(now) and not self._foreign(name)
+        ]
         for name, spec in sorted(self.policies.items()):
             try:
                 policy = compile_policy(
@@ -125,7 +128,33 @@ class Inventory:
             for name, exemption in sorted(self.exemptions.items())
             for of, message in never_in_force(exemption, self.policies)
         ]
+        found += [
+            self._problem(
+                "SovereigntyExemption",
+                name,
+                f"policy {spec.policy} is of authority {authority}, and exemptions from it need the label"
+                f" {AUTHORITY_LABEL}={authority}, which its administrators set",
+                "metadata.labels",
+            )
+            for name, spec in sorted(self.exemptions.items())
+            if (authority := self._foreign(name))
+        ]
         return found
+
+    def authority(self, kind: str, name: str) -> str:
+        """Return the authority whose label an object carries; empty where it carries none."""
+        document = self.place(kind, name)
+        labels = document.metadata.get("labels") if document else None
+        return str(labels.get(AUTHORITY_LABEL) or "") if isinstance(labels, dict) else ""
+
+    def _foreign(self, exemption: str) -> str:
+        """Return the authority of an exemption's policy where the exemption isn't of it: it takes nothing away then."""
+        of_policy = self.authority("SovereigntyPolicy", self.exemptions[exemption].policy)
+        return of_policy if of_policy != self.authority("SovereigntyExemption", exemption) else ""
+
+    def place(self, kind: str, name: str) -> Document | None:
+        """Return the document that an object of the inventory was read from."""
+        return self._places.get((kind, name))
 
     def _put(self, shelf: dict[str, Any], document: Document, value: Any) -> list[Problem]:
         name = document.name

@@ -33,7 +33,7 @@ from .unjudged import Devices, outside_pods
 
 ORDINARY_USER = "an-ordinary-user"
 """The user who applies the manifests, where no other is named."""
-_VERB = re.compile(r"authorizer\.group\('([^']*)'\)\.resource\('([^']*)'\)\.check\('([^']*)'\)")
+_VERB = re.compile(r"authorizer\.group\('([^']*)'\)\.resource\('([^']*)'\)(?:\.name\([^()]*\))?\.check\('([^']*)'\)")
 _CONTROL = re.compile(r"^([A-Z]{3}-[0-9]{2}) ")
 
 

@@ -15,6 +15,18 @@ Result = Literal["allowed", "unjudged", "audited", "warned", "refused", "unevalu
 
 
 @dataclass(frozen=True)
+class Narrowing:
+    """How a field of a policy differs from a national policy's."""
+
+    grade: str
+    """``wider``, ``undecided`` where that can't be decided from the input, or ``side effect``, which isn't a violation."""
+    national: str
+    """The national policy's value, as text."""
+    local: str
+    """The value that is compared with it."""
+
+
+@dataclass(frozen=True)
 class Finding:
     """One violation of one control."""
 
@@ -31,6 +43,8 @@ class Finding:
     line: int
     unevaluated: bool = False
     """Whether it is no violation: the policy couldn't be evaluated. The API server may come to another verdict."""
+    narrowing: Narrowing | None = None
+    """Set where no control was violated: the object isn't proved to narrow the national policy that ``policy`` names."""
 
     @property
     def level(self) -> Level:
@@ -103,6 +117,8 @@ class Report:
     """Remarks on charts and kustomizations in directories, which aren't built and so not judged in full."""
     strict: bool = False
     """Whether what isn't judged is a violation."""
+    narrower_than: tuple[str, ...] = ()
+    """The national policies that policies were compared with."""
 
     def count(self, result: Result) -> int:
         """Return how many objects came out so."""

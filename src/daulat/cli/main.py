@@ -10,14 +10,27 @@ from .lazy import LazyCommand, LazyGroup
 
 # One line a command: its module is imported when it is run.
 COMMANDS = {
+    "bundle": LazyCommand(
+        "daulat.cli.bundle.command", "bundle", "Move what manifests need to a registry of your own, and rewrite them."
+    ),
     "check": LazyCommand("daulat.cli.check.command", "check", "Judge manifests before they reach a cluster."),
     "compile": LazyCommand(
         "daulat.cli.compile.command", "compile_", "Write what policies compile to, for GitOps or the API server."
     ),
+    "completion": LazyCommand("daulat.cli.completion", "completion", "Write what completes command lines in a shell."),
+    "crds": LazyCommand(
+        "daulat.cli.crds.command", "crds", "Upgrade the CustomResourceDefinitions, which Helm doesn't, or print them."
+    ),
     "doctor": LazyCommand("daulat.cli.doctor.command", "doctor", "Find what weakens enforcement in a cluster."),
     "explain": LazyCommand("daulat.cli.explain.command", "explain", "Explain a control, a policy or an object."),
+    "images": LazyCommand(
+        "daulat.cli.images.command", "images", "List the images, charts and weights that manifests need."
+    ),
     "operator": LazyCommand("daulat.cli.operator", "operator", "Run the operator."),
     "sizing": LazyCommand("daulat.cli.sizing", "sizing", "Show how many devices a model needs, and why."),
+    "smoke-test": LazyCommand(
+        "daulat.cli.smoketest", "smoke_test", "Prove that an installation leads and that admission refuses."
+    ),
     "uninstall": LazyCommand("daulat.cli.uninstall.command", "uninstall", "Remove what Daulat has made in a cluster."),
     "weights": LazyCommand(
         "daulat.cli.weights.command", "weights", "Fetch weights, and check their digest and signature."

@@ -12,7 +12,7 @@ from daulat.manifest.chunks import chunks
 from daulat.manifest.document import Document, Foreign, Problem, line_of
 from daulat.manifest.documents import documents
 
-from .files import Unreadable, files
+from .files import File, Unreadable, files
 
 MAX_BYTES = 100 * 2**20
 """The largest file that is read."""
@@ -24,6 +24,8 @@ class Input:
 
     documents: list[Document] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    foreign: list[Foreign] = field(default_factory=list)
+    """Documents without a Kubernetes object."""
     inventory: Inventory = field(default_factory=Inventory)
     """What objects are judged by, as it was written."""
 
@@ -48,12 +50,19 @@ class Input:
 
 def read(paths: Sequence[str]) -> Input:
     """Read every object at the paths: files, directories, or - for standard input."""
+    return read_files(files(paths, MAX_BYTES))
+
+
+def read_files(given: Iterable[File | Unreadable]) -> Input:
+    """Read every object in the files."""
     found = Input()
-    for part in _parts(paths):
+    for part in _parts(given):
         if isinstance(part, Problem):
             found.problems.append(part)
         elif isinstance(part, Document):
             found.add([part])
+        else:
+            found.foreign.append(part)
     return found
 
 
@@ -71,8 +80,8 @@ def _key(document: Document) -> tuple[str, str, str]:
     return document.kind, str(document.metadata.get("namespace") or ""), document.name
 
 
-def _parts(paths: Sequence[str]) -> Iterator[Document | Foreign | Problem]:
-    for file in files(paths, MAX_BYTES):
+def _parts(given: Iterable[File | Unreadable]) -> Iterator[Document | Foreign | Problem]:
+    for file in given:
         if isinstance(file, Unreadable):
             yield Problem(file.name, 0, file.reason)
             continue

@@ -109,12 +109,26 @@ class _KubernetesApi(BaseModel):
     help="What adds a policy's nodeSelector to pods that lack it. Auto is the best that the cluster has.",
 )
 @click.option(
+    "--pause-upgrades",
+    envvar="DAULAT_PAUSE_UPGRADES",
+    is_flag=True,
+    help="Leave the pods of models as the operator's former release rendered them, until this isn't set any more.",
+)
+@click.option(
     "--log-level",
     envvar="DAULAT_LOG_LEVEL",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
     show_default=True,
     help="The least severe messages that are logged.",
+)
+@click.option(
+    "--log-format",
+    envvar="DAULAT_LOG_FORMAT",
+    type=click.Choice(["json", "text"]),
+    default="json",
+    show_default=True,
+    help="How a log line is written: as one JSON object, or for reading.",
 )
 def operator(
     namespace: str,
@@ -128,14 +142,17 @@ def operator(
     kubernetes_api: str,
     any_user: bool,
     pin: str,
+    pause_upgrades: bool,
     log_level: str,
+    log_format: str,
 ) -> None:
     """Run the operator, with KUBECONFIG or the pod's ServiceAccount."""
     platform = replace(
         _platform(prometheus, wake_query, pod_monitor_labels, dns, any_user=any_user),
         kubernetes_api=_kubernetes_api(kubernetes_api),
+        pause_upgrades=pause_upgrades,
     )
-    configure(log_level)
+    configure(log_level, log_format)
     options = Options(
         namespace, identity or default_identity(), port, weights_image, platform, None if pin == "Auto" else Pin(pin)
     )

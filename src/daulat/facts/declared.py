@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from daulat.api.forms import FORMS
 from daulat.api.kinds import Manifest, by_kind
 from daulat.api.meta import ConditionedStatus, Spec
+from daulat.api.names import AUTHORITY_LABEL
 from daulat.api.network import EgressScope
 from daulat.api.policy import SovereigntyPolicySpec, SovereigntyPolicyStatus
 from daulat.api.status import read_status
@@ -38,6 +39,8 @@ class Declared(Generic[S, T]):
     """What decisions read. What can't be read of the stored status is absent."""
     stored: Manifest = field(compare=False, hash=False, repr=False)
     """The status as it is stored, with what can't be read. Only what is to be written is compared with it."""
+    authority: str = ""
+    """The authority whose label it carries; empty for none."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ def parse_declared(kind: str, raw: Mapping[str, Any]) -> Declared[Any, Any] | Un
             return Unparsable(f"spec.preset: {error}", namespace, name, uid, generation, status, stored)
     created = str(meta.get("creationTimestamp") or "")
     deleting = bool(meta.get("deletionTimestamp"))
-    return Declared(namespace, name, uid, generation, created, deleting, spec, status, stored)
+    authority = str((meta.get("labels") or {}).get(AUTHORITY_LABEL) or "")
+    return Declared(namespace, name, uid, generation, created, deleting, spec, status, stored, authority)
 
 
 def _words(error: ErrorDetails) -> str:

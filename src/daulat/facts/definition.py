@@ -27,7 +27,7 @@ class Definition:
     missing: frozenset[str] = frozenset()
     """Fields that this release has and the definition doesn't."""
     unknown: frozenset[str] = frozenset()
-    """Fields that the definition has and this release doesn't."""
+    """Fields that the definition has and this release doesn't, and values of fields as ``spec.enforcement.action=Deny``."""
 
     @property
     def missing_of_spec(self) -> list[str]:
@@ -49,7 +49,7 @@ def parse_definition(kind: str, raw: Mapping[str, Any] | None) -> Definition:
     if not served:
         return Definition(uid)
     own = _schema(kind)
-    return Definition(uid, frozenset(_beyond(own, served)), frozenset(_beyond(served, own)))
+    return Definition(uid, frozenset(_beyond(own, served)), frozenset([*_beyond(served, own), *_values(served, own)]))
 
 
 @cache
@@ -73,6 +73,20 @@ def _beyond(one: Mapping[str, Any], other: Mapping[str, Any], path: str = "") ->
     for part, step in (("items", "[]"), ("additionalProperties", ".*")):
         if isinstance(one.get(part), Mapping) and isinstance(other.get(part), Mapping):
             yield from _beyond(one[part], other[part], path + step)
+
+
+def _values(one: Mapping[str, Any], other: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Yield the values of enumerations that one schema takes and another doesn't, as path=value."""
+    for value in one.get("enum") or ():
+        if "enum" in other and value not in other["enum"]:
+            yield f"{path}={value}"
+    for name, field in (one.get("properties") or {}).items():
+        declared = (other.get("properties") or {}).get(name)
+        if declared is not None:
+            yield from _values(field, declared, f"{path}.{name}" if path else name)
+    for part, step in (("items", "[]"), ("additionalProperties", ".*")):
+        if isinstance(one.get(part), Mapping) and isinstance(other.get(part), Mapping):
+            yield from _values(one[part], other[part], path + step)
 
 
 def _without(value: Any, path: str, missing: frozenset[str]) -> Any:

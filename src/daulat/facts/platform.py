@@ -44,6 +44,8 @@ class Platform:
     kubernetes_api: KubernetesApi = field(default_factory=KubernetesApi)
     any_user: bool = False
     """Whether admission chooses the user and the groups of models' pods, as OpenShift does; else they have fixed ones."""
+    pause_upgrades: bool = False
+    """Whether models keep the pods that the operator's former release rendered, until upgrades aren't paused any more."""
 
 
 STANDARD = Platform()

@@ -7,10 +7,12 @@ the others that it concerns.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 import logging
+import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import kopf
@@ -121,8 +123,22 @@ class _NoProgress(kopf.ProgressStorage):
         return essence
 
 
-def _login(**kwargs: Any) -> Any:
-    return kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
+def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    found: kopf.ConnectionInfo | None = kopf.login_with_kubeconfig(**kwargs)
+    if found is None and (account := kopf.login_with_service_account(**kwargs)):
+        found = dataclasses.replace(account, server=in_cluster_server(os.environ) or account.server)
+    return found
+
+
+def in_cluster_server(environment: Mapping[str, str]) -> str:
+    """Return the URL of the API server as the kubelet tells each container; empty outside of a pod.
+
+    Kopf takes the name kubernetes.default.svc instead: its watches would stop with the cluster's DNS.
+    """
+    host, port = environment.get("KUBERNETES_SERVICE_HOST", ""), environment.get("KUBERNETES_SERVICE_PORT", "443")
+    if not host:
+        return ""
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
 
 def _settings(resources: Sequence[Resource]) -> kopf.OperatorSettings:

@@ -8,7 +8,7 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ from .layer import unpack
 from .location import check_plain
 from .problem import WeightsProblem
 
-_INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
-_MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
+INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
+MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
 _TITLE = "org.opencontainers.image.title"
 _CHUNK = 1 << 20
 
@@ -38,7 +38,7 @@ def fetch(source: Source, target: Path, configs: list[Path], *, insecure: bool =
     check_plain(source)
     try:
         container = oras.container.Container(source.location + (f"@sha256:{source.digest}" if source.digest else ""))
-        registry = _connected(container, configs, insecure=insecure)
+        registry = connected(container, configs, insecure=insecure)
         for layer in _manifest(registry, container, source.digest)["layers"]:
             _unpack(registry, container, layer, target)
     except (requests.RequestException, ValueError, KeyError, tarfile.TarError, OSError) as error:
@@ -71,8 +71,11 @@ def _retries() -> Retry:
     )
 
 
-def _connected(container: Any, configs: list[Path], *, insecure: bool) -> Any:
-    """Return the registry with the credentials that there are, asking as it wants to be asked: by token or by password."""
+def connected(container: Any, configs: list[Path], *, insecure: bool) -> Any:
+    """Return the registry with the credentials that there are, asking as it wants to be asked: by token or by password.
+
+    Raises requests.RequestException, and ValueError without credentials that the registry requires.
+    """
     verify = os.environ.get("SSL_CERT_FILE") or True
     scheme = "http" if insecure else "https"
     # Not repeated: mostly it fails for a certificate that isn't trusted, which stays so.
@@ -90,19 +93,37 @@ def _connected(container: Any, configs: list[Path], *, insecure: bool) -> Any:
     return registry
 
 
-def _get(registry: Any, url: str, headers: dict[str, str], *, stream: bool = False) -> requests.Response:
+def send(
+    registry: Any,
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    *,
+    stream: bool = False,
+    body: Callable[[], Any] | None = None,
+) -> requests.Response:
     """Send one request, with a new token where the registry wants one: tokens end while large weights are fetched.
 
-    The library's own request keeps a token that has ended, and repeats for two minutes what won't change.
+    ``body`` returns what is sent, anew for each try. The library's own request keeps a token that has ended, and repeats for two
+    minutes what won't change. The answer may have any status.
     """
-    response: requests.Response = registry.session.get(
-        url, headers={**headers, **registry.auth.get_auth_header()}, stream=stream
-    )
+
+    def once(headers: dict[str, str]) -> requests.Response:
+        data = body() if body is not None else None
+        answer: requests.Response = registry.session.request(method, url, headers=headers, stream=stream, data=data)
+        return answer
+
+    response = once({**headers, **registry.auth.get_auth_header()})
     if response.status_code in (401, 403):
         response.close()
         headers, changed = registry.auth.authenticate_request(response, dict(headers), refresh=True)
         if changed:
-            response = registry.session.get(url, headers=headers, stream=stream)
+            response = once(headers)
+    return response
+
+
+def _get(registry: Any, url: str, headers: dict[str, str], *, stream: bool = False) -> requests.Response:
+    response = send(registry, "GET", url, headers, stream=stream)
     response.raise_for_status()
     return response
 
@@ -111,7 +132,7 @@ def _manifest(registry: Any, container: Any, digest: str) -> dict[str, Any]:
     """Return the manifest, or the first that an index names: weights are the same for every platform."""
     wanted = f"sha256:{digest}" if digest else container.tag
     url = f"{registry.prefix}://{container.registry}/v2/{container.api_prefix}/manifests/{wanted}"
-    response = _get(registry, url, {"Accept": ", ".join((*_MANIFESTS, *_INDEXES))})
+    response = _get(registry, url, {"Accept": ", ".join((*MANIFESTS, *INDEXES))})
     if digest and hashlib.sha256(response.content).hexdigest() != digest:
         raise WeightsProblem(
             DIGEST_MISMATCH, f"{container.registry} answered with another manifest than sha256:{digest}"
@@ -127,7 +148,7 @@ def _unpack(registry: Any, container: Any, layer: dict[str, Any], target: Path) 
     # Without a name: a layer can neither overwrite it nor take it away.
     with tempfile.TemporaryFile(dir=target) as blob:
         digest = hashlib.sha256()
-        for chunk in _chunks(registry, container, layer["digest"]):
+        for chunk in chunks(registry, container, layer["digest"]):
             digest.update(chunk)
             blob.write(chunk)
         if f"sha256:{digest.hexdigest()}" != layer["digest"]:
@@ -144,7 +165,7 @@ def _unpack(registry: Any, container: Any, layer: dict[str, Any], target: Path) 
             shutil.copyfileobj(blob, file, _CHUNK)
 
 
-def _chunks(registry: Any, container: Any, digest: str) -> Iterator[bytes]:
+def chunks(registry: Any, container: Any, digest: str) -> Iterator[bytes]:
     """Yield a blob's content. A connection that breaks or stalls is resumed where it was, as long as each attempt brings more."""
     url = f"{registry.prefix}://{container.registry}/v2/{container.api_prefix}/blobs/{digest}"
     got, retries = 0, _retries()

@@ -16,7 +16,7 @@ def started(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str,
     """Return the exit status, what is printed, and what the process would have been told."""
     run = AsyncMock(return_value=0)
     monkeypatch.setattr(command, "run", run)
-    monkeypatch.setattr(command, "configure", lambda level: None)
+    monkeypatch.setattr(command, "configure", lambda level, form: None)
     result = CliRunner().invoke(command.operator, arguments)
     return result.exit_code, result.output, run.call_args.args[0].platform if run.called else None
 

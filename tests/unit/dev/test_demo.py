@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from rich.console import Console
 
 from dev.cluster import ClusterError, EmbeddedCluster
+from dev.cluster.kind import quicker
+from dev.cluster.kubernetes import versions
 from dev.cluster.node.model import Signer
-from dev.cluster.node.oci import Archive
 from dev.demo import __main__ as demo
 from dev.demo import answering
 from dev.demo.answering import SENTENCE, Answering, Supplies
 from dev.demo.row import Row
+from dev.demo.table import Rows, table
+from dev.deployment import OperatorProcess
+from dev.image.oci import Archive
 
 
 @pytest.fixture
@@ -48,20 +54,83 @@ def test_what_a_machine_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("able")
 def test_where_nothing_can_be_built_the_demo_goes_on_without(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     def fail(*_: object) -> None:
         raise ClusterError("llama.cpp's source can't be fetched: connect to the package index.")
 
     monkeypatch.setattr("dev.cluster.node.programs.are_built", lambda: False)
     monkeypatch.setattr("dev.cluster.node.programs.ensure", fail)
-    assert demo._supplies(EmbeddedCluster("unit"), real_node=True) == (
-        None,
+    cluster = EmbeddedCluster("unit")
+    operator = OperatorProcess(cluster, tmp_path)
+    assert demo._answer(cluster, operator, Rows(Console(), "")) == (
+        operator.where_logged,
         "llama.cpp's source can't be fetched: connect to the package index",
+        [],
     )
     said = capsys.readouterr().err
     assert "REAL_NODE=no" in said
     assert "going on without a real node: llama.cpp's source" in said
+
+
+@pytest.mark.usefixtures("able")
+def test_an_older_kubernetes_has_no_real_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(versions.VARIABLE, "1.34")
+    assert "this cluster of 1.34" in answering.why_not("embedded", wanted=True)
+
+
+# --- the table
+
+ROWS = [
+    Row("a model", "aminah", "placed", "placed", "on ascend-1"),
+    Row("a pod that names its node", "own-scheduler", "refused", "refused", "USE-04 " + "spec.nodeName " * 20),
+    Row("a third", "aminah", "refused", "refused", "no"),
+]
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_a_row_is_printed_as_soon_as_it_is_there_and_the_table_is_whole_in_the_end(width: int) -> None:
+    file = io.StringIO()
+    rows = Rows(Console(file=file, width=width), "Tried")
+    seen = []
+    with rows:
+        for row in ROWS:
+            rows.add(row)
+            seen.append(file.getvalue())
+    started = [f"│  {n} │ {row.attempt[:10]}" in text for n, (row, text) in enumerate(zip(ROWS, seen, strict=True), 1)]
+    assert started == [True] * len(ROWS)
+    assert [row.attempt[:10] in text for row, text in zip(ROWS[1:], seen, strict=False)] == [False] * 2
+    printed = file.getvalue()
+    whole = Console(file=io.StringIO(), width=width)
+    whole.print(table(ROWS, "Tried", width))
+    assert printed == cast(io.StringIO, whole.file).getvalue()
+    assert {len(line) for line in printed.splitlines()[1:]} == {width}
+
+
+def test_a_table_that_goes_on_counts_on() -> None:
+    file = io.StringIO()
+    first = Rows(Console(file=file, width=100), "First")
+    with first:
+        first.add(ROWS[0])
+    second = first.continued("Second")
+    with second:
+        second.add(Row("wrong", "aminah", "refused", "let in", "no"))
+    assert "│  2 │ wrong" in file.getvalue()
+    assert [row.attempt for row in second.wrong] == ["wrong"]
+
+
+def test_docker_is_a_quicker_way_only_where_it_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    docker = tmp_path / "docker"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert quicker() == ""
+    docker.write_text("#!/bin/sh\nexit 1\n")
+    docker.chmod(0o755)
+    assert quicker() == ""
+    docker.write_text("#!/bin/sh\nexit 0\n")
+    assert "install kind and run CLUSTER=kind make demo" in quicker()
+    (tmp_path / "kind").write_text("#!/bin/sh\n")
+    (tmp_path / "kind").chmod(0o755)
+    assert quicker().endswith("to save that time, run CLUSTER=kind make demo")
 
 
 # --- the rows
@@ -124,11 +193,11 @@ class OneNode:
     machines = (_Machine(),)
 
 
-Rows = Callable[[Tenant, object], list[Row]]
+Tried = Callable[[Tenant, object], list[Row]]
 
 
 @pytest.fixture
-def rows(monkeypatch: pytest.MonkeyPatch) -> Rows:
+def rows(monkeypatch: pytest.MonkeyPatch) -> Tried:
     """Return what makes both rows, of what a user sees and what a client hears; no wait is longer than a look."""
 
     def made(tenant: Tenant, client: object) -> list[Row]:
@@ -150,7 +219,7 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> Rows:
     return made
 
 
-def test_an_answer_is_told_with_its_place_and_its_question(rows: Rows) -> None:
+def test_an_answer_is_told_with_its_place_and_its_question(rows: Tried) -> None:
     row = rows(Tenant(READY), Client(["In Cyberjaya,", " on a real node."], SENTENCE))[-1]
     assert row.outcome == row.expected == "answered"
     assert row.answer == (
@@ -173,7 +242,7 @@ def test_an_answer_is_told_with_its_place_and_its_question(rows: Rows) -> None:
     ],
 )
 def test_anything_else_is_a_wrong_row_that_says_where_to_look(
-    rows: Rows, client: object, outcome: str, said: str
+    rows: Tried, client: object, outcome: str, said: str
 ) -> None:
     row = rows(Tenant(READY), client)[-1]
     assert (row.outcome, row.expected) == (outcome, "answered")
@@ -181,13 +250,13 @@ def test_anything_else_is_a_wrong_row_that_says_where_to_look(
     assert "kubectl describe smodel,pods --namespace assistant" in row.answer
 
 
-def test_a_model_that_is_not_ready_is_told_by_its_own_words(rows: Rows) -> None:
+def test_a_model_that_is_not_ready_is_told_by_its_own_words(rows: Tried) -> None:
     row = rows(Tenant(REFUSED, WAITS), Client([], ""))[-1]
     assert row.outcome == "pending"
     assert row.answer.startswith("nobody trusts these weights")
 
 
-def test_refused_is_what_the_cluster_says_of_it(rows: Rows) -> None:
+def test_refused_is_what_the_cluster_says_of_it(rows: Tried) -> None:
     row = rows(Tenant(REFUSED, WAITS), Client([], ""))[0]
     assert (row.outcome, row.answer) == ("refused", "nobody trusts these weights")
     assert rows(Tenant(READY, WAITS), Client([], ""))[0].outcome == "not refused"
@@ -202,5 +271,5 @@ def test_refused_is_what_the_cluster_says_of_it(rows: Rows) -> None:
         {**WAITS, "restartCount": 1},
     ],
 )
-def test_a_refused_model_whose_engine_ever_ran_is_a_wrong_row(rows: Rows, container: dict[str, Any]) -> None:
+def test_a_refused_model_whose_engine_ever_ran_is_a_wrong_row(rows: Tried, container: dict[str, Any]) -> None:
     assert rows(Tenant(REFUSED, container), Client([], ""))[0].outcome == "served"

@@ -1,4 +1,4 @@
-"""Images for real nodes: layouts that containerd takes, the same for the same files, and a Python in one that runs."""
+"""Images for real nodes: layouts that containerd takes, and the same for the same files."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
-import subprocess
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from dev.cluster.node import images, model, oci
-from dev.cluster.node.oci import Image, Link
+from dev.cluster.node import images, model
+from dev.image import oci
+from dev.image.oci import Image, Link
 
 
 def read(archive: Path) -> dict[str, bytes]:
@@ -116,55 +115,3 @@ def test_weights_are_in_an_image_as_a_volume_has_them(tmp_path: Path) -> None:
     made = images.model(tmp_path, "tiny", "2")
     assert sorted(made.files) == ["/model.sig", "/tiny.gguf"]
     assert made.reference == "registry.example.my/models/tiny:2"
-
-
-@pytest.fixture(scope="module")
-def weights() -> Image:
-    if shutil.which("ldd") is None:
-        pytest.skip("needs ldd, which tells what a program needs")
-    return images.weights()
-
-
-def test_the_image_of_weights_is_what_the_dockerfile_makes(weights: Image) -> None:
-    text = (Path(__file__).parents[3] / "Dockerfile").read_text()
-    told = dict(line.split(" ", 1) for line in text.splitlines() if line.startswith(("USER ", "ENTRYPOINT ", "CMD ")))
-    assert weights.user == told["USER"]
-    assert [*weights.entrypoint] == json.loads(told["ENTRYPOINT"])
-    assert [*weights.command] == json.loads(told["CMD"])
-    assert {path for path in weights.files if path.startswith("/opt/daulat/bin/")} == {
-        "/opt/daulat/bin/daulat",
-        "/opt/daulat/bin/python",
-    }
-    assert not [path for path in weights.files if path.startswith("/opt/daulat/packages/kubernetes/")]
-    assert not [path for path in weights.files if path.endswith(".pyc")]
-
-
-@pytest.mark.parametrize("changed", [False, True], ids=["as it was signed", "changed since"])
-def test_the_python_in_it_checks_weights_by_itself(weights: Image, tmp_path: Path, changed: bool) -> None:
-    root, place = tmp_path / "root", tmp_path / "weights"
-    for path, content in weights.files.items():
-        at = root / path.lstrip("/")
-        at.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, Path) and path != "/opt/daulat/bin/python":
-            at.symlink_to(content)
-        elif isinstance(content, Path):
-            # Python looks for its library beside the file that a link points to.
-            shutil.copy(content, at)
-    place.mkdir()
-    model.write_model(place, "Here I am")
-    signer = model.Signer.new()
-    signer.sign(place)
-    if changed:
-        model.tamper(place)
-    digest = "0" * 64
-    inside = {name: value.replace("/opt/", f"{root}/opt/") for name, value in weights.environment.items()}
-    told = {
-        "WEIGHTS_URI": f"oci://registry.example.my/models/tiny@sha256:{digest}",
-        "WEIGHTS_TARGET": str(place),
-        "WEIGHTS_SIGNATURE": model.SIGNATURE,
-        "WEIGHTS_TRUST": json.dumps([{"policy": "signed", "keys": [signer.public], "certificates": []}]),
-    }
-    command = [f"{root}{weights.entrypoint[0]}", *weights.entrypoint[1:], "weights", "check"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env={**inside, **told}, cwd=place)
-    assert done.returncode == int(changed), done.stderr
-    assert ("SignatureValidationFailed: policy signed doesn't trust these weights" in done.stderr) is changed

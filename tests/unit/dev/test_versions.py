@@ -257,7 +257,7 @@ def test_a_version_is_for_an_embedded_cluster(
     assert brought_up == []
 
 
-@pytest.mark.parametrize(("words", "programs"), [("--api-only", 1), ("", 3)])
+@pytest.mark.parametrize(("words", "programs"), [("--api-only", 1), ("", 4)])
 def test_build_makes_what_is_asked_for(
     words: str, programs: int, built: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

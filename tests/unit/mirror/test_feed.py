@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from itertools import islice
 
+import kopf
+import pytest
+
 from daulat.kube.resources import WATCHED
-from daulat.mirror.feed import _settings
+from daulat.mirror.feed import _login, _settings, in_cluster_server
 
 TRIES = 10_000
 
@@ -18,3 +21,26 @@ def test_a_kind_that_cant_be_watched_is_tried_for_ever_and_ends_no_other_watch()
     assert 1 <= min(found) <= max(found) <= 30
     # Each request starts with the short pauses.
     assert list(islice(pauses, 3)) == found[:3]
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "server"),
+    [
+        ("10.96.0.1", "443", "https://10.96.0.1:443"),
+        ("fd00::1", "6443", "https://[fd00::1]:6443"),
+        ("", "443", ""),
+    ],
+)
+def test_the_watches_of_a_pod_need_no_dns(host: str, port: str, server: str) -> None:
+    assert in_cluster_server({"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port}) == server
+
+
+def test_a_pod_logs_in_at_the_address_that_the_kubelet_gives_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = kopf.ConnectionInfo(server="https://kubernetes.default.svc", token="secret")
+    monkeypatch.setattr(kopf, "login_with_kubeconfig", lambda **_: None)
+    monkeypatch.setattr(kopf, "login_with_service_account", lambda **_: account)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    found = _login()
+    assert found is not None
+    assert (found.server, found.token) == ("https://10.96.0.1:443", "secret")

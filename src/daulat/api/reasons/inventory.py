@@ -49,6 +49,12 @@ NOT_APPROVED = Reason(
     "No user other than the requester has approved the exemption yet.",
     "Have a user with the verb approve on sovereigntyexemptions approve it.",
 )
+NOT_OF_AUTHORITY = Reason(
+    "NotOfAuthority",
+    (ACTIVE,),
+    "The policy carries an authority's label, and the exemption doesn't, so it takes nothing away.",
+    "Ask the authority for an exemption, which its administrators give the same label.",
+)
 EXPIRED = Reason(
     "Expired",
     (ACTIVE,),

@@ -153,6 +153,12 @@ UPGRADING = Reason(
     "Wait for the rollout.",
     transient=True,
 )
+UPGRADES_PAUSED = Reason(
+    "UpgradesPaused",
+    (UPGRADED,),
+    "The pods were rendered by the operator's former release and go on as they are: the chart's models.pauseUpgrades is true.",
+    "Set models.pauseUpgrades to false when the models may be upgraded.",
+)
 UPGRADE_FAILED = Reason(
     "UpgradeFailed",
     (UPGRADED,),

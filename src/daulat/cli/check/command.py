@@ -17,6 +17,7 @@ from daulat.api.kinds import Manifest
 from daulat.catalog.kubernetes import Capabilities
 from daulat.check.judge import Options
 from daulat.check.layout import layout
+from daulat.check.narrower.report import narrowings, usable
 from daulat.check.report import Report
 from daulat.check.run import Run
 from daulat.manifest.document import Document, Problem
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 NO_OBJECT = "no Kubernetes objects found, so nothing was checked"
 NO_POLICY = "no SovereigntyPolicy found: add a file that holds one, or set --policy-dir or --cluster"
+NO_NATIONAL_POLICY = "no SovereigntyPolicy found"
 _JUDGING = ("SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption", "Namespace")
 """The kinds that objects are judged by."""
 FORMATS = ("table", "json", "yaml", "sarif", "junit", "github")
@@ -76,6 +78,14 @@ _MIB = 1 << 20
 @click.option("--as-group", "groups", multiple=True, metavar="GROUP", help="A group of that user. Repeatable.")
 @operator_namespace_option
 @kubernetes_options
+@click.option(
+    "--narrower-than",
+    "nationals",
+    multiple=True,
+    type=click.Path(exists=True),
+    metavar="PATH",
+    help="National policies, with their zones, profiles and exemptions: every policy must only narrow them. Repeatable.",
+)
 @click.option("--skip-foreign", is_flag=True, help="Skip documents that aren't Kubernetes objects in named files, too.")
 @click.option(
     "-o", "--output", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="The format."
@@ -115,6 +125,7 @@ def check(
     operator_namespace: str,
     kubernetes_version: str,
     pin: str | None,
+    nationals: tuple[str, ...],
     skip_foreign: bool,
     form: str,
     output_file: str | None,
@@ -139,6 +150,8 @@ def check(
     for folder in policy_dirs:
         _add(run, (folder,), limit, judged=False, foreign=True)
     _add(run, paths, limit, judged=True, foreign=skip_foreign)
+    authority = Run()
+    _add(authority, nationals, limit, judged=False, foreign=False)
     for given in namespace_labels:
         manifest = _namespace(given)
         run.inventory.namespaces[manifest["metadata"]["name"]] = manifest
@@ -162,12 +175,25 @@ def check(
         report.objects += run.judge(options, now)
     if not report.objects and not run.problems and not skip_foreign:
         run.problems.append(Problem(", ".join(paths), 0, NO_OBJECT))
+    if nationals:
+        _compare(report, run, authority, now)
     report.problems += run.problems
     report.skipped = run.skipped
     report.unbuilt, report.strict = tuple(run.unbuilt), strict
     print_errors(report.problems)
     _write(report, form, output_file)
     sys.exit(report.exit_code(warn_exit_code))
+
+
+def _compare(report: Report, run: Run, authority: Run, now: float) -> None:
+    """Add to the report whether the policies only narrow the authority's."""
+    national, problems = usable(authority.inventory)
+    run.problems += [*authority.problems, *problems]
+    if not national and not run.problems:
+        run.problems.append(Problem("--narrower-than", 0, NO_NATIONAL_POLICY))
+    report.narrower_than = tuple(national)
+    found = narrowings(national, authority.inventory, run.inventory, now)
+    report.objects = found.added_to(report.objects, run.inventory)
 
 
 async def _judging(reader: Reader) -> tuple[list[Document], Capabilities]:

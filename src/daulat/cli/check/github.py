@@ -19,7 +19,8 @@ def as_github(report: Report) -> str:
 
 
 def _finding(judged: Judged, finding: Finding) -> str:
-    title = f"{finding.control or 'daulat'} {judged.title}"
+    rule = "narrower-than" if finding.narrowing else finding.control or "daulat"
+    title = f"{rule} {judged.title}"
     return _command(_COMMANDS[finding.level], judged.file, finding.line, title, finding.message)
 
 

@@ -18,12 +18,14 @@ from daulat.manifest.document import Problem
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 OTHER = "daulat"
 """The rule of findings without a control: a policy that can't be evaluated, or a namespace that isn't known."""
+NARROWER = "narrower-than"
+"""The rule of findings by --narrower-than."""
 _ROOT = "SRCROOT"
 
 
 def as_sarif(report: Report) -> str:
     """Return the report. The working directory is the root that paths are relative to."""
-    used = sorted({f.control or OTHER for o in report.objects for f in o.findings})
+    used = sorted({_rule_of(f) for o in report.objects for f in o.findings})
     index = {rule: n for n, rule in enumerate(used)}
     seen: Counter[str] = Counter()
     results = [_result(o, f, index, seen) for o in report.objects for f in o.findings]
@@ -52,7 +54,13 @@ def as_sarif(report: Report) -> str:
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, ensure_ascii=False, indent=2) + "\n"
 
 
+def _rule_of(finding: Finding) -> str:
+    return NARROWER if finding.narrowing else finding.control or OTHER
+
+
 def _rule(rule: str) -> dict[str, Any]:
+    if rule == NARROWER:
+        return {"id": rule, "shortDescription": {"text": "A policy only narrows the national policies"}}
     controls = [c for c in library.controls() if c.id == rule]
     if not controls:
         return {"id": rule, "shortDescription": {"text": "What couldn't be decided is refused"}}
@@ -70,7 +78,7 @@ def _rule(rule: str) -> dict[str, Any]:
 
 
 def _result(judged: Judged, finding: Finding, index: dict[str, int], seen: Counter[str]) -> dict[str, Any]:
-    rule = finding.control or OTHER
+    rule = _rule_of(finding)
     identity = "\0".join(
         (rule, finding.policy, judged.file, judged.kind, judged.namespace, judged.name, finding.field, finding.message)
     )
@@ -84,8 +92,22 @@ def _result(judged: Judged, finding: Finding, index: dict[str, int], seen: Count
         "message": {"text": finding.message},
         "locations": [{**_location(judged.file, finding.line), "logicalLocations": [logical]}],
         "partialFingerprints": {"daulat/v1": f"{fingerprint}:{seen[fingerprint]}"},
-        "properties": {"policy": finding.policy, "action": finding.action, "field": finding.field},
+        "properties": {
+            "policy": finding.policy,
+            "action": finding.action,
+            "field": finding.field,
+            **_narrowing(finding),
+        },
     }
+
+
+def _narrowing(finding: Finding) -> dict[str, str]:
+    narrowing = finding.narrowing
+    return (
+        {"grade": narrowing.grade, "national": narrowing.national, "local": narrowing.local}
+        if narrowing is not None
+        else {}
+    )
 
 
 def _location(file: str, line: int) -> dict[str, Any]:

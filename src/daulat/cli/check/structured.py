@@ -38,6 +38,7 @@ def _report(report: Report) -> dict[str, Any]:
             "skipped": report.skipped,
         },
         "policies": list(report.policies),
+        "narrowerThan": list(report.narrower_than),
         "objects": [_object(o) for o in report.objects],
         "unbuilt": list(report.unbuilt),
         "problems": [_problem(p) for p in report.problems],
@@ -62,6 +63,7 @@ def _object(judged: Judged) -> dict[str, Any]:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
+    narrowing = finding.narrowing
     return {
         "control": finding.control,
         "level": finding.level,
@@ -70,6 +72,11 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "message": finding.message,
         "field": finding.field,
         "line": finding.line,
+        **(
+            {"narrowing": {"grade": narrowing.grade, "national": narrowing.national, "local": narrowing.local}}
+            if narrowing
+            else {}
+        ),
     }
 
 

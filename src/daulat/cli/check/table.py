@@ -40,6 +40,7 @@ def _finding(page: Page, judged: Judged, finding: Finding) -> None:
     place = f"line {finding.line}" if finding.line != judged.line else ""
     about = ", ".join(part for part in (place, finding.field if finding.line else "") if part)
     word = "not evaluated" if finding.unevaluated else _WORDS[finding.level]
+    word = finding.narrowing.grade if finding.narrowing else word
     head = page.styled(f"{_INDENT}{word:<8}", fg=_COLOURS[finding.level])
     page.line(head, page.styled(f" {about}") if about else "")
     page.wrapped(finding.message, _INDENT * 2)
@@ -75,6 +76,8 @@ def _summary(page: Page, report: Report) -> None:
         parts.append(f"{_counted(report.skipped, 'other document')} skipped")
     if report.problems:
         parts.append(f"{_counted(len(report.problems), 'error')} in the input")
+    if report.narrower_than:
+        parts.append(f"compared with national {', '.join(report.narrower_than)}")
     under = f" under {', '.join(report.policies)}" if report.policies else ""
     good = not refused and not unevaluated and not report.problems
     page.line(page.styled(f"{', '.join(parts)}{under}", fg="green" if good else "red"))

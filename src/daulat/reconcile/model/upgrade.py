@@ -5,6 +5,8 @@ that this release renders, and that digest is the same, the difference comes fro
 catalogue, an AcceleratorProfile, a value of the chart. Then the model waits for its turn, and what runs of it stays as it is. A
 change of the model, of its placement, or of the policies that govern it waits for nothing.
 
+Where the chart pauses upgrades, no model takes a turn; one that has it keeps it to its end.
+
 The turn is in the status of the model that has it, so that it outlives the operator.
 """
 
@@ -45,7 +47,7 @@ class Upgrade:
     @property
     def waits(self) -> bool:
         """Whether its pods stay as they are for now."""
-        return self.reason == reasons.UPGRADE_PENDING
+        return self.reason in (reasons.UPGRADE_PENDING, reasons.UPGRADES_PAUSED)
 
     @property
     def condition(self) -> Condition:
@@ -96,6 +98,9 @@ def upgrade(
         return _under_way(ref, model, workloads, snapshot, now)
     if len(outdated) < len(workloads):
         return None  # A rollout that was under way goes on.
+    if snapshot.platform.pause_upgrades:
+        message = "waits because models.pauseUpgrades of the chart is true; the pods that it has go on"
+        return Upgrade(reasons.UPGRADES_PAUSED, message)
     others = list(_at(reasons.UPGRADING, snapshot, besides=ref))
     if others:
         waiting = sum(1 for _ in _at(reasons.UPGRADE_PENDING, snapshot, besides=ref))

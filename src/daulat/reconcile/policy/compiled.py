@@ -88,9 +88,14 @@ def unreadable_exemptions(snapshot: Snapshot) -> list[str]:
 
 
 def exemptions_now(policy: Policy, snapshot: Snapshot, now: float) -> Sequence[SovereigntyExemptionSpec]:
-    """Return the exemptions of the policy that haven't expired, none longer than the policy allows."""
+    """Return the exemptions of the policy that haven't expired, none longer than the policy allows.
+
+    From an authority's policy the authority's own exemptions alone count: only its administrators give them its label.
+    """
     own = (
-        e for _, e in sorted(snapshot.exemptions.items()) if isinstance(e, Declared) and e.spec.policy == policy.name
+        e
+        for _, e in sorted(snapshot.exemptions.items())
+        if isinstance(e, Declared) and e.spec.policy == policy.name and e.authority == (policy.authority or e.authority)
     )
     return [spec for e in own if not (spec := as_allowed(e, policy)).expired(now)]
 

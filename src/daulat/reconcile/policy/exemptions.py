@@ -38,6 +38,9 @@ def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Result:
         active = condition(
             reasons.ACTIVE, False, reasons.POLICY_NOT_FOUND, f"policy {exemption.spec.policy} doesn't exist"
         )
+    elif authority := _authority(exemption, snapshot):
+        message = f"policy {exemption.spec.policy} is of authority {authority}, whose label the exemption doesn't carry"
+        active = condition(reasons.ACTIVE, False, reasons.NOT_OF_AUTHORITY, message)
     elif not exemption.spec.approved:
         message = "waits for the approval of somebody else than " + exemption.spec.requested_by
         active = condition(reasons.ACTIVE, False, reasons.NOT_APPROVED, message)
@@ -60,6 +63,12 @@ def _as_it_counts(exemption: Exemption, snapshot: Snapshot) -> SovereigntyExempt
     """Return the exemption with the end that its policy allows."""
     policy = snapshot.known_policies.get(exemption.spec.policy)
     return exemption.spec if policy is None else as_allowed(exemption, policy)
+
+
+def _authority(exemption: Exemption, snapshot: Snapshot) -> str:
+    """Return the authority of the exemption's policy where it isn't the exemption's own; empty where it is, or there is none."""
+    policy = snapshot.known_policies.get(exemption.spec.policy)
+    return "" if policy is None or policy.authority == exemption.authority else policy.authority
 
 
 def _cut(exemption: Exemption, counts: SovereigntyExemptionSpec) -> str:

@@ -13,7 +13,7 @@ from daulat.api.policy import GOVERNED, EnforcementSource, SovereigntyPolicyStat
 from daulat.facts.child import Child
 from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.report import Report
-from daulat.facts.snapshot import Canary, Policy, Snapshot
+from daulat.facts.snapshot import Canary, Policy, Proof, Snapshot
 from daulat.kube.ref import Ref
 from daulat.placement.candidates import candidates_under
 from daulat.reconcile.conditions import (
@@ -201,8 +201,8 @@ def _enforced(
     if not namespaces:
         message = "no namespace matches spec.namespaceSelector, so there is nowhere to try"
         return condition(reasons.ENFORCED, None, reasons.NO_GOVERNED_NAMESPACE, message), None
-    found = snapshot.canaries.get(policy.name)
-    told, proved = judge(found, snapshot.proofs.get(policy.name), result, now)
+    found, proof = _tried(policy, snapshot)
+    told, proved = judge(found, proof, result, now)
     if told.reason == reasons.CANARY_ADMITTED and _is_coming(policy, snapshot, now):
         message = f"revision {result.revision} isn't live yet; {told.message}"
         told = condition(reasons.ENFORCED, None, reasons.CANARY_PENDING, message)
@@ -219,6 +219,22 @@ def _enforced(
     if found is not None and found.error and now - found.at < RETRY:
         return told, None
     return told, RECHECK if proved else RETRY if found is not None and found.error else PATIENCE
+
+
+def _tried(policy: Policy, snapshot: Snapshot) -> tuple[Canary | None, Proof | None]:
+    """Return the last canary and the last proof, as far as they still count.
+
+    While a policy only warns, or is being taken up again, what was tried before says nothing: its revision may be the same
+    again, and the API server takes a second or two to refuse again.
+    """
+    found, proof = snapshot.canaries.get(policy.name), snapshot.proofs.get(policy.name)
+    stood = snapshot.latest_status(Ref("SovereigntyPolicy", "", policy.name), policy).condition(reasons.ENFORCED)
+    if stood is None or stood.status == "True":
+        return found, proof
+    if stood.reason == reasons.NOT_ENFORCING:
+        return None, None
+    since = seconds(stood.last_transition_time)
+    return found, proof if proof is not None and proof.at >= since else None
 
 
 def _is_coming(policy: Policy, snapshot: Snapshot, now: float) -> bool:

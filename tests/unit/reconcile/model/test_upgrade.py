@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -130,6 +131,30 @@ def test_one_model_is_replaced_and_the_others_stay_as_they_are_and_say_so() -> N
         assert fleet.ready(name) == "True", "it serves as before"
         assert not result.events
     assert "and so do 1 other models" in fleet.upgraded("c")[1]
+
+
+def test_while_upgrades_are_paused_no_model_takes_a_turn_and_one_that_has_it_goes_on() -> None:
+    fleet = Fleet()
+    fleet.pass_over("a")
+    fleet.world.platform = replace(fleet.world.platform, pause_upgrades=True)
+    assert deployments(fleet.pass_over("a"))[0]["metadata"]["annotations"][REVISION_ANNOTATION] == fleet.target["a"]
+    result = fleet.pass_over("b")
+    assert deployments(result) == []
+    assert fleet.upgraded("b")[0] == "UpgradesPaused"
+    assert (fleet.ready("b"), list(result.events)) == ("True", [])
+    fleet.serve("a")
+    assert ref("b") not in fleet.pass_over("a").enqueue
+    fleet.world.platform = replace(fleet.world.platform, pause_upgrades=False)
+    assert deployments(fleet.pass_over("b"))
+    assert fleet.upgraded("b")[0] == "Upgrading"
+
+
+def test_a_model_that_is_changed_is_replaced_while_upgrades_are_paused() -> None:
+    fleet = Fleet()
+    fleet.world.platform = replace(fleet.world.platform, pause_upgrades=True)
+    fleet.raw("a")["spec"]["engine"] = {**fleet.raw("a")["spec"].get("engine", {}), "gracePeriod": "90s"}
+    assert deployments(fleet.pass_over("a"))
+    assert fleet.upgraded("a") == ("", "")
 
 
 def test_the_next_one_is_woken_and_replaced_once_the_former_is_ready() -> None:

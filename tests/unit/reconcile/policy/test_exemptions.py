@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from daulat.api.names import AUTHORITY_LABEL
 from daulat.facts.declared import Declared
 from daulat.kube.ref import Ref
 from daulat.reconcile.policy.compiled import exemptions_now
@@ -84,3 +85,26 @@ def test_a_short_exemption_warns_in_the_last_fifth_of_its_time() -> None:
     made = world("240h")
     assert status(reconcile_exemption(REF, made.snapshot(), CREATED + 7 * DAY))["ExpiringSoon"]["status"] == "False"
     assert status(reconcile_exemption(REF, made.snapshot(), CREATED + 9 * DAY))["ExpiringSoon"]["status"] == "True"
+
+
+@pytest.mark.parametrize(
+    ("of_policy", "of_exemption", "expected"),
+    [
+        ("", "", "InForce"),
+        ("", "ndo", "InForce"),
+        ("ndo", "ndo", "InForce"),
+        ("ndo", "", "NotOfAuthority"),
+        ("ndo", "another", "NotOfAuthority"),
+    ],
+)
+def test_an_exemption_from_an_authority_s_policy_counts_only_with_its_label(
+    of_policy: str, of_exemption: str, expected: str
+) -> None:
+    there = world()
+    for (raw,), authority in ((there.policies, of_policy), (there.exemptions, of_exemption)):
+        raw["metadata"]["labels"] = {AUTHORITY_LABEL: authority} if authority else {}
+    snapshot = there.snapshot()
+    now = CREATED + DAY
+    assert status(reconcile_exemption(REF, snapshot, now))["Active"]["reason"] == expected
+    (asked,) = snapshot.known_policies.values()
+    assert bool(exemptions_now(asked, snapshot, now)) == (expected == "InForce")

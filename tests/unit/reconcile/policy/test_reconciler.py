@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from daulat.facts.snapshot import Canary
+from daulat.api.meta import LabelSelector
+from daulat.facts.snapshot import Canary, Proof
 from daulat.kube.ref import Ref
 from daulat.reconcile.policy.canary import PATIENCE, canary_pod
 from daulat.reconcile.policy.reconciler import RECHECK, RETRY, TAKEN_UP, reconcile_policy
@@ -266,6 +268,29 @@ def test_a_policy_is_compiled_again_as_soon_as_its_exemption_ends() -> None:
     after = run(soon, NOW).requeue_after
     assert after is not None
     assert after < 6
+
+
+def test_a_proof_from_before_a_policy_only_warned_proves_nothing_after_it() -> None:
+    """The revision is the same again, and the API server takes a second or two to refuse again."""
+    world = proved(World())
+    world.with_status_of(run(world).effects)
+    (before,) = world.policies
+    world.policies = [policy(action="Warn")]
+    world.policies[0]["status"] = before["status"]
+    world.with_status_of(run(world, NOW + 2).effects)
+    world.policies[0]["spec"]["action"] = "Enforce"
+    back = run(world, NOW + 5)
+    assert condition(back) == ("Unknown", "CanaryPending")
+    assert of(back, DryRunPod), "it is tried again"
+    world.with_status_of(back.effects)
+    # A try without a verdict doesn't bring the old proof back.
+    found = world.canaries["confidential"]
+    number = found.message.rpartition(" ")[2]
+    old = Proof(number, 1, LabelSelector(), NOW)
+    world.tries = [("confidential", found, old), ("confidential", replace(found, at=NOW + 6, error="webhook"), None)]
+    assert condition(run(world, NOW + 6)) == ("Unknown", "CanaryFailed")
+    world.tries.append(("confidential", replace(found, at=NOW + 7), None))
+    assert condition(run(world, NOW + 7)) == ("True", "CanaryRefused")
 
 
 def test_the_canary_is_refused_by_nothing_but_the_policy() -> None:

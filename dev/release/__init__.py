@@ -1,0 +1,1 @@
+"""Puts a release into one folder: packages, chart, CRDs, image, changelog, checksums and their signature."""

@@ -1,0 +1,1 @@
+"""``daulat bundle``: copies what manifests need to a registry of one's own, and rewrites their references."""

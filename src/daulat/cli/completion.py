@@ -1,0 +1,36 @@
+"""``daulat completion``: the script by which a shell completes Daulat's command lines."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+from .errors import fail
+
+SHELLS = ("bash", "zsh", "fish")
+PROGRAM = "daulat"
+VARIABLE = "_DAULAT_COMPLETE"
+"""By which the shell asks the program for completions."""
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Write the script by which a shell completes the command lines of daulat.
+
+    \b
+    bash:  source <(daulat completion bash)
+    zsh:   source <(daulat completion zsh)
+    fish:  daulat completion fish | source
+
+    kubectl completes kubectl daulat by kubectl_complete-daulat, which is installed beside daulat and needs no script of its own.
+    """
+    kind = get_completion_class(shell)
+    if kind is None:
+        fail(f"{shell} isn't known")
+    root = click.get_current_context().find_root().command
+    try:
+        script = kind(root, {}, PROGRAM, VARIABLE).source()
+    except RuntimeError as error:
+        fail(error)
+    click.echo(script)

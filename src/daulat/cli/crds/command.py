@@ -1,0 +1,110 @@
+"""``daulat crds``: brings the CustomResourceDefinitions of a cluster to this release, and never back."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+
+import click
+
+from daulat.api import crd
+from daulat.api.kinds import KINDS
+from daulat.api.names import GROUP
+from daulat.kube.client import APPLY, Client
+from daulat.manifest.yaml_writer import dump_manifest
+
+from .. import cluster
+from ..cluster import Reader
+from ..errors import fail, print_errors
+from ..namespace import context_option
+from .plan import Step, plan
+
+COLLECTION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+ESTABLISHED_SECONDS = 60.0
+"""Seconds for which a new definition may take until its kind is served."""
+PAUSE = 0.5
+
+
+@click.group()
+def crds() -> None:
+    """Upgrade the CustomResourceDefinitions of Daulat's kinds, or print them. Helm does neither after the first installation."""
+
+
+@crds.command()
+def show() -> None:
+    """Print the CustomResourceDefinitions of this release as YAML, such as for GitOps."""
+    click.echo("---\n".join(dump_manifest(manifest) for manifest in crd.manifests()), nl=False)
+
+
+@crds.command()
+@context_option
+@click.option("--dry-run", is_flag=True, help="Only say what would be done; the API server checks it.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace also definitions that have what this release hasn't. The API server then drops those fields of stored objects "
+    "when they are next written.",
+)
+def apply(context: str | None, dry_run: bool, force: bool) -> None:
+    """Bring the CustomResourceDefinitions to this release, with the rights of your kubeconfig or of the pod's ServiceAccount.
+
+    Definitions that are missing are created, and fields that they lack are added. One that has fields, values or versions
+    which this release hasn't is of a newer release and is kept, so that nothing stored is lost after a downgrade. The API
+    server checks all changes before the first is made. No object is changed, and none is deleted.
+
+    It needs get, create and patch on customresourcedefinitions, and where Daulat's guards are installed the verb govern on
+    sovereigntypolicies.
+
+    Exit codes: 0 they are as this release needs them; 1 one is neither older nor newer, and nothing was changed; 2 the
+    cluster can't be read or refuses a change, or wrong usage.
+    """
+    try:
+        steps = cluster.read(context, lambda reader: _apply(reader, dry_run=dry_run, force=force))
+    except cluster.ClusterUnreadable as error:
+        fail(error)
+    for step in steps:
+        click.echo(str(step))
+    conflicts = [s for s in steps if s.deed == "conflict"]
+    if conflicts and not force:
+        print_errors(f"{s.name}: {s.reason}. Nothing was changed; --force replaces it" for s in conflicts)
+        sys.exit(1)
+
+
+async def _apply(reader: Reader, *, dry_run: bool, force: bool) -> list[Step]:
+    client = reader.client
+    names = [f"{kind.plural}.{GROUP}" for kind in KINDS]
+    found = await asyncio.gather(*(client.get(f"{COLLECTION}/{name}") for name in names))
+    steps = plan({name: live for name, live in zip(names, found, strict=True) if live is not None})
+    changes = [s for s in steps if force or s.deed in ("create", "upgrade")]
+    if not force and any(s.deed == "conflict" for s in steps):
+        return steps
+    for step in changes:
+        await _write(client, step, trial=True)
+    if not dry_run:
+        for step in changes:
+            await _write(client, step)
+        await _served(client, changes)
+    return steps
+
+
+async def _write(client: Client, step: Step, *, trial: bool = False) -> None:
+    query = {"fieldManager": "daulat-crds", "force": "true", **({"dryRun": "All"} if trial else {})}
+    await client.request("PATCH", f"{COLLECTION}/{step.name}", step.manifest, query=query, content_type=APPLY)
+
+
+async def _served(client: Client, steps: Sequence[Step]) -> None:
+    """Wait until the kinds are served: what follows applies objects of them."""
+    deadline = time.monotonic() + ESTABLISHED_SECONDS
+    for step in steps:
+        while not await _established(client, step.name):
+            if time.monotonic() > deadline:
+                raise cluster.ClusterUnreadable(f"{step.name} isn't established after {ESTABLISHED_SECONDS:.0f} s")
+            await asyncio.sleep(PAUSE)
+
+
+async def _established(client: Client, name: str) -> bool:
+    live = await client.get(f"{COLLECTION}/{name}")
+    conditions = ((live or {}).get("status") or {}).get("conditions") or []
+    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)

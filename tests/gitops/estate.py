@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -110,8 +109,3 @@ def rendered_chart() -> str:
         [*command, "--kube-version=1.37.2", *served, *settings], check=True, capture_output=True, text=True
     )
     return yaml.safe_dump(namespace_manifest(NAMESPACE)) + "---\n" + done.stdout
-
-
-def folder(repository: Repository, path: str) -> Path:
-    """Return a folder of the working tree."""
-    return repository.directory / path

@@ -117,7 +117,7 @@ class ByArgoCD:
         self.argocd.add_cluster("production", *account.access(cluster, argocd.NAMESPACE))
 
     def bring(self, repository: Repository) -> None:
-        chart = {"helm": {"valueFiles": ["values-site.yaml"], "releaseName": "daulat"}}
+        chart = {"helm": {"valueFiles": ["values-site.yaml"], "releaseName": "daulat", "skipTests": True}}
         options = ["CreateNamespace=true"]
         self.argocd.application(
             "daulat", repository, "chart", "production", OPERATOR_NAMESPACE, source=chart, syncOptions=options

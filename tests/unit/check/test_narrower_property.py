@@ -23,7 +23,7 @@ from tests.requests import merge
 
 _SIDE_EFFECTS = ("USE-07",)
 """What a side effect is about: registries that engines' endpoints may lead to."""
-_PARTS = 8
+_PARTS = 12
 """The requests are judged in parts, one for each pair of policies: all of them take seconds."""
 _PROTECTING = ("classes", "storageclasses", "volumes")
 """Guards that protect what a policy approves by name from others. A policy that approves less protects less."""
@@ -167,7 +167,7 @@ def _refused(spec: SovereigntyPolicySpec, asked: Request) -> frozenset[str]:
     return frozenset(found)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(_pairs(), st.integers(0, _PARTS - 1))
 def test_what_a_narrower_policy_admits_the_national_policy_admits(
     pair: tuple[SovereigntyPolicySpec, SovereigntyPolicySpec], part: int

@@ -6,11 +6,13 @@ import json
 from typing import Any, Protocol
 
 from dev.cluster import Cluster
+from dev.cluster.kubectl import Kubectl
 from dev.deployment import NAMESPACE, install, kubectl, poll
 
 LABELS = "app.kubernetes.io/name=daulat,app.kubernetes.io/component=operator"
 DEPLOYMENT = "deployment/daulat"
 REPLICAS = 2
+SECONDS = 240
 
 
 class Operator(Protocol):
@@ -40,9 +42,15 @@ def install_in_cluster(cluster: Cluster, image: str, label: str, value: str) -> 
         f"--set=image.digest={digest}",
         # Simulated nodes would say that it runs.
         f"--set=nodeSelector.{label.replace('.', chr(92) + '.')}={value}",
-        "--wait",
-        "--timeout=100s",
     )
+    # Not by `helm --wait`: a release that is waited for in vain can't be changed until its time is over.
+    _await_rollout(kubectl(cluster))
+
+
+def _await_rollout(admin: Kubectl) -> None:
+    """Wait until all replicas are ready. On an idle machine that takes 15 s."""
+    limit = f"--timeout={SECONDS}s"
+    admin.run("rollout", "status", DEPLOYMENT, f"--namespace={NAMESPACE}", limit, timeout_seconds=SECONDS + 20)
 
 
 class OperatorPods:

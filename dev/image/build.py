@@ -51,7 +51,7 @@ def _base(architecture: str, lock: Path, say: Say) -> tuple[Layer, list[sbom.Par
 
     def make(folder: Path) -> tuple[Files, bytes]:
         unpacked = [debian.unpack(package, folder, say) for package in pinned]
-        return debian.base(unpacked), sbom.dump(sbom.of_debian(one, architecture) for one in unpacked)
+        return debian.base(unpacked), sbom.dump(sbom.of_debian(unpacked, architecture))
 
     layer, note = cached(f"base-{architecture}", [str(package) for package in pinned], make)
     return layer, sbom.load(note)

@@ -40,6 +40,8 @@ _KEPT = (
     "usr/lib64/ld-linux-*",
     f"usr/lib/python{facts.PYTHON}/**",
     "usr/share/doc/*/copyright",
+    # Where another package of the same source has them.
+    "usr/share/doc/*",
     "usr/share/common-licenses/*",
     "etc/debian_version",
 )
@@ -82,6 +84,9 @@ class Unpacked:
     control: str
     """Its control file, by which scanners know what is installed."""
     copyright: str
+    """Its licences in Debian's words; empty where another package has them."""
+    licensed_with: str
+    """The package that has them."""
     files: Files
 
 
@@ -146,12 +151,14 @@ def unpack(package: Package, folder: Path, say: Say) -> Unpacked:
     if certificates := sorted(path for path in found if path.startswith(f"{_CERTIFICATES}/")):
         # As update-ca-certificates writes them: each a PEM that ends with a line break.
         files["/etc/ssl/certs/ca-certificates.crt"] = b"".join((root / path).read_bytes() for path in certificates)
-    terms = root / "usr" / "share" / "doc" / package.name / "copyright"
+    documents = root / "usr" / "share" / "doc" / package.name
+    terms = documents / "copyright"
     return Unpacked(
         package,
-        (root / "DEBIAN" / "control").read_text(),
-        terms.read_text(errors="replace") if terms.is_file() else "",
-        files,
+        control=(root / "DEBIAN" / "control").read_text(),
+        copyright=terms.read_text(errors="replace") if terms.is_file() else "",
+        licensed_with=PurePosixPath(os.readlink(documents)).name if documents.is_symlink() else package.name,
+        files=files,
     )
 
 

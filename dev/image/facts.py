@@ -50,6 +50,8 @@ DEBIAN = (
     f"python{PYTHON}-minimal",
     f"libpython{PYTHON}-minimal",
     f"libpython{PYTHON}-stdlib",
+    # Licences of GCC's libraries.
+    "gcc-14-base",
     # What these and the wheels are linked with.
     "libbz2-1.0",
     "libc6",

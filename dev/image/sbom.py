@@ -20,7 +20,7 @@ from cyclonedx.spdx import is_expression, is_supported_id
 from packageurl import PackageURL
 
 from . import facts
-from .debian import Unpacked
+from .debian import Package, Unpacked
 from .wheels import Wheel
 
 MEDIA_TYPE = "application/vnd.cyclonedx+json"
@@ -43,13 +43,18 @@ class Part:
     """Else the licences that it names in its own words."""
 
 
-def of_debian(unpacked: Unpacked, architecture: str) -> Part:
-    """Return a Debian package, with the licences that its copyright file names where that is machine-readable."""
-    package = unpacked.package
+def of_debian(unpacked: Iterable[Unpacked], architecture: str) -> list[Part]:
+    """Return Debian packages, with the licences that their copyright files name where these are machine-readable."""
+    found = list(unpacked)
+    texts = {one.package.name: one.copyright for one in found}
+    return [_of_package(one.package, texts.get(one.licensed_with, ""), architecture) for one in found]
+
+
+def _of_package(package: Package, text: str, architecture: str) -> Part:
     # A package for all architectures says so: scanners look for it under this name.
     qualifiers = {"arch": architecture if package.architecture != "all" else "all", "distro": facts.RELEASE}
     purl = PackageURL("deb", "debian", package.name, package.version, qualifiers)
-    named = {match.strip() for match in _PARAGRAPH.findall(unpacked.copyright)}
+    named = {match.strip() for match in _PARAGRAPH.findall(text)}
     return Part(purl.to_string(), package.sha256, "", tuple(sorted(named)))
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from dev.cluster import ClusterError
 from dev.cluster.components import SERVICE_ADDRESS
+from dev.cluster.node import images
 from dev.cluster.node.serving import tiny
+from dev.cluster.paths import cache_dir
 from dev.deployment import NAMESPACE, SERVICE_ACCOUNT, install, poll
 from dev.incluster import LABELS, OperatorPods, install_in_cluster
 from tests.e2e.world import Manifest, unique
@@ -24,6 +28,7 @@ from .world import GPU, NPU, SITE, RealWorld, client_pod
 MEMORY = 512 * 2**20
 """The chart's limit, in bytes."""
 PORT = 9000
+GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,55 @@ def test_two_replicas_run_with_what_the_chart_gives_them(real: RealWorld, operat
             real.admin.run("exec", name, "-n", NAMESPACE, "--", "/bin/sh", "-c", "true")
         version = real.admin.run("exec", name, "-n", NAMESPACE, "--", "daulat", "--version")
         assert version.startswith("daulat, version ")
+
+
+IMPORT_ALL = """
+import importlib, pkgutil, ssl, daulat
+for module in pkgutil.walk_packages(daulat.__path__, "daulat."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+# What weights are fetched and checked with is imported once it is needed.
+for name in ("huggingface_hub", "hf_xet", "modelscope_hub", "model_signing.verifying", "obstore", "oras.client", "OpenSSL"):
+    importlib.import_module(name)
+print(len(ssl.create_default_context().get_ca_certs()))
+"""
+
+
+def test_all_that_the_image_has_to_import_is_in_it_and_so_are_certificates(real: RealWorld, operator: Operator) -> None:
+    where = ("-n", NAMESPACE, operator.leader, "--", "python", "-c", IMPORT_ALL)
+    assert int(real.admin.run("exec", *where, timeout_seconds=60).splitlines()[-1]) > 100
+
+
+def paths_in(archive: Path) -> Iterator[str]:
+    """Yield the paths in all layers of an image."""
+    with tarfile.open(archive) as outer:
+        for member in outer:
+            stream = outer.extractfile(member)
+            if stream is not None and stream.read(2) == GZIP:
+                stream.seek(0)
+                with tarfile.open(fileobj=stream) as layer:
+                    yield from layer.getnames()
+
+
+def test_a_second_build_is_the_same_image_and_has_no_shell(
+    real: RealWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "daulat" / "image"
+    cache.mkdir(parents=True)
+    (cache / "layers").mkdir()
+    (cache / "debian").symlink_to(cache_dir() / "image" / "debian")
+    # To compress the wheels takes most of a build, by the code that compresses the rest.
+    for layer in (cache_dir() / "image" / "layers").glob("packages-*"):
+        (cache / "layers" / layer.name).symlink_to(layer)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    again = images.daulat(tmp_path / "again", print)
+    assert again.reference == real.images["daulat"]
+    programs = {path for path in map(PurePosixPath, paths_in(again.path)) if path.parent.name in ("bin", "sbin")}
+    assert {path for path in programs if path.suffix != ".py"} == {
+        PurePosixPath("usr/bin/python3.13"),
+        PurePosixPath("opt/daulat/bin/python"),
+        PurePosixPath("opt/daulat/bin/daulat"),
+    }
 
 
 def test_its_network_policy_opens_the_api_server_and_its_metrics_alone(real: RealWorld, operator: Operator) -> None:

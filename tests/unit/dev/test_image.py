@@ -192,6 +192,7 @@ def test_the_image_gets_libraries_licences_and_python_and_no_shell(mirror: Path,
         (source / path).parent.mkdir(parents=True, exist_ok=True)
         (source / path).write_text(path)
     (source / library / "libone.so.1").symlink_to("libone.so.1.2")
+    (source / "usr/share/doc/one-dev").symlink_to("one")
     for name in ("b", "a"):
         (source / "usr/share/ca-certificates/mozilla").mkdir(parents=True, exist_ok=True)
         (source / f"usr/share/ca-certificates/mozilla/{name}.crt").write_text(f"{name}\n")
@@ -210,6 +211,7 @@ def test_the_image_gets_libraries_licences_and_python_and_no_shell(mirror: Path,
         f"/{library}/libone.so.1",
         "/usr/lib/python3.13/json/__init__.py",
         "/usr/share/doc/one/copyright",
+        "/usr/share/doc/one-dev",
         "/etc/ssl/certs/ca-certificates.crt",
     }
     assert unpacked.files[f"/{library}/libone.so.1"] == oci.Link("libone.so.1.2")
@@ -343,6 +345,21 @@ def test_a_bill_of_materials_names_every_part_with_its_hash_and_licence() -> Non
         d["dependsOn"] for d in found["dependencies"] if d["ref"] == found["metadata"]["component"]["bom-ref"]
     ]
     assert set(depends) == {part.purl for part in PARTS}
+
+
+def test_a_package_that_refers_to_another_ones_licences_has_these() -> None:
+    text = "Files: *\nLicense: GPL-3+ with exception\n long text\n\nLicense: public-domain\n"
+    packages = [Package(name, "1", "amd64", "ab" * 32, "") for name in ("libgcc-s1", "gcc-14-base", "silent")]
+    found = sbom.of_debian(
+        [
+            debian.Unpacked(packages[0], "", "", "gcc-14-base", {}),
+            debian.Unpacked(packages[1], "", text, "gcc-14-base", {}),
+            debian.Unpacked(packages[2], "", "", "silent", {}),
+        ],
+        "amd64",
+    )
+    named = ("GPL-3+ with exception", "public-domain")
+    assert [part.licenses for part in found] == [named, named, ()]
 
 
 @pytest.mark.parametrize(

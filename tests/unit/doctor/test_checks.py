@@ -147,6 +147,12 @@ WEAK: list[tuple[str, Weaken, Severity, str]] = [
         "User zoe may certify sovereignzones",
     ),
     (
+        "DOC-08",
+        grant(rule("authorities", "administer", "daulat.dev", "national"), "User:zoe"),
+        Severity.LOW,
+        "User zoe may administer authorities",
+    ),
+    (
         "DOC-09",
         grant(rule("clusterroles", "escalate", "rbac.authorization.k8s.io")),
         Severity.HIGH,

@@ -21,6 +21,7 @@ from daulat.manifest.yaml_writer import dump
 
 from .. import objects
 from ..errors import fail, print_errors
+from ..examples import examples
 from ..files import File
 from ..images.gathering import NOTHING, gathered, installed, read_input
 from ..kubernetes import kubernetes_options, offered
@@ -32,7 +33,16 @@ if TYPE_CHECKING:
     from .copying import Copied
 
 
-@click.command()
+_EXAMPLES = examples(
+    (
+        "Manifests with the names of a registry of your own",
+        "daulat bundle manifests/ --registry registry.example.my/mirror --rewrite --output-dir mirrored",
+    ),
+    ("Copy images and charts there", "daulat bundle manifests/ --registry registry.example.my/mirror --copy"),
+)
+
+
+@click.command(epilog=_EXAMPLES)
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
 @click.option("--registry", metavar="HOST[/FOLDER]", help="The registry of your own.")
 @click.option("--copy", "copying", is_flag=True, help="Copy what the manifests need to the registry.")

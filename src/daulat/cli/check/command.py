@@ -23,6 +23,7 @@ from daulat.check.run import Run
 from daulat.manifest.document import Document, Problem
 
 from ..errors import print_errors
+from ..examples import examples
 from ..files import File, Unreadable, files
 from ..kubernetes import kubernetes_options, offered, offered_by
 from ..namespace import chosen_namespace, namespace_option, operator_namespace_option
@@ -42,7 +43,14 @@ _MODULES = {"json": "structured", "yaml": "structured"}
 _MIB = 1 << 20
 
 
-@click.command()
+_EXAMPLES = examples(
+    ("Manifests by the policies in a directory", "daulat check manifests/ --policy-dir policies/"),
+    ("A rendered chart by the policies of the current cluster", "helm template chart/ | daulat check - --cluster"),
+    ("Annotations for a pull request", "daulat check manifests/ --policy-dir policies/ -o github"),
+)
+
+
+@click.command(epilog=_EXAMPLES)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
     "--policy-dir",

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from daulat.admission import anchor as anchors
 from daulat.api.kinds import Manifest
 
+from ..examples import examples
 from ..kubernetes import kubernetes_options, offered
 from ..namespace import operator_namespace_option
 from .manifests import as_json, as_yaml, compiled, guards_of_cluster
@@ -33,7 +34,14 @@ class _Moment(click.ParamType[datetime]):
         return at
 
 
-@click.command("compile")
+_EXAMPLES = examples(
+    ("What the operator would apply", "daulat compile policies/ zones/"),
+    ("Files for the API server's own directory", "daulat compile policies/ zones/ --static --output-dir static/"),
+    ("What lets nobody but the operator change them", "daulat compile --anchor --output-dir static/"),
+)
+
+
+@click.command("compile", epilog=_EXAMPLES)
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option(
     "--static", "as_static", is_flag=True, help="Write files for the API server's static manifest directories."

@@ -11,14 +11,21 @@ from daulat.doctor.finding import Severity
 
 from .. import cluster
 from ..errors import fail
+from ..examples import examples
 from ..namespace import context_option, installed_in_option
 from ..structured import WRITERS
 from ..text import Page
 from .output import as_table, structured
 from .reading import read
 
+_EXAMPLES = examples(
+    ("What weakens enforcement in the current cluster", "daulat doctor"),
+    ("Also by dry runs that should be refused", "daulat doctor --probe"),
+    ("For a pipeline that fails at medium findings", "daulat doctor --fail-on medium -o json"),
+)
 
-@click.command()
+
+@click.command(epilog=_EXAMPLES)
 @context_option
 @installed_in_option
 @click.option(

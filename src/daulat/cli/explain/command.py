@@ -29,6 +29,7 @@ from daulat.reconcile.policy.compiled import compiled, governs_protected
 
 from .. import objects
 from ..errors import fail, fail_if
+from ..examples import examples
 from ..kubernetes import kubernetes_options, offered, offered_by
 from ..namespace import chosen_namespace, namespace_option, operator_namespace_option
 from ..structured import WRITERS
@@ -67,7 +68,15 @@ class _World:
         return Judge(done, inventory.known_profiles, Namespaces(inventory.namespaces), options, inventory.scopes)
 
 
-@click.command()
+_EXAMPLES = examples(
+    ("A control", "daulat explain USE-04"),
+    ("A policy of the cluster", "daulat explain confidential --cluster"),
+    ("Where a model runs, and why not elsewhere", "daulat explain model deepseek-r1 -n treasury --cluster"),
+    ("A file before it is applied", "daulat explain -f deployment.yaml policies/ nodes.yaml"),
+)
+
+
+@click.command(epilog=_EXAMPLES)
 @click.argument("words", nargs=-1, metavar="[TARGET] [PATH...]")
 @click.option(
     "-f", "--filename", "files", multiple=True, metavar="FILE", help="Explain the objects in this file. Repeatable."

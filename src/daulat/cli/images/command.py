@@ -11,13 +11,19 @@ from daulat.artifacts.installation import Installation
 from daulat.manifest.document import Problem
 
 from ..errors import fail, fail_if
+from ..examples import examples
 from ..kubernetes import kubernetes_options, offered, offered_by
 from ..namespace import chosen_namespace, namespace_option
 from .gathering import NOTHING, gathered, installed, read_input
 from .output import FORMATS, formatted, remarks
 
+_EXAMPLES = examples(
+    ("What manifests need, and what isn't known", "daulat images policies/ models/ --values values.yaml"),
+    ("What runs in the current cluster", "daulat images --cluster -o json"),
+)
 
-@click.command()
+
+@click.command(epilog=_EXAMPLES)
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
 @click.option("--cluster", is_flag=True, help="List what the objects of the current cluster need as well.")
 @click.option("--context", metavar="NAME", help="The kubeconfig context for --cluster; the current one by default.")

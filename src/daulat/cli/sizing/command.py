@@ -16,12 +16,20 @@ from daulat.placement.sizing import Ask, NoFit, Sizing, size
 
 from .. import objects
 from ..errors import fail, fail_if
+from ..examples import examples
 from ..structured import WRITERS
 from .models import model_of
 from .output import listed, sized, unknown
 
+_EXAMPLES = examples(
+    ("One accelerator", "daulat sizing deepseek-r1 --accelerator huawei-ascend-910b --context 32768"),
+    ("Every known accelerator", "daulat sizing meta-llama/Llama-3.3-70B-Instruct"),
+    ("A model that isn't in the catalogue", "daulat sizing ./our-model/config.json"),
+    ("The models of the catalogue", "daulat sizing --list"),
+)
 
-@click.command()
+
+@click.command(epilog=_EXAMPLES)
 @click.argument("model", metavar="MODEL", required=False)
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
 @click.option(

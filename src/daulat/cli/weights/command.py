@@ -7,6 +7,7 @@ from types import ModuleType
 
 import click
 
+from ..examples import examples
 from ..lazy import imported
 
 EXTRA = "weights"
@@ -17,7 +18,13 @@ def _code() -> ModuleType:
     return imported("daulat.cli.weights.carry_out", EXTRA)
 
 
-@click.group()
+_EXAMPLES = examples(
+    ("The digest for a model's URI", "daulat weights digest deepseek-r1/"),
+    ("The check of a signature that runs in the pod", "daulat weights verify deepseek-r1/ --key key.pub"),
+)
+
+
+@click.group(epilog=_EXAMPLES)
 def weights() -> None:
     """Fetch weights, and check their digest and their signature."""
 

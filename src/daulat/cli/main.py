@@ -31,6 +31,9 @@ COMMANDS = {
     "smoke-test": LazyCommand(
         "daulat.cli.smoketest", "smoke_test", "Prove that an installation leads and that admission refuses."
     ),
+    "status": LazyCommand(
+        "daulat.cli.status.command", "status", "Show policies, zones and models, and what needs attention."
+    ),
     "uninstall": LazyCommand("daulat.cli.uninstall.command", "uninstall", "Remove what Daulat has made in a cluster."),
     "weights": LazyCommand(
         "daulat.cli.weights.command", "weights", "Fetch weights, and check their digest and signature."

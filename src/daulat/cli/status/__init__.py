@@ -1,0 +1,1 @@
+"""``daulat status``: the command, what it reads, and the forms of its summary."""

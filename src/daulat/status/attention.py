@@ -114,12 +114,16 @@ def exemptions(rows: Iterable[ExemptionRow], commands: Commands) -> Iterator[Att
         yield Attention(Severity.WARNING, "SovereigntyExemption", "", row.name, reason, what, command)
 
 
-def unreadable_exemptions(facts: Facts, commands: Commands) -> Iterator[Attention]:
-    """Yield exemptions that can't be read: they have no row, since nothing is known of them."""
-    for name, found in facts.snapshot.exemptions.items():
-        if isinstance(found, Unparsable):
-            command = commands.write("kubectl", "describe", "sovereigntyexemption", name)
-            yield Attention(Severity.FAILURE, "SovereigntyExemption", "", name, str(INVALID), found.reason, command)
+def without_rows(facts: Facts, commands: Commands) -> Iterator[Attention]:
+    """Yield exemptions and profiles that can't be read. Neither has a row: nothing is known of them."""
+    for kind, found in (
+        ("AcceleratorProfile", facts.snapshot.profiles),
+        ("SovereigntyExemption", facts.snapshot.exemptions),
+    ):
+        for name, one in found.items():
+            if isinstance(one, Unparsable):
+                command = commands.write("kubectl", "describe", kind.lower(), name)
+                yield Attention(Severity.FAILURE, kind, "", name, str(INVALID), one.reason, command)
 
 
 def ordered(found: Iterable[Attention]) -> tuple[Attention, ...]:

@@ -42,7 +42,7 @@ def examine(facts: Facts, context: str = "") -> View:
         *attention.objects("SovereignZone", of_zones, commands),
         *attention.objects("SovereignModel", models, commands),
         *attention.exemptions(exemptions, commands),
-        *attention.unreadable_exemptions(facts, commands),
+        *attention.without_rows(facts, commands),
     ]
     return View(
         at=facts.now,

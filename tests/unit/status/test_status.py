@@ -144,9 +144,12 @@ def test_objects_that_cant_be_read_are_failures_with_the_command_that_shows_them
     world = fine()
     world.policies.append(policy("later", action="Explode"))
     world.exemptions.append(exemption("later", expiresAt="soon"))
+    profile = world.profiles[0]
+    world.profiles.append({**profile, "metadata": {"name": "later", "uid": "u"}, "spec": {"vendor": "none"}})
     found = view(world)
     assert findings(found) == [
         ("failure", "SovereigntyPolicy later", "Invalid"),
+        ("failure", "AcceleratorProfile later", "Invalid"),
         ("failure", "SovereigntyExemption later", "Invalid"),
     ]
     assert found.attention[0].command == "kubectl describe sovereigntypolicy later"

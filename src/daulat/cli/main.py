@@ -26,6 +26,9 @@ COMMANDS = {
     "images": LazyCommand(
         "daulat.cli.images.command", "images", "List the images, charts and weights that manifests need."
     ),
+    "ledger": LazyCommand(
+        "daulat.cli.ledger.command", "ledger", "Verify a log of what ran where, and prove its entries, offline."
+    ),
     "operator": LazyCommand("daulat.cli.operator", "operator", "Run the operator."),
     "sizing": LazyCommand("daulat.cli.sizing", "sizing", "Show how many devices a model needs, and why."),
     "smoke-test": LazyCommand(

@@ -1,0 +1,1 @@
+"""``daulat ledger``: verify logs and proofs, show entries, make keys."""

@@ -1,0 +1,196 @@
+"""The command line of ``daulat ledger``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from daulat.ledger import checkpoint, keys, note, proof, reader
+from daulat.ledger.errors import Inconsistent, LedgerError, Malformed, Untrusted
+from daulat.ledger.folder import Folder
+from daulat.ledger.keys import KeyType
+from daulat.ledger.note import MAXIMUM_NOTE
+from daulat.ledger.verification import verify as verify_log
+
+from ..errors import fail, print_errors
+from .output import FORMATS, checked, entry_list, shown, verification
+from .trusting import read, trust_of, trust_options
+
+_LARGEST_PROOF = 1 << 21
+"""Bytes: a checkpoint, 63 hashes and an entry."""
+_TYPES = {"ed25519": KeyType.ED25519, "ml-dsa-44": KeyType.ML_DSA_44, "witness": KeyType.COSIGNATURE}
+_FOLDER = click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+_FORMAT = click.option(
+    "-o", "--output", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="The format."
+)
+
+
+@click.group()
+def ledger() -> None:
+    """Verify a log of what ran where, and prove its entries, from files alone."""
+
+
+@ledger.command()
+@_FOLDER
+@trust_options
+@click.option(
+    "--previous",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A checkpoint of this log that was kept elsewhere. Repeatable. Without one, a log that was cut can't be told.",
+)
+@_FORMAT
+def verify(
+    folder: Path,
+    keys: tuple[str, ...],
+    witnesses: tuple[str, ...],
+    quorum: int | None,
+    previous: tuple[Path, ...],
+    form: str,
+) -> None:
+    """Verify the log in DIR: every entry, every tile and the checkpoint.
+
+    Exit codes: 0 verified, 1 not verified, 2 wrong input or usage.
+    """
+    trust = trust_of(keys, witnesses, quorum)
+    older = [(str(path), read(path, MAXIMUM_NOTE)) for path in previous]
+    try:
+        found = verify_log(Folder(folder), trust, older)
+    except OSError as error:
+        fail(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}")
+    click.echo(verification(found, str(folder), form), nl=False)
+    sys.exit(1 if found.findings else 0)
+
+
+@ledger.command("proof")
+@_FOLDER
+@click.argument("index", metavar="N", type=click.IntRange(min=0))
+@click.option(
+    "--output-file", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file, such as 17.tlog-proof."
+)
+def proof_(folder: Path, index: int, output_file: Path | None) -> None:
+    """Write the proof that the log in DIR has entry N: one file with the entry, its proof and the checkpoint.
+
+    Exit codes: 0 written, 1 the checkpoint doesn't cover the entry, 2 wrong input or usage.
+    """
+    try:
+        made = bytes(proof.prove(Folder(folder), index))
+        if output_file is not None:
+            output_file.write_bytes(made)
+        else:
+            click.echo(made, nl=False)
+    except Inconsistent as error:
+        print_errors([f"{folder}: {error}"])
+        sys.exit(1)
+    except (LedgerError, ValueError) as error:
+        fail(f"{folder}: {error}")
+    except OSError as error:
+        fail(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}")
+
+
+@ledger.command("check-proof")
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@trust_options
+@click.option(
+    "--entry",
+    "entry_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The entry's bytes, where FILE doesn't have them.",
+)
+@_FORMAT
+def check_proof(
+    file: Path,
+    keys: tuple[str, ...],
+    witnesses: tuple[str, ...],
+    quorum: int | None,
+    entry_file: Path | None,
+    form: str,
+) -> None:
+    """Check the proof in FILE without the log, and show the entry that it proves.
+
+    Exit codes: 0 proved, 1 not proved, 2 wrong input or usage.
+    """
+    trust = trust_of(keys, witnesses, quorum)
+    try:
+        found = proof.parse(read(file, _LARGEST_PROOF))
+    except Malformed as error:
+        fail(f"{file}: {error}")
+    entry = found.entry if entry_file is None else read(entry_file, _LARGEST_PROOF)
+    if entry is None:
+        fail(f"{file}: it doesn't have the entry itself; --entry FILE says it")
+    try:
+        examined = proof.verify(found, entry, trust)
+    except Untrusted as error:
+        print_errors([f"{file}: {error}"])
+        sys.exit(1)
+    click.echo(checked(examined, found.index, entry, form), nl=False)
+
+
+@ledger.command()
+@_FOLDER
+@click.argument("indices", metavar="[N...]", nargs=-1, type=click.IntRange(min=0))
+@_FORMAT
+def show(folder: Path, indices: tuple[int, ...], form: str) -> None:
+    """Show entries of the log in DIR, all without N. They aren't verified.
+
+    Exit codes: 0 shown, 2 wrong input or usage.
+    """
+    files = Folder(folder)
+    try:
+        signed = files.get(reader.CHECKPOINT)
+        if signed is None:
+            fail(f"{folder}: has no checkpoint, so it isn't a log")
+        size = checkpoint.parse(note.parse(signed).text).size
+        if beyond := [n for n in indices if n >= size]:
+            fail(f"{folder}: the log has no entry {beyond[0]}: it has {size}, from 0")
+        chosen = (
+            ((n, reader.entry(files, n, size)) for n in indices) if indices else enumerate(reader.entries(files, size))
+        )
+        if form != "table":
+            click.echo(entry_list(list(chosen), form), nl=False)
+            return
+        for index, entry in chosen:
+            click.echo(shown(index, entry))
+    except LedgerError as error:
+        fail(f"{folder}: {error}")
+    except OSError as error:
+        fail(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}")
+
+
+@ledger.command()
+@click.argument("name")
+@click.option(
+    "--output-file",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Write the private key to this file, which must not exist. Only its owner may read it.",
+)
+@click.option(
+    "--type",
+    "key_type",
+    type=click.Choice(list(_TYPES)),
+    default="ed25519",
+    show_default=True,
+    help="What signs with it.",
+)
+def keygen(name: str, output_file: Path, key_type: str) -> None:
+    """Make a key, and print its verifier key.
+
+    NAME is the log's origin, such as daulat.example.my/cluster-1, or the name of a witness.
+
+    Exit codes: 0 made, 2 wrong input or usage.
+    """
+    try:
+        made = keys.generate(name, _TYPES[key_type])
+        descriptor = os.open(output_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(f"{made.text()}\n")
+    except Malformed as error:
+        fail(error)
+    except OSError as error:
+        fail(f"{output_file}: {(error.strerror or str(error)).lower()}")
+    click.echo(str(made.verifier()))

@@ -1,0 +1,202 @@
+"""The one writer of a log. A crash at any write loses nothing that was accepted, and never makes the log sign two histories.
+
+The order of its writes is the protocol: entries and tiles, the head that is about to be signed (``.pending``), the checkpoint.
+A head that is pending is completed when the log is opened next: a witness may have seen its signature already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from . import checkpoint, tree
+from .checkpoint import Checkpoint
+from .errors import Closed, Inconsistent, LedgerError, Malformed, Untrusted
+from .growth import Edge, read_edge
+from .keys import KeyType, SignerKey, VerifierKey
+from .note import Note, Signature
+from .reader import CHECKPOINT, nodes
+from .store import Store
+from .tiles import MAXIMUM_ENTRY, Tile
+from .trust import Trust, trusted
+
+PENDING = ".pending"
+Cosign = Callable[[int, Sequence[bytes], Note], Sequence[Signature]]
+"""Asks witnesses: given the size that they last saw at most, the consistency proof from it and the signed checkpoint, it returns
+their cosignatures, none if they can't be reached. It must not raise for a witness that fails."""
+
+
+def no_witnesses(_old: int, _proof: Sequence[bytes], _note: Note) -> Sequence[Signature]:
+    """Return no cosignature."""
+    return ()
+
+
+class Writer:
+    """Appends entries to a log. Not safe for use by several threads."""
+
+    def __init__(self, store: Store, keys: Sequence[SignerKey], head: Checkpoint, edge: Edge, cosign: Cosign) -> None:
+        """Use ``create`` or ``open``."""
+        self._store, self._keys, self._cosign = store, tuple(keys), cosign
+        self._head, self._edge = head, edge
+        self._filled: list[Tile] = []
+        self._usable = True
+
+    @classmethod
+    def create(cls, store: Store, keys: Sequence[SignerKey], now: int, cosign: Cosign = no_witnesses) -> Self:
+        """Begin a log with a checkpoint of no entries. Inconsistent if there is one; ``now`` is in POSIX seconds."""
+        _check(keys)
+        return cls._locked(store, lambda: cls._created(store, keys, now, cosign))
+
+    @classmethod
+    def open(
+        cls,
+        store: Store,
+        keys: Sequence[SignerKey],
+        now: int,
+        cosign: Cosign = no_witnesses,
+        former: Sequence[VerifierKey] = (),
+    ) -> Self:
+        """Continue a log. Inconsistent if its files disagree with its checkpoint, Untrusted if other keys signed that.
+
+        ``former`` are keys that were rotated out, any of which may have signed the checkpoint instead.
+        """
+        _check(keys)
+        return cls._locked(store, lambda: cls._opened(store, keys, now, cosign, former))
+
+    @classmethod
+    def _locked(cls, store: Store, make: Callable[[], Self]) -> Self:
+        store.lock()
+        try:
+            return make()
+        except BaseException:
+            store.unlock()
+            raise
+
+    @classmethod
+    def _created(cls, store: Store, keys: Sequence[SignerKey], now: int, cosign: Cosign) -> Self:
+        if store.get(CHECKPOINT) is not None:
+            raise Inconsistent("there is a log here already")
+        # The first write of a log is its checkpoint, so this can't be what a crash has left.
+        if store.get(PENDING) is not None:
+            raise Inconsistent("there is a log here whose checkpoint is missing")
+        empty = Edge()
+        writer = cls(store, keys, Checkpoint(keys[0].name, 0, empty.root), empty, cosign)
+        writer._publish(0, writer._head, now)
+        return writer
+
+    @classmethod
+    def _opened(
+        cls, store: Store, keys: Sequence[SignerKey], now: int, cosign: Cosign, former: Sequence[VerifierKey]
+    ) -> Self:
+        data = store.get(CHECKPOINT)
+        if data is None:
+            raise Inconsistent("there is no checkpoint")
+        head = _signed_by(data, keys, former)
+        pending = _pending(store, head)
+        if pending is None:
+            # A rename that was seen may not have reached the disk before a crash.
+            store.put(CHECKPOINT, data)
+            return cls(store, keys, head, read_edge(store, head), cosign)
+        read_edge(store, head)
+        writer = cls(store, keys, pending, read_edge(store, pending), cosign)
+        writer._publish(head.size, pending, now)
+        return writer
+
+    @property
+    def head(self) -> Checkpoint:
+        """The head of the log's tree, as its checkpoint has it."""
+        return self._head
+
+    def append(self, entries: Sequence[bytes], now: int) -> Checkpoint:
+        """Append entries and return the checkpoint that covers them: they are accepted once it returns.
+
+        ``now`` is in POSIX seconds. Malformed, and nothing appended, if an entry is too long. Where a write fails its error is
+        raised and the writer closes itself: what was written is known when the log is opened again.
+        """
+        if not self._usable:
+            raise Closed("the log has to be opened again")
+        for entry in entries:
+            if len(entry) > MAXIMUM_ENTRY:
+                raise Malformed(f"an entry of {len(entry)} bytes; at most {MAXIMUM_ENTRY} fit")
+        if not entries:
+            return self._head
+        try:
+            return self._appended(entries, now)
+        except BaseException:
+            self.close()
+            raise
+
+    def _appended(self, entries: Sequence[bytes], now: int) -> Checkpoint:
+        while self._filled:
+            tile = self._filled[-1]
+            self._store.remove_partial(tile.path)
+            if tile.level == 0:
+                self._store.remove_partial(tile.bundle_path)
+            self._filled.pop()
+        grown, files, filled = self._edge.grown(entries)
+        for file in files:
+            self._store.put(file.path, file.data)
+        head = Checkpoint(self._head.origin, grown.size, grown.root)
+        self._store.put(PENDING, head.text.encode())
+        self._publish(self._head.size, head, now)
+        self._edge, self._head, self._filled = grown, head, filled
+        return head
+
+    def _publish(self, old: int, head: Checkpoint, now: int) -> None:
+        signed = Note(head.text, tuple(key.sign(head.text, now) for key in self._keys))
+        proof = tree.consistency_proof(old, head.size, nodes(self._store, head.size))
+        cosigned = signed.signed_by(self._cosign(old, proof, signed))
+        self._store.put(CHECKPOINT, bytes(cosigned))
+
+    def close(self) -> None:
+        """Release the lock. The log can't be written to by this writer any more."""
+        self._usable = False
+        self._store.unlock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _check(keys: Sequence[SignerKey]) -> None:
+    if KeyType.ED25519 not in {key.type for key in keys} or KeyType.COSIGNATURE in {key.type for key in keys}:
+        raise ValueError("a log signs by a key of type 1 (Ed25519), and may sign by one of type 6 (ML-DSA-44) as well")
+    if len({key.name for key in keys}) != 1:
+        raise ValueError("the keys of a log have one name: its origin")
+
+
+def _signed_by(data: bytes, keys: Sequence[SignerKey], former: Sequence[VerifierKey]) -> Checkpoint:
+    """Return the checkpoint. Signatures by former keys count only where not every own key has signed."""
+    try:
+        # A key added by a rotation hasn't signed yet; Ed25519 has in every checkpoint.
+        return trusted(data, Trust(tuple(key.verifier() for key in keys if key.type is KeyType.ED25519)))
+    except Untrusted:
+        for key in former:
+            try:
+                return trusted(data, Trust((key,)))
+            except Untrusted:
+                continue
+        raise
+
+
+def _pending(store: Store, head: Checkpoint) -> Checkpoint | None:
+    """Return the head that was about to be signed. None if it was, or if there was none."""
+    data = store.get(PENDING)
+    if data is None:
+        return None
+    try:
+        found = checkpoint.parse(data.decode())
+    except (LedgerError, UnicodeDecodeError) as error:
+        raise Inconsistent(f"{PENDING} can't be read: {error}") from error
+    if found.origin != head.origin:
+        raise Inconsistent(f"{PENDING} is of the log {found.origin}")
+    if found.size == head.size and found.root != head.root:
+        raise Inconsistent(f"{PENDING} and the checkpoint have different roots of {head.size} entries")
+    if found.size < head.size:
+        raise Inconsistent(f"{PENDING} has {found.size} entries, the checkpoint {head.size}")
+    return found if found.size > head.size else None

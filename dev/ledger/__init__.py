@@ -1,0 +1,1 @@
+"""Verifies logs with the libraries of Go's checksum database, which know nothing of Daulat."""

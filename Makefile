@@ -149,6 +149,9 @@ bench-fleet: $(VENV)/ready ## Measure the operator on 5,000 nodes with 20,000 po
 	@$(PY) -m dev.cluster build
 	@$(PY) -m bench.fleet $(FLEET)
 
+bench-ledger: $(VENV)/ready ## Measure a log of 1,000,000 entries: writing, size, verification, proofs (2 minutes)
+	@$(PY) -m bench.ledger
+
 bench-check: $(VENV)/ready ## Measure `daulat check` against gator and kyverno (builds them first; then 10 minutes)
 	@$(PY) -m bench.check
 
@@ -169,6 +172,7 @@ $(VENV)/ready: requirements/dev.txt
 	bench-admission-cost \
 	bench-check \
 	bench-fleet \
+	bench-ledger \
 	bench-scale \
 	clean \
 	cluster-down \

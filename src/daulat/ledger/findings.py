@@ -29,6 +29,8 @@ class Fault(StrEnum):
     """A signed checkpoint of before had more entries."""
     NOT_AN_ENTRY = "NotAnEntry"
     """The tree covers the bytes, and they aren't an entry of Daulat's."""
+    STOPPED = "Stopped"
+    """There are so many findings that the rest of the log wasn't looked at."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ _LOCK = ".lock"
 _TEMPORARY = ".tmp"
 """One name for every file that is being written: there is one writer, and a crash leaves at most one file behind."""
 
+_LARGEST = 17 << 20
+"""Bytes: a bundle of 256 entries of 65,535 bytes is less, so what is cut here is no file of a log."""
+
 
 class Folder:
     """A ``Store`` on a local file system. The lock is an OS lock: it ends with the process."""
@@ -21,11 +24,13 @@ class Folder:
         self._lock: int | None = None
 
     def get(self, path: str) -> bytes | None:
-        """Return a file's bytes, or None where there is none."""
-        try:
-            return (self._path / path).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
+        """Return a file's bytes, at most 17 MiB, or None where there is no regular file."""
+        file = self._path / path
+        # Readers are given folders by others: a pipe would be waited on for ever.
+        if not file.is_file():
             return None
+        with file.open("rb") as opened:
+            return opened.read(_LARGEST)
 
     def put(self, path: str, data: bytes) -> None:
         """Write a temporary file, flush it to the disk and rename it; flush the folder's own entry then."""

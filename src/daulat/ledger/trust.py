@@ -67,6 +67,8 @@ class Examined:
     head: Checkpoint | None
     witnessed: tuple[Witnessed, ...]
     doubts: tuple[tuple[Doubt, str], ...]
+    is_signed: bool = False
+    """Whether the log itself signed it, by every key."""
 
 
 def examine(data: bytes, trust: Trust) -> Examined:
@@ -97,7 +99,8 @@ def examine(data: bytes, trust: Trust) -> Examined:
     witnessed = _witnessed(trust.witnesses, valid)
     if len(witnessed) < trust.quorum:
         doubts.append((Doubt.UNWITNESSED, f"{len(witnessed)} known witnesses cosigned it; {trust.quorum} are required"))
-    return Examined(signed, head, witnessed, tuple(doubts))
+    is_signed = head.origin == trust.origin and all(key in valid for key in trust.keys)
+    return Examined(signed, head, witnessed, tuple(doubts), is_signed)
 
 
 def trusted(data: bytes, trust: Trust) -> Checkpoint:

@@ -21,6 +21,9 @@ from .tiles import WIDTH, Tile, edge, tile_at
 from .tree import leaf_hash, perfect_root, root
 from .trust import Examined, Trust, examine
 
+MOST = 1000
+"""Findings after which verification stops: a checkpoint may claim more entries than anybody can look at."""
+
 
 @dataclass(frozen=True)
 class Verified:
@@ -43,7 +46,8 @@ def verify(files: Files, trust: Trust, previous: Sequence[tuple[str, bytes]] = (
         return Verified(None, (Finding(Fault.MISSING, CHECKPOINT, "there is no checkpoint, so nothing is signed"),))
     found = examine(signed, trust)
     findings = [Finding(doubt, CHECKPOINT, message) for doubt, message in found.doubts]
-    if found.head is not None:
+    # A head that the log didn't sign says nothing about its files, and may claim any size.
+    if found.head is not None and found.is_signed:
         findings += _Walk(files, found.head).findings()
         findings += chain.from_iterable(_against(files, found.head, name, old, trust) for name, old in previous)
     return Verified(found, tuple(findings))
@@ -83,6 +87,11 @@ class _Walk:
     def findings(self) -> list[Finding]:
         self._edge()
         for index in range(-(-self.head.size // WIDTH)):
+            if len(self.found) > MOST:
+                rest = (index * WIDTH, self.head.size - 1)
+                message = f"there are more than {MOST} findings; what follows wasn't verified"
+                self.found.append(Finding(Fault.STOPPED, CHECKPOINT, message, rest))
+                break
             self._bundle(index)
         return self.found
 

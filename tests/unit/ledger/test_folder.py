@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from daulat.ledger import reader
 from daulat.ledger.errors import Locked
 from daulat.ledger.folder import Folder
 from daulat.ledger.verification import verify
@@ -75,6 +76,36 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatc
     monkeypatch.setattr(Path, "replace", replace)
     Folder(tmp_path).put("a/b/c", b"x")
     assert calls == ["sync ", "sync /a", "sync /.tmp", "rename", "sync /a/b"]
+
+
+@pytest.mark.parametrize("nth", range(1, 21))
+def test_a_full_disk_loses_nothing(nth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Writer.create(Folder(tmp_path), [KEY], NOW) as writer:
+        writer.append(entries(250), NOW)
+    real, calls = os.fsync, 0
+
+    def sync(descriptor: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == nth:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with pytest.raises(OSError, match="No space"):
+        Writer.open(Folder(tmp_path), [KEY], NOW).append(entries(10, 250), NOW)
+    with Writer.open(Folder(tmp_path), [KEY], NOW) as writer:
+        assert writer.head.size in {250, 260}
+        writer.append(entries(260 - writer.head.size, writer.head.size), NOW)
+    assert list(reader.entries(Folder(tmp_path), 260)) == entries(260)
+    assert verify(Folder(tmp_path), TRUST).findings == ()
+
+
+def test_what_isnt_a_regular_file_isnt_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    assert [Folder(tmp_path).get(name) for name in ("pipe", "folder", "zero")] == [None] * 3
 
 
 def test_a_file_that_isnt_there_is_none(tmp_path: Path) -> None:

@@ -321,6 +321,23 @@ def test_bytes_that_arent_an_entry_are_named() -> None:
     assert brief(found(store)) == [(Fault.NOT_AN_ENTRY, "tile/entries/000.p/5", (3, 3))]
 
 
+def test_a_log_that_claims_any_size_is_given_up_after_a_thousand_findings() -> None:
+    store = log(300)
+    resigned(store, Checkpoint(ORIGIN, (1 << 63) - 1, b"\0" * 32), KEY)
+    findings = found(store)
+    assert len(findings) < 2100
+    assert findings[-1].fault == Fault.STOPPED
+    resigned(store, Checkpoint(ORIGIN, (1 << 63) - 1, b"\0" * 32), STRANGER)
+    assert [f.fault for f in found(store)] == [Doubt.UNSIGNED]
+
+
+def test_files_are_verified_under_a_checkpoint_that_lacks_witnesses() -> None:
+    store = log(300)
+    change(store, 5, lambda inside: inside.pop(5), 300)
+    trust = Trust(TRUST.keys, (WITNESSES[0].verifier(),), 1)
+    assert [f.fault for f in found(store, trust)] == [Doubt.UNWITNESSED, Fault.DELETED]
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_no_change_of_a_file_that_the_tree_needs_goes_unnoticed(data: st.DataObject) -> None:

@@ -224,6 +224,13 @@ def test_partial_tiles_go_once_the_full_one_is_there() -> None:
     assert verify(store, TRUST).findings == ()
 
 
+def test_a_checkpoint_that_may_not_be_on_the_disk_is_flushed_when_the_log_is_opened() -> None:
+    store = log(3)
+    store.seen.clear()
+    with Writer.open(store, [KEY], NOW):
+        assert store.seen == [store.files["checkpoint"]]
+
+
 def test_a_log_is_created_once() -> None:
     with pytest.raises(Inconsistent):
         Writer.create(log(0), [KEY], NOW)

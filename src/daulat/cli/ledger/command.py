@@ -16,6 +16,7 @@ from daulat.ledger.note import MAXIMUM_NOTE
 from daulat.ledger.verification import verify as verify_log
 
 from ..errors import fail, print_errors
+from ..examples import examples
 from .output import FORMATS, checked, entry_list, shown, verification
 from .trusting import read, trust_of, trust_options
 
@@ -28,7 +29,17 @@ _FORMAT = click.option(
 )
 
 
-@click.group()
+_EXAMPLES = examples(
+    (
+        "Whether a log is as it was signed and witnessed, and continues a checkpoint that was kept",
+        "daulat ledger verify ./log --key log.vkey --witness w1.vkey --previous kept/checkpoint",
+    ),
+    ("One file that proves an entry", "daulat ledger proof ./log 17 --output-file 17.tlog-proof"),
+    ("Its check, without the log", "daulat ledger check-proof 17.tlog-proof --key log.vkey"),
+)
+
+
+@click.group(epilog=_EXAMPLES)
 def ledger() -> None:
     """Verify a log of what ran where, and prove its entries, from files alone."""
 

@@ -79,13 +79,18 @@ func verify(dir, vkey string, proofs []string) error {
 	if err != nil {
 		return err
 	}
+	leaves := make([]int64, len(entries))
+	for n := range entries {
+		leaves[n] = tlog.StoredHashIndex(0, int64(n))
+	}
+	// Hashes that the reader returns are proved to be in the tree.
+	proved, err := hashes.ReadHashes(leaves)
+	if err != nil {
+		return err
+	}
 	for n, entry := range entries {
-		proof, err := tlog.ProveRecord(tree.N, int64(n), hashes)
-		if err != nil {
-			return err
-		}
-		if err := tlog.CheckRecord(proof, tree.N, tree.Hash, int64(n), tlog.RecordHash(entry)); err != nil {
-			return fmt.Errorf("entry %d: %w", n, err)
+		if proved[n] != tlog.RecordHash(entry) {
+			return fmt.Errorf("entry %d isn't the one in the tree", n)
 		}
 	}
 	for _, path := range proofs {

@@ -115,7 +115,7 @@ def test_the_operator_starts_with_what_the_chart_tells_it(
         return 0
 
     monkeypatch.setattr(command, "run", run)
-    monkeypatch.setattr(command, "configure", lambda level: None)
+    monkeypatch.setattr(command, "configure", lambda _level, _format: None)
     result = CliRunner().invoke(command.operator, [])
     assert result.exit_code == 0, result.output
     (platform,) = told

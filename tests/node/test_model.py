@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 
 from daulat.api.names import MODEL_LABEL
 from dev.cluster.node.serving import tiny
@@ -56,13 +57,16 @@ def test_a_model_answers_and_lives_its_whole_life_without_an_error(
     observer = Observer(real, place)
     poll("its processes to be gone", lambda: not list(observer.look()))
     for kind in ("deployments", "services", "networkpolicies", "serviceaccounts", "poddisruptionbudgets"):
-        owned = [o for o in real.get(kind, namespace=place)["items"] if o["metadata"]["name"] != "default"]
-        assert owned == [], kind
+        poll(f"its {kind} to be gone", partial(_none_left, real, kind, place), 60)
     of_this = f'labels."io.kubernetes.pod.namespace"=={place}'
     for machine in real.cluster.machines:
         ctr = ("ctr", "--namespace=k8s.io")
         tasks = machine.run(*ctr, "tasks", "ls", "--quiet").stdout.split()
         assert not set(tasks) & set(machine.run(*ctr, "containers", "ls", "--quiet", of_this).stdout.split())
+
+
+def _none_left(real: RealWorld, kind: str, place: str) -> bool:
+    return {o["metadata"]["name"] for o in real.get(kind, namespace=place)["items"]} <= {"default"}
 
 
 def _last(steady: Steady, number: int) -> list[str]:

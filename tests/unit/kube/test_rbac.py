@@ -47,7 +47,7 @@ def test_the_template_of_the_operators_roles_has_no_rule_beside_them() -> None:
 
 
 def test_no_other_template_grants_the_operator_anything() -> None:
-    bound = re.compile(r"name: {{ \.Values\.serviceAccount\.name }}")
+    bound = re.compile(r"""name: \{\{ include "daulat\.serviceAccountName" \. \}\}""")
     binding = {
         f.name
         for f in (CHART / "templates").glob("*.yaml")

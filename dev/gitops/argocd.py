@@ -291,6 +291,8 @@ class ArgoCD:
             "KUBECONFIG": str(self._cluster.kubeconfig()),
             "TMPDIR": str(home),
             # It runs helm and its own script for Git by their names.
+            # What keeps an Application from being healthy is then in its status.
+            "ARGOCD_APPLICATION_CONTROLLER_PERSIST_RESOURCE_HEALTH": "true",
             "PATH": f"{program.parent}:{helm.parent}:{os.environ['PATH']}",
         }
         self._run(component, [str(program), *arguments], environment)

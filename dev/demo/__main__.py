@@ -21,7 +21,7 @@ from dev.cluster.kubernetes import versions
 from dev.cluster.paths import DEMO_SCENARIO, REAL_NODE_SCENARIO, clusters_dir
 from dev.cluster.scenario import load, zone_manifests
 from dev.deployment import ROOT, OperatorProcess, install, kubectl, poll
-from dev.incluster import OperatorPods
+from dev.incluster import WHERE_LOGGED
 
 from . import answering, attempts
 from .answering import Answering, Supplies
@@ -132,7 +132,7 @@ def _answer(cluster: EmbeddedCluster, operator: OperatorProcess, rows: Rows) -> 
     _await_enforcement(cluster, answering.POLICY)
     with rows:
         models.run()
-    return OperatorPods(cluster).where_logged, "", models.hints()
+    return WHERE_LOGGED, "", models.hints()
 
 
 def _await_enforcement(cluster: Cluster, policy: str) -> None:

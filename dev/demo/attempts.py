@@ -11,8 +11,7 @@ import yaml
 
 from dev.cluster import Cluster, ClusterError
 from dev.cluster.kubectl import Kubectl
-from dev.deployment import ROOT, kubectl
-from dev.incluster import Operator
+from dev.deployment import ROOT, OperatorProcess, kubectl
 
 from .row import TEAM, TENANT, Manifest, Outcome, Row, admin, binding, came, is_ready, message, place, status
 
@@ -26,7 +25,7 @@ DENIED = " denied request: "
 class Demo:
     """Makes the attempts on a cluster where Daulat runs and the policy is enforced."""
 
-    def __init__(self, cluster: Cluster, operator: Operator, add: Callable[[Row], None]) -> None:
+    def __init__(self, cluster: Cluster, operator: OperatorProcess, add: Callable[[Row], None]) -> None:
         self._operator, self._row = operator, add
         self._admin = kubectl(cluster)
         self._tenant = kubectl(cluster, TENANT, (TEAM,))

@@ -16,7 +16,7 @@ from dev.cluster.node import images
 from dev.cluster.node.serving import tiny
 from dev.cluster.paths import cache_dir
 from dev.deployment import NAMESPACE, SERVICE_ACCOUNT, install, poll
-from dev.incluster import LABELS, OperatorPods, install_in_cluster
+from dev.incluster import LABELS, install_in_cluster, operator_pods
 from tests.e2e.world import Manifest, unique
 
 from .conftest import opened
@@ -40,7 +40,7 @@ class Operator:
     @property
     def pods(self) -> list[Manifest]:
         """Those that aren't ending."""
-        found = OperatorPods(self.real.cluster).pods
+        found = operator_pods(self.real.cluster)
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     @property
@@ -81,7 +81,7 @@ def operator(real: RealWorld) -> Iterator[Operator]:
         yield Operator(real)
     finally:
         install(real.cluster)
-        poll("its pods to go", lambda: not OperatorPods(real.cluster).pods, 60)
+        poll("its pods to go", lambda: not operator_pods(real.cluster), 60)
         real.operator.start()
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from daulat.api.names import LEASE
 from daulat.cli.doctor.command import doctor
-from daulat.doctor.enforcement import LEASE, STALE
+from daulat.doctor.enforcement import STALE
 from daulat.doctor.sources import manifests
 from dev.deployment import NAMESPACE, ROOT, poll
 

@@ -33,6 +33,8 @@ SOURCE_ANNOTATION = "daulat.dev/source"
 CANARY_ANNOTATION = "daulat.dev/canary"
 """On a dry-run pod, asks an admission policy to say which revision it enforces. It never lets a pod in."""
 
+LEASE = "daulat-operator"
+"""The Lease by which one replica of the operator leads, in the operator's namespace."""
 RESERVED_POLICY_NAMES = frozenset({"zone", "site"})
 MAX_POLICY_NAME = 50
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import click
 
 from daulat.api.kinds import KINDS, Manifest
-from daulat.api.names import GROUP, VERSION
+from daulat.api.names import GROUP, LEASE, VERSION
 from daulat.kube.client import Client
 from daulat.kube.errors import ApiError, NotFound
 
@@ -19,7 +19,6 @@ from .cluster import Reader
 from .errors import fail, print_errors
 from .namespace import context_option, installed_in_option
 
-LEASE = "daulat-operator"
 POLL_SECONDS = 1.0
 GUARD = "MGD-07"
 """The control of the guard of zones."""

@@ -13,7 +13,7 @@ from daulat.admission.policy import CompiledPolicy
 from daulat.api import reasons
 from daulat.api.counted import counted, either
 from daulat.api.kinds import Manifest
-from daulat.api.names import MANAGED_BY, POLICY_LABEL, REVISION_ANNOTATION
+from daulat.api.names import LEASE, MANAGED_BY, POLICY_LABEL, REVISION_ANNOTATION
 from daulat.api.policy import EnforcementSource
 from daulat.facts.snapshot import Snapshot
 from daulat.facts.store import Store
@@ -46,7 +46,6 @@ _CONSTANTS = {
     "kedaUsers": "keda_users",
 }
 """What guards hold of the installation, which the chart's values decide."""
-LEASE = "daulat-operator"
 STALE = 60.0
 """Seconds without a renewal after which a Lease means that no operator leads: four times its duration."""
 

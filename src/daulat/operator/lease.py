@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from daulat.api.kinds import Manifest
+from daulat.api.names import LEASE
 from daulat.kube.client import TIMEOUT, Client
 from daulat.kube.errors import RequestError
 
@@ -32,7 +33,7 @@ DEADLINE = DURATION - TIMEOUT - 1
 class Lease:
     """The Lease of the operator in its own namespace."""
 
-    def __init__(self, client: Client, namespace: str, identity: str, name: str = "daulat-operator") -> None:
+    def __init__(self, client: Client, namespace: str, identity: str, name: str = LEASE) -> None:
         self._client, self._identity = client, identity
         self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._meta = {"name": name, "namespace": namespace}

@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from daulat.api.counted import counted
+from daulat.api.names import LEASE
 from daulat.api.reasons import INVALID, NOT_APPROVED
-from daulat.doctor.enforcement import LEASE
 from daulat.facts.declared import Unparsable
 
 from .facts import Facts

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from daulat.api.kinds import KINDS
-from daulat.doctor.enforcement import LEASE, STALE
+from daulat.api.names import LEASE
+from daulat.doctor.enforcement import STALE
 
 from .facts import NOT_SERVED, Facts
 from .view import Definitions, Operator

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from daulat.api.kinds import KINDS, Manifest
-from daulat.api.names import GROUP
-from daulat.doctor.enforcement import LEASE
+from daulat.api.names import GROUP, LEASE
 from daulat.doctor.sources import SOURCES
 from daulat.facts.definition import Definition, parse_definition
 from daulat.facts.pod import parse_pod

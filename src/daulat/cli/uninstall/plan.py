@@ -15,11 +15,10 @@ from enum import IntEnum
 from daulat.admission.node_selector import pins_in
 from daulat.admission.ungoverned import UNGOVERNED
 from daulat.api.kinds import KINDS, Manifest
-from daulat.api.names import ELIGIBLE, GROUP, MANAGED_BY, MODEL_LABEL, NODE_PREFIX, UNDECIDED_TAINT, ZONE_LABEL
+from daulat.api.names import ELIGIBLE, GROUP, LEASE, MANAGED_BY, MODEL_LABEL, NODE_PREFIX, UNDECIDED_TAINT, ZONE_LABEL
 from daulat.catalog.kubernetes import PIN_ANNOTATIONS
 from daulat.kube.resources import REGISTRY, Resource, Use
 
-LEASE = "daulat-operator"
 _MADE = {r.kind: r for r in REGISTRY}
 _LABELLED = tuple(r for r in REGISTRY if r.labels)
 _ORDER = {Use.AUXILIARY: 0, Use.WORKLOAD: 1, Use.SUPPORT: 2}

@@ -10,6 +10,7 @@ from daulat import __version__
 from daulat.manifest.document import Problem
 
 from .needs import Mention, Needs, Role
+from .reference import is_host
 
 REPOSITORY = "ghcr.io/daulat/daulat"
 """The chart's default of image.repository."""
@@ -61,8 +62,7 @@ def _behind(shared: Any, repository: str) -> str:
     if not registry:
         return repository
     first, slash, rest = repository.partition("/")
-    is_registry = bool(slash) and ("." in first or ":" in first or first == "localhost")
-    return f"{str(registry).rstrip('/')}/{rest if is_registry else repository}"
+    return f"{str(registry).rstrip('/')}/{rest if slash and is_host(first) else repository}"
 
 
 def is_operator(manifest: Mapping[str, Any]) -> bool:

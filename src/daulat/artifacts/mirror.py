@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from daulat.api.reference import NAME
 
 from .needs import Need, images
-from .reference import Reference
+from .reference import Reference, is_host
 
 _TARGET = re.compile(rf"({NAME}|[A-Za-z0-9][-A-Za-z0-9.]*(:[0-9]{{1,5}})?)", re.ASCII)
 
@@ -69,7 +69,7 @@ def mirror(target: str, *, keep_host: bool = False) -> Mirror:
     """Return the mirror that a text names: HOST or HOST/FOLDER. Raises MirrorError."""
     text = target.removeprefix("oci://").rstrip("/")
     host, _, folder = text.partition("/")
-    if _TARGET.fullmatch(text) is None or not ("." in host or ":" in host or host == "localhost"):
+    if _TARGET.fullmatch(text) is None or not is_host(host):
         raise MirrorError(f'"{target}" is no registry: HOST or HOST/FOLDER, such as registry.example.my/mirror')
     if folder != folder.lower():
         raise MirrorError(f'"{target}" has capital letters in its folder, which registries refuse')

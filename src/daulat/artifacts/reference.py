@@ -51,12 +51,17 @@ class Reference:
         return replace(self, digest=digest)
 
 
+def is_host(first: str) -> bool:
+    """Say whether what stands before the first slash of a reference is a registry's host, and no part of the name."""
+    return "." in first or ":" in first or first == "localhost"
+
+
 def parse(text: str) -> Reference:
     """Take a reference apart. Raises BadReference."""
     first, slash, _ = text.partition("/")
     if not slash:
         text = f"{DOCKER_HUB}/library/{text}"
-    elif not ("." in first or ":" in first or first == "localhost"):
+    elif not is_host(first):
         text = f"{DOCKER_HUB}/{text}"
     elif first == DOCKER_HUB and text.count("/") == 1:
         text = f"{DOCKER_HUB}/library/{text.partition('/')[2]}"

@@ -9,7 +9,7 @@ from typing import TypeVar
 from daulat.api.kinds import Manifest
 from daulat.catalog.kubernetes import Capabilities
 from daulat.kube.client import Client
-from daulat.kube.errors import ApiError, NoAnswer, NotFound, RequestError
+from daulat.kube.errors import ApiError, Forbidden, NoAnswer, NotFound, RequestError, Unauthorized
 from daulat.kube.kubeconfig import KubeconfigError
 from daulat.kube.resources import BY_KIND, Resource
 from daulat.manifest.document import Document, from_api
@@ -19,6 +19,10 @@ PARALLEL = 6
 """Lists at a time. More would take a share of the API server that others notice."""
 
 T = TypeVar("T")
+
+
+FORBIDDEN = "forbidden"
+"""Why a list couldn't be read where rights are missing."""
 
 
 class ClusterUnreadable(Exception):
@@ -106,6 +110,11 @@ def sentence(error: KubeconfigError | RequestError) -> str:
             return f"error from the API server ({error.reason}): {error.message}"
         case _:
             return str(error)
+
+
+def why_unread(error: RequestError) -> str:
+    """Return why a list couldn't be read, in a few words."""
+    return FORBIDDEN if isinstance(error, Unauthorized | Forbidden) else sentence(error)
 
 
 def _document(item: Manifest, resource: Resource) -> Document:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from .registry import INDEXES
 from .transfer import TargetError, TransferError, digest_of
 
 _NAME = "org.opencontainers.image.ref.name"
@@ -48,7 +49,7 @@ class Layout:
         kept = [e for e in self._entries() if (e.get("annotations") or {}).get(_NAME) != f"{self.name}:{version}"]
         index = {
             "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.index.v1+json",
+            "mediaType": INDEXES[0],
             "manifests": [*kept, entry],
         }
         self._write(self._folder / _MARK, [b'{"imageLayoutVersion": "1.0.0"}\n'])

@@ -13,9 +13,9 @@ from daulat.doctor.cluster import Cluster, Probe, labels_of, name_of
 from daulat.doctor.finding import NotLooked
 from daulat.doctor.sources import SOURCES, Source
 from daulat.kube.client import MERGE, Client
-from daulat.kube.errors import ApiError, Forbidden, NotFound, RequestError, Unauthorized
+from daulat.kube.errors import ApiError, NotFound, RequestError
 
-from ..cluster import Reader, sentence, without_managers
+from ..cluster import Reader, why_unread, without_managers
 
 
 async def read(reader: Reader, namespace: str, *, probe: bool) -> Cluster:
@@ -33,7 +33,7 @@ async def read(reader: Reader, namespace: str, *, probe: bool) -> Cluster:
         except NotFound:
             return
         except RequestError as error:
-            missing[source.key] = _why(error)
+            missing[source.key] = why_unread(error)
             return
         lists[source.key] = (*lists.get(source.key, ()), *found)
 
@@ -93,7 +93,3 @@ async def _try(
     except ApiError as error:
         return Probe(True, error.message)
     return Probe(False, "")
-
-
-def _why(error: RequestError) -> str:
-    return "forbidden" if isinstance(error, Unauthorized | Forbidden) else sentence(error)

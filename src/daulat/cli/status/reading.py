@@ -13,12 +13,12 @@ from daulat.doctor.sources import SOURCES
 from daulat.facts.definition import Definition, parse_definition
 from daulat.facts.pod import parse_pod
 from daulat.facts.store import Store
-from daulat.kube.errors import Forbidden, NotFound, RequestError, Unauthorized
+from daulat.kube.errors import NotFound, RequestError
 from daulat.kube.resources import BY_KIND, Resource
 from daulat.status.examine import KINDS as READ
 from daulat.status.facts import NOT_SERVED, Facts, parse_lease
 
-from ..cluster import ClusterUnreadable, Reader, sentence, without_managers
+from ..cluster import FORBIDDEN, ClusterUnreadable, Reader, why_unread, without_managers
 
 _OWN = frozenset(kind.kind for kind in KINDS)
 _MODEL = "SovereignModel"
@@ -55,7 +55,7 @@ async def read(reader: Reader, scope: Scope) -> Facts:
             if kind in _OWN:
                 unread[kind] = NOT_SERVED
         except RequestError as error:
-            unread[kind] = _why(error)
+            unread[kind] = why_unread(error)
 
     own = [kind for kind in READ if kind in BY_KIND and kind not in (_MODEL, "Pod")]
     await asyncio.gather(
@@ -66,7 +66,7 @@ async def read(reader: Reader, scope: Scope) -> Facts:
         one("CustomResourceDefinition", SOURCES["customresourcedefinitions"].listed),
     )
     namespace = scope.namespace
-    if unread.get(_MODEL) == _FORBIDDEN and scope.fallback and not namespace:
+    if unread.get(_MODEL) == FORBIDDEN and scope.fallback and not namespace:
         namespace = scope.fallback
         del unread[_MODEL]
         await one(_MODEL, BY_KIND[_MODEL], namespace)
@@ -89,13 +89,6 @@ async def read(reader: Reader, scope: Scope) -> Facts:
         namespace=namespace,
         operator_namespace=scope.operator_namespace,
     )
-
-
-_FORBIDDEN = "forbidden"
-
-
-def _why(error: RequestError) -> str:
-    return _FORBIDDEN if isinstance(error, Unauthorized | Forbidden) else sentence(error)
 
 
 def _nothing(unread: dict[str, str]) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import re
 import shutil
 import sys
@@ -27,13 +26,13 @@ from pydantic import BaseModel, ConfigDict
 
 from dev.cluster.errors import ClusterError
 from dev.cluster.locking import Say
+from dev.cluster.machine import ARCHITECTURES, architecture
 from dev.cluster.paths import MODULE_DIR
 from dev.cluster.progress import Meter, meter
 
 FILE = MODULE_DIR / "releases.yaml"
 VARIABLE = "DAULAT_RELEASES"
 """The environment variable with a mirror's URL, under which each file lies by its own host and path; or `no`, to build always."""
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 REACH_SECONDS = 5.0
 """For which a server may say nothing before the programs are built instead."""
 STALL_SECONDS = 30.0
@@ -73,9 +72,9 @@ def load(file: Path = FILE) -> Releases:
 def take(target: Path, go_mod: str, say: Say, releases: Releases | None = None) -> bool:
     """Download every program into a new directory, and return whether it is there. Says why, where it isn't."""
     found = releases or load()
-    arch = ARCHITECTURES.get(platform.machine())
+    arch = architecture()
     wanted = os.environ.get(VARIABLE, "")
-    if wanted == "no" or arch is None or sys.platform != "linux":
+    if wanted == "no" or arch not in ARCHITECTURES or sys.platform != "linux":
         return False
     programs = {name: _filled(program, go_mod, arch) for name, program in found.programs.items()}
     if lacking := sorted(name for name, program in programs.items() if program.url not in found.digests):
@@ -103,7 +102,7 @@ def refresh(go_mod: str, say: Say, file: Path = FILE) -> None:
     found = load(file)
     mirror = os.environ.get(VARIABLE, "").rstrip("/")
     digests = {}
-    for arch in ARCHITECTURES.values():
+    for arch in ARCHITECTURES:
         for program in (_filled(p, go_mod, arch) for p in found.programs.values()):
             try:
                 said = _get(_at(mirror, program.digest)).text

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dev.cluster.locking import Say
+from dev.cluster.machine import ARCHITECTURES
 from dev.cluster.paths import ROOT
 
 from . import archive, debian, facts, sbom, wheels
@@ -24,7 +25,7 @@ def build(
     folder: Path,
     say: Say,
     release: Release,
-    architectures: Sequence[str] = facts.ARCHITECTURES,
+    architectures: Sequence[str] = ARCHITECTURES,
     lock: Path = debian.LOCK,
 ) -> Built:
     """Write the archive and its bills of materials into a folder. ClusterError where a part can't be had."""

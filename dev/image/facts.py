@@ -35,9 +35,6 @@ LABELS = {
 }
 """Version and revision come with each build."""
 
-ARCHITECTURES = ("amd64", "arm64")
-MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
-"""By architecture, the name in tags of wheels and in markers."""
 GLIBC = 41
 """The minor version of Debian's glibc 2, which limits the wheels that run there."""
 SUITE = "trixie"

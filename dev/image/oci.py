@@ -6,13 +6,14 @@ import hashlib
 import io
 import json
 import os
-import platform
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
+
+from dev.cluster.machine import architecture
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -22,7 +23,6 @@ LAYOUT, LAYOUT_CONTENT = "oci-layout", b'{"imageLayoutVersion":"1.0.0"}'
 INDEX_FILE = "index.json"
 NAME = "io.containerd.image.name"
 """The annotation by which containerd names what it imports."""
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True)
@@ -178,12 +178,6 @@ def _config(image: Image, layer: str) -> dict[str, Any]:
         "config": {key: value for key, value in started.items() if value},
         "rootfs": {"type": "layers", "diff_ids": [layer]},
     }
-
-
-def architecture() -> str:
-    """Return this machine's architecture, as images name it."""
-    machine = platform.machine()
-    return _ARCHITECTURES.get(machine, machine)
 
 
 def described(kind: str, content: bytes) -> dict[str, Any]:

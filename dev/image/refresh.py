@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dev.cluster.errors import ClusterError
 from dev.cluster.locking import Say
+from dev.cluster.machine import ARCHITECTURES
 
 from . import facts
 from .debian import LOCK, MIRROR, Package, from_uri
@@ -32,7 +33,7 @@ Signed-By: {keyring}
 """
 
 
-def refresh(say: Say, lock: Path = LOCK, architectures: Sequence[str] = facts.ARCHITECTURES) -> None:
+def refresh(say: Say, lock: Path = LOCK, architectures: Sequence[str] = ARCHITECTURES) -> None:
     """Write a lock. ClusterError where apt or Debian's keys aren't there, or a package has gone."""
     if shutil.which("apt-get") is None:
         raise ClusterError(

@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 
 from dev.cluster.errors import ClusterError
 from dev.cluster.locking import Say
+from dev.cluster.machine import MACHINES
 from dev.cluster.paths import ROOT, cache_dir
 
 from . import facts
@@ -62,7 +63,7 @@ def _environment(architecture: str) -> dict[str, str]:
         "implementation_name": "cpython",
         "implementation_version": f"{facts.PYTHON}.0",
         "os_name": "posix",
-        "platform_machine": facts.MACHINES[architecture],
+        "platform_machine": MACHINES[architecture],
         "platform_python_implementation": "CPython",
         "platform_release": "",
         "platform_system": "Linux",
@@ -95,7 +96,7 @@ def fetch(architecture: str, say: Say) -> list[Wheel]:
 
 
 def _download(requirements: Path, target: Path, architecture: str) -> None:
-    machine = facts.MACHINES[architecture]
+    machine = MACHINES[architecture]
     newest_first = [f"manylinux_2_{minor}" for minor in range(facts.GLIBC, 4, -1)]
     platforms = [f"--platform={name}_{machine}" for name in (*newest_first, *_OLD_PLATFORMS[architecture])]
     tags = ["--implementation=cp", f"--python-version={facts.PYTHON}"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from dev.cluster.locking import Say
-from dev.image import build, oci
+from dev.cluster.machine import architecture
+from dev.image import build
 from dev.image.archive import Release
 from dev.image.debian import Dropped
 from dev.image.oci import Archive, Image, Link, tree
@@ -34,7 +35,7 @@ def daulat(folder: Path, say: Say) -> Archive:
 
     A release needs the versions of the lock. Tests go on with those of today where Debian has dropped one of these.
     """
-    release, architectures = Release(build.version(), repository=DAULAT), [oci.architecture()]
+    release, architectures = Release(build.version(), repository=DAULAT), [architecture()]
     try:
         return build.build(folder, say, release, architectures).archive
     except Dropped as error:

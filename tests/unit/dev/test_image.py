@@ -24,6 +24,7 @@ from cyclonedx.model.bom import Bom
 from packageurl import PackageURL
 
 from dev.cluster import ClusterError
+from dev.cluster.machine import ARCHITECTURES
 from dev.cluster.node import images
 from dev.image import archive, build, debian, facts, layers, oci, sbom, wheels
 from dev.image.archive import Built, Platform, Release
@@ -80,14 +81,14 @@ def test_the_chart_runs_the_image_that_is_built_as_its_user() -> None:
     assert f"{values['runAsUser']}:{values['runAsUser']}" == facts.USER
 
 
-@pytest.mark.parametrize("architecture", facts.ARCHITECTURES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_debian_package_is_pinned_for_every_architecture(architecture: str) -> None:
     pinned = debian.read_lock(debian.LOCK.read_text(), architecture)
     assert [package.name for package in pinned] == sorted(facts.DEBIAN)
     versions = {package.name: package.version for package in pinned}
     assert versions[f"python{facts.PYTHON}-minimal"].startswith(f"{facts.PYTHON}.")
     assert versions["libc6"].startswith(f"2.{facts.GLIBC}-")
-    other = debian.read_lock(debian.LOCK.read_text(), *({*facts.ARCHITECTURES} - {architecture}))
+    other = debian.read_lock(debian.LOCK.read_text(), *({*ARCHITECTURES} - {architecture}))
     assert versions == {package.name: package.version for package in other}
 
 
@@ -264,7 +265,7 @@ def made_of(folder: Path, time: int) -> Built:
     own: oci.Files = {"/opt/daulat/note": b"text"}
     made = [layers.write(files, folder / f"{n}.tar.gz") for n, files in enumerate((base, own))]
     assert layers.write(dict(reversed(base.items())), folder / "again.tar.gz").digest == made[0].digest
-    platforms = [Platform(architecture, made, PARTS) for architecture in facts.ARCHITECTURES]
+    platforms = [Platform(architecture, made, PARTS) for architecture in ARCHITECTURES]
     return archive.write(platforms, Release(VERSION, "abc"), folder / "image.tar")
 
 
@@ -305,7 +306,7 @@ def test_an_archive_has_an_image_for_each_architecture_that_isnt_run_as_root(tmp
     }
     assert index["annotations"] == labels
     images, referrers = index["manifests"][:2], index["manifests"][2:]
-    assert [m["platform"]["architecture"] for m in images] == [*facts.ARCHITECTURES]
+    assert [m["platform"]["architecture"] for m in images] == [*ARCHITECTURES]
     for descriptor in images:
         manifest = json.loads(described(found, descriptor))
         config = json.loads(described(found, manifest["config"]))

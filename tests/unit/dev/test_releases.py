@@ -6,7 +6,6 @@ import functools
 import hashlib
 import http.server
 import io
-import platform
 import socket
 import tarfile
 import threading
@@ -18,11 +17,12 @@ import pytest
 import yaml
 
 from dev.cluster import ClusterError, build, releases
+from dev.cluster.machine import ARCHITECTURES
 from dev.cluster.paths import MODULE_DIR
 from dev.cluster.releases import Program, Releases, digest_in, load, refresh, take
 
 GO_MOD = "\tk8s.io/kubernetes v1.99.1\n\tgo.etcd.io/etcd/server/v3 v3.99.0 // indirect\n"
-ARCH = releases.ARCHITECTURES.get(platform.machine(), "amd64")
+ARCH = ARCHITECTURES[0]
 PROGRAM = b"#!/bin/sh\necho kubectl\n"
 
 

@@ -6,18 +6,19 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from dev.cluster import Cluster, processes
 from dev.cluster.build import ensure
 from dev.cluster.cluster import announce
 from dev.cluster.ports import HOST, choose
-from dev.deployment import ROOT, kubectl, poll
+from dev.deployment import ROOT, poll
 from dev.gitops import build
+from dev.gitops.engine import Engine
 from dev.gitops.healthfiles import ARGOCD_CM
 from dev.gitops.repository import BRANCH, Repository
 
@@ -67,29 +68,11 @@ def health(manifest: Mapping[str, Any], directory: Path) -> tuple[str, str]:
     return said["STATUS"], said.get("MESSAGE", "")
 
 
-class ArgoCD:
+class ArgoCD(Engine):
     """Argo CD without its user interface."""
 
-    def __init__(self, cluster: Cluster, directory: Path) -> None:
-        """Take the cluster that it runs on, and a directory for logs and what it caches."""
-        self._cluster, self._directory = cluster, directory
-        self._admin = kubectl(cluster)
-        self._processes: list[processes.Started] = []
-
-    def start(self) -> None:
-        """Install Argo CD's kinds and settings and start it; returns when it is ready."""
-        try:
-            self._bring_up()
-        except BaseException:
-            self.stop()
-            raise
-
     def _bring_up(self) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
-        for path in build.crds(build.ARGOCD):
-            self._admin.run("apply", "--server-side", "-f", str(path))
-        self._admin.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
-        poll("Argo CD's kinds to be served", lambda: "applicationset" in self._admin.run("api-resources"))
+        self._install_kinds([build.ARGOCD], NAMESPACE, "applicationset")
         self._admin.apply(self._settings())
         names = ("redis", "repo", "repo-metrics", "controller", "sets-metrics", "sets-probe", "sets-webhook")
         at = {name: f"{HOST}:{port}" for name, port in choose(names, {}).items()}
@@ -139,11 +122,6 @@ class ArgoCD:
             *("--namespace", NAMESPACE),
         )
 
-    def stop(self) -> None:
-        """End it; what it applied stays."""
-        processes.stop(self._processes)
-        self._processes = []
-
     def add_cluster(self, name: str, server: str, ca_data: str, token: str, **labels: str) -> None:
         """Make a cluster known as a destination, by the token of an account there."""
         config = {"bearerToken": token, "tlsClientConfig": {"caData": ca_data}}
@@ -178,6 +156,12 @@ class ArgoCD:
         head = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application"}
         metadata = {"name": name, "namespace": NAMESPACE, "annotations": dict(annotations)}
         self._admin.apply([{**head, "metadata": metadata, "spec": dict(spec)}])
+
+    def read_anew(self, name: str) -> None:
+        """Have the cache of a cluster's objects thrown away, as "Invalidate cache" of the user interface does."""
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        secret = ("secret", f"cluster-{name}", "--namespace", NAMESPACE)
+        self._admin.run("annotate", *secret, f"{REFRESH}={now}", "--overwrite")
 
     def application_set(self, name: str, labels: Mapping[str, str], spec: Mapping[str, Any]) -> None:
         """Make an Application for each known cluster with these labels, called `<cluster>-<name>`."""
@@ -290,13 +274,9 @@ class ArgoCD:
             "ARGOCD_PLUGINSOCKFILEPATH": str(home / "plugins"),
             "KUBECONFIG": str(self._cluster.kubeconfig()),
             "TMPDIR": str(home),
-            # It runs helm and its own script for Git by their names.
             # What keeps an Application from being healthy is then in its status.
             "ARGOCD_APPLICATION_CONTROLLER_PERSIST_RESOURCE_HEALTH": "true",
+            # It runs helm and its own script for Git by their names.
             "PATH": f"{program.parent}:{helm.parent}:{os.environ['PATH']}",
         }
         self._run(component, [str(program), *arguments], environment)
-
-    def _run(self, name: str, argv: list[str], environment: Mapping[str, str]) -> None:
-        log = self._directory / f"{name}.log"
-        self._processes.append(processes.start(name, argv, log, environment))

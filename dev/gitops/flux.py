@@ -6,13 +6,12 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from dev.cluster import Cluster, processes
 from dev.cluster.ports import HOST, choose
-from dev.deployment import kubectl, poll
+from dev.deployment import poll
 from dev.gitops import build
+from dev.gitops.engine import Engine
 from dev.gitops.repository import BRANCH, Repository
 
 NAMESPACE = "flux-system"
@@ -22,51 +21,28 @@ PASSING = ("Progressing", "ProgressingWithRetry", "DependencyNotReady")
 Manifest = dict[str, Any]
 
 
-class Flux:
+class Flux(Engine):
     """The controllers of Flux that bring manifests from Git into a cluster."""
 
-    def __init__(self, cluster: Cluster, directory: Path) -> None:
-        """Take the cluster that they run on, and a directory for logs and artifacts."""
-        self._cluster, self._directory = cluster, directory
-        self._admin = kubectl(cluster)
-        self._processes: list[processes.Started] = []
-
-    def start(self) -> None:
-        """Install Flux's kinds and start the controllers; returns when they are ready."""
-        try:
-            self._bring_up()
-        except BaseException:
-            self.stop()
-            raise
-
     def _bring_up(self) -> None:
-        for engine in (build.SOURCE_CONTROLLER, build.KUSTOMIZE_CONTROLLER):
-            for path in build.crds(engine):
-                self._admin.run("apply", "--server-side", "-f", str(path))
-        self._admin.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
-        poll("Flux's kinds to be served", lambda: "ocirepo" in self._admin.run("api-resources"))
+        self._install_kinds([build.SOURCE_CONTROLLER, build.KUSTOMIZE_CONTROLLER], NAMESPACE, "ocirepo")
         at = choose(("artifacts", "source-health", "kustomize-health"), {})
         storage = self._directory / "artifacts"
         storage.mkdir(parents=True, exist_ok=True)
         address = f"{HOST}:{at['artifacts']}"
-        self._start(
+        self._controller(
             build.SOURCE_CONTROLLER,
             f"--storage-path={storage}",
             f"--storage-addr={address}",
             f"--storage-adv-addr={address}",
             f"--health-addr={HOST}:{at['source-health']}",
         )
-        self._start(
+        self._controller(
             build.KUSTOMIZE_CONTROLLER,
             f"--health-addr={HOST}:{at['kustomize-health']}",
             "--requeue-dependency=1s",
             "--interval-jitter-percentage=0",
         )
-
-    def stop(self) -> None:
-        """End the controllers; what they applied stays."""
-        processes.stop(self._processes)
-        self._processes = []
 
     def source(self, repository: Repository, name: str = "fleet") -> None:
         """Watch a repository."""
@@ -139,9 +115,7 @@ class Flux:
         self._admin.run("annotate", "--overwrite", "-n", NAMESPACE, what, f"{REQUESTED}={stamp}")
         return stamp
 
-    def _start(self, engine: build.Engine, *arguments: str) -> None:
+    def _controller(self, engine: build.Engine, *arguments: str) -> None:
         environment = {"KUBECONFIG": str(self._cluster.kubeconfig()), "RUNTIME_NAMESPACE": NAMESPACE}
         shared = ["--metrics-addr=0", "--enable-leader-election=false", "--events-addr="]
-        argv = [str(build.program(engine)), *shared, *arguments]
-        log = self._directory / f"{engine.name}.log"
-        self._processes.append(processes.start(engine.name, argv, log, environment))
+        self._run(engine.name, [str(build.program(engine)), *shared, *arguments], environment)

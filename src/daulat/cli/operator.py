@@ -16,7 +16,8 @@ from daulat.api.requirements import PrometheusServer
 from daulat.catalog.kubernetes import Pin
 from daulat.facts.platform import Dns, KubernetesApi, Platform
 from daulat.logs import configure
-from daulat.operator.process import Options, default_identity, run
+from daulat.operator.process import Options, run
+from daulat.process.lifecycle import default_identity
 
 M = TypeVar("M", bound=BaseModel)
 

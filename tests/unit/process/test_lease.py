@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from daulat.kube.errors import NoAnswer
-from daulat.operator import lease as module
+from daulat.process import lease as module
 from daulat.process.lease import Lease
 
 

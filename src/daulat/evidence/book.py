@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import JsonValue
 
+from daulat.kube.ref import Ref
+
 from .records import Gone, RunChanged, RunEnded, RunStarted
 from .subject import Present, Subject, fingerprint
 
@@ -53,9 +55,26 @@ class Book:
     def __len__(self) -> int:
         return len(self._known)
 
-    def of_kind(self, kind: str) -> list[Subject]:
-        """Return the subjects of a kind."""
-        return [s for s in self._known if s.kind == kind]
+    def __iter__(self) -> Iterator[Subject]:
+        return iter(list(self._known))
+
+    def named(self, kind: str, namespace: str, name: str) -> list[Subject]:
+        """Return the subjects of that name."""
+        return [s for s, k in self._known.items() if (s.kind, k.namespace, k.name) == (kind, namespace, name)]
+
+    def pod(self, uid: str) -> Ref | None:
+        """Return the pod of a run that is recorded."""
+        known = self._known.get(Subject(RUN, uid))
+        return Ref("Pod", known.namespace, known.name) if known is not None else None
+
+    def queue(self, pending: Iterable[Outgoing]) -> None:
+        """Take in what waits to be appended, as after the log was read again."""
+        for out in pending:
+            if out.subject is None:
+                continue
+            mark = _OVER if out.closes else fingerprint(out.data)
+            known = self._known.get(out.subject) or _known(out.data)
+            self._known[out.subject] = replace(known, fingerprint=mark)
 
     def news(self, present: Present) -> Outgoing | None:
         """Return the entry for what holds now, or None where that is recorded already."""
@@ -63,11 +82,7 @@ class Book:
         mark, known = fingerprint(data), self._known.get(present.subject)
         if known is not None and known.fingerprint == mark:
             return None
-        name = str(data.get("name") or data.get("pod"))
-        namespace = str(data.get("namespace") or "")
-        self._known[present.subject] = (
-            replace(known, fingerprint=mark) if known else Known(namespace, name, fingerprint=mark)
-        )
+        self._known[present.subject] = replace(known or _known(data), fingerprint=mark)
         kind = present.record.kind
         if known is not None and kind == RunStarted.kind:
             kind = RunChanged.kind
@@ -127,6 +142,10 @@ class Book:
             else:
                 first = index if known.first is None else known.first
                 self._known[out.subject] = replace(known, first=first, last=index)
+
+
+def _known(data: Mapping[str, JsonValue]) -> Known:
+    return Known(str(data.get("namespace") or ""), str(data.get("name") or data.get("pod") or ""), "")
 
 
 _OVER = "over"

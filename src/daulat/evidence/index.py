@@ -193,6 +193,10 @@ class Index:
         """Say whether an Event was recorded."""
         return self._db.execute("select 1 from meta where key = ?", (f"event/{uid}",)).fetchone() is not None
 
+    def has_run(self, uid: str) -> bool:
+        """Say whether a run was ever recorded."""
+        return self._db.execute("select 1 from run where uid = ?", (uid,)).fetchone() is not None
+
     def stretches(self, asked: Question) -> Iterator[Stretch]:
         """Yield the runs that match, by when they began."""
         where, values = ["1"], []

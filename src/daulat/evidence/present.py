@@ -28,6 +28,8 @@ from .records import (
 from .run import Run
 from .subject import Present, Subject
 
+Governing = Callable[[str], list[Policy]]
+"""Returns the policies that govern a namespace, such as ``Snapshot.governing`` with a cache."""
 Pseudonym = Callable[[str], str]
 """Returns what the log has in place of a user's name."""
 _OF_MODELS = (reasons.PLACED, reasons.POLICY_COMPLIANT)
@@ -64,9 +66,9 @@ def node(name: str, snapshot: Snapshot) -> Present | None:
     return Present(Subject("Node", machine.uid), record)
 
 
-def governed_run(run: Run, snapshot: Snapshot) -> Present | None:
+def governed_run(run: Run, snapshot: Snapshot, governing: Governing) -> Present | None:
     """Return what holds of a pod as a run; None where nothing of it has started, or no policy governs it."""
-    policies = snapshot.governing(run.namespace)
+    policies = governing(run.namespace)
     if not run.started or not (policies or run.model):
         return None
     machine = snapshot.nodes.get(run.node)

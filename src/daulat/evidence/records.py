@@ -293,13 +293,23 @@ class Gap(Record):
 
     kind: ClassVar[str] = "Gap"
     of: str
-    """Recorder, Cluster (the API server didn't answer), Operator (no replica led), Log (entries couldn't be kept), or AuditLog."""
+    """Recorder, Cluster (the API server didn't answer, or nothing new was believed), Operator (no replica led), or AuditLog."""
     since: str
     """The last time at which it was observed."""
     until: str
     """When it was observed again."""
-    dropped: int = 0
-    """How many records were dropped."""
+    reason: str = ""
+    """Why, as far as it is known; at most 256 characters."""
+
+
+class GapOpened(Record):
+    """Something isn't observed any more. The Gap follows once it is again."""
+
+    kind: ClassVar[str] = "GapOpened"
+    of: str
+    """As for Gap."""
+    since: str
+    """The last time at which it was observed."""
     reason: str = ""
     """Why, as far as it is known; at most 256 characters."""
 
@@ -334,6 +344,7 @@ KINDS: tuple[type[Record], ...] = (
     Evicted,
     RecorderStarted,
     Gap,
+    GapOpened,
     ClockSetBack,
     Heartbeat,
 )

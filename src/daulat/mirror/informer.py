@@ -125,6 +125,8 @@ class Informer:
         """Set when registrations changed, until streams that may come from somewhere else are closed. Meanwhile events of Daulat's
         own kinds are dropped."""
         self.synced = asyncio.Event()
+        self.answered = time.monotonic()
+        """When the API server answered last, by the monotonic clock."""
 
     async def sync(self) -> None:
         """List every kind in full, as often as it takes for those that no cluster is without."""
@@ -265,6 +267,7 @@ class Informer:
         except RequestError as error:
             log.warning("could not list APIServices", extra={"error": str(error)[:200]})
             return None
+        self.answered = time.monotonic()
         before, self._registered = self._registered, found
         if before is not None and before != found:
             log.warning("APIServices changed", extra={"leading_away": sorted(found.led_away.values())})

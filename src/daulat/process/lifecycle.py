@@ -39,6 +39,19 @@ async def until_stopped(
     return 1
 
 
+async def first_of(*tasks: Callable[[], Awaitable[Any]]) -> str:
+    """Run these until one of them ends, then cancel the others; return why it ended."""
+    running = [asyncio.ensure_future(task()) for task in tasks]
+    try:
+        done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        ended = next((error for task in done if (error := task.exception()) is not None), None)
+        return f"a task ended: {ended!r}" if ended is not None else "the lease was lost"
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
 def default_identity() -> str:
     """Return a name for this replica: the pod's, or the machine's and the process's."""
     return os.environ.get("POD_NAME") or f"{os.uname().nodename}-{os.getpid()}"

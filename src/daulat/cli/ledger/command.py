@@ -18,6 +18,7 @@ from daulat.ledger.verification import verify as verify_log
 from ..errors import fail, print_errors
 from ..examples import examples
 from .output import FORMATS, checked, entry_list, shown, verification
+from .person import person
 from .trusting import read, trust_of, trust_options
 
 _LARGEST_PROOF = 1 << 21
@@ -42,6 +43,9 @@ _EXAMPLES = examples(
 @click.group(epilog=_EXAMPLES)
 def ledger() -> None:
     """Verify a log of what ran where, and prove its entries, from files alone."""
+
+
+ledger.add_command(person)
 
 
 @ledger.command()

@@ -27,7 +27,7 @@ from daulat.check.narrower.directions import DIRECTIONS, MEANINGS, Direction
 from daulat.controls import library
 from daulat.doctor.catalog import checks
 from daulat.doctor.sources import manifests as doctor_roles
-from daulat.kube.rbac import Rule, annotation_rules, cluster_rules, namespace_rules
+from daulat.kube.rbac import Rule, annotation_rules, cluster_rules, namespace_rules, recorder_rules
 from daulat.manifest.yaml_writer import dump_manifest
 from dev import chartvalues, conditiontables, karmada, routes
 from dev.gitops import healthfiles
@@ -78,6 +78,7 @@ def render() -> dict[Path, str]:
         "operator-clusterrole": cluster_rules(),
         "operator-role": namespace_rules(),
         "operator-annotations": annotation_rules(),
+        "recorder-clusterrole": recorder_rules(),
     }
     for name, granted in granted_by_file.items():
         files[CHART_FILES / f"{name}.yaml"] = _header("src/daulat/kube") + _rules(granted)

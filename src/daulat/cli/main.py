@@ -30,6 +30,7 @@ COMMANDS = {
         "daulat.cli.ledger.command", "ledger", "Verify a log of what ran where, and prove its entries, offline."
     ),
     "operator": LazyCommand("daulat.cli.operator", "operator", "Run the operator."),
+    "recorder": LazyCommand("daulat.cli.recorder", "recorder", "Run the recorder, which logs what ran where."),
     "sizing": LazyCommand("daulat.cli.sizing", "sizing", "Show how many devices a model needs, and why."),
     "smoke-test": LazyCommand(
         "daulat.cli.smoketest", "smoke_test", "Prove that an installation leads and that admission refuses."

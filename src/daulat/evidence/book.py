@@ -76,6 +76,11 @@ class Book:
             known = self._known.get(out.subject) or _known(out.data)
             self._known[out.subject] = replace(known, fingerprint=mark)
 
+    def is_news(self, present: Present) -> bool:
+        """Say whether what holds now differs from what is recorded."""
+        known = self._known.get(present.subject)
+        return known is None or known.fingerprint != fingerprint(present.record.data())
+
     def news(self, present: Present) -> Outgoing | None:
         """Return the entry for what holds now, or None where that is recorded already."""
         data = present.record.data()

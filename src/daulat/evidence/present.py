@@ -66,7 +66,7 @@ def node(name: str, snapshot: Snapshot) -> Present | None:
     return Present(Subject("Node", machine.uid), record)
 
 
-def governed_run(run: Run, snapshot: Snapshot, governing: Governing) -> Present | None:
+def governed_run(run: Run, snapshot: Snapshot, governing: Governing, pseudonym: Pseudonym) -> Present | None:
     """Return what holds of a pod as a run; None where nothing of it has started, or no policy governs it."""
     policies = governing(run.namespace)
     if not run.started or not (policies or run.model):
@@ -94,9 +94,10 @@ def governed_run(run: Run, snapshot: Snapshot, governing: Governing) -> Present 
         devices=_devices(run, snapshot),
         data_class=_data_class(policies),
     )
+    exemptions = _exempting(run.namespace, snapshot)
     references: dict[str, Subject | tuple[Subject, ...]] = {
         "policyEntries": tuple(Subject("SovereigntyPolicy", p.uid) for p in policies),
-        "exemptionEntries": tuple(Subject("SovereigntyExemption", e.uid) for e in _exempting(run.namespace, snapshot)),
+        "exemptionEntries": tuple(Subject("SovereigntyExemption", e.uid) for e in exemptions),
     }
     if isinstance(machine, Machine):
         references["nodeEntry"] = Subject("Node", machine.uid)
@@ -104,7 +105,18 @@ def governed_run(run: Run, snapshot: Snapshot, governing: Governing) -> Present 
         references["zoneEntry"] = Subject("SovereignZone", in_zone.uid)
     if isinstance(model, Declared):
         references["modelEntry"] = Subject("SovereignModel", model.uid)
-    return Present(Subject("Run", run.uid), record, references)
+
+    def beside() -> Iterator[Present]:
+        if in_zone:
+            yield _zone(in_zone)
+        yield from (_policy(p, snapshot) for p in policies)
+        yield from (_exemption(e, pseudonym) for e in exemptions)
+        if isinstance(model, Declared):
+            yield _model(model)
+        if (found := node(run.node, snapshot)) is not None:
+            yield found
+
+    return Present(Subject("Run", run.uid), record, references, beside=beside)
 
 
 def _zone(zone: Zone) -> Present:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -31,6 +31,8 @@ class Present:
     """The subjects whose latest entries the entry refers to, by field."""
     facts: tuple[bytes, ...] = ()
     """What is kept beside the log, by its digest."""
+    beside: Callable[[], Iterable[Present]] = tuple
+    """Returns what holds of the subjects that it refers to: that has to be recorded before."""
 
 
 def fingerprint(data: Mapping[str, JsonValue]) -> str:

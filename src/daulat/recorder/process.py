@@ -6,9 +6,9 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
+from daulat import __version__
 from daulat.api.names import RECORDER_LEASE
 from daulat.evidence.draft import Draft
 from daulat.evidence.machine import parse_machine
@@ -107,7 +107,7 @@ class Process:
             system = None
         return RecorderStarted(
             replica=self._options.identity,
-            release=version("daulat"),
+            release=__version__,
             cluster=str(((system or {}).get("metadata") or {}).get("uid") or ""),
             kubernetes=str(self._store.capabilities.version),
         )

@@ -195,7 +195,7 @@ class Recorder:
     def _look_at_run(self, run: Run, snapshot: Snapshot, governing: present.Governing, *, gone: bool) -> None:
         ended = run.as_gone() if gone else run.ended
         subject = Subject(RUN, run.uid)
-        found = present.governed_run(run, snapshot, governing)
+        found = present.governed_run(run, snapshot, governing, self._pseudonym)
         if ended is None and found is not None:
             self._put_present(found)
             self._runs_on[run.node].add(run.uid)
@@ -254,6 +254,9 @@ class Recorder:
             self._put_present(each)
 
     def _put_present(self, found: Present) -> bool:
+        if found.references and self._book.is_news(found):
+            for each in found.beside():
+                self._put_present(each)
         out = self._book.news(found)
         if out is not None:
             self._put(out)

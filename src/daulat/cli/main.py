@@ -42,6 +42,11 @@ COMMANDS = {
     "weights": LazyCommand(
         "daulat.cli.weights.command", "weights", "Fetch weights, and check their digest and signature."
     ),
+    "where-ran": LazyCommand(
+        "daulat.cli.whereran.command",
+        "where_ran",
+        "Show what ran where, from a log and its signed checkpoint, offline.",
+    ),
 }
 
 

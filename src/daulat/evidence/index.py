@@ -101,6 +101,8 @@ class Question:
     node: str = ""
     zone: str = ""
     country: str = ""
+    outside: str = ""
+    """Those that aren't known to have been in this country."""
 
 
 class Index:
@@ -184,6 +186,11 @@ class Index:
         found = self._db.execute("select time from entry order by number desc limit 1").fetchone()
         return str(found[0]) if found else ""
 
+    def first_time(self) -> str:
+        """Return the time of the first entry; empty in an empty log."""
+        found = self._db.execute("select time from entry order by number limit 1").fetchone()
+        return str(found[0]) if found else ""
+
     def subjects(self) -> dict[Subject, Known]:
         """Return what is recorded of every subject that is there."""
         rows = self._db.execute("select kind, uid, namespace, name, fingerprint, first, last from subject")
@@ -210,6 +217,9 @@ class Index:
             if value := getattr(asked, column):
                 where.append(f"{column} = ?")
                 values.append(value)
+        if asked.outside:
+            where.append("country <> ?")
+            values.append(asked.outside)
         columns = "number, first, last, since, until, reason, data"
         query = f"select {columns} from run where {' and '.join(where)} order by since, number"  # noqa: S608 - all named here
         for number, first, last, since, until, reason, data in self._db.execute(query, values):

@@ -12,7 +12,7 @@ from daulat.ledger.errors import Malformed
 from daulat.ledger.keys import VerifierKey, parse_verifier
 from daulat.ledger.trust import Trust
 
-from ..errors import fail
+from .errors import fail
 
 _LONGEST = 4096
 """Characters: a verifier key of ML-DSA-44 has 1,800."""

@@ -135,26 +135,33 @@ class Recorder:
         declared = everything = quiet = time.monotonic()
         while True:
             now = time.monotonic()
-            try:
-                if now - everything >= EVERYTHING or (self._sweep and now - declared >= DECLARED):
-                    await self._look_at_everything()
-                    declared = everything = now
-                self._look_at_changes()
-                if now - declared >= DECLARED:
-                    self._put_all(present.declared(self._store.snapshot(), self._pseudonym))
-                    declared = now
-            except Exception as error:  # noqa: BLE001 - one object that trips a defect must not stop the others' entries
-                log.error("a look failed", extra=trace(error))
+            whole = now - everything >= EVERYTHING or (self._sweep and now - declared >= DECLARED)
+            await self.look(whole=whole, statuses=now - declared >= DECLARED)
+            declared = now if whole or now - declared >= DECLARED else declared
+            everything = now if whole else everything
             if self._pending:
                 quiet = now
             elif now - quiet >= HEARTBEAT:
                 self.note([Draft(Heartbeat.kind, {})])
-            await self._flush()
+                quiet = now
+            await self.flush()
             self._wake.clear()
             try:
                 await asyncio.wait_for(self._wake.wait(), TICK)
             except TimeoutError:
                 continue
+
+    async def look(self, *, whole: bool, statuses: bool) -> None:
+        """Queue what has changed: of pods and nodes that were heard of, of all statuses, or of the whole cluster."""
+        try:
+            if whole:
+                await self._look_at_everything()
+            self._look_at_changes()
+            if statuses and not whole:
+                self._put_all(present.declared(self._store.snapshot(), self._pseudonym))
+        except Exception as error:  # noqa: BLE001 - one object that trips a defect must not stop the others' entries
+            metrics.DEFECTS.inc()
+            log.error("a look failed", extra=trace(error))
 
     async def stop(self) -> None:
         """Write what waits, where that works at once, and close the log."""
@@ -267,7 +274,7 @@ class Recorder:
         self._queued += 1
         metrics.PENDING.set(len(self._pending))
 
-    async def _flush(self) -> None:
+    async def flush(self) -> None:
         """Append what waits. Where the log fails it is opened again, and what was really stored is found out."""
         while self._pending:
             batch = self._pending[:BATCH]

@@ -11,9 +11,10 @@ from pymerkle import InmemoryTree
 
 from daulat.ledger import note, reader, tree
 from daulat.ledger.checkpoint import Checkpoint
+from daulat.ledger.cosigning import Submission
 from daulat.ledger.errors import Closed, Inconsistent, Locked, Malformed, Untrusted
 from daulat.ledger.keys import SignerKey
-from daulat.ledger.note import Note, Signature
+from daulat.ledger.note import Signature
 from daulat.ledger.tiles import edge, tile_at
 from daulat.ledger.trust import Trust, trusted
 from daulat.ledger.verification import verify
@@ -123,12 +124,12 @@ def test_a_head_that_a_witness_has_seen_is_completed_after_a_crash() -> None:
     """The witness cosigned, and the checkpoint didn't reach the disk: another history would be a fork."""
     store, seen = log(5), list[str]()
 
-    def cosign(_old: int, _proof: Sequence[bytes], signed: Note) -> Sequence[Signature]:
-        seen.append(signed.text)
-        return [WITNESSES[0].sign(signed.text, NOW)]
+    def cosign(submission: Submission) -> Sequence[Signature]:
+        seen.append(submission.note.text)
+        return [WITNESSES[0].sign(submission.note.text, NOW)]
 
-    def crash(_old: int, _proof: Sequence[bytes], signed: Note) -> Sequence[Signature]:
-        seen.append(signed.text)
+    def crash(submission: Submission) -> Sequence[Signature]:
+        seen.append(submission.note.text)
         raise Crash
 
     with pytest.raises(Crash), Writer.open(store, [KEY], NOW, crash) as writer:
@@ -144,9 +145,9 @@ def test_a_head_that_a_witness_has_seen_is_completed_after_a_crash() -> None:
 def test_witnesses_are_given_the_proof_from_the_checkpoint_before() -> None:
     calls = []
 
-    def cosign(old: int, proof: Sequence[bytes], signed: Note) -> Sequence[Signature]:
-        calls.append((old, list(proof), signed))
-        return [witness.sign(signed.text, NOW) for witness in WITNESSES]
+    def cosign(submission: Submission) -> Sequence[Signature]:
+        calls.append((submission.previous, list(submission.prove(submission.previous)), submission.note))
+        return [witness.sign(submission.note.text, NOW) for witness in WITNESSES]
 
     store = Memory()
     with Writer.create(store, [KEY], NOW, cosign) as writer:

@@ -41,6 +41,7 @@ COMMANDS = {
     "weights": LazyCommand(
         "daulat.cli.weights.command", "weights", "Fetch weights, and check their digest and signature."
     ),
+    "witness": LazyCommand("daulat.cli.witness", "witness", "Cosign the logs of other clusters as they grow."),
 }
 
 

@@ -15,10 +15,11 @@ from daulat.ledger.cosigning import Submission
 from daulat.ledger.errors import Closed, Inconsistent, Locked, Malformed, Untrusted
 from daulat.ledger.keys import SignerKey
 from daulat.ledger.note import Signature
+from daulat.ledger.reader import PENDING
 from daulat.ledger.tiles import edge, tile_at
 from daulat.ledger.trust import Trust, trusted
 from daulat.ledger.verification import verify
-from daulat.ledger.writer import PENDING, Writer
+from daulat.ledger.writer import Writer
 
 from .logs import KEY, NOW, ORIGIN, POST_QUANTUM, STRANGER, TRUST, WITNESSES, Crash, Memory, entries, log
 
@@ -280,3 +281,17 @@ def test_an_older_checkpoint_in_a_folder_is_brought_up_to_date() -> None:
     with Writer.open(store, [KEY], NOW) as writer:
         assert writer.head.size == 20
     assert store.files["checkpoint"] == newest
+
+
+def test_a_pending_head_of_another_history_isnt_signed() -> None:
+    """It isn't signed itself, so it may be forged, with tiles that fit it."""
+    store, other = log(300), Memory()
+    with Writer.create(other, [KEY], NOW) as writer:
+        writer.append(entries(400, 1000), NOW)
+    store.files |= {path: data for path, data in other.files.items() if path != "checkpoint"}
+    # The tiles of the log's own edge are there as well.
+    store.files |= {path: data for path, data in log(300).files.items() if path.endswith((".p/44", ".p/1"))}
+    signed = list(store.seen)
+    with pytest.raises(Inconsistent, match=r"doesn't continue|another root"):
+        Writer.open(store, [KEY], NOW)
+    assert store.seen == signed

@@ -60,7 +60,7 @@ class Cluster:
         self.objects: dict[tuple[str, str], dict[str, Any]] = {}
         self.version = 0
         self.now = float(NOW)
-        self.restart()
+        self._begin()
         for kind, raw in (
             ("Namespace", namespace()),
             ("Namespace", namespace("free", other="x")),
@@ -73,8 +73,10 @@ class Cluster:
 
     def restart(self) -> None:
         """End the recorder without a clean-up, and begin another that lists everything."""
-        if hasattr(self, "keeper"):
-            self.keeper.close()
+        self.keeper.close()
+        self._begin()
+
+    def _begin(self) -> None:
         self.store = Store("daulat-system", parse=parse)
         self.keeper = Keeper(Place(self.disk, [KEY]), lambda: self.now)
         self.recorder = Recorder(self.store, self.keeper, lambda name: f"someone-{len(name)}", lambda: self.now)
@@ -343,7 +345,7 @@ def test_the_log_tells_what_runs_whatever_happens(steps: list[tuple[str, str, st
             cluster.put("SovereignZone", zone(operator=owner))
         elif what == "govern":
             governed = one == "confidential"
-            cluster.put("Namespace", namespace(**{"daulat.dev/data-class": one}))
+            cluster.put("Namespace", namespace("treasury", False, **{"daulat.dev/data-class": one}))
         elif what == "look":
             cluster.step(whole=bool(one))
         elif what == "fail":

@@ -77,6 +77,8 @@ class Doubt(StrEnum):
     """The file that was being read isn't there any more."""
     CUT_OFF = "CutOff"
     """The file became shorter than what was read of it."""
+    DAMAGED = "Damaged"
+    """An older file can't be decompressed to its end."""
 
 
 class AuditGap(Entry):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,8 +31,9 @@ from .world import World, lower, namespace_manifest, pod_manifest, policy_manife
 
 OPERATOR = "system:serviceaccount:daulat-system:daulat"
 NAME = "daulat-recorder-audit.daulat-system.svc"
+CONTRIB = ROOT / "contrib/audit"
 # As fast as a test wants to be. Each batch has its whole path all the same.
-FAST = ["--audit-webhook-batch-max-wait=1s", "--audit-webhook-initial-backoff=500ms"]
+FAST = {"audit-webhook-batch-max-wait": "1s", "audit-webhook-initial-backoff": "500ms"}
 
 
 @dataclass
@@ -102,7 +104,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audited]:
     )
     webhook = AuditWebhook(recorder.intake("webhook"), options)
     port = recorder.do(webhook.start(datetime.now(UTC))).result(20)
-    kubeconfig = (ROOT / "contrib/audit/webhook.kubeconfig").read_text()
+    kubeconfig = (CONTRIB / "webhook.kubeconfig").read_text()
     kubeconfig = kubeconfig.replace("10.96.0.250:8443", f"127.0.0.1:{port}").replace(
         "/etc/kubernetes/audit", str(directory)
     )
@@ -111,8 +113,8 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audited]:
         unique("audited"),
         directory,
         say=lambda line: None,
-        audit_policy=yaml.safe_load((ROOT / "contrib/audit/policy.yaml").read_text()),
-        apiserver_args=[f"--audit-webhook-config-file={directory / 'webhook.kubeconfig'}", *FAST],
+        audit_policy=yaml.safe_load((CONTRIB / "policy.yaml").read_text()),
+        apiserver_args=_arguments(directory / "webhook.kubeconfig"),
     )
     file = AuditFile(recorder.intake("file"), world.cluster.audit_log, directory / "position.json", seconds=0.5)
     following = recorder.do(file.run())
@@ -263,6 +265,37 @@ def test_both_ways_record_the_same_and_name_no_person(audited: Audited, governed
     digest = audited.recorder.entries("file", "Refused")[-1]["by"]
     assert (found := named(digest, everyone)) is not None
     assert found.name == "kubernetes-admin"
+
+
+def test_no_length_of_a_request_hides_a_session(audited: Audited) -> None:
+    world, namespace, name = audited.world, unique("free"), unique("served")
+    world.admin.apply([namespace_manifest(namespace)])
+    poll("the default ServiceAccount", lambda: world.exists("serviceaccount", "default", namespace))
+    assert world.refusal(pod_manifest(name, namespace)) == ""
+    poll("the pod to run", lambda: world.get("pod", name, namespace=namespace)["status"].get("phase") == "Running")
+    # An API server that truncates discards events of more than 100 KiB, if it isn't told otherwise.
+    with pytest.raises(ClusterError):
+        world.admin.run("exec", "-n", namespace, name, "--", "echo", *["<" * 60_000] * 4)
+    on = _pod(namespace, name, "exec")
+    for way in ("webhook", "file"):
+        poll(
+            f"the session by {way}",
+            lambda way=way: any(
+                e["on"] == on
+                for kind in ("SessionOpened", "SessionFailed")
+                for e in audited.recorder.entries(way, kind)
+            ),
+            20,
+        )
+    world.remove(namespace)
+
+
+def _arguments(kubeconfig: Path) -> list[str]:
+    """Return the arguments that contrib/audit/kubeadm.yaml has, with the paths of the test."""
+    shipped = yaml.safe_load((CONTRIB / "kubeadm.yaml").read_text())["apiServer"]["extraArgs"]
+    found = {a["name"]: a["value"] for a in shipped} | FAST | {"audit-webhook-config-file": str(kubeconfig)}
+    # The cluster writes the policy itself.
+    return [f"--{name}={value}" for name, value in found.items() if name != "audit-policy-file"]
 
 
 def _pod(namespace: str, name: str, subresource: str) -> dict[str, str]:

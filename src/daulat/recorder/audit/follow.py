@@ -16,8 +16,9 @@ from .rotation import Damaged, Gone, LogFile, files
 
 log = logging.getLogger("daulat.recorder")
 
-MOST_BYTES = 4 << 20
-"""Of a batch. A line that is longer is recorded as what can't be read."""
+MOST_BYTES = 8 << 20
+"""Of a batch. A line that is longer is recorded as what can't be read. That of a session isn't: a request's head has 1 MiB at most,
+of which JSON makes six at most."""
 
 
 class AuditFile:

@@ -25,7 +25,7 @@ PATH = "/audit"
 RETRIED = timedelta(seconds=80)
 """How long an API server retries a batch at least: five times, after 10, 15, 22.5 and 33.75 s (--audit-webhook-initial-backoff)."""
 MOST_BYTES = 16 << 20
-"""A batch that is larger is recorded by its digest alone. An API server that truncates has 10 MiB at most."""
+"""A batch that is larger is recorded by its digest alone. An API server that is told to truncate sends 10 MiB at most."""
 _ENDLESS = 1 << 30
 """Bytes after which a request isn't read to its end."""
 _AT_ONCE = 4

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from daulat.evidence.book import Book, Known, Outgoing
 from daulat.evidence.index import Index
@@ -20,6 +21,7 @@ from daulat.ledger.checkpoint import Checkpoint
 from daulat.ledger.entry import Entry
 from daulat.ledger.keys import SignerKey, VerifierKey
 from daulat.ledger.reader import CHECKPOINT
+from daulat.ledger.reader import entry as read
 from daulat.ledger.store import Store
 from daulat.ledger.writer import Cosign, Writer, no_witnesses
 
@@ -86,6 +88,13 @@ class Keeper:
     def has_run(self, uid: str) -> bool:
         """Say whether a run was ever recorded."""
         return self._index is not None and self._index.has_run(uid)
+
+    def recent(self, kind: str, count: int) -> list[dict[str, Any]]:
+        """Return the data of the newest entries of a kind, at most so many."""
+        if self._index is None or self._writer is None:
+            return []
+        size = self._writer.head.size
+        return [entry.parse(read(self._place.store, n, size)).data for n in self._index.newest(kind, count)]
 
     def append(self, batch: Sequence[Outgoing], book: Book) -> Checkpoint:
         """Append entries; when this returns they are on the disk, under a checkpoint, and in the book.

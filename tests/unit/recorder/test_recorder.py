@@ -20,9 +20,10 @@ from daulat.ledger import entry, reader
 from daulat.ledger.trust import trusted
 from daulat.ledger.verification import verify
 from daulat.recorder import recorder as module
+from daulat.recorder.audit.intake import Unavailable
 from daulat.recorder.keeper import Keeper, Place, rfc3339
 from daulat.recorder.process import parse
-from daulat.recorder.recorder import Full, Recorder
+from daulat.recorder.recorder import Recorder
 from tests.unit.ledger.logs import KEY, NOW, TRUST, Memory
 from tests.unit.world import ascend, exemption, model, namespace, pod, policy, zone
 
@@ -300,7 +301,7 @@ def test_what_others_hand_in_is_accepted_once_it_is_on_the_disk(cluster: Cluster
 
 def test_a_replica_that_does_not_write_accepts_nothing() -> None:
     cluster = Cluster()
-    with pytest.raises(Full):
+    with pytest.raises(Unavailable):
         asyncio.run(cluster.recorder.accept([]))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -42,9 +42,9 @@ def options(pki: Path, **changes: object) -> WebhookOptions:
 
 
 @asynccontextmanager
-async def listening(log: Log, made: WebhookOptions) -> AsyncIterator[str]:
-    server = AuditWebhook(intake(log), made)
-    port = await server.start(NOW)
+async def listening(log: Log, made: WebhookOptions, now: Callable[[], datetime] | None = None) -> AsyncIterator[str]:
+    server = AuditWebhook(intake(log), made, now or (lambda: NOW))
+    port = await server.start()
     try:
         yield f"https://127.0.0.1:{port}/audit"
     finally:
@@ -135,7 +135,7 @@ def test_an_empty_or_missing_token_file_lets_nobody_in(pki: Path, tmp_path: Path
 def test_a_webhook_for_everybody_is_refused(pki: Path) -> None:
     async def scenario() -> None:
         with pytest.raises(ValueError, match="client CA or a token"):
-            AuditWebhook(intake(Log()), options(pki, client_ca=None))
+            AuditWebhook(intake(Log()), options(pki, client_ca=None), lambda: NOW)
 
     run(scenario())
 
@@ -182,8 +182,8 @@ def test_a_body_that_cannot_be_read_is_recorded_and_not_repeated(pki: Path, body
 def test_a_gap_is_recorded_where_the_api_server_has_given_batches_up(pki: Path, down: timedelta, told: bool) -> None:
     async def scenario() -> None:
         log = Log()
-        server = AuditWebhook(intake(log), options(pki))
-        await server.start(NOW, NOW - down)
+        server = AuditWebhook(intake(log), options(pki), lambda: NOW)
+        await server.start(NOW - down)
         await server.stop()
         expected = {
             "source": "webhook",
@@ -192,5 +192,22 @@ def test_a_gap_is_recorded_where_the_api_server_has_given_batches_up(pki: Path, 
             "until": "2026-11-30T00:00:00Z",
         }
         assert log.of("AuditGap") == ([expected] if told else [])
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(60, 0), (3600, 1)])
+def test_a_gap_is_recorded_once_the_log_takes_entries_again(pki: Path, seconds: int, told: int) -> None:
+    async def scenario() -> None:
+        log, times = Log(), [NOW]
+        async with listening(log, options(pki), lambda: times[-1]) as url:
+            log.full = True
+            assert await post(url, pki) == 503
+            times.append(NOW + timedelta(seconds=seconds))
+            assert await post(url, pki) == 503
+            log.full = False
+            assert await post(url, pki) == 200
+            assert await post(url, pki, body=event_list()) == 200
+        assert [(g["reason"], g["since"]) for g in log.of("AuditGap")] == [("NotTaken", "2026-11-30T00:00:00Z")] * told
 
     run(scenario())

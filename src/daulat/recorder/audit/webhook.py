@@ -7,6 +7,7 @@ import hmac
 import logging
 import sqlite3
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -55,29 +56,27 @@ class WebhookOptions:
 class AuditWebhook:
     """Listens for batches from the time of ``start`` to that of ``stop``."""
 
-    def __init__(self, intake: Intake, options: WebhookOptions) -> None:
-        """ValueError if the options let in every client."""
+    def __init__(self, intake: Intake, options: WebhookOptions, now: Callable[[], datetime]) -> None:
+        """``now`` returns the time in UTC. ValueError if the options let in every client."""
         if options.client_ca is None and options.token_file is None:
             raise ValueError("the audit webhook needs a client CA or a token file")
         self._intake = intake
         self._options = options
+        self._now = now
+        self._refusing_since: datetime | None = None
         self._reading = asyncio.Semaphore(_AT_ONCE)
         self._runner: web.AppRunner | None = None
         self._reloading: asyncio.Task[None] | None = None
         self._context: ssl.SSLContext | None = None
 
-    async def start(self, now: datetime, down_since: datetime | None = None) -> int:
+    async def start(self, down_since: datetime | None = None) -> int:
         """Listen, and return the port. OSError or ssl.SSLError if it can't be.
 
         ``down_since`` is the last time at which the webhook is known to have listened. If API servers have given batches up since
         then, a gap is recorded.
         """
         self._context = self._tls()
-        if down_since is not None and now - down_since > RETRIED:
-            since, until = (f"{t:%Y-%m-%dT%H:%M:%SZ}" for t in (down_since, now))
-            await self._intake.tell(
-                AuditGap(source=Source.WEBHOOK, reason=Doubt.NOT_LISTENING, since=since, until=until)
-            )
+        await self._tell_gap(Doubt.NOT_LISTENING, down_since)
         app = web.Application()
         app.router.add_post(PATH, self._take)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSES)
@@ -107,6 +106,7 @@ class AuditWebhook:
         except TimeoutError:
             return web.Response(status=408)
         except (Unavailable, sqlite3.Error, OSError) as error:
+            self._refusing_since = self._refusing_since or self._now()
             log.warning("an audit batch was not taken", extra={"error": str(error)})
             return web.Response(status=503)
         return web.Response()
@@ -116,6 +116,15 @@ class AuditWebhook:
             await self._intake.tell(unread)
         else:
             await self._intake.take(data, Origin(Source.WEBHOOK))
+        since, self._refusing_since = self._refusing_since, None
+        await self._tell_gap(Doubt.NOT_TAKEN, since)
+
+    async def _tell_gap(self, reason: Doubt, since: datetime | None) -> None:
+        """Record a gap if API servers have given batches up since then."""
+        now = self._now()
+        if since is not None and now - since > RETRIED:
+            from_, until = (f"{t:%Y-%m-%dT%H:%M:%SZ}" for t in (since, now))
+            await self._intake.tell(AuditGap(source=Source.WEBHOOK, reason=reason, since=from_, until=until))
 
     def _may(self, request: web.Request) -> bool:
         options = self._options

@@ -102,8 +102,8 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audited]:
         host="127.0.0.1",
         port=0,
     )
-    webhook = AuditWebhook(recorder.intake("webhook"), options, lambda: datetime.now(UTC))
-    port = recorder.do(webhook.start()).result(20)
+    webhook = AuditWebhook(recorder.intake("webhook"), options)
+    port = recorder.do(webhook.start(datetime.now(UTC))).result(20)
     kubeconfig = (CONTRIB / "webhook.kubeconfig").read_text()
     kubeconfig = kubeconfig.replace("10.96.0.250:8443", f"127.0.0.1:{port}").replace(
         "/etc/kubernetes/audit", str(directory)

@@ -10,24 +10,24 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from . import checkpoint, tree
+from . import checkpoint, note, tree
 from .checkpoint import Checkpoint
+from .cosigning import Submission
 from .errors import Closed, Inconsistent, LedgerError, Malformed, Untrusted
 from .growth import Edge, read_edge
 from .keys import KeyType, SignerKey, VerifierKey
 from .note import Note, Signature
-from .reader import CHECKPOINT, nodes
+from .reader import CHECKPOINT, PENDING, nodes
 from .store import Store
 from .tiles import MAXIMUM_ENTRY, Tile
 from .trust import Trust, trusted
 
-PENDING = ".pending"
-Cosign = Callable[[int, Sequence[bytes], Note], Sequence[Signature]]
-"""Asks witnesses: given the size that they last saw at most, the consistency proof from it and the signed checkpoint, it returns
-their cosignatures, none if they can't be reached. It must not raise for a witness that fails."""
+Cosign = Callable[[Submission], Sequence[Signature]]
+"""Submits a checkpoint to witnesses and returns their cosignatures, none if they can't be reached. It must not raise for a witness
+that fails: the checkpoint is published with the cosignatures that there are."""
 
 
-def no_witnesses(_old: int, _proof: Sequence[bytes], _note: Note) -> Sequence[Signature]:
+def no_witnesses(_submission: Submission) -> Sequence[Signature]:
     """Return no cosignature."""
     return ()
 
@@ -100,6 +100,10 @@ class Writer:
             return cls(store, keys, head, read_edge(store, head), cosign)
         read_edge(store, head)
         writer = cls(store, keys, pending, read_edge(store, pending), cosign)
+        proof = tree.consistency_proof(head.size, pending.size, nodes(store, pending.size))
+        if not tree.is_consistent(head.size, head.root, pending.size, pending.root, proof):
+            # It isn't signed, so it may be from anywhere.
+            raise Inconsistent(f"{PENDING} doesn't continue the checkpoint")
         writer._publish(head.size, pending, now)
         return writer
 
@@ -143,11 +147,35 @@ class Writer:
         self._edge, self._head, self._filled = grown, head, filled
         return head
 
-    def _publish(self, old: int, head: Checkpoint, now: int) -> None:
-        signed = Note(head.text, tuple(key.sign(head.text, now) for key in self._keys))
-        proof = tree.consistency_proof(old, head.size, nodes(self._store, head.size))
-        cosigned = signed.signed_by(self._cosign(old, proof, signed))
-        self._store.put(CHECKPOINT, bytes(cosigned))
+    def cosign(self, now: int) -> None:
+        """Submit the checkpoint to the witnesses again, for a log that is idle after witnesses couldn't be reached.
+
+        Cosignatures that it has stay. ``now`` is in POSIX seconds. Errors are those of ``append``.
+        """
+        if not self._usable:
+            raise Closed("the log has to be opened again")
+        try:
+            self._publish(self._head.size, self._head, now, self._cosignatures())
+        except BaseException:
+            self.close()
+            raise
+
+    def _publish(self, old: int, head: Checkpoint, now: int, cosignatures: Sequence[Signature] = ()) -> None:
+        own = tuple(key.sign(head.text, now) for key in self._keys)
+        node = nodes(self._store, head.size)
+        submission = Submission(
+            Note(head.text, own), head, old, lambda size: tree.consistency_proof(size, head.size, node)
+        )
+        signed = Note(head.text, (*own, *cosignatures))
+        self._store.put(CHECKPOINT, bytes(signed.signed_by(self._cosign(submission))))
+
+    def _cosignatures(self) -> list[Signature]:
+        """Return those that the checkpoint has. Inconsistent if it isn't of this writer's head any more."""
+        data = self._store.get(CHECKPOINT)
+        published = None if data is None else note.parse(data)
+        if published is None or published.text != self._head.text:
+            raise Inconsistent("the checkpoint was changed by something else than this writer")
+        return [s for s in published.signatures if s.name != self._head.origin]
 
     def close(self) -> None:
         """Release the lock. The log can't be written to by this writer any more."""

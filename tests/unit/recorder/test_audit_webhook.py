@@ -6,7 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import aiohttp
@@ -44,7 +44,7 @@ def options(pki: Path, **changes: object) -> WebhookOptions:
 @asynccontextmanager
 async def listening(log: Log, made: WebhookOptions, now: Callable[[], datetime] | None = None) -> AsyncIterator[str]:
     server = AuditWebhook(intake(log), made, now or (lambda: NOW))
-    port = await server.start()
+    port = await server.start(NOW)
     try:
         yield f"https://127.0.0.1:{port}/audit"
     finally:
@@ -135,7 +135,7 @@ def test_an_empty_or_missing_token_file_lets_nobody_in(pki: Path, tmp_path: Path
 def test_a_webhook_for_everybody_is_refused(pki: Path) -> None:
     async def scenario() -> None:
         with pytest.raises(ValueError, match="client CA or a token"):
-            AuditWebhook(intake(Log()), options(pki, client_ca=None), lambda: NOW)
+            AuditWebhook(intake(Log()), options(pki, client_ca=None))
 
     run(scenario())
 
@@ -182,8 +182,8 @@ def test_a_body_that_cannot_be_read_is_recorded_and_not_repeated(pki: Path, body
 def test_a_gap_is_recorded_where_the_api_server_has_given_batches_up(pki: Path, down: timedelta, told: bool) -> None:
     async def scenario() -> None:
         log = Log()
-        server = AuditWebhook(intake(log), options(pki), lambda: NOW)
-        await server.start(NOW - down)
+        server = AuditWebhook(intake(log), options(pki))
+        await server.start(NOW.astimezone(timezone(timedelta(hours=8))), NOW - down)
         await server.stop()
         expected = {
             "source": "webhook",

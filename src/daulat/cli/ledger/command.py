@@ -17,9 +17,10 @@ from daulat.ledger.verification import verify as verify_log
 
 from ..errors import fail, print_errors
 from ..examples import examples
+from ..keyfiles import read
+from ..trusting import trust_of, trust_options
 from .output import FORMATS, checked, entry_list, shown, verification
 from .person import person
-from .trusting import read, trust_of, trust_options
 
 _LARGEST_PROOF = 1 << 21
 """Bytes: a checkpoint, 63 hashes and an entry."""

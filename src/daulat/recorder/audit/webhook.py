@@ -9,7 +9,7 @@ import sqlite3
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -53,30 +53,34 @@ class WebhookOptions:
     port: int = 8443
 
 
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
 class AuditWebhook:
     """Listens for batches from the time of ``start`` to that of ``stop``."""
 
-    def __init__(self, intake: Intake, options: WebhookOptions, now: Callable[[], datetime]) -> None:
-        """``now`` returns the time in UTC. ValueError if the options let in every client."""
+    def __init__(self, intake: Intake, options: WebhookOptions, clock: Callable[[], datetime] = _utc) -> None:
+        """ValueError if the options let in every client."""
         if options.client_ca is None and options.token_file is None:
             raise ValueError("the audit webhook needs a client CA or a token file")
         self._intake = intake
         self._options = options
-        self._now = now
+        self._clock = clock
         self._refusing_since: datetime | None = None
         self._reading = asyncio.Semaphore(_AT_ONCE)
         self._runner: web.AppRunner | None = None
         self._reloading: asyncio.Task[None] | None = None
         self._context: ssl.SSLContext | None = None
 
-    async def start(self, down_since: datetime | None = None) -> int:
+    async def start(self, now: datetime, down_since: datetime | None = None) -> int:
         """Listen, and return the port. OSError or ssl.SSLError if it can't be.
 
         ``down_since`` is the last time at which the webhook is known to have listened. If API servers have given batches up since
         then, a gap is recorded.
         """
         self._context = self._tls()
-        await self._tell_gap(Doubt.NOT_LISTENING, down_since)
+        await self._tell_gap(Doubt.NOT_LISTENING, down_since, now)
         app = web.Application()
         app.router.add_post(PATH, self._take)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSES)
@@ -106,7 +110,7 @@ class AuditWebhook:
         except TimeoutError:
             return web.Response(status=408)
         except (Unavailable, sqlite3.Error, OSError) as error:
-            self._refusing_since = self._refusing_since or self._now()
+            self._refusing_since = self._refusing_since or self._clock()
             log.warning("an audit batch was not taken", extra={"error": str(error)})
             return web.Response(status=503)
         return web.Response()
@@ -117,13 +121,12 @@ class AuditWebhook:
         else:
             await self._intake.take(data, Origin(Source.WEBHOOK))
         since, self._refusing_since = self._refusing_since, None
-        await self._tell_gap(Doubt.NOT_TAKEN, since)
+        await self._tell_gap(Doubt.NOT_TAKEN, since, self._clock())
 
-    async def _tell_gap(self, reason: Doubt, since: datetime | None) -> None:
+    async def _tell_gap(self, reason: Doubt, since: datetime | None, now: datetime) -> None:
         """Record a gap if API servers have given batches up since then."""
-        now = self._now()
         if since is not None and now - since > RETRIED:
-            from_, until = (f"{t:%Y-%m-%dT%H:%M:%SZ}" for t in (since, now))
+            from_, until = (f"{t.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for t in (since, now))
             await self._intake.tell(AuditGap(source=Source.WEBHOOK, reason=reason, since=from_, until=until))
 
     def _may(self, request: web.Request) -> bool:

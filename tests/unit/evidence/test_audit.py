@@ -7,6 +7,8 @@ from collections.abc import Container, Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from daulat.evidence.audit.acts import Reader
 from daulat.evidence.audit.batch import Origin, Reading, read
@@ -393,3 +395,27 @@ def test_every_kind_of_entry_can_be_told_apart_by_its_name() -> None:
 def test_an_ordinary_entry_has_a_few_hundred_bytes() -> None:
     found = reading(refused(), session("ResponseStarted"), event(impersonatedUser={"username": "bob"}))
     assert max(len(canonical(d.data)) for d in found.drafts) < 600
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(event())), _JSON, max_size=4), st.sampled_from(list(Source)))
+def test_whatever_an_event_has_in_a_field_the_batch_becomes_entries(fields: dict[str, Any], source: Source) -> None:
+    body = (event_list if source is Source.WEBHOOK else lines)(
+        {**refused(), **fields}, {**session("ResponseStarted"), **fields}
+    )
+    found = read(body, Origin(source), READER, ())
+    assert found.drafts[0].kind in ("AuditBatch", "AuditUnreadable")
+    assert all(canonical(d.data) for d in found.drafts)
+
+
+@given(st.binary(max_size=200), st.integers(0, 2000), st.sampled_from(list(Source)))
+def test_whatever_bytes_a_batch_has_it_becomes_entries(noise: bytes, at: int, source: Source) -> None:
+    whole = (event_list if source is Source.WEBHOOK else lines)(refused(), session("ResponseStarted"))
+    found = read(whole[:at] + noise + whole[at:], Origin(source), READER, ())
+    assert all(canonical(d.data) for d in found.drafts)

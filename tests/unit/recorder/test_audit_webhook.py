@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import aiohttp
@@ -42,8 +42,8 @@ def options(pki: Path, **changes: object) -> WebhookOptions:
 
 
 @asynccontextmanager
-async def listening(log: Log, made: WebhookOptions) -> AsyncIterator[str]:
-    server = AuditWebhook(intake(log), made)
+async def listening(log: Log, made: WebhookOptions, now: Callable[[], datetime] | None = None) -> AsyncIterator[str]:
+    server = AuditWebhook(intake(log), made, now or (lambda: NOW))
     port = await server.start(NOW)
     try:
         yield f"https://127.0.0.1:{port}/audit"
@@ -183,7 +183,7 @@ def test_a_gap_is_recorded_where_the_api_server_has_given_batches_up(pki: Path, 
     async def scenario() -> None:
         log = Log()
         server = AuditWebhook(intake(log), options(pki))
-        await server.start(NOW, NOW - down)
+        await server.start(NOW.astimezone(timezone(timedelta(hours=8))), NOW - down)
         await server.stop()
         expected = {
             "source": "webhook",
@@ -192,5 +192,22 @@ def test_a_gap_is_recorded_where_the_api_server_has_given_batches_up(pki: Path, 
             "until": "2026-11-30T00:00:00Z",
         }
         assert log.of("AuditGap") == ([expected] if told else [])
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(60, 0), (3600, 1)])
+def test_a_gap_is_recorded_once_the_log_takes_entries_again(pki: Path, seconds: int, told: int) -> None:
+    async def scenario() -> None:
+        log, times = Log(), [NOW]
+        async with listening(log, options(pki), lambda: times[-1]) as url:
+            log.full = True
+            assert await post(url, pki) == 503
+            times.append(NOW + timedelta(seconds=seconds))
+            assert await post(url, pki) == 503
+            log.full = False
+            assert await post(url, pki) == 200
+            assert await post(url, pki, body=event_list()) == 200
+        assert [(g["reason"], g["since"]) for g in log.of("AuditGap")] == [("NotTaken", "2026-11-30T00:00:00Z")] * told
 
     run(scenario())

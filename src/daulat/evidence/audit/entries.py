@@ -73,6 +73,8 @@ class Doubt(StrEnum):
 
     NOT_LISTENING = "NotListening"
     """The webhook was down for longer than the API server retries."""
+    NOT_TAKEN = "NotTaken"
+    """The log took no entries for longer than the API server retries."""
     ROTATED_AWAY = "RotatedAway"
     """The file that was being read isn't there any more."""
     CUT_OFF = "CutOff"

@@ -7,8 +7,9 @@ import hmac
 import logging
 import sqlite3
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -52,15 +53,21 @@ class WebhookOptions:
     port: int = 8443
 
 
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
 class AuditWebhook:
     """Listens for batches from the time of ``start`` to that of ``stop``."""
 
-    def __init__(self, intake: Intake, options: WebhookOptions) -> None:
+    def __init__(self, intake: Intake, options: WebhookOptions, clock: Callable[[], datetime] = _utc) -> None:
         """ValueError if the options let in every client."""
         if options.client_ca is None and options.token_file is None:
             raise ValueError("the audit webhook needs a client CA or a token file")
         self._intake = intake
         self._options = options
+        self._clock = clock
+        self._refusing_since: datetime | None = None
         self._reading = asyncio.Semaphore(_AT_ONCE)
         self._runner: web.AppRunner | None = None
         self._reloading: asyncio.Task[None] | None = None
@@ -73,11 +80,7 @@ class AuditWebhook:
         then, a gap is recorded.
         """
         self._context = self._tls()
-        if down_since is not None and now - down_since > RETRIED:
-            since, until = (f"{t:%Y-%m-%dT%H:%M:%SZ}" for t in (down_since, now))
-            await self._intake.tell(
-                AuditGap(source=Source.WEBHOOK, reason=Doubt.NOT_LISTENING, since=since, until=until)
-            )
+        await self._tell_gap(Doubt.NOT_LISTENING, down_since, now)
         app = web.Application()
         app.router.add_post(PATH, self._take)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSES)
@@ -107,6 +110,7 @@ class AuditWebhook:
         except TimeoutError:
             return web.Response(status=408)
         except (Unavailable, sqlite3.Error, OSError) as error:
+            self._refusing_since = self._refusing_since or self._clock()
             log.warning("an audit batch was not taken", extra={"error": str(error)})
             return web.Response(status=503)
         return web.Response()
@@ -116,6 +120,14 @@ class AuditWebhook:
             await self._intake.tell(unread)
         else:
             await self._intake.take(data, Origin(Source.WEBHOOK))
+        since, self._refusing_since = self._refusing_since, None
+        await self._tell_gap(Doubt.NOT_TAKEN, since, self._clock())
+
+    async def _tell_gap(self, reason: Doubt, since: datetime | None, now: datetime) -> None:
+        """Record a gap if API servers have given batches up since then."""
+        if since is not None and now - since > RETRIED:
+            from_, until = (f"{t.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for t in (since, now))
+            await self._intake.tell(AuditGap(source=Source.WEBHOOK, reason=reason, since=from_, until=until))
 
     def _may(self, request: web.Request) -> bool:
         options = self._options

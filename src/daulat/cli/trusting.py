@@ -9,8 +9,8 @@ import click
 
 from daulat.ledger.trust import Trust
 
-from ..errors import fail
-from ..keyfiles import verifier
+from .errors import fail
+from .keyfiles import verifier
 
 
 def trust_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -129,6 +129,21 @@ def test_litewitness_refuses_another_history_and_another_key(tmp_path: Path, dat
         assert outcome("stolen", 0, 40, STRANGER) is Outcome.SIGNATURE_REFUSED
 
 
+def test_litewitness_cosigns_a_log_before_and_after_its_key_is_rotated(tmp_path: Path, database: Path) -> None:
+    with sqlite3.connect(database) as made:
+        made.execute("INSERT INTO key VALUES (?, ?)", (ORIGIN, str(STRANGER.verifier())))
+    made.close()
+    files = Folder(tmp_path / "log")
+    with litewitness(database) as url, Witnesses([Witness(url, (THEIRS,))], 1) as witnesses:
+        with Writer.create(files, [KEY], NOW, witnesses) as writer:
+            writer.append(entries(7), NOW)
+            writer.rotate([STRANGER, POST_QUANTUM], NOW)
+            assert verify(files, TRUST).findings == ()
+        with Writer.open(files, [STRANGER, POST_QUANTUM], NOW, witnesses) as writer:
+            writer.append(entries(300, 8), NOW)
+    assert verify(files, TRUST).findings == ()
+
+
 def submit(log: Path, old: int, url: str) -> list[str]:
     """Submit by Go's libraries, which verify the answer as well, and return what they print."""
     public = base64.encode(SIGNER.verifier().public)

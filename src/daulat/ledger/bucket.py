@@ -74,6 +74,8 @@ class Bucket:
     def put(self, path: str, data: bytes) -> None:
         """Write an object; tiles and bundles are kept until the head of which they are is written.
 
+        What isn't a file of the log, such as facts named by their digests, is written at once and without a condition.
+
         Locked if another process has written the checkpoint or the head since they were read. BucketError if it can't be written:
         then it is as it was before, or as it is now.
         """
@@ -83,8 +85,11 @@ class Bucket:
             self._replace(path, _packed(data, self._unwritten))
             self._write(self._unwritten)
             self._unwritten = {}
-        else:
+        elif path == CHECKPOINT:
             self._replace(path, data)
+        else:
+            # What lies beside the log is named by its digest.
+            self._write({path: data})
 
     def remove_partial(self, path: str) -> None:
         """Remove a tile's partial versions."""

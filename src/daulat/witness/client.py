@@ -19,7 +19,7 @@ import aiohttp
 
 from daulat.ledger.cosigning import MAXIMUM_ANSWER, Submission, parse_cosignatures, parse_size, request
 from daulat.ledger.errors import LedgerError
-from daulat.ledger.keys import VerifierKey
+from daulat.ledger.keys import VerifierKey, parse_verifier
 from daulat.ledger.note import Signature
 
 from .standing import Outcome, Standing, Standings
@@ -57,6 +57,20 @@ class Witness:
     def name(self) -> str:
         """The name of its keys."""
         return self.keys[0].name
+
+
+def parse_witnesses(texts: Sequence[str]) -> tuple[Witness, ...]:
+    """Return the witnesses of texts ``VKEY URL``, as lines of C2SP's tlog-policy end; those with one URL are keys of one witness.
+
+    ValueError if one can't be read.
+    """
+    keys: dict[str, list[VerifierKey]] = {}
+    for text in texts:
+        words = text.split()
+        if len(words) != 2:
+            raise ValueError(f"a witness is written VKEY URL, not {text[:80]!r}")
+        keys.setdefault(words[1].rstrip("/"), []).append(parse_verifier(words[0]))
+    return tuple(Witness(url, tuple(of)) for url, of in keys.items())
 
 
 class Witnesses:

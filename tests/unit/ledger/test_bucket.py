@@ -236,6 +236,17 @@ def test_a_pending_head_whose_files_cant_be_read_isnt_completed(requests: Reques
     assert {o["path"] for batch in obstore.list(requests.objects) for o in batch} == before
 
 
+def test_facts_beside_the_log_are_written_at_once(requests: Requests) -> None:
+    """The recorder keeps large facts by their digests, before the entries that name them."""
+    with Writer.create(requests.bucket(), [KEY], NOW) as writer:
+        files = requests.bucket()
+        for _ in range(2):
+            files.put("facts/sha256/0abc", b"{}")
+        assert requests.bucket().get("facts/sha256/0abc") == b"{}"
+        writer.append(entries(1), NOW)
+    assert assert_one_history(requests) == entries(1)
+
+
 def heads(seen: Sequence[bytes]) -> list[int]:
     return [trusted(data, TRUST).size for data in seen]
 

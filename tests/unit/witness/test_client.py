@@ -12,10 +12,10 @@ from aiohttp import web
 
 from daulat.ledger import reader
 from daulat.ledger.cosigning import MAXIMUM_ANSWER, cosignature_lines, parse_request
-from daulat.ledger.keys import SignerKey
+from daulat.ledger.keys import KeyType, SignerKey
 from daulat.ledger.trust import Trust, examine
 from daulat.ledger.writer import Writer
-from daulat.witness.client import Witness, Witnesses
+from daulat.witness.client import Witness, Witnesses, parse_witnesses
 from daulat.witness.cosigner import Cosigner
 from daulat.witness.server import application
 from daulat.witness.standing import Outcome, Standing, Standings
@@ -234,6 +234,35 @@ def test_a_missed_quorum_is_known_since_the_first_checkpoint_that_missed_it() ->
     met = again.after(7, {"w": Outcome.COSIGNED}, 300)
     assert (met.missed_since, met.of("w").size) == (None, 7)
     assert met.after(8, {"w": Outcome.FAILED}, 400) == Standings(1, (Standing("w", 7, Outcome.FAILED),), 400)
+
+
+def test_witnesses_are_read_from_lines() -> None:
+    quantum = SignerKey(FIRST.name, KeyType.ML_DSA_44, b"\x20" * 32).verifier()
+    lines = [
+        f"{FIRST.verifier()} https://a.example/w/",
+        f"{SECOND.verifier()}\thttp://b.example ",
+        f"{quantum} https://a.example/w",
+    ]
+    assert parse_witnesses(lines) == (
+        Witness("https://a.example/w", (FIRST.verifier(), quantum)),
+        Witness("http://b.example", (SECOND.verifier(),)),
+    )
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [""],
+        [str(FIRST.verifier())],
+        ["https://a.example"],
+        [f"https://a.example {FIRST.verifier()}"],
+        [f"{KEY.verifier()} https://a.example"],
+        [f"{FIRST.verifier()} https://a.example", f"{SECOND.verifier()} https://a.example"],
+    ],
+)
+def test_lines_that_are_no_witnesses_are_refused(lines: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"witness|key"):
+        parse_witnesses(lines)
 
 
 @pytest.mark.parametrize("quorum", [-1, 2])

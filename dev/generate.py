@@ -30,7 +30,7 @@ from daulat.doctor.sources import manifests as doctor_roles
 from daulat.evidence.audit.policy import audit_policy
 from daulat.kube.rbac import Rule, annotation_rules, cluster_rules, namespace_rules, recorder_rules
 from daulat.manifest.yaml_writer import dump_manifest
-from dev import auditentries, chartvalues, conditiontables, karmada, routes
+from dev import chartvalues, conditiontables, entrytables, karmada, routes
 from dev.gitops import healthfiles
 from dev.pages import between, table
 
@@ -104,7 +104,7 @@ def render() -> dict[Path, str]:
     files |= healthfiles.written(_header("src/daulat/api/reasons"))
     files |= routes.written((ROOT / routes.CONTROL).read_text(encoding="utf-8"))
     files |= karmada.written()
-    files[auditentries.PAGE] = auditentries.written((ROOT / auditentries.PAGE).read_text(encoding="utf-8"))
+    files |= entrytables.written(ROOT)
     files[AUDIT_POLICY] = _header("src/daulat/evidence/audit and src/daulat/controls") + dump_manifest(audit_policy())
     for page in conditiontables.PAGES:
         files[page] = conditiontables.written((ROOT / page).read_text(encoding="utf-8"), page)

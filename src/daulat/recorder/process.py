@@ -147,9 +147,9 @@ def _missed_since(standings: Standings | None) -> float:
 
 def _beginning(started: RecorderStarted, last: str) -> Sequence[Draft]:
     """Return the first entries of a replica: since the newest entry nothing was recorded."""
-    drafts = [Draft(started.kind, started.data())]
+    drafts = [started.draft()]
     if last:
         gap = Gap(of="Recorder", since=last, until=rfc3339(time.time()), reason="no replica recorded")
         metrics.GAPS.labels("Recorder").inc()
-        drafts.insert(0, Draft(gap.kind, gap.data()))
+        drafts.insert(0, gap.draft())
     return drafts

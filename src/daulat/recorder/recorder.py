@@ -141,7 +141,7 @@ class Recorder:
             if self._pending:
                 quiet = now
             elif now - quiet >= HEARTBEAT:
-                self.note([Draft(Heartbeat.kind, {})])
+                self.note([Heartbeat().draft()])
                 quiet = now
             await self.flush()
             self._wake.clear()

@@ -6,19 +6,8 @@ from enum import StrEnum
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
 
-from daulat.evidence.draft import Draft
-
-
-class Entry(BaseModel):
-    """The data of an entry. The class's name is the entry's kind."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-    def draft(self) -> Draft:
-        """Return the entry without its time."""
-        return Draft(type(self).__name__, self.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+from daulat.evidence.record import Record
 
 
 class Source(StrEnum):
@@ -31,7 +20,7 @@ class Source(StrEnum):
 # --- batches
 
 
-class Batch(Entry):
+class Batch(Record):
     """The bytes that entries come from."""
 
     batch: str
@@ -83,7 +72,7 @@ class Doubt(StrEnum):
     """An older file can't be decompressed to its end."""
 
 
-class AuditGap(Entry):
+class AuditGap(Record):
     """Events of a span of time may be missing."""
 
     source: Source
@@ -110,7 +99,7 @@ class On(BaseModel):
     name: str = ""
 
 
-class Act(Entry):
+class Act(Record):
     """A request, or several that differ in their time alone."""
 
     by: str = ""
@@ -206,7 +195,7 @@ class Changed(Act):
     on: On = On()
 
 
-ENTRIES: tuple[type[Entry], ...] = (
+ENTRIES: tuple[type[Record], ...] = (
     AuditBatch,
     AuditUnreadable,
     AuditGap,

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from daulat.evidence.audit.acts import Reader
 from daulat.evidence.audit.batch import Origin, Reading, read
-from daulat.evidence.audit.entries import Entry
 from daulat.evidence.audit.seen import Seen
 from daulat.evidence.draft import Draft
+from daulat.evidence.record import Record
 
 Accept = Callable[[Sequence[Draft]], Awaitable[None]]
 """Returns once the drafts are in the log for good. Raises Unavailable if they can't be now."""
@@ -51,6 +51,6 @@ class Intake:
             self.remember([found.digest])
             return found
 
-    async def tell(self, entry: Entry) -> None:
+    async def tell(self, record: Record) -> None:
         """Record something about the intake itself, such as a gap."""
-        await self._accept([entry.draft()])
+        await self._accept([record.draft()])

@@ -349,7 +349,7 @@ def test_the_recorder_logs_who_was_refused_what_under_a_witness(
         log.further = (
             f"--audit-file={world.cluster.audit_log}",
             f"--audit-position={tmp_path / 'position.json'}",
-            f"--witness={url}={key}",
+            f"--witness={key} {url}",
         )
         log.start()
         try:

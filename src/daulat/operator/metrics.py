@@ -27,7 +27,10 @@ API_ERRORS = Counter(
     registry=REGISTRY,
 )
 EVICTED = Counter(
-    "daulat_evicted_pods_total", "Pods whose eviction was decided, by the policy that they count against.", ["policy"], registry=REGISTRY
+    "daulat_evicted_pods_total",
+    "Pods whose eviction was decided, by the policy that they count against.",
+    ["policy"],
+    registry=REGISTRY,
 )
 ENFORCEMENT = Histogram(
     "daulat_policy_enforcement_seconds",
@@ -35,9 +38,7 @@ ENFORCEMENT = Histogram(
     registry=REGISTRY,
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
-FACTS_AGE = Gauge(
-    "daulat_facts_age_seconds", "Time since the API server answered the mirror last.", registry=REGISTRY
-)
+FACTS_AGE = Gauge("daulat_facts_age_seconds", "Time since the API server answered the mirror last.", registry=REGISTRY)
 EVENTS = Counter("daulat_watch_events_total", "Watch events received.", ["kind"], registry=REGISTRY)
 MISSED = Counter(
     "daulat_watch_missed_total", "Facts that a full list brought and no watch.", ["kind"], registry=REGISTRY

@@ -87,7 +87,7 @@ class AuditWebhook:
         self._context: ssl.SSLContext | None = None
 
     async def tell_gap(self, down_since: datetime) -> None:
-        """Record a gap if API servers have given batches up since a time, the last at which batches are known to have been taken."""
+        """Record a gap if API servers have given batches up since then: the last time at which batches were taken for certain."""
         await self._tell_gap(Doubt.NOT_LISTENING, down_since, self._clock())
 
     async def start(self) -> int:

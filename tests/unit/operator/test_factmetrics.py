@@ -14,7 +14,7 @@ from daulat.kube.ref import Ref
 from daulat.operator import factmetrics as module
 from daulat.operator.enforcement import Enforcement
 from daulat.operator.factmetrics import Facts
-from tests.unit.world import World, exemption, model, pod, policy, zone
+from tests.unit.world import SITE, World, exemption, model, pod, policy, zone
 
 NOW = 1_800_000_000.0
 
@@ -91,7 +91,8 @@ def test_an_object_that_is_gone_has_no_series() -> None:
 
 
 def test_names_that_are_hostile_stay_in_their_labels() -> None:
-    store = World(zones=[zone('x\\"} 1')]).store()
+    hostile = zone('x\\"} 1', nodeSelector={"matchLabels": {SITE: "cyberjaya-1"}})
+    store = World(zones=[hostile]).store()
     assert value(store, "daulat_zone_nodes", zone='x\\"} 1', country="MY") == 3
 
 

@@ -16,6 +16,8 @@ from daulat.facts.store import Store
 from daulat.mirror.informer import Meters
 
 REGISTRY = CollectorRegistry()
+_CHIP_STATES = ("seen", "missing", "gone", "awaited", "outside", "ambiguous", "undeclared")
+"""As the status of an AcceleratorInventory counts them. A chip that is seen may be outside or ambiguous as well."""
 
 RECONCILES = Counter("daulat_reconcile_total", "Passes of a reconciler.", ["kind", "result"], registry=REGISTRY)
 DURATION = Histogram(
@@ -83,7 +85,13 @@ class _Facts(Collector):
         phases = Count(m.status.phase or "Pending" for m in known)
         for phase in ("Pending", "Placing", "Ready", "Refused"):
             models.add_metric([phase], float(phases[phase]))
-        yield from (enforced, nodes, held, models)
+        chips = GaugeMetricFamily(
+            "daulat_chips", "Chips by inventory, and by what is known of them.", labels=["inventory", "state"]
+        )
+        for name, inventory in sorted(snapshot.inventories.items()):
+            for state in _CHIP_STATES:
+                chips.add_metric([name, state], float(getattr(inventory.status, state) or 0))
+        yield from (enforced, nodes, held, models, chips)
 
 
 _FACTS = _Facts()

@@ -227,6 +227,8 @@ def _place(node: str, known: Remembered | None, snapshot: Snapshot) -> tuple[Pla
         return Place(node, zone.name), ""
     if isinstance(zone, NoZone):
         return Place(node), zone.reason
+    if found is None and node:
+        return Place(node), "isn't in the cluster"  # What an exporter shows there.
     return Place(node, known.place.zone if known is not None and known.place.node == node else ""), ""
 
 

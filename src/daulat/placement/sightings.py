@@ -74,8 +74,13 @@ class Sightings:
         return list(dict.fromkeys(s for chip in ids for s in self.by_id.get(chip, ())))
 
     def with_others(self, others: Iterable[Sighting]) -> Sightings:
-        """Return these with what other sources show."""
-        return Sightings.of([*self.chips, *others])
+        """Return these with what other sources show. The same first id on the same node is one chip, with the ids of both."""
+        merged: dict[tuple[str, str], Sighting] = {(s.ids[0], s.node): s for s in self.chips}
+        for other in others:
+            known = merged.get((other.ids[0], other.node))
+            ids = other.ids if known is None else tuple(dict.fromkeys((*known.ids, *other.ids)))
+            merged[other.ids[0], other.node] = other._replace(ids=ids)
+        return Sightings.of(merged.values())
 
 
 class Shown(DerivedFact):

@@ -20,7 +20,10 @@ TERMS = Terms("DN-1")
 ROUNDED = (
     'f:2: "1.65432E+12" is a number that a spreadsheet has rounded: format the column as text, and export it again'
 )
-NO_COLUMN = "f:1: no column has ids of chips: call one serial, serial_number, serial_no, sn, uuid, gpu_uuid, vdie_id, chip, chip_id or id"
+NO_COLUMN = (
+    "f:1: no column has ids of chips: call one serial, serial_number, serial_no, sn, uuid, gpu_uuid, vdie_id, chip, "
+    "chip_id or id"
+)
 
 
 def run(text: str | bytes, *arguments: str) -> Result:

@@ -1,121 +1,97 @@
-"""What the log records of chips: seen, moved, outside, not seen any more, gone, found again. One entry a chip and a change.
+"""What holds now of AcceleratorInventories and their chips, to be recorded.
 
-The account of an AcceleratorInventory is compared with what was recorded last. After a restart that is read from the log, and not
-from the inventory's status: the operator may have written there what happened while the recorder was down.
+It is read from the statuses that the operator writes: the recorder sees no ResourceSlices, and an entry says what was decided on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 
-from pydantic import JsonValue
+from daulat.api import reasons
+from daulat.api.inventory import AcceleratorInventoryStatus, ChipPlace, Delivery
+from daulat.facts.declared import Declared, Unparsable
+from daulat.facts.snapshot import Inventory, Snapshot
+from daulat.ledger.entry import canonical, digest
+from daulat.placement.chips import Place, outside
 
-from daulat.facts.snapshot import Snapshot
-from daulat.placement.chips import Account, Doubt, Place, Remembered, Standing, State, written
+from .chiprecords import ChipRecorded, InventoryRecorded
+from .subject import Present, Subject
 
-from .draft import Draft
-
-KINDS = frozenset({"ChipSeen", "ChipMoved", "ChipMissing", "ChipGone", "ChipReturned", "ChipDisputed", "ChipSettled"})
-"""The kinds of entries about chips."""
-DISPUTED = frozenset({Doubt.OUTSIDE, Doubt.AMBIGUOUS})
-
-
-@dataclass(frozen=True)
-class Known:
-    """What is recorded of a chip."""
-
-    place: Place | None
-    absent: bool = False
-    gone: bool = False
-    doubts: frozenset[Doubt] = frozenset()
+INVENTORY, CHIP = "AcceleratorInventory", "Chip"
+Read = Inventory | Unparsable[AcceleratorInventoryStatus]
 
 
-def replayed(entries: Iterable[Draft]) -> dict[str, dict[str, Known]]:
-    """Return what a log has recorded, by inventory and chip. Entries of other kinds make no difference."""
-    found: dict[str, dict[str, Known]] = {}
-    for entry in entries:
-        if entry.kind not in KINDS:
-            continue
-        data = entry.data
-        chips = found.setdefault(str(data.get("inventory")), {})
-        was = chips.get(str(data.get("chip")), Known(None))
-        place, reason = data.get("place"), str(data.get("reason"))
-        where = Place(str(place.get("node")), str(place.get("zone", ""))) if isinstance(place, dict) else was.place
-        match entry.kind:
-            case "ChipMissing":
-                now = replace(was, absent=True)
-            case "ChipGone":
-                now = replace(was, absent=True, gone=True)
-            case "ChipDisputed":
-                now = replace(was, doubts=was.doubts | {Doubt(reason)})
-            case "ChipSettled":
-                now = replace(was, doubts=was.doubts - {Doubt(reason)})
-            case _:
-                now = Known(where, doubts=was.doubts)
-        chips[str(data.get("chip"))] = now
-    return found
+class Looks:
+    """Which inventories were looked at: a status of thousands of chips is read only where it differs."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, Read] = {}
+
+    def changed(self, snapshot: Snapshot) -> Iterator[Present]:
+        """Yield what holds of the inventories that differ since they were looked at."""
+        for name, inventory in sorted(snapshot.inventories.items()):
+            if self._seen.get(name) is not inventory:
+                self._seen[name] = inventory
+                yield from _presents(inventory, snapshot)
+
+    def everything(self, snapshot: Snapshot) -> Iterator[Present]:
+        """Yield what holds of all inventories."""
+        self._seen = {}
+        yield from self.changed(snapshot)
 
 
-def known(account: Account) -> dict[str, Known]:
-    """Return what is recorded once the account's entries are."""
-    return {chip.chip: _known(chip) for chip in account.chips}
+def _presents(inventory: Read, snapshot: Snapshot) -> Iterator[Present]:
+    deliveries: dict[str, Delivery] = {}
+    if isinstance(inventory, Declared):
+        yield _inventory(inventory)
+        deliveries = {entry.partition(",")[0]: d for d in inventory.spec.deliveries for entry in d.chips}
+    for place in inventory.status.places:
+        for chip in place.chips:
+            yield _chip(chip, place, deliveries.get(chip), inventory, snapshot)
 
 
-def drafts(account: Account, before: Mapping[str, Known], snapshot: Snapshot) -> Iterator[Draft]:
-    """Yield the entries for what differs from what is recorded.
-
-    ``ChipSeen``: for the first time. ``ChipMoved``: with the place before. ``ChipMissing``: it isn't seen, and that is within the
-    time allowed. ``ChipGone``: it is beyond it. ``ChipReturned``: it is seen again where it was. ``ChipDisputed``: it is outside,
-    or its record is ambiguous. ``ChipSettled``: that has ended.
-    """
-    nothing = Known(None)
-    for chip in account.chips:
-        was, now = before.get(chip.chip, nothing), _known(chip)
-        data = _data(chip, account, snapshot)
-        if now.gone and not was.gone:
-            yield Draft("ChipGone", data)
-        elif now.absent and not now.gone and not was.absent:
-            yield Draft("ChipMissing", data)
-        elif now.place is not None and not now.absent:
-            if was.place is None:
-                yield Draft("ChipSeen", data)
-            elif was.place != now.place:
-                yield Draft("ChipMoved", {**data, "from": _place(was.place, snapshot)})
-            elif was.absent:
-                yield Draft("ChipReturned", data)
-        for doubt, text in dict(chip.doubts).items():
-            if doubt in now.doubts - was.doubts:
-                yield Draft("ChipDisputed", {**data, "reason": str(doubt), "message": text})
-        for doubt in sorted(was.doubts - now.doubts):
-            yield Draft("ChipSettled", {**data, "reason": str(doubt)})
+def _inventory(inventory: Inventory) -> Present:
+    status = inventory.status
+    facts = canonical(inventory.spec.model_dump(mode="json", by_alias=True, exclude_none=True))
+    accounted = status.condition(reasons.ACCOUNTED)
+    record = InventoryRecorded(
+        name=inventory.name,
+        uid=inventory.uid,
+        generation=inventory.generation,
+        accounted=f"{accounted.status}/{accounted.reason}" if accounted is not None else "",
+        declared=status.declared or 0,
+        seen=status.seen or 0,
+        missing=status.missing or 0,
+        gone=status.gone or 0,
+        awaited=status.awaited or 0,
+        outside=status.outside or 0,
+        ambiguous=status.ambiguous or 0,
+        undeclared=status.undeclared or 0,
+        spec=digest(facts),
+    )
+    return Present(Subject(INVENTORY, inventory.uid), record, facts=(facts,))
 
 
-def _known(chip: Standing) -> Known:
-    absent = chip.state in (State.MISSING, State.GONE)
-    place = chip.now.place if chip.now is not None else None
-    return Known(place, absent, chip.state is State.GONE, frozenset(doubt for doubt, _ in chip.doubts) & DISPUTED)
-
-
-def _data(chip: Standing, account: Account, snapshot: Snapshot) -> dict[str, JsonValue]:
-    data: dict[str, JsonValue] = {"chip": chip.chip, "inventory": account.inventory, "delivery": chip.delivery.name}
-    if chip.delivery.permit is not None:
-        data["permit"] = chip.delivery.permit.reference
-    if chip.now is not None:
-        data |= {"place": _place(chip.now.place, snapshot), **_times(chip.now)}
-    if chip.sighting is not None:
-        data |= {"source": chip.sighting.source}
-    return data
-
-
-def _times(one: Remembered) -> dict[str, JsonValue]:
-    absent: dict[str, JsonValue] = {} if one.absent_since is None else {"absentSince": written(one.absent_since)}
-    return {"since": written(one.since), **absent}
-
-
-def _place(place: Place, snapshot: Snapshot) -> dict[str, JsonValue]:
+def _chip(chip: str, place: ChipPlace, delivery: Delivery | None, inventory: Read, snapshot: Snapshot) -> Present:
+    uid = f"{inventory.uid}/{chip}"
+    forbidden = False
+    if isinstance(inventory, Declared) and delivery is not None:
+        forbidden = bool(outside(Place(place.node, place.zone), "", delivery, inventory.spec, snapshot))
+    record = ChipRecorded(
+        name=chip,
+        uid=uid,
+        inventory=inventory.name,
+        delivery=delivery.name if delivery is not None else "",
+        permit=delivery.permit.reference if delivery is not None and delivery.permit is not None else "",
+        node=place.node,
+        zone=place.zone,
+        since=place.since,
+        absent_since=place.absent_since or "",
+        gone=bool(place.gone),
+        outside=forbidden,
+    )
     zone = snapshot.known_zones.get(place.zone)
-    found: dict[str, JsonValue] = {"node": place.node}
-    if place.zone:
-        found["zone"] = place.zone
-    return found | ({"country": zone.spec.country} if zone is not None else {})
+    references: dict[str, Subject | tuple[Subject, ...]] = {}
+    if zone is not None:
+        references["zoneEntry"] = Subject("SovereignZone", zone.uid)
+    return Present(Subject(CHIP, uid), record, references)

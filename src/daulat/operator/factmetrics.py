@@ -96,7 +96,9 @@ def _zones(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
 
 def _models(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
     models = _gauge("daulat_models", "Models by phase.", "phase")
-    waiting = _gauge("daulat_models_not_ready", "Models that aren't ready, by the reason of their condition Ready.", "reason")
+    waiting = _gauge(
+        "daulat_models_not_ready", "Models that aren't ready, by the reason of their condition Ready.", "reason"
+    )
     phases: Counter[str] = Counter()
     why: Counter[str] = Counter()
     for model in snapshot.models.values():

@@ -180,8 +180,8 @@ class _Pass:
         has_moved = known is not None and known.place != place and bool(known.place.node and node)
         if known is not None and has_moved:
             self.moves.append(Move(chip, known.place, place, self.now))
-        if outside := _outside(place, without_zone, delivery, self.inventory.spec, self.snapshot):
-            doubts.append((Doubt.OUTSIDE, outside))
+        if wrong := outside(place, without_zone, delivery, self.inventory.spec, self.snapshot):
+            doubts.append((Doubt.OUTSIDE, wrong))
         state = State.MOVED if has_moved or chip in self.moved else State.SEEN
         since = known.since if known is not None and known.place == place else self.now
         sighting = next(s for s in live if s.node in (node, ""))
@@ -232,7 +232,7 @@ def _place(node: str, known: Remembered | None, snapshot: Snapshot) -> tuple[Pla
     return Place(node, known.place.zone if known is not None and known.place.node == node else ""), ""
 
 
-def _outside(
+def outside(
     place: Place, without_zone: str, delivery: Delivery, spec: AcceleratorInventorySpec, snapshot: Snapshot
 ) -> str:
     """Return why a chip may not stand there; empty where it may, or where that can't be told now."""

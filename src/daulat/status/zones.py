@@ -15,7 +15,6 @@ from .standing import standing, warnings
 from .view import AcceleratorRow, ZoneRow
 
 
-
 def zones(facts: Facts) -> tuple[ZoneRow, ...]:
     """Return a row for each SovereignZone, the most urgent first.
 

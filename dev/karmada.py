@@ -140,7 +140,7 @@ KINDS_OF: dict[str, Interpretation] = {
     "AcceleratorProfile": Interpretation(("nodes", "devices")),
     "SovereigntyExemption": Interpretation(retain=_EXEMPTION_RETAIN),
     "AcceleratorInventory": Interpretation(
-        ("declared", "seen", "missing", "gone", "awaited", "outside", "ambiguous", "undeclared")
+        ("declared", "seen", "missing", "gone", "awaited", "unobserved", "outside", "ambiguous", "undeclared")
     ),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -44,6 +44,9 @@ class Delivery(Spec):
     """The SovereignZones in which these chips may stand; left out, those of the inventory."""
     countries: tuple[CountryCode, ...] = Field(default=(), max_length=64)
     """The countries in which these chips may stand; left out, those of the inventory."""
+    observed_by: Literal["ResourceSlices", "Exporters"] = "ResourceSlices"
+    """What shows these chips. With Exporters the operator doesn't count them as missing or gone, for it reads no exporters: daulat
+    chips compares them. Huawei's and AMD's drivers publish no ids of chips. Default: ResourceSlices."""
     chips: tuple[Chip, ...] = Field(default=(), max_length=MAX_CHIPS)
     """The chips, one an item: up to three ids of the chip, with commas between. An id is the serial number, or what the driver or
     the exporter calls the chip, such as a GPU's UUID or an NPU's VDie ID. Letters count the same in upper and lower case."""
@@ -124,6 +127,8 @@ class AcceleratorInventoryStatus(ConditionedStatus):
     """Declared chips that haven't been seen for longer than spec.goneAfter, or never since they were received."""
     awaited: int | None = None
     """Declared chips that haven't been seen yet, for less than spec.goneAfter since they were received."""
+    unobserved: int | None = None
+    """Declared chips that only exporters show, which the operator doesn't read."""
     outside: int | None = None
     """Declared chips that stand in a zone or country where they may not."""
     ambiguous: int | None = None

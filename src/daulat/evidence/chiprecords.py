@@ -26,6 +26,8 @@ class InventoryRecorded(Record):
     """Those that haven't been seen for longer."""
     awaited: int = 0
     """Those that haven't been seen yet, for less than is allowed."""
+    unobserved: int = 0
+    """Those that only exporters show, which the operator doesn't read."""
     outside: int = 0
     """Those that stand where they may not."""
     ambiguous: int = 0

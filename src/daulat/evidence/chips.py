@@ -64,6 +64,7 @@ def _inventory(inventory: Inventory) -> Present:
         missing=status.missing or 0,
         gone=status.gone or 0,
         awaited=status.awaited or 0,
+        unobserved=status.unobserved or 0,
         outside=status.outside or 0,
         ambiguous=status.ambiguous or 0,
         undeclared=status.undeclared or 0,

@@ -18,7 +18,7 @@ from daulat.reconcile.inventory.free import free_devices
 
 SHOWN = 2_000
 """Objects of a kind whose conditions are exposed: series are what costs a Prometheus server its memory."""
-CHIP_STATES = ("seen", "missing", "gone", "awaited", "outside", "ambiguous", "undeclared")
+CHIP_STATES = ("seen", "missing", "gone", "awaited", "unobserved", "outside", "ambiguous", "undeclared")
 """As the status of an AcceleratorInventory counts them. A chip that is seen may be outside or ambiguous as well."""
 PHASES = ("Pending", "Placing", "Ready", "Refused", "Drifting")
 

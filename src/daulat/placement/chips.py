@@ -35,6 +35,8 @@ class State(StrEnum):
     """It was seen and isn't now, for less than the time allowed."""
     GONE = "Gone"
     """It hasn't been seen for longer than that, or never since it was received."""
+    UNOBSERVED = "Unobserved"
+    """Only exporters show it, and none was read."""
     UNDECLARED = "Undeclared"
     """It is seen, and no inventory declares it."""
 
@@ -126,14 +128,16 @@ def account(
     snapshot: Snapshot,
     now: float,
     moved: frozenset[str] = frozenset(),
+    *,
+    exporters: bool = False,
 ) -> Account:
     """Account for the chips of an inventory.
 
     ``undeclared``: the chips that no inventory declares. ``memory``: by the chip, as `Remembered` of the last account.
-    ``moved``: the chips of the newest moves.
+    ``moved``: the chips of the newest moves. ``exporters``: whether what exporters show is among what is shown.
     """
     owners = Declarations.of(snapshot).owners(snapshot)
-    one = _Pass(inventory, shown, owners, memory, snapshot, now, moved)
+    one = _Pass(inventory, shown, owners, memory, snapshot, now, moved, exporters)
     chips = tuple(one.standing(entry, d) for d in inventory.spec.deliveries for entry in d.chips)
     scoped = tuple(s for s in undeclared if _in_scope(s.node, inventory.spec, snapshot))
     return Account(
@@ -152,6 +156,7 @@ class _Pass:
     snapshot: Snapshot
     now: float
     moved: frozenset[str]
+    exporters: bool
     moves: list[Move] = field(default_factory=list)
     lost: list[Standing] = field(default_factory=list)
     found: list[Standing] = field(default_factory=list)
@@ -198,6 +203,8 @@ class _Pass:
         doubts: list[tuple[Doubt, str]],
         why: str,
     ) -> Standing:
+        if delivery.observed_by == "Exporters" and not self.exporters:
+            return Standing(chip, delivery, State.UNOBSERVED, known, tuple(doubts), "only exporters show it")
         allowed = seconds_of(self.inventory.spec.gone_after)
         if known is None:
             begin = _received(delivery, self.inventory)

@@ -40,6 +40,6 @@ CHIPS_UNDECLARED = Reason(
 NO_CHIPS_OBSERVED = Reason(
     "NoChipsObserved",
     (ACCOUNTED,),
-    "No ResourceSlice in the cluster names a chip, so nothing is known of where they are.",
+    "No ResourceSlice in the cluster names a chip, or some chips are shown by exporters alone: where they are isn't known here.",
     "Install a driver for dynamic resource allocation that publishes ids, or compare with exporters: daulat chips --metrics.",
 )

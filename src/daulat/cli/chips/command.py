@@ -99,7 +99,7 @@ def chips(
         raise click.UsageError("--bearer-token-file and --ca-file require --metrics or --prometheus")
     shown = _exported(metrics, prometheus, bearer_token_file, ca_file)
     snapshot = _of_files(paths) if paths else _of_cluster(context)
-    found = rows(snapshot, shown.chips, time.time())
+    found = rows(snapshot, shown.chips if metrics or prometheus else None, time.time())
     click.echo(formatted(found, form), nl=False)
     broken = unreadable(snapshot)
     for remark in [*broken, *(f"{device} has no usable id" for device in shown.nameless)]:

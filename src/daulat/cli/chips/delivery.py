@@ -45,6 +45,11 @@ LARGEST = 8 << 20
     "--country", "countries", multiple=True, metavar="CODE", help="A country in which they may stand. Repeatable."
 )
 @click.option(
+    "--exporters",
+    is_flag=True,
+    help="Only exporters show the chips, which the operator doesn't read: `daulat chips --metrics` compares them.",
+)
+@click.option(
     "--gone-after", metavar="TIME", help="For how long a chip may not be seen, such as 72h, which is the default."
 )
 @click.option(
@@ -64,6 +69,7 @@ def import_(
     received: str | None,
     zones: tuple[str, ...],
     countries: tuple[str, ...],
+    exporters: bool,
     gone_after: str | None,
     shard: int,
 ) -> None:
@@ -88,6 +94,8 @@ def import_(
     limits |= {"countries": list(countries)} if countries else {}
     limits |= {"goneAfter": gone_after} if gone_after else {}
     parts = _shards(lots, shard)
+    for each in (delivery for part in parts for delivery in part) if exporters else ():
+        each["observedBy"] = "Exporters"
     names = [name] if len(parts) == 1 else [f"{name}-{number}" for number in range(1, len(parts) + 1)]
     manifests = [_manifest(n, {**limits, "deliveries": part}) for n, part in zip(names, parts, strict=True)]
     for manifest in manifests:

@@ -40,16 +40,20 @@ class Row:
     """What doesn't add up."""
 
 
-def rows(snapshot: Snapshot, shown_by_exporters: Iterable[Sighting], now: float) -> list[Row]:
-    """Return every chip that is declared, by inventory and delivery, and then those that are only seen."""
-    exported = [_on_a_node_of(snapshot, sighting) for sighting in shown_by_exporters]
+def rows(snapshot: Snapshot, shown_by_exporters: Iterable[Sighting] | None, now: float) -> list[Row]:
+    """Return every chip that is declared, by inventory and delivery, and then those that are only seen.
+
+    ``shown_by_exporters``: None where none was read.
+    """
+    exporters = shown_by_exporters is not None
+    exported = [_on_a_node_of(snapshot, sighting) for sighting in shown_by_exporters or ()]
     shown = Shown.of(snapshot).sightings(snapshot).with_others(exported)
     found: list[Row] = []
     for _, inventory in sorted(snapshot.inventories.items()):
         if isinstance(inventory, Declared):
             status = inventory.status
             moved = frozenset(move.chip for move in status.moves)
-            told = account(inventory, shown, [], memory(status), snapshot, now, moved)
+            told = account(inventory, shown, [], memory(status), snapshot, now, moved, exporters=exporters)
             found += [_declared(one, inventory, snapshot, now) for one in told.chips]
     others = sorted(undeclared(shown, snapshot), key=lambda s: (s.node, s.ids))
     found += [_undeclared(sighting, snapshot) for sighting in others]

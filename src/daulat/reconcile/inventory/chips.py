@@ -38,7 +38,9 @@ def reconcile_inventory(ref: Ref, snapshot: Snapshot, now: float) -> Result:
         return Result()  # What isn't listed yet would count as missing.
     found = accounted(inventory, snapshot, now)
     told = _accounted(found, inventory, snapshot)
-    change = status_change(ref, inventory, [ready(told), told], _fields(found, inventory), now)
+    # What can't be told keeps nothing waiting that waits for the inventory to be ready.
+    judged = told if told.status == "False" else condition(reasons.ACCOUNTED, True, told.reason, told.message)
+    change = status_change(ref, inventory, [ready(judged), told], _fields(found, inventory), now)
     again = None if found.next_look is None else min(max(found.next_look - now, 0.0) + 1.0, RECHECK)
     return Result(status=change.status, events=(*change.events, *_events(ref, inventory, found)), requeue_after=again)
 
@@ -82,6 +84,7 @@ def _fields(found: Account, inventory: Inventory) -> AcceleratorInventoryStatus:
         missing=len(found.in_state(State.MISSING)),
         gone=len(found.in_state(State.GONE)),
         awaited=len(found.in_state(State.DECLARED)),
+        unobserved=len(found.in_state(State.UNOBSERVED)),
         outside=len(found.with_doubt(Doubt.OUTSIDE)),
         ambiguous=len(found.with_doubt(Doubt.AMBIGUOUS)),
         undeclared=len(found.undeclared),
@@ -105,6 +108,13 @@ def _accounted(found: Account, inventory: Inventory, snapshot: Snapshot) -> Cond
         texts = [f"{s.ids[0]} on node {s.node}" for s in found.undeclared]
         message = f"{counted(len(texts), 'chip is', 'chips are')} seen and in no inventory: {_some(texts)}"
         return condition(reasons.ACCOUNTED, False, reasons.CHIPS_UNDECLARED, message)
+    unobserved = found.in_state(State.UNOBSERVED)
+    if unobserved:
+        message = (
+            f"{len(unobserved)} of {counted(len(found.chips), 'chip')} can be seen by exporters alone: compare by daulat chips; "
+            f"{counted(seen(found), 'chip is', 'chips are')} seen"
+        )
+        return condition(reasons.ACCOUNTED, None, reasons.NO_CHIPS_OBSERVED, message)
     unseen = found.in_state(State.MISSING, State.DECLARED)
     if unseen and len(unseen) == len(found.chips) and not Shown.of(snapshot).sightings(snapshot).chips:
         message = "no ResourceSlice in the cluster names a chip"

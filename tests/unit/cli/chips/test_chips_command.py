@@ -113,6 +113,20 @@ def test_an_exporter_tells_a_chip_by_its_serial_number(tmp_path: Path) -> None:
     ]
 
 
+def test_what_only_exporters_show_is_compared_once_one_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    here = world("GPU-1")
+    lists = {"a": ["2102314NMU10P7100017"], "b": ["2102314NMU10P7100018"]}
+    here.inventories[0]["spec"]["deliveries"] += [
+        {"name": name, "received": "2026-01-01", "observedBy": "Exporters", "chips": chips}
+        for name, chips in lists.items()
+    ]
+    path.write_text(yaml.safe_dump_all(objects(here)))
+    assert [row["state"] for row in listed("-f", path)] == ["Seen", "Unobserved", "Unobserved"]
+    found = listed("-f", path, "--metrics", f"gpu-1={METRICS / 'npu.txt'}")
+    assert [row["state"] for row in found][:3] == ["Seen", "Seen", "Gone"]
+
+
 def test_a_host_outside_the_cluster_is_outside_the_permit(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(yaml.safe_dump_all(objects(world("2102314NMU10P7100017"))))

@@ -152,6 +152,11 @@ def test_options_are_judged_as_the_api_server_would(arguments: list[str], why: s
     assert why in result.stderr
 
 
+def test_a_list_may_be_of_chips_that_only_exporters_show() -> None:
+    (found,) = manifests(run("sn\n1654\n", "--exporters"))
+    assert found["spec"]["deliveries"][0]["observedBy"] == "Exporters"
+
+
 def test_what_isnt_utf_8_and_what_isnt_there_are_errors(tmp_path: Path) -> None:
     assert "isn't in UTF-8" in run(b"sn\n\xff\xfe1\n").stderr
     missing = CliRunner().invoke(chips, ["import", str(tmp_path / "no.csv"), "--name", "x"])

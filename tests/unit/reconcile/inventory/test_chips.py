@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from daulat.api.kinds import KINDS
 from daulat.kube.ref import Ref
+from daulat.kube.resources import BY_KIND
 from daulat.reconcile.registry import reconcile
 from daulat.reconcile.result import ApplyStatus, EmitEvent, Result
 from tests.unit.world import SITE, Raw, World, device, inventory, node, offered, zone
@@ -250,6 +252,22 @@ def test_without_any_chip_in_resourceslices_nothing_is_known() -> None:
     assert told(here) == ("Unknown", "NoChipsObserved")
 
 
+def test_what_only_exporters_show_is_neither_missing_nor_gone() -> None:
+    one = inventory("delivered", A)
+    other = {"name": "DN-2", "received": "2026-01-01", "observedBy": "Exporters", "chips": ["2102314NMU10P7100017"]}
+    one["spec"]["deliveries"].append(other)
+    here = world(offered("n1", device("1")), inventories=[one])
+    result = run(here)
+    assert told(here) == ("Unknown", "NoChipsObserved")
+    assert told(here, "Ready") == ("True", "NoChipsObserved")
+    found = status(here)
+    assert (found["seen"], found["gone"], found["unobserved"], result.requeue_after) == (1, 0, 1, None)
+    # A driver that begins to publish its ids makes it one like the others.
+    here.slices.append(offered("n2", {"name": "npu-0", "attributes": {"serial": {"string": "2102314nmu10p7100017"}}}))
+    run(here)
+    assert told(here) == ("True", "ChipsAccounted")
+
+
 def test_nothing_is_decided_before_resourceslices_are_listed() -> None:
     here = world(offered("n1", device("1"), device("2")))
     run(here)
@@ -339,3 +357,12 @@ def test_an_inventory_that_is_gone_asks_for_nothing() -> None:
 def test_a_status_is_one_write() -> None:
     result = run(world(offered("n1", device("1"), device("2"))))
     assert [type(e) for e in result.effects if not isinstance(e, EmitEvent)] == [ApplyStatus]
+
+
+def test_a_cluster_whose_definitions_are_of_an_earlier_release_does_without_inventories() -> None:
+    """Helm upgrades no definitions: an operator that waited for the kind would decide nothing."""
+    assert BY_KIND["AcceleratorInventory"].optional
+    assert "AcceleratorInventory" in [kind.kind for kind in KINDS if kind.added_later]
+    here = world(offered("n1", device("1")), inventories=[], unserved=("AcceleratorInventory",))
+    found = reconcile(Ref("SovereignZone", "", "cyberjaya-1"), here.snapshot(), NOW)
+    assert [effect for effect in found.effects if isinstance(effect, ApplyStatus)]

@@ -54,7 +54,7 @@ LIMIT = 100_000
 BATCH = 2_000
 """Entries that are appended at once."""
 STEP = 200
-"""Pods that are looked at before others of the loop have their turn."""
+"""Pods or other objects that are looked at before others of the loop have their turn."""
 
 
 class Recorder:
@@ -245,9 +245,12 @@ class Recorder:
                 self._put_present(found)
             else:
                 there |= set(self._book.named("Node", "", name)) if node is not None else set()
-        for found in chain(present.declared(snapshot, self._pseudonym), self._chips.everything(snapshot)):
+        every = chain(present.declared(snapshot, self._pseudonym), self._chips.everything(snapshot))
+        for number, found in enumerate(every, 1):
             there.add(found.subject)
             self._put_present(found)
+            if number % STEP == 0:
+                await asyncio.sleep(0)
         self._runs_on.clear()
         for number, pod in enumerate(list(snapshot.pods.values()), 1):
             if isinstance(pod, Run):

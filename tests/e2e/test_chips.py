@@ -110,7 +110,7 @@ def test_chips_are_accounted_for_moved_abroad_and_lost(hall: Hall) -> None:
     assert (row["permit"], row["permitDate"], row["problems"], bool(row["since"])) == ("STA-1", "2026-02-20", [], True)
     assert hall.world.metric(hall.world.operator, "daulat_chips", f'inventory="{name}",state="seen"') == 3
 
-    # One goes abroad, and one that nobody declares comes.
+    # One goes abroad, and one comes that no inventory declares.
     hall.publish("c", 2)
     hall.publish("a", 1, 9)
     message = hall.world.wait_reason(KIND, name, "Accounted", "ChipsOutside")["message"]

@@ -216,7 +216,7 @@ def test_a_chip_that_two_deliveries_declare_is_ambiguous() -> None:
     assert "id GPU-2 is declared 2 times, also by delivery DN-1 of inventory second" in message(here)
 
 
-def test_chips_in_its_zones_that_nobody_declares_are_told() -> None:
+def test_chips_in_its_zones_that_no_inventory_declares_are_reported() -> None:
     here = world(offered("n1", device("1"), device("2"), device("3")), offered("sg1", device("9")))
     run(here)
     assert told(here) == ("False", "ChipsUndeclared")

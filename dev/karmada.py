@@ -139,6 +139,9 @@ KINDS_OF: dict[str, Interpretation] = {
     "SovereignZone": Interpretation(("nodes", "conflictingNodes", "devices")),
     "AcceleratorProfile": Interpretation(("nodes", "devices")),
     "SovereigntyExemption": Interpretation(retain=_EXEMPTION_RETAIN),
+    "AcceleratorInventory": Interpretation(
+        ("declared", "seen", "missing", "gone", "awaited", "unobserved", "outside", "ambiguous", "undeclared")
+    ),
 }
 
 _HEALTH = """

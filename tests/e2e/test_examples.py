@@ -23,6 +23,7 @@ ON_A_NODE_OF_THEIR_OWN = {"amd.yaml": "on-amd", "llama.cpp-cpu.yaml": "on-cpus",
 """Examples that have a policy of their own as well, for accelerators that the tests' cluster hasn't."""
 ELSEWHERE = {
     "autoscaling.yaml": "test_scaleout.py",
+    "chips.yaml": "test_chips.py",
     "exposed.yaml": "test_scaleout.py",
     "scale-to-zero.yaml": "test_scaleout.py",
     "deepseek-r1.yaml": "world.py",

@@ -35,6 +35,8 @@ _SUBJECTS = {
     "ProfileRecorded": "AcceleratorProfile",
     "ExemptionRecorded": "SovereigntyExemption",
     "ModelRecorded": "SovereignModel",
+    "InventoryRecorded": "AcceleratorInventory",
+    "ChipRecorded": "Chip",
     "RunStarted": "Run",
     "RunChanged": "Run",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from daulat.admission.claims import qualified
 from daulat.api.frozen import FrozenDict
 from daulat.api.names import MODEL_LABEL
 
+from .chips import device_ids
 from .reach import Reach, parse_reach
 
 _SINGLE = frozenset({"uuid", "parentUUID", "serial", "uniqueID", "sid", "pciBusID", "pciAddress", "pciAddr", "index"})
@@ -53,6 +54,15 @@ class Slice:
     reach: Reach | None
     """Where its devices are; None where each device says so itself."""
     devices: tuple[Device, ...]
+    chips: str = ""
+    """The ids of the chips that these devices are, one line a device in the same order; empty where none has any. One text, since a
+    tuple for each device would be most of what is kept of a slice."""
+
+    def sightings(self) -> Iterator[tuple[str, str]]:
+        """Yield the ids of each chip, with commas between, and its node; without one where it may be on several."""
+        for device, ids in zip(self.devices, self.chips.split("\n"), strict=False):
+            if ids:
+                yield ids, device.reach.node
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,8 @@ def parse_slice(raw: Mapping[str, Any]) -> Slice:
     name = str(pool.get("name") or "")
     each = bool(spec.get("perDeviceNodeSelection"))
     reach = None if each else parse_reach(spec)
+    described = [_described(device) for device in spec.get("devices") or ()]
+    chips = [device_ids(driver, device.get("attributes") or {}) for device in described]
     return Slice(
         driver=driver,
         pool=name,
@@ -95,8 +107,9 @@ def parse_slice(raw: Mapping[str, Any]) -> Slice:
                 counters=frozenset(str(c.get("counterSet")) for c in device.get("consumesCounters") or ()),
                 tainted=any(t.get("effect") != "None" for t in device.get("taints") or ()),
             )
-            for device in map(_described, spec.get("devices") or ())
+            for device in described
         ),
+        chips="\n".join(chips) if any(chips) else "",
     )
 
 

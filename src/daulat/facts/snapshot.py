@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 from daulat.api.accelerator import AcceleratorProfileSpec, AcceleratorProfileStatus
 from daulat.api.exemption import SovereigntyExemptionSpec, SovereigntyExemptionStatus
+from daulat.api.inventory import AcceleratorInventorySpec, AcceleratorInventoryStatus
 from daulat.api.meta import ConditionedStatus, LabelSelector
 from daulat.api.model import SovereignModelSpec, SovereignModelStatus
 from daulat.api.policy import SovereigntyPolicySpec, SovereigntyPolicyStatus
@@ -38,6 +39,7 @@ Policy = Declared[SovereigntyPolicySpec, SovereigntyPolicyStatus]
 Zone = Declared[SovereignZoneSpec, SovereignZoneStatus]
 Profile = Declared[AcceleratorProfileSpec, AcceleratorProfileStatus]
 Exemption = Declared[SovereigntyExemptionSpec, SovereigntyExemptionStatus]
+Inventory = Declared[AcceleratorInventorySpec, AcceleratorInventoryStatus]
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Snapshot:
     policies: Mapping[str, Policy | Unparsable[SovereigntyPolicyStatus]] = field(default_factory=dict)
     exemptions: Mapping[str, Exemption | Unparsable[SovereigntyExemptionStatus]] = field(default_factory=dict)
     models: Mapping[Ref, Model | Unparsable[SovereignModelStatus]] = field(default_factory=dict)
+    inventories: Mapping[str, Inventory | Unparsable[AcceleratorInventoryStatus]] = field(default_factory=dict)
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
     pods: Mapping[Ref, Pod] = field(default_factory=dict)
     pods_by_node: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)

@@ -37,6 +37,7 @@ OWN_KINDS = {
     "SovereigntyPolicy": "policies",
     "SovereigntyExemption": "exemptions",
     "SovereignModel": "models",
+    "AcceleratorInventory": "inventories",
 }
 CHILD_KINDS = kinds(*CHILDREN)
 DEVICE_KINDS = {"ResourceSlice": "slices", "ResourceClaim": "allocations"}

@@ -6,7 +6,14 @@ from .types import ConditionType
 
 READY = ConditionType(
     "Ready",
-    ("SovereignModel", "SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption"),
+    (
+        "SovereignModel",
+        "SovereigntyPolicy",
+        "SovereignZone",
+        "AcceleratorProfile",
+        "SovereigntyExemption",
+        "AcceleratorInventory",
+    ),
     "Summary of the other conditions, for tools that wait for an object. While it isn't True, Ready has the reason and the message "
     "of the condition that prevents it.",
 )
@@ -85,7 +92,14 @@ ACTIVE = ConditionType("Active", ("SovereigntyExemption",), "The exemption is in
 
 SCHEMA_CURRENT = ConditionType(
     "SchemaCurrent",
-    ("SovereignModel", "SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption"),
+    (
+        "SovereignModel",
+        "SovereigntyPolicy",
+        "SovereignZone",
+        "AcceleratorProfile",
+        "SovereigntyExemption",
+        "AcceleratorInventory",
+    ),
     "The CustomResourceDefinition in the cluster declares every field of the operator's release. Present only while it doesn't; "
     "Ready doesn't depend on it.",
 )
@@ -94,4 +108,11 @@ EXPIRING_SOON = ConditionType(
     ("SovereigntyExemption",),
     "The exemption is in force and ends within seven days, or within a fifth of its time where that is less.",
     good="False",
+)
+
+ACCOUNTED = ConditionType(
+    "Accounted",
+    ("AcceleratorInventory",),
+    "Every declared chip is where it may stand, or hasn't been missing for longer than spec.goneAfter, and every chip in the "
+    "inventory's zones is declared.",
 )

@@ -18,6 +18,7 @@ from daulat.ledger.verification import verify as verify_log
 from ..errors import fail, print_errors
 from ..examples import examples
 from ..trusting import read, trust_of, trust_options
+from .bundle import check_bundle
 from .output import FORMATS, checked, entry_list, shown, verification
 from .person import person
 
@@ -37,6 +38,7 @@ _EXAMPLES = examples(
     ),
     ("One file that proves an entry", "daulat ledger proof ./log 17 --output-file 17.tlog-proof"),
     ("Its check, without the log", "daulat ledger check-proof 17.tlog-proof --key log.vkey"),
+    ("The check of a report, without the log", "daulat ledger check-bundle january --key log.vkey"),
 )
 
 
@@ -46,6 +48,7 @@ def ledger() -> None:
 
 
 ledger.add_command(person)
+ledger.add_command(check_bundle)
 
 
 @ledger.command()

@@ -263,10 +263,17 @@ def log() -> Memory:
     """Return the log of two days."""
     store = Memory()
     site = Site(store)
-    site.happened(RecorderStarted(replica="daulat-recorder-0", release="0.1.0", cluster=uid("kube-system"), kubernetes="v1.34.2"))
+    site.happened(
+        RecorderStarted(replica="daulat-recorder-0", release="0.1.0", cluster=uid("kube-system"), kubernetes="v1.34.2")
+    )
     cyberjaya = zone("cyberjaya-1", "MY", "Example Sdn Bhd", "MY")
     singapore = zone("singapore-1", "SG", "Example Hosting Pte Ltd", "SG")
-    site.holds(cyberjaya, singapore, *(node(f"npu-host-{n}", "cyberjaya-1") for n in (1, 2, 3)), node("sg-host-1", "singapore-1"))
+    site.holds(
+        cyberjaya,
+        singapore,
+        *(node(f"npu-host-{n}", "cyberjaya-1") for n in (1, 2, 3)),
+        node("sg-host-1", "singapore-1"),
+    )
     site.holds(node("spare-1", ""))
     # First tried out: violations are admitted with a warning.
     site.holds(policy("confidential", {**POLICY, "action": "Warn"}, 1, "False/NotEnforcing"), model("cyberjaya-1"))
@@ -295,12 +302,21 @@ def log() -> Memory:
     site.append(*_audit("Refused", "2027-01-15T10:04:11Z", violations=["USE-04 spec.nodeName"], count=3))
     site.later(HOUR)
     site.holds(exemption("True/Active"))
-    site.append(*_audit("SessionOpened", "2027-01-15T11:20:00Z", session="exec", container="engine", command=True, tty=True))
+    site.append(
+        *_audit("SessionOpened", "2027-01-15T11:20:00Z", session="exec", container="engine", command=True, tty=True)
+    )
     site.append(*_audit("SessionClosed", "2027-01-15T11:41:00Z", session="exec", container="engine"))
     site.later(5 * HOUR)
     site.holds(exemption("False/Expired"))
     site.later(8 * HOUR)
-    site.happened(Gap(of="Cluster", since="2027-01-15T23:10:00.000Z", until="2027-01-16T00:01:00.000Z", reason="connection refused"))
+    site.happened(
+        Gap(
+            of="Cluster",
+            since="2027-01-15T23:10:00.000Z",
+            until="2027-01-16T00:01:00.000Z",
+            reason="connection refused",
+        )
+    )
     # A reboot: the run goes on elsewhere.
     site.over(Subject("Run", uid("deepseek-r1-0")), "NodeLost", "2027-01-15T23:40:02Z")
     site.holds(node("npu-host-1", "cyberjaya-1", boot=2))
@@ -315,7 +331,14 @@ def log() -> Memory:
 def _audit(kind: str, at: str, **said: JsonValue) -> Iterator[Outgoing]:
     """Yield what a batch of the audit log becomes: the batch, and one request."""
     batch = image(f"batch {kind} {at}")
-    head: dict[str, JsonValue] = {"batch": batch, "bytes": 2048, "source": "webhook", "events": 1, "since": at, "until": at}
+    head: dict[str, JsonValue] = {
+        "batch": batch,
+        "bytes": 2048,
+        "source": "webhook",
+        "events": 1,
+        "since": at,
+        "until": at,
+    }
     yield Outgoing("AuditBatch", head)
     who: dict[str, JsonValue] = {"by": ALICE, "at": at, "audit": uid(at), "batch": batch}
     on: dict[str, JsonValue] = {"resource": "pods", "namespace": "treasury", "name": "deepseek-r1-0"}

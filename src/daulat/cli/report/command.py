@@ -37,7 +37,7 @@ _EXAMPLES = examples(
     ),
     (
         "Only what one policy governs, beside a preset's rules",
-        "daulat report ./log --key log.vkey --policy confidential --preset my-nccp --from 2027-01-01 --to 2027-02-01 --output january",
+        "daulat report ./log --key log.vkey --policy confidential --preset my-nccp --from 2027-01-01 --to 2027-02-01 --output out",
     ),
     ("Its check, without the log", "daulat ledger check-bundle january --key log.vkey --sign-key report.pub"),
 )

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from jinja2 import TemplateError
+
 from daulat.evidence import dsse
 from daulat.ledger import base64, entry, proof
 from daulat.ledger.entry import Entry
@@ -20,7 +22,7 @@ from .oscal import assessment_results, named
 from .page import page
 from .preset import rows
 from .proofs import facts_path, is_digest, proofs_beside
-from .sections import SECTIONS
+from .sections import NO_AUDIT, SECTIONS
 
 
 @dataclass
@@ -70,15 +72,15 @@ def check(files: Mapping[str, bytes], trust: Trust, release: str, key: dsse.Publ
         report = json.loads(files.get(REPORT, b""))
         if (report["apiVersion"], report["kind"]) != (VERSION, KIND):
             raise Malformed(f"not a report of {VERSION}")
-        _report(report, files, release, entries, done)
-    except (LedgerError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        _report(report, files, trust, release, entries, done)
+    except (LedgerError, ValueError, KeyError, TypeError, AttributeError, RecursionError, TemplateError) as error:
         done.problems.append(f"{REPORT}: {error if isinstance(error, LedgerError) else 'not a report of Daulat'}")
     return done
 
 
 def _signature(files: Mapping[str, bytes], key: dsse.PublicKey | None, done: Checked) -> None:
     if key is None:
-        done.notes.append(f"{ENVELOPE} wasn't checked: no --sign-key was given")
+        done.notes.append("who made the report, when and for which period wasn't checked: no --sign-key was given")
         return
     try:
         payload = dsse.verified(files.get(ENVELOPE, b""), dsse.IN_TOTO, key)
@@ -119,13 +121,16 @@ def _proofs(files: Mapping[str, bytes], trust: Trust, done: Checked, entries: _E
             done.problems.append(f"proofs/{number}.tlog-proof: {error}")
 
 
-def _report(report: dict[str, Any], files: Mapping[str, bytes], release: str, entries: _Entries, done: Checked) -> None:
-    _head(report, done)
+def _report(
+    report: dict[str, Any], files: Mapping[str, bytes], trust: Trust, release: str, entries: _Entries, done: Checked
+) -> None:
+    _head(report, trust, done)
     for section in report["sections"]:
         for claim in section["claims"]:
             if _is_proved(claim, section, entries, done):
                 done.claims += 1
-        if section["listed"] != len(section["claims"]):
+        listed = {claim["entries"]["says"] for claim in section["claims"]}
+        if not len(section["claims"]) == len(listed) == section["listed"] <= section["total"]:
             done.problems.append(f"{REPORT}: section {section['name']} doesn't list {section['listed']} claims")
     _totals(report, done)
     if report["release"] != release:
@@ -139,13 +144,17 @@ def _report(report: dict[str, Any], files: Mapping[str, bytes], release: str, en
             done.problems.append(f"{path}: isn't what {REPORT} says")
 
 
-def _head(report: dict[str, Any], done: Checked) -> None:
+def _head(report: dict[str, Any], trust: Trust, done: Checked) -> None:
     found = done.checkpoint
     if found is None or (head := found.head) is None:
         return
     said = report["log"]
     if (said["origin"], said["size"], said["root"]) != (head.origin, head.size, base64.encode(head.root)):
         done.problems.append(f"{REPORT}: it is about another checkpoint")
+    if set(said["keys"]) - {str(key) for key in trust.keys}:
+        done.notes.append(
+            "signatures of the log by other keys that the report names weren't checked: no --key was given for them"
+        )
     witnessed = {(w.name, w.time) for w in found.witnessed}
     if unknown := [w["name"] for w in said["witnesses"] if (w["name"], w["time"]) not in witnessed]:
         done.notes.append(f"cosignatures of {', '.join(unknown)} weren't checked: no --witness was given for them")
@@ -180,8 +189,12 @@ def _own_words(report: dict[str, Any], entries: _Entries, done: Checked) -> None
         done.problems.append(f"{REPORT}: what it says was checked isn't what a report of this release says")
     if [(s["name"], s["title"]) for s in report["sections"]] != [(s.name, s.title) for s in SECTIONS]:
         done.problems.append(f"{REPORT}: it has other sections than a report of this release")
+    for section, known in zip(report["sections"], SECTIONS, strict=False):
+        expected = {None} if section["total"] else {known.empty}
+        if section.get("note") not in expected | ({NO_AUDIT} if known.audited else set()):
+            done.problems.append(f"{REPORT}: section {section['name']} has another note than a report of this release")
     if "preset" in report:
-        rules = next(s["claims"] for s in report["sections"] if s["name"] == "rules")
+        rules = [c for s in report["sections"] if s["name"] == "rules" for c in s["claims"]]
         made = rows(report["preset"]["name"], rules, entries.read, entries.facts)
         if json.loads(encoded(made)) != report["preset"]:
             done.problems.append(f"{REPORT}: the preset's table isn't what the entries say")

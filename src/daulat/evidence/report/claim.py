@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from daulat.catalog.presets import leaves
 from daulat.ledger.entry import Entry
 from daulat.ledger.errors import Malformed
 
@@ -19,7 +20,8 @@ Read = Callable[[int], Entry]
 Facts = Callable[[str], bytes | None]
 """Returns the facts that have a digest; None where they aren't there, or have another one."""
 Claim = dict[str, Any]
-"""``about``, ``entries`` by role, ``times``, the facts by tier, and for runs the ``verdicts``."""
+"""``about``, ``kind``, ``entries`` by role, when it was ``recorded``, the ``facts`` by tier. Of runs also ``verdicts``, of policies
+``rules``, where their spec is kept beside the log."""
 
 RUN, POLICY, ENTRY = "Run", "Policy", "Entry"
 _RUNS = ("RunStarted", "RunChanged")
@@ -28,7 +30,10 @@ LIMITS = {"countries": "country", "operatorCountries": "operatorCountry", "paren
 
 
 def made(about: str, says: int, next_: int | None, read: Read, facts: Facts) -> Claim:
-    """Return the claim that an entry proves; ``next_`` is the entry that ends what it says. Malformed where they don't belong together."""
+    """Return the claim that an entry proves; ``next_`` is the entry that ends what it says.
+
+    Malformed where the entries don't belong together.
+    """
     found = read(says)
     claim: Claim = {"about": about, "kind": found.kind, "entries": {"says": says}, "recorded": found.time}
     facts_by_tier = by_tier(found.kind, found.data)
@@ -108,10 +113,10 @@ def _run(claim: Claim, found: Entry, by: dict[str, dict[str, Any]], read: Read, 
 
 
 def _policy(claim: Claim, found: Entry, facts: Facts) -> None:
-    spec = spec_of(found, facts)
     conditions = found.data.get("conditions")
     claim["enforced"] = str(conditions.get("Enforced", "")) if isinstance(conditions, dict) else ""
-    claim["spec"] = "kept beside the log" if spec is not None else "not kept beside the log as it was recorded"
+    if (spec := spec_of(found, facts)) is not None:
+        claim["rules"] = leaves(spec)
 
 
 def _end(found: Entry, says: int, after: Entry, at: int) -> str:

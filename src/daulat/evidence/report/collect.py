@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 
 from daulat.evidence.index import Index, Question, Stretch
@@ -44,8 +44,6 @@ class Collected:
     places: Counter[tuple[Place, str]]
     """How many runs there were by where they were and what the policies say of that."""
     proved: Proved
-    counts: dict[str, int] = field(default_factory=dict)
-    """All entries that were recorded in the period, by kind."""
 
 
 def collect(index: Index, files: Files, size: int, scope: Scope) -> Collected:
@@ -57,13 +55,14 @@ class _Collector:
     def __init__(self, index: Index, files: Files, size: int, scope: Scope) -> None:
         self._index, self._files, self._size, self._scope = index, files, size, scope
         self._proved = Proved(files)
+        self._counted = Proved(files)
+        """What was read to count runs that may not be listed: it isn't part of the bundle."""
         self._places: Counter[tuple[Place, str]] = Counter()
         self._policies = self._named()
 
     def collected(self) -> Collected:
         parts = tuple(self._part(section) for section in SECTIONS)
-        counts = self._index.counts(self._scope.since, self._scope.until)
-        return Collected(parts, self._places, self._proved, counts)
+        return Collected(parts, self._places, self._proved)
 
     def _named(self) -> set[int]:
         """Return the entries of the policy that the report is about."""
@@ -105,7 +104,7 @@ class _Collector:
             if self._scope.policy and not self._policies & set(numbers(stretch.data, "policyEntries")):
                 continue
             total += 1
-            verdict = worst(verdicts(stretch.data, self._proved.read, self._proved.facts))
+            verdict = worst(verdicts(stretch.data, self._counted.read, self._counted.facts))
             self._places[(tuple(place(stretch.data).items()), verdict)] += 1
             kept = first.setdefault(verdict, [])
             kept.append(stretch)
@@ -138,19 +137,15 @@ class _Collector:
         since, until = self._scope.since, self._scope.until
         over = self._index.gaps(since, until)
         found = {gap.entry for gap in over}
-        closed = {(gap.of, gap.since) for gap in self._index.gaps(since)}
+        closed = {gap.of: gap.entry for gap in self._index.gaps()}
         opened = self._scan(self._index.numbers("GapOpened", until=until))
-        found |= {n for n, e in opened if (e.data.get("of"), e.data.get("since")) not in closed and self._is_open(n, e)}
+        found |= {number for number, said in opened if number > closed.get(str(said.data.get("of")), -1)}
         for kind in ("ClockSetBack", "AuditUnreadable"):
             found |= set(self._index.numbers(kind, since, until))
         for number, said in self._scan(self._index.numbers("AuditGap")):
             if str(said.data.get("since", "")) < until and not "" < str(said.data.get("until") or "") <= since:
                 found.add(number)
         return sorted(found)
-
-    def _is_open(self, number: int, opened: Entry) -> bool:
-        """Say whether no gap of the same kind was closed since."""
-        return not any(g.entry > number and g.of == opened.data.get("of") for g in self._index.gaps())
 
     def _concerns(self, said: Entry) -> bool:
         """Say whether an entry is about the policy that the report is about. What names no policy is about all."""

@@ -70,7 +70,6 @@ def document(found: Collected, scope: Scope, examined: Examined, trust: Trust, a
         **sentences(bool(examined.witnessed)),
         "unobserved": unobserved(scope.since, scope.until, first, last),
         "places": _listed(found.places),
-        "entries": found.counts,
         "sections": sections,
     }
     if scope.policy:

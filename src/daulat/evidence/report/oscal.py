@@ -29,7 +29,13 @@ def assessment_results(report: Mapping[str, Any]) -> dict[str, Any]:
         "start": period["from"],
         "end": period["until"],
         "reviewed-controls": {
-            "control-selections": [{"description": "No control is assessed: observations say what the log shows."}]
+            # One of include-all and include-controls has to be there, and there is no plan that would have controls.
+            "control-selections": [
+                {
+                    "description": "There is no plan, so this selects no control: observations say what the log shows.",
+                    "include-all": {},
+                }
+            ]
         },
         "remarks": _text("Not proved: " + " ".join([*report["notProved"], *report["unobserved"]])),
     }

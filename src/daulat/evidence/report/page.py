@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from .oscal import named
 from .proofs import proof_path
@@ -20,14 +21,17 @@ _LONGEST = 400
 
 def page(report: Mapping[str, Any]) -> str:
     """Return the page."""
-    here = files(__package__)
-    style = (here / "page.css").read_text(encoding="utf-8")
+    style = (files(__package__) / "page.css").read_text(encoding="utf-8")
     # Only this very style sheet is applied, whatever else gets into the page.
     allowed = base64.b64encode(sha256(style.encode()).digest()).decode()
+    return _template().render(report=report, style=style, allowed=allowed) + "\n"
+
+
+@cache
+def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"shown": _shown, "entries": named, "proof": proof_path}
-    template = environment.from_string((here / "page.html.j2").read_text(encoding="utf-8"))
-    return template.render(report=report, style=style, allowed=allowed) + "\n"
+    return environment.from_string((files(__package__) / "page.html.j2").read_text(encoding="utf-8"))
 
 
 def _shown(value: object) -> str:

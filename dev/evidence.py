@@ -14,12 +14,13 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from pydantic import JsonValue
 
 from daulat import __version__
+from daulat.evidence.audit.entries import AuditBatch, Refused, SessionClosed, SessionOpened, ViolationAdmitted
 from daulat.evidence.book import Book, Outgoing
 from daulat.evidence.index import Index
 from daulat.evidence.personal import Person
+from daulat.evidence.record import Record
 from daulat.evidence.records import (
     Evicted,
     ExemptionRecorded,
@@ -28,7 +29,6 @@ from daulat.evidence.records import (
     ModelRecorded,
     NodeRecorded,
     PolicyRecorded,
-    Record,
     RecorderStarted,
     RunStarted,
     ZoneRecorded,
@@ -38,9 +38,10 @@ from daulat.evidence.report.collect import collect
 from daulat.evidence.report.document import document
 from daulat.evidence.report.scope import Scope
 from daulat.evidence.subject import Present, Subject
+from daulat.ledger.cosigning import Submission
 from daulat.ledger.entry import canonical, digest
 from daulat.ledger.keys import KeyType, SignerKey
-from daulat.ledger.note import Note, Signature
+from daulat.ledger.note import Signature
 from daulat.ledger.reader import CHECKPOINT
 from daulat.ledger.trust import Trust, examine
 from daulat.recorder.keeper import Keeper, Place
@@ -140,8 +141,8 @@ class Site:
         """End the recorder."""
         self._keeper.close()
 
-    def _cosign(self, _old: int, _proof: Sequence[bytes], signed: Note) -> list[Signature]:
-        return [WITNESS.sign(signed.text, int(self._now) + 2)]
+    def _cosign(self, submitted: Submission) -> list[Signature]:
+        return [WITNESS.sign(submitted.note.text, int(self._now) + 2)]
 
 
 def uid(name: str) -> str:
@@ -281,7 +282,7 @@ def log() -> Memory:
     site.holds(run("deepseek-r1-0", "npu-host-1", "cyberjaya-1", "MY", "2027-01-15T08:59:30Z"))
     site.holds(run("trial-0", "sg-host-1", "singapore-1", "SG", "2027-01-15T08:59:41Z", loaded=False))
     site.holds(run("trial-1", "spare-1", "", "", "2027-01-15T08:59:52Z", loaded=False))
-    site.append(*_audit("ViolationAdmitted", "2027-01-15T08:59:40Z", violations=["MGD-01 spec.nodeSelector"]))
+    site.append(*_audit(ViolationAdmitted, "2027-01-15T08:59:40Z", violations=["MGD-01 spec.nodeSelector"]))
     site.later(HOUR)
     site.holds(policy("confidential", POLICY, 2, "True/Proved"))
     site.happened(
@@ -299,13 +300,13 @@ def log() -> Memory:
     site.later(60)
     site.over(Subject("Run", uid("trial-0")), "EvictionByEvictionAPI", "2027-01-15T10:00:55Z")
     site.over(Subject("Run", uid("trial-1")), "Deleted")
-    site.append(*_audit("Refused", "2027-01-15T10:04:11Z", violations=["USE-04 spec.nodeName"], count=3))
+    site.append(*_audit(Refused, "2027-01-15T10:04:11Z", violations=["USE-04 spec.nodeName"], count=3))
     site.later(HOUR)
     site.holds(exemption("True/Active"))
     site.append(
-        *_audit("SessionOpened", "2027-01-15T11:20:00Z", session="exec", container="engine", command=True, tty=True)
+        *_audit(SessionOpened, "2027-01-15T11:20:00Z", session="exec", container="engine", command=True, tty=True)
     )
-    site.append(*_audit("SessionClosed", "2027-01-15T11:41:00Z", session="exec", container="engine"))
+    site.append(*_audit(SessionClosed, "2027-01-15T11:41:00Z", session="exec", container="engine"))
     site.later(5 * HOUR)
     site.holds(exemption("False/Expired"))
     site.later(8 * HOUR)
@@ -328,26 +329,18 @@ def log() -> Memory:
     return store
 
 
-def _audit(kind: str, at: str, **said: JsonValue) -> Iterator[Outgoing]:
+def _audit(of: type[Record], at: str, **said: object) -> Iterator[Outgoing]:
     """Yield what a batch of the audit log becomes: the batch, and one request."""
-    batch = image(f"batch {kind} {at}")
-    head: dict[str, JsonValue] = {
-        "batch": batch,
-        "bytes": 2048,
-        "source": "webhook",
-        "events": 1,
-        "since": at,
-        "until": at,
-    }
-    yield Outgoing("AuditBatch", head)
-    who: dict[str, JsonValue] = {"by": ALICE, "at": at, "audit": uid(at), "batch": batch}
-    on: dict[str, JsonValue] = {"resource": "pods", "namespace": "treasury", "name": "deepseek-r1-0"}
-    if kind in ("Refused", "ViolationAdmitted"):
-        on["name"] = "trial-0"
-        who |= {"verb": "create", "admission": "confidential.pods.daulat.dev", "policy": "confidential"}
-    else:
-        on["subresource"] = "exec"
-    yield Outgoing(kind, {**who, "on": on, **said})
+    batch = image(f"batch {of.kind} {at}")
+    head = AuditBatch.model_validate(
+        {"batch": batch, "bytes": 2048, "source": "webhook", "events": 1, "since": at, "until": at}
+    )
+    on = {"resource": "pods", "namespace": "treasury", "name": "deepseek-r1-0", "subresource": "exec"}
+    if of in (Refused, ViolationAdmitted):
+        on = {"resource": "pods", "namespace": "treasury", "name": "trial-0"}
+        said |= {"verb": "create", "admission": "confidential.pods.daulat.dev", "policy": "confidential"}
+    act = of.model_validate({"by": ALICE, "at": at, "audit": uid(at), "batch": batch, "on": on, **said})
+    yield from (Outgoing(record.kind, record.data()) for record in (head, act))
 
 
 def render() -> dict[Path, bytes]:

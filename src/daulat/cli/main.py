@@ -50,6 +50,7 @@ COMMANDS = {
         "where_ran",
         "Show what ran where, from a log and its signed checkpoint, offline.",
     ),
+    "witness": LazyCommand("daulat.cli.witness", "witness", "Cosign the logs of other clusters as they grow."),
 }
 
 

@@ -241,6 +241,11 @@ class Index:
         )
         return [number for (number,) in rows]
 
+    def newest(self, kind: str, count: int) -> list[int]:
+        """Return the newest entries of a kind, at most so many, in their order."""
+        rows = self._db.execute("select number from entry where kind = ? order by number desc limit ?", (kind, count))
+        return sorted(number for (number,) in rows)
+
     def counts(self, since: str = "", until: str = "") -> dict[str, int]:
         """Return how many entries of each kind there are within a time."""
         rows = self._db.execute(

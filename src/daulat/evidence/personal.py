@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 
-PREFIX = "hmac-sha256:"
-"""What a digest begins with."""
+PREFIX = "hmac-sha256-128:"
+"""What a digest begins with. Its first 128 bits are kept (RFC 2104, section 5): entries stay small."""
+_DIGITS = 32
 SALT_BYTES = 32
 _SYSTEM = "system:"
 """Names under this prefix are Kubernetes' own: ServiceAccounts, nodes, components, the anonymous user."""
@@ -39,7 +40,7 @@ class Person:
         """Return what entries have instead of one of this person's attributes."""
         # No attribute has a NUL, so no two pairs have the same bytes.
         said = f"{attribute}\0{value}".encode("utf-8", "backslashreplace")
-        return PREFIX + hmac.new(self.salt, said, sha256).hexdigest()
+        return PREFIX + hmac.new(self.salt, said, sha256).hexdigest()[:_DIGITS]
 
     @property
     def pseudonym(self) -> str:
@@ -59,8 +60,8 @@ class Pseudonyms:
         return Person(name, self.salt(name)).pseudonym if is_person(name) else name
 
     def address(self, user: str, address: str) -> str:
-        """Return the digest of a user's source address. It has that user's salt, so it doesn't link two users."""
-        return Person(user, self.salt(user)).digest(Attribute.ADDRESS, address) if address else ""
+        """Return the digest of a user's source address; empty without a user. It has that user's salt, so it links no two users."""
+        return Person(user, self.salt(user)).digest(Attribute.ADDRESS, address) if user and address else ""
 
 
 def is_person(name: str) -> bool:

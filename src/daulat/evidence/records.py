@@ -6,33 +6,17 @@ at that time. So a run needs few bytes, and the zone, the node and the policies 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from pydantic import Field
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
-from pydantic.alias_generators import to_camel
+from .record import Record
 
 REFERENCES = ("nodeEntry", "zoneEntry", "modelEntry", "policyEntries", "exemptionEntries", "runEntry")
 """The fields that refer to other entries. The recorder fills them in as it appends."""
 
 
-class Record(BaseModel):
-    """The data of one kind of entry. What is empty or unknown is left out."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, use_attribute_docstrings=True
-    )
-    kind: ClassVar[str]
-
-    def data(self) -> dict[str, JsonValue]:
-        """Return what the entry says, without what is empty."""
-        made: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return {key: value for key, value in made.items() if value not in ("", [], {})}
-
-
 class NodeRecorded(Record):
     """A node was seen for the first time, or anything of this differs from the entry before."""
 
-    kind: ClassVar[str] = "NodeRecorded"
     name: str
     """The node."""
     uid: str
@@ -56,7 +40,6 @@ class NodeRecorded(Record):
 class ZoneRecorded(Record):
     """A SovereignZone as it is from here on."""
 
-    kind: ClassVar[str] = "ZoneRecorded"
     name: str
     """The zone."""
     uid: str
@@ -84,7 +67,6 @@ class ZoneRecorded(Record):
 class PolicyRecorded(Record):
     """A SovereigntyPolicy as it is from here on, and whether it was in force."""
 
-    kind: ClassVar[str] = "PolicyRecorded"
     name: str
     """The policy."""
     uid: str
@@ -106,7 +88,6 @@ class PolicyRecorded(Record):
 class ProfileRecorded(Record):
     """An AcceleratorProfile as it is from here on."""
 
-    kind: ClassVar[str] = "ProfileRecorded"
     name: str
     """The profile."""
     uid: str
@@ -120,7 +101,6 @@ class ProfileRecorded(Record):
 class ExemptionRecorded(Record):
     """A SovereigntyExemption as it is from here on. Who asked and who approved are pseudonyms."""
 
-    kind: ClassVar[str] = "ExemptionRecorded"
     name: str
     """The exemption."""
     uid: str
@@ -146,7 +126,6 @@ class ExemptionRecorded(Record):
 class ModelRecorded(Record):
     """A SovereignModel as it is from here on, and where it was placed."""
 
-    kind: ClassVar[str] = "ModelRecorded"
     namespace: str
     """The model's namespace."""
     name: str
@@ -174,7 +153,6 @@ class ModelRecorded(Record):
 class RunStarted(Record):
     """A pod of a governed namespace runs: from here on it is known to have started, on this node."""
 
-    kind: ClassVar[str] = "RunStarted"
     namespace: str
     """The pod's namespace."""
     pod: str
@@ -210,8 +188,11 @@ class RunStarted(Record):
     data_class: str = ""
     """The class of data that its policies demand of zones, the most sensitive one."""
     node_entry: int | None = None
+    """The node as it was."""
     zone_entry: int | None = None
+    """The zone as it was."""
     model_entry: int | None = None
+    """The model as it was."""
     policy_entries: list[int] = []
     """The policies that governed it."""
     exemption_entries: list[int] = []
@@ -221,13 +202,10 @@ class RunStarted(Record):
 class RunChanged(RunStarted):
     """Anything of a run differs from the entry before: another container has started, or its zone has other facts."""
 
-    kind: ClassVar[str] = "RunChanged"
-
 
 class RunEnded(Record):
     """A run is over."""
 
-    kind: ClassVar[str] = "RunEnded"
     uid: str
     """The pod's metadata.uid."""
     reason: str
@@ -241,7 +219,6 @@ class RunEnded(Record):
 class Gone(Record):
     """An object that was recorded doesn't exist any more."""
 
-    kind: ClassVar[str] = "Gone"
     of: str
     """Its kind."""
     namespace: str = ""
@@ -255,7 +232,6 @@ class Gone(Record):
 class Evicted(Record):
     """The operator has taken away a pod or a workload, as its Event reports."""
 
-    kind: ClassVar[str] = "Evicted"
     of: str
     """Pod or SovereignModel."""
     namespace: str
@@ -277,7 +253,6 @@ class Evicted(Record):
 class RecorderStarted(Record):
     """A replica of the recorder begins to write."""
 
-    kind: ClassVar[str] = "RecorderStarted"
     replica: str
     """Its name."""
     release: str
@@ -291,7 +266,6 @@ class RecorderStarted(Record):
 class Gap(Record):
     """Something was not observed for a while: what happened then is in the log only as far as it could still be seen later."""
 
-    kind: ClassVar[str] = "Gap"
     of: str
     """Recorder, Cluster (the API server didn't answer, or nothing new was believed), Operator (no replica led), or AuditLog."""
     since: str
@@ -305,7 +279,6 @@ class Gap(Record):
 class GapOpened(Record):
     """Something isn't observed any more. The Gap follows once it is again."""
 
-    kind: ClassVar[str] = "GapOpened"
     of: str
     """As for Gap."""
     since: str
@@ -317,7 +290,6 @@ class GapOpened(Record):
 class ClockSetBack(Record):
     """The recorder's clock shows an earlier time than the entry before."""
 
-    kind: ClassVar[str] = "ClockSetBack"
     before: str
     """The time of the entry before."""
     now: str
@@ -326,8 +298,6 @@ class ClockSetBack(Record):
 
 class Heartbeat(Record):
     """Nothing else was recorded for a while, and the recorder saw the cluster."""
-
-    kind: ClassVar[str] = "Heartbeat"
 
 
 KINDS: tuple[type[Record], ...] = (

@@ -10,7 +10,8 @@ from pydantic import JsonValue
 
 from daulat.ledger import entry
 
-from .records import REFERENCES, Record
+from .record import Record
+from .records import REFERENCES
 
 
 class Subject(NamedTuple):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from daulat.evidence.book import Book, Known, Outgoing
 from daulat.evidence.index import Index
@@ -18,8 +19,9 @@ from daulat.evidence.subject import Subject
 from daulat.ledger import entry
 from daulat.ledger.checkpoint import Checkpoint
 from daulat.ledger.entry import Entry
-from daulat.ledger.keys import SignerKey, VerifierKey
+from daulat.ledger.keys import SignerKey
 from daulat.ledger.reader import CHECKPOINT
+from daulat.ledger.reader import entry as read
 from daulat.ledger.store import Store
 from daulat.ledger.writer import Cosign, Writer, no_witnesses
 
@@ -35,8 +37,8 @@ class Place:
 
     store: Store
     keys: Sequence[SignerKey]
-    former: Sequence[VerifierKey] = ()
-    """Keys that were rotated out."""
+    former: Sequence[SignerKey] = ()
+    """Keys that signed before, and that hand the log over to ``keys`` where they haven't yet."""
     index: Path | None = None
     """The index's file; in memory where it is None."""
     cosign: Cosign = no_witnesses
@@ -60,7 +62,7 @@ class Keeper:
         if place.store.get(CHECKPOINT) is None:
             self._writer = Writer.create(place.store, place.keys, now, place.cosign)
         else:
-            self._writer = Writer.open(place.store, place.keys, now, place.cosign, place.former)
+            self._writer = Writer.succeed(place.store, place.keys, place.former, now, place.cosign)
         try:
             self._index = Index(place.index)
             self._index.update(place.store, self._writer.head)
@@ -86,6 +88,13 @@ class Keeper:
     def has_run(self, uid: str) -> bool:
         """Say whether a run was ever recorded."""
         return self._index is not None and self._index.has_run(uid)
+
+    def recent(self, kind: str, count: int) -> list[dict[str, Any]]:
+        """Return the data of the newest entries of a kind, at most so many."""
+        if self._index is None or self._writer is None:
+            return []
+        size = self._writer.head.size
+        return [entry.parse(read(self._place.store, n, size)).data for n in self._index.newest(kind, count)]
 
     def append(self, batch: Sequence[Outgoing], book: Book) -> Checkpoint:
         """Append entries; when this returns they are on the disk, under a checkpoint, and in the book.

@@ -16,6 +16,18 @@ FAILURES = Counter(
     "daulat_ledger_failures_total", "Tries to open or to append to the log that failed.", registry=REGISTRY
 )
 OPEN_GAPS = Gauge("daulat_ledger_gap_open", "1 while something isn't observed, by what.", ["of"], registry=REGISTRY)
+DEFECTS = Counter("daulat_recorder_defects_total", "Looks at the facts that failed by a defect.", registry=REGISTRY)
+COSIGNED = Counter(
+    "daulat_ledger_witness_submissions_total",
+    "Checkpoints submitted to witnesses.",
+    ["witness", "outcome"],
+    registry=REGISTRY,
+)
+UNWITNESSED = Gauge(
+    "daulat_ledger_quorum_missed_since_timestamp_seconds",
+    "Since when too few witnesses cosign; 0 while enough do.",
+    registry=REGISTRY,
+)
 GAPS = Counter(
     "daulat_ledger_gaps_total", "Gaps that were recorded, by what wasn't observed.", ["of"], registry=REGISTRY
 )

@@ -51,12 +51,12 @@ class Gaps:
         if state.reason and before is None:
             self._open[of] = state
             record = GapOpened(of=of, since=rfc3339(state.since), reason=state.reason[:256])
-            self._note([Draft(record.kind, record.data())])
+            self._note([record.draft()])
         elif not state.reason and before is not None:
             del self._open[of]
             gap = Gap(of=of, since=rfc3339(before.since), until=rfc3339(self._clock()), reason=before.reason[:256])
             metrics.GAPS.labels(of).inc()
-            self._note([Draft(gap.kind, gap.data())])
+            self._note([gap.draft()])
 
 
 class Observers:
@@ -95,7 +95,7 @@ class Observers:
             for raw in page:
                 found = evicted(raw)
                 if found is not None and not self._has_event(found.event):
-                    drafts.append(Draft(found.kind, found.data()))
+                    drafts.append(found.draft())
         if drafts:
             self._note(drafts)
 

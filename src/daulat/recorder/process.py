@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from daulat import __version__
 from daulat.api.names import RECORDER_LEASE
 from daulat.evidence.draft import Draft
 from daulat.evidence.machine import parse_machine
-from daulat.evidence.present import Pseudonym
+from daulat.evidence.personal import Pseudonyms
 from daulat.evidence.records import Gap, RecorderStarted
 from daulat.evidence.run import parse_run
 from daulat.facts.store import Store, parse_fact
@@ -24,8 +25,10 @@ from daulat.process.health import HealthServer
 from daulat.process.lag import measure
 from daulat.process.lease import Lease
 from daulat.process.lifecycle import first_of, until_stopped
+from daulat.witness.standing import Standings
 
 from . import metrics
+from .auditing import Auditing, AuditOptions
 from .keeper import Keeper, Place, rfc3339
 from .observers import UNANSWERED, Observers, State
 from .recorder import Recorder
@@ -40,8 +43,11 @@ class Options:
     namespace: str
     identity: str
     place: Place
-    pseudonym: Pseudonym
+    pseudonyms: Pseudonyms
     port: int = 8080
+    audit: AuditOptions = field(default_factory=AuditOptions)
+    standings: Callable[[], Standings | None] = lambda: None
+    """Returns how the log stands with its witnesses; None where it has none."""
 
 
 def parse(kind: str, raw: dict[str, Any]) -> Any:
@@ -59,7 +65,7 @@ class Process:
         store = Store(options.namespace, parse=parse)
         self._store = store
         self._lease = Lease(client, options.namespace, options.identity, RECORDER_LEASE, metrics.LEADER.set)
-        self._recorder = Recorder(store, Keeper(options.place, time.time), options.pseudonym)
+        self._recorder = Recorder(store, Keeper(options.place, time.time), options.pseudonyms.user)
         self._follower = Follower(
             client,
             store,
@@ -93,12 +99,27 @@ class Process:
         await self._follower.informer.synced.wait()
         metrics.SYNCED.set(1)
         await self._lease.acquire()
-        started = await self._started()
-        await self._recorder.begin(lambda last: _beginning(started, last))
+        standings = self._options.standings
+        metrics.UNWITNESSED.set_function(lambda: _missed_since(standings()))
+        started, ended = await self._started(), ""
+
+        def beginning(last: str) -> Sequence[Draft]:
+            nonlocal ended
+            ended = last
+            return _beginning(started, last)
+
+        await self._recorder.begin(beginning)
+        until = datetime.fromisoformat(ended) if ended else None
+        auditing = Auditing(self._options.audit, self._options.pseudonyms, self._store, self._recorder.accept)
         observers = Observers(
             self._client, self._options.namespace, self._recorder.note, self._recorder.has_event, self._mirrored
         )
-        return await first_of(self._lease.keep, observers.run, self._recorder.write)
+        return await first_of(
+            self._lease.keep,
+            observers.run,
+            self._recorder.write,
+            lambda: auditing.run(self._recorder.audited, until),
+        )
 
     async def _started(self) -> RecorderStarted:
         try:
@@ -120,11 +141,15 @@ class Process:
         return State("; ".join(why for _, why in sorted(untrusted.items())), time.time()) if untrusted else State()
 
 
+def _missed_since(standings: Standings | None) -> float:
+    return float(standings.missed_since or 0) if standings is not None else 0.0
+
+
 def _beginning(started: RecorderStarted, last: str) -> Sequence[Draft]:
     """Return the first entries of a replica: since the newest entry nothing was recorded."""
-    drafts = [Draft(started.kind, started.data())]
+    drafts = [started.draft()]
     if last:
         gap = Gap(of="Recorder", since=last, until=rfc3339(time.time()), reason="no replica recorded")
         metrics.GAPS.labels("Recorder").inc()
-        drafts.insert(0, Draft(gap.kind, gap.data()))
+        drafts.insert(0, gap.draft())
     return drafts

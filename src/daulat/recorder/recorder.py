@@ -30,6 +30,7 @@ from daulat.ledger.errors import LedgerError
 from daulat.logs import trace
 
 from . import metrics
+from .audit.intake import Unavailable
 from .keeper import Keeper
 
 log = logging.getLogger("daulat.recorder")
@@ -44,16 +45,14 @@ HEARTBEAT = 300.0
 """Seconds without an entry after which there is one that says so: it bounds how long a gap can be."""
 RETRY, LAST_RETRY = 1.0, 30.0
 """Seconds before the log is tried again: the first time, and at most."""
+BATCHES = 1_000
+"""Batches of audit events that are remembered over a restart: API servers repeat one for some minutes."""
 LIMIT = 100_000
 """Entries that wait for the log, beyond which nothing is accepted from others."""
 BATCH = 2_000
 """Entries that are appended at once."""
 STEP = 200
 """Pods that are looked at before others of the loop have their turn."""
-
-
-class Full(Exception):
-    """Nothing can be accepted now: this replica doesn't write, or the log can't be written to."""
 
 
 class Recorder:
@@ -109,9 +108,9 @@ class Recorder:
         self._sweep = True
 
     async def accept(self, drafts: Sequence[Draft]) -> None:
-        """Record what doesn't come from the mirror; return once it is on the disk. Full where that can't be now."""
+        """Record what doesn't come from the mirror; return once it is on the disk. Unavailable where that can't be now."""
         if not self._writes or self.problem or len(self._pending) + len(drafts) > LIMIT:
-            raise Full(self.problem or "this replica doesn't write")
+            raise Unavailable(self.problem or "this replica doesn't write")
         self.note(drafts)
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((self._queued, written))
@@ -135,26 +134,33 @@ class Recorder:
         declared = everything = quiet = time.monotonic()
         while True:
             now = time.monotonic()
-            try:
-                if now - everything >= EVERYTHING or (self._sweep and now - declared >= DECLARED):
-                    await self._look_at_everything()
-                    declared = everything = now
-                self._look_at_changes()
-                if now - declared >= DECLARED:
-                    self._put_all(present.declared(self._store.snapshot(), self._pseudonym))
-                    declared = now
-            except Exception as error:  # noqa: BLE001 - one object that trips a defect must not stop the others' entries
-                log.error("a look failed", extra=trace(error))
+            whole = now - everything >= EVERYTHING or (self._sweep and now - declared >= DECLARED)
+            await self.look(whole=whole, statuses=now - declared >= DECLARED)
+            declared = now if whole or now - declared >= DECLARED else declared
+            everything = now if whole else everything
             if self._pending:
                 quiet = now
             elif now - quiet >= HEARTBEAT:
-                self.note([Draft(Heartbeat.kind, {})])
-            await self._flush()
+                self.note([Heartbeat().draft()])
+                quiet = now
+            await self.flush()
             self._wake.clear()
             try:
                 await asyncio.wait_for(self._wake.wait(), TICK)
             except TimeoutError:
                 continue
+
+    async def look(self, *, whole: bool, statuses: bool) -> None:
+        """Queue what has changed: of pods and nodes that were heard of, of all statuses, or of the whole cluster."""
+        try:
+            if whole:
+                await self._look_at_everything()
+            self._look_at_changes()
+            if statuses and not whole:
+                self._put_all(present.declared(self._store.snapshot(), self._pseudonym))
+        except Exception as error:  # noqa: BLE001 - one object that trips a defect must not stop the others' entries
+            metrics.DEFECTS.inc()
+            log.error("a look failed", extra=trace(error))
 
     async def stop(self) -> None:
         """Write what waits, where that works at once, and close the log."""
@@ -164,6 +170,10 @@ class Recorder:
                 pass
         self._writes = False
         await asyncio.to_thread(self._keeper.close)
+
+    def audited(self) -> list[str]:
+        """Return the digests of the newest batches of audit events that are recorded."""
+        return [str(data.get("batch")) for data in self._keeper.recent("AuditBatch", BATCHES)]
 
     def has_event(self, uid: str) -> bool:
         """Say whether an Event is recorded, or about to be."""
@@ -267,7 +277,7 @@ class Recorder:
         self._queued += 1
         metrics.PENDING.set(len(self._pending))
 
-    async def _flush(self) -> None:
+    async def flush(self) -> None:
         """Append what waits. Where the log fails it is opened again, and what was really stored is found out."""
         while self._pending:
             batch = self._pending[:BATCH]

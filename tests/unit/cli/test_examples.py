@@ -11,7 +11,19 @@ from click.testing import CliRunner
 
 from daulat.cli.main import main
 
-SHOW_EXAMPLES = ("bundle", "check", "compile", "doctor", "explain", "images", "ledger", "sizing", "status", "weights")
+SHOW_EXAMPLES = (
+    "bundle",
+    "check",
+    "compile",
+    "doctor",
+    "explain",
+    "images",
+    "ledger",
+    "report",
+    "sizing",
+    "status",
+    "weights",
+)
 """The commands that users run by hand."""
 PIPE = " | "
 

@@ -15,8 +15,9 @@ from daulat.evidence.report.check import Checked, check
 from daulat.ledger.errors import Malformed
 
 from ..errors import fail
+from ..keyfiles import read
 from ..text import printable
-from ..trusting import read, trust_of, trust_options
+from ..trusting import trust_of, trust_options
 
 _LARGEST = 1 << 28
 """Bytes of one file of a bundle."""

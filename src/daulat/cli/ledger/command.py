@@ -17,7 +17,8 @@ from daulat.ledger.verification import verify as verify_log
 
 from ..errors import fail, print_errors
 from ..examples import examples
-from ..trusting import read, trust_of, trust_options
+from ..keyfiles import read
+from ..trusting import trust_of, trust_options
 from .bundle import check_bundle
 from .output import FORMATS, checked, entry_list, shown, verification
 from .person import person

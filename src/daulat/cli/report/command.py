@@ -23,9 +23,10 @@ from daulat.ledger.verification import verify
 
 from ..errors import fail
 from ..examples import examples
+from ..keyfiles import read
 from ..text import printable
 from ..times import Time
-from ..trusting import read, trust_of, trust_options
+from ..trusting import trust_of, trust_options
 from .output import summary, write
 
 _LARGEST_KEY = 1 << 16
@@ -33,13 +34,12 @@ _LARGEST_KEY = 1 << 16
 _EXAMPLES = examples(
     (
         "What a month's log shows, signed",
-        "daulat report ./log --key log.vkey --from 2027-01-01 --to 2027-02-01 --sign-key report.pem --output january",
+        "daulat report ./log --key log.vkey --from 2027-01-01 --to 2027-02-01 --sign-key report.pem --output-dir january",
     ),
     (
         "Only what one policy governs, beside a preset's rules",
-        "daulat report ./log --key log.vkey --policy confidential --preset my-nccp --from 2027-01-01 --to 2027-02-01 --output out",
+        "daulat report ./log --key log.vkey --policy a --preset my-nccp --from 2027-01-01 --to 2027-02-01 --output-dir a",
     ),
-    ("Its check, without the log", "daulat ledger check-bundle january --key log.vkey --sign-key report.pub"),
 )
 
 
@@ -74,7 +74,7 @@ _EXAMPLES = examples(
     help="Where the index of the log is kept. By default it is made in memory each time.",
 )
 @click.option(
-    "--output",
+    "--output-dir",
     required=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
@@ -92,7 +92,7 @@ def report(
     most: int,
     sign_key: Path | None,
     kept: Path | None,
-    output: Path,
+    output_dir: Path,
 ) -> None:
     """Write what the log in LOGDIR shows of a period: as a page, as JSON and OSCAL, with a proof of each entry that it names.
 
@@ -110,8 +110,8 @@ def report(
     except Malformed as error:
         fail(f"--sign-key {sign_key}: {error}")
     try:
-        if output.exists() and (not output.is_dir() or any(output.iterdir())):
-            fail(f"--output {output}: is no empty folder")
+        if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())):
+            fail(f"--output-dir {output_dir}: is no empty folder")
         verified = verify(files, trust)
         if verified.findings or verified.checkpoint is None or verified.checkpoint.head is None:
             click.echo("".join(f"{printable(str(f))}\n" for f in verified.findings), err=True, nl=False)
@@ -122,7 +122,7 @@ def report(
         found = collect(index, files, head.size, scope)
         index.close()
         made = document(found, scope, verified.checkpoint, trust, _now(), __version__)
-        write(output, bundle(made, found.proved, files.get(CHECKPOINT) or b"", signer))
+        write(output_dir, bundle(made, found.proved, files.get(CHECKPOINT) or b"", signer))
     except (NoSuchPolicy, PresetError) as error:
         fail(error)
     except LedgerError as error:
@@ -130,7 +130,7 @@ def report(
         sys.exit(1)
     except OSError as error:
         fail(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}")
-    click.echo(summary(made, found, output, signer is not None), nl=False)
+    click.echo(summary(made, found, output_dir, signer is not None), nl=False)
 
 
 def _now() -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jinja2 import TemplateError
 
 from daulat.evidence import dsse
-from daulat.ledger import base64, entry, proof
+from daulat.ledger import base64, entry, proof, rotation
 from daulat.ledger.entry import Entry
 from daulat.ledger.errors import LedgerError, Malformed, Untrusted
 from daulat.ledger.reader import CHECKPOINT
@@ -61,12 +62,13 @@ def check(files: Mapping[str, bytes], trust: Trust, release: str, key: dsse.Publ
     """Check the files of a bundle, by their paths. ``release`` is Daulat's own."""
     done = Checked()
     _signature(files, key, done)
-    done.checkpoint = examine(files.get(CHECKPOINT, b""), trust)
+    signers = _signers(files, trust, done)
+    done.checkpoint = examine(files.get(CHECKPOINT, b""), signers)
     done.problems += [f"{CHECKPOINT}: {message}" for _, message in done.checkpoint.doubts]
     if done.problems:
         return done
     entries = _Entries(files)
-    _proofs(files, trust, done, entries)
+    _proofs(files, signers, done, entries)
     done.notes.append("whether lists and totals are complete wasn't checked: the same report made of the log shows it")
     try:
         report = json.loads(files.get(REPORT, b""))
@@ -106,6 +108,31 @@ def _signature(files: Mapping[str, bytes], key: dsse.PublicKey | None, done: Che
             )
             done.problems.append(f"{path}: {reason}")
     done.signed = not done.problems
+
+
+def _signers(files: Mapping[str, bytes], trust: Trust, done: Checked) -> Trust:
+    """Return whom to trust with the checkpoint: the keys that those that are trusted have handed the log over to, if it is by them.
+
+    They are followed by entries that are proved afterwards, under this very checkpoint.
+    """
+    data = files.get(CHECKPOINT, b"")
+    found = examine(data, trust)
+    if found.head is None or found.is_signed:
+        return trust
+    entries = []
+    for number, proved in sorted(proofs_beside(files).items()):
+        with suppress(LedgerError):
+            if (said := proof.parse(proved).entry) is not None:
+                entries.append((number, said))
+    for keys in rotation.follow(trust.keys, entries).signers(found.head.size):
+        with suppress(ValueError):
+            following = replace(trust, keys=keys)
+            if examine(data, following).is_signed:
+                done.notes.append(
+                    "the keys were rotated: that no other history was signed before, `daulat ledger verify` shows"
+                )
+                return following
+    return trust
 
 
 def _proofs(files: Mapping[str, bytes], trust: Trust, done: Checked, entries: _Entries) -> None:

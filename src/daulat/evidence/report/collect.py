@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from daulat.evidence.index import Index, Question, Stretch
-from daulat.ledger import entry, reader
+from daulat.ledger import entry, reader, rotation
 from daulat.ledger.entry import Entry
 from daulat.ledger.store import Files
 
@@ -62,6 +62,9 @@ class _Collector:
 
     def collected(self) -> Collected:
         parts = tuple(self._part(section) for section in SECTIONS)
+        # A check with a key that was rotated out follows these to the key that signed the checkpoint.
+        for number in self._index.numbers(rotation.KIND):
+            self._proved.read(number)
         return Collected(parts, self._places, self._proved)
 
     def _named(self) -> set[int]:

@@ -20,7 +20,7 @@ PLACES = 200
 """Places that are listed; the rest are added up."""
 
 CHECKED = (
-    "The checkpoint is signed by the log's keys that are named here.",
+    "The checkpoint is signed by the log's keys that are named here, or by those that these have handed the log over to.",
     "All entries of the log lead to the checkpoint's root, and each is an entry of Daulat's.",
     "Each entry that a claim names is proved by a file of its own, and the claim was made of these entries alone.",
     "Facts that are kept beside the log have the digests that the entries say.",

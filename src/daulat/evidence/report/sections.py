@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from daulat.ledger import rotation
+
 from .claim import ENTRY, POLICY, RUN
 
 AUDIT = "AuditBatch"
@@ -54,6 +56,6 @@ SECTIONS = (
     ),
     Section("nodes", "Nodes and boots", ("NodeRecorded",), ENTRY, "Node"),
     Section("attestations", "Attestations of nodes", ("NodeAttested", "NodeAttestationRecorded")),
-    Section("keys", "Keys of the log", ("KeyRotated", "KeyAdded", "KeyRemoved")),
+    Section("keys", "Keys of the log", (rotation.KIND,)),
     Section("recorders", "Recorders that wrote the log", ("RecorderStarted",)),
 )

@@ -25,6 +25,9 @@ Claim = dict[str, Any]
 
 RUN, POLICY, ENTRY = "Run", "Policy", "Entry"
 _RUNS = ("RunStarted", "RunChanged")
+_LISTS = (("policyEntries", "policies"), ("exemptionEntries", "exemptions"), ("attestationEntries", "attestations"))
+_KEPT = {"ZoneRecorded": "spec", "AttestationRecorded": "envelope"}
+"""Facts beside the log that a bundle has although nothing is worked out of them, by the field with their digest."""
 LIMITS = {"countries": "country", "operatorCountries": "operatorCountry", "parentCountries": "parentCountry"}
 """What a policy allows of places, and the field of a run that it is compared with."""
 
@@ -46,6 +49,8 @@ def made(about: str, says: int, next_: int | None, read: Read, facts: Facts) -> 
         _policy(claim, found, facts)
     elif about != ENTRY:
         raise Malformed(f"an unknown claim: {about[:40]!r}")
+    elif (name := _KEPT.get(found.kind)) is not None:
+        claim["kept"] = facts(str(found.data.get(name) or "")) is not None
     return claim | {"facts": {str(tier): said for tier, said in facts_by_tier.items()}}
 
 
@@ -103,7 +108,7 @@ def _run(claim: Claim, found: Entry, by: dict[str, dict[str, Any]], read: Read, 
             if name == "zoneEntry":
                 declared = by.setdefault(Tier.DECLARED, {})
                 declared |= {f: of[f] for f in ("facility", "operator", "unLocode") if f in of}
-    for name, role in (("policyEntries", "policies"), ("exemptionEntries", "exemptions")):
+    for name, role in _LISTS:
         if refers := numbers(found.data, name):
             claim["entries"][role] = refers
             for number in refers:

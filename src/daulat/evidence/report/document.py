@@ -32,6 +32,7 @@ NOT_PROVED = (
     "From the bundle alone, that the lists and totals are complete: a proof shows that an entry is in the log. Made again from the "
     "whole log, the report has the same lists and totals.",
     "What ran in namespaces that no policy governs.",
+    "The signatures of statements about nodes: the operator verified them, and the report doesn't again.",
     "Which data was processed, and what network traffic carried.",
     "That any law, standard or contract is complied with. The report is no legal advice.",
 )

@@ -55,7 +55,15 @@ SECTIONS = (
         empty="no gap is recorded in this period",
     ),
     Section("nodes", "Nodes and boots", ("NodeRecorded",), ENTRY, "Node"),
-    Section("attestations", "Attestations of nodes", ("NodeAttested", "NodeAttestationRecorded")),
+    Section(
+        "attestations",
+        "Statements about nodes, whoever signed them",
+        ("AttestationRecorded",),
+        ENTRY,
+        "NodeAttestation",
+    ),
+    Section("inventories", "Inventories of chips", ("InventoryRecorded",), ENTRY, "AcceleratorInventory"),
+    Section("chips", "Where chips are", ("ChipRecorded",), ENTRY, "Chip"),
     Section("keys", "Keys of the log", (rotation.KIND,)),
     Section("recorders", "Recorders that wrote the log", ("RecorderStarted",)),
 )

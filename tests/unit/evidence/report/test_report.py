@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from pydantic import JsonValue
 
 from daulat.evidence.book import Outgoing
 from daulat.evidence.records import Gap, GapOpened
@@ -158,10 +159,42 @@ def test_a_report_of_one_policy_has_only_what_it_governed() -> None:
         report(store, replace(SCOPE, policy="none"))
 
 
-def test_kinds_of_entries_that_attest_have_their_own_tier() -> None:
-    made, _ = report(site(lambda s: s.append(Outgoing("NodeAttested", {"node": "a", "facility": "b"}))))
-    (claim,) = section(made, "attestations")["claims"]
-    assert claim["facts"] == {"attested": {"node": "a", "facility": "b"}}
+def test_a_zone_is_attested_only_where_the_run_says_so_of_every_policy_that_demands_it() -> None:
+    data: dict[str, JsonValue] = {"uid": "u", "pod": "p", "zone": "z", "attestationEntries": [0]}
+    evidences: list[dict[str, JsonValue]] = [{"a": "attested"}, {"a": "attested", "b": "observed"}, {}]
+
+    def record(made: Site) -> None:
+        made.append(Outgoing("AttestationRecorded", {"uid": "a", "country": "MY"}))
+        for number, evidence in enumerate(evidences):
+            made.append(Outgoing("RunStarted", {**data, "uid": f"u{number}", "evidence": evidence}))
+        made.append(Outgoing("RunStarted", {"uid": "u9", "zone": "z", "evidence": {"a": "attested"}}))
+
+    made, _ = report(site(record))
+    runs = section(made, "runs")["claims"]
+    assert [[tier for tier, said in c["facts"].items() if "zone" in said] for c in runs] == [
+        ["attested"],
+        ["declared"],
+        ["declared"],
+        ["declared"],
+    ]
+    assert [c["entries"].get("attestations") for c in runs] == [[0], [0], [0], None]
+    # What a statement says counts for nothing by itself.
+    (statement,) = section(made, "attestations")["claims"]
+    assert list(statement["facts"]) == ["declared"]
+
+
+def test_chips_and_inventories_are_listed_as_they_stood() -> None:
+    def record(made: Site) -> None:
+        for on in ("a", "b"):
+            made.append(Outgoing("ChipRecorded", {"uid": "i/c", "name": "c", "node": on, "permit": "P1", "zone": "z"}))
+
+    made, _ = report(site(record))
+    first, second = section(made, "chips")["claims"]
+    assert (first["entries"], second["entries"]) == ({"says": 0, "ended": 1}, {"says": 1})
+    assert first["facts"] == {
+        "observed": {"uid": "i/c", "name": "c", "node": "a"},
+        "declared": {"permit": "P1", "zone": "z"},
+    }
 
 
 def test_a_presets_rules_stand_beside_what_policies_set() -> None:

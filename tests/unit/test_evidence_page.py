@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from daulat.cli.main import main
-from dev.evidence import FOLDER, drift, render
+from dev.evidence.example import FOLDER, drift, render
 
 ROOT = Path(__file__).parents[2]
 _PAIR = re.compile(r"^```console\ndaulat ([^\n]*)\n```\n\n```text\n(.*?)^```", re.MULTILINE | re.DOTALL)

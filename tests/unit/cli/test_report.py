@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from daulat.cli.main import main
 from daulat.ledger.keys import KeyType, SignerKey
 from daulat.ledger.writer import Writer
-from dev.evidence import LOG, ORIGIN, SIGNER, START, WITNESS, Memory, log
+from dev.evidence.site import LOG, ORIGIN, SIGNER, START, WITNESS, Memory
+from dev.evidence.story import log
 
 KEY = ["--key", str(LOG.verifier())]
 TRUSTED = [*KEY, "--witness", str(WITNESS.verifier())]

@@ -57,7 +57,7 @@ SECTIONS = (
     Section("nodes", "Nodes and boots", ("NodeRecorded",), ENTRY, "Node"),
     Section(
         "attestations",
-        "Statements about nodes, whoever signed them",
+        "Statements about nodes, whose signatures the report doesn't verify",
         ("AttestationRecorded",),
         ENTRY,
         "NodeAttestation",

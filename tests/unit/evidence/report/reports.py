@@ -15,7 +15,9 @@ from daulat.evidence.report.document import document
 from daulat.evidence.report.scope import Scope
 from daulat.ledger.reader import CHECKPOINT
 from daulat.ledger.trust import Trust, examine
-from dev.evidence import LOG, MADE, SCOPE, SIGNER, WITNESS, Memory, Site, log
+from dev.evidence.example import MADE, SCOPE
+from dev.evidence.site import LOG, SIGNER, WITNESS, Memory, Site
+from dev.evidence.story import log
 
 TRUST = Trust((LOG.verifier(),), (WITNESS.verifier(),), 1)
 

@@ -18,7 +18,8 @@ from daulat.evidence.report.page import page
 from daulat.evidence.report.proofs import proof_path
 from daulat.ledger.keys import KeyType, SignerKey
 from daulat.ledger.trust import Trust
-from dev.evidence import ORIGIN, SCOPE, SIGNER
+from dev.evidence.example import SCOPE
+from dev.evidence.site import ORIGIN, SIGNER
 
 from .reports import TRUST, checked, files, section
 

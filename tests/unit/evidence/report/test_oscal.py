@@ -10,7 +10,7 @@ from trestle.oscal.assessment_results import AssessmentResults
 
 from daulat.evidence.report.bundle import OSCAL, encoded
 from daulat.evidence.report.oscal import assessment_results
-from dev.evidence import SCOPE
+from dev.evidence.example import SCOPE
 
 from .reports import files, report, site
 from .test_page import HOSTILE, hostile

@@ -16,7 +16,9 @@ from daulat.evidence.book import Outgoing
 from daulat.evidence.records import Evicted, Gap
 from daulat.evidence.report.oscal import assessment_results
 from daulat.evidence.report.page import page
-from dev.evidence import POLICY, Site, log, node, policy, run, zone
+from dev.evidence.objects import POLICY, node, policy, run, zone
+from dev.evidence.site import Site
+from dev.evidence.story import log
 
 from .reports import checked, files, report, site
 

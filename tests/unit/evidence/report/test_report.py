@@ -15,7 +15,10 @@ from daulat.evidence.report.collect import NoSuchPolicy
 from daulat.evidence.report.document import UNWITNESSED
 from daulat.evidence.report.sections import NO_AUDIT
 from daulat.ledger.trust import Trust
-from dev.evidence import LOG, POLICY, SCOPE, Memory, Site, log, node, policy, run, zone
+from dev.evidence.example import SCOPE
+from dev.evidence.objects import POLICY, node, policy, run, zone
+from dev.evidence.site import LOG, Memory, Site
+from dev.evidence.story import log
 
 from .reports import checked, files, report, section, site
 

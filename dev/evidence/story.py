@@ -45,6 +45,7 @@ def log() -> Memory:
     site.append(*_audit(ViolationAdmitted, "2027-01-15T08:59:40Z", violations=["MGD-01 spec.nodeSelector"]))
     site.later(HOUR)
     site.holds(policy("confidential", POLICY, 2, "True/Proved"))
+    site.later(45)
     site.happened(
         Evicted(
             of="Pod",
@@ -57,17 +58,18 @@ def log() -> Memory:
             event=uid("event"),
         )
     )
-    site.later(60)
+    site.later(15)
     site.over(Subject("Run", uid("trial-0")), "EvictionByEvictionAPI", "2027-01-15T10:00:55Z")
     site.over(Subject("Run", uid("trial-1")), "Deleted")
-    site.append(*_audit(Refused, "2027-01-15T10:04:11Z", violations=["USE-04 spec.nodeName"], count=3))
+    site.append(*_audit(Refused, "2027-01-15T10:00:41Z", violations=["USE-04 spec.nodeName"], count=3))
     site.later(HOUR)
     site.holds(exemption("True/Active"))
+    site.later(HOUR)
     site.append(
         *_audit(SessionOpened, "2027-01-15T11:20:00Z", session="exec", container="engine", command=True, tty=True)
     )
     site.append(*_audit(SessionClosed, "2027-01-15T11:41:00Z", session="exec", container="engine"))
-    site.later(5 * HOUR)
+    site.later(4 * HOUR)
     site.holds(exemption("False/Expired"))
     site.later(8 * HOUR)
     site.happened(

@@ -18,7 +18,7 @@ from daulat.ledger.reader import CHECKPOINT
 from daulat.ledger.trust import Examined, Trust, examine
 
 from .bundle import ENVELOPE, OSCAL, PAGE, REPORT, STATEMENT, encoded, subjects
-from .document import KIND, VERSION, again, ends, sentences, summed, unobserved
+from .document import KIND, VERSION, again, ends, sentences, summed, unobserved, witnesses
 from .oscal import assessment_results, named
 from .page import page
 from .preset import rows
@@ -182,8 +182,7 @@ def _head(report: dict[str, Any], trust: Trust, done: Checked) -> None:
         done.notes.append(
             "signatures of the log by other keys that the report names weren't checked: no --key was given for them"
         )
-    witnessed = {(w.name, w.time) for w in found.witnessed}
-    if unknown := [w["name"] for w in said["witnesses"] if (w["name"], w["time"]) not in witnessed]:
+    if unknown := [w["name"] for w in said["witnesses"] if w not in witnesses(found)]:
         done.notes.append(f"cosignatures of {', '.join(unknown)} weren't checked: no --witness was given for them")
 
 

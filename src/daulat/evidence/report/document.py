@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from daulat.ledger import base64
@@ -64,7 +65,7 @@ def document(found: Collected, scope: Scope, examined: Examined, trust: Trust, a
             "size": head.size,
             "root": base64.encode(head.root),
             "keys": [str(key) for key in trust.keys],
-            "witnesses": [{"name": w.name, "time": w.time} for w in examined.witnessed],
+            "witnesses": witnesses(examined),
             "first": first,
             "last": last,
         },
@@ -86,6 +87,19 @@ def sentences(witnessed: bool) -> dict[str, list[str]]:
         "checked": [*CHECKED, *([WITNESSED] if witnessed else [])],
         "notProved": [*NOT_PROVED, *([] if witnessed else [UNWITNESSED])],
     }
+
+
+def witnesses(examined: Examined) -> list[dict[str, str]]:
+    """Return who has cosigned the checkpoint, and when (RFC 3339)."""
+    return [{"name": w.name, "time": _time(w.time)} for w in examined.witnessed]
+
+
+def _time(seconds: int) -> str:
+    """Return POSIX seconds in RFC 3339; as they are beyond the year 9999."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return str(seconds)
 
 
 def ends(size: int, read: Read) -> tuple[str, str]:

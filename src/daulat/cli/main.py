@@ -37,9 +37,15 @@ COMMANDS = {
     "report": LazyCommand(
         "daulat.cli.report.command", "report", "Write what a log shows of a period, with a proof of each claim."
     ),
+    "simulate": LazyCommand(
+        "daulat.cli.simulate.command", "simulate", "Show what a change would do, on a copy of the facts."
+    ),
     "sizing": LazyCommand("daulat.cli.sizing", "sizing", "Show how many devices a model needs, and why."),
     "smoke-test": LazyCommand(
         "daulat.cli.smoketest", "smoke_test", "Prove that an installation leads and that admission refuses."
+    ),
+    "snapshot": LazyCommand(
+        "daulat.cli.simulate.snapshot", "snapshot", "Write the facts that simulate needs to a folder, redacted."
     ),
     "status": LazyCommand(
         "daulat.cli.status.command", "status", "Show policies, zones and models, and what needs attention."

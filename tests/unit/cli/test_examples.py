@@ -21,7 +21,9 @@ SHOW_EXAMPLES = (
     "images",
     "ledger",
     "report",
+    "simulate",
     "sizing",
+    "snapshot",
     "status",
     "weights",
 )

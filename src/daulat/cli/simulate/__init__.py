@@ -1,0 +1,1 @@
+"""``daulat simulate`` and ``daulat snapshot``."""

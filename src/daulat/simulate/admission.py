@@ -1,0 +1,134 @@
+"""Finds running pods that admission would refuse after a change if they were created anew, and wouldn't refuse before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from daulat.admission.policy import CompiledPolicy
+from daulat.api.digest import digest
+from daulat.api.kinds import Manifest
+from daulat.api.names import MODEL_LABEL, NODE_PREFIX
+from daulat.check.governance import Namespaces
+from daulat.check.inventory import Inventory
+from daulat.check.judge import Judge, Options
+from daulat.kube.ref import Ref
+from daulat.manifest.document import from_api
+from daulat.reconcile.timestamps import stamp
+
+from .world import World
+
+_JUDGED_BY = ("SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption", "Namespace")
+_OF_POD = ("labels", "annotations")
+SAMPLE = 5
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Pods that would be refused with the same messages."""
+
+    policy: str
+    messages: tuple[str, ...]
+    pods: int
+    sample: tuple[str, ...]
+    """Some of the pods, as namespace/name."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What judges pods at one moment."""
+
+    inventory: Inventory
+    policies: tuple[CompiledPolicy, ...]
+    now: float
+
+    @classmethod
+    def of(cls, world: World) -> Rules:
+        """Return the rules of a world as it is now. What can't be read or compiled judges nothing, as in a cluster."""
+        inventory = Inventory()
+        for kind in _JUDGED_BY:
+            for _, manifest in world.of_kind(kind):
+                inventory.take(from_api(_plain(manifest)))
+        policies, _ = inventory.compiled(world.now, world.store.capabilities)
+        return cls(inventory, tuple(policies), world.now)
+
+    def judge(self, world: World) -> Judge:
+        """Return what evaluates the rules."""
+        options = Options(
+            created=stamp(self.now),
+            cluster=world.store.capabilities,
+            operator_namespace=world.snapshot.operator_namespace,
+        )
+        return Judge(
+            self.policies,
+            self.inventory.known_profiles,
+            Namespaces(self.inventory.namespaces),
+            options,
+            self.inventory.scopes,
+        )
+
+
+def refusals(before: Rules, after: Rules, pods: Iterable[tuple[Ref, Manifest]], world: World) -> list[Refusal]:
+    """Return which pods would be refused after the change and not before it. Pods of models are left out: their models are judged.
+
+    ``pods``: those that ran before the change. Pods that differ in name and node alone are judged once.
+    """
+    concerned = _concerned(before, after)
+    if not concerned:
+        return []
+    judges, known = (before.judge(world), after.judge(world)), {}
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for ref, pod in pods:
+        if ref.namespace not in concerned or MODEL_LABEL in (pod["metadata"].get("labels") or {}):
+            continue
+        bare = _anew(pod)
+        key = digest([ref.namespace, bare["spec"], {k: bare["metadata"].get(k) for k in _OF_POD}])
+        if key not in known:
+            was, will_be = (_refused(judge, bare) for judge in judges)
+            known[key] = will_be - was
+        for policy in sorted({policy for policy, _ in known[key]}):
+            messages = tuple(sorted(message for of, message in known[key] if of == policy))
+            found.setdefault((policy, messages), []).append(f"{ref.namespace}/{ref.name}")
+    return [
+        Refusal(policy, messages, len(names), tuple(sorted(names)[:SAMPLE]))
+        for (policy, messages), names in sorted(found.items())
+    ]
+
+
+def _concerned(before: Rules, after: Rules) -> set[str]:
+    """Return the namespaces for which the rules differ."""
+    was, will_be = ({p.name: p for p in rules.policies} for rules in (before, after))
+    names = {n for n in {*was, *will_be} if not _same(was.get(n), will_be.get(n))}
+    spaces = {*before.inventory.namespaces, *after.inventory.namespaces}
+    if names:
+        return spaces
+    labels = (Namespaces(rules.inventory.namespaces) for rules in (before, after))
+    old, new = ({name: of.labels(name) for name in spaces} for of in labels)
+    return {name for name in spaces if old[name] != new[name]}
+
+
+def _same(one: CompiledPolicy | None, other: CompiledPolicy | None) -> bool:
+    return one is not None and other is not None and one.manifests == other.manifests
+
+
+def _refused(judge: Judge, pod: Manifest) -> set[tuple[str, str]]:
+    findings = judge.judge(from_api(pod)).findings
+    return {(f.policy, f.message) for f in findings if f.action == "Enforce" and f.policy}
+
+
+def _anew(pod: Manifest) -> Manifest:
+    """Return the pod as it would be created: without its node, and without what admission added."""
+    meta = {k: v for k, v in pod["metadata"].items() if k in ("name", "namespace", *_OF_POD)}
+    spec = {k: v for k, v in pod["spec"].items() if k != "nodeName"}
+    own = {k: v for k, v in (spec.get("nodeSelector") or {}).items() if not k.startswith(NODE_PREFIX)}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {**spec, "nodeSelector": own}}
+
+
+_API = {"Namespace": "v1"}
+
+
+def _plain(manifest: Manifest) -> Manifest:
+    api = _API.get(manifest["kind"], "daulat.dev/v1alpha1")
+    meta = {k: v for k, v in manifest["metadata"].items() if k in ("name", "namespace", "labels")}
+    spec = {"spec": manifest["spec"]} if "spec" in manifest and manifest["kind"] != "Namespace" else {}
+    return {"apiVersion": api, "kind": manifest["kind"], "metadata": meta, **spec}

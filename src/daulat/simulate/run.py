@@ -40,7 +40,7 @@ class Simulation:
         self._effects = Effects(self.world, self.pods)
         self._progress = progress
         self.passes = 0
-        self.last_change = cluster.now
+        self.last_change = self.world.now
         """When a fact changed last, in virtual time."""
         self.world.sink, self.world.touched = self._changed, self.pods.touched
         self._take_over()

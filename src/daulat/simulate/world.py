@@ -57,7 +57,8 @@ class World:
         store.record_capabilities(cluster.capabilities)
         for kind in sorted(cluster.unserved):
             store.record_served(kind, served=False)
-        world = cls(store, cluster.now)
+        # Statuses have times in whole seconds, so a fraction would shift every grace period a little.
+        world = cls(store, float(int(cluster.now)))
         for manifest in cluster.objects:
             if (kind := str(manifest.get("kind"))) in BY_KIND:
                 world.put(kind, manifest)

@@ -26,6 +26,8 @@ from ..text import Page
 from .output import draw, duration, structured
 from .reading import SnapshotError, read_cluster, read_snapshot
 
+WIDTH = 80
+"""Columns of a table that isn't written to a terminal."""
 QUIET_FOR = 2.0
 """Seconds before progress is shown."""
 
@@ -125,6 +127,8 @@ def simulate(
         _Progress.end()
     if output == "table":
         page = Page.for_output()
+        if not sys.stdout.isatty():
+            page.width = WIDTH
         draw(outcome, page)
         click.echo(str(page), nl=False, color=page.colour)
     else:

@@ -15,7 +15,6 @@ from daulat.simulate.standing import ModelStanding
 
 from ..text import Page
 
-WIDTH = 80
 MOST = 20
 """Entries of a section in a table. JSON and YAML have all of them."""
 LONGEST = 400
@@ -41,7 +40,6 @@ def _plain(value: Any) -> Any:
 
 def draw(outcome: Outcome, page: Page) -> None:
     """Write the outcome for people."""
-    page.width = min(page.width, max(WIDTH, 40)) if page.width < WIDTH else page.width
     verdict = ("Something gets worse", "red") if outcome.worse else ("Nothing gets worse", "green")
     page.line(page.styled(verdict[0], verdict[1], bold=True))
     when = f"{counted(outcome.changes, 'change')}, simulated until {duration(outcome.seconds)} after it"

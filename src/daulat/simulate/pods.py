@@ -37,8 +37,8 @@ class Pods:
     _due: bool = False
     _made: int = 0
     _waiting: set[Ref] = field(default_factory=set)
-    _by_workload: dict[Ref, str] = field(default_factory=dict)
-    """The digest of what was last seen of a workload, to leave those alone of which nothing changed."""
+    _pins: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What pins the pods of a namespace."""
 
     def start(self) -> None:
         """Look at what is there."""
@@ -47,6 +47,8 @@ class Pods:
 
     def touched(self, kind: str) -> None:
         """Take notice of a write to an object of a kind."""
+        if kind in ("Namespace", "SovereigntyPolicy"):
+            self._pins.clear()
         if kind in _SEEN and not self._due:
             self._due = True
             self.later(SETTLE, self._look)
@@ -54,8 +56,11 @@ class Pods:
     def admit(self, pod: Manifest) -> None:
         """Create a pod, pinned as admission does it."""
         meta, spec = pod["metadata"], pod["spec"]
-        policies = self.world.snapshot.governing(str(meta.get("namespace") or ""))
-        pins = {eligible_label(p.name): ELIGIBLE for p in policies}
+        namespace = str(meta.get("namespace") or "")
+        if namespace not in self._pins:
+            policies = self.world.snapshot.governing(namespace)
+            self._pins[namespace] = {eligible_label(p.name): ELIGIBLE for p in policies}
+        pins = self._pins[namespace]
         kept = {k: v for k, v in (spec.get("nodeSelector") or {}).items() if k not in pins}
         made = self.world.put("Pod", {**pod, "spec": {**spec, "nodeSelector": {**kept, **pins}}})
         if _waits(made):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 
 from daulat.facts.change import Change
@@ -19,6 +20,8 @@ from .world import Cluster, World
 
 QUIET = 900.0
 """Seconds without a change after which a fixed point is reached: longer than a brake's window and the recheck of a policy."""
+_AFTER_POLICIES = 1.0
+"""Seconds after which models are looked at at first, as a leader looks at them after all policies."""
 PASSES_PER_OBJECT = 40
 """Passes beyond which a simulation gives up. A revocation takes two or three an object."""
 
@@ -40,6 +43,8 @@ class Simulation:
         self._effects = Effects(self.world, self.pods)
         self._progress = progress
         self.passes = 0
+        self._passed: set[Ref] = set()
+        self._news: list[Change] = []
         self.last_change = self.world.now
         """When a fact changed last, in virtual time."""
         self.world.sink, self.world.touched = self._changed, self.pods.touched
@@ -47,9 +52,13 @@ class Simulation:
         self.pods.start()
         for key in everything(self.world.snapshot):
             if BY_KIND[key.kind].kind == "SovereignModel":
-                self._later(1.0, lambda key=key: self._add(key))  # type: ignore[misc]
+                self._later(_AFTER_POLICIES, partial(self._first, key))
             else:
                 self._add(key)
+
+    def _first(self, key: Ref) -> None:
+        if key not in self._passed:
+            self._add(key)
 
     def change(self, change: Changes) -> None:
         """Make a change."""
@@ -78,7 +87,13 @@ class Simulation:
         """Let virtual time pass until nothing changes any more, at most so many seconds. Return whether that point was reached."""
         began, limit = self.world.now, self.passes + PASSES_PER_OBJECT * (len(self.world.objects) + 100)
         self.last_change = began
-        while self._queue and self.passes < limit:
+        while self.passes < limit:
+            if self._news and not (
+                self._queue and self._queue[0][0] <= self.world.now and self._queue[0][1] in self._calls
+            ):
+                self._wake()
+            if not self._queue:
+                break
             due, order, _ = self._queue[0]
             if due > began + within or due - self.last_change > max(QUIET, self._longest_wait()):
                 break
@@ -103,6 +118,7 @@ class Simulation:
 
     def _pass(self, key: Ref) -> None:
         self.passes += 1
+        self._passed.add(key)
         if self.passes % 200 == 0:
             self._progress(self.passes, self.world.now)
         world, run = self.world, self._effects.run
@@ -123,8 +139,16 @@ class Simulation:
 
     def _changed(self, change: Change) -> None:
         self.last_change = self.world.now
-        for key, settle in woken(change, self.world.snapshot):
-            self._add(key, settle)
+        self._news.append(change)
+
+    def _wake(self) -> None:
+        """Wake the keys that the changes since the last time concern: together, since each snapshot costs a copy of them."""
+        if self._news:
+            news, self._news = self._news, []
+            snapshot = self.world.snapshot
+            for change in news:
+                for key, settle in woken(change, snapshot):
+                    self._add(key, settle)
 
     def _take_over(self) -> None:
         """Count what the operator has evicted within the brakes' window, as the statuses add it up."""

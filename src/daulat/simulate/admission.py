@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, replace
 
-from daulat.admission.policy import CompiledPolicy
 from daulat.api.digest import digest
 from daulat.api.kinds import Manifest
 from daulat.api.names import MODEL_LABEL, NODE_PREFIX
@@ -39,7 +38,6 @@ class Rules:
     """What judges pods at one moment."""
 
     inventory: Inventory
-    policies: tuple[CompiledPolicy, ...]
     now: float
 
     @classmethod
@@ -49,23 +47,34 @@ class Rules:
         for kind in _JUDGED_BY:
             for _, manifest in world.of_kind(kind):
                 inventory.take(from_api(_plain(manifest)))
-        policies, _ = inventory.compiled(world.now, world.store.capabilities)
-        return cls(inventory, tuple(policies), world.now)
+        return cls(inventory, world.now)
+
+    @property
+    def namespaces(self) -> Namespaces:
+        """The namespaces with their labels."""
+        return Namespaces(self.inventory.namespaces)
+
+    @property
+    def shared(self) -> tuple[object, ...]:
+        """What every policy is compiled with. Which nodes a zone selects is no part of it."""
+        found, labels = self.inventory, self.namespaces.labels
+        zones = {name: spec.model_copy(update={"node_selector": None}) for name, spec in found.zones.items()}
+        return found.profiles, found.exemptions, zones, {name: labels(name) for name in found.namespaces}
+
+    def of_policies(self, names: Container[str]) -> Rules:
+        """Return the rules of these policies alone."""
+        kept = {name: spec for name, spec in self.inventory.policies.items() if name in names}
+        return replace(self, inventory=replace(self.inventory, policies=kept))
 
     def judge(self, world: World) -> Judge:
         """Return what evaluates the rules."""
+        policies, _ = self.inventory.compiled(self.now, world.store.capabilities)
         options = Options(
             created=stamp(self.now),
             cluster=world.store.capabilities,
             operator_namespace=world.snapshot.operator_namespace,
         )
-        return Judge(
-            self.policies,
-            self.inventory.known_profiles,
-            Namespaces(self.inventory.namespaces),
-            options,
-            self.inventory.scopes,
-        )
+        return Judge(policies, self.inventory.known_profiles, self.namespaces, options, self.inventory.scopes)
 
 
 def refusals(before: Rules, after: Rules, pods: Iterable[tuple[Ref, Manifest]], world: World) -> list[Refusal]:
@@ -73,19 +82,27 @@ def refusals(before: Rules, after: Rules, pods: Iterable[tuple[Ref, Manifest]], 
 
     ``pods``: those that ran before the change. Pods that differ in name and node alone are judged once.
     """
-    concerned = _concerned(before, after)
-    if not concerned:
-        return []
-    judges, known = (before.judge(world), after.judge(world)), {}
+    was, will_be = before.inventory.policies, after.inventory.policies
+    if before.shared == after.shared:
+        # Compiling takes a tenth of a second a policy, so it is done for those alone that differ.
+        differing = {name for name in {*was, *will_be} if was.get(name) != will_be.get(name)}
+        before, after = before.of_policies(differing), after.of_policies(differing)
+        if not differing:
+            return []
+    selectors = [spec.namespace_selector for spec in after.inventory.policies.values()]
+    labels = {name: after.namespaces.labels(name) or {} for name in after.inventory.namespaces}
+    governed = {name for name, of in labels.items() if any(s.matches(of) for s in selectors)}
+    judges = before.judge(world), after.judge(world)
+    known: dict[str, set[tuple[str, str]]] = {}
     found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for ref, pod in pods:
-        if ref.namespace not in concerned or MODEL_LABEL in (pod["metadata"].get("labels") or {}):
+        if ref.namespace not in governed or MODEL_LABEL in (pod["metadata"].get("labels") or {}):
             continue
         bare = _anew(pod)
         key = digest([ref.namespace, bare["spec"], {k: bare["metadata"].get(k) for k in _OF_POD}])
         if key not in known:
-            was, will_be = (_refused(judge, bare) for judge in judges)
-            known[key] = will_be - was
+            refused = [_refused(judge, bare) for judge in judges]
+            known[key] = refused[1] - refused[0]
         for policy in sorted({policy for policy, _ in known[key]}):
             messages = tuple(sorted(message for of, message in known[key] if of == policy))
             found.setdefault((policy, messages), []).append(f"{ref.namespace}/{ref.name}")
@@ -93,22 +110,6 @@ def refusals(before: Rules, after: Rules, pods: Iterable[tuple[Ref, Manifest]], 
         Refusal(policy, messages, len(names), tuple(sorted(names)[:SAMPLE]))
         for (policy, messages), names in sorted(found.items())
     ]
-
-
-def _concerned(before: Rules, after: Rules) -> set[str]:
-    """Return the namespaces for which the rules differ."""
-    was, will_be = ({p.name: p for p in rules.policies} for rules in (before, after))
-    names = {n for n in {*was, *will_be} if not _same(was.get(n), will_be.get(n))}
-    spaces = {*before.inventory.namespaces, *after.inventory.namespaces}
-    if names:
-        return spaces
-    labels = (Namespaces(rules.inventory.namespaces) for rules in (before, after))
-    old, new = ({name: of.labels(name) for name in spaces} for of in labels)
-    return {name for name in spaces if old[name] != new[name]}
-
-
-def _same(one: CompiledPolicy | None, other: CompiledPolicy | None) -> bool:
-    return one is not None and other is not None and one.manifests == other.manifests
 
 
 def _refused(judge: Judge, pod: Manifest) -> set[tuple[str, str]]:

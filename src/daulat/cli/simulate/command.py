@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Sequence
@@ -120,7 +121,9 @@ def simulate(
         fail(error)
     changes += [*map(RevokeZone, zones), *map(LoseNode, nodes)]
     try:
-        outcome = outcome_of(_facts(snapshot, context, operator_namespace), changes, within, _Progress())
+        facts = _facts(snapshot, context, operator_namespace)
+        gc.freeze()  # They stay until the end: looking for garbage among them costs a fifth of the time.
+        outcome = outcome_of(facts, changes, within, _Progress())
     except NotThere as error:
         fail(error)
     finally:

@@ -155,6 +155,9 @@ bench-ledger: $(VENV)/ready ## Measure a log of 1,000,000 entries, and the recor
 	@$(PY) -m bench.ledger
 	@$(PY) -m bench.recorder
 
+bench-simulate: $(VENV)/ready ## Measure `daulat simulate` on 5,000 nodes (1 minute)
+	@$(PY) -m bench.simulate
+
 bench-check: $(VENV)/ready ## Measure `daulat check` against gator and kyverno (builds them first; then 10 minutes)
 	@$(PY) -m bench.check
 
@@ -177,6 +180,7 @@ $(VENV)/ready: requirements/dev.txt
 	bench-fleet \
 	bench-ledger \
 	bench-scale \
+	bench-simulate \
 	clean \
 	cluster-down \
 	cluster-status \

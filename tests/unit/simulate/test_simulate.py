@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from daulat.kube.ref import Ref
 from daulat.simulate.change import Changes, LoseNode, Remove, RevokeZone
-from daulat.simulate.compare import NotThere
+from daulat.simulate.compare import NotThere, simulate
 from tests.unit.world import ASCEND, H20, IMAGE, Raw, World, ascend, choice, exemption, h20, model, pod, policy
 
-from .worlds import HOUR, KULIM, job, put, run, two_zones
+from .worlds import HOUR, KULIM, UNSERVED, cluster, job, put, run, two_zones
 
 FREE = {"limit": "100%"}
 ELSEWHERE = "mirror.example.my/"
@@ -223,6 +223,18 @@ def test_a_simulation_leaves_what_it_was_given_as_it_was() -> None:
     before = deepcopy(world)
     run(world, RevokeZone("kulim-1"), put("SovereignModel", model()), LoseNode("a1"))
     assert world == before
+
+
+@pytest.mark.parametrize("unserved", [UNSERVED, UNSERVED - {"LeaderWorkerSet"}])
+def test_a_replica_of_several_nodes_moves_as_a_whole(unserved: frozenset[str]) -> None:
+    world = two_zones(models=[model(accelerators=[choice(ASCEND, 16, nodes=2)])])
+    found = simulate(cluster(world, unserved), [RevokeZone("cyberjaya-1")], HOUR)
+    (moved,) = found.models
+    assert moved.what == "moved"
+    assert moved.after is not None
+    assert (moved.after.zone, moved.after.reason) == ("kulim-1", "")
+    assert sum(e.pods for e in found.evictions) == 2
+    assert found.converged
 
 
 def test_an_ungoverned_pod_stays() -> None:

@@ -19,7 +19,7 @@ HOUR = 3600.0
 KULIM = Ref("SovereignZone", "", "kulim-1")
 
 
-def cluster(world: World) -> Cluster:
+def cluster(world: World, unserved: frozenset[str] = UNSERVED) -> Cluster:
     """Return a world as a simulation takes it in."""
     kinds = {
         "Namespace": world.namespaces,
@@ -31,7 +31,7 @@ def cluster(world: World) -> Cluster:
         "SovereignModel": world.models,
         "Pod": world.pods,
     }
-    return Cluster(tuple(typed(k, raw) for k, raws in kinds.items() for raw in raws), NOW, unserved=UNSERVED)
+    return Cluster(tuple(typed(k, raw) for k, raws in kinds.items() for raw in raws), NOW, unserved=unserved)
 
 
 def typed(kind: str, raw: Raw) -> Raw:

@@ -235,6 +235,7 @@ class World:
     slices: list[Raw] = field(default_factory=list)
     claims: list[Raw] = field(default_factory=list)
     exemptions: list[Raw] = field(default_factory=list)
+    attestations: list[Raw] = field(default_factory=list)
     children: list[Raw] = field(default_factory=list)
     canaries: dict[str, Canary] = field(default_factory=dict)
     tries: list[tuple[str, Canary, Proof | None]] = field(default_factory=list)
@@ -251,6 +252,8 @@ class World:
     unlisted: tuple[str, ...] = ()
     """Kinds that couldn't be listed yet."""
     capabilities: Capabilities = DEFAULT
+    moment: float = 0.0
+    """The time at which statements are judged."""
     in_force: bool = True
     """Whether the policies' guards of pods are there, so that they are in force."""
 
@@ -272,6 +275,7 @@ class World:
             "ResourceSlice": self.slices,
             "ResourceClaim": self.claims,
             "SovereigntyExemption": self.exemptions,
+            "NodeAttestation": self.attestations,
             "Gateway": self.gateways,
             "PersistentVolume": self.volumes,
         }
@@ -282,6 +286,7 @@ class World:
         for item in [*guards, *self.children]:
             store.apply(item["kind"], item)
         store.record_capabilities(self.capabilities)
+        store.advance(self.moment)
         store.record_unlisted(frozenset(self.unlisted))
         for kind in self.unserved:
             store.record_served(kind, served=False)
@@ -312,6 +317,7 @@ class World:
             "SovereignModel": self.models,
             "AcceleratorProfile": self.profiles,
             "SovereigntyExemption": self.exemptions,
+            "NodeAttestation": self.attestations,
         }
         for effect in effects:
             if isinstance(effect, ApplyStatus):

@@ -1,4 +1,4 @@
-"""The five kinds, with what their CRDs say beside the schema: names, scope, columns, subresources, rules."""
+"""The six kinds, with what their CRDs say beside the schema: names, scope, columns, subresources, rules."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .accelerator import AcceleratorProfileSpec, AcceleratorProfileStatus
+from .attestation import NodeAttestationSpec, NodeAttestationStatus
 from .exemption import SovereigntyExemptionSpec, SovereigntyExemptionStatus
 from .meta import ConditionedStatus, Spec
 from .model import SovereignModelSpec, SovereignModelStatus
@@ -182,12 +183,35 @@ SOVEREIGNTY_EXEMPTION = Kind(
     ),
 )
 
+NODE_ATTESTATION = Kind(
+    kind="NodeAttestation",
+    plural="nodeattestations",
+    short="nattest",
+    scope="Cluster",
+    spec=NodeAttestationSpec,
+    status=NodeAttestationStatus,
+    columns=(
+        Column("Node", ".status.node"),
+        Column("Facility", ".status.facility"),
+        Column("Country", ".status.country"),
+        Column("Authority", ".status.authority"),
+        Column("Accepted", _condition("Accepted")),
+        Column("Reason", _condition("Ready", "reason")),
+        Column("Until", ".status.notAfter"),
+        Column("Serial", ".status.serialNumber", priority=1),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+    ),
+    # There is one for each node.
+    listed=False,
+)
+
 KINDS: tuple[Kind, ...] = (
     SOVEREIGN_MODEL,
     SOVEREIGNTY_POLICY,
     SOVEREIGN_ZONE,
     ACCELERATOR_PROFILE,
     SOVEREIGNTY_EXEMPTION,
+    NODE_ATTESTATION,
 )
 
 

@@ -15,6 +15,8 @@ from .reach import Reach, parse_reach
 
 _SINGLE = frozenset({"uuid", "parentUUID", "serial", "uniqueID", "sid", "pciBusID", "pciAddress", "pciAddr", "index"})
 """Attributes that tell a device from the next one of the same kind: they tell no product, and would be most of what is kept."""
+_CHIP = frozenset({"uuid", "serial", "serialNumber", "uniqueID"})
+"""Attributes by which a driver names a single chip. A part of a chip (parentUUID) is none."""
 _TOPOLOGY = "resource.kubernetes.io"
 """The domain of Kubernetes' own attributes: where in a machine a device sits."""
 
@@ -39,6 +41,8 @@ class Device:
     """The counter sets of its pool that it draws on: devices that share one may exclude each other."""
     tainted: bool = False
     """Whether a claim without tolerations gets it."""
+    chip_ids: tuple[str, ...] = ()
+    """The UUID and the serial number of the chip that it is, as far as its driver tells them; empty for a part of a chip."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ def parse_slice(raw: Mapping[str, Any]) -> Slice:
                 reach=parse_reach(device) if reach is None else reach,
                 counters=frozenset(str(c.get("counterSet")) for c in device.get("consumesCounters") or ()),
                 tainted=any(t.get("effect") != "None" for t in device.get("taints") or ()),
+                chip_ids=_chip_ids(driver, device.get("attributes") or {}),
             )
             for device in map(_described, spec.get("devices") or ())
         ),
@@ -140,3 +145,8 @@ def _attributes(driver: str, raw: Mapping[str, Any]) -> FrozenDict[str, str]:
 def _shared(items: tuple[tuple[str, str], ...]) -> FrozenDict[str, str]:
     """Return one mapping for all devices that say the same: eight of a node do, and those of a thousand like it."""
     return FrozenDict(dict(items))
+
+
+def _chip_ids(driver: str, raw: Mapping[str, Any]) -> tuple[str, ...]:
+    named = {qualified(driver, key)[1]: str(value["string"]) for key, value in raw.items() if "string" in value}
+    return () if "parentUUID" in named else tuple(sorted({named[key] for key in named.keys() & _CHIP if named[key]}))

@@ -94,8 +94,18 @@ class Resource:
 
 
 def _own(kind: Kind) -> Resource:
-    verbs, namespaced = (*READ, *_CHECKED_BY_GUARDS.get(kind.kind, ())), kind.scope == "Namespaced"
-    return Resource(kind.kind, GROUP, VERSION, kind.plural, namespaced, use=Use.OWN, verbs=verbs, status_verbs=STATUS)
+    return Resource(
+        kind.kind,
+        GROUP,
+        VERSION,
+        kind.plural,
+        namespaced=kind.scope == "Namespaced",
+        # A release that knows a new kind still runs where helm upgrade has left the older CustomResourceDefinitions.
+        optional=kind.kind == "NodeAttestation",
+        use=Use.OWN,
+        verbs=(*READ, *_CHECKED_BY_GUARDS.get(kind.kind, ())),
+        status_verbs=STATUS,
+    )
 
 
 def _made(kind: str, group: str, version: str, plural: str, use: Use, optional: bool = False) -> Resource:

@@ -55,7 +55,7 @@ def certify(node: Node, snapshot: Snapshot) -> Record:
         if label not in snapshot.pins:
             wanted[label] = None
     labels = {label: value for label, value in wanted.items() if node.labels.get(label) != value}
-    if "ResourceSlice" in snapshot.unlisted:
+    if snapshot.unlisted & {"ResourceSlice", "NodeAttestation"}:
         # The operator is about to learn it, after a start within seconds: no node gets a taint for that, and none loses it.
         return Record(labels)
     return Record(labels, undecided if undecided != node.undecided else None)

@@ -21,7 +21,6 @@ FORMS = MappingProxyType(
         requirements.SOURCE_PATTERN: "a prefix of weights starts with oci://, pvc://, s3://, hf:// or ms:// and ends with a slash,"
         " such as oci://registry.example.my/models/",
         authorities.KEY_PATTERN: "a public key is in PEM form, from -----BEGIN PUBLIC KEY----- on",
-        authorities.TIME_PATTERN: "a time is in UTC, such as 2026-12-01T00:00:00Z",
         requirements.CERTIFICATE_PATTERN: "a certificate is in PEM form, from -----BEGIN CERTIFICATE----- on",
         requirements.KIND_PATTERN: "a kind is KIND.GROUP, such as Route.route.openshift.io",
         licenses.LICENSE_PATTERN: "a licence is one SPDX id, perhaps WITH an exception, such as Apache-2.0",

@@ -94,7 +94,7 @@ def test_a_node_is_eligible_while_it_is_attested(world: World, place: tuple[str,
         label = eligible_label(policy)
 
         def eligible() -> bool:
-            return world.get("node", node)["metadata"]["labels"].get(label) == "eligible"
+            return bool(world.get("node", node)["metadata"]["labels"].get(label) == "eligible")
 
         def closed() -> bool:
             return any(t["key"] == UNDECIDED_TAINT for t in world.get("node", node)["spec"].get("taints", ()))

@@ -51,7 +51,7 @@ def report(found: list[Verified], form: str, page: Page) -> str:
     for each in found:
         _lines(each, page)
     if any(not each.findings for each in found):
-        page.line("It doesn't prove:")
+        page.line("Not proved:")
         for text in NEVER_PROVED:
             page.wrapped(text, "  - ")
     bad = sum(bool(each.findings) for each in found)
@@ -66,12 +66,23 @@ def _lines(each: Verified, page: Page) -> None:
         for key, value in _said(each.statement).items():
             page.wrapped(str(value), f"{key + ':':<15} ")
         page.wrapped(each.digest, f"{'digest:':<15} ")
+        if not each.findings:
+            page.wrapped(proved(each.statement), "proved:         ")
     for text in each.compared:
         page.wrapped(text, "agrees:         ")
     for text in each.not_compared:
         page.wrapped(text, "not compared:   ")
     for text in each.findings:
         page.wrapped(f"{printable(each.name)}: {text}", "not verified:   ")
+
+
+def proved(statement: Statement) -> str:
+    """Return what a verified statement proves."""
+    said = statement.predicate
+    return (
+        f"authority {said.authority} has stated that a machine with system UUID {said.system_uuid} stands in "
+        f"{said.facility.name}, {said.facility.country}, and stands by it until {said.not_after}"
+    )
 
 
 def _said(statement: Statement) -> dict[str, str]:
@@ -102,6 +113,7 @@ def _item(each: Verified) -> dict[str, Any]:
         "verified": not each.findings,
         "digest": each.digest,
         **said,
+        **({"proved": proved(each.statement)} if each.statement is not None and not each.findings else {}),
         "findings": each.findings,
         "agrees": each.compared,
         "notCompared": each.not_compared,

@@ -8,6 +8,7 @@ import pytest
 
 from daulat.api.authorities import posix
 from daulat.api.names import ZONE_LABEL, eligible_label
+from daulat.attestation import keys
 from daulat.facts.node import REGION, Node
 from daulat.facts.snapshot import Snapshot
 from daulat.placement.certify import Record, certify
@@ -241,3 +242,21 @@ def test_answers_that_are_kept_are_those_that_are_worked_out_anew() -> None:
         same()
     store.advance(posix(ENDS))
     same()
+
+
+def test_a_second_pass_verifies_no_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    signed = attestation(serialNumber="verified-once")
+    store = world(signed).store()
+    verified: list[bytes] = []
+
+    def verifies(pem: str, signature: bytes, message: bytes) -> bool:
+        verified.append(message)
+        return True
+
+    monkeypatch.setattr(keys, "verifies", verifies)
+    assert answer(store.snapshot()) == ELIGIBLE
+    assert len(verified) == 1
+    store.apply("Node", node(labels={"team": "a"}))
+    store.apply("SovereignZone", zone(regions=[]))
+    assert answer(store.snapshot()) == ELIGIBLE
+    assert len(verified) == 1

@@ -149,8 +149,9 @@ bench-fleet: $(VENV)/ready ## Measure the operator on 5,000 nodes with 20,000 po
 	@$(PY) -m dev.cluster build
 	@$(PY) -m bench.fleet $(FLEET)
 
-bench-ledger: $(VENV)/ready ## Measure a log of 1,000,000 entries: writing, size, verification, proofs (2 minutes)
+bench-ledger: $(VENV)/ready ## Measure a log of 1,000,000 entries, and the recorder at 20,000 pods (6 minutes)
 	@$(PY) -m bench.ledger
+	@$(PY) -m bench.recorder
 
 bench-check: $(VENV)/ready ## Measure `daulat check` against gator and kyverno (builds them first; then 10 minutes)
 	@$(PY) -m bench.check

@@ -23,6 +23,7 @@ from pathlib import Path
 import psutil
 import yaml
 
+from daulat.ledger.keys import KeyType, generate
 from dev.cluster import Cluster, ClusterError
 from dev.cluster.build import ensure
 from dev.cluster.cluster import announce
@@ -33,6 +34,8 @@ CHART = ROOT / "charts" / "daulat"
 NAMESPACE = "daulat-system"
 SERVICE_ACCOUNT = "daulat"
 KUBECONFIG = "operator-kubeconfig.yaml"
+ORIGIN = "daulat.example.my/development"
+"""The origin of the log that a development cluster's recorder writes."""
 
 
 def poll(what: str, question: Callable[[], bool], seconds: float = 30.0, pause: float = 0.1) -> None:
@@ -76,17 +79,19 @@ def install(cluster: Cluster, *settings: str, source: Path = ROOT) -> None:
     poll("the kinds to be served", lambda: "sovereignmodels" in admin.run("api-resources", "--api-group=daulat.dev"))
 
 
-def operator_kubeconfig(cluster: Cluster, directory: Path, server: str = "") -> Path:
-    """Write a kubeconfig with a token of the chart's ServiceAccount, and nothing else that opens anything.
+def operator_kubeconfig(
+    cluster: Cluster, directory: Path, server: str = "", account: str = SERVICE_ACCOUNT, name: str = KUBECONFIG
+) -> Path:
+    """Write a kubeconfig with a token of one of the chart's ServiceAccounts, and nothing else that opens anything.
 
     ``server``: the URL of what stands between the operator and the API server, where something does.
     """
-    token = kubectl(cluster).run("create", "token", SERVICE_ACCOUNT, "--namespace", NAMESPACE, "--duration=24h").strip()
+    token = kubectl(cluster).run("create", "token", account, "--namespace", NAMESPACE, "--duration=24h").strip()
     config = yaml.safe_load(cluster.kubeconfig().read_text())
     config["users"] = [{"name": u["name"], "user": {"token": token}} for u in config["users"]]
     if server:
         config["clusters"] = [{"name": c["name"], "cluster": {"server": server}} for c in config["clusters"]]
-    path = directory / KUBECONFIG
+    path = directory / name
     path.touch(mode=0o600)
     path.write_text(yaml.safe_dump(config))
     return path
@@ -111,6 +116,9 @@ def operators(directory: Path) -> list[psutil.Process]:
 
 class OperatorProcess:
     """``daulat operator`` as a process of this machine."""
+
+    account = SERVICE_ACCOUNT
+    what = "operator"
 
     def __init__(
         self,
@@ -140,7 +148,7 @@ class OperatorProcess:
     @property
     def kubeconfig(self) -> Path:
         """With what it asks the API server."""
-        return self._directory / KUBECONFIG
+        return self._directory / f"{self.what}-kubeconfig.yaml"
 
     @property
     def pid(self) -> int:
@@ -149,27 +157,33 @@ class OperatorProcess:
 
     def start(self, wait: bool = True, seconds: float = 60.0) -> None:
         """Start it, and wait until its facts are synced, at most for so many seconds once it listens; or only until it listens."""
-        config = operator_kubeconfig(self._cluster, self._directory, self._server)
+        config = operator_kubeconfig(self._cluster, self._directory, self._server, self.account, self.kubeconfig.name)
         environment = {**os.environ, "KUBECONFIG": str(config), "DAULAT_NAMESPACE": NAMESPACE, "POD_NAME": self._name}
-        environment["DAULAT_WEIGHTS_IMAGE"] = self._weights_image
+        environment |= self._variables()
         self.port = 0
         self._offset = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._wrapper, sys.executable, "-m", PROGRAM, "operator", "--port=0"],
+                [*self._wrapper, sys.executable, "-m", PROGRAM, self.what, "--port=0", *self._arguments()],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 env={**environment, "PYTHONPATH": str(self._source / "src")},
                 start_new_session=True,
             )
-        poll("the operator to listen", self._find_port, 30)
+        poll(f"the {self.what} to listen", self._find_port, 30)
         if wait:
             self.wait_ready(seconds)
 
+    def _variables(self) -> dict[str, str]:
+        return {"DAULAT_WEIGHTS_IMAGE": self._weights_image}
+
+    def _arguments(self) -> Sequence[str]:
+        return ()
+
     def wait_ready(self, seconds: float = 60.0) -> None:
         """Wait until it is ready: every kind was listed that no cluster is without."""
-        poll("the operator to be ready", lambda: self.answer("/readyz") == "ok", seconds)
+        poll(f"the {self.what} to be ready", lambda: self.answer("/readyz") == "ok", seconds)
 
     def answer(self, path: str) -> str:
         """Return what it answers on a path; empty where it answers with an error or not at all."""
@@ -189,7 +203,7 @@ class OperatorProcess:
     @property
     def where_logged(self) -> str:
         """How to read its log, as a sentence without its full stop."""
-        return f"The operator's log is {self.log}"
+        return f"The {self.what}'s log is {self.log}"
 
     def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 30.0) -> int:
         """End it with a signal and return its exit status."""
@@ -214,14 +228,66 @@ class OperatorProcess:
         times, age = process.cpu_times(), time.time() - process.create_time()
         memory = process.memory_info().rss / 2**20
         self.last_usage = (
-            f"the operator used {memory:.0f} MiB and {times.user + times.system:.1f} s of CPU in {age:.0f} s"
+            f"the {self.what} used {memory:.0f} MiB and {times.user + times.system:.1f} s of CPU in {age:.0f} s"
         )
 
     def _find_port(self) -> bool:
         if not self.pid:
-            raise ClusterError(f"the operator ended at once; its log is {self.log}")
+            raise ClusterError(f"the {self.what} ended at once; its log is {self.log}")
         with self.log.open("rb") as log:
             log.seek(self._offset)
             found = re.search(rb'"port": (\d+)', log.read())
         self.port = int(found[1]) if found else 0
         return bool(self.port)
+
+
+class RecorderProcess(OperatorProcess):
+    """``daulat recorder`` as a process of this machine, with a log, a key and salts in a directory."""
+
+    account = "daulat-recorder"
+    what = "recorder"
+
+    def __init__(
+        self, cluster: Cluster, directory: Path, name: str = "recorder-0", arguments: Sequence[str] = ()
+    ) -> None:
+        """Take the cluster, the directory, and further arguments."""
+        super().__init__(cluster, directory, name)
+        self._further = tuple(arguments)
+        if not self.key.exists():
+            signer = generate(ORIGIN, KeyType.ED25519)
+            self.key.touch(mode=0o600)
+            self.key.write_text(signer.text())
+            self.verifier.write_text(str(signer.verifier()))
+
+    @property
+    def key(self) -> Path:
+        """The log's private key."""
+        return self._directory / "log.key"
+
+    @property
+    def verifier(self) -> Path:
+        """The log's verifier key."""
+        return self._directory / "log.vkey"
+
+    @property
+    def ledger(self) -> Path:
+        """The log's folder."""
+        return self._directory / "ledger"
+
+    @property
+    def salts(self) -> Path:
+        """The salts behind its pseudonyms."""
+        return self._directory / "salts.sqlite"
+
+    def _variables(self) -> dict[str, str]:
+        return {}
+
+    def _arguments(self) -> Sequence[str]:
+        index = self._directory / "index.sqlite"
+        return (
+            f"--log={self.ledger}",
+            f"--key={self.key}",
+            f"--salts={self.salts}",
+            f"--index={index}",
+            *self._further,
+        )

@@ -2,7 +2,7 @@
 
 CRDs come from the kinds, the cluster's guards from their controls, the rules of the operator's roles from the table of kinds in
 ``kube``, accelerator profiles and presets from the catalog, tables of conditions from their
-reasons, the table of the chart's values from their schema.
+reasons, the table of the chart's values from their schema, the audit policy from the guards.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from daulat.check.narrower.directions import DIRECTIONS, MEANINGS, Direction
 from daulat.controls import library
 from daulat.doctor.catalog import checks
 from daulat.doctor.sources import manifests as doctor_roles
-from daulat.kube.rbac import Rule, annotation_rules, cluster_rules, namespace_rules
+from daulat.evidence.audit.policy import audit_policy
+from daulat.kube.rbac import Rule, annotation_rules, cluster_rules, namespace_rules, recorder_rules
 from daulat.manifest.yaml_writer import dump_manifest
-from dev import chartvalues, conditiontables, karmada, routes
+from dev import chartvalues, conditiontables, entrytables, karmada, routes
 from dev.gitops import healthfiles
 from dev.pages import between, table
 
@@ -43,6 +44,7 @@ PRESETS_DOC = Path("docs/presets.md")
 DOCTOR_DOC = Path("docs/doctor.md")
 KUBERNETES_DOC = Path("docs/kubernetes.md")
 NATIONAL_DOC = Path("docs/national-policies.md")
+AUDIT_POLICY = Path("contrib/audit/policy.yaml")
 CHART_ACCELERATORS = CHART_FILES / "accelerators"
 OWNED = (CRDS, CHART_CRDS, CHART_FILES, CHART_ACCELERATORS, karmada.FOLDER)
 """Folders that hold nothing but generated files, so that one of a kind that is gone can be told and removed."""
@@ -78,6 +80,7 @@ def render() -> dict[Path, str]:
         "operator-clusterrole": cluster_rules(),
         "operator-role": namespace_rules(),
         "operator-annotations": annotation_rules(),
+        "recorder-clusterrole": recorder_rules(),
     }
     for name, granted in granted_by_file.items():
         files[CHART_FILES / f"{name}.yaml"] = _header("src/daulat/kube") + _rules(granted)
@@ -101,6 +104,8 @@ def render() -> dict[Path, str]:
     files |= healthfiles.written(_header("src/daulat/api/reasons"))
     files |= routes.written((ROOT / routes.CONTROL).read_text(encoding="utf-8"))
     files |= karmada.written()
+    files |= entrytables.written(ROOT)
+    files[AUDIT_POLICY] = _header("src/daulat/evidence/audit and src/daulat/controls") + dump_manifest(audit_policy())
     for page in conditiontables.PAGES:
         files[page] = conditiontables.written((ROOT / page).read_text(encoding="utf-8"), page)
     return files

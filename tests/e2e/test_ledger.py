@@ -28,7 +28,7 @@ def test_go_verifies_a_log_with_all_its_entries_and_its_proofs(tmp_path: Path) -
     folder, files = tmp_path / "log", Folder(tmp_path / "log")
 
     with Writer.create(
-        files, [KEY, POST_QUANTUM], NOW, lambda _old, _proof, signed: [w.sign(signed.text, NOW) for w in WITNESSES]
+        files, [KEY, POST_QUANTUM], NOW, lambda submission: [w.sign(submission.note.text, NOW) for w in WITNESSES]
     ) as writer:
         for start in range(0, SIZE, 11_000):
             writer.append(entries(11_000, start), NOW)

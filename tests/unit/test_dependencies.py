@@ -43,6 +43,7 @@ def distributions(modules: set[str]) -> dict[str, set[str]]:
 
 SHIPPED = named(PROJECT["project"]["dependencies"])
 WEIGHTS = named(PROJECT["project"]["optional-dependencies"]["weights"])
+BUCKETS = named(PROJECT["project"]["optional-dependencies"]["s3"])
 DEVELOPMENT = named(PROJECT["dependency-groups"]["dev"])
 
 
@@ -72,4 +73,10 @@ def test_only_what_loads_weights_needs_what_loads_them() -> None:
     """The operator and the other commands work with the dependencies that everybody installs."""
     rest = [f for f in (ROOT / "src" / "daulat").iterdir() if f.is_dir() and f.name not in ("weights", "__pycache__")]
     needed = distributions(imported(*(str(f) for f in rest)))
-    assert {m for m, d in needed.items() if d & WEIGHTS - SHIPPED} == set()
+    assert {m for m, d in needed.items() if d & WEIGHTS - SHIPPED - BUCKETS} == set()
+
+
+def test_only_what_keeps_a_log_in_a_bucket_needs_what_speaks_s3() -> None:
+    package = ROOT / "src" / "daulat"
+    own = {f for f in package.rglob("*.py") if re.search(r"^(import|from) obstore", f.read_text(), re.MULTILINE)}
+    assert {f.relative_to(package).as_posix() for f in own if "weights" not in f.parts} == {"ledger/bucket.py"}

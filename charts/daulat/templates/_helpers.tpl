@@ -280,3 +280,27 @@ Annotations of a hook's object: (list $ hook weight)
 {{- define "daulat.hookAnnotations" -}}
 {{- include "daulat.annotations" (list (index . 0) (dict "helm.sh/hook" (index . 1) "helm.sh/hook-weight" (index . 2) "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded")) -}}
 {{- end }}
+
+{{/*
+Egress rules to the DNS servers that dns names, beside those of networkPolicy.egress.
+*/}}
+{{- define "daulat.dnsEgress" -}}
+{{- with .Values.dns }}
+{{- if .namespace }}
+- to:
+    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: {{ .namespace }}}}
+  ports:
+    - {protocol: UDP, port: {{ .port | default 53 }}}
+    - {protocol: TCP, port: {{ .port | default 53 }}}
+{{- end }}
+{{- with .addresses }}
+- to:
+    {{- range . }}
+    - ipBlock: {cidr: "{{ . }}/{{ if contains ":" . }}128{{ else }}32{{ end }}"}
+    {{- end }}
+  ports:
+    - {protocol: UDP, port: 53}
+    - {protocol: TCP, port: 53}
+{{- end }}
+{{- end }}
+{{- end }}

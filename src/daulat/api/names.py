@@ -35,6 +35,10 @@ CANARY_ANNOTATION = "daulat.dev/canary"
 
 LEASE = "daulat-operator"
 """The Lease by which one replica of the operator leads, in the operator's namespace."""
+RECORDER_LEASE = "daulat-recorder"
+"""The Lease by which one replica of the recorder writes, in the same namespace."""
+REPORTER = "daulat.dev/operator"
+"""The reportingComponent of the operator's Events."""
 RESERVED_POLICY_NAMES = frozenset({"zone", "site"})
 MAX_POLICY_NAME = 50
 

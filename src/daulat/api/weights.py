@@ -136,5 +136,7 @@ class Environment:
 SIGNATURE_VALIDATION_FAILED = "SignatureValidationFailed"
 DIGEST_MISMATCH = "DigestMismatch"
 FETCH_FAILED = "FetchFailed"
+LOADED = "loaded"
+"""The key under which an init container that succeeds reports the digest that it has checked, in a JSON object."""
 CONTAINER = "weights"
 """The init container's name."""

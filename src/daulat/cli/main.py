@@ -33,6 +33,7 @@ COMMANDS = {
         "daulat.cli.ledger.command", "ledger", "Verify a log of what ran where, and prove its entries, offline."
     ),
     "operator": LazyCommand("daulat.cli.operator", "operator", "Run the operator."),
+    "recorder": LazyCommand("daulat.cli.recorder", "recorder", "Run the recorder, which logs what ran where."),
     "sizing": LazyCommand("daulat.cli.sizing", "sizing", "Show how many devices a model needs, and why."),
     "smoke-test": LazyCommand(
         "daulat.cli.smoketest", "smoke_test", "Prove that an installation leads and that admission refuses."
@@ -44,6 +45,12 @@ COMMANDS = {
     "weights": LazyCommand(
         "daulat.cli.weights.command", "weights", "Fetch weights, and check their digest and signature."
     ),
+    "where-ran": LazyCommand(
+        "daulat.cli.whereran.command",
+        "where_ran",
+        "Show what ran where, from a log and its signed checkpoint, offline.",
+    ),
+    "witness": LazyCommand("daulat.cli.witness", "witness", "Cosign the logs of other clusters as they grow."),
 }
 
 

@@ -16,7 +16,10 @@ from daulat.api.requirements import PrometheusServer
 from daulat.catalog.kubernetes import Pin
 from daulat.facts.platform import Dns, KubernetesApi, Platform
 from daulat.logs import configure
-from daulat.operator.process import Options, default_identity, run
+from daulat.operator.process import Options, run
+from daulat.process.lifecycle import default_identity
+
+from .processes import process_options
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -38,20 +41,7 @@ class _KubernetesApi(BaseModel):
 
 
 @click.command()
-@click.option(
-    "--namespace",
-    envvar="DAULAT_NAMESPACE",
-    default="daulat-system",
-    show_default=True,
-    metavar="NAMESPACE",
-    help="The namespace of the operator and of its Lease.",
-)
-@click.option(
-    "--port", envvar="DAULAT_PORT", default=8080, show_default=True, help="The port of /metrics, /healthz and /readyz."
-)
-@click.option(
-    "--identity", envvar="POD_NAME", default=None, help="The name of this replica in the Lease; the pod's by default."
-)
+@process_options("operator")
 @click.option(
     "--weights-image",
     envvar="DAULAT_WEIGHTS_IMAGE",
@@ -113,22 +103,6 @@ class _KubernetesApi(BaseModel):
     envvar="DAULAT_PAUSE_UPGRADES",
     is_flag=True,
     help="Leave the pods of models as the operator's former release rendered them, until this isn't set any more.",
-)
-@click.option(
-    "--log-level",
-    envvar="DAULAT_LOG_LEVEL",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    show_default=True,
-    help="The least severe messages that are logged.",
-)
-@click.option(
-    "--log-format",
-    envvar="DAULAT_LOG_FORMAT",
-    type=click.Choice(["json", "text"]),
-    default="json",
-    show_default=True,
-    help="How a log line is written: as one JSON object, or for reading.",
 )
 def operator(
     namespace: str,

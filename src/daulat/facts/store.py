@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -50,7 +50,15 @@ assert {k.kind for k in KINDS} == set(OWN_KINDS)  # noqa: S101
 class Store:
     """The facts as they are now. An object older than what is already known of it is ignored."""
 
-    def __init__(self, operator_namespace: str, weights_image: str = "", platform: Platform | None = None) -> None:
+    def __init__(
+        self,
+        operator_namespace: str,
+        weights_image: str = "",
+        platform: Platform | None = None,
+        parse: Callable[[str, dict[str, Any]], Any] | None = None,
+    ) -> None:
+        """Take how objects of a kind are read; None for ``parse_fact``."""
+        self._parse = parse or parse_fact
         self._operator_namespace, self._weights_image = operator_namespace, weights_image
         self._platform = platform or Platform()
         self._facts: dict[str, dict[Any, Any]] = {
@@ -93,7 +101,7 @@ class Store:
             return None
         if version and version == self._versions.get(ref):
             return None
-        fact = _parse(kind, raw)
+        fact = self._parse(kind, raw)
         self._versions[ref] = version
         self._gone.pop(ref, None)
         if kind == "Pod" and self._tally.place(ref, parse_placed(raw)):
@@ -344,7 +352,8 @@ def _shelf(ref: Ref) -> str:
     return OWN_KINDS.get(ref.kind) or others[ref.kind]
 
 
-def _parse(kind: str, raw: dict[str, Any]) -> Any:
+def parse_fact(kind: str, raw: dict[str, Any]) -> Any:
+    """Read an object of a kind as the operator needs it; None where it is of no interest. KeyError for other kinds."""
     meta = raw.get("metadata") or {}
     if kind in OWN_KINDS:
         return parse_declared(kind, raw)

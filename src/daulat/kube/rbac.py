@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .resources import REGISTRY, Resource, Use
+from .resources import READ, RECORDED, REGISTRY, Resource, Use, operator_events
 
 _REASONS = {
     Use.INPUT: "What decisions depend on.",
@@ -55,6 +55,18 @@ def cluster_rules() -> tuple[Rule, ...]:
 def namespace_rules() -> tuple[Rule, ...]:
     """Return the rules of its Role in its own namespace."""
     return _rules(in_own_namespace=True)
+
+
+def recorder_rules() -> tuple[Rule, ...]:
+    """Return the rules of the recorder's ClusterRole. None of them lets it write."""
+    seen: list[tuple[Resource, tuple[str, ...]]] = [(r, READ) for r in RECORDED]
+    seen.append((operator_events(), ("list",)))
+    seen += [(r, r.verbs) for r in REGISTRY if r.kind in ("CustomResourceDefinition", "APIService")]
+    found: dict[tuple[str, tuple[str, ...], str], list[str]] = {}
+    for resource, verbs in seen:
+        reason = _REASONS_OF.get(resource.plural, "") if resource.use is Use.PROCESS else "What is recorded."
+        found.setdefault((resource.group, verbs, reason), []).append(resource.plural)
+    return tuple(Rule(group, tuple(names), verbs, reason) for (group, verbs, reason), names in found.items())
 
 
 def annotation_rules() -> tuple[Rule, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from daulat.api.kinds import KINDS, Kind
-from daulat.api.names import GROUP, MANAGED_BY, VERSION
+from daulat.api.names import GROUP, MANAGED_BY, REPORTER, VERSION
 from daulat.catalog.kubernetes import Capabilities
 
 from .ref import Ref
@@ -163,6 +163,14 @@ REGISTRY: tuple[Resource, ...] = (
 WATCHED: tuple[Resource, ...] = tuple(r for r in REGISTRY if r.use is not Use.PROCESS)
 """What the operator watches, in the order in which it is listed."""
 BY_KIND = {r.kind: r for r in WATCHED}
+_RECORDED = frozenset({"Namespace", "Node", "ResourceClaim", "Pod"})
+RECORDED: tuple[Resource, ...] = tuple(
+    # Finished pods too: how they ended is part of the record.
+    replace(r, fields="") if r.kind == "Pod" else r
+    for r in WATCHED
+    if r.kind in _RECORDED or r.use is Use.OWN
+)
+"""What the recorder watches."""
 MODEL_KINDS = tuple(r.kind for r in WATCHED if r.labels == OURS and r.namespaced)
 """The kinds of the objects that are made for models."""
 GROUPS = frozenset(r.group for r in REGISTRY)
@@ -173,6 +181,16 @@ _BY_GROUP_AND_KIND = {(r.group, r.kind): r for r in REGISTRY}
 def find(group: str, kind: str) -> Resource | None:
     """Return the kind of an API group, or None where the operator doesn't deal with it."""
     return _BY_GROUP_AND_KIND.get((group, kind))
+
+
+def operator_events() -> Resource:
+    """Return the Events that the operator records."""
+    return replace(_BY_GROUP_AND_KIND["", "Event"], fields=f"reportingComponent={REPORTER}")
+
+
+def lease_path(namespace: str, name: str) -> str:
+    """Return the URL path of a Lease."""
+    return _BY_GROUP_AND_KIND["coordination.k8s.io", "Lease"].path(namespace, name)
 
 
 def kinds(*uses: Use) -> frozenset[str]:

@@ -19,6 +19,10 @@ class Inconsistent(LedgerError):
     """Files that disagree with the checkpoint beside them. The writer doesn't open such a log."""
 
 
+class Rotated(Inconsistent):
+    """The log was handed over to other keys than those that it is opened with."""
+
+
 class Locked(LedgerError):
     """Another process writes to the log."""
 

@@ -27,6 +27,8 @@ class Fault(StrEnum):
     """A signed checkpoint of before isn't a prefix of this log."""
     TRUNCATED = "Truncated"
     """A signed checkpoint of before had more entries."""
+    ROTATION = "InvalidRotation"
+    """An entry says that it rotates the log's keys, and these don't hand over by it."""
     NOT_AN_ENTRY = "NotAnEntry"
     """The tree covers the bytes, and they aren't an entry of Daulat's."""
     STOPPED = "Stopped"

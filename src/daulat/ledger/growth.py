@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from .checkpoint import Checkpoint
 from .errors import Inconsistent, LedgerError
-from .reader import bundle, tile_hashes
+from .reader import bundle, nodes, tile_hashes
 from .store import Files
-from .tiles import WIDTH, Tile, bundled, edge
+from .tiles import HEIGHT, WIDTH, Tile, bundled, edge, tile_at
 from .tree import EMPTY_ROOT, leaf_hash, node_hash, perfect_root
 
 
@@ -94,6 +94,25 @@ def read_edge(files: Files, head: Checkpoint) -> Edge:
         raise Inconsistent(f"the tiles of {head.size} entries have another root than the checkpoint")
     if [leaf_hash(entry) for entry in found._entries] != found._levels[0]:
         raise Inconsistent(f"the last {head.size % WIDTH} entries aren't those that the checkpoint signs")
+    return found
+
+
+def former_edge(files: Files, size: int, head: Checkpoint) -> Edge:
+    """Return the right edge that the tree had at an earlier size, as the files of a later one have it. Missing or Malformed.
+
+    Whether that is what was signed at that size, the caller finds out by its root.
+    """
+    found, node = Edge(), nodes(files, head.size)
+    found.size = size
+    found._levels = []
+    count = size
+    while count:
+        level = HEIGHT * len(found._levels)
+        found._levels.append([node(level, index) for index in range(count // WIDTH * WIDTH, count)])
+        count //= WIDTH
+    found._levels = found._levels or [[]]
+    if size % WIDTH:
+        found._entries = bundle(files, tile_at(0, size // WIDTH, head.size))[: size % WIDTH]
     return found
 
 

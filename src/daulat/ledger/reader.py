@@ -11,6 +11,8 @@ from .tiles import HEIGHT, WIDTH, Tile, split_hashes, tile_at, unbundled
 from .tree import Node, perfect_root
 
 CHECKPOINT = "checkpoint"
+PENDING = ".pending"
+"""The head that the writer is about to sign. Readers don't need it."""
 
 
 class Missing(LedgerError):

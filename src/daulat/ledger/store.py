@@ -1,4 +1,4 @@
-"""What the log needs from where its files are kept: a folder today, a bucket later."""
+"""What the log needs from where its files are kept: a folder or a bucket."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ class Store(Files, Protocol):
     """What the writer needs as well."""
 
     def put(self, path: str, data: bytes) -> None:
-        """Write a file whole or not at all, durably: after a crash it is as it was before, or as it is now."""
+        """Write a file whole or not at all, durably: after a crash it is as it was before, or as it is now.
+
+        Tiles and bundles may become durable only with the ``.pending`` that follows them: the log has no use for them before.
+        """
 
     def remove_partial(self, path: str) -> None:
         """Remove the partial tiles ``<path>.p/*``, if there are any."""

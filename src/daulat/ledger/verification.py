@@ -6,20 +6,22 @@ Tiles are checked from the top: each against a hash that is trusted already, so 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from . import entry as entries
+from . import rotation
 from .bundles import differences
 from .checkpoint import Checkpoint
 from .errors import LedgerError, Malformed
 from .findings import Fault, Finding
 from .growth import edge_root
 from .reader import CHECKPOINT, Missing, bundle, nodes, tile_hashes
+from .rotation import Succession
 from .store import Files
 from .tiles import WIDTH, Tile, edge, tile_at
 from .tree import leaf_hash, perfect_root, root
-from .trust import Examined, Trust, examine
+from .trust import Doubt, Examined, Trust, examine
 
 MOST = 1000
 """Findings after which verification stops: a checkpoint may claim more entries than anybody can look at."""
@@ -44,18 +46,74 @@ def verify(files: Files, trust: Trust, previous: Sequence[tuple[str, bytes]] = (
     signed = files.get(CHECKPOINT)
     if signed is None:
         return Verified(None, (Finding(Fault.MISSING, CHECKPOINT, "there is no checkpoint, so nothing is signed"),))
+    findings: list[Finding] = []
     found = examine(signed, trust)
-    findings = [Finding(doubt, CHECKPOINT, message) for doubt, message in found.doubts]
+    if found.head is not None and not found.is_signed:
+        # Keys that follow the trusted ones may have signed it. What leads to them is verified with the entries.
+        succession = rotation.follow(trust.keys, rotation.candidates(files, found.head.size))
+        found = _examined(signed, found.head.size, trust, succession)
+        if found.head is not None and not found.is_signed:
+            findings += _problems(found.head, succession)
+    findings += [Finding(doubt, CHECKPOINT, message) for doubt, message in found.doubts]
     # A head that the log didn't sign says nothing about its files, and may claim any size.
     if found.head is not None and found.is_signed:
-        findings += _Walk(files, found.head).findings()
-        findings += chain.from_iterable(_against(files, found.head, name, old, trust) for name, old in previous)
+        walk = _Walk(files, found.head)
+        findings += walk.findings()
+        succession = rotation.follow(trust.keys, walk.rotations)
+        findings += _rotations(files, found.head, succession)
+        last = _examined(signed, found.head.size, trust, succession)
+        if not last.is_signed and succession.rotations:
+            findings += [Finding(Doubt.UNSIGNED, CHECKPOINT, _overdue(succession))]
+        findings += chain.from_iterable(
+            _against(files, found.head, name, old, trust, succession) for name, old in previous
+        )
     return Verified(found, tuple(findings))
 
 
-def _against(files: Files, head: Checkpoint, name: str, data: bytes, trust: Trust) -> Iterator[Finding]:
+def _examined(data: bytes, size: int, trust: Trust, succession: Succession) -> Examined:
+    """Return a checkpoint of that size by the keys that may sign it: those that did, or else the newest."""
+    examined = []
+    for keys in succession.signers(size):
+        try:
+            examined.append(examine(data, replace(trust, keys=keys)))
+        except ValueError:
+            # A witness's key, which can't be the log's as well.
+            continue
+    return next((e for e in examined if e.is_signed), examined[0] if examined else examine(data, trust))
+
+
+def _overdue(succession: Succession) -> str:
+    last = succession.rotations[-1]
+    return f"entry {last.index} hands the log over to key {last.keys[0].key_id.hex()}, which hasn't signed"
+
+
+def _rotations(files: Files, head: Checkpoint, succession: Succession) -> Iterator[Finding]:
+    yield from _problems(head, succession)
+    for done in succession.rotations:
+        try:
+            before = root(done.index, nodes(files, head.size))
+        except LedgerError:
+            continue  # The file that can't be read is a finding of its own.
+        if before != done.root:
+            message = "the former keys handed over another history of the entries before it"
+            yield _rotation(head, done.index, message)
+
+
+def _problems(head: Checkpoint, succession: Succession) -> list[Finding]:
+    return [_rotation(head, index, problem) for index, problem in succession.problems]
+
+
+def _rotation(head: Checkpoint, index: int, message: str) -> Finding:
+    return Finding(Fault.ROTATION, tile_at(0, index // WIDTH, head.size).bundle_path, message, (index, index))
+
+
+def _against(
+    files: Files, head: Checkpoint, name: str, data: bytes, trust: Trust, succession: Succession
+) -> Iterator[Finding]:
     # Witnesses of before may be other ones: the log's signature is what binds it.
     found = examine(data, Trust(trust.keys))
+    if found.head is not None:
+        found = _examined(data, found.head.size, Trust(trust.keys), succession)
     yield from (Finding(doubt, name, message) for doubt, message in found.doubts)
     old = found.head
     if old is None or found.doubts:
@@ -83,6 +141,9 @@ class _Walk:
     trusted: dict[Tile, list[bytes] | None] = field(default_factory=dict)
     """Hashes of the right edge, and of the tiles above the bundle at hand: those that the signed root leads to, where it leads to
     any. None for a tile that can't be known."""
+
+    rotations: list[tuple[int, bytes]] = field(default_factory=list)
+    """The entries that may rotate keys, with their indices."""
 
     def findings(self) -> list[Finding]:
         self._edge()
@@ -159,6 +220,8 @@ class _Walk:
         if hashes is not None:
             self.found += differences(tile, leaves, hashes)
         for n, data in enumerate(inside):
+            if rotation.is_candidate(data):
+                self.rotations.append((tile.index * WIDTH + n, data))
             try:
                 entries.parse(data)
             except Malformed as error:

@@ -10,24 +10,24 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from . import checkpoint, tree
+from . import checkpoint, note, reader, rotation, tree
 from .checkpoint import Checkpoint
-from .errors import Closed, Inconsistent, LedgerError, Malformed, Untrusted
+from .cosigning import Submission
+from .errors import Closed, Inconsistent, LedgerError, Malformed, Rotated, Untrusted
 from .growth import Edge, read_edge
 from .keys import KeyType, SignerKey, VerifierKey
 from .note import Note, Signature
-from .reader import CHECKPOINT, nodes
+from .reader import CHECKPOINT, PENDING, nodes
 from .store import Store
 from .tiles import MAXIMUM_ENTRY, Tile
 from .trust import Trust, trusted
 
-PENDING = ".pending"
-Cosign = Callable[[int, Sequence[bytes], Note], Sequence[Signature]]
-"""Asks witnesses: given the size that they last saw at most, the consistency proof from it and the signed checkpoint, it returns
-their cosignatures, none if they can't be reached. It must not raise for a witness that fails."""
+Cosign = Callable[[Submission], Sequence[Signature]]
+"""Submits a checkpoint to witnesses and returns their cosignatures, none if they can't be reached. It must not raise for a witness
+that fails: the checkpoint is published with the cosignatures that there are."""
 
 
-def no_witnesses(_old: int, _proof: Sequence[bytes], _note: Note) -> Sequence[Signature]:
+def no_witnesses(_submission: Submission) -> Sequence[Signature]:
     """Return no cosignature."""
     return ()
 
@@ -59,10 +59,37 @@ class Writer:
     ) -> Self:
         """Continue a log. Inconsistent if its files disagree with its checkpoint, Untrusted if other keys signed that.
 
-        ``former`` are keys that were rotated out, any of which may have signed the checkpoint instead.
+        ``former`` are keys that were rotated out, any of which may have signed the checkpoint instead. Rotated if the log's last
+        entry hands over to other keys.
         """
         _check(keys)
         return cls._locked(store, lambda: cls._opened(store, keys, now, cosign, former))
+
+    @classmethod
+    def succeed(
+        cls,
+        store: Store,
+        keys: Sequence[SignerKey],
+        former: Sequence[SignerKey],
+        now: int,
+        cosign: Cosign = no_witnesses,
+    ) -> Self:
+        """Continue a log with ``keys``, to which the former ones hand over first if they haven't yet.
+
+        It may be called at each start for as long as the former keys are at hand. Errors are those of ``open``.
+        """
+        try:
+            return cls.open(store, keys, now, cosign)
+        except Untrusted:
+            if not former:
+                raise
+        try:
+            writer = cls.open(store, former, now, cosign)
+        except Rotated:
+            # The process has ended between the rotation and the first checkpoint by the new keys.
+            return cls.open(store, keys, now, cosign, [key.verifier() for key in former])
+        writer.rotate(keys, now)
+        return writer
 
     @classmethod
     def _locked(cls, store: Store, make: Callable[[], Self]) -> Self:
@@ -95,11 +122,21 @@ class Writer:
         head = _signed_by(data, keys, former)
         pending = _pending(store, head)
         if pending is None:
-            # A rename that was seen may not have reached the disk before a crash.
-            store.put(CHECKPOINT, data)
-            return cls(store, keys, head, read_edge(store, head), cosign)
+            writer = cls(store, keys, head, read_edge(store, head), cosign)
+            _check_in_force(store, head, keys)
+            if any(key.verifier().made(s) for key in keys for s in note.parse(data).signatures):
+                # A rename that was seen may not have reached the disk before a crash.
+                store.put(CHECKPOINT, data)
+            else:
+                writer._publish(head.size, head, now, writer._cosignatures())
+            return writer
         read_edge(store, head)
         writer = cls(store, keys, pending, read_edge(store, pending), cosign)
+        proof = tree.consistency_proof(head.size, pending.size, nodes(store, pending.size))
+        if not tree.is_consistent(head.size, head.root, pending.size, pending.root, proof):
+            # It isn't signed, so it may be from anywhere.
+            raise Inconsistent(f"{PENDING} doesn't continue the checkpoint")
+        _check_in_force(store, pending, keys)
         writer._publish(head.size, pending, now)
         return writer
 
@@ -143,11 +180,48 @@ class Writer:
         self._edge, self._head, self._filled = grown, head, filled
         return head
 
-    def _publish(self, old: int, head: Checkpoint, now: int) -> None:
-        signed = Note(head.text, tuple(key.sign(head.text, now) for key in self._keys))
-        proof = tree.consistency_proof(old, head.size, nodes(self._store, head.size))
-        cosigned = signed.signed_by(self._cosign(old, proof, signed))
-        self._store.put(CHECKPOINT, bytes(cosigned))
+    def cosign(self, now: int) -> None:
+        """Submit the checkpoint to the witnesses again, for a log that is idle after witnesses couldn't be reached.
+
+        Cosignatures that it has stay. ``now`` is in POSIX seconds. Errors are those of ``append``.
+        """
+        if not self._usable:
+            raise Closed("the log has to be opened again")
+        try:
+            self._publish(self._head.size, self._head, now, self._cosignatures())
+        except BaseException:
+            self.close()
+            raise
+
+    def rotate(self, keys: Sequence[SignerKey], now: int) -> Checkpoint:
+        """Hand the log over to other keys, which sign from now on, and return the checkpoint. ``now`` is in POSIX seconds.
+
+        Errors are those of ``append``; after one the log is opened by ``succeed``. ValueError for keys that can't be this log's.
+        """
+        _check(keys)
+        if keys[0].name != self._head.origin or {k.verifier() for k in keys} == {k.verifier() for k in self._keys}:
+            raise ValueError("a log is handed over to other keys with the same name")
+        self.append([rotation.rotate(self._keys, keys, self._head, now)], now)
+        self._keys = tuple(keys)
+        self.cosign(now)
+        return self._head
+
+    def _publish(self, old: int, head: Checkpoint, now: int, cosignatures: Sequence[Signature] = ()) -> None:
+        own = tuple(key.sign(head.text, now) for key in self._keys)
+        node = nodes(self._store, head.size)
+        submission = Submission(
+            Note(head.text, own), head, old, lambda size: tree.consistency_proof(size, head.size, node)
+        )
+        signed = Note(head.text, (*own, *cosignatures))
+        self._store.put(CHECKPOINT, bytes(signed.signed_by(self._cosign(submission))))
+
+    def _cosignatures(self) -> list[Signature]:
+        """Return those that the checkpoint has. Inconsistent if it isn't of this writer's head any more."""
+        data = self._store.get(CHECKPOINT)
+        published = None if data is None else note.parse(data)
+        if published is None or published.text != self._head.text:
+            raise Inconsistent("the checkpoint was changed by something else than this writer")
+        return [s for s in published.signatures if s.name != self._head.origin]
 
     def close(self) -> None:
         """Release the lock. The log can't be written to by this writer any more."""
@@ -168,6 +242,16 @@ def _check(keys: Sequence[SignerKey]) -> None:
         raise ValueError("a log signs by a key of type 1 (Ed25519), and may sign by one of type 6 (ML-DSA-44) as well")
     if len({key.name for key in keys}) != 1:
         raise ValueError("the keys of a log have one name: its origin")
+
+
+def _check_in_force(store: Store, head: Checkpoint, keys: Sequence[SignerKey]) -> None:
+    """Raise Rotated if the last entry hands over to other keys: a checkpoint of more entries by these would not be valid."""
+    try:
+        last = rotation.parse(reader.entry(store, head.size - 1, head.size), head.size - 1) if head.size else None
+    except Malformed:
+        return
+    if last is not None and set(last.keys) != {key.verifier() for key in keys}:
+        raise Rotated(f"entry {last.index} hands the log over to key {last.keys[0].key_id.hex()}")
 
 
 def _signed_by(data: bytes, keys: Sequence[SignerKey], former: Sequence[VerifierKey]) -> Checkpoint:

@@ -39,14 +39,20 @@ class _Forever:
 class Feed:
     """Kopf in a thread and an event loop of its own: on exit it cancels every task of its loop."""
 
-    def __init__(self, sink: Sink, failed: Callable[[], None], cluster: Capabilities) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        failed: Callable[[], None],
+        cluster: Capabilities,
+        resources: Sequence[Resource] = WATCHED,
+    ) -> None:
         """Take the sink, what to call where the watches end by themselves, and what the cluster offers.
 
         A kind that the cluster serves in a beta alone isn't watched: an upgrade takes that version away, and with the first watch
         that is answered with 404 Kopf ends all of them. The informer lists such a kind instead.
         """
         self._sink, self._failed = sink, failed
-        self._resources = tuple(resource for resource in WATCHED if resource.on(cluster) == resource)
+        self._resources = tuple(resource for resource in resources if resource.on(cluster) == resource)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
 

@@ -97,12 +97,13 @@ class Informer:
         meters: Meters | None = None,
         listed_late: Callable[[], None] = lambda: None,
         pin: Pin | None = None,
+        resources: Sequence[Resource] = WATCHED,
     ) -> None:
         """Take the sink of changes, and one that is called when a kind is listed after the facts counted as synced.
 
         ``pin`` is what adds to the nodeSelector of pods, where somebody decided on that; else the cluster shows it.
         """
-        self._pin = pin
+        self._pin, self._resources = pin, resources
         self._listed_late = listed_late
         self._client, self._store, self._changed, self._meters = client, store, changed, meters or Meters()
         self._events_seen: Counter[str] = Counter()
@@ -124,10 +125,12 @@ class Informer:
         """Set when registrations changed, until streams that may come from somewhere else are closed. Meanwhile events of Daulat's
         own kinds are dropped."""
         self.synced = asyncio.Event()
+        self.answered = time.monotonic()
+        """When the API server answered last, by the monotonic clock."""
 
     async def sync(self) -> None:
         """List every kind in full, as often as it takes for those that no cluster is without."""
-        self._store.record_unlisted(frozenset(r.kind for r in WATCHED))
+        self._store.record_unlisted(frozenset(r.kind for r in self._resources))
         # First of all: which version of a kind is listed and watched depends on it, and what policies compile to.
         pauses = _pauses()
         while (found := await self._discover()) is None:
@@ -148,7 +151,7 @@ class Informer:
             else:
                 await self._until_listed(resource)
 
-        await asyncio.gather(*map(first, WATCHED))
+        await asyncio.gather(*map(first, self._resources))
         self.synced.set()
         log.info("facts are synced", extra={"unlisted": self.unlisted()})
 
@@ -171,7 +174,7 @@ class Informer:
 
     def streams_begin(self) -> None:
         """Note that the streams are being opened. What was deleted between the full lists and theirs is looked for by ``poll``."""
-        self._gaps.begin(r.kind for r in WATCHED if not self._is_polled(r))
+        self._gaps.begin(r.kind for r in self._resources if not self._is_polled(r))
 
     def recall(self, definitions: Mapping[str, str]) -> None:
         """Take in the definitions that the leader before knew. A kind that lost all objects with its own isn't believed."""
@@ -190,7 +193,7 @@ class Informer:
             await self._look()
             await self._define_anew()
             complete = self._gaps.complete()
-            for resource in WATCHED:
+            for resource in self._resources:
                 known = complete.get(resource.kind)
                 if self._is_polled(resource) or (known is not None and self._store.refs(resource.kind) - known):
                     await self._list(resource)
@@ -198,7 +201,7 @@ class Informer:
     async def _define_anew(self) -> None:
         """Look at the definitions of another release again: once they are applied, statuses are written whole."""
         different = {k for k, d in self._store.snapshot().definitions.items() if d.missing or d.unknown}
-        for resource in WATCHED:
+        for resource in self._resources:
             if resource.kind in different:
                 try:
                     await self._define(resource)
@@ -217,7 +220,7 @@ class Informer:
 
     async def relist(self) -> None:
         """List every kind once more, and note which watches said nothing of what that brought."""
-        for resource in WATCHED:
+        for resource in self._resources:
             heard = self._events_seen.pop(resource.kind, 0)
             await self._list(resource, heard=None if self._is_polled(resource) else heard)
 
@@ -255,7 +258,7 @@ class Informer:
 
     def unlisted(self) -> list[str]:
         """Return the kinds that couldn't be listed yet."""
-        return [resource.kind for resource in WATCHED if resource.kind not in self._listed]
+        return [resource.kind for resource in self._resources if resource.kind not in self._listed]
 
     async def _look(self) -> Registrations | None:
         """Look who answers. None where that can't be found out."""
@@ -264,6 +267,7 @@ class Informer:
         except RequestError as error:
             log.warning("could not list APIServices", extra={"error": str(error)[:200]})
             return None
+        self.answered = time.monotonic()
         before, self._registered = self._registered, found
         if before is not None and before != found:
             log.warning("APIServices changed", extra={"leading_away": sorted(found.led_away.values())})

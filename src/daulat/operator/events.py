@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from daulat.api.names import REPORTER
 from daulat.kube.client import Client
 from daulat.kube.errors import RequestError
 from daulat.kube.resources import BY_KIND
@@ -17,7 +18,6 @@ log = logging.getLogger("daulat.events")
 
 SAME = 120.0
 """Seconds for which an Event isn't repeated: a pod that comes and goes would be one a change."""
-REPORTER = "daulat.dev/operator"
 KEPT = 10_000
 """Events that are remembered for that."""
 

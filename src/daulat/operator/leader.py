@@ -15,6 +15,7 @@ from daulat.kube.client import Client
 from daulat.kube.errors import ApiError, RequestError
 from daulat.kube.ref import Ref
 from daulat.logs import trace
+from daulat.process.lease import Lease
 from daulat.reconcile.registry import BY_KIND, everything, reconcile, woken
 from daulat.reconcile.result import Delete, Result
 from daulat.reconcile.timestamps import seconds
@@ -23,7 +24,6 @@ from . import metrics
 from .carry import Carrier, Outcome
 from .evictor import Evictor
 from .executor import Executor, NotLeader
-from .lease import Lease
 from .queue import Queue
 
 log = logging.getLogger("daulat.operator")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from daulat.cli.ledger.command import ledger
+from daulat.ledger.cosigning import Submission
 from daulat.ledger.folder import Folder
 from daulat.ledger.keys import parse_signer
-from daulat.ledger.note import Note, Signature
+from daulat.ledger.note import Signature
 from daulat.ledger.tiles import bundled
 from daulat.ledger.writer import Writer
 from tests.unit.ledger.logs import KEY, NOW, POST_QUANTUM, WITNESSES, entries, entry
@@ -29,8 +29,8 @@ def run(*arguments: str | Path) -> Result:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    def cosign(_old: int, _proof: Sequence[bytes], signed: Note) -> list[Signature]:
-        return [witness.sign(signed.text, NOW) for witness in WITNESSES[:2]]
+    def cosign(submission: Submission) -> list[Signature]:
+        return [witness.sign(submission.note.text, NOW) for witness in WITNESSES[:2]]
 
     path = tmp_path / "log"
     with Writer.create(Folder(path), [KEY, POST_QUANTUM], NOW, cosign) as writer:

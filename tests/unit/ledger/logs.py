@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from daulat.ledger.cosigning import Submission
 from daulat.ledger.entry import Entry
 from daulat.ledger.errors import Locked
 from daulat.ledger.keys import KeyType, SignerKey
-from daulat.ledger.note import Note, Signature
+from daulat.ledger.note import Signature
 from daulat.ledger.trust import Trust
 from daulat.ledger.writer import Writer
 
@@ -90,8 +91,8 @@ def log(
     """Return a log of so many entries."""
     store = Memory()
 
-    def cosign(_old: int, _proof: Sequence[bytes], note: Note) -> list[Signature]:
-        return [w.sign(note.text, NOW + 1) for w in witnesses]
+    def cosign(submission: Submission) -> list[Signature]:
+        return [w.sign(submission.note.text, NOW + 1) for w in witnesses]
 
     with Writer.create(store, keys, NOW, cosign) as writer:
         for start in range(0, count, batch):

@@ -11,13 +11,15 @@ from pymerkle import InmemoryTree
 
 from daulat.ledger import note, reader, tree
 from daulat.ledger.checkpoint import Checkpoint
+from daulat.ledger.cosigning import Submission
 from daulat.ledger.errors import Closed, Inconsistent, Locked, Malformed, Untrusted
 from daulat.ledger.keys import SignerKey
-from daulat.ledger.note import Note, Signature
+from daulat.ledger.note import Signature
+from daulat.ledger.reader import PENDING
 from daulat.ledger.tiles import edge, tile_at
 from daulat.ledger.trust import Trust, trusted
 from daulat.ledger.verification import verify
-from daulat.ledger.writer import PENDING, Writer
+from daulat.ledger.writer import Writer
 
 from .logs import KEY, NOW, ORIGIN, POST_QUANTUM, STRANGER, TRUST, WITNESSES, Crash, Memory, entries, log
 
@@ -123,12 +125,12 @@ def test_a_head_that_a_witness_has_seen_is_completed_after_a_crash() -> None:
     """The witness cosigned, and the checkpoint didn't reach the disk: another history would be a fork."""
     store, seen = log(5), list[str]()
 
-    def cosign(_old: int, _proof: Sequence[bytes], signed: Note) -> Sequence[Signature]:
-        seen.append(signed.text)
-        return [WITNESSES[0].sign(signed.text, NOW)]
+    def cosign(submission: Submission) -> Sequence[Signature]:
+        seen.append(submission.note.text)
+        return [WITNESSES[0].sign(submission.note.text, NOW)]
 
-    def crash(_old: int, _proof: Sequence[bytes], signed: Note) -> Sequence[Signature]:
-        seen.append(signed.text)
+    def crash(submission: Submission) -> Sequence[Signature]:
+        seen.append(submission.note.text)
         raise Crash
 
     with pytest.raises(Crash), Writer.open(store, [KEY], NOW, crash) as writer:
@@ -144,9 +146,9 @@ def test_a_head_that_a_witness_has_seen_is_completed_after_a_crash() -> None:
 def test_witnesses_are_given_the_proof_from_the_checkpoint_before() -> None:
     calls = []
 
-    def cosign(old: int, proof: Sequence[bytes], signed: Note) -> Sequence[Signature]:
-        calls.append((old, list(proof), signed))
-        return [witness.sign(signed.text, NOW) for witness in WITNESSES]
+    def cosign(submission: Submission) -> Sequence[Signature]:
+        calls.append((submission.previous, list(submission.prove(submission.previous)), submission.note))
+        return [witness.sign(submission.note.text, NOW) for witness in WITNESSES]
 
     store = Memory()
     with Writer.create(store, [KEY], NOW, cosign) as writer:
@@ -279,3 +281,17 @@ def test_an_older_checkpoint_in_a_folder_is_brought_up_to_date() -> None:
     with Writer.open(store, [KEY], NOW) as writer:
         assert writer.head.size == 20
     assert store.files["checkpoint"] == newest
+
+
+def test_a_pending_head_of_another_history_isnt_signed() -> None:
+    """It isn't signed itself, so it may be forged, with tiles that fit it."""
+    store, other = log(300), Memory()
+    with Writer.create(other, [KEY], NOW) as writer:
+        writer.append(entries(400, 1000), NOW)
+    store.files |= {path: data for path, data in other.files.items() if path != "checkpoint"}
+    # The tiles of the log's own edge are there as well.
+    store.files |= {path: data for path, data in log(300).files.items() if path.endswith((".p/44", ".p/1"))}
+    signed = list(store.seen)
+    with pytest.raises(Inconsistent, match=r"doesn't continue|another root"):
+        Writer.open(store, [KEY], NOW)
+    assert store.seen == signed

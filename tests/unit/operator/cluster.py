@@ -11,7 +11,7 @@ from daulat.facts.store import Store
 from daulat.kube.ref import Ref
 from daulat.mirror.informer import Informer
 from daulat.operator.leader import Leader
-from daulat.operator.lease import Lease
+from daulat.process.lease import Lease
 from tests.unit.world import OPERATOR_NAMESPACE, WEIGHTS_IMAGE, World, guards_of
 
 from .server import WATCHES, Asked, FakeServer

@@ -17,8 +17,10 @@ from daulat.ledger.verification import verify as verify_log
 
 from ..errors import fail, print_errors
 from ..examples import examples
+from ..keyfiles import read
+from ..trusting import trust_of, trust_options
 from .output import FORMATS, checked, entry_list, shown, verification
-from .trusting import read, trust_of, trust_options
+from .person import person
 
 _LARGEST_PROOF = 1 << 21
 """Bytes: a checkpoint, 63 hashes and an entry."""
@@ -42,6 +44,9 @@ _EXAMPLES = examples(
 @click.group(epilog=_EXAMPLES)
 def ledger() -> None:
     """Verify a log of what ran where, and prove its entries, from files alone."""
+
+
+ledger.add_command(person)
 
 
 @ledger.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from daulat.api.weights import FETCH_FAILED, Environment, parse
+from daulat.api.weights import FETCH_FAILED, LOADED, Environment, parse
 from daulat.weights.digest import folder_digest
 from daulat.weights.downloads import left_by_tool, left_by_tools, unfinished
 from daulat.weights.load import Order
@@ -72,14 +73,22 @@ def _in_pod(carry_out: Callable[[Order], object]) -> None:
     # is incomplete, as it does after SIGKILL.
     signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
     try:
-        carry_out(_order())
+        order = _order()
+        carry_out(order)
     except WeightsProblem as problem:
         click.echo(str(problem), err=True)
-        try:
-            TERMINATION_LOG.write_text(str(problem)[:4000])
-        except OSError:
-            click.echo(f"cannot write {TERMINATION_LOG}", err=True)
+        _report(str(problem)[:4000])
         sys.exit(1)
+    # What was checked against the weights, for the record of this run.
+    if order.source.digest:
+        _report(json.dumps({LOADED: f"sha256:{order.source.digest}"}))
+
+
+def _report(message: str) -> None:
+    try:
+        TERMINATION_LOG.write_text(message)
+    except OSError:
+        click.echo(f"cannot write {TERMINATION_LOG}", err=True)
 
 
 def _order() -> Order:

@@ -17,7 +17,7 @@ from daulat.facts.store import Store
 from daulat.kube.client import Client
 from daulat.kube.ref import Ref
 from daulat.operator.leader import Leader
-from daulat.operator.lease import Lease
+from daulat.process.lease import Lease
 from daulat.reconcile.inventory.nodes import reconcile_node
 from daulat.reconcile.model.reconciler import reconcile_model
 from daulat.reconcile.policy.brake import Brake
@@ -253,7 +253,7 @@ def test_a_new_leader_counts_what_the_one_before_has_evicted() -> None:
     raw = policy(drift={"limit": "20%", "gracePeriod": "0s"})
     fresh.apply("SovereigntyPolicy", {**raw, "status": play.status})
     client = cast("Client", object())
-    leader = Leader(client, fresh, Lease(client, "daulat-system", "new"), "new")
+    leader = Leader(client, fresh, Lease(client, "daulat-system", "new", "daulat-operator"), "new")
     forgetful = reconcile_policy(REF, fresh.snapshot(), NOW + 60)
     assert len(forgetful.evict) == 2
     leader._take_over()

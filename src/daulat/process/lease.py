@@ -13,11 +13,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from daulat.api.kinds import Manifest
-from daulat.api.names import LEASE
 from daulat.kube.client import TIMEOUT, Client
 from daulat.kube.errors import RequestError
-
-from . import metrics
 
 log = logging.getLogger("daulat.lease")
 
@@ -31,12 +28,16 @@ DEADLINE = DURATION - TIMEOUT - 1
 
 
 class Lease:
-    """The Lease of the operator in its own namespace."""
+    """A Lease in the process' own namespace, held by one replica at most."""
 
-    def __init__(self, client: Client, namespace: str, identity: str, name: str = LEASE) -> None:
+    def __init__(
+        self, client: Client, namespace: str, identity: str, name: str, led: Callable[[bool], None] = lambda held: None
+    ) -> None:
+        """Take what is called with whether this replica holds the Lease, for metrics."""
         self._client, self._identity = client, identity
         self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._meta = {"name": name, "namespace": namespace}
+        self._led = led
         self._renewed = float("-inf")
         self._seen: tuple[str, float] = ("", time.monotonic())
         self._taken = False
@@ -53,7 +54,7 @@ class Lease:
         """Wait until this replica holds the Lease."""
         while not await self._try():
             await asyncio.sleep(RENEW / 2)
-        metrics.LEADER.set(1)
+        self._led(True)
         log.info("leading", extra={"identity": self._identity})
 
     async def keep(self) -> None:
@@ -65,7 +66,7 @@ class Lease:
         while not self._taken:
             await asyncio.sleep(RENEW if self.held() else RETRY)
             await self._try()
-            metrics.LEADER.set(self.held())
+            self._led(self.held())
 
     async def good(self) -> None:
         """Wait until this replica may begin a write."""

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from daulat.kube.errors import NoAnswer
-from daulat.operator import lease as module
-from daulat.operator.lease import Lease
+from daulat.process import lease as module
+from daulat.process.lease import Lease
 
 
 class FakeServer:
@@ -47,7 +47,7 @@ async def _until(question: Any) -> None:
 def test_a_leader_goes_on_after_the_api_server_was_away_and_begins_nothing_meanwhile() -> None:
     async def scenario() -> None:
         server = FakeServer()
-        lease = Lease(server, "daulat-system", "one")  # type: ignore[arg-type]
+        lease = Lease(server, "daulat-system", "one", "daulat-operator")  # type: ignore[arg-type]
         await lease.acquire()
         keeper = asyncio.create_task(lease.keep())
         server.away = True
@@ -69,7 +69,7 @@ def test_a_leader_goes_on_after_the_api_server_was_away_and_begins_nothing_meanw
 def test_a_leader_whose_lease_another_took_meanwhile_ends() -> None:
     async def scenario() -> None:
         server = FakeServer()
-        lease = Lease(server, "daulat-system", "one")  # type: ignore[arg-type]
+        lease = Lease(server, "daulat-system", "one", "daulat-operator")  # type: ignore[arg-type]
         await lease.acquire()
         keeper = asyncio.create_task(lease.keep())
         server.away = True

@@ -1,0 +1,126 @@
+"""The command line of ``daulat where-ran``."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daulat.evidence.index import Index, Question
+from daulat.evidence.whereran import ask
+from daulat.ledger.errors import LedgerError
+from daulat.ledger.folder import Folder
+from daulat.ledger.reader import CHECKPOINT
+from daulat.ledger.trust import examine
+
+from ..errors import fail
+from ..examples import examples
+from ..trusting import trust_of, trust_options
+from .output import FORMATS, formatted
+
+_EXAMPLES = examples(
+    (
+        "Where a model ran in a month",
+        "daulat where-ran ./log --key log.vkey --model treasury/r1 --from 2027-01-01 --to 2027-02-01",
+    ),
+    ("Whatever ran outside of Malaysia, as JSON", "daulat where-ran ./log --key log.vkey --outside MY -o json"),
+    ("What ran on a node", "daulat where-ran ./log --key log.vkey --node npu-host-7"),
+)
+
+
+class Time(click.ParamType[str]):
+    """A date, or a time in RFC 3339; without an offset it is UTC."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the time as entries have it."""
+        try:
+            at = datetime.fromisoformat(str(value))
+            at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no date such as 2027-01-15 and no time such as 2027-01-15T08:00:00Z", param, ctx)
+        return at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+@click.command("where-ran", epilog=_EXAMPLES)
+@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@trust_options
+@click.option("--model", default="", metavar="[NAMESPACE/]NAME", help="Runs of this SovereignModel.")
+@click.option("--pod", default="", metavar="[NAMESPACE/]NAME", help="Runs of this pod.")
+@click.option("--namespace", "-n", default="", metavar="NAMESPACE", help="Runs in this namespace.")
+@click.option("--node", default="", metavar="NAME", help="Runs on this node.")
+@click.option("--zone", default="", metavar="NAME", help="Runs in this zone of record.")
+@click.option("--country", default="", metavar="CODE", help="Runs in this country.")
+@click.option("--outside", default="", metavar="CODE", help="Runs that aren't known to have been in this country.")
+@click.option("--from", "since", type=Time(), metavar="TIME", help="Runs that weren't over by then.")
+@click.option("--to", "until", type=Time(), metavar="TIME", help="Runs that began before then.")
+@click.option(
+    "--index",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where the index of the log is kept. By default it is made in memory each time.",
+)
+@click.option(
+    "-o", "--output", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="The format."
+)
+def where_ran(
+    folder: Path,
+    keys: tuple[str, ...],
+    witnesses: tuple[str, ...],
+    quorum: int | None,
+    model: str,
+    pod: str,
+    namespace: str,
+    node: str,
+    zone: str,
+    country: str,
+    outside: str,
+    since: str | None,
+    until: str | None,
+    index: Path | None,
+    form: str,
+) -> None:
+    """Show what ran where, as the log in DIR says.
+
+    The answer is made of entries that lead to the checkpoint's root, which has to be signed and witnessed as the options say.
+    It also says when nothing was observed.
+
+    Exit codes: 0 answered, 1 the log isn't as it was signed, 2 wrong input or usage.
+    """
+    trust = trust_of(keys, witnesses, quorum)
+    asked = _question(model, pod, namespace, node, zone, country, outside, since or "", until or "")
+    files = Folder(folder)
+    try:
+        found = examine(files.get(CHECKPOINT) or b"", trust)
+        if found.doubts or found.head is None:
+            click.echo("\n".join(f"{doubt} checkpoint: {message}" for doubt, message in found.doubts), err=True)
+            sys.exit(1)
+        opened = Index(index)
+        opened.update(files, found.head)
+        answer = ask(opened, asked)
+        text = formatted(answer, found, files, asked, form)
+    except LedgerError as error:
+        click.echo(f"{folder}: {error}. `daulat ledger verify` names what was changed", err=True)
+        sys.exit(1)
+    except OSError as error:
+        fail(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}")
+    click.echo(text, nl=False)
+
+
+def _question(
+    model: str, pod: str, namespace: str, node: str, zone: str, country: str, outside: str, since: str, until: str
+) -> Question:
+    names = {}
+    for option, text in (("model", model), ("pod", pod)):
+        within, slash, name = text.rpartition("/")
+        if slash and namespace and within != namespace:
+            raise click.UsageError(f"--{option} {text}: --namespace is {namespace}")
+        names[option] = name
+        namespace = within or namespace
+    if since and until and since >= until:
+        raise click.UsageError("--from has to be before --to")
+    return Question(since, until, namespace, names["model"], names["pod"], node, zone, country.upper(), outside.upper())

@@ -1,0 +1,97 @@
+"""What ``daulat where-ran`` prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from daulat.evidence.index import Question, Stretch
+from daulat.evidence.whereran import Answer, referred
+from daulat.ledger import base64
+from daulat.ledger.store import Files
+from daulat.ledger.trust import Examined
+
+from ..structured import WRITERS
+from ..text import printable
+
+FORMATS = ("table", *WRITERS)
+_COLUMNS = ("FROM", "UNTIL", "POD", "MODEL", "NODE", "ZONE", "COUNTRY", "END", "ENTRY")
+
+
+def formatted(answer: Answer, found: Examined, files: Files, asked: Question, form: str) -> str:
+    """Return the answer in a format."""
+    if form == "table":
+        return "".join(f"{line}\n" for line in _table(answer, found, asked))
+    assert found.head is not None  # noqa: S101 - it was examined
+    beside = referred(files, found.head, answer.stretches)
+    return WRITERS[form](
+        {
+            "apiVersion": "ledger.daulat.dev/v1",
+            "kind": "WhereRan",
+            "checkpoint": {
+                "origin": found.head.origin,
+                "size": found.head.size,
+                "root": base64.encode(found.head.root),
+                "witnesses": [{"name": w.name, "time": w.time} for w in found.witnessed],
+            },
+            "observed": {"from": answer.first, "until": answer.last},
+            "runs": [_item(s, refers) for s, refers in zip(answer.stretches, beside, strict=True)],
+            "gaps": [{"entry": g.entry, **g.data} for g in answer.gaps],
+        }
+    )
+
+
+def _item(stretch: Stretch, refers: dict[str, Any]) -> dict[str, Any]:
+    entries = {"began": stretch.first, "says": stretch.entry}
+    if stretch.ended is not None:
+        entries["ended"] = stretch.ended
+    over = {"until": stretch.until} if stretch.until else {}
+    reason = {"reason": stretch.reason} if stretch.reason else {}
+    return {"from": stretch.since, **over, **reason, "entries": entries, **stretch.data, **refers}
+
+
+def _table(answer: Answer, found: Examined, asked: Question) -> list[str]:
+    rows = [_COLUMNS, *map(_row, answer.stretches)]
+    widths = [max(len(row[n]) for row in rows) for n in range(len(_COLUMNS))]
+    lines = (
+        ["   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        if answer.stretches
+        else ["nothing ran that matches"]
+    )
+    lines.append("")
+    for gap in answer.gaps:
+        reason = f": {gap.data['reason']}" if gap.data.get("reason") else ""
+        lines.append(printable(f"not observed ({gap.of}) from {_short(gap.since)} until {_short(gap.until)}{reason}"))
+    lines.append(
+        f"observed from {_short(answer.first)} until {_short(answer.last)}" if answer.last else "the log is empty"
+    )
+    head = found.head
+    if head is not None:
+        lines.append(printable(f"checkpoint: {head.origin}, {head.size} entries, signed"))
+    lines += [printable(f"witnessed: {w.name}") for w in found.witnessed]
+    if asked.since and answer.first and asked.since < answer.first:
+        lines.append(f"before {_short(answer.first)} nothing was recorded")
+    if asked.until and asked.until > answer.last:
+        lines.append(f"after {_short(answer.last)} nothing is recorded yet")
+    return lines
+
+
+def _row(stretch: Stretch) -> tuple[str, ...]:
+    data = stretch.data
+    end = "" if stretch.reason == "" and stretch.until else stretch.reason or "running"
+    texts = (
+        _short(stretch.since),
+        _short(stretch.until),
+        f"{data.get('namespace')}/{data.get('pod')}",
+        data.get("model") or "-",
+        data.get("node") or "-",
+        data.get("zone") or "none",
+        data.get("country") or "unknown",
+        end or "changed",
+        str(stretch.entry),
+    )
+    return tuple(printable(str(text)) for text in texts)
+
+
+def _short(time: str) -> str:
+    """Return a time without what a person doesn't need of it."""
+    return time[:19].replace("T", " ") + "Z" if time else "-"

@@ -1,0 +1,228 @@
+"""What holds now of each object that is recorded, worked out of one snapshot of the facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from daulat.api import reasons
+from daulat.api.meta import ConditionedStatus
+from daulat.api.names import NODE_PREFIX
+from daulat.api.weights import parse as parse_uri
+from daulat.facts.declared import Declared
+from daulat.facts.snapshot import Exemption, Model, Policy, Profile, Snapshot, Zone
+from daulat.facts.unknown import Unknown
+from daulat.kube.ref import Ref
+from daulat.ledger.entry import canonical, digest
+from daulat.placement.zoning import NoZone, zone_of_record
+
+from .machine import Machine
+from .records import (
+    ExemptionRecorded,
+    ModelRecorded,
+    NodeRecorded,
+    PolicyRecorded,
+    ProfileRecorded,
+    RunStarted,
+    ZoneRecorded,
+)
+from .run import Run
+from .subject import Present, Subject
+
+Governing = Callable[[str], list[Policy]]
+"""Returns the policies that govern a namespace, such as ``Snapshot.governing`` with a cache."""
+Pseudonym = Callable[[str], str]
+"""Returns what the log has in place of a user's name."""
+_OF_MODELS = (reasons.PLACED, reasons.POLICY_COMPLIANT)
+"""The conditions of a model that say where it may run. How its pods fare is told by their runs."""
+
+
+def declared(snapshot: Snapshot, pseudonym: Pseudonym) -> Iterator[Present]:
+    """Yield what holds of zones, profiles, policies, exemptions and models, in the order in which they refer to each other."""
+    yield from map(_zone, snapshot.known_zones.values())
+    yield from (_profile(p) for _, p in sorted(snapshot.profiles.items()) if isinstance(p, Declared))
+    yield from (_policy(p, snapshot) for p in snapshot.known_policies.values())
+    exemptions = (e for _, e in sorted(snapshot.exemptions.items()) if isinstance(e, Declared))
+    yield from (_exemption(e, pseudonym) for e in exemptions)
+    yield from map(_model, snapshot.known_models.values())
+
+
+def node(name: str, snapshot: Snapshot) -> Present | None:
+    """Return what holds of a node; None where it isn't there, or can't be read."""
+    machine = snapshot.nodes.get(name)
+    if not isinstance(machine, Machine):
+        return None
+    zone = zone_of_record(machine, snapshot)
+    record = NodeRecorded(
+        name=machine.name,
+        uid=machine.uid,
+        system_uuid=machine.system_uuid,
+        boot_id=machine.boot_id,
+        kubelet=machine.kubelet,
+        runtime=machine.runtime,
+        labels={k.removeprefix(NODE_PREFIX): v for k, v in sorted(machine.labels.items()) if k.startswith(NODE_PREFIX)},
+        zone=zone.name if isinstance(zone, Declared) else "",
+        no_zone=zone.reason if isinstance(zone, NoZone | Unknown) else "",
+    )
+    return Present(Subject("Node", machine.uid), record)
+
+
+def governed_run(run: Run, snapshot: Snapshot, governing: Governing, pseudonym: Pseudonym) -> Present | None:
+    """Return what holds of a pod as a run; None where nothing of it has started, or no policy governs it."""
+    policies = governing(run.namespace)
+    if not run.started or not (policies or run.model):
+        return None
+    machine = snapshot.nodes.get(run.node)
+    zone = zone_of_record(machine, snapshot) if machine is not None else Unknown("the node isn't known")
+    model = snapshot.models.get(Ref("SovereignModel", run.namespace, run.model)) if run.model else None
+    in_zone = zone if isinstance(zone, Declared) else None
+    record = RunStarted(
+        namespace=run.namespace,
+        pod=run.name,
+        uid=run.uid,
+        node=run.node,
+        zone=in_zone.name if in_zone else "",
+        no_zone=zone.reason if isinstance(zone, NoZone | Unknown) else "",
+        country=in_zone.spec.country if in_zone else "",
+        operator_country=in_zone.spec.operator.country if in_zone else "",
+        parent_country=in_zone.spec.operator.ultimate_parent_country if in_zone else "",
+        model=run.model,
+        weights=_pinned(model) if isinstance(model, Declared) else "",
+        loaded=run.loaded,
+        started=run.started,
+        containers=dict(run.containers),
+        accelerators=dict(sorted(run.devices.items())),
+        devices=_devices(run, snapshot),
+        data_class=_data_class(policies),
+    )
+    exemptions = _exempting(run.namespace, snapshot)
+    references: dict[str, Subject | tuple[Subject, ...]] = {
+        "policyEntries": tuple(Subject("SovereigntyPolicy", p.uid) for p in policies),
+        "exemptionEntries": tuple(Subject("SovereigntyExemption", e.uid) for e in exemptions),
+    }
+    if isinstance(machine, Machine):
+        references["nodeEntry"] = Subject("Node", machine.uid)
+    if in_zone:
+        references["zoneEntry"] = Subject("SovereignZone", in_zone.uid)
+    if isinstance(model, Declared):
+        references["modelEntry"] = Subject("SovereignModel", model.uid)
+
+    def beside() -> Iterator[Present]:
+        if in_zone:
+            yield _zone(in_zone)
+        yield from (_policy(p, snapshot) for p in policies)
+        yield from (_exemption(e, pseudonym) for e in exemptions)
+        if isinstance(model, Declared):
+            yield _model(model)
+        if (found := node(run.node, snapshot)) is not None:
+            yield found
+
+    return Present(Subject("Run", run.uid), record, references, beside=beside)
+
+
+def _zone(zone: Zone) -> Present:
+    spec = zone.spec
+    facts = _facts(spec.model_dump(mode="json", by_alias=True, exclude_none=True))
+    record = ZoneRecorded(
+        name=zone.name,
+        uid=zone.uid,
+        generation=zone.generation,
+        country=spec.country,
+        facility=spec.facility.name,
+        un_locode=spec.facility.un_locode or "",
+        operator=spec.operator.legal_name,
+        operator_country=spec.operator.country,
+        parent_country=spec.operator.ultimate_parent_country,
+        maximum_data_class=spec.maximum_data_class.value,
+        spec=digest(facts),
+    )
+    return Present(Subject("SovereignZone", zone.uid), record, facts=(facts,))
+
+
+def _profile(profile: Profile) -> Present:
+    facts = _facts(profile.spec.model_dump(mode="json", by_alias=True, exclude_none=True))
+    record = ProfileRecorded(name=profile.name, uid=profile.uid, generation=profile.generation, spec=digest(facts))
+    return Present(Subject("AcceleratorProfile", profile.uid), record, facts=(facts,))
+
+
+def _policy(policy: Policy, snapshot: Snapshot) -> Present:
+    facts = _facts(policy.spec.model_dump(mode="json", by_alias=True, exclude_none=True))
+    names = sorted(n.name for n in snapshot.governed_by(policy))
+    governed = _facts({"namespaces": names})
+    record = PolicyRecorded(
+        name=policy.name,
+        uid=policy.uid,
+        generation=policy.generation,
+        revision=policy.status.revision or "",
+        conditions=_conditions(policy.status),
+        namespaces=len(names),
+        governed=digest(governed),
+        spec=digest(facts),
+    )
+    return Present(Subject("SovereigntyPolicy", policy.uid), record, facts=(facts, governed))
+
+
+def _exemption(exemption: Exemption, pseudonym: Pseudonym) -> Present:
+    spec = exemption.spec
+    record = ExemptionRecorded(
+        name=exemption.name,
+        uid=exemption.uid,
+        generation=exemption.generation,
+        policy=spec.policy,
+        controls=[str(c) for c in spec.controls],
+        namespaces=list(spec.namespaces),
+        expires=spec.expires_at,
+        state=_conditions(exemption.status, (reasons.ACTIVE,)).get(str(reasons.ACTIVE), ""),
+        requested_by=pseudonym(spec.requested_by),
+        approved_by=[pseudonym(a.user) for a in spec.approvals],
+    )
+    return Present(Subject("SovereigntyExemption", exemption.uid), record)
+
+
+def _model(model: Model) -> Present:
+    placement = model.status.placement
+    record = ModelRecorded(
+        namespace=model.namespace,
+        name=model.name,
+        uid=model.uid,
+        generation=model.generation,
+        model=model.spec.model.name,
+        uri=model.spec.model.uri.partition("@sha256:")[0],
+        weights=_pinned(model),
+        zone=(placement.zone or "") if placement else "",
+        accelerator=(placement.accelerator or "") if placement else "",
+        conditions=_conditions(model.status, _OF_MODELS),
+        spec=digest(_facts(model.spec.model_dump(mode="json", by_alias=True, exclude_none=True))),
+    )
+    return Present(Subject("SovereignModel", model.uid), record)
+
+
+def _facts(value: dict[str, object]) -> bytes:
+    return canonical(value)
+
+
+def _conditions(status: ConditionedStatus, types: tuple[str, ...] = ()) -> dict[str, str]:
+    return {c.type: f"{c.status}/{c.reason}" for c in status.conditions if not types or c.type in types}
+
+
+def _pinned(model: Model) -> str:
+    found = parse_uri(model.spec.model.uri).digest
+    return f"sha256:{found}" if found else ""
+
+
+def _data_class(policies: list[Policy]) -> str:
+    asked = [p.spec.zones.minimum_data_class for p in policies if p.spec.zones and p.spec.zones.minimum_data_class]
+    return max(asked, key=lambda c: c.rank).value if asked else ""
+
+
+def _devices(run: Run, snapshot: Snapshot) -> list[str]:
+    claims = {Ref("ResourceClaim", run.namespace, name) for name in run.claims.values()}
+    held = (snapshot.allocations[ref].devices for ref in claims if ref in snapshot.allocations)
+    return sorted("/".join(device) for devices in held for device in devices)
+
+
+def _exempting(namespace: str, snapshot: Snapshot) -> list[Exemption]:
+    return [
+        e
+        for _, e in sorted(snapshot.exemptions.items())
+        if isinstance(e, Declared) and namespace in e.spec.namespaces and e.status.is_true(reasons.ACTIVE)
+    ]

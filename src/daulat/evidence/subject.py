@@ -1,0 +1,41 @@
+"""What entries are about, and whether what is recorded of it still holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pydantic import JsonValue
+
+from daulat.ledger import entry
+
+from .record import Record
+from .records import REFERENCES
+
+
+class Subject(NamedTuple):
+    """An object that is recorded, by its uid: a new one of the same name is another subject."""
+
+    kind: str
+    """The object's kind; ``Run`` for what a pod runs."""
+    uid: str
+
+
+@dataclass(frozen=True)
+class Present:
+    """What holds of a subject now."""
+
+    subject: Subject
+    record: Record
+    references: Mapping[str, Subject | tuple[Subject, ...]] = field(default_factory=dict)
+    """The subjects whose latest entries the entry refers to, by field."""
+    facts: tuple[bytes, ...] = ()
+    """What is kept beside the log, by its digest."""
+    beside: Callable[[], Iterable[Present]] = tuple
+    """Returns what holds of the subjects that it refers to: that has to be recorded before."""
+
+
+def fingerprint(data: Mapping[str, JsonValue]) -> str:
+    """Return what differs once anything is to be recorded anew. The references don't count: they only tell what held beside it."""
+    return entry.digest(entry.canonical({k: v for k, v in data.items() if k not in REFERENCES}))

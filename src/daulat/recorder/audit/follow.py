@@ -1,0 +1,116 @@
+"""Follows an audit log that the API server writes to a file, through rotations and restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from pathlib import Path
+
+from daulat.evidence.audit.batch import Origin
+from daulat.evidence.audit.entries import AuditGap, Doubt, Source
+
+from .intake import Intake, Unavailable
+from .position import Position, load, save
+from .rotation import Damaged, Gone, LogFile, files
+
+log = logging.getLogger("daulat.recorder")
+
+MOST_BYTES = 8 << 20
+"""Of a batch. A line that is longer is recorded as what can't be read. That of a session isn't: a request's head has 1 MiB at most,
+of which JSON makes six at most."""
+
+
+class AuditFile:
+    """Reads batches of whole lines; the position is saved once the log has a batch, so a crash repeats one and loses none."""
+
+    def __init__(
+        self, intake: Intake, path: Path, position: Path, *, seconds: float = 10.0, most: int = MOST_BYTES
+    ) -> None:
+        """``position`` is the file that keeps the place; ``seconds`` pass before the log is looked at again. ValueError if the
+        saved position can't be read.
+        """
+        self._intake = intake
+        self._path = path
+        self._saved = position
+        self._seconds = seconds
+        self._most = most
+        self._position = load(position)
+
+    async def run(self) -> None:
+        """Follow the log until the task is cancelled."""
+        while True:
+            try:
+                while await self.step():
+                    pass
+            except (Unavailable, sqlite3.Error, OSError) as error:
+                log.warning("audit events were not taken", extra={"error": str(error)})
+            await asyncio.sleep(self._seconds)
+
+    async def step(self) -> bool:
+        """Take one batch, or go on to the next file. Return whether there may be more at once."""
+        present = await asyncio.to_thread(files, self._path)
+        position = self._position or self._begin(present)
+        if position is None:
+            return False
+        file = next((f for f in present if f.identity == position.file), None)
+        if file is None:
+            return await self._lost(position, present)
+        if file.is_shorter(position.offset):
+            await self._gap(Doubt.CUT_OFF, position, file)
+            await self._move(position.at(0, ""))
+            return True
+        following = _following(file, present, position)
+        try:
+            data = await asyncio.to_thread(file.read, position.offset, self._most)
+        except Gone:
+            # It was rotated since the folder was listed, or can't be read for now.
+            return False
+        except Damaged:
+            if following is not None:
+                await self._gap(Doubt.DAMAGED, position, following)
+                await self._move(position.in_next(following.identity))
+            return following is not None
+        end = data.rfind(b"\n") + 1
+        if end == 0 and (len(data) == self._most or following is not None):
+            # A line that is too long, or without its end in a file that gets no more: told by its digest.
+            end = len(data)
+        if end:
+            origin = Origin(Source.FILE, file.path.name, position.offset)
+            found = await self._intake.take(data[:end], origin)
+            await self._move(position.at(position.offset + end, found.until))
+            return True
+        if following is not None:
+            await self._move(position.in_next(following.identity))
+            return True
+        return False
+
+    def _begin(self, present: list[LogFile]) -> Position | None:
+        """Return the beginning of the log itself: what was rotated before the first start isn't read."""
+        if not present or present[-1].path != self._path:
+            return None
+        return Position(file=present[-1].identity, done=[f.identity for f in present[:-1]])
+
+    async def _lost(self, position: Position, present: list[LogFile]) -> bool:
+        """Go on with the oldest file that wasn't read, and record that something may be missing before it."""
+        rest = [f for f in present if f.identity not in position.done]
+        if not rest:
+            return False
+        await self._gap(Doubt.ROTATED_AWAY, position, rest[0])
+        await self._move(position.in_next(rest[0].identity))
+        return True
+
+    async def _gap(self, reason: Doubt, position: Position, file: LogFile) -> None:
+        await self._intake.tell(
+            AuditGap(source=Source.FILE, reason=reason, since=position.until, until=file.began, file=file.path.name)
+        )
+
+    async def _move(self, position: Position) -> None:
+        await asyncio.to_thread(save, self._saved, position)
+        self._position = position
+
+
+def _following(file: LogFile, present: list[LogFile], position: Position) -> LogFile | None:
+    """Return the file that was begun when this one was rotated."""
+    later = present[present.index(file) + 1 :]
+    return next((f for f in later if f.identity not in position.done), None)

@@ -1,0 +1,188 @@
+"""The audit webhook: the API server posts batches over TLS, and repeats each until it is answered that the log has it."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import sqlite3
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+from aiohttp import web
+
+from daulat.evidence.audit.batch import Origin
+from daulat.evidence.audit.entries import AuditGap, AuditUnreadable, Doubt, Source
+
+from .intake import Intake, Unavailable
+
+log = logging.getLogger("daulat.recorder")
+
+PATH = "/audit"
+RETRIED = timedelta(seconds=80)
+"""How long an API server retries a batch at least: five times, after 10, 15, 22.5 and 33.75 s (--audit-webhook-initial-backoff)."""
+MOST_BYTES = 16 << 20
+"""A batch that is larger is recorded by its digest alone. An API server that is told to truncate sends 10 MiB at most."""
+_ENDLESS = 1 << 30
+"""Bytes after which a request isn't read to its end."""
+_AT_ONCE = 4
+_READ_SECONDS = 25.0
+"""Less than the 30 s after which the API server gives a request up."""
+_RELOAD_SECONDS = 60.0
+_CLOSES = 10.0
+"""Seconds that requests have to be answered when the webhook stops."""
+
+
+@dataclass(frozen=True)
+class WebhookOptions:
+    """How the webhook listens. A client CA or a token is needed: a stranger's events would be evidence."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+    """Who signs the API server's client certificate. An authority of its own, or ``client_names`` says whose certificate it is."""
+    client_names: frozenset[str] = frozenset()
+    """Common names of client certificates that may send events; any that the CA signed if empty."""
+    token_file: Path | None = None
+    """A file with the bearer token. It is read for each request, so that it can be replaced."""
+    host: str = "0.0.0.0"  # noqa: S104 - API servers reach it by a Service
+    port: int = 8443
+
+
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
+class AuditWebhook:
+    """Listens for batches from the time of ``start`` to that of ``stop``."""
+
+    def __init__(self, intake: Intake, options: WebhookOptions, clock: Callable[[], datetime] = _utc) -> None:
+        """ValueError if the options let in every client."""
+        if options.client_ca is None and options.token_file is None:
+            raise ValueError("the audit webhook needs a client CA or a token file")
+        self._intake = intake
+        self._options = options
+        self._clock = clock
+        self._refusing_since: datetime | None = None
+        self._reading = asyncio.Semaphore(_AT_ONCE)
+        self._runner: web.AppRunner | None = None
+        self._reloading: asyncio.Task[None] | None = None
+        self._context: ssl.SSLContext | None = None
+
+    async def start(self, now: datetime, down_since: datetime | None = None) -> int:
+        """Listen, and return the port. OSError or ssl.SSLError if it can't be.
+
+        ``down_since`` is the last time at which the webhook is known to have listened. If API servers have given batches up since
+        then, a gap is recorded.
+        """
+        self._context = self._tls()
+        await self._tell_gap(Doubt.NOT_LISTENING, down_since, now)
+        app = web.Application()
+        app.router.add_post(PATH, self._take)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSES)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._options.host, self._options.port, ssl_context=self._context)
+        await site.start()
+        self._reloading = asyncio.create_task(self._reload())
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Answer what has begun, and listen no more."""
+        if self._reloading is not None:
+            self._reloading.cancel()
+            await asyncio.gather(self._reloading, return_exceptions=True)
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _take(self, request: web.Request) -> web.Response:
+        try:
+            if not self._may(request):
+                return web.Response(status=401)
+            async with self._reading:
+                async with asyncio.timeout(_READ_SECONDS):
+                    data, unread = await _body(request)
+                # What the log has begun to take, it ends to take, though the client may be gone: then its repetition is known.
+                await asyncio.shield(self._record(data, unread))
+        except TimeoutError:
+            return web.Response(status=408)
+        except (Unavailable, sqlite3.Error, OSError) as error:
+            self._refusing_since = self._refusing_since or self._clock()
+            log.warning("an audit batch was not taken", extra={"error": str(error)})
+            return web.Response(status=503)
+        return web.Response()
+
+    async def _record(self, data: bytes, unread: AuditUnreadable | None) -> None:
+        if unread is not None:
+            await self._intake.tell(unread)
+        else:
+            await self._intake.take(data, Origin(Source.WEBHOOK))
+        since, self._refusing_since = self._refusing_since, None
+        await self._tell_gap(Doubt.NOT_TAKEN, since, self._clock())
+
+    async def _tell_gap(self, reason: Doubt, since: datetime | None, now: datetime) -> None:
+        """Record a gap if API servers have given batches up since then."""
+        if since is not None and now - since > RETRIED:
+            from_, until = (f"{t.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for t in (since, now))
+            await self._intake.tell(AuditGap(source=Source.WEBHOOK, reason=reason, since=from_, until=until))
+
+    def _may(self, request: web.Request) -> bool:
+        options = self._options
+        if options.client_names:
+            peer = request.transport.get_extra_info("peercert") if request.transport else None
+            subject = {key: value for part in (peer or {}).get("subject", ()) for key, value in part}
+            if subject.get("commonName") not in options.client_names:
+                return False
+        if options.token_file is not None:
+            expected = options.token_file.read_bytes().strip()
+            given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+            return bool(expected) and hmac.compare_digest(given, b"Bearer " + expected)
+        return True
+
+    def _tls(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self._options.certificate, self._options.key)
+        if self._options.client_ca is not None:
+            context.load_verify_locations(self._options.client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    async def _reload(self) -> None:
+        """Take up a renewed certificate, for connections that are made from then on."""
+        options = self._options
+        known = options.certificate.stat().st_mtime_ns
+        while True:
+            await asyncio.sleep(_RELOAD_SECONDS)
+            try:
+                found = options.certificate.stat().st_mtime_ns
+                if found != known and self._context is not None:
+                    self._context.load_cert_chain(options.certificate, options.key)
+                    known = found
+            except OSError as error:
+                log.warning("the audit webhook's certificate can't be read", extra={"error": str(error)})
+
+
+async def _body(request: web.Request) -> tuple[bytes, AuditUnreadable | None]:
+    """Return the body, or what is recorded in its place if it is too large to be read. HTTPRequestEntityTooLarge if it has no end.
+
+    A body that is too large is answered as taken: it would be as large when it is repeated, and others behind it would be lost.
+    """
+    kept, size, digest = bytearray(), 0, sha256()
+    async for chunk in request.content.iter_chunked(1 << 16):
+        size += len(chunk)
+        digest.update(chunk)
+        if size > _ENDLESS:
+            raise web.HTTPRequestEntityTooLarge(_ENDLESS, size)
+        if size > MOST_BYTES:
+            kept.clear()
+        else:
+            kept += chunk
+    if size <= MOST_BYTES:
+        return bytes(kept), None
+    reason = f"larger than {MOST_BYTES} bytes"
+    named = f"sha256:{digest.hexdigest()}"
+    return b"", AuditUnreadable(batch=named, bytes=size, source=Source.WEBHOOK, reason=reason)

@@ -1,0 +1,157 @@
+"""Keeps the log: the one writer of its files, the index beside it, and the book of what is recorded.
+
+Everything here blocks on the disk, so it runs in a thread of its own. A failed write closes the log; the next one opens it again
+and reads what has really been stored, so an entry is never lost and never there twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from daulat.evidence.book import Book, Known, Outgoing
+from daulat.evidence.index import Index
+from daulat.evidence.records import ClockSetBack
+from daulat.evidence.subject import Subject
+from daulat.ledger import entry
+from daulat.ledger.checkpoint import Checkpoint
+from daulat.ledger.entry import Entry
+from daulat.ledger.keys import SignerKey, VerifierKey
+from daulat.ledger.reader import CHECKPOINT
+from daulat.ledger.reader import entry as read
+from daulat.ledger.store import Store
+from daulat.ledger.writer import Cosign, Writer, no_witnesses
+
+FACTS = "facts/sha256"
+"""The folder beside the tiles that holds large facts, each named by its digest."""
+BACKWARDS = 2.0
+"""Seconds that the clock may go back without an entry that says so: clocks are corrected all the time."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a log is kept, and by which keys it is signed."""
+
+    store: Store
+    keys: Sequence[SignerKey]
+    former: Sequence[VerifierKey] = ()
+    """Keys that were rotated out."""
+    index: Path | None = None
+    """The index's file; in memory where it is None."""
+    cosign: Cosign = no_witnesses
+
+
+class Keeper:
+    """The log of one recorder."""
+
+    def __init__(self, place: Place, clock: Callable[[], float]) -> None:
+        self._place, self._clock = place, clock
+        self._writer: Writer | None = None
+        self._index: Index | None = None
+        self._kept: set[str] = set()
+        self.size = 0
+        """Entries in the log when it was last known to be well."""
+
+    def open(self) -> Mapping[Subject, Known]:
+        """Open the log, or begin it, and return what is recorded in it. LedgerError or OSError where that can't be done."""
+        self.close()
+        place, now = self._place, int(self._clock())
+        if place.store.get(CHECKPOINT) is None:
+            self._writer = Writer.create(place.store, place.keys, now, place.cosign)
+        else:
+            self._writer = Writer.open(place.store, place.keys, now, place.cosign, place.former)
+        try:
+            self._index = Index(place.index)
+            self._index.update(place.store, self._writer.head)
+            self.size = self._writer.head.size
+            return self._index.subjects()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def is_open(self) -> bool:
+        """Whether entries can be appended."""
+        return self._writer is not None
+
+    def last_time(self) -> str:
+        """Return the time of the newest entry; empty where there is none, or the log isn't open."""
+        return self._index.last_time() if self._index is not None else ""
+
+    def has_event(self, uid: str) -> bool:
+        """Say whether an Event was recorded."""
+        return self._index is not None and self._index.has_event(uid)
+
+    def has_run(self, uid: str) -> bool:
+        """Say whether a run was ever recorded."""
+        return self._index is not None and self._index.has_run(uid)
+
+    def recent(self, kind: str, count: int) -> list[dict[str, Any]]:
+        """Return the data of the newest entries of a kind, at most so many."""
+        if self._index is None or self._writer is None:
+            return []
+        size = self._writer.head.size
+        return [entry.parse(read(self._place.store, n, size)).data for n in self._index.newest(kind, count)]
+
+    def append(self, batch: Sequence[Outgoing], book: Book) -> Checkpoint:
+        """Append entries; when this returns they are on the disk, under a checkpoint, and in the book.
+
+        LedgerError or OSError where that failed: the log is closed then, and has to be opened again.
+        """
+        if self._writer is None or self._index is None:
+            raise OSError("the log isn't open")
+        try:
+            now = self._clock()
+            batch = [*self._corrected(now), *batch]
+            start, time = self._writer.head.size, rfc3339(now)
+            for out in batch:
+                for facts in out.facts:
+                    self._keep(facts)
+            encoded = [
+                Entry(kind=out.kind, time=time, data=data).encode()
+                for out, data in zip(batch, book.resolved(batch, start), strict=True)
+            ]
+            head = self._writer.append(encoded, int(now))
+            self._index.extend(encoded, head)
+        except BaseException:
+            self.close()
+            raise
+        self.size = head.size
+        book.accept(batch, start)
+        return head
+
+    def close(self) -> None:
+        """Let another writer in."""
+        if self._writer is not None:
+            self._writer.close()
+        if self._index is not None:
+            self._index.close()
+        self._writer = self._index = None
+
+    def _keep(self, facts: bytes) -> None:
+        digest = entry.digest(facts).removeprefix("sha256:")
+        path = f"{FACTS}/{digest}"
+        if digest not in self._kept:
+            if self._place.store.get(path) != facts:
+                self._place.store.put(path, facts)
+            self._kept.add(digest)
+
+    def _corrected(self, now: float) -> list[Outgoing]:
+        before = self.last_time()
+        if not before or seconds_of(before) - now <= BACKWARDS:
+            return []
+        record = ClockSetBack(before=before, now=rfc3339(now))
+        return [Outgoing(record.kind, record.data())]
+
+
+def rfc3339(seconds: float) -> str:
+    """Return a time as entries have it, with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def seconds_of(time: str) -> float:
+    """Return such a time in POSIX seconds."""
+    return datetime.fromisoformat(time).timestamp()

@@ -1,0 +1,61 @@
+"""What Prometheus sees of the recorder."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from daulat.mirror.informer import Meters
+
+REGISTRY = CollectorRegistry()
+
+ENTRIES = Counter("daulat_ledger_entries_total", "Entries appended to the log.", ["kind"], registry=REGISTRY)
+SIZE = Gauge("daulat_ledger_size", "Entries in the log.", registry=REGISTRY)
+LAST = Gauge("daulat_ledger_last_append_timestamp_seconds", "When entries were appended last.", registry=REGISTRY)
+PENDING = Gauge("daulat_ledger_pending_entries", "Entries that aren't on the disk yet.", registry=REGISTRY)
+FAILURES = Counter(
+    "daulat_ledger_failures_total", "Tries to open or to append to the log that failed.", registry=REGISTRY
+)
+OPEN_GAPS = Gauge("daulat_ledger_gap_open", "1 while something isn't observed, by what.", ["of"], registry=REGISTRY)
+DEFECTS = Counter("daulat_recorder_defects_total", "Looks at the facts that failed by a defect.", registry=REGISTRY)
+COSIGNED = Counter(
+    "daulat_ledger_witness_submissions_total",
+    "Checkpoints submitted to witnesses.",
+    ["witness", "outcome"],
+    registry=REGISTRY,
+)
+UNWITNESSED = Gauge(
+    "daulat_ledger_quorum_missed_since_timestamp_seconds",
+    "Since when too few witnesses cosign; 0 while enough do.",
+    registry=REGISTRY,
+)
+GAPS = Counter(
+    "daulat_ledger_gaps_total", "Gaps that were recorded, by what wasn't observed.", ["of"], registry=REGISTRY
+)
+APPEND = Histogram(
+    "daulat_ledger_append_seconds",
+    "Time of one append, until it is on the disk and witnessed.",
+    registry=REGISTRY,
+    buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10),
+)
+LOOP_BLOCKED = Histogram(
+    "daulat_loop_blocked_seconds",
+    "Time for which the event loop was blocked.",
+    registry=REGISTRY,
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+EVENTS = Counter("daulat_watch_events_total", "Watch events received.", ["kind"], registry=REGISTRY)
+MISSED = Counter(
+    "daulat_watch_missed_total", "Facts that a full list brought and no watch.", ["kind"], registry=REGISTRY
+)
+FAILED_LISTS = Counter("daulat_list_failures_total", "Full lists of a kind that failed.", ["kind"], registry=REGISTRY)
+SYNCED = Gauge("daulat_facts_synced", "1 once every kind was listed in full.", registry=REGISTRY)
+LEADER = Gauge("daulat_leader", "1 while this replica writes.", registry=REGISTRY)
+
+
+def mirror() -> Meters:
+    """Return what the informer counts with."""
+    return Meters(
+        heard=lambda kind, count: EVENTS.labels(kind).inc(count),
+        missed=lambda kind, count: MISSED.labels(kind).inc(count),
+        failed=lambda kind, count: FAILED_LISTS.labels(kind).inc(count),
+    )

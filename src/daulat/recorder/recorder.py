@@ -1,0 +1,347 @@
+"""Turns changes of the facts into entries while this replica writes.
+
+What is recorded goes by what holds now beside what is recorded already, so a change that is heard twice, or whose entry couldn't be
+written at once, does no harm. Only what came and went between two looks needs the change itself: a pod that is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from typing import Any
+
+from daulat.evidence import present
+from daulat.evidence.book import RUN, Book, Outgoing
+from daulat.evidence.draft import Draft
+from daulat.evidence.present import Pseudonym
+from daulat.evidence.records import Heartbeat
+from daulat.evidence.run import Ended, Run
+from daulat.evidence.subject import Present, Subject
+from daulat.facts.change import Change
+from daulat.facts.devices import Allocation
+from daulat.facts.snapshot import Snapshot
+from daulat.facts.store import Store
+from daulat.kube.ref import Ref
+from daulat.ledger.errors import LedgerError
+from daulat.logs import trace
+
+from . import metrics
+from .audit.intake import Unavailable
+from .keeper import Keeper
+
+log = logging.getLogger("daulat.recorder")
+
+TICK = 0.5
+"""Seconds between looks at what has changed. What changes within them becomes one entry."""
+DECLARED = 5.0
+"""Seconds between looks at the statuses of Daulat's own kinds, since a status is no change of a fact; and between two sweeps."""
+EVERYTHING = 300.0
+"""Seconds between looks at everything."""
+HEARTBEAT = 300.0
+"""Seconds without an entry after which there is one that says so: it bounds how long a gap can be."""
+RETRY, LAST_RETRY = 1.0, 30.0
+"""Seconds before the log is tried again: the first time, and at most."""
+BATCHES = 1_000
+"""Batches of audit events that are remembered over a restart: API servers repeat one for some minutes."""
+LIMIT = 100_000
+"""Entries that wait for the log, beyond which nothing is accepted from others."""
+BATCH = 2_000
+"""Entries that are appended at once."""
+STEP = 200
+"""Pods that are looked at before others of the loop have their turn."""
+
+
+class Recorder:
+    """What one process records."""
+
+    def __init__(
+        self, store: Store, keeper: Keeper, pseudonym: Pseudonym, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._store, self._keeper, self._pseudonym, self._clock = store, keeper, pseudonym, clock
+        self._book = Book()
+        self._pending: list[Outgoing] = []
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._queued = self._appended = 0
+        """How many entries were ever queued, and how many of them are on the disk."""
+        self._dirty: dict[str, Run] = {}
+        """Pods that have changed, by uid, as they were known last."""
+        self._gone: set[str] = set()
+        """Those of them that don't exist any more."""
+        self._over: set[str] = set()
+        """Pods that are finished and whose end is recorded."""
+        self._nodes: set[str] = set()
+        self._runs_on: defaultdict[str, set[str]] = defaultdict(set)
+        self._sweep = self._writes = False
+        self._wake = asyncio.Event()
+        self.problem = ""
+        """Why nothing can be recorded now; empty where that works."""
+
+    def changed(self, change: Change) -> None:
+        """Note a change."""
+        if not self._writes:
+            return
+        kind, before, after = change.ref.kind, change.before, change.after
+        if kind == "Pod":
+            if isinstance(before, Run) and (after is None or after.uid != before.uid):
+                self._dirty[before.uid] = before
+                self._gone.add(before.uid)
+            if isinstance(after, Run):
+                self._dirty[after.uid] = after
+        elif kind == "Node":
+            self._nodes.add(change.ref.name)
+            self._sweep |= after is None
+        elif kind == "SovereignModel":
+            pods = self._store.snapshot().pods_by_model.get((change.ref.namespace, change.ref.name), ())
+            self._dirty |= {p.uid: p for p in pods if isinstance(p, Run)}
+            self._sweep |= after is None
+        elif isinstance(change.latest, Allocation):
+            self._touch(Ref("Pod", change.ref.namespace, name) for name in change.latest.pods)
+        elif kind != "ResourceSlice":
+            self._sweep = True
+
+    def everything(self) -> None:
+        """Look at everything again."""
+        self._sweep = True
+
+    async def accept(self, drafts: Sequence[Draft]) -> None:
+        """Record what doesn't come from the mirror; return once it is on the disk. Unavailable where that can't be now."""
+        if not self._writes or self.problem or len(self._pending) + len(drafts) > LIMIT:
+            raise Unavailable(self.problem or "this replica doesn't write")
+        self.note(drafts)
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((self._queued, written))
+        await written
+
+    def note(self, drafts: Iterable[Draft]) -> None:
+        """Record what doesn't come from the mirror, without waiting for the disk."""
+        for draft in drafts:
+            self._put(Outgoing(draft.kind, draft.data))
+        self._wake.set()
+
+    async def begin(self, drafts: Callable[[str], Sequence[Draft]]) -> None:
+        """Open the log, however often that takes, and record what holds now. ``drafts`` gets the time of the newest entry."""
+        await self._open()
+        self._writes = True
+        self.note(drafts(self._keeper.last_time()))
+        await self._look_at_everything()
+
+    async def write(self) -> None:
+        """Record for ever, after ``begin``."""
+        declared = everything = quiet = time.monotonic()
+        while True:
+            now = time.monotonic()
+            whole = now - everything >= EVERYTHING or (self._sweep and now - declared >= DECLARED)
+            await self.look(whole=whole, statuses=now - declared >= DECLARED)
+            declared = now if whole or now - declared >= DECLARED else declared
+            everything = now if whole else everything
+            if self._pending:
+                quiet = now
+            elif now - quiet >= HEARTBEAT:
+                self.note([Heartbeat().draft()])
+                quiet = now
+            await self.flush()
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), TICK)
+            except TimeoutError:
+                continue
+
+    async def look(self, *, whole: bool, statuses: bool) -> None:
+        """Queue what has changed: of pods and nodes that were heard of, of all statuses, or of the whole cluster."""
+        try:
+            if whole:
+                await self._look_at_everything()
+            self._look_at_changes()
+            if statuses and not whole:
+                self._put_all(present.declared(self._store.snapshot(), self._pseudonym))
+        except Exception as error:  # noqa: BLE001 - one object that trips a defect must not stop the others' entries
+            metrics.DEFECTS.inc()
+            log.error("a look failed", extra=trace(error))
+
+    async def stop(self) -> None:
+        """Write what waits, where that works at once, and close the log."""
+        if self._keeper.is_open:
+            self._look_at_changes()
+            while self._pending and await self._append(self._pending[:BATCH]):
+                pass
+        self._writes = False
+        await asyncio.to_thread(self._keeper.close)
+
+    def audited(self) -> list[str]:
+        """Return the digests of the newest batches of audit events that are recorded."""
+        return [str(data.get("batch")) for data in self._keeper.recent("AuditBatch", BATCHES)]
+
+    def has_event(self, uid: str) -> bool:
+        """Say whether an Event is recorded, or about to be."""
+        return self._keeper.has_event(uid) or any(out.data.get("event") == uid for out in self._pending)
+
+    def _look_at_changes(self) -> None:
+        """Record what the changes since the last look make."""
+        if not (self._dirty or self._nodes):
+            return
+        snapshot = self._store.snapshot()
+        governing = cache(snapshot.governing)
+        names, self._nodes = self._nodes, set()
+        for name in sorted(names):
+            found = present.node(name, snapshot)
+            if found is not None and self._put_present(found):
+                self._touch(filter(None, map(self._book.pod, self._runs_on.get(name, ()))))
+        pods, self._dirty = self._dirty, {}
+        gone, self._gone = self._gone, set()
+        for uid, run in pods.items():
+            self._look_at_run(run, snapshot, governing, gone=uid in gone)
+
+    def _touch(self, pods: Iterable[Ref]) -> None:
+        """Look at these pods again."""
+        known = self._store.snapshot().pods
+        for ref in pods:
+            if isinstance(pod := known.get(ref), Run):
+                self._dirty.setdefault(pod.uid, pod)
+
+    def _look_at_run(self, run: Run, snapshot: Snapshot, governing: present.Governing, *, gone: bool) -> None:
+        ended = run.as_gone() if gone else run.ended
+        subject = Subject(RUN, run.uid)
+        found = present.governed_run(run, snapshot, governing, self._pseudonym)
+        if ended is None and found is not None:
+            self._put_present(found)
+            self._runs_on[run.node].add(run.uid)
+        elif ended is None:
+            self._end(subject, Ended("NotGoverned", ""))
+        else:
+            if found is not None and subject not in self._book and not self._is_over(run.uid):
+                # It came and went between two looks.
+                self._put_present(found)
+            self._end(subject, ended)
+            self._runs_on[run.node].discard(run.uid)
+            (self._over.discard if gone else self._over.add)(run.uid)
+
+    def _is_over(self, uid: str) -> bool:
+        """Say whether the end of a run is recorded: pods stay for a while once they are finished."""
+        return uid in self._over or self._keeper.has_run(uid)
+
+    async def _look_at_everything(self) -> None:
+        """Compare everything with what is recorded. What is recorded and isn't there any more is over."""
+        self._sweep = False
+        self._look_at_changes()
+        snapshot = self._store.snapshot()
+        governing = cache(snapshot.governing)
+        there = _unreadable(snapshot)
+        for name, node in sorted(snapshot.nodes.items()):
+            if (found := present.node(name, snapshot)) is not None:
+                there.add(found.subject)
+                self._put_present(found)
+            else:
+                there |= set(self._book.named("Node", "", name)) if node is not None else set()
+        for found in present.declared(snapshot, self._pseudonym):
+            there.add(found.subject)
+            self._put_present(found)
+        self._runs_on.clear()
+        for number, pod in enumerate(list(snapshot.pods.values()), 1):
+            if isinstance(pod, Run):
+                self._look_at_run(pod, snapshot, governing, gone=False)
+            if number % STEP == 0:
+                await asyncio.sleep(0)
+        now = self._store.snapshot()
+        uids = {pod.uid for pod in now.pods.values()} | set(self._dirty)
+        for subject in self._book:
+            if subject.kind == RUN:
+                if subject.uid not in uids and "Pod" not in now.unlisted:
+                    self._end(subject, Ended("UnseenEnd", ""))
+            elif subject not in there and subject.kind not in now.unlisted:
+                self._end(subject, Ended("", ""))
+
+    def _end(self, subject: Subject, ended: Ended) -> None:
+        out = self._book.over(subject, ended.reason, ended.at)
+        if out is not None:
+            self._put(out)
+
+    def _put_all(self, found: Iterable[Present]) -> None:
+        for each in found:
+            self._put_present(each)
+
+    def _put_present(self, found: Present) -> bool:
+        if found.references and self._book.is_news(found):
+            for each in found.beside():
+                self._put_present(each)
+        out = self._book.news(found)
+        if out is not None:
+            self._put(out)
+        return out is not None
+
+    def _put(self, out: Outgoing) -> None:
+        self._pending.append(out)
+        self._queued += 1
+        metrics.PENDING.set(len(self._pending))
+
+    async def flush(self) -> None:
+        """Append what waits. Where the log fails it is opened again, and what was really stored is found out."""
+        while self._pending:
+            batch = self._pending[:BATCH]
+            if not await self._append(batch):
+                await asyncio.sleep(RETRY)
+                size = self._keeper.size
+                await self._open()
+                # Entries are stored together or not at all: where the log has grown, it was by these.
+                if self._keeper.size > size:
+                    self._done(batch)
+                self._book.queue(self._pending)
+                self._sweep = True
+
+    async def _append(self, batch: Sequence[Outgoing]) -> bool:
+        try:
+            with metrics.APPEND.time():
+                await asyncio.to_thread(self._keeper.append, batch, self._book)
+        except (LedgerError, OSError) as error:
+            self._failed(error, RETRY)
+            return False
+        self._done(batch)
+        return True
+
+    async def _open(self) -> None:
+        pause = RETRY
+        while True:
+            try:
+                known = await asyncio.to_thread(self._keeper.open)
+            except (LedgerError, OSError) as error:
+                self._failed(error, pause)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LAST_RETRY)
+            else:
+                self._book, self.problem = Book(known), ""
+                metrics.SIZE.set(self._keeper.size)
+                return
+
+    def _done(self, batch: Sequence[Outgoing]) -> None:
+        del self._pending[: len(batch)]
+        self._appended += len(batch)
+        metrics.PENDING.set(len(self._pending))
+        metrics.SIZE.set(self._keeper.size)
+        metrics.LAST.set(self._clock())
+        for out in batch:
+            metrics.ENTRIES.labels(out.kind).inc()
+        done = [future for upto, future in self._waiting if upto <= self._appended]
+        self._waiting = [(upto, future) for upto, future in self._waiting if upto > self._appended]
+        for future in done:
+            if not future.done():
+                future.set_result(None)
+
+    def _failed(self, error: Exception, pause: float) -> None:
+        metrics.FAILURES.inc()
+        self.problem = f"the log can't be written: {str(error)[:200]}"
+        log.error("the log can't be written", extra={"error": str(error)[:500], "seconds": pause})
+
+
+def _unreadable(snapshot: Snapshot) -> set[Subject]:
+    """Return every object of Daulat's own that exists, readable or not."""
+    shelves: list[tuple[str, Iterable[Any]]] = [
+        ("SovereignZone", snapshot.zones.values()),
+        ("AcceleratorProfile", snapshot.profiles.values()),
+        ("SovereigntyPolicy", snapshot.policies.values()),
+        ("SovereigntyExemption", snapshot.exemptions.values()),
+        ("SovereignModel", snapshot.models.values()),
+    ]
+    return {Subject(kind, found.uid) for kind, shelf in shelves for found in shelf}

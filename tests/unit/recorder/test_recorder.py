@@ -1,0 +1,387 @@
+"""The recorder loses nothing and repeats nothing, whatever happens to the cluster, its disk and itself."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from daulat.evidence.draft import Draft
+from daulat.evidence.index import Index, Question
+from daulat.facts.store import Store
+from daulat.ledger import entry, reader
+from daulat.ledger.trust import trusted
+from daulat.ledger.verification import verify
+from daulat.recorder import recorder as module
+from daulat.recorder.audit.intake import Unavailable
+from daulat.recorder.keeper import Keeper, Place, rfc3339
+from daulat.recorder.process import parse
+from daulat.recorder.recorder import Recorder
+from tests.unit.ledger.logs import KEY, NOW, TRUST, Memory
+from tests.unit.world import ascend, exemption, model, namespace, pod, policy, zone
+
+AT = "2027-01-15T08:00:00Z"
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY", 0.0)
+
+
+@dataclass
+class Disk(Memory):
+    """A store that fails now and then, before or after the change that it was asked for."""
+
+    failures: list[tuple[bool, int]] = field(default_factory=list)
+    """Each as whether the change is made all the same, and an error number."""
+
+    def _change(self, change: Any) -> None:
+        if not self.failures:
+            super()._change(change)
+            return
+        made, number = self.failures.pop(0)
+        if made:
+            super()._change(change)
+        if number:
+            raise OSError(number, "failed")
+
+
+class Cluster:
+    """Objects, and a recorder that hears of each change."""
+
+    def __init__(self, disk: Disk | None = None) -> None:
+        self.disk = disk or Disk()
+        self.objects: dict[tuple[str, str], dict[str, Any]] = {}
+        self.version = 0
+        self.now = float(NOW)
+        self._begin()
+        for kind, raw in (
+            ("Namespace", namespace()),
+            ("Namespace", namespace("free", other="x")),
+            ("SovereignZone", zone()),
+            ("SovereigntyPolicy", policy()),
+            ("Node", ascend("a1")),
+            ("Node", ascend("a2", site="")),
+        ):
+            self.put(kind, raw)
+
+    def restart(self) -> None:
+        """End the recorder without a clean-up, and begin another that lists everything."""
+        self.keeper.close()
+        self._begin()
+
+    def _begin(self) -> None:
+        self.store = Store("daulat-system", parse=parse)
+        self.keeper = Keeper(Place(self.disk, [KEY]), lambda: self.now)
+        self.recorder = Recorder(self.store, self.keeper, lambda name: f"someone-{len(name)}", lambda: self.now)
+        for (kind, _), raw in self.objects.items():
+            self.store.apply(kind, raw)
+
+    def put(self, kind: str, raw: dict[str, Any]) -> None:
+        self.version += 1
+        name = raw["metadata"]["name"]
+        raw["metadata"].setdefault("uid", f"uid-{kind}-{name}")
+        raw["metadata"]["resourceVersion"] = str(self.version)
+        self.objects[kind, name] = raw
+        if (change := self.store.apply(kind, raw)) is not None:
+            self.recorder.changed(change)
+
+    def delete(self, kind: str, name: str) -> None:
+        self.version += 1
+        raw = self.objects.pop((kind, name))
+        raw = {**raw, "metadata": {**raw["metadata"], "resourceVersion": str(self.version)}}
+        if (change := self.store.delete(kind, raw)) is not None:
+            self.recorder.changed(change)
+
+    def run(
+        self, name: str, on: str = "a1", uid: str = "", phase: str = "Running", where: str = "treasury", **more: Any
+    ) -> None:
+        raw = pod(name, on=on, namespace=where, **more)
+        raw["metadata"]["uid"] = uid or f"uid-{name}"
+        state = {"running": {"startedAt": AT}} if phase == "Running" else {"terminated": {"startedAt": AT}}
+        raw["status"] = {"phase": phase, "containerStatuses": [{"name": "main", "imageID": "i", "state": state}]}
+        self.put("Pod", raw)
+
+    def begin(self) -> None:
+        async def begin() -> None:
+            await self.recorder.begin(lambda last: ())
+            await self.recorder.flush()
+
+        asyncio.run(begin())
+
+    def step(self, *, whole: bool = False) -> None:
+        self.now += 1
+
+        async def step() -> None:
+            await self.recorder.look(whole=whole, statuses=True)
+            await self.recorder.flush()
+
+        asyncio.run(step())
+
+    def entries(self) -> list[dict[str, Any]]:
+        head = trusted(self.disk.files["checkpoint"], TRUST)
+        found = map(entry.parse, reader.entries(self.disk, head.size))
+        return [{"entry": n, "kind": e.kind, "time": e.time, **e.data} for n, e in enumerate(found)]
+
+    def of(self, *kinds: str) -> list[dict[str, Any]]:
+        return [e for e in self.entries() if e["kind"] in kinds]
+
+    def running(self) -> set[str]:
+        """What the index says that runs now."""
+        index = Index()
+        index.update(self.disk, trusted(self.disk.files["checkpoint"], TRUST))
+        return {s.data["uid"] for s in index.stretches(Question()) if not s.until}
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    made = Cluster()
+    made.begin()
+    yield made
+    assert verify(made.disk, TRUST).findings == ()
+
+
+def test_a_run_refers_to_the_entries_that_held_when_it_began(cluster: Cluster) -> None:
+    cluster.run("p")
+    cluster.step()
+    (run,) = cluster.of("RunStarted")
+    everything = cluster.entries()
+    assert (everything[run["zoneEntry"]]["kind"], everything[run["nodeEntry"]]["name"]) == ("ZoneRecorded", "a1")
+    assert [everything[n]["name"] for n in run["policyEntries"]] == ["confidential"]
+    assert (run["country"], run["zone"]) == ("MY", "cyberjaya-1")
+
+
+def test_a_pod_that_nobody_governs_is_no_run(cluster: Cluster) -> None:
+    cluster.run("p", where="free")
+    cluster.step(whole=True)
+    assert cluster.of("RunStarted") == []
+
+
+def test_a_run_on_a_node_without_a_zone_says_so(cluster: Cluster) -> None:
+    cluster.run("p", on="a2")
+    cluster.step()
+    (run,) = cluster.of("RunStarted")
+    assert run["noZone"] == "stands in no zone of record"
+    assert "country" not in run
+
+
+def test_a_pod_that_came_and_went_between_two_looks_is_recorded_whole(cluster: Cluster) -> None:
+    cluster.run("p")
+    cluster.delete("Pod", "p")
+    cluster.step()
+    (run,), (ended,) = cluster.of("RunStarted"), cluster.of("RunEnded")
+    assert (ended["runEntry"], ended["reason"]) == (run["entry"], "Deleted")
+
+
+def test_a_pod_that_is_made_anew_under_its_name_is_another_run(cluster: Cluster) -> None:
+    cluster.run("p", uid="one")
+    cluster.step()
+    cluster.run("p", uid="two")
+    cluster.step()
+    assert [e["uid"] for e in cluster.of("RunStarted")] == ["one", "two"]
+    assert [e["uid"] for e in cluster.of("RunEnded")] == ["one"]
+
+
+def test_a_finished_pod_is_recorded_once_though_it_stays_over_restarts(cluster: Cluster) -> None:
+    cluster.run("p", phase="Succeeded")
+    for _ in range(2):
+        cluster.step(whole=True)
+        cluster.restart()
+        cluster.begin()
+    cluster.step(whole=True)
+    assert len(cluster.of("RunStarted")) == len(cluster.of("RunEnded")) == 1
+
+
+def test_a_change_of_the_zone_s_facts_is_a_change_of_its_runs(cluster: Cluster) -> None:
+    cluster.run("p")
+    cluster.run("q", on="a2")
+    cluster.step()
+    owner = {"legalName": "Other", "country": "MY", "ultimateParentCountry": "SG"}
+    cluster.put("SovereignZone", zone(operator=owner))
+    cluster.step(whole=True)
+    (changed,) = cluster.of("RunChanged")
+    assert (changed["uid"], changed["parentCountry"]) == ("uid-p", "SG")
+    assert cluster.entries()[changed["zoneEntry"]]["operator"] == "Other"
+
+
+def test_a_node_that_leaves_its_zone_changes_its_runs_alone(cluster: Cluster) -> None:
+    cluster.run("p")
+    cluster.run("q", on="a2")
+    cluster.step()
+    cluster.put("Node", ascend("a1", site="elsewhere"))
+    cluster.step()
+    (changed,) = cluster.of("RunChanged")
+    assert changed["noZone"] == "stands in no zone of record"
+
+
+def test_a_restart_repeats_nothing_and_ends_what_is_gone(cluster: Cluster) -> None:
+    cluster.run("stays")
+    cluster.run("goes")
+    cluster.put("SovereignModel", model())
+    cluster.put("SovereigntyExemption", exemption())
+    cluster.step()
+    before = len(cluster.entries())
+    cluster.restart()
+    cluster.objects.pop(("Pod", "goes"))
+    cluster.objects.pop(("SovereignModel", "deepseek"))
+    cluster.restart()
+    cluster.begin()
+    later = cluster.entries()[before:]
+    assert {(e["kind"], e.get("reason")) for e in later} == {("Gone", None), ("RunEnded", "UnseenEnd")}
+    assert len(later) == 2
+
+
+def test_an_object_that_can_not_be_read_any_more_is_not_gone(cluster: Cluster) -> None:
+    broken = zone()
+    broken["spec"]["country"] = "Malaysia"
+    cluster.put("SovereignZone", broken)
+    cluster.step(whole=True)
+    assert cluster.of("Gone") == []
+
+
+def test_persons_are_pseudonyms(cluster: Cluster) -> None:
+    cluster.put(
+        "SovereigntyExemption", exemption(requestedBy="aisyah", approvals=[{"user": "bala", "reference": "T-1"}])
+    )
+    cluster.step()
+    (found,) = cluster.of("ExemptionRecorded")
+    assert (found["requestedBy"], found["approvedBy"]) == ("someone-6", ["someone-4"])
+    assert b"aisyah" not in b"".join(cluster.disk.files.values())
+
+
+def test_a_clock_that_is_set_back_is_an_entry(cluster: Cluster) -> None:
+    cluster.run("p")
+    cluster.step()
+    before = cluster.now
+    cluster.now -= 3600
+    cluster.run("q")
+    cluster.step()
+    (found,) = cluster.of("ClockSetBack")
+    assert found["before"] == rfc3339(before)
+    assert found["now"] < found["before"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.ESTALE, errno.EROFS])
+@pytest.mark.parametrize("made", [False, True])
+@pytest.mark.parametrize("at", range(8))
+def test_whatever_write_fails_each_run_is_there_once(at: int, made: bool, number: int) -> None:
+    cluster = Cluster()
+    cluster.begin()
+    cluster.run("p")
+    cluster.run("q")
+    cluster.delete("Pod", "q")
+    cluster.disk.failures = [*[(True, 0)] * at, (made, number), (made, number)]
+    cluster.step()
+    cluster.disk.failures = []
+    cluster.step(whole=True)
+    assert Counter(e["uid"] for e in cluster.of("RunStarted")) == {"uid-p": 1, "uid-q": 1}
+    assert Counter(e["uid"] for e in cluster.of("RunEnded")) == {"uid-q": 1}
+    assert cluster.running() == {"uid-p"}
+    assert verify(cluster.disk, TRUST).findings == ()
+
+
+def test_what_others_hand_in_is_accepted_once_it_is_on_the_disk(cluster: Cluster) -> None:
+    async def hand_in() -> None:
+        waits = asyncio.ensure_future(cluster.recorder.accept([Draft("AuditBatch", {"n": 1})]))
+        await asyncio.sleep(0)
+        assert not waits.done()
+        await cluster.recorder.flush()
+        await waits
+        assert cluster.of("AuditBatch")
+
+    asyncio.run(hand_in())
+
+
+def test_a_replica_that_does_not_write_accepts_nothing() -> None:
+    cluster = Cluster()
+    with pytest.raises(Unavailable):
+        asyncio.run(cluster.recorder.accept([]))
+
+
+PODS = st.sampled_from(["p", "q", "r"])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("run"), PODS, st.sampled_from(["a1", "a2"])),
+        st.tuples(st.just("finish"), PODS, st.just("")),
+        st.tuples(st.just("delete"), PODS, st.just("")),
+        st.tuples(st.just("move"), st.sampled_from(["cyberjaya-1", "", "elsewhere"]), st.just("")),
+        st.tuples(st.just("own"), st.sampled_from(["MY", "SG"]), st.just("")),
+        st.tuples(st.just("govern"), st.sampled_from(["confidential", "none"]), st.just("")),
+        st.tuples(st.just("look"), st.sampled_from(["", "whole"]), st.just("")),
+        st.tuples(st.just("fail"), st.sampled_from(["before", "after"]), st.just("")),
+        st.tuples(st.just("restart"), st.just(""), st.just("")),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(STEPS)
+def test_the_log_tells_what_runs_whatever_happens(steps: list[tuple[str, str, str]]) -> None:
+    cluster = Cluster()
+    cluster.begin()
+    uids = Counter[str]()
+    governed = True
+    for what, one, two in steps:
+        pod_is = ("Pod", one) in cluster.objects
+        if what == "run" and not pod_is:
+            uids[one] += 1
+            cluster.run(one, on=two, uid=f"{one}-{uids[one]}")
+        elif what == "finish" and pod_is:
+            of = cluster.objects["Pod", one]
+            cluster.run(one, on=of["spec"]["nodeName"], uid=of["metadata"]["uid"], phase="Succeeded")
+        elif what == "delete" and pod_is:
+            cluster.delete("Pod", one)
+        elif what == "move":
+            cluster.put("Node", ascend("a1", site=one))
+        elif what == "own":
+            owner = {"legalName": one, "country": "MY", "ultimateParentCountry": one}
+            cluster.put("SovereignZone", zone(operator=owner))
+        elif what == "govern":
+            governed = one == "confidential"
+            cluster.put("Namespace", namespace("treasury", False, **{"daulat.dev/data-class": one}))
+        elif what == "look":
+            cluster.step(whole=bool(one))
+        elif what == "fail":
+            cluster.disk.failures = [(one == "after", errno.ENOSPC)]
+        elif what == "restart":
+            cluster.disk.failures = []
+            cluster.restart()
+            cluster.begin()
+    cluster.disk.failures = []
+    for _ in range(2):
+        cluster.step(whole=True)
+
+    runs = {
+        raw["metadata"]["uid"]
+        for (kind, _), raw in cluster.objects.items()
+        if kind == "Pod" and raw["status"]["phase"] == "Running" and governed
+    }
+    assert cluster.running() == runs
+    for uid, times in Counter(e["uid"] for e in cluster.of("RunStarted")).items():
+        ends = [e for e in cluster.of("RunEnded") if e["uid"] == uid]
+        # A namespace may be governed, not governed, and governed again: its pods' runs begin and end with that.
+        assert times == len(ends) + (uid in runs)
+    (now,) = [e for e in cluster.of("NodeRecorded") if e["name"] == "a1"][-1:]
+    assert now.get("zone", "") == (
+        "cyberjaya-1"
+        if cluster.objects["Node", "a1"]["metadata"]["labels"].get("daulat.node-restriction.kubernetes.io/site")
+        == "cyberjaya-1"
+        else ""
+    )
+    assert verify(cluster.disk, TRUST).findings == ()
+    index = Index()
+    index.update(cluster.disk, trusted(cluster.disk.files["checkpoint"], TRUST))
+    for stretch in index.stretches(Question()):
+        if not stretch.until:
+            on = cluster.objects["Pod", stretch.data["pod"]]["spec"]["nodeName"]
+            zoned = on == "a1" and now.get("zone")
+            owner = cluster.objects["SovereignZone", "cyberjaya-1"]["spec"]["operator"]["ultimateParentCountry"]
+            assert stretch.data.get("parentCountry", "") == (owner if zoned else "")

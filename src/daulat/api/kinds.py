@@ -1,4 +1,4 @@
-"""The six kinds, with what their CRDs say beside the schema: names, scope, columns, subresources, rules."""
+"""The kinds, with what their CRDs say beside the schema: names, scope, columns, subresources, rules."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ class Kind:
     scale: bool = False
     listed: bool = True
     """Whether ``kubectl get daulat`` lists it."""
+    added_later: bool = False
+    """Whether clusters of an earlier release lack it: Helm upgrades no definitions, so the operator does without it."""
 
     @property
     def doc(self) -> str:
@@ -203,6 +205,7 @@ NODE_ATTESTATION = Kind(
     ),
     # There is one for each node.
     listed=False,
+    added_later=True,
 )
 
 KINDS: tuple[Kind, ...] = (

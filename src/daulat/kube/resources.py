@@ -94,16 +94,16 @@ class Resource:
 
 
 def _own(kind: Kind) -> Resource:
+    verbs, namespaced = (*READ, *_CHECKED_BY_GUARDS.get(kind.kind, ())), kind.scope == "Namespaced"
     return Resource(
         kind.kind,
         GROUP,
         VERSION,
         kind.plural,
-        namespaced=kind.scope == "Namespaced",
-        # A release that knows a new kind still runs where helm upgrade has left the older CustomResourceDefinitions.
-        optional=kind.kind == "NodeAttestation",
+        namespaced,
+        optional=kind.added_later,
         use=Use.OWN,
-        verbs=(*READ, *_CHECKED_BY_GUARDS.get(kind.kind, ())),
+        verbs=verbs,
         status_verbs=STATUS,
     )
 

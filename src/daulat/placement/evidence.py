@@ -7,7 +7,7 @@ node stands elsewhere than its zone's record says, is a decision against it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -153,6 +153,18 @@ def lacking(node: Node, zone: Zone, policy: Policy, snapshot: Snapshot) -> Lack 
     return _observed(node, zone, snapshot)
 
 
+def evidential(node: Node, policies: Iterable[Policy], snapshot: Snapshot) -> list[Attestation]:
+    """Return the NodeAttestations about the node that are valid under one of the policies, whether or not the node agrees."""
+    trusts = [trust for p in policies if asks(p) and (trust := p.spec.zones.attestations) is not None]
+    return [
+        attestation
+        for attestation, statement in (Statements.of(snapshot).about(node, snapshot) if trusts else ())
+        if any(
+            judge(attestation.spec.envelope, statement, t, snapshot.moment).standing is Standing.VALID for t in trusts
+        )
+    ]
+
+
 def tier(node: Node, zone: Zone, policy: Policy, snapshot: Snapshot) -> EvidenceTier:
     """Return how it is known, for the policy, that the node stands in its zone."""
     if _attested(node, zone, policy.spec.zones.attestations, snapshot) is None:
@@ -204,10 +216,15 @@ def _attested(node: Node, zone: Zone, trust: AttestationRequirements | None, sna
     return Lack(against, decided=True) if against else None
 
 
+def chips_seen(node: Node, snapshot: Snapshot) -> list[tuple[str, ...]]:
+    """Return the ids of each chip that the node shows: its UUID, its serial number."""
+    return [device.chip_ids for device in on_node(node, snapshot) if device.chip_ids]
+
+
 def _mismatches(node: Node, valid: list[Statement], snapshot: Snapshot) -> Iterator[str]:
     yield from (why for a, b in combinations(valid, 2) if (why := contradiction(a, b)))
     yield from (why for s in valid if (why := node_mismatch(s, node.name, node.system_uuid)))
-    seen = [device.chip_ids for device in on_node(node, snapshot) if device.chip_ids]
+    seen = chips_seen(node, snapshot)
     yield from (why for s in valid if (why := chip_mismatch(s.predicate.chips, seen)))
 
 

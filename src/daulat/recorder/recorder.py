@@ -153,6 +153,7 @@ class Recorder:
     async def look(self, *, whole: bool, statuses: bool) -> None:
         """Queue what has changed: of pods and nodes that were heard of, of all statuses, or of the whole cluster."""
         try:
+            self._tell_the_time()
             if whole:
                 await self._look_at_everything()
             self._look_at_changes()
@@ -178,6 +179,11 @@ class Recorder:
     def has_event(self, uid: str) -> bool:
         """Say whether an Event is recorded, or about to be."""
         return self._keeper.has_event(uid) or any(out.data.get("event") == uid for out in self._pending)
+
+    def _tell_the_time(self) -> None:
+        """Have the facts know the time, by which statements begin and end to be evidence."""
+        for change in self._store.advance(self._clock()):
+            self.changed(change)
 
     def _look_at_changes(self) -> None:
         """Record what the changes since the last look make."""
@@ -225,6 +231,7 @@ class Recorder:
 
     async def _look_at_everything(self) -> None:
         """Compare everything with what is recorded. What is recorded and isn't there any more is over."""
+        self._tell_the_time()
         self._sweep = False
         self._look_at_changes()
         snapshot = self._store.snapshot()
@@ -236,7 +243,7 @@ class Recorder:
                 self._put_present(found)
             else:
                 there |= set(self._book.named("Node", "", name)) if node is not None else set()
-        for found in present.declared(snapshot, self._pseudonym):
+        for found in (*present.declared(snapshot, self._pseudonym), *present.attested(snapshot)):
             there.add(found.subject)
             self._put_present(found)
         self._runs_on.clear()
@@ -342,6 +349,7 @@ def _unreadable(snapshot: Snapshot) -> set[Subject]:
         ("AcceleratorProfile", snapshot.profiles.values()),
         ("SovereigntyPolicy", snapshot.policies.values()),
         ("SovereigntyExemption", snapshot.exemptions.values()),
+        ("NodeAttestation", snapshot.attestations.values()),
         ("SovereignModel", snapshot.models.values()),
     ]
     return {Subject(kind, found.uid) for kind, shelf in shelves for found in shelf}

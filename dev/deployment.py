@@ -252,7 +252,7 @@ class RecorderProcess(OperatorProcess):
     ) -> None:
         """Take the cluster, the directory, and further arguments."""
         super().__init__(cluster, directory, name)
-        self._further = tuple(arguments)
+        self.further = tuple(arguments)
         if not self.key.exists():
             signer = generate(ORIGIN, KeyType.ED25519)
             self.key.touch(mode=0o600)
@@ -289,5 +289,5 @@ class RecorderProcess(OperatorProcess):
             f"--key={self.key}",
             f"--salts={self.salts}",
             f"--index={index}",
-            *self._further,
+            *self.further,
         )

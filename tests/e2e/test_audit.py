@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,19 +19,23 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from daulat.cli.main import main
 from daulat.evidence.audit.acts import Reader
 from daulat.evidence.draft import Draft
 from daulat.evidence.personal import Pseudonyms, named
 from daulat.ledger.entry import canonical
+from daulat.ledger.keys import KeyType, generate
 from daulat.recorder.audit.follow import AuditFile
 from daulat.recorder.audit.intake import Intake
 from daulat.recorder.audit.webhook import AuditWebhook, WebhookOptions
 from daulat.recorder.salts import Salts
-from dev.cluster import ClusterError
+from dev.cluster import ClusterError, ports
 from dev.cluster.pki import Authority
-from dev.deployment import ROOT, poll
+from dev.deployment import CHART, ROOT, RecorderProcess, helm, poll
 
+from .test_recorder import once
 from .world import World, lower, namespace_manifest, pod_manifest, policy_manifest, raise_world, unique
 
 OPERATOR = "system:serviceaccount:daulat-system:daulat"
@@ -297,3 +306,67 @@ def _said(drafts: list[Draft]) -> set[str]:
     """Return the requests that entries are about, whichever batch they came in."""
     kinds = ("Refused", "SessionOpened", "SessionClosed", "SessionFailed")
     return {json.dumps([d.kind, d.data["by"], d.data["on"], d.data["at"]]) for d in list(drafts) if d.kind in kinds}
+
+
+@contextmanager
+def cosigner(directory: Path, log: RecorderProcess) -> Iterator[tuple[str, str]]:
+    """Run ``daulat witness`` for a log, and yield its URL and its verifier key."""
+    key = generate("witness.example.my/other-cluster", KeyType.COSIGNATURE)
+    (directory / "witness.key").write_text(key.text())
+    (directory / "witness").mkdir()
+    port = ports.choose(["witness"], {})["witness"]
+    arguments = [f"--listen=127.0.0.1:{port}", f"--key={directory / 'witness.key'}", f"--log={log.verifier}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "daulat.cli.main", "witness", *arguments, f"--state={directory / 'witness'}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    )
+    try:
+        poll("the witness to listen", lambda: _listens(port))
+        yield f"http://127.0.0.1:{port}", str(key.verifier())
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_the_recorder_logs_who_was_refused_what_under_a_witness(
+    audited: Audited, governed: tuple[str, str], tmp_path: Path
+) -> None:
+    world, (policy, namespace) = audited.world, governed
+    on = ("--set=recorder.enabled=true", "--set=recorder.key.secretName=log", "--set=recorder.replicas=0")
+    helm(world.cluster.kubeconfig(), "upgrade", "daulat", str(CHART), "--reuse-values", *on)
+    log = RecorderProcess(world.cluster, tmp_path / "recorder")
+    with cosigner(tmp_path, log) as (url, key):
+        log.further = (
+            f"--audit-file={world.cluster.audit_log}",
+            f"--audit-position={tmp_path / 'position.json'}",
+            f"--witness={key} {url}",
+        )
+        log.start()
+        try:
+            user = unique("aisyah")
+            person = world.make_admin(user, namespace)
+            assert "USE-04" in world.refusal(pod_manifest("p", namespace, nodeName="ascend-1"), kubectl=person)
+            refused = once(log, "Refused", on={"resource": "pods", "namespace": namespace, "name": "p"})
+            with Salts(log.salts) as salts:
+                found = salts.find(user)
+            assert found is not None
+            assert (refused["by"], refused["policy"]) == (found.pseudonym, policy)
+            once(log, "AuditBatch", batch=refused["batch"])
+            assert user.encode() not in b"".join(p.read_bytes() for p in log.ledger.rglob("*") if p.is_file())
+            done = CliRunner().invoke(
+                main, ["ledger", "verify", str(log.ledger), f"--key={log.verifier}", f"--witness={key}"]
+            )
+            assert done.exit_code == 0, done.output
+            assert "witnessed: witness.example.my/other-cluster" in done.output
+        finally:
+            log.stop()

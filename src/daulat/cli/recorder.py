@@ -13,7 +13,6 @@ import click
 from daulat.evidence.personal import Pseudonyms
 from daulat.kube.client import Client
 from daulat.ledger.folder import Folder
-from daulat.ledger.keys import VerifierKey
 from daulat.ledger.store import Store
 from daulat.ledger.writer import no_witnesses
 from daulat.logs import configure
@@ -24,12 +23,12 @@ from daulat.recorder.auditing import AuditOptions
 from daulat.recorder.keeper import Place
 from daulat.recorder.process import Options, Process
 from daulat.recorder.salts import NotSalts, Salts
-from daulat.witness.client import Witness, Witnesses
+from daulat.witness.client import Witnesses, parse_witnesses
 from daulat.witness.standing import Outcome
 
 from .errors import fail
 from .examples import examples
-from .keyfiles import signer, verifier
+from .keyfiles import signer
 from .lazy import imported
 from .processes import process_options
 
@@ -53,7 +52,7 @@ _EXAMPLES = examples(
     envvar="DAULAT_LOG",
     required=True,
     metavar="DIR|s3://BUCKET/PREFIX",
-    help="Where the log is kept: a folder, which is made where it isn't there, or a bucket (needs daulat[weights]).",
+    help="Where the log is kept: a folder, which is made where it isn't there, or a bucket (needs daulat[s3]).",
 )
 @click.option(
     "--s3-endpoint", envvar="DAULAT_S3_ENDPOINT", metavar="URL", help="The bucket's server, where it isn't AWS's."
@@ -72,11 +71,13 @@ _EXAMPLES = examples(
     help="A private key of the log, as `daulat ledger keygen` makes it. Repeatable: ed25519, and ml-dsa-44 beside it.",
 )
 @click.option(
-    "--former",
-    envvar="DAULAT_LOG_FORMER_KEYS",
+    "--former-key",
+    "former",
+    envvar="DAULAT_LOG_FORMER_KEY",
     multiple=True,
-    metavar="VKEY",
-    help="A verifier key that signed the log before the present one. Repeatable.",
+    type=_FILE,
+    metavar="FILE",
+    help="A private key of the log until now: it hands the log over to --key by an entry, once. Repeatable.",
 )
 @click.option(
     "--salts",
@@ -96,10 +97,9 @@ _EXAMPLES = examples(
 @click.option(
     "--witness",
     "witnesses",
-    envvar="DAULAT_WITNESSES",
     multiple=True,
-    metavar="URL=VKEY",
-    help="A witness that cosigns checkpoints (C2SP tlog-witness): its URL and its verifier key. Repeatable.",
+    metavar='"VKEY URL"',
+    help="A witness that cosigns checkpoints: its verifier key and its URL. Repeatable.",
 )
 @click.option(
     "--quorum",
@@ -163,7 +163,7 @@ def recorder(
     s3_endpoint: str | None,
     s3_region: str,
     keys: tuple[Path, ...],
-    former: tuple[str, ...],
+    former: tuple[Path, ...],
     salts: Path,
     index: Path | None,
     witnesses: tuple[str, ...],
@@ -181,7 +181,7 @@ def recorder(
         _webhook(**webhook), audit_file, audit_position, f"system:serviceaccount:{namespace}:{OPERATOR_ACCOUNT}"
     )
     signers = [signer("--key", path) for path in keys]
-    known = [verifier("--former", text) for text in former]
+    before = [signer("--former-key", path) for path in former]
     asked = _witnesses(witnesses, quorum)
     try:
         opened = Salts(salts, create=True)
@@ -189,7 +189,7 @@ def recorder(
         fail(f"{salts}: {error}")
     with opened:
         try:
-            place = Place(_store(where, name, s3_endpoint, s3_region), signers, known, index, asked or no_witnesses)
+            place = Place(_store(where, name, s3_endpoint, s3_region), signers, before, index, asked or no_witnesses)
             options = Options(
                 namespace,
                 name,
@@ -220,7 +220,7 @@ def _store(where: str, owner: str, endpoint: str | None, region: str) -> Store:
     bucket, _, prefix = rest.partition("/")
     if scheme != "s3" or not bucket:
         raise click.UsageError(f"--log {where}: must be a folder or s3://BUCKET/PREFIX")
-    found: ModuleType = imported("daulat.ledger.bucket", "weights")
+    found: ModuleType = imported("daulat.ledger.bucket", "s3")
     # Others are excluded by the Lease. The bucket's own conditions keep a writer from forking the log that lost it unnoticed.
     store: Store = found.Bucket(found.s3(bucket, prefix, endpoint, region), owner, takeover=True)
     return store
@@ -229,14 +229,8 @@ def _store(where: str, owner: str, endpoint: str | None, region: str) -> Store:
 def _witnesses(texts: tuple[str, ...], quorum: int | None) -> Witnesses | None:
     if not texts:
         return None
-    by_url: dict[str, list[VerifierKey]] = {}
-    for text in texts:
-        url, separator, key = text.partition("=")
-        if not separator:
-            raise click.UsageError(f"--witness {text}: must be URL=VKEY")
-        by_url.setdefault(url, []).append(verifier("--witness", key))
     try:
-        found = [Witness(url, tuple(keys)) for url, keys in by_url.items()]
+        found = parse_witnesses(texts)
         return Witnesses(found, len(found) if quorum is None else quorum, _observed)
     except ValueError as error:
         raise click.UsageError(f"--witness, --quorum: {error}") from error

@@ -25,6 +25,8 @@ KIND = "KeyRotated"
 _STATEMENT = "ledger.daulat.dev/v1/KeyRotated"
 """Stands where a checkpoint has its origin, so that neither passes for the other."""
 _MARK = f'"kind":"{KIND}"'.encode()
+_TAIL = 64
+"""Bytes at the end of an entry that have its kind, if that is this one: the time follows, with at most 30."""
 
 
 class _Data(BaseModel):
@@ -92,7 +94,7 @@ def rotate(former: Sequence[SignerKey], keys: Sequence[SignerKey], head: Checkpo
 
 def parse(data: bytes, index: int) -> Rotation | None:
     """Return the rotation, None for an entry of another kind. Malformed if it says that it is one and can't be read."""
-    if _MARK not in data:
+    if not is_candidate(data):
         return None
     found = entries.parse(data)
     if found.kind != KIND:
@@ -125,8 +127,8 @@ def candidates(files: Files, size: int) -> Iterator[tuple[int, bytes]]:
 
 
 def is_candidate(data: bytes) -> bool:
-    """Return whether an entry may be a rotation. Canonical JSON has one spelling of its kind."""
-    return _MARK in data
+    """Return whether an entry may be a rotation, without parsing it. Canonical JSON has one spelling and place of its kind."""
+    return data.find(_MARK, -_TAIL) >= 0
 
 
 def follow(trusted: tuple[VerifierKey, ...], found: Iterable[tuple[int, bytes]]) -> Succession:

@@ -46,14 +46,7 @@ def verify(files: Files, trust: Trust, previous: Sequence[tuple[str, bytes]] = (
     signed = files.get(CHECKPOINT)
     if signed is None:
         return Verified(None, (Finding(Fault.MISSING, CHECKPOINT, "there is no checkpoint, so nothing is signed"),))
-    findings: list[Finding] = []
-    found = examine(signed, trust)
-    if found.head is not None and not found.is_signed:
-        # Keys that follow the trusted ones may have signed it. What leads to them is verified with the entries.
-        succession = rotation.follow(trust.keys, rotation.candidates(files, found.head.size))
-        found = _examined(signed, found.head.size, trust, succession)
-        if found.head is not None and not found.is_signed:
-            findings += _problems(found.head, succession)
+    found, findings = _checkpoint(files, signed, trust)
     findings += [Finding(doubt, CHECKPOINT, message) for doubt, message in found.doubts]
     # A head that the log didn't sign says nothing about its files, and may claim any size.
     if found.head is not None and found.is_signed:
@@ -68,6 +61,33 @@ def verify(files: Files, trust: Trust, previous: Sequence[tuple[str, bytes]] = (
             _against(files, found.head, name, old, trust, succession) for name, old in previous
         )
     return Verified(found, tuple(findings))
+
+
+def current(files: Files, trust: Trust) -> tuple[Examined, tuple[Finding, ...]]:
+    """Return a log's checkpoint and what is doubtful about it, without reading the entries that aren't about keys.
+
+    Where there is no finding, the entries that lead to its root are those that the log signed.
+    """
+    signed = files.get(CHECKPOINT)
+    if signed is None:
+        return Examined(None, None, (), ()), (Finding(Fault.MISSING, CHECKPOINT, "there is no checkpoint"),)
+    found, findings = _checkpoint(files, signed, trust)
+    if found.head is not None and found.is_signed and not examine(signed, trust).is_signed:
+        succession = rotation.follow(trust.keys, rotation.candidates(files, found.head.size))
+        findings += _rotations(files, found.head, succession)
+    return found, (*findings, *(Finding(doubt, CHECKPOINT, message) for doubt, message in found.doubts))
+
+
+def _checkpoint(files: Files, signed: bytes, trust: Trust) -> tuple[Examined, list[Finding]]:
+    """Return the checkpoint by the keys that may sign it, and what is wrong with the rotations that lead to them."""
+    found = examine(signed, trust)
+    if found.head is None or found.is_signed:
+        return found, []
+    # Keys that follow the trusted ones may have signed it. What leads to them is verified with the entries.
+    succession = rotation.follow(trust.keys, rotation.candidates(files, found.head.size))
+    found = _examined(signed, found.head.size, trust, succession)
+    wrong = _problems(found.head, succession) if found.head is not None and not found.is_signed else []
+    return found, wrong
 
 
 def _examined(data: bytes, size: int, trust: Trust, succession: Succession) -> Examined:

@@ -52,7 +52,6 @@ class Leader:
         self._leads = False
         # Counted when somebody asks: at every pass it would cost more, the more there are.
         metrics.QUEUE.set_function(lambda: self._queue.due() + self._serial.due())
-        metrics.observe(store)
 
     def changed(self, change: Change) -> None:
         """Wake the keys that a change concerns, whoever brought it."""

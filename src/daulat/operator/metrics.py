@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter as Count
-from collections.abc import Iterator
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 
-from daulat.api import reasons
-from daulat.facts.declared import Declared
-from daulat.facts.snapshot import Snapshot
-from daulat.facts.store import Store
 from daulat.mirror.informer import Meters
 
 REGISTRY = CollectorRegistry()
@@ -29,6 +20,25 @@ EFFECTS = Counter("daulat_effects_total", "Writes to the cluster.", ["effect", "
 REQUESTS = Counter(
     "daulat_api_requests_total", "Requests to the API server, watches aside.", ["method"], registry=REGISTRY
 )
+API_ERRORS = Counter(
+    "daulat_api_errors_total",
+    "Requests to the API server that failed: with the status of the answer, or NoAnswer.",
+    ["method", "status"],
+    registry=REGISTRY,
+)
+EVICTED = Counter(
+    "daulat_evicted_pods_total",
+    "Pods whose eviction was decided, by the policy that they count against.",
+    ["policy"],
+    registry=REGISTRY,
+)
+ENFORCEMENT = Histogram(
+    "daulat_policy_enforcement_seconds",
+    "Time from when a change of a policy was heard until a canary proved it.",
+    registry=REGISTRY,
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+FACTS_AGE = Gauge("daulat_facts_age_seconds", "Time since the API server answered the mirror last.", registry=REGISTRY)
 EVENTS = Counter("daulat_watch_events_total", "Watch events received.", ["kind"], registry=REGISTRY)
 MISSED = Counter(
     "daulat_watch_missed_total", "Facts that a full list brought and no watch.", ["kind"], registry=REGISTRY
@@ -55,36 +65,3 @@ def mirror() -> Meters:
         missed=lambda kind, count: MISSED.labels(kind).inc(count),
         failed=lambda kind, count: FAILED_LISTS.labels(kind).inc(count),
     )
-
-
-def observe(store: Store) -> None:
-    """Let scrapes read the policies and models of a store, in place of the one before."""
-    _FACTS.store = store
-
-
-class _Facts(Collector):
-    """Gauges of what is known, worked out when somebody scrapes: so nothing is left of an object that is gone."""
-
-    store: Store | None = None
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the gauges."""
-        snapshot = self.store.snapshot() if self.store is not None else Snapshot()
-        enforced = GaugeMetricFamily("daulat_policy_enforced", "1 where a canary proved the policy.", labels=["policy"])
-        nodes = GaugeMetricFamily("daulat_eligible_nodes", "Nodes that are eligible under a policy.", labels=["policy"])
-        held = GaugeMetricFamily("daulat_evictions_held", "Pods that the brake of a policy holds.", labels=["policy"])
-        for name, policy in sorted(snapshot.policies.items()):
-            brake = policy.status.brake
-            enforced.add_metric([name], float(policy.status.is_true(reasons.ENFORCED)))
-            nodes.add_metric([name], float(policy.status.eligible_nodes or 0))
-            held.add_metric([name], float((brake.held or 0) if brake is not None else 0))
-        models = GaugeMetricFamily("daulat_models", "Models by phase.", labels=["phase"])
-        known = (m for m in snapshot.models.values() if isinstance(m, Declared))
-        phases = Count(m.status.phase or "Pending" for m in known)
-        for phase in ("Pending", "Placing", "Ready", "Refused"):
-            models.add_metric([phase], float(phases[phase]))
-        yield from (enforced, nodes, held, models)
-
-
-_FACTS = _Facts()
-REGISTRY.register(_FACTS)

@@ -19,7 +19,7 @@ from daulat.evidence.subject import Subject
 from daulat.ledger import entry
 from daulat.ledger.checkpoint import Checkpoint
 from daulat.ledger.entry import Entry
-from daulat.ledger.keys import SignerKey, VerifierKey
+from daulat.ledger.keys import SignerKey
 from daulat.ledger.reader import CHECKPOINT
 from daulat.ledger.reader import entry as read
 from daulat.ledger.store import Store
@@ -37,8 +37,8 @@ class Place:
 
     store: Store
     keys: Sequence[SignerKey]
-    former: Sequence[VerifierKey] = ()
-    """Keys that were rotated out."""
+    former: Sequence[SignerKey] = ()
+    """Keys that signed before, and that hand the log over to ``keys`` where they haven't yet."""
     index: Path | None = None
     """The index's file; in memory where it is None."""
     cosign: Cosign = no_witnesses
@@ -62,7 +62,7 @@ class Keeper:
         if place.store.get(CHECKPOINT) is None:
             self._writer = Writer.create(place.store, place.keys, now, place.cosign)
         else:
-            self._writer = Writer.open(place.store, place.keys, now, place.cosign, place.former)
+            self._writer = Writer.succeed(place.store, place.keys, place.former, now, place.cosign)
         try:
             self._index = Index(place.index)
             self._index.update(place.store, self._writer.head)

@@ -6,19 +6,13 @@ from collections import Counter
 
 from daulat.api import reasons
 from daulat.facts.declared import Declared
-from daulat.facts.node import Node
 from daulat.facts.snapshot import Snapshot, Zone
-from daulat.kube.ref import Ref
-from daulat.placement.dra import Claimed, DeviceClaims
 from daulat.reconcile.inventory.accelerators import Accelerators
+from daulat.reconcile.inventory.free import Devices, free_devices
 
 from .facts import Facts
 from .standing import standing, warnings
 from .view import AcceleratorRow, ZoneRow
-
-_NO_MODEL = Ref("SovereignModel", "", "")
-_Device = tuple[str, str, str]
-"""Zone, profile and resource."""
 
 
 def zones(facts: Facts) -> tuple[ZoneRow, ...]:
@@ -27,7 +21,7 @@ def zones(facts: Facts) -> tuple[ZoneRow, ...]:
     Counts are worked out from the nodes where these were read, and are those of the zone's status otherwise.
     """
     counted = facts.has("Node", "AcceleratorProfile", "ResourceSlice")
-    free = _free(facts.snapshot) if counted and facts.has("Pod", "ResourceClaim") else None
+    free = free_devices(facts.snapshot) if counted and facts.has("Pod", "ResourceClaim") else None
     found = []
     for zone in facts.snapshot.zones.values():
         stands, status = standing(zone, facts.now), zone.status
@@ -55,7 +49,7 @@ def zones(facts: Facts) -> tuple[ZoneRow, ...]:
 
 
 def _counts(
-    zone: Zone, snapshot: Snapshot, free: Counter[_Device] | None
+    zone: Zone, snapshot: Snapshot, free: Counter[Devices] | None
 ) -> tuple[int, int, tuple[AcceleratorRow, ...]]:
     """Return how many nodes are in the zone, how many are in conflict, and the accelerators."""
     found = Accelerators.of(snapshot).in_zone(zone.name, snapshot)
@@ -65,29 +59,6 @@ def _counts(
         if count
     )
     return found.nodes, len(found.conflicts), accelerators
-
-
-def _free(snapshot: Snapshot) -> Counter[_Device]:
-    """Return how many devices no pod holds, on nodes that are ready and schedulable."""
-    found: Counter[_Device] = Counter()
-    inventory, claims = Accelerators.of(snapshot), DeviceClaims(snapshot, _NO_MODEL)
-    for node in snapshot.nodes.values():
-        if not (isinstance(node, Node) and node.ready and node.schedulable):
-            continue
-        holding = inventory.holding(node, snapshot)
-        for profile, resource, count in holding.devices if holding.zone else ():
-            if resource in node.devices:
-                free = count - snapshot.held.get(node.name, {}).get(resource, 0)
-            else:
-                free = _unclaimed(node, profile, resource, snapshot, claims)
-            found[holding.zone, profile, resource] += max(free, 0)
-    return found
-
-
-def _unclaimed(node: Node, profile: str, device_class: str, snapshot: Snapshot, claims: DeviceClaims) -> int:
-    spec = snapshot.known_profiles[profile]
-    resource = next(r for r in spec.dynamic_resources if r.device_class_name == device_class)
-    return claims.free(node, Claimed(spec, resource))
 
 
 def _total(accelerators: tuple[AcceleratorRow, ...]) -> int | None:

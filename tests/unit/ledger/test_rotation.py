@@ -224,6 +224,13 @@ def test_an_entry_that_is_no_rotation_is_malformed(change: dict[str, object]) ->
         rotation.parse(entry.encode(), 5)
 
 
+@pytest.mark.parametrize("time", ["2027-01-15T08:00:00Z", "2027-01-15T08:00:00.123456789Z"])
+def test_a_rotation_is_found_whatever_its_time(time: str) -> None:
+    entry = Entry(kind=rotation.KIND, time=time, data=handover()).encode()  # type: ignore[arg-type]
+    assert rotation.is_candidate(entry)
+    assert rotation.parse(entry, 5) is not None
+
+
 @given(st.text(max_size=80))
 def test_an_entry_of_another_kind_is_no_rotation_whatever_it_says(text: str) -> None:
     data = {"a": text, "kind": "KeyRotated", "b": f'"kind":"KeyRotated"{text}'}

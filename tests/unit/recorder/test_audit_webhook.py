@@ -178,6 +178,26 @@ def test_a_body_that_cannot_be_read_is_recorded_and_not_repeated(pki: Path, body
     run(scenario())
 
 
+def test_a_replica_that_does_not_write_sends_batches_to_another_and_reads_none(pki: Path) -> None:
+    async def scenario() -> None:
+        log = Log()
+        server = AuditWebhook(intake(log), options(pki), writes=lambda: False)
+        port = await server.start(NOW)
+        context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
+        context.load_cert_chain(pki / "apiserver.crt", pki / "apiserver.key")
+        async with (
+            aiohttp.ClientSession() as client,
+            client.post(f"https://127.0.0.1:{port}/audit", data=BODY, ssl=context) as answer,
+        ):
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "3")
+            # The next try is over a new connection, which a Service may lead to the replica that writes.
+            assert answer.headers["Connection"] == "close"
+        await server.stop()
+        assert log.drafts == []
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(("down", "told"), [(timedelta(seconds=60), False), (timedelta(hours=1), True)])
 def test_a_gap_is_recorded_where_the_api_server_has_given_batches_up(pki: Path, down: timedelta, told: bool) -> None:
     async def scenario() -> None:

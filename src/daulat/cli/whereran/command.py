@@ -13,8 +13,7 @@ from daulat.evidence.index import Index, Question
 from daulat.evidence.whereran import ask
 from daulat.ledger.errors import LedgerError
 from daulat.ledger.folder import Folder
-from daulat.ledger.reader import CHECKPOINT
-from daulat.ledger.trust import examine
+from daulat.ledger.verification import current
 
 from ..errors import fail
 from ..examples import examples
@@ -95,9 +94,9 @@ def where_ran(
     asked = _question(model, pod, namespace, node, zone, country, outside, since or "", until or "")
     files = Folder(folder)
     try:
-        found = examine(files.get(CHECKPOINT) or b"", trust)
-        if found.doubts or found.head is None:
-            click.echo("\n".join(f"{doubt} checkpoint: {message}" for doubt, message in found.doubts), err=True)
+        found, findings = current(files, trust)
+        if findings or found.head is None:
+            click.echo("\n".join(map(str, findings)), err=True)
             sys.exit(1)
         opened = Index(index)
         opened.update(files, found.head)

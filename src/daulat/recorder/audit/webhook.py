@@ -30,6 +30,8 @@ MOST_BYTES = 16 << 20
 _ENDLESS = 1 << 30
 """Bytes after which a request isn't read to its end."""
 _AT_ONCE = 4
+_RETRY_SECONDS = 3
+"""Ten repetitions, which are all that client-go makes for this header, fit into the 30 s after which it gives one try up."""
 _READ_SECONDS = 25.0
 """Less than the 30 s after which the API server gives a request up."""
 _RELOAD_SECONDS = 60.0
@@ -60,13 +62,24 @@ def _utc() -> datetime:
 class AuditWebhook:
     """Listens for batches from the time of ``start`` to that of ``stop``."""
 
-    def __init__(self, intake: Intake, options: WebhookOptions, clock: Callable[[], datetime] = _utc) -> None:
-        """ValueError if the options let in every client."""
+    def __init__(
+        self,
+        intake: Intake,
+        options: WebhookOptions,
+        clock: Callable[[], datetime] = _utc,
+        writes: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """ValueError if the options let in every client.
+
+        ``writes`` returns whether this replica writes the log. One that doesn't should listen all the same: it sends batches on to
+        another connection at once, where a refused connection costs an API server one of five tries.
+        """
         if options.client_ca is None and options.token_file is None:
             raise ValueError("the audit webhook needs a client CA or a token file")
         self._intake = intake
         self._options = options
         self._clock = clock
+        self._writes = writes
         self._refusing_since: datetime | None = None
         self._reading = asyncio.Semaphore(_AT_ONCE)
         self._runner: web.AppRunner | None = None
@@ -102,6 +115,8 @@ class AuditWebhook:
         try:
             if not self._may(request):
                 return web.Response(status=401)
+            if not self._writes():
+                return _later()
             async with self._reading:
                 async with asyncio.timeout(_READ_SECONDS):
                     data, unread = await _body(request)
@@ -112,7 +127,7 @@ class AuditWebhook:
         except (Unavailable, sqlite3.Error, OSError) as error:
             self._refusing_since = self._refusing_since or self._clock()
             log.warning("an audit batch was not taken", extra={"error": str(error)})
-            return web.Response(status=503)
+            return _later()
         return web.Response()
 
     async def _record(self, data: bytes, unread: AuditUnreadable | None) -> None:
@@ -164,6 +179,13 @@ class AuditWebhook:
                     known = found
             except OSError as error:
                 log.warning("the audit webhook's certificate can't be read", extra={"error": str(error)})
+
+
+def _later() -> web.Response:
+    """Return the answer to a batch that is to come again soon: over a new connection, which may lead to another replica."""
+    answer = web.Response(status=503, headers={"Retry-After": str(_RETRY_SECONDS)})
+    answer.force_close()
+    return answer
 
 
 async def _body(request: web.Request) -> tuple[bytes, AuditUnreadable | None]:

@@ -209,6 +209,8 @@ def _attested(node: Node, zone: Zone, trust: AttestationRequirements | None, sna
         return _without(judged)
     if (lack := _identity(node, snapshot)) is not None:
         return lack
+    # One about the machine that had the node's name before says nothing about this one, where this one has its own.
+    valid = [s for s in valid if s.predicate.system_uuid == node.system_uuid] or valid
     mismatch = next(_mismatches(node, valid, snapshot), "")
     if mismatch:
         return Lack(mismatch)

@@ -129,6 +129,12 @@ def test_another_nodes_statement_doesnt_count() -> None:
     assert answer(renamed, "h9") == undecided("reports the system UUID that is attested of node h1")
 
 
+def test_a_machine_that_takes_the_place_of_another_needs_its_own_statement_and_no_more() -> None:
+    replaced, own = [node(uuid=OTHER_UUID)], attestation(name="own", systemUUID=OTHER_UUID)
+    assert answer(world(attestation(), nodes=replaced)).verdict is EligibilityState.UNDECIDED
+    assert answer(world(attestation(), own, nodes=replaced)) == ELIGIBLE
+
+
 def test_two_nodes_with_one_system_uuid_are_both_undecided() -> None:
     twins = world(attestation(), nodes=[node(), node("h2")])
     assert answer(twins) == undecided("reports the same system UUID as node h2")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from daulat.api.authorities import posix
-from daulat.api.names import ZONE_LABEL, eligible_label
+from daulat.api.names import UNDECIDED_TAINT, ZONE_LABEL, eligible_label
 from daulat.attestation import keys
 from daulat.facts.node import REGION, Node
 from daulat.facts.snapshot import Snapshot
@@ -76,6 +76,12 @@ def test_nothing_changes_until_the_statements_were_listed() -> None:
     made = world(nodes=[node(labels=CERTIFIED)], unlisted=("NodeAttestation",))
     assert record(made) == Record({})
     assert "couldn't be listed yet" in answer(made).reason
+
+
+def test_statements_that_cant_be_listed_hold_nothing_up_where_no_policy_asks_for_them() -> None:
+    tainted = node(labels=CERTIFIED)
+    tainted["spec"]["taints"] = [{"key": UNDECIDED_TAINT, "effect": "NoSchedule"}]
+    assert record(world(nodes=[tainted], asked={}, unlisted=("NodeAttestation",))) == Record({}, taint=False)
 
 
 def test_a_policy_that_asks_for_nothing_reads_no_statement() -> None:

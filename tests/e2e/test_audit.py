@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +111,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audited]:
         port=0,
     )
     webhook = AuditWebhook(recorder.intake("webhook"), options)
-    port = recorder.do(webhook.start(datetime.now(UTC))).result(20)
+    port = recorder.do(webhook.start()).result(20)
     kubeconfig = (CONTRIB / "webhook.kubeconfig").read_text()
     kubeconfig = kubeconfig.replace("10.96.0.250:8443", f"127.0.0.1:{port}").replace(
         "/etc/kubernetes/audit", str(directory)

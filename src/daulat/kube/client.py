@@ -36,6 +36,8 @@ class Client:
         self._api = api
         self.count: Callable[[str], None] = lambda method: None
         """Called with the method of each request, for metrics."""
+        self.count_failure: Callable[[str, str], None] = lambda method, status: None
+        """Called with the method of each request that fails, and the status of its answer or NoAnswer, for metrics."""
 
     @classmethod
     async def connect(cls) -> Client:
@@ -136,6 +138,7 @@ class Client:
             response = await self._api.call_api(method, url, all_headers, data, _request_timeout=TIMEOUT)
             text = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            self.count_failure(method, "NoAnswer")
             raise NoAnswer(f"{type(error).__name__}: {error}") from error
         try:
             answer: Manifest = json.loads(text) if text else {}
@@ -143,6 +146,7 @@ class Client:
             # A group that isn't served, or a proxy in between, answers in plain text.
             answer = {"message": text.decode(errors="replace").strip()}
         if response.status >= 400:
+            self.count_failure(method, str(response.status))
             after = response.headers.get("Retry-After", "")
             raise api_error(
                 response.status,

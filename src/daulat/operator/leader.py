@@ -22,6 +22,7 @@ from daulat.reconcile.timestamps import seconds
 
 from . import metrics
 from .carry import Carrier, Outcome
+from .enforcement import Enforcement
 from .evictor import Evictor
 from .executor import Executor, NotLeader
 from .queue import Queue
@@ -50,11 +51,14 @@ class Leader:
         self._evictor = Evictor(self._delete, self._not_deleted)
         self._carrier = Carrier(self._executor, self._evictor)
         self._leads = False
+        self._enforcement = Enforcement(metrics.ENFORCEMENT.observe)
         # Counted when somebody asks: at every pass it would cost more, the more there are.
         metrics.QUEUE.set_function(lambda: self._queue.due() + self._serial.due())
 
     def changed(self, change: Change) -> None:
         """Wake the keys that a change concerns, whoever brought it."""
+        if change.ref.kind == "SovereigntyPolicy":
+            self._enforcement.heard(change, time.monotonic())
         if change.after is None:
             self._executor.forget(change.ref)
         # Not whether the Lease is good just now: what is heard while it can't be renewed is due once it is.
@@ -189,6 +193,7 @@ class Leader:
         self._assume(key, result)
         for effect in result.evict:
             for policy in effect.charged_to if effect.pods else ():
+                metrics.EVICTED.labels(policy).inc(effect.pods)
                 self._store.record_charge(policy, Charge(effect.charge_id or effect.uid, effect.pods, now))
         return result
 
@@ -206,8 +211,10 @@ class Leader:
 
     def _assume(self, key: Ref, result: Result) -> None:
         if key.kind in ("SovereignModel", "SovereigntyPolicy"):
-            status = result.status or result.reserve
-            self._store.assume(key, status[0].decided if status else None)
+            told = result.status or result.reserve
+            if key.kind == "SovereigntyPolicy" and result.status:
+                self._enforcement.decided(key.name, told[0].decided, time.monotonic())
+            self._store.assume(key, told[0].decided if told else None)
 
     async def _delete(self, effect: Delete) -> None:
         await self._lease.good()

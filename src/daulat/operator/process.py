@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from dataclasses import dataclass, field
 
 from daulat.api.names import LEASE
@@ -18,6 +19,7 @@ from daulat.process.lease import Lease
 from daulat.process.lifecycle import until_stopped
 
 from . import metrics
+from .factmetrics import Facts
 from .leader import Leader
 
 log = logging.getLogger("daulat.operator")
@@ -48,6 +50,7 @@ class Operator:
         store = Store(options.namespace, options.weights_image, options.platform)
         self._lease = Lease(client, options.namespace, options.identity, LEASE, metrics.LEADER.set)
         self._leader = Leader(client, store, self._lease, options.identity)
+        self._store = store
         self._follower = Follower(
             client, store, self._leader.changed, self._leader.everything, metrics.mirror(), options.pin
         )
@@ -56,6 +59,8 @@ class Operator:
         """Run until a signal (0) or a failure after which a fresh start is safer (1)."""
         follower = self._follower
         health = HealthServer(self._options.port, metrics.REGISTRY, follower.not_alive, follower.not_ready)
+        metrics.FACTS_AGE.set_function(self._facts_age)
+        metrics.REGISTRY.register(Facts(self._store, time.time))
         port = await health.start()
         log.info("started", extra={"port": port, "identity": self._options.identity})
         return await until_stopped(
@@ -63,6 +68,9 @@ class Operator:
             [follower.failure],
             [self._stop, self._lease.release, health.stop],
         )
+
+    def _facts_age(self) -> float:
+        return time.monotonic() - self._follower.informer.answered
 
     async def _stop(self) -> None:
         self._follower.stop()
@@ -91,6 +99,7 @@ async def run(options: Options) -> int:
     """Connect and run the process; return its exit status."""
     client = await Client.connect()
     client.count = lambda method: metrics.REQUESTS.labels(method).inc()
+    client.count_failure = lambda method, status: metrics.API_ERRORS.labels(method, status).inc()
     try:
         return await Operator(client, options).run()
     finally:

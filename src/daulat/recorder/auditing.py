@@ -33,30 +33,44 @@ class AuditOptions:
 
 
 class Auditing:
-    """The intake of one replica that writes."""
+    """The intake of one replica. Each listens, so that no connection is refused; one that writes takes events."""
 
-    def __init__(self, options: AuditOptions, pseudonyms: Pseudonyms, store: Store, accept: Accept) -> None:
+    def __init__(
+        self,
+        options: AuditOptions,
+        pseudonyms: Pseudonyms,
+        store: Store,
+        accept: Accept,
+        writes: Callable[[], bool],
+    ) -> None:
+        """ValueError if the webhook lets in every client. ``writes`` returns whether this replica writes the log."""
         self._options, self._store = options, store
         self._intake = Intake(Reader(pseudonyms, options.operator), accept, self._revisions)
+        self._webhook: AuditWebhook | None = None
+        if options.webhook is not None:
+            self._webhook = AuditWebhook(self._intake, options.webhook, writes=writes)
+
+    async def listen(self) -> None:
+        """Begin to listen. OSError or ssl.SSLError if that can't be."""
+        if self._webhook is not None:
+            log.info("listens for audit events", extra={"port": await self._webhook.start()})
 
     async def run(self, digests: Callable[[], list[str]], until: datetime | None) -> None:
-        """Take events in until the task is cancelled.
+        """Follow the file, where there is one, until the task is cancelled, once this replica writes.
 
         ``digests`` returns those of the batches that are recorded already, ``until`` is when recording ended before.
         """
-        options = self._options
         self._intake.remember(await asyncio.to_thread(digests))
-        webhook = AuditWebhook(self._intake, options.webhook) if options.webhook is not None else None
-        try:
-            if webhook is not None:
-                port = await webhook.start(datetime.now().astimezone(), until)
-                log.info("takes audit events", extra={"port": port})
-            if options.file is not None and options.position is not None:
-                await AuditFile(self._intake, options.file, options.position).run()
-            await asyncio.Event().wait()
-        finally:
-            if webhook is not None:
-                await webhook.stop()
+        if self._webhook is not None and until is not None:
+            await self._webhook.tell_gap(until)
+        if self._options.file is not None and self._options.position is not None:
+            await AuditFile(self._intake, self._options.file, self._options.position).run()
+        await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        """Listen no more."""
+        if self._webhook is not None:
+            await self._webhook.stop()
 
     def _revisions(self) -> Mapping[str, str]:
         policies = self._store.snapshot().known_policies.values()

@@ -66,6 +66,9 @@ class Process:
         self._store = store
         self._lease = Lease(client, options.namespace, options.identity, RECORDER_LEASE, metrics.LEADER.set)
         self._recorder = Recorder(store, Keeper(options.place, time.time), options.pseudonyms.user)
+        self._auditing = Auditing(
+            options.audit, options.pseudonyms, store, self._recorder.accept, lambda: self._recorder.writes
+        )
         self._follower = Follower(
             client,
             store,
@@ -80,6 +83,7 @@ class Process:
         follower = self._follower
         health = HealthServer(self._options.port, metrics.REGISTRY, follower.not_alive, self._not_ready)
         port = await health.start()
+        await self._auditing.listen()
         log.info("started", extra={"port": port, "identity": self._options.identity})
         return await until_stopped(
             [follower.follow(), self._write(), measure(metrics.LOOP_BLOCKED)],
@@ -89,6 +93,7 @@ class Process:
 
     async def _stop(self) -> None:
         self._follower.stop()
+        await self._auditing.stop()
         await self._recorder.stop()
 
     def _not_ready(self) -> str:
@@ -110,7 +115,6 @@ class Process:
 
         await self._recorder.begin(beginning)
         until = datetime.fromisoformat(ended) if ended else None
-        auditing = Auditing(self._options.audit, self._options.pseudonyms, self._store, self._recorder.accept)
         observers = Observers(
             self._client, self._options.namespace, self._recorder.note, self._recorder.has_event, self._mirrored
         )
@@ -118,7 +122,7 @@ class Process:
             self._lease.keep,
             observers.run,
             self._recorder.write,
-            lambda: auditing.run(self._recorder.audited, until),
+            lambda: self._auditing.run(self._recorder.audited, until),
         )
 
     async def _started(self) -> RecorderStarted:

@@ -103,6 +103,11 @@ class Recorder:
         elif kind != "ResourceSlice":
             self._sweep = True
 
+    @property
+    def writes(self) -> bool:
+        """Whether this replica writes the log."""
+        return self._writes
+
     def everything(self) -> None:
         """Look at everything again."""
         self._sweep = True

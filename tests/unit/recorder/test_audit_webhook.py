@@ -44,7 +44,7 @@ def options(pki: Path, **changes: object) -> WebhookOptions:
 @asynccontextmanager
 async def listening(log: Log, made: WebhookOptions, now: Callable[[], datetime] | None = None) -> AsyncIterator[str]:
     server = AuditWebhook(intake(log), made, now or (lambda: NOW))
-    port = await server.start(NOW)
+    port = await server.start()
     try:
         yield f"https://127.0.0.1:{port}/audit"
     finally:
@@ -182,7 +182,7 @@ def test_a_replica_that_does_not_write_sends_batches_to_another_and_reads_none(p
     async def scenario() -> None:
         log = Log()
         server = AuditWebhook(intake(log), options(pki), writes=lambda: False)
-        port = await server.start(NOW)
+        port = await server.start()
         context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
         context.load_cert_chain(pki / "apiserver.crt", pki / "apiserver.key")
         async with (
@@ -202,9 +202,8 @@ def test_a_replica_that_does_not_write_sends_batches_to_another_and_reads_none(p
 def test_a_gap_is_recorded_where_the_api_server_has_given_batches_up(pki: Path, down: timedelta, told: bool) -> None:
     async def scenario() -> None:
         log = Log()
-        server = AuditWebhook(intake(log), options(pki))
-        await server.start(NOW.astimezone(timezone(timedelta(hours=8))), NOW - down)
-        await server.stop()
+        there = NOW.astimezone(timezone(timedelta(hours=8)))
+        await AuditWebhook(intake(log), options(pki), lambda: there).tell_gap(NOW - down)
         expected = {
             "source": "webhook",
             "reason": "NotListening",

@@ -86,14 +86,13 @@ class AuditWebhook:
         self._reloading: asyncio.Task[None] | None = None
         self._context: ssl.SSLContext | None = None
 
-    async def start(self, now: datetime, down_since: datetime | None = None) -> int:
-        """Listen, and return the port. OSError or ssl.SSLError if it can't be.
+    async def tell_gap(self, down_since: datetime) -> None:
+        """Record a gap if API servers have given batches up since then: the last time at which batches were taken for certain."""
+        await self._tell_gap(Doubt.NOT_LISTENING, down_since, self._clock())
 
-        ``down_since`` is the last time at which the webhook is known to have listened. If API servers have given batches up since
-        then, a gap is recorded.
-        """
+    async def start(self) -> int:
+        """Listen, and return the port. OSError or ssl.SSLError if it can't be."""
         self._context = self._tls()
-        await self._tell_gap(Doubt.NOT_LISTENING, down_since, now)
         app = web.Application()
         app.router.add_post(PATH, self._take)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSES)

@@ -36,7 +36,7 @@ class NodeAttestationSpec(Spec):
     """An authority's signed statement of where a node stands, with which accelerators, and until when."""
 
     envelope: Envelope
-    """The signed statement. Anyone may store it here, since what it says is believed by its signature alone."""
+    """The signed statement. What it says is believed by its signature alone, not by the rights of the user who applies it."""
 
 
 class NodeAttestationStatus(ConditionedStatus):

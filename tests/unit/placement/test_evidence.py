@@ -154,7 +154,7 @@ def test_two_statements_that_contradict_each_other_decide_nothing() -> None:
     assert "2026-0017 by my-inspectorate and 2026-0018 by my-inspectorate" in found.reason
 
 
-def test_whoever_applies_statements_that_nobody_signed_changes_nothing() -> None:
+def test_statements_that_no_trusted_key_has_signed_change_nothing() -> None:
     noise = [attestation(name=f"noise-{n}", key="forger", facility={"country": "SG"}) for n in range(3)]
     assert answer(world(*noise, attestation())) == ELIGIBLE
 

@@ -140,6 +140,9 @@ KINDS_OF: dict[str, Interpretation] = {
     "AcceleratorProfile": Interpretation(("nodes", "devices")),
     "SovereigntyExemption": Interpretation(retain=_EXEMPTION_RETAIN),
     "NodeAttestation": Interpretation(),
+    "AcceleratorInventory": Interpretation(
+        ("declared", "seen", "missing", "gone", "awaited", "unobserved", "outside", "ambiguous", "undeclared")
+    ),
 }
 
 _HEALTH = """

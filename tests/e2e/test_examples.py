@@ -24,6 +24,7 @@ ON_A_NODE_OF_THEIR_OWN = {"amd.yaml": "on-amd", "llama.cpp-cpu.yaml": "on-cpus",
 ELSEWHERE = {
     "attested.yaml": "unit/cli/attest/test_attest.py",
     "autoscaling.yaml": "test_scaleout.py",
+    "chips.yaml": "test_chips.py",
     "exposed.yaml": "test_scaleout.py",
     "scale-to-zero.yaml": "test_scaleout.py",
     "deepseek-r1.yaml": "world.py",

@@ -18,7 +18,7 @@ from daulat.ledger.keys import parse_verifier
 from daulat.ledger.reader import CHECKPOINT, entries
 from daulat.ledger.trust import Trust, trusted
 from dev.cluster.kubectl import Kubectl
-from dev.deployment import CHART, RecorderProcess, helm, poll
+from dev.deployment import CHART, RECORDER, RecorderProcess, helm, poll
 
 from .hall import hall
 from .world import World, model_manifest, pod_manifest, zone_manifest
@@ -64,8 +64,7 @@ def where(recorder: RecorderProcess, *arguments: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def recorder(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecorderProcess]:
     kubeconfig = world.cluster.kubeconfig()
-    on = ("--set=recorder.enabled=true", "--set=recorder.key.secretName=log", "--set=recorder.replicas=0")
-    helm(kubeconfig, "upgrade", "daulat", str(CHART), "--reuse-values", *on)
+    helm(kubeconfig, "upgrade", "daulat", str(CHART), "--reuse-values", *RECORDER)
     process = RecorderProcess(world.cluster, tmp_path_factory.mktemp("recorder"))
     process.start()
     poll("the recorder to write", lambda: world.metric(process, "daulat_ledger_size") > 0, 60)

@@ -129,6 +129,13 @@ def exemption(name: str = "e", **spec: Any) -> Raw:
     return {"metadata": _meta(name), "spec": merge(body, spec)}
 
 
+def inventory(name: str = "delivered", *chips: str, **spec: Any) -> Raw:
+    """Return an AcceleratorInventory of one delivery, changed by merging."""
+    permit = {"reference": "STA-2026-0417", "date": "2025-12-01"}
+    delivery = {"name": "DN-1", "permit": permit, "received": "2026-01-01", "chips": list(chips)}
+    return {"metadata": _meta(name), "spec": merge({"zones": ["cyberjaya-1"], "deliveries": [delivery]}, spec)}
+
+
 def namespace(name: str = "treasury", terminating: bool = False, **labels: str) -> Raw:
     """Return a governed Namespace, or one with other labels."""
     meta: Raw = {"name": name, "labels": labels or {"daulat.dev/data-class": "confidential"}}
@@ -236,6 +243,7 @@ class World:
     claims: list[Raw] = field(default_factory=list)
     exemptions: list[Raw] = field(default_factory=list)
     attestations: list[Raw] = field(default_factory=list)
+    inventories: list[Raw] = field(default_factory=list)
     children: list[Raw] = field(default_factory=list)
     canaries: dict[str, Canary] = field(default_factory=dict)
     tries: list[tuple[str, Canary, Proof | None]] = field(default_factory=list)
@@ -276,6 +284,7 @@ class World:
             "ResourceClaim": self.claims,
             "SovereigntyExemption": self.exemptions,
             "NodeAttestation": self.attestations,
+            "AcceleratorInventory": self.inventories,
             "Gateway": self.gateways,
             "PersistentVolume": self.volumes,
         }
@@ -318,6 +327,7 @@ class World:
             "AcceleratorProfile": self.profiles,
             "SovereigntyExemption": self.exemptions,
             "NodeAttestation": self.attestations,
+            "AcceleratorInventory": self.inventories,
         }
         for effect in effects:
             if isinstance(effect, ApplyStatus):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from .accelerator import AcceleratorProfileSpec, AcceleratorProfileStatus
 from .attestation import NodeAttestationSpec, NodeAttestationStatus
 from .exemption import SovereigntyExemptionSpec, SovereigntyExemptionStatus
+from .inventory import AcceleratorInventorySpec, AcceleratorInventoryStatus
 from .meta import ConditionedStatus, Spec
 from .model import SovereignModelSpec, SovereignModelStatus
 from .names import MAX_POLICY_NAME
@@ -207,6 +208,26 @@ NODE_ATTESTATION = Kind(
     listed=False,
     added_later=True,
 )
+ACCELERATOR_INVENTORY = Kind(
+    kind="AcceleratorInventory",
+    plural="acceleratorinventories",
+    short="ainv",
+    scope="Cluster",
+    spec=AcceleratorInventorySpec,
+    status=AcceleratorInventoryStatus,
+    columns=(
+        Column("Chips", ".status.declared", "integer"),
+        Column("Seen", ".status.seen", "integer"),
+        Column("Gone", ".status.gone", "integer"),
+        Column("Outside", ".status.outside", "integer"),
+        Column("Undeclared", ".status.undeclared", "integer"),
+        Column("Accounted", _condition("Accounted")),
+        Column("Reason", _condition("Accounted", "reason")),
+        Column("Missing", ".status.missing", "integer", priority=1),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+    ),
+    added_later=True,
+)
 
 KINDS: tuple[Kind, ...] = (
     SOVEREIGN_MODEL,
@@ -215,6 +236,7 @@ KINDS: tuple[Kind, ...] = (
     ACCELERATOR_PROFILE,
     SOVEREIGNTY_EXEMPTION,
     NODE_ATTESTATION,
+    ACCELERATOR_INVENTORY,
 )
 
 

@@ -28,13 +28,14 @@ def chip_mismatch(stated: Sequence[Chip], seen: Sequence[Collection[str]]) -> st
     """
     if not stated or not seen:
         return ""
-    ids = {chip.id for chip in stated}
+    # Some tools write the same UUID in upper case, and others in lower case.
+    ids = {chip.id.upper() for chip in stated}
     for chip in seen:
-        if not ids.intersection(chip):
-            return f"shows the chip {min(chip)}, which its attestation doesn't name"
-    shown = {each for chip in seen for each in chip}
+        if not any(each.upper() in ids for each in chip):
+            return f"shows the chip {next(iter(chip))}, which its attestation doesn't name"
+    shown = {each.upper() for chip in seen for each in chip}
     for one in stated:
-        if one.id not in shown:
+        if one.id.upper() not in shown:
             return f"doesn't show the chip {one.id} ({one.vendor} {one.product}), which its attestation names"
     return ""
 

@@ -17,6 +17,9 @@ COMMANDS = {
         "daulat.cli.bundle.command", "bundle", "Move what manifests need to a registry of your own, and rewrite them."
     ),
     "check": LazyCommand("daulat.cli.check.command", "check", "Judge manifests before they reach a cluster."),
+    "chips": LazyCommand(
+        "daulat.cli.chips.command", "chips", "Show where each chip is, under which permit, and what doesn't add up."
+    ),
     "compile": LazyCommand(
         "daulat.cli.compile.command", "compile_", "Write what policies compile to, for GitOps or the API server."
     ),

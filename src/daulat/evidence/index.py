@@ -36,6 +36,8 @@ _SUBJECTS = {
     "ExemptionRecorded": "SovereigntyExemption",
     "AttestationRecorded": "NodeAttestation",
     "ModelRecorded": "SovereignModel",
+    "InventoryRecorded": "AcceleratorInventory",
+    "ChipRecorded": "Chip",
     "RunStarted": "Run",
     "RunChanged": "Run",
 }

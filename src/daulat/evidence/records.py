@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from .chiprecords import ChipRecorded, InventoryRecorded
 from .record import Record
 
 REFERENCES = (
@@ -362,5 +363,7 @@ KINDS: tuple[type[Record], ...] = (
     GapOpened,
     ClockSetBack,
     Heartbeat,
+    InventoryRecorded,
+    ChipRecorded,
 )
 """The kinds of entries that the recorder makes of what it observes itself."""

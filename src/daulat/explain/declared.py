@@ -18,19 +18,22 @@ from daulat.facts.snapshot import Policy, Snapshot
 from daulat.facts.unknown import Unknown
 from daulat.kube.ref import Ref
 from daulat.placement.approval import approves
+from daulat.placement.chips import State
 from daulat.placement.eligibility import EligibilityState, eligibility, profile_of
 from daulat.placement.evidence import asks, tier
 from daulat.placement.zoning import zone_of_record
 from daulat.reconcile.inventory.attestations import reconcile_attestation
+from daulat.reconcile.inventory.chips import accounted
 from daulat.reconcile.policy.exemptions import reconcile_exemption
 
-NODE, ZONE, PROFILE, EXEMPTION, ATTESTATION, NAMESPACE = (
+NODE, ZONE, PROFILE, EXEMPTION, ATTESTATION, NAMESPACE, INVENTORY = (
     "Node",
     "SovereignZone",
     "AcceleratorProfile",
     "SovereigntyExemption",
     "NodeAttestation",
     "Namespace",
+    "AcceleratorInventory",
 )
 _VERDICTS = {
     EligibilityState.ELIGIBLE: "eligible",
@@ -39,6 +42,8 @@ _VERDICTS = {
 }
 _UNKNOWN = "can't be read"
 Sections = list[Manifest]
+MOST_CHIPS = 20
+"""Chips of an inventory that are named."""
 
 
 def about(kind: str, name: str, snapshot: Snapshot, now: float) -> Sections:
@@ -53,6 +58,7 @@ def about(kind: str, name: str, snapshot: Snapshot, now: float) -> Sections:
         EXEMPTION: lambda: _exemption(name, snapshot, now),
         ATTESTATION: lambda: _attestation(name, snapshot, now),
         NAMESPACE: lambda: _namespace(name, snapshot),
+        INVENTORY: lambda: _inventory(name, snapshot, now),
     }
     found = explained.get(kind)
     return [section for section in found() if section["items"]] if found is not None else []
@@ -195,6 +201,20 @@ def _attestation(name: str, snapshot: Snapshot, now: float) -> Iterable[Manifest
 def _namespace(name: str, snapshot: Snapshot) -> Iterable[Manifest]:
     governing = snapshot.governing(name)
     yield _section("policies", [_item(f"{p.name}, {p.spec.action.value}") for p in governing])
+
+
+def _inventory(name: str, snapshot: Snapshot, now: float) -> Iterable[Manifest]:
+    inventory = snapshot.inventories.get(name)
+    if not isinstance(inventory, Declared):
+        yield _unreadable(inventory)
+        return
+    found = accounted(inventory, snapshot, now)
+    numbers = {state: len(found.in_state(state)) for state in State}
+    yield _section("chips", [_item(f"{number} {state}") for state, number in numbers.items() if number])
+    wrong = [f"{chip.chip} {text}" for chip in found.chips for _, text in chip.doubts]
+    wrong += [f"{chip.ids[0]} is on node {chip.node} and in no inventory" for chip in found.undeclared]
+    more = [_item(f"and {len(wrong) - MOST_CHIPS} more: daulat chips lists all")] if len(wrong) > MOST_CHIPS else []
+    yield _section("problems", [*(_item(text, "rejected") for text in wrong[:MOST_CHIPS]), *more])
 
 
 def _of_policies(snapshot: Snapshot, against: Callable[[Policy], str | None], good: str) -> list[Manifest]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -11,12 +11,11 @@ from daulat.admission.claims import qualified
 from daulat.api.frozen import FrozenDict
 from daulat.api.names import MODEL_LABEL
 
+from .chips import device_ids
 from .reach import Reach, parse_reach
 
 _SINGLE = frozenset({"uuid", "parentUUID", "serial", "uniqueID", "sid", "pciBusID", "pciAddress", "pciAddr", "index"})
 """Attributes that tell a device from the next one of the same kind: they tell no product, and would be most of what is kept."""
-_CHIP = frozenset({"uuid", "serial", "serialNumber", "uniqueID"})
-"""Attributes by which a driver names a single chip. A part of a chip (parentUUID) is none."""
 _TOPOLOGY = "resource.kubernetes.io"
 """The domain of Kubernetes' own attributes: where in a machine a device sits."""
 
@@ -41,8 +40,13 @@ class Device:
     """The counter sets of its pool that it draws on: devices that share one may exclude each other."""
     tainted: bool = False
     """Whether a claim without tolerations gets it."""
-    chip_ids: tuple[str, ...] = ()
-    """The UUID and the serial number of the chip that it is, as far as its driver tells them; empty for a part of a chip."""
+    chip: str = ""
+    """The ids of the chip that it is or is a part of, with commas between; empty where its driver publishes none."""
+
+    @property
+    def chip_ids(self) -> tuple[str, ...]:
+        """The ids of the chip, one by one."""
+        return tuple(self.chip.split(",")) if self.chip else ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,15 @@ class Slice:
     reach: Reach | None
     """Where its devices are; None where each device says so itself."""
     devices: tuple[Device, ...]
+    chips: str = ""
+    """The ids of the chips that these devices are, one line a device in the same order; empty where none has any. One text, since a
+    tuple for each device would be most of what is kept of a slice."""
+
+    def sightings(self) -> Iterator[tuple[str, str]]:
+        """Yield the ids of each chip, with commas between, and its node; without one where it may be on several."""
+        for device, ids in zip(self.devices, self.chips.split("\n"), strict=False):
+            if ids:
+                yield ids, device.reach.node
 
 
 @dataclass(frozen=True)
@@ -85,6 +98,8 @@ def parse_slice(raw: Mapping[str, Any]) -> Slice:
     name = str(pool.get("name") or "")
     each = bool(spec.get("perDeviceNodeSelection"))
     reach = None if each else parse_reach(spec)
+    described = [_described(device) for device in spec.get("devices") or ()]
+    chips = [device_ids(driver, device.get("attributes") or {}) for device in described]
     return Slice(
         driver=driver,
         pool=name,
@@ -98,10 +113,11 @@ def parse_slice(raw: Mapping[str, Any]) -> Slice:
                 reach=parse_reach(device) if reach is None else reach,
                 counters=frozenset(str(c.get("counterSet")) for c in device.get("consumesCounters") or ()),
                 tainted=any(t.get("effect") != "None" for t in device.get("taints") or ()),
-                chip_ids=_chip_ids(driver, device.get("attributes") or {}),
+                chip=chip,
             )
-            for device in map(_described, spec.get("devices") or ())
+            for device, chip in zip(described, chips, strict=True)
         ),
+        chips="\n".join(chips) if any(chips) else "",
     )
 
 
@@ -145,8 +161,3 @@ def _attributes(driver: str, raw: Mapping[str, Any]) -> FrozenDict[str, str]:
 def _shared(items: tuple[tuple[str, str], ...]) -> FrozenDict[str, str]:
     """Return one mapping for all devices that say the same: eight of a node do, and those of a thousand like it."""
     return FrozenDict(dict(items))
-
-
-def _chip_ids(driver: str, raw: Mapping[str, Any]) -> tuple[str, ...]:
-    named = {qualified(driver, key)[1]: str(value["string"]) for key, value in raw.items() if "string" in value}
-    return () if "parentUUID" in named else tuple(sorted({named[key] for key in named.keys() & _CHIP if named[key]}))

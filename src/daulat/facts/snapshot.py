@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 from daulat.api.accelerator import AcceleratorProfileSpec, AcceleratorProfileStatus
 from daulat.api.attestation import NodeAttestationSpec, NodeAttestationStatus
 from daulat.api.exemption import SovereigntyExemptionSpec, SovereigntyExemptionStatus
+from daulat.api.inventory import AcceleratorInventorySpec, AcceleratorInventoryStatus
 from daulat.api.meta import ConditionedStatus, LabelSelector
 from daulat.api.model import SovereignModelSpec, SovereignModelStatus
 from daulat.api.policy import SovereigntyPolicySpec, SovereigntyPolicyStatus
@@ -40,6 +41,7 @@ Zone = Declared[SovereignZoneSpec, SovereignZoneStatus]
 Profile = Declared[AcceleratorProfileSpec, AcceleratorProfileStatus]
 Attestation = Declared[NodeAttestationSpec, NodeAttestationStatus]
 Exemption = Declared[SovereigntyExemptionSpec, SovereigntyExemptionStatus]
+Inventory = Declared[AcceleratorInventorySpec, AcceleratorInventoryStatus]
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Snapshot:
     exemptions: Mapping[str, Exemption | Unparsable[SovereigntyExemptionStatus]] = field(default_factory=dict)
     attestations: Mapping[str, Attestation | Unparsable[NodeAttestationStatus]] = field(default_factory=dict)
     models: Mapping[Ref, Model | Unparsable[SovereignModelStatus]] = field(default_factory=dict)
+    inventories: Mapping[str, Inventory | Unparsable[AcceleratorInventoryStatus]] = field(default_factory=dict)
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
     pods: Mapping[Ref, Pod] = field(default_factory=dict)
     pods_by_node: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)

@@ -39,6 +39,7 @@ OWN_KINDS = {
     "SovereigntyExemption": "exemptions",
     "NodeAttestation": "attestations",
     "SovereignModel": "models",
+    "AcceleratorInventory": "inventories",
 }
 CHILD_KINDS = kinds(*CHILDREN)
 DEVICE_KINDS = {"ResourceSlice": "slices", "ResourceClaim": "allocations"}

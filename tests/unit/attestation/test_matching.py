@@ -28,6 +28,7 @@ def test_a_node_is_told_by_its_system_uuid_and_its_name() -> None:
         ([], ""),
         ([("GPU-1",), ("GPU-2",)], ""),
         ([("GPU-1", "serial-1"), ("GPU-2", "serial-2")], ""),
+        ([("gpu-1",), ("gpu-2",), ("gpu-2",)], ""),
         ([("GPU-1",), ("GPU-2",), ("GPU-3",)], "shows the chip GPU-3, which its attestation doesn't name"),
         ([("GPU-1",)], "doesn't show the chip GPU-2 (NVIDIA H20), which its attestation names"),
         ([("GPU-1",), ("GPU-3",)], "shows the chip GPU-3, which its attestation doesn't name"),

@@ -105,3 +105,10 @@ EXPIRING_SOON = ConditionType(
     "The exemption is in force and ends within seven days, or within a fifth of its time where that is less.",
     good="False",
 )
+
+ACCOUNTED = ConditionType(
+    "Accounted",
+    ("AcceleratorInventory",),
+    "Every declared chip is where it may stand, or hasn't been missing for longer than spec.goneAfter, and every chip in the "
+    "inventory's zones is declared.",
+)

@@ -15,6 +15,7 @@ KindName = Literal[
     "AcceleratorProfile",
     "SovereigntyExemption",
     "NodeAttestation",
+    "AcceleratorInventory",
 ]
 
 

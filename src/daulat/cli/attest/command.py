@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -111,7 +112,7 @@ def make(
         },
         "operator": operator or (record.operator.legal_name if record else None),
         "tpm": {"ekDigest": tpm_ek_digest} if tpm_ek_digest else None,
-        "chips": [_chip(text) for text in chips] or [_seen_chip(d) for d in found.devices(seen.name) if d.chip_ids],
+        "chips": [_chip(text) for text in chips] or _seen_chips(found.devices(seen.name)),
         "notBefore": begins,
         "authority": authority,
         "serialNumber": serial_number,
@@ -253,6 +254,11 @@ def _chip(text: str) -> Chip:
         return Chip(vendor=vendor, product=product, id=chip_id)
     except ValidationError:
         fail(f'--chip {text}: write VENDOR/PRODUCT/ID, such as "NVIDIA/H20/GPU-1a2b"')
+
+
+def _seen_chips(devices: Sequence[Device]) -> list[Chip]:
+    """Return each chip once: several devices may be parts of one."""
+    return list({device.chip_ids[0]: _seen_chip(device) for device in devices if device.chip_ids}.values())
 
 
 def _seen_chip(device: Device) -> Chip:

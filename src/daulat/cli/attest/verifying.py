@@ -69,7 +69,7 @@ def _compare(each: Verified, statement: Statement, given: Given) -> None:
 
 
 def _compare_chips(each: Verified, statement: Statement, given: Given) -> None:
-    seen = [d.chip_ids for d in given.devices(statement.node) if d.chip_ids]
+    seen = list(dict.fromkeys(d.chip_ids for d in given.devices(statement.node) if d.chip_ids))
     if why := chip_mismatch(statement.predicate.chips, seen):
         each.findings.append(f"node {statement.node} {why}")
     elif statement.predicate.chips and seen:

@@ -20,7 +20,7 @@ from daulat.status.facts import NOT_SERVED, Facts, parse_lease
 
 from ..cluster import FORBIDDEN, ClusterUnreadable, Reader, why_unread, without_managers
 
-_OWN = frozenset(kind.kind for kind in KINDS)
+_OWN = frozenset(kind.kind for kind in KINDS if kind.kind in READ)
 _MODEL = "SovereignModel"
 
 

@@ -12,11 +12,14 @@ from daulat.facts.snapshot import Snapshot
 from daulat.kube.ref import Ref
 from daulat.placement.certify import former_labels
 from daulat.placement.evidence import Statements
+from daulat.placement.sightings import shows_otherwise
+from daulat.placement.zoning import zone_of_record
 from daulat.reconcile.controller import Controller, itself
 
 from .accelerators import Accelerators, Holding
 from .attestations import reconcile_attestation
 from .changes import nodes_concerned
+from .chips import reconcile_inventory
 from .nodes import reconcile_node
 from .zones import reconcile_profile, reconcile_zone
 
@@ -100,6 +103,25 @@ def _attestations_of_nodes(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
             yield from (Ref("NodeAttestation", "", a.name) for a, _ in Statements.of(snapshot).about(node, snapshot))
 
 
+def _all_inventories(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    # Each says which chips no other one declares.
+    return (Ref("AcceleratorInventory", "", name) for name in sorted(snapshot.inventories))
+
+
+def _inventories_of_slice(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    return _all_inventories(change, snapshot) if snapshot.inventories and shows_otherwise(change) else ()
+
+
+def _inventories_of_node(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    if not snapshot.inventories:
+        return ()
+    before, after = (
+        (side.ready, zone_of_record(side, snapshot)) if isinstance(side, Node) else None
+        for side in (change.before, change.after)
+    )
+    return _all_inventories(change, snapshot) if before != after else ()
+
+
 NODES = Controller(
     kind="Node",
     reconcile=reconcile_node,
@@ -151,4 +173,17 @@ PROFILES = Controller(
     wakes={"AcceleratorProfile": _all_profiles, "Node": _profiles_of_node, "ResourceSlice": _all_profiles},
     keys=lambda snapshot: (Ref("AcceleratorProfile", "", name) for name in sorted(snapshot.profiles)),
     settle={"Node": 1.0, "ResourceSlice": 1.0, "AcceleratorProfile": 1.0},
+)
+INVENTORIES = Controller(
+    kind="AcceleratorInventory",
+    reconcile=reconcile_inventory,
+    wakes={
+        "AcceleratorInventory": _all_inventories,
+        "ResourceSlice": _inventories_of_slice,
+        "Node": _inventories_of_node,
+        "SovereignZone": _all_inventories,
+    },
+    keys=lambda snapshot: (Ref("AcceleratorInventory", "", name) for name in sorted(snapshot.inventories)),
+    # A status has the place of every chip: a rack that restarts is one write, not one a node.
+    settle={"Node": 5.0, "ResourceSlice": 5.0},
 )

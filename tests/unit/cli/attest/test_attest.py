@@ -94,6 +94,17 @@ def test_a_statement_is_filled_from_what_the_cluster_shows(folder: Path) -> None
     }
 
 
+def test_parts_of_one_chip_are_one_chip(folder: Path) -> None:
+    parts = [device(name) for name in ("0", "1")]
+    for part in parts:
+        part["attributes"]["parentUUID"] = {"string": "GPU-parent"}
+    slices = write(folder, written(offered("h1", *parts), "ResourceSlice", "resource.k8s.io/v1"), "slices.yaml")
+    where = ("--node", "h1", "--system-uuid", UUID, "--facility", "DC 1", "--country", "MY")
+    result = run("make", slices, *where, "--authority", AUTHORITY, "--serial-number", "1", "--days", "1")
+    assert result.exit_code == 0, result.output
+    assert [each["id"] for each in json.loads(result.output)["predicate"]["chips"]] == ["GPU-parent"]
+
+
 def test_options_are_enough_without_files() -> None:
     result = run(
         *("make", "--node", "gpu-1", "--system-uuid", UUID.upper(), "--facility", "DC 1", "--country", "MY"),

@@ -16,7 +16,7 @@ from daulat.cli.explain.command import explain
 from daulat.doctor.catalog import checks
 from tests.unit.attestation.statements import UUID, attestation, trust
 from tests.unit.cli.explain.test_explain import LABEL, run, told, typed, world
-from tests.unit.world import ascend, exemption, h20, policy, zone
+from tests.unit.world import ascend, exemption, h20, inventory, policy, zone
 
 
 def section(found: dict[str, Any], title: str) -> list[tuple[str, str]]:
@@ -128,17 +128,32 @@ def test_a_namespace_says_which_policies_govern_it(tmp_path: Path) -> None:
     assert section(explained(tmp_path, "ns", "treasury"), "policies") == [("", "confidential, Enforce")]
 
 
+def test_an_inventory_says_what_doesnt_add_up(tmp_path: Path) -> None:
+    items = [*world(), typed("AcceleratorInventory", inventory("h20", "GPU-1"))]
+    found = explained(tmp_path, "ainv/h20", items=items)
+    assert section(found, "chips") == [("", "1 Gone")]
+    assert section(found, "problems") == [
+        ("rejected", "GPU-1 was never seen, and delivery DN-1 was received on 2026-01-01")
+    ]
+
+
 @pytest.mark.parametrize(
     "word", [word for kind in KINDS[1:] for word in (kind.kind, kind.plural, kind.short, f"{kind.short}s")]
 )
 def test_every_kind_is_found_by_each_of_its_names(tmp_path: Path, word: str) -> None:
-    items = [*world(), typed("SovereigntyExemption", exemption("e")), attestation()]
+    items = [
+        *world(),
+        typed("SovereigntyExemption", exemption("e")),
+        typed("AcceleratorInventory", inventory("h20", "GPU-1")),
+        attestation(),
+    ]
     names = {
         "SovereigntyPolicy": "confidential",
         "SovereignZone": "annex",
         "AcceleratorProfile": "huawei-ascend-910b",
         "SovereigntyExemption": "e",
         "NodeAttestation": "h1",
+        "AcceleratorInventory": "h20",
     }
     kind = next(k for k in KINDS if word in (k.kind, k.plural, k.short, f"{k.short}s"))
     for words in ([f"{word}/{names[kind.kind]}"], [word, names[kind.kind]]):

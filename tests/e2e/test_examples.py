@@ -30,6 +30,7 @@ ELSEWHERE = {
     "deepseek-r1.yaml": "world.py",
     "deepseek-second.yaml": "test_demo.py",
     "dra.yaml": "test_dra.py",
+    "evidence": "unit/test_evidence_page.py",
     "exemption.yaml": "test_exemptions.py",
     "karmada": "unit/generated/test_karmada.py",
     "namespace.yaml": "test_demo.py",

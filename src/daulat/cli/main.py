@@ -37,6 +37,9 @@ COMMANDS = {
     ),
     "operator": LazyCommand("daulat.cli.operator", "operator", "Run the operator."),
     "recorder": LazyCommand("daulat.cli.recorder", "recorder", "Run the recorder, which logs what ran where."),
+    "report": LazyCommand(
+        "daulat.cli.report.command", "report", "Write what a log shows of a period, with a proof of each claim."
+    ),
     "sizing": LazyCommand("daulat.cli.sizing", "sizing", "Show how many devices a model needs, and why."),
     "smoke-test": LazyCommand(
         "daulat.cli.smoketest", "smoke_test", "Prove that an installation leads and that admission refuses."

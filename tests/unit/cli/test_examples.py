@@ -20,6 +20,7 @@ SHOW_EXAMPLES = (
     "explain",
     "images",
     "ledger",
+    "report",
     "sizing",
     "status",
     "weights",

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from daulat.api.names import UNDECIDED_TAINT, eligible_label
-from daulat.attestation.keys import public_pem
 from daulat.cli.attest.command import attest
+from daulat.signing.keys import public_pem
 from dev.deployment import poll
 
 from .world import Manifest, World, node_manifest, pod_manifest, unique, zone_manifest

@@ -12,8 +12,9 @@ from hashlib import sha256
 from daulat.api.attestation import PAYLOAD_TYPE, Envelope, Signature
 from daulat.ledger import base64
 from daulat.ledger.errors import Malformed
+from daulat.signing import keys
+from daulat.signing.dsse import pae
 
-from . import keys
 from .errors import AttestationError
 from .statement import Statement, read, written
 
@@ -24,14 +25,8 @@ STATEMENTS = 1 << 14
 """Statements that are kept read, beside those that facts hold."""
 
 
-def pae(payload_type: str, payload: bytes) -> bytes:
-    """Return the pre-authentication encoding, which is what is signed."""
-    kind = payload_type.encode()
-    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
-
-
 def sign(statement: Statement, private_pem: bytes, keyid: str | None = None) -> Envelope:
-    """Return the signed statement. AttestationError for a key that can't be used."""
+    """Return the signed statement. BadKey for a key that can't be used."""
     payload, key = written(statement), keys.private_key(private_pem)
     made = keys.sign(key, pae(PAYLOAD_TYPE, payload))
     signature = Signature(keyid=keyid, sig=base64.encode(made))

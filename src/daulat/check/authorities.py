@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from daulat.api.requirements import ZoneRequirements
-from daulat.attestation.errors import AttestationError
-from daulat.attestation.keys import public_key
 from daulat.manifest.paths import Path
+from daulat.signing.keys import BadKey, public_key
 
 
 def unusable(zones: ZoneRequirements) -> Iterator[tuple[Path, str]]:
@@ -17,6 +16,6 @@ def unusable(zones: ZoneRequirements) -> Iterator[tuple[Path, str]]:
         for index, key in enumerate(authority.keys):
             try:
                 public_key(key.public_key)
-            except AttestationError as error:
+            except BadKey as error:
                 path = ("zones", "attestations", "authorities", number, "keys", index, "publicKey")
                 yield path, f"{error}. Statements that it has signed are no evidence."

@@ -12,10 +12,13 @@ from securesystemslib.dsse import Envelope as Reference
 from securesystemslib.signer._crypto_signer import CryptoSigner
 
 from daulat.api.attestation import PAYLOAD_TYPE, Envelope, Signature
-from daulat.attestation import dsse, keys
+from daulat.attestation import dsse
 from daulat.attestation.errors import AttestationError
 from daulat.attestation.statement import written
 from daulat.ledger import base64
+from daulat.signing import keys
+from daulat.signing.dsse import pae
+from daulat.signing.keys import BadKey
 from tests.unit.attestation.statements import UUID, envelope, private_pem, public_pem, statement
 
 
@@ -68,16 +71,16 @@ def test_a_payload_without_its_type_and_lengths_isnt_what_is_signed() -> None:
         payload,
         b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload) + 1, payload),
         b"DSSEv1 %b %b" % (kind, payload),
-        dsse.pae("text/plain", payload),
-        dsse.pae(PAYLOAD_TYPE + " ", payload),
+        pae("text/plain", payload),
+        pae(PAYLOAD_TYPE + " ", payload),
     )
     for message in confused:
         assert not dsse.is_signed_by(signed_bytes(message, payload), public_pem())
-    assert dsse.is_signed_by(signed_bytes(dsse.pae(PAYLOAD_TYPE, payload), payload), public_pem())
+    assert dsse.is_signed_by(signed_bytes(pae(PAYLOAD_TYPE, payload), payload), public_pem())
 
 
 def test_lengths_are_of_bytes() -> None:
-    assert dsse.pae("é", "é".encode()) == b"DSSEv1 2 \xc3\xa9 2 \xc3\xa9"
+    assert pae("é", "é".encode()) == b"DSSEv1 2 \xc3\xa9 2 \xc3\xa9"
 
 
 def test_another_payload_type_is_refused() -> None:
@@ -119,16 +122,16 @@ def test_another_spelling_of_the_payload_is_no_payload(spelling: object) -> None
 
 @pytest.mark.parametrize("kind", ["rsa", "p384"])
 def test_other_kinds_of_keys_are_refused_for_signing_and_verify_nothing(kind: str) -> None:
-    with pytest.raises(AttestationError, match="Ed25519 and ECDSA on P-256"):
+    with pytest.raises(BadKey, match="Ed25519 and ECDSA on P-256"):
         dsse.sign(statement(), private_pem("one", kind))
-    with pytest.raises(AttestationError, match="Ed25519 and ECDSA on P-256"):
+    with pytest.raises(BadKey, match="Ed25519 and ECDSA on P-256"):
         keys.public_key(public_pem("one", kind))
     assert not dsse.is_signed_by(envelope(), public_pem("one", kind))
 
 
 def test_what_is_no_key_verifies_nothing() -> None:
     pem = "-----BEGIN PUBLIC KEY-----\nQUJD\n-----END PUBLIC KEY-----\n"
-    with pytest.raises(AttestationError, match="not a public key"):
+    with pytest.raises(BadKey, match="not a public key"):
         keys.public_key(pem)
     assert not dsse.is_signed_by(envelope(), pem)
 
@@ -164,7 +167,7 @@ def raw() -> dict[str, object]:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_payload_that_could_be_read_in_two_ways_is_no_statement(payload: bytes, why: str) -> None:
-    signed = signed_bytes(dsse.pae(PAYLOAD_TYPE, payload), payload)
+    signed = signed_bytes(pae(PAYLOAD_TYPE, payload), payload)
     assert dsse.is_signed_by(signed, public_pem()), "it is signed all the same"
     with pytest.raises(AttestationError, match=why):
         dsse.unverified(signed)

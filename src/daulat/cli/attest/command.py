@@ -13,10 +13,12 @@ from pydantic import ValidationError
 
 from daulat.api.authorities import AttestationRequirements, posix
 from daulat.api.names import API_VERSION
-from daulat.attestation import dsse, keys
+from daulat.attestation import dsse
 from daulat.attestation.errors import AttestationError
 from daulat.attestation.statement import PREDICATE, Chip, as_value, problems, read, statement_of
 from daulat.facts.devices import Device
+from daulat.signing import keys
+from daulat.signing.keys import BadKey
 
 from ..errors import fail
 from ..examples import examples
@@ -154,11 +156,11 @@ def sign(statement: str, key: str, keyid: str | None, name: str | None, form: st
     """
     try:
         read_statement = read(content(statement))
-    except AttestationError as error:
+    except (AttestationError, BadKey) as error:
         fail(f"{statement}: {error}")
     try:
         envelope = dsse.sign(read_statement, content(key), keyid)
-    except AttestationError as error:
+    except (AttestationError, BadKey) as error:
         fail(f"{key}: {error}")
     body = envelope.model_dump(by_alias=True, exclude_none=True, mode="json")
     if form == "envelope":
@@ -214,7 +216,7 @@ def verify(paths: tuple[str, ...], key_files: tuple[str, ...], policy: str | Non
 def _usable(path: str, pem: str) -> None:
     try:
         keys.public_key(pem)
-    except AttestationError as error:
+    except (AttestationError, BadKey) as error:
         fail(f"{path}: {error}")
 
 

@@ -1,4 +1,4 @@
-"""The keys of authorities: Ed25519, and ECDSA on P-256. No other kind is accepted, whatever a PEM file holds."""
+"""Keys as PEM: Ed25519, and ECDSA on P-256. No other kind is accepted, whatever a PEM file holds."""
 
 from __future__ import annotations
 
@@ -20,48 +20,53 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from .errors import AttestationError
-
 ACCEPTED = "Ed25519 and ECDSA on P-256 are accepted"
 KEYS = 1024
 """Public keys that are kept parsed: far more than all policies of a cluster name."""
 
+PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
+PublicKey = Ed25519PublicKey | EllipticCurvePublicKey
+
+
+class BadKey(ValueError):
+    """A key that can't be used, with the reason."""
+
 
 @lru_cache(maxsize=KEYS)
-def public_key(pem: str) -> Ed25519PublicKey | EllipticCurvePublicKey:
-    """Return a public key. AttestationError where it isn't one, or of a kind that isn't accepted."""
+def public_key(pem: str) -> PublicKey:
+    """Return a public key. BadKey where it isn't one, or of a kind that isn't accepted."""
     try:
         key = load_pem_public_key(pem.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise AttestationError(f"not a public key as PEM: {error}") from error
+        raise BadKey(f"not a public key as PEM: {error}") from error
     if isinstance(key, Ed25519PublicKey) or (
         isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1)
     ):
         return key
-    raise AttestationError(f"a key of another kind; {ACCEPTED}")
+    raise BadKey(f"a key of another kind; {ACCEPTED}")
 
 
-def private_key(pem: bytes) -> Ed25519PrivateKey | EllipticCurvePrivateKey:
-    """Return a private key. AttestationError where it isn't one, is encrypted, or of a kind that isn't accepted."""
+def private_key(pem: bytes) -> PrivateKey:
+    """Return a private key. BadKey where it isn't one, is encrypted, or of a kind that isn't accepted."""
     try:
         key = load_pem_private_key(pem, password=None)
     except TypeError as error:
-        raise AttestationError("the private key is encrypted; decrypt it first, such as into a pipe") from error
+        raise BadKey("the private key is encrypted; decrypt it first, such as into a pipe") from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise AttestationError("not a private key as PEM") from error
+        raise BadKey("not a private key as PEM") from error
     if isinstance(key, Ed25519PrivateKey) or (
         isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1)
     ):
         return key
-    raise AttestationError(f"a key of another kind; {ACCEPTED}")
+    raise BadKey(f"a key of another kind; {ACCEPTED}")
 
 
-def public_pem(key: Ed25519PrivateKey | EllipticCurvePrivateKey) -> str:
+def public_pem(key: PrivateKey) -> str:
     """Return the public key of a private one, as PEM."""
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
-def sign(key: Ed25519PrivateKey | EllipticCurvePrivateKey, message: bytes) -> bytes:
+def sign(key: PrivateKey, message: bytes) -> bytes:
     """Return the signature of a message."""
     return key.sign(message) if isinstance(key, Ed25519PrivateKey) else key.sign(message, ECDSA(SHA256()))
 
@@ -69,11 +74,18 @@ def sign(key: Ed25519PrivateKey | EllipticCurvePrivateKey, message: bytes) -> by
 def verifies(pem: str, signature: bytes, message: bytes) -> bool:
     """Say whether the key made the signature. False where the key can't be used."""
     try:
-        key = public_key(pem)
+        return made(public_key(pem), signature, message)
+    except BadKey:
+        return False
+
+
+def made(key: PublicKey, signature: bytes, message: bytes) -> bool:
+    """Say whether the key made the signature."""
+    try:
         if isinstance(key, Ed25519PublicKey):
             key.verify(signature, message)
         else:
             key.verify(signature, message, ECDSA(SHA256()))
-    except (AttestationError, InvalidSignature):
+    except InvalidSignature:
         return False
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,7 @@ class Rule:
         }
 
 
+_LABEL = re.compile(r"{{ \$labels\.(\w+) }}")
 Groups = Mapping[str, Sequence[Rule]]
 """Rules by the group that evaluates them together."""
 
@@ -80,7 +82,12 @@ def written(header: str, root: Path) -> dict[Path, str]:
     """Return the rule files, and the page with its table of alerts."""
     files = {place / FILES[name]: header + rendered(groups) for place in PLACES for name, groups in sets().items()}
     rows = [
-        (f"[{r.name}]({RUNBOOKS.name}/{r.name}.md)", r.severity, r.pending if r.pending != "0m" else "", r.summary)
+        (
+            f"[{r.name}]({RUNBOOKS.name}/{r.name}.md)",
+            r.severity,
+            r.pending if r.pending != "0m" else "",
+            _LABEL.sub(r"*\1*", r.summary),
+        )
         for r in rules()
         if r.is_alert
     ]

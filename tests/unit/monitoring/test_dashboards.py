@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dev.monitoring import dashboards, metrics
 
-from .test_rules import OF_THE_API_SERVER, names
+from .test_rules import OF_THE_API_SERVER, names, promtool
 
 BUILT = {uid: dashboards.dashboard(uid, spec) for uid, spec in dashboards.specs().items()}
 
@@ -61,3 +63,11 @@ def test_each_metric_in_a_dashboard_exists() -> None:
     own = {series for m in (*metrics.of_operator(), *metrics.of_recorder()) for series in m.series}
     used = {name for _, expr, _ in dashboards.queries() for name in names(expr)}
     assert used - own == OF_THE_API_SERVER
+
+
+def test_each_query_is_one_that_prometheus_parses(tmp_path: Path) -> None:
+    found = [expr.replace("$__rate_interval", "1m") for _, expr, _ in dashboards.queries()]
+    parsed = [{"record": f"q{n}", "expr": expr} for n, expr in enumerate(found)]
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": parsed}]}))
+    assert "SUCCESS" in promtool("check", "rules", file)

@@ -13,6 +13,7 @@ import yaml
 from daulat.admission.cluster import Installation, compile_cluster_guards, of_deployment
 from daulat.catalog import accelerators
 from daulat.cel.evaluator import Request, evaluate
+from tests.unit.workload.others import problems
 
 from .world import (
     CHART,
@@ -260,6 +261,15 @@ def test_each_component_has_a_monitor_that_selects_its_service_alone(helm: Helm)
             and endpoint["port"] in {p["name"] for p in d["spec"]["ports"]}
         )
         assert service["metadata"]["name"] == f"{monitor['metadata']['name']}-metrics"
+
+
+def test_monitors_and_rules_are_what_the_prometheus_operator_takes(helm: Helm) -> None:
+    on = "--set=metrics.serviceMonitor.enabled=true,metrics.serviceMonitor.scrapeTimeout=10s,metrics.prometheusRule.enabled=true"
+    objects = rendered(helm, on, RECORDER)
+    found = [d for d in objects if d["kind"] in ("ServiceMonitor", "PrometheusRule")]
+    assert len(found) == 4
+    assert [problem for each in found for problem in problems(each)] == []
+    assert problems({**found[0], "spec": {**found[0]["spec"], "endpoint": []}})
 
 
 def test_alerts_are_those_of_the_rule_files_with_what_the_values_change(helm: Helm) -> None:

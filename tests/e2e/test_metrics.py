@@ -23,6 +23,7 @@ RATE = "15s"
 
 
 MAY_BE_EMPTY = {
+    "apiserver_mutating_admission_policy_check_total": "no pod was pinned, or this Kubernetes can't",
     "daulat_api_errors_total": "no request failed",
     "daulat_exemption_expiry_timestamp_seconds": "no exemption is in force",
     "daulat_facts_untrusted": "every API group is believed",

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
-import click
-import pytest
 import yaml
 
-from daulat.cli.main import main
 from dev.monitoring import metrics, rules
 from dev.monitoring.prometheus import program
 
@@ -20,6 +16,7 @@ ROOT = Path(__file__).parents[3]
 CASES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("alert-cases.yaml").read_text())
 ALERTS = {rule.name: rule for rule in rules.rules() if rule.is_alert}
 OF_THE_API_SERVER = {
+    "apiserver_mutating_admission_policy_check_total",
     "apiserver_validating_admission_policy_check_total",
     "apiserver_validating_admission_policy_check_duration_seconds_bucket",
 }
@@ -99,19 +96,3 @@ def names(expr: str) -> set[str]:
 def test_what_each_process_exposes_passes_promtool() -> None:
     for _, exposed in metrics.texts():
         assert promtool("check", "metrics", stdin=exposed) == ""
-
-
-@pytest.mark.parametrize("page", sorted((ROOT / rules.RUNBOOKS).glob("*.md")), ids=lambda p: p.stem)
-def test_a_runbook_shows_commands_that_exist(page: Path) -> None:
-    shown = re.findall(r"^daulat (.+)$|`daulat (.+?)`", page.read_text(), re.MULTILINE)
-    for first, second in shown:
-        command: click.Command = main
-        context = click.Context(main)
-        arguments = (first or second).split()
-        while isinstance(command, click.Group) and arguments:
-            name, found, arguments = command.resolve_command(context, arguments)
-            assert found is not None, name
-            command = found
-        # What a command requires, such as a folder, a sentence may leave out.
-        with contextlib.suppress(click.MissingParameter):
-            command.make_context(command.name, arguments, resilient_parsing=False)

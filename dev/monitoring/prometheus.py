@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from dev.cluster.cluster import announce
+from dev.cluster.errors import ClusterError
 from dev.cluster.node.debian import unpacked
 from dev.cluster.ports import choose
 from dev.deployment import poll
@@ -27,6 +28,15 @@ def program(name: str) -> Path:
     if found:
         return Path(found)
     return unpacked(PACKAGES, "tests of alerts and dashboards need Prometheus", announce) / "usr" / "bin" / name
+
+
+def promtool(*arguments: str | Path, stdin: str = "") -> str:
+    """Run promtool and return what it prints, findings included. ClusterError where it fails."""
+    command = [str(program("promtool")), *map(str, arguments)]
+    done = subprocess.run(command, check=False, input=stdin, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise ClusterError(f"`promtool {arguments[0]}` failed: {done.stdout}{done.stderr}")
+    return done.stdout + done.stderr
 
 
 class Prometheus:

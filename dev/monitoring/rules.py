@@ -95,6 +95,12 @@ def written(header: str, root: Path) -> dict[Path, str]:
     return {**files, PAGE: between(text, SECTION, table(("alert", "severity", "after", "summary"), rows))}
 
 
+def selected(expr: str) -> set[str]:
+    """Return the metrics of Daulat and of the API server that an expression selects."""
+    without_texts = re.sub(r'"[^"]*"', "", expr)
+    return set(re.findall(r"\b(?:[a-z_]+:)?(?:daulat|apiserver)_[a-z_]+(?::\w+)?", without_texts))
+
+
 def _parsed(raw: Mapping[str, str]) -> Rule:
     if "record" in raw:
         return Rule(raw["record"], raw["expr"])

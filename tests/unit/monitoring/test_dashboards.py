@@ -12,9 +12,10 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from dev.monitoring import dashboards, metrics
+from dev.monitoring import dashboards, metrics, rules
+from dev.monitoring.prometheus import promtool
 
-from .test_rules import OF_THE_API_SERVER, names, promtool
+from .test_rules import OF_THE_API_SERVER
 
 BUILT = {uid: dashboards.dashboard(uid, spec) for uid, spec in dashboards.specs().items()}
 
@@ -61,7 +62,7 @@ def test_panels_have_ids_of_their_own_and_dont_overlap(uid: str) -> None:
 
 def test_each_metric_in_a_dashboard_exists() -> None:
     own = {series for m in (*metrics.of_operator(), *metrics.of_recorder()) for series in m.series}
-    used = {name for _, expr, _ in dashboards.queries() for name in names(expr)}
+    used = {name for _, expr, _ in dashboards.queries() for name in rules.selected(expr)}
     assert used - own == OF_THE_API_SERVER
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from dev.monitoring import metrics, rules
-from dev.monitoring.prometheus import program
+from dev.monitoring.prometheus import promtool
 
 ROOT = Path(__file__).parents[3]
 CASES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("alert-cases.yaml").read_text())
@@ -20,13 +19,6 @@ OF_THE_API_SERVER = {
     "apiserver_validating_admission_policy_check_total",
     "apiserver_validating_admission_policy_check_duration_seconds_bucket",
 }
-
-
-def promtool(*arguments: str | Path, stdin: str = "") -> str:
-    command = [str(program("promtool")), *map(str, arguments)]
-    done = subprocess.run(command, check=False, input=stdin, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def text(template: str, case: dict[str, Any]) -> str:
@@ -82,15 +74,9 @@ def test_each_alert_has_its_runbook_and_each_runbook_its_alert() -> None:
 
 def test_each_metric_in_a_rule_exists() -> None:
     own = {series for m in (*metrics.of_operator(), *metrics.of_recorder()) for series in m.series}
-    used = {name for rule in rules.rules() for name in names(rule.expr)}
+    used = {name for rule in rules.rules() for name in rules.selected(rule.expr)}
     recorded = {rule.name for rule in rules.rules() if not rule.is_alert}
     assert used - own - recorded == OF_THE_API_SERVER
-
-
-def names(expr: str) -> set[str]:
-    """Return the metrics that an expression selects."""
-    without_texts = re.sub(r'"[^"]*"', "", expr)
-    return set(re.findall(r"\b(?:[a-z_]+:)?(?:daulat|apiserver)_[a-z_]+(?::\w+)?", without_texts))
 
 
 def test_what_each_process_exposes_passes_promtool() -> None:

@@ -103,6 +103,8 @@ def scraped(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     finally:
         prometheus.stop()
         recorder.stop()
+        world.admin.run("delete", "clusterrole/prometheus", "clusterrolebinding/prometheus")
+        world.admin.run("delete", "serviceaccount", "prometheus", "-n", NAMESPACE)
         helm(kubeconfig, "upgrade", "daulat", str(CHART), "--reuse-values", "--set=recorder.enabled=false")
 
 

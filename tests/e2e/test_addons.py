@@ -22,6 +22,8 @@ SERVED = {
     "inference-pool": "inferencepools.v1.inference.networking.k8s.io",
     "kueue": "localqueues.v1beta2.kueue.x-k8s.io",
     "prometheus-operator": "podmonitors.v1.monitoring.coreos.com",
+    "service-monitor": "servicemonitors.v1.monitoring.coreos.com",
+    "prometheus-rule": "prometheusrules.v1.monitoring.coreos.com",
 }
 """A kind that users of each add-on write."""
 

@@ -8,11 +8,11 @@ import pytest
 
 from daulat.api.authorities import posix
 from daulat.api.names import UNDECIDED_TAINT, ZONE_LABEL, eligible_label
-from daulat.attestation import keys
 from daulat.facts.node import REGION, Node
 from daulat.facts.snapshot import Snapshot
 from daulat.placement.certify import Record, certify
 from daulat.placement.eligibility import ELIGIBLE, Eligibility, EligibilityState, eligibility
+from daulat.signing import keys
 from tests.requests import merge
 from tests.unit.attestation.statements import BEGINS, ENDS, NOW, OTHER_UUID, UUID, attestation, chip, trust
 from tests.unit.world import World, ascend, device, h20, offered, policy, zone

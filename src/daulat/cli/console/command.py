@@ -48,7 +48,7 @@ _EXAMPLES = examples(
     default=15.0,
     show_default=True,
     metavar="SECONDS",
-    help="Read the cluster anew for a page when the facts are older; four times as long as a read takes, if that is more.",
+    help="Read the cluster anew for a page when the facts are older; or than four times as long as a read takes, if that is more.",
 )
 @click.option(
     "--outlines",
@@ -85,6 +85,9 @@ def console(
 
     async def serve(reader: cluster.Reader) -> None:
         latest = server.Latest(lambda: site(reader), refresh)
+        found, problem = await latest.get()
+        if found is None:
+            raise cluster.ClusterUnreadable(problem)
         await server.serve(latest, at.host, at.port, at.hosts, lambda port: click.echo(f"{at.url(port)} (Ctrl-C ends)"))
 
     try:

@@ -1,4 +1,4 @@
-"""Serves the pages on this machine. Facts are read when a page is asked for and they are older than the interval."""
+"""Serves the pages on this machine. Facts are read anew when a page is asked for and they are older than the interval."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from ..cluster import ClusterUnreadable, sentence
 
 SHARE = 4
 """How many times as long as a read took the next one waits at least, so that a large cluster isn't read all the time."""
+PATIENCE = 1.0
+"""Seconds that a request waits for newer facts, where there are some already."""
 HEADERS = {
     "Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'",
     "Cache-Control": "no-store",
@@ -33,22 +35,34 @@ class Latest:
         self._read, self._interval, self._clock = read, interval, clock
         self._site: Site | None = None
         self._problem, self._due = "", float("-inf")
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
 
-    async def get(self) -> tuple[Site | None, str]:
-        """Return the pages, read anew where it is time, and the problem of the last read. Requests share one read."""
-        async with self._reading:
-            began = self._clock()
-            if began >= self._due:
-                try:
-                    self._site, self._problem = await self._read(), ""
-                except ClusterUnreadable as error:
-                    self._problem = str(error)
-                except RequestError as error:
-                    self._problem = sentence(error)
-                ended = self._clock()
-                self._due = ended + max(self._interval, SHARE * (ended - began))
-            return self._site, self._problem
+    async def get(self, patience: float = PATIENCE) -> tuple[Site | None, str]:
+        """Return the pages, read anew where it is time, and the problem of the last read. Requests share one read.
+
+        Where a read takes longer than ``patience`` seconds, the last pages are returned: they say how old they are.
+        """
+        if self._reading is None and self._clock() >= self._due:
+            self._reading = asyncio.create_task(self._refresh())
+        reading = self._reading
+        if reading is not None:
+            await asyncio.wait({reading}, timeout=None if self._site is None else patience)
+            if reading.done():
+                reading.result()  # Raises what isn't a problem of the cluster.
+        return self._site, self._problem
+
+    async def _refresh(self) -> None:
+        began = self._clock()
+        try:
+            self._site, self._problem = await self._read(), ""
+        except ClusterUnreadable as error:
+            self._problem = str(error)
+        except RequestError as error:
+            self._problem = sentence(error)
+        finally:
+            ended = self._clock()
+            self._due = ended + max(self._interval, SHARE * (ended - began))
+            self._reading = None
 
 
 def application(

@@ -61,6 +61,15 @@ def test_a_cluster_without_daulat_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "site").exists()
 
 
+def test_the_server_doesnt_start_where_the_cluster_cant_be_read(tmp_path: Path) -> None:
+    server = FakeApiServer()
+    with serving(server):
+        done = run(server, tmp_path, "--listen", "127.0.0.1:0")
+    assert done.exit_code == 2
+    assert "is Daulat installed?" in done.stderr
+    assert done.stdout == ""
+
+
 @pytest.mark.parametrize("listen", ["0.0.0.0:8765", "[::]:0", "10.0.0.1:8765"])
 def test_an_address_that_others_reach_is_refused_before_anything_is_read(
     api: FakeApiServer, tmp_path: Path, listen: str

@@ -135,11 +135,13 @@ class Reads:
     def __init__(self, took: float = 0.0) -> None:
         self.count, self.now, self.took = 0, 100.0, took
         self.error: Exception | None = None
+        self.may_end = asyncio.Event()
+        self.may_end.set()
 
     async def __call__(self) -> Site:
         self.count += 1
         self.now += self.took
-        await asyncio.sleep(0)
+        await self.may_end.wait()
         if self.error is not None:
             raise self.error
         return site(busy())
@@ -206,5 +208,36 @@ def test_the_last_facts_stay_with_the_problem_when_the_cluster_cant_be_read_any_
         pages, problem = await latest.get()
         assert pages is not first
         assert problem == ""
+
+    asyncio.run(scenario())
+
+
+def test_a_read_that_takes_long_holds_no_request_up_where_there_are_facts() -> None:
+    reads = Reads()
+
+    async def scenario() -> None:
+        latest = reads.latest()
+        first, _ = await latest.get()
+        reads.now += 20
+        reads.may_end.clear()
+        assert (await latest.get(0.01))[0] is first
+        assert (await latest.get(0.01))[0] is first
+        assert reads.count == 2
+        reads.may_end.set()
+        assert (await latest.get())[0] is not first
+        assert reads.count == 2
+
+    asyncio.run(scenario())
+
+
+def test_the_first_request_waits_for_facts_however_long_that_takes() -> None:
+    reads = Reads()
+
+    async def scenario() -> None:
+        reads.may_end.clear()
+        request = asyncio.create_task(reads.latest().get(0.01))
+        assert await asyncio.wait({request}, timeout=0.1) == (set(), {request})
+        reads.may_end.set()
+        assert (await request)[0] is not None
 
     asyncio.run(scenario())

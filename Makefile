@@ -100,11 +100,13 @@ type: $(VENV)/ready ## Check types, strictly
 layers: $(VENV)/ready ## Check that layers import only what stands above them
 	@$(VENV)/bin/lint-imports --no-logo
 
-generate: $(VENV)/ready ## Write CRDs and the chart's generated files
+generate: $(VENV)/ready ## Write CRDs, the chart's generated files and the example of evidence
 	@$(PY) -m dev.generate
+	@$(PY) -m dev.evidence
 
 verify: $(VENV)/ready ## Check that generated files are up to date
 	@$(PY) -m dev.generate --check
+	@$(PY) -m dev.evidence --check
 
 verify-engines: $(VENV)/ready ## Put what is rendered to the engines' own parsers: 10 GB at a time, 15 minutes (ENGINES="vllm sglang llama.cpp")
 	@$(PY) -m pip install --quiet uv

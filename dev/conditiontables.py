@@ -18,6 +18,7 @@ TOPICS: Mapping[Path, tuple[ConditionType, ...]] = {
     Path("docs/autoscaling.md"): (reasons.AUTOSCALED,),
     Path("docs/exposure.md"): (reasons.EXPOSED,),
     Path("docs/gitops.md"): (reasons.COMPILED,),
+    Path("docs/chips.md"): (reasons.ACCOUNTED,),
 }
 """Pages that explain a condition, and so show its reasons as well."""
 PAGES = (REFERENCE, KINDS_DOC, *TOPICS)

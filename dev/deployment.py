@@ -97,6 +97,8 @@ def operator_kubeconfig(
     return path
 
 
+RECORDER = ("--set=recorder.enabled=true", "--set=recorder.key.secretName=daulat-log-key", "--set=recorder.replicas=0")
+"""The values by which the chart makes the recorder's rights, for one that runs as a process."""
 WEIGHTS_IMAGE = "registry.example.my/daulat/daulat@sha256:" + "3c" * 32
 """What the operator is told to load weights with: nothing pulls it here."""
 
@@ -105,11 +107,13 @@ PROGRAM = "daulat.cli.main"
 
 
 def operators(directory: Path) -> list[psutil.Process]:
-    """Return the operators that run with the kubeconfig of this directory, whoever started them, and however that ended."""
-    kubeconfig, found = str(directory / KUBECONFIG), []
+    """Return the operators and recorders that run with kubeconfigs of this directory, whoever started them, and however that
+    ended."""
+    found = []
+    kubeconfigs = {str(directory / f"{kind.what}-kubeconfig.yaml") for kind in (OperatorProcess, RecorderProcess)}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if PROGRAM in process.cmdline() and process.environ().get("KUBECONFIG") == kubeconfig:
+            if PROGRAM in process.cmdline() and process.environ().get("KUBECONFIG") in kubeconfigs:
                 found.append(process)
     return found
 

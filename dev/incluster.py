@@ -16,7 +16,7 @@ SECONDS = 240
 """For which its replicas may take to be ready. On an idle machine that takes 15 s."""
 
 
-def install_in_cluster(cluster: Cluster, image: str, label: str, value: str) -> None:
+def install_in_cluster(cluster: Cluster, image: str, label: str, value: str, *settings: str) -> None:
     """Install the chart with this image (REPOSITORY@DIGEST) on the nodes with a label, and wait until its replicas are ready."""
     repository, _, digest = image.partition("@")
     install(
@@ -26,6 +26,7 @@ def install_in_cluster(cluster: Cluster, image: str, label: str, value: str) -> 
         f"--set=image.digest={digest}",
         # Simulated nodes would say that it runs.
         f"--set=nodeSelector.{label.replace('.', chr(92) + '.')}={value}",
+        *settings,
     )
     # Not by `helm --wait`: a release that is waited for in vain can't be changed until its time is over.
     limit = f"--timeout={SECONDS}s"

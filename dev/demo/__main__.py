@@ -20,15 +20,15 @@ from dev.cluster.kind import quicker
 from dev.cluster.kubernetes import versions
 from dev.cluster.paths import DEMO_SCENARIO, REAL_NODE_SCENARIO, clusters_dir
 from dev.cluster.scenario import load, zone_manifests
-from dev.deployment import ROOT, OperatorProcess, install, kubectl, poll
+from dev.deployment import RECORDER, ROOT, OperatorProcess, RecorderProcess, install, kubectl, poll
 from dev.incluster import WHERE_LOGGED
 
-from . import answering, attempts
+from . import answering, attempts, evidence
 from .answering import Answering, Supplies
 from .attempts import Demo
 from .removal import directory, note_installed, remove, taken
 from .row import condition
-from .table import Rows, explain
+from .table import Rows, explain, ran
 
 
 def main() -> int:
@@ -87,9 +87,11 @@ def _play(cluster: Cluster, why_not: str) -> int:
     cluster.up(DEMO_SCENARIO)
     announce("installing the chart")
     note_installed(cluster)
-    install(cluster)
+    install(cluster, *RECORDER)
     operator = OperatorProcess(cluster, directory(cluster.name))
     operator.start()
+    recorder = RecorderProcess(cluster, directory(cluster.name))
+    recorder.start()
     admin = kubectl(cluster)
     admin.apply(zone_manifests(load(DEMO_SCENARIO)))
     for file in attempts.manifests():
@@ -103,8 +105,9 @@ def _play(cluster: Cluster, why_not: str) -> int:
     if isinstance(cluster, EmbeddedCluster) and not why_not:
         rows = rows.continued("On a node with a kubelet and containers, the operator's own among them")
         where_logged, why_not, hints = _answer(cluster, operator, rows)
+    ran(console, evidence.answer(recorder))
     console.print(f"\nDone in {time.monotonic() - began:.0f} s; {usage}.", soft_wrap=True)
-    explain(console, cluster, where_logged, hints, why_not)
+    explain(console, cluster, where_logged, hints, why_not, evidence.commands(recorder))
     for row in rows.wrong:
         announce(f"error: {row.attempt}: expected {row.expected}, got {row.outcome}: {row.answer}")
     return 1 if rows.wrong else 0

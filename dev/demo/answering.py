@@ -22,7 +22,7 @@ from dev.cluster.locking import Say
 from dev.cluster.node import programs, requirements, serving
 from dev.cluster.node.chat import PATH, QUESTION, Chat
 from dev.cluster.node.model import Signer, tamper
-from dev.deployment import ROOT, kubectl
+from dev.deployment import RECORDER, ROOT, kubectl
 from dev.image.oci import Archive
 from dev.incluster import install_in_cluster
 
@@ -94,7 +94,7 @@ class Answering:
         """Install the chart with the operator in pods on the real node."""
         (machine,) = self._cluster.machines
         image = self._supplies.images["daulat"].reference
-        install_in_cluster(self._cluster, image, "kubernetes.io/hostname", machine.name)
+        install_in_cluster(self._cluster, image, "kubernetes.io/hostname", machine.name, *RECORDER)
 
     def prepare(self) -> None:
         """Do what an administrator does before: profile, policy, namespace, rights."""

@@ -87,8 +87,24 @@ def table(rows: Sequence[Row], title: str, width: int, first: int = 0) -> Table:
     return found
 
 
-def explain(console: Console, cluster: Cluster, where_logged: str, asking: Sequence[str], why_not: str) -> None:
-    """Say how to look around; how to ask the model, or why none answers; and how to remove it all."""
+def ran(console: Console, answer: str) -> None:
+    """Print what ran where, as the recorder's log says."""
+    _print(
+        console,
+        "\nWhat ran where, by the recorder's log, whose entries lead to its signed checkpoint:\n",
+        answer.rstrip(),
+    )
+
+
+def explain(
+    console: Console,
+    cluster: Cluster,
+    where_logged: str,
+    asking: Sequence[str],
+    why_not: str,
+    checking: Sequence[str],
+) -> None:
+    """Say how to look around; how to ask the model, or why none answers; how to check the log; and how to remove it all."""
     binaries = Path(ensure(announce)["kubectl"]).parent
     _print(
         console,
@@ -102,6 +118,7 @@ def explain(console: Console, cluster: Cluster, where_logged: str, asking: Seque
         _print(console, "\nTo ask the model, which was made to say this one sentence:\n", *(f"  {c}" for c in asking))
     if why_not:
         _print(console, f"\nNo model answers here: {why_not}.")
+    _print(console, "\nTo ask the log, and to verify it, without the cluster:\n", *(f"  {c}" for c in checking))
     suffix = f" NAME={cluster.name}" if cluster.name != "demo" else ""
     _print(console, f"\n{where_logged}.", f"To remove it all: make demo-down{suffix}\n")
 

@@ -32,7 +32,7 @@ from daulat.recorder.audit.webhook import AuditWebhook, WebhookOptions
 from daulat.recorder.salts import Salts
 from dev.cluster import ClusterError, ports
 from dev.cluster.pki import Authority
-from dev.deployment import CHART, ROOT, RecorderProcess, helm, poll
+from dev.deployment import CHART, RECORDER, ROOT, RecorderProcess, helm, poll
 
 from .test_recorder import once
 from .world import World, lower, namespace_manifest, pod_manifest, policy_manifest, raise_world, unique
@@ -341,8 +341,7 @@ def test_the_recorder_logs_who_was_refused_what_under_a_witness(
     audited: Audited, governed: tuple[str, str], tmp_path: Path
 ) -> None:
     world, (policy, namespace) = audited.world, governed
-    on = ("--set=recorder.enabled=true", "--set=recorder.key.secretName=log", "--set=recorder.replicas=0")
-    helm(world.cluster.kubeconfig(), "upgrade", "daulat", str(CHART), "--reuse-values", *on)
+    helm(world.cluster.kubeconfig(), "upgrade", "daulat", str(CHART), "--reuse-values", *RECORDER)
     log = RecorderProcess(world.cluster, tmp_path / "recorder")
     with cosigner(tmp_path, log) as (url, key):
         log.further = (

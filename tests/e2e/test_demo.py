@@ -40,9 +40,14 @@ def test_the_demo_places_refuses_answers_and_goes_away_again() -> None:
             assert answers[-1].endswith(f'"{SENTENCE}"')
             assert "service/tiny" in up.stdout
             assert cgroups.places(name)
-        # With a real node it is in pods there.
+        # With a real node the operator is in pods there; the recorder is a process.
         processes = operators(directory(name))
-        assert len(processes) == bool(why_not)
+        assert len(processes) == 1 + bool(why_not)
+        # The log names what the table says was placed, and the command that is printed verifies it.
+        assert re.search(r"treasury/deepseek-r1-\S+ +deepseek-r1 +ascend-1 +cyberjaya-1 +MY +running", up.stdout)
+        (verify,) = re.findall(r"^  (\S+ -m \S+ ledger verify .*)$", up.stdout, re.MULTILINE)
+        done = subprocess.run(verify.split(), check=False, capture_output=True, text=True)
+        assert "entries, verified" in done.stdout, done.stdout + done.stderr
     finally:
         down = demo("down", name, 60)
     assert down.returncode == 0, down.stderr

@@ -22,12 +22,15 @@ WHOLE = {"mindie-pvc.yaml": "claims", "hf-mirror.yaml": "mirrored"}
 ON_A_NODE_OF_THEIR_OWN = {"amd.yaml": "on-amd", "llama.cpp-cpu.yaml": "on-cpus", "own-profile.yaml": "on-gaudi"}
 """Examples that have a policy of their own as well, for accelerators that the tests' cluster hasn't."""
 ELSEWHERE = {
+    "attested.yaml": "unit/cli/attest/test_attest.py",
     "autoscaling.yaml": "test_scaleout.py",
+    "chips.yaml": "test_chips.py",
     "exposed.yaml": "test_scaleout.py",
     "scale-to-zero.yaml": "test_scaleout.py",
     "deepseek-r1.yaml": "world.py",
     "deepseek-second.yaml": "test_demo.py",
     "dra.yaml": "test_dra.py",
+    "evidence": "unit/test_evidence_page.py",
     "exemption.yaml": "test_exemptions.py",
     "karmada": "unit/generated/test_karmada.py",
     "namespace.yaml": "test_demo.py",

@@ -18,7 +18,7 @@ from daulat.ledger.keys import parse_verifier
 from daulat.ledger.reader import CHECKPOINT, entries
 from daulat.ledger.trust import Trust, trusted
 from dev.cluster.kubectl import Kubectl
-from dev.deployment import CHART, RecorderProcess, helm, poll
+from dev.deployment import CHART, RECORDER, RecorderProcess, helm, poll
 
 from .hall import hall
 from .world import World, model_manifest, pod_manifest, zone_manifest
@@ -64,8 +64,7 @@ def where(recorder: RecorderProcess, *arguments: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def recorder(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecorderProcess]:
     kubeconfig = world.cluster.kubeconfig()
-    on = ("--set=recorder.enabled=true", "--set=recorder.key.secretName=log", "--set=recorder.replicas=0")
-    helm(kubeconfig, "upgrade", "daulat", str(CHART), "--reuse-values", *on)
+    helm(kubeconfig, "upgrade", "daulat", str(CHART), "--reuse-values", *RECORDER)
     process = RecorderProcess(world.cluster, tmp_path_factory.mktemp("recorder"))
     process.start()
     poll("the recorder to write", lambda: world.metric(process, "daulat_ledger_size") > 0, 60)
@@ -159,6 +158,26 @@ def test_a_killed_recorder_loses_no_run_and_says_when_it_saw_nothing(world: Worl
         assert gap["entry"] in [g["entry"] for g in where(recorder, "-n", namespace)["gaps"]]
     done = daulat("ledger", "verify", recorder.ledger, "--key", recorder.verifier)
     assert done["verified"], done["findings"]
+
+
+def test_a_second_replica_stands_by_and_goes_on_where_the_first_ended(world: World, recorder: RecorderProcess) -> None:
+    second = RecorderProcess(world.cluster, recorder.ledger.parent, "recorder-1")
+    with world.governed() as (_, namespace):
+        world.admin.apply([pod_manifest("p", namespace)])
+        run = once(recorder, "RunStarted", namespace=namespace)
+        second.start()
+        try:
+            size = len(logged(recorder))
+            assert world.metric(second, "daulat_leader") == 0
+            assert recorder.stop() == 0
+            started = once(second, "RecorderStarted", replica="recorder-1")
+            assert started["entry"] >= size
+            world.admin.run("delete", "pod", "p", "-n", namespace)
+            assert once(second, "RunEnded", uid=run["uid"])["runEntry"] == run["entry"]
+        finally:
+            second.stop()
+            recorder.start()
+    assert daulat("ledger", "verify", recorder.ledger, "--key", recorder.verifier)["verified"]
 
 
 def test_an_eviction_is_recorded_with_the_policy_s_reason(world: World, recorder: RecorderProcess) -> None:

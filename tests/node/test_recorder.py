@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dev.deployment import CHART, RecorderProcess, helm, poll
+from dev.deployment import CHART, RECORDER, RecorderProcess, helm, poll
 from tests.e2e.test_recorder import logged, once, where
 
 from .models import Served, pods_of
@@ -19,8 +19,7 @@ from .world import RealWorld
 @pytest.fixture(scope="module")
 def recorder(real: RealWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecorderProcess]:
     kubeconfig = real.cluster.kubeconfig()
-    on = ("--set=recorder.enabled=true", "--set=recorder.key.secretName=log", "--set=recorder.replicas=0")
-    helm(kubeconfig, "upgrade", "daulat", str(CHART), "--reuse-values", *on)
+    helm(kubeconfig, "upgrade", "daulat", str(CHART), "--reuse-values", *RECORDER)
     process = RecorderProcess(real.cluster, tmp_path_factory.mktemp("recorder"))
     process.start()
     yield process

@@ -129,6 +129,13 @@ def exemption(name: str = "e", **spec: Any) -> Raw:
     return {"metadata": _meta(name), "spec": merge(body, spec)}
 
 
+def inventory(name: str = "delivered", *chips: str, **spec: Any) -> Raw:
+    """Return an AcceleratorInventory of one delivery, changed by merging."""
+    permit = {"reference": "STA-2026-0417", "date": "2025-12-01"}
+    delivery = {"name": "DN-1", "permit": permit, "received": "2026-01-01", "chips": list(chips)}
+    return {"metadata": _meta(name), "spec": merge({"zones": ["cyberjaya-1"], "deliveries": [delivery]}, spec)}
+
+
 def namespace(name: str = "treasury", terminating: bool = False, **labels: str) -> Raw:
     """Return a governed Namespace, or one with other labels."""
     meta: Raw = {"name": name, "labels": labels or {"daulat.dev/data-class": "confidential"}}
@@ -235,6 +242,8 @@ class World:
     slices: list[Raw] = field(default_factory=list)
     claims: list[Raw] = field(default_factory=list)
     exemptions: list[Raw] = field(default_factory=list)
+    attestations: list[Raw] = field(default_factory=list)
+    inventories: list[Raw] = field(default_factory=list)
     children: list[Raw] = field(default_factory=list)
     canaries: dict[str, Canary] = field(default_factory=dict)
     tries: list[tuple[str, Canary, Proof | None]] = field(default_factory=list)
@@ -251,6 +260,8 @@ class World:
     unlisted: tuple[str, ...] = ()
     """Kinds that couldn't be listed yet."""
     capabilities: Capabilities = DEFAULT
+    moment: float = 0.0
+    """The time at which statements are judged."""
     in_force: bool = True
     """Whether the policies' guards of pods are there, so that they are in force."""
 
@@ -272,6 +283,8 @@ class World:
             "ResourceSlice": self.slices,
             "ResourceClaim": self.claims,
             "SovereigntyExemption": self.exemptions,
+            "NodeAttestation": self.attestations,
+            "AcceleratorInventory": self.inventories,
             "Gateway": self.gateways,
             "PersistentVolume": self.volumes,
         }
@@ -282,6 +295,7 @@ class World:
         for item in [*guards, *self.children]:
             store.apply(item["kind"], item)
         store.record_capabilities(self.capabilities)
+        store.advance(self.moment)
         store.record_unlisted(frozenset(self.unlisted))
         for kind in self.unserved:
             store.record_served(kind, served=False)
@@ -312,6 +326,8 @@ class World:
             "SovereignModel": self.models,
             "AcceleratorProfile": self.profiles,
             "SovereigntyExemption": self.exemptions,
+            "NodeAttestation": self.attestations,
+            "AcceleratorInventory": self.inventories,
         }
         for effect in effects:
             if isinstance(effect, ApplyStatus):

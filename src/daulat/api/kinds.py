@@ -1,4 +1,4 @@
-"""The five kinds, with what their CRDs say beside the schema: names, scope, columns, subresources, rules."""
+"""The kinds, with what their CRDs say beside the schema: names, scope, columns, subresources, rules."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .accelerator import AcceleratorProfileSpec, AcceleratorProfileStatus
+from .attestation import NodeAttestationSpec, NodeAttestationStatus
 from .exemption import SovereigntyExemptionSpec, SovereigntyExemptionStatus
+from .inventory import AcceleratorInventorySpec, AcceleratorInventoryStatus
 from .meta import ConditionedStatus, Spec
 from .model import SovereignModelSpec, SovereignModelStatus
 from .names import MAX_POLICY_NAME
@@ -39,6 +41,8 @@ class Kind:
     scale: bool = False
     listed: bool = True
     """Whether ``kubectl get daulat`` lists it."""
+    added_later: bool = False
+    """Whether clusters of an earlier release lack it: Helm upgrades no definitions, so the operator does without it."""
 
     @property
     def doc(self) -> str:
@@ -182,12 +186,57 @@ SOVEREIGNTY_EXEMPTION = Kind(
     ),
 )
 
+NODE_ATTESTATION = Kind(
+    kind="NodeAttestation",
+    plural="nodeattestations",
+    short="nattest",
+    scope="Cluster",
+    spec=NodeAttestationSpec,
+    status=NodeAttestationStatus,
+    columns=(
+        Column("Node", ".status.node"),
+        Column("Facility", ".status.facility"),
+        Column("Country", ".status.country"),
+        Column("Authority", ".status.authority"),
+        Column("Accepted", _condition("Accepted")),
+        Column("Reason", _condition("Ready", "reason")),
+        Column("Until", ".status.notAfter"),
+        Column("Serial", ".status.serialNumber", priority=1),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+    ),
+    # There is one for each node.
+    listed=False,
+    added_later=True,
+)
+ACCELERATOR_INVENTORY = Kind(
+    kind="AcceleratorInventory",
+    plural="acceleratorinventories",
+    short="ainv",
+    scope="Cluster",
+    spec=AcceleratorInventorySpec,
+    status=AcceleratorInventoryStatus,
+    columns=(
+        Column("Chips", ".status.declared", "integer"),
+        Column("Seen", ".status.seen", "integer"),
+        Column("Gone", ".status.gone", "integer"),
+        Column("Outside", ".status.outside", "integer"),
+        Column("Undeclared", ".status.undeclared", "integer"),
+        Column("Accounted", _condition("Accounted")),
+        Column("Reason", _condition("Accounted", "reason")),
+        Column("Missing", ".status.missing", "integer", priority=1),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+    ),
+    added_later=True,
+)
+
 KINDS: tuple[Kind, ...] = (
     SOVEREIGN_MODEL,
     SOVEREIGNTY_POLICY,
     SOVEREIGN_ZONE,
     ACCELERATOR_PROFILE,
     SOVEREIGNTY_EXEMPTION,
+    NODE_ATTESTATION,
+    ACCELERATOR_INVENTORY,
 )
 
 

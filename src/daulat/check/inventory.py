@@ -14,6 +14,7 @@ from daulat.admission.policy import CompiledPolicy, PolicyError, compile_policy,
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.forms import FORMS
+from daulat.api.inventory import AcceleratorInventorySpec
 from daulat.api.kinds import KINDS, Manifest
 from daulat.api.names import AUTHORITY_LABEL, GROUP, VERSION
 from daulat.api.policy import SovereigntyPolicySpec
@@ -21,8 +22,10 @@ from daulat.api.zone import SovereignZoneSpec
 from daulat.catalog import accelerators
 from daulat.catalog.kubernetes import Capabilities
 from daulat.manifest.document import Document, Problem, line_of
-from daulat.manifest.paths import Path, dotted
+from daulat.manifest.paths import Path, dotted, path_of
 
+from .authorities import unusable
+from .chips import chip_mistakes
 from .exemptions import never_in_force
 from .profiles import mistakes
 
@@ -38,6 +41,7 @@ class Inventory:
     zones: dict[str, SovereignZoneSpec] = field(default_factory=dict)
     profiles: dict[str, AcceleratorProfileSpec] = field(default_factory=dict)
     exemptions: dict[str, SovereigntyExemptionSpec] = field(default_factory=dict)
+    chips: dict[str, AcceleratorInventorySpec] = field(default_factory=dict)
     namespaces: dict[str, Manifest] = field(default_factory=dict)
     scopes: dict[tuple[str, str], bool] = field(default_factory=dict)
     """Whether objects of a kind are in a namespace, by API group and kind, as CustomResourceDefinitions say."""
@@ -54,8 +58,11 @@ class Inventory:
                 "SovereignZone": self.zones,
                 "AcceleratorProfile": self.profiles,
                 "SovereigntyExemption": self.exemptions,
+                "AcceleratorInventory": self.chips,
             }
             if isinstance(spec, AcceleratorProfileSpec) and (found := _profile_problems(document, spec)):
+                return found
+            if isinstance(spec, SovereigntyPolicySpec) and (found := _key_problems(document, spec)):
                 return found
             if document.kind in shelf:
                 return self._put(shelf[document.kind], document, spec)
@@ -77,6 +84,7 @@ class Inventory:
             (self.zones, other.zones),
             (self.profiles, other.profiles),
             (self.exemptions, other.exemptions),
+            (self.chips, other.chips),
             (self.namespaces, other.namespaces),
             (self.scopes, other.scopes),
             (self._places, other._places),
@@ -139,6 +147,10 @@ class Inventory:
             for name, spec in sorted(self.exemptions.items())
             if (authority := self._foreign(name))
         ]
+        found += [
+            self._problem("AcceleratorInventory", name, message, of)
+            for name, of, message in chip_mistakes(self.chips, self.zones)
+        ]
         return found
 
     def authority(self, kind: str, name: str) -> str:
@@ -174,8 +186,7 @@ class Inventory:
         document = self._places.get((kind, name))
         if document is None:
             return Problem(f"{kind} {name}", 0, message, path)
-        where = tuple(path.split(".")) if path else ()
-        return Problem(document.chunk.file, line_of(document, where), message, path)
+        return Problem(document.chunk.file, line_of(document, path_of(document.object, path)), message, path)
 
 
 def _fill(mine: dict[Any, Any], theirs: dict[Any, Any]) -> None:
@@ -207,6 +218,11 @@ def parse_own(document: Document) -> tuple[list[Problem], Any]:
 
 def _profile_problems(document: Document, spec: AcceleratorProfileSpec) -> list[Problem]:
     found = [(("spec", *path), message) for path, message in mistakes(spec)]
+    return [Problem(document.chunk.file, line_of(document, path), message, dotted(path)) for path, message in found]
+
+
+def _key_problems(document: Document, spec: SovereigntyPolicySpec) -> list[Problem]:
+    found = [(("spec", *path), message) for path, message in unusable(spec.zones)]
     return [Problem(document.chunk.file, line_of(document, path), message, dotted(path)) for path, message in found]
 
 

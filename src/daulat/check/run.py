@@ -58,11 +58,11 @@ class Run:
         self.inventory.adopt(others)
 
     @property
-    def only_profiles(self) -> bool:
-        """Whether nothing but AcceleratorProfiles is to be judged: mistakes in those are found without a policy."""
-        return bool(self._pending) and all(
-            isinstance(p, Document) and (p.group, p.kind) == (GROUP, "AcceleratorProfile") for p in self._pending
-        )
+    def needs_no_policy(self) -> bool:
+        """Whether all to be judged are AcceleratorProfiles and AcceleratorInventories, with zones: no policy judges those."""
+        kinds = {(p.group, p.kind) if isinstance(p, Document) else ("", "") for p in self._pending}
+        alone = {(GROUP, "AcceleratorProfile"), (GROUP, "AcceleratorInventory")}
+        return bool(kinds & alone) and kinds <= {*alone, (GROUP, "SovereignZone")}
 
     def judge(self, options: Options, now: float) -> Iterator[Judged]:
         """Judge everything that was taken in, in the order of the input. ``now`` counts seconds since the epoch.

@@ -10,10 +10,16 @@ from .lazy import LazyCommand, LazyGroup
 
 # One line a command: its module is imported when it is run.
 COMMANDS = {
+    "attest": LazyCommand(
+        "daulat.cli.attest.command", "attest", "Make, sign and verify statements of where nodes stand, offline."
+    ),
     "bundle": LazyCommand(
         "daulat.cli.bundle.command", "bundle", "Move what manifests need to a registry of your own, and rewrite them."
     ),
     "check": LazyCommand("daulat.cli.check.command", "check", "Judge manifests before they reach a cluster."),
+    "chips": LazyCommand(
+        "daulat.cli.chips.command", "chips", "Show where each chip is, under which permit, and what doesn't add up."
+    ),
     "compile": LazyCommand(
         "daulat.cli.compile.command", "compile_", "Write what policies compile to, for GitOps or the API server."
     ),
@@ -34,6 +40,9 @@ COMMANDS = {
     ),
     "operator": LazyCommand("daulat.cli.operator", "operator", "Run the operator."),
     "recorder": LazyCommand("daulat.cli.recorder", "recorder", "Run the recorder, which logs what ran where."),
+    "report": LazyCommand(
+        "daulat.cli.report.command", "report", "Write what a log shows of a period, with a proof of each claim."
+    ),
     "sizing": LazyCommand("daulat.cli.sizing", "sizing", "Show how many devices a model needs, and why."),
     "smoke-test": LazyCommand(
         "daulat.cli.smoketest", "smoke_test", "Prove that an installation leads and that admission refuses."

@@ -20,7 +20,7 @@ from daulat.status.facts import NOT_SERVED, Facts, parse_lease
 
 from .cluster import FORBIDDEN, ClusterUnreadable, Reader, why_unread, without_managers
 
-_OWN = frozenset(kind.kind for kind in KINDS)
+_OWN = frozenset(kind.kind for kind in KINDS if kind.kind in READ)
 _MODEL = "SovereignModel"
 
 
@@ -74,6 +74,7 @@ async def read(reader: Reader, scope: Scope) -> Facts:
         raise ClusterUnreadable(_nothing(unread))
     store = Store(scope.operator_namespace)
     store.record_capabilities(cluster)
+    store.advance(time.time())
     for kind in (*own, "Pod", _MODEL):
         for item in lists.get(kind, ()):
             if item:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from daulat.admission.policy import CompiledPolicy, PolicyError
-from daulat.api.kinds import KINDS, Manifest
+from daulat.api.kinds import Manifest
 from daulat.catalog.kubernetes import DEFAULT, Capabilities
 from daulat.facts.namespace import Namespace
 from daulat.facts.snapshot import Policy, Snapshot
@@ -17,9 +17,9 @@ from daulat.reconcile.policy.compiled import compiled, governs_protected
 
 from .finding import NotLooked
 from .rbac import Rbac
-from .sources import SOURCES
+from .sources import JUDGED_BY, SOURCES
 
-FACTS = {"nodes": "Node", "namespaces": "Namespace"} | {k.plural: k.kind for k in KINDS if k.kind != "SovereignModel"}
+FACTS = {"nodes": "Node", "namespaces": "Namespace"} | {k.plural: k.kind for k in JUDGED_BY}
 """The sources that facts are made from, with their kinds."""
 
 
@@ -72,6 +72,7 @@ class Cluster:
         """The facts, as the operator sees them. Raises NotLooked where one of the lists they are made from wasn't read."""
         store = Store(self.operator_namespace)
         store.record_capabilities(self.capabilities)
+        store.advance(self.now)
         for key, kind in FACTS.items():
             for item in self.items(key):
                 store.apply(kind, item)

@@ -40,6 +40,8 @@ def _known(kind: str, where: str = "") -> Source:
     return Source(known.plural, known.group, known.version, known.plural, where)
 
 
+JUDGED_BY = tuple(k for k in KINDS if k.kind not in ("SovereignModel", "AcceleratorInventory"))
+"""The kinds that weaken or strengthen enforcement."""
 SOURCES: dict[str, Source] = {
     source.key: source
     for source in (
@@ -67,7 +69,7 @@ SOURCES: dict[str, Source] = {
         ),
         *(_known(r.kind) for r in REGISTRY if r.use is Use.ADMISSION),
         *(Source(r, _ADMISSION, "v1", r) for r in ("validatingwebhookconfigurations", "mutatingwebhookconfigurations")),
-        *(_known(k.kind) for k in KINDS if k.kind != "SovereignModel"),
+        *(_known(k.kind) for k in JUDGED_BY),
     )
 }
 

@@ -106,8 +106,9 @@ def definitions(cluster: Cluster) -> Iterator[Found]:
         if name not in live:
             # One without Daulat's label isn't in the list. What is served exists.
             if live and not (kind.plural in SOURCES and cluster.served(kind.plural)):
-                what = f"CustomResourceDefinition {name} isn't installed; the operator decides nothing new without it"
-                yield Found(what, objects, Severity.HIGH)
+                what = "does without objects of that kind" if kind.added_later else "decides nothing new without it"
+                severity = Severity.LOW if kind.added_later else Severity.HIGH
+                yield Found(f"CustomResourceDefinition {name} isn't installed; the operator {what}", objects, severity)
             continue
         found = parse_definition(kind.kind, live[name])
         if found.missing:

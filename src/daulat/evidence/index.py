@@ -34,7 +34,10 @@ _SUBJECTS = {
     "PolicyRecorded": "SovereigntyPolicy",
     "ProfileRecorded": "AcceleratorProfile",
     "ExemptionRecorded": "SovereigntyExemption",
+    "AttestationRecorded": "NodeAttestation",
     "ModelRecorded": "SovereignModel",
+    "InventoryRecorded": "AcceleratorInventory",
+    "ChipRecorded": "Chip",
     "RunStarted": "Run",
     "RunChanged": "Run",
 }

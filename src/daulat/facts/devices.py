@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from daulat.admission.claims import qualified
 from daulat.api.frozen import FrozenDict
 from daulat.api.names import MODEL_LABEL
 
+from .chips import device_ids
 from .reach import Reach, parse_reach
 
 _SINGLE = frozenset({"uuid", "parentUUID", "serial", "uniqueID", "sid", "pciBusID", "pciAddress", "pciAddr", "index"})
@@ -39,6 +40,13 @@ class Device:
     """The counter sets of its pool that it draws on: devices that share one may exclude each other."""
     tainted: bool = False
     """Whether a claim without tolerations gets it."""
+    chip: str = ""
+    """The ids of the chip that it is or is a part of, with commas between; empty where its driver publishes none."""
+
+    @property
+    def chip_ids(self) -> tuple[str, ...]:
+        """The ids of the chip, one by one."""
+        return tuple(self.chip.split(",")) if self.chip else ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,15 @@ class Slice:
     reach: Reach | None
     """Where its devices are; None where each device says so itself."""
     devices: tuple[Device, ...]
+    chips: str = ""
+    """The ids of the chips that these devices are, one line a device in the same order; empty where none has any. One text, since a
+    tuple for each device would be most of what is kept of a slice."""
+
+    def sightings(self) -> Iterator[tuple[str, str]]:
+        """Yield the ids of each chip, with commas between, and its node; without one where it may be on several."""
+        for device, ids in zip(self.devices, self.chips.split("\n"), strict=False):
+            if ids:
+                yield ids, device.reach.node
 
 
 @dataclass(frozen=True)
@@ -81,6 +98,8 @@ def parse_slice(raw: Mapping[str, Any]) -> Slice:
     name = str(pool.get("name") or "")
     each = bool(spec.get("perDeviceNodeSelection"))
     reach = None if each else parse_reach(spec)
+    described = [_described(device) for device in spec.get("devices") or ()]
+    chips = [device_ids(driver, device.get("attributes") or {}) for device in described]
     return Slice(
         driver=driver,
         pool=name,
@@ -94,9 +113,11 @@ def parse_slice(raw: Mapping[str, Any]) -> Slice:
                 reach=parse_reach(device) if reach is None else reach,
                 counters=frozenset(str(c.get("counterSet")) for c in device.get("consumesCounters") or ()),
                 tainted=any(t.get("effect") != "None" for t in device.get("taints") or ()),
+                chip=chip,
             )
-            for device in map(_described, spec.get("devices") or ())
+            for device, chip in zip(described, chips, strict=True)
         ),
+        chips="\n".join(chips) if any(chips) else "",
     )
 
 

@@ -8,7 +8,9 @@ from functools import cached_property
 from typing import Any, TypeVar, cast
 
 from daulat.api.accelerator import AcceleratorProfileSpec, AcceleratorProfileStatus
+from daulat.api.attestation import NodeAttestationSpec, NodeAttestationStatus
 from daulat.api.exemption import SovereigntyExemptionSpec, SovereigntyExemptionStatus
+from daulat.api.inventory import AcceleratorInventorySpec, AcceleratorInventoryStatus
 from daulat.api.meta import ConditionedStatus, LabelSelector
 from daulat.api.model import SovereignModelSpec, SovereignModelStatus
 from daulat.api.policy import SovereigntyPolicySpec, SovereigntyPolicyStatus
@@ -37,7 +39,9 @@ Model = Declared[SovereignModelSpec, SovereignModelStatus]
 Policy = Declared[SovereigntyPolicySpec, SovereigntyPolicyStatus]
 Zone = Declared[SovereignZoneSpec, SovereignZoneStatus]
 Profile = Declared[AcceleratorProfileSpec, AcceleratorProfileStatus]
+Attestation = Declared[NodeAttestationSpec, NodeAttestationStatus]
 Exemption = Declared[SovereigntyExemptionSpec, SovereigntyExemptionStatus]
+Inventory = Declared[AcceleratorInventorySpec, AcceleratorInventoryStatus]
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,9 @@ class Snapshot:
     profiles: Mapping[str, Profile | Unparsable[AcceleratorProfileStatus]] = field(default_factory=dict)
     policies: Mapping[str, Policy | Unparsable[SovereigntyPolicyStatus]] = field(default_factory=dict)
     exemptions: Mapping[str, Exemption | Unparsable[SovereigntyExemptionStatus]] = field(default_factory=dict)
+    attestations: Mapping[str, Attestation | Unparsable[NodeAttestationStatus]] = field(default_factory=dict)
     models: Mapping[Ref, Model | Unparsable[SovereignModelStatus]] = field(default_factory=dict)
+    inventories: Mapping[str, Inventory | Unparsable[AcceleratorInventoryStatus]] = field(default_factory=dict)
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
     pods: Mapping[Ref, Pod] = field(default_factory=dict)
     pods_by_node: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
@@ -123,6 +129,8 @@ class Snapshot:
     """The status that was decided for a model or a policy and isn't known to be written yet: what it says counts already."""
     capabilities: Capabilities = DEFAULT
     """What the cluster's Kubernetes offers."""
+    moment: float = 0.0
+    """The time at which statements are judged, in seconds since the epoch. It moves on before a pass, and tells what it changes."""
     operator_namespace: str = "daulat-system"
     weights_image: str = ""
     """The image with which this release fetches and checks weights in pods; empty where the operator wasn't told."""
@@ -141,6 +149,11 @@ class Snapshot:
     def known_zones(self) -> dict[str, Zone]:
         """The zones that could be read, by name."""
         return _known(self.zones)
+
+    @cached_property
+    def known_attestations(self) -> dict[str, Attestation]:
+        """The NodeAttestations that could be read, by name."""
+        return _known(self.attestations)
 
     @cached_property
     def known_profiles(self) -> dict[str, AcceleratorProfileSpec]:

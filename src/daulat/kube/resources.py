@@ -95,7 +95,17 @@ class Resource:
 
 def _own(kind: Kind) -> Resource:
     verbs, namespaced = (*READ, *_CHECKED_BY_GUARDS.get(kind.kind, ())), kind.scope == "Namespaced"
-    return Resource(kind.kind, GROUP, VERSION, kind.plural, namespaced, use=Use.OWN, verbs=verbs, status_verbs=STATUS)
+    return Resource(
+        kind.kind,
+        GROUP,
+        VERSION,
+        kind.plural,
+        namespaced,
+        optional=kind.added_later,
+        use=Use.OWN,
+        verbs=verbs,
+        status_verbs=STATUS,
+    )
 
 
 def _made(kind: str, group: str, version: str, plural: str, use: Use, optional: bool = False) -> Resource:

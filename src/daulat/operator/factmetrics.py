@@ -18,6 +18,8 @@ from daulat.reconcile.inventory.free import free_devices
 
 SHOWN = 2_000
 """Objects of a kind whose conditions are exposed: series are what costs a Prometheus server its memory."""
+CHIP_STATES = ("seen", "missing", "gone", "awaited", "unobserved", "outside", "ambiguous", "undeclared")
+"""As the status of an AcceleratorInventory counts them. A chip that is seen may be outside or ambiguous as well."""
 PHASES = ("Pending", "Placing", "Ready", "Refused", "Drifting")
 
 
@@ -38,6 +40,7 @@ class Facts(Collector):
         yield from _zones(snapshot)
         yield from _models(snapshot)
         yield from _exemptions(snapshot)
+        yield _chips(snapshot)
         yield from _conditions(snapshot)
 
 
@@ -121,6 +124,14 @@ def _exemptions(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
     yield expiry
 
 
+def _chips(snapshot: Snapshot) -> GaugeMetricFamily:
+    chips = _gauge("daulat_chips", "Chips by inventory, and by what is known of them.", "inventory", "state")
+    for name, inventory in sorted(snapshot.inventories.items()):
+        for state in CHIP_STATES:
+            chips.add_metric([name, state], float(getattr(inventory.status, state) or 0))
+    return chips
+
+
 def _conditions(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
     conditions = _gauge(
         "daulat_condition",
@@ -138,6 +149,7 @@ def _conditions(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
         "SovereigntyPolicy": snapshot.policies,
         "AcceleratorProfile": snapshot.profiles,
         "SovereignZone": snapshot.zones,
+        "AcceleratorInventory": snapshot.inventories,
     }
     for kind, shelf in shelves.items():
         objects = sorted(shelf.values(), key=_urgency)

@@ -187,6 +187,8 @@ class Leader:
         the brakes let go.
         """
         now = time.time()
+        for change in self._store.advance(now):
+            self.changed(change)
         result = reconcile(key, self._store.snapshot(), now)
         self._assume(key, result)
         for effect in result.evict:
@@ -209,10 +211,10 @@ class Leader:
 
     def _assume(self, key: Ref, result: Result) -> None:
         if key.kind in ("SovereignModel", "SovereigntyPolicy"):
+            told = result.status or result.reserve
             if key.kind == "SovereigntyPolicy" and result.status:
-                self._enforcement.decided(key.name, result.status[0].decided, time.monotonic())
-            status = result.status or result.reserve
-            self._store.assume(key, status[0].decided if status else None)
+                self._enforcement.decided(key.name, told[0].decided, time.monotonic())
+            self._store.assume(key, told[0].decided if told else None)
 
     async def _delete(self, effect: Delete) -> None:
         await self._lease.good()

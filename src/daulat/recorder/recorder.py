@@ -12,10 +12,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from daulat.evidence import present
 from daulat.evidence.book import RUN, Book, Outgoing
+from daulat.evidence.chips import CHIP, INVENTORY, Looks
 from daulat.evidence.draft import Draft
 from daulat.evidence.present import Pseudonym
 from daulat.evidence.records import Heartbeat
@@ -52,7 +54,7 @@ LIMIT = 100_000
 BATCH = 2_000
 """Entries that are appended at once."""
 STEP = 200
-"""Pods that are looked at before others of the loop have their turn."""
+"""Pods or other objects that are looked at before others of the loop have their turn."""
 
 
 class Recorder:
@@ -63,6 +65,7 @@ class Recorder:
     ) -> None:
         self._store, self._keeper, self._pseudonym, self._clock = store, keeper, pseudonym, clock
         self._book = Book()
+        self._chips = Looks()
         self._pending: list[Outgoing] = []
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._queued = self._appended = 0
@@ -158,11 +161,13 @@ class Recorder:
     async def look(self, *, whole: bool, statuses: bool) -> None:
         """Queue what has changed: of pods and nodes that were heard of, of all statuses, or of the whole cluster."""
         try:
+            self._tell_the_time()
             if whole:
                 await self._look_at_everything()
             self._look_at_changes()
             if statuses and not whole:
                 self._put_all(present.declared(self._store.snapshot(), self._pseudonym))
+                self._put_all(self._chips.changed(self._store.snapshot()))
         except Exception as error:  # noqa: BLE001 - one object that trips a defect must not stop the others' entries
             metrics.DEFECTS.inc()
             log.error("a look failed", extra=trace(error))
@@ -183,6 +188,11 @@ class Recorder:
     def has_event(self, uid: str) -> bool:
         """Say whether an Event is recorded, or about to be."""
         return self._keeper.has_event(uid) or any(out.data.get("event") == uid for out in self._pending)
+
+    def _tell_the_time(self) -> None:
+        """Have the facts know the time, by which statements begin and end to be evidence."""
+        for change in self._store.advance(self._clock()):
+            self.changed(change)
 
     def _look_at_changes(self) -> None:
         """Record what the changes since the last look make."""
@@ -230,6 +240,7 @@ class Recorder:
 
     async def _look_at_everything(self) -> None:
         """Compare everything with what is recorded. What is recorded and isn't there any more is over."""
+        self._tell_the_time()
         self._sweep = False
         self._look_at_changes()
         snapshot = self._store.snapshot()
@@ -241,9 +252,13 @@ class Recorder:
                 self._put_present(found)
             else:
                 there |= set(self._book.named("Node", "", name)) if node is not None else set()
-        for found in present.declared(snapshot, self._pseudonym):
+        declared = present.declared(snapshot, self._pseudonym)
+        every = chain(declared, present.attested(snapshot), self._chips.everything(snapshot))
+        for number, found in enumerate(every, 1):
             there.add(found.subject)
             self._put_present(found)
+            if number % STEP == 0:
+                await asyncio.sleep(0)
         self._runs_on.clear()
         for number, pod in enumerate(list(snapshot.pods.values()), 1):
             if isinstance(pod, Run):
@@ -256,7 +271,7 @@ class Recorder:
             if subject.kind == RUN:
                 if subject.uid not in uids and "Pod" not in now.unlisted:
                     self._end(subject, Ended("UnseenEnd", ""))
-            elif subject not in there and subject.kind not in now.unlisted:
+            elif subject not in there and (INVENTORY if subject.kind == CHIP else subject.kind) not in now.unlisted:
                 self._end(subject, Ended("", ""))
 
     def _end(self, subject: Subject, ended: Ended) -> None:
@@ -347,6 +362,8 @@ def _unreadable(snapshot: Snapshot) -> set[Subject]:
         ("AcceleratorProfile", snapshot.profiles.values()),
         ("SovereigntyPolicy", snapshot.policies.values()),
         ("SovereigntyExemption", snapshot.exemptions.values()),
+        ("NodeAttestation", snapshot.attestations.values()),
         ("SovereignModel", snapshot.models.values()),
+        (INVENTORY, snapshot.inventories.values()),
     ]
     return {Subject(kind, found.uid) for kind, shelf in shelves for found in shelf}

@@ -20,6 +20,8 @@ NAMES = {
     "SovereignZone": ("sovereignzones", "szone", "Cluster"),
     "AcceleratorProfile": ("acceleratorprofiles", "accel", "Cluster"),
     "SovereigntyExemption": ("sovereigntyexemptions", "sexempt", "Cluster"),
+    "NodeAttestation": ("nodeattestations", "nattest", "Cluster"),
+    "AcceleratorInventory": ("acceleratorinventories", "ainv", "Cluster"),
 }
 kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.kind)
 NOT_STRUCTURAL = {"$ref", "$defs", "anyOf", "allOf", "oneOf", "patternProperties", "title", "const", "definitions"}
@@ -46,12 +48,12 @@ def test_names_are_those_of_the_design(kind: Kind) -> None:
     names = manifest["spec"]["names"]
     assert manifest["metadata"]["name"] == f"{plural}.daulat.dev"
     assert (names["plural"], names["shortNames"], manifest["spec"]["scope"]) == (plural, [short], scope)
-    assert names.get("categories") == (None if kind.kind == "AcceleratorProfile" else ["daulat"])
+    assert names.get("categories") == (None if kind.kind in ("AcceleratorProfile", "NodeAttestation") else ["daulat"])
     assert (names["listKind"], names["singular"]) == (f"{kind.kind}List", kind.kind.lower())
     assert [v["name"] for v in manifest["spec"]["versions"]] == ["v1alpha1"]
 
 
-def test_there_are_exactly_the_five_kinds() -> None:
+def test_there_are_exactly_these_kinds() -> None:
     assert {k.kind for k in KINDS} == set(NAMES)
     assert len(crd.manifests()) == len(NAMES)
     with pytest.raises(KeyError):

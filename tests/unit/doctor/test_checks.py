@@ -527,6 +527,12 @@ WEAK: list[tuple[str, Weaken, Severity, str]] = [
         "sovereigntyexemptions.daulat.dev isn't installed",
     ),
     (
+        "DOC-47",
+        drop("customresourcedefinitions", "acceleratorinventories.daulat.dev"),
+        Severity.LOW,
+        "the operator does without objects of that kind",
+    ),
+    (
         "DOC-45",
         drop("daemonsets", "calico-node"),
         Severity.LOW,

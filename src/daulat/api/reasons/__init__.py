@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import conditions, events, extras, inventory, placement, policy, shared, workload
+from . import chips, conditions, events, extras, inventory, placement, policy, shared, workload
+from .chips import *
 from .conditions import *
 from .events import *
 from .extras import *
@@ -23,7 +24,7 @@ CONDITIONS: Mapping[str, ConditionType] = {v: v for v in vars(conditions).values
 """Every condition type by its name, in the order in which a status lists them."""
 REASONS: Mapping[str, Reason] = {
     value: value
-    for module in (placement, workload, extras, policy, inventory, shared)
+    for module in (placement, workload, extras, policy, inventory, chips, shared)
     for value in vars(module).values()
     if isinstance(value, Reason)
 }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from .types import ConditionType
+from typing import get_args
+
+from .types import ConditionType, KindName
+
+_ALL: tuple[KindName, ...] = get_args(KindName)
 
 READY = ConditionType(
     "Ready",
-    ("SovereignModel", "SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption"),
+    _ALL,
     "Summary of the other conditions, for tools that wait for an object. While it isn't True, Ready has the reason and the message "
     "of the condition that prevents it.",
 )
@@ -83,9 +87,15 @@ FOUND = ConditionType("Found", ("AcceleratorProfile",), "At least one node has t
 
 ACTIVE = ConditionType("Active", ("SovereigntyExemption",), "The exemption is in force.")
 
+ACCEPTED = ConditionType(
+    "Accepted",
+    ("NodeAttestation",),
+    "The statement is evidence of where its node stands, under at least one policy.",
+)
+
 SCHEMA_CURRENT = ConditionType(
     "SchemaCurrent",
-    ("SovereignModel", "SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption"),
+    _ALL,
     "The CustomResourceDefinition in the cluster declares every field of the operator's release. Present only while it doesn't; "
     "Ready doesn't depend on it.",
 )
@@ -94,4 +104,11 @@ EXPIRING_SOON = ConditionType(
     ("SovereigntyExemption",),
     "The exemption is in force and ends within seven days, or within a fifth of its time where that is less.",
     good="False",
+)
+
+ACCOUNTED = ConditionType(
+    "Accounted",
+    ("AcceleratorInventory",),
+    "Every declared chip is where it may stand, or hasn't been missing for longer than spec.goneAfter, and every chip in the "
+    "inventory's zones is declared.",
 )

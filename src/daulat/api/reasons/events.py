@@ -10,3 +10,17 @@ ACCELERATORS_APPROVED = EventReason(
     "What spec.accelerators approves has changed; the message lists what was added and what was taken away. It is a Warning if the "
     "policy itself didn't change: then an AcceleratorProfile was created, changed or deleted.",
 )
+CHIPS_MOVED = EventReason(
+    "ChipsMoved",
+    ("AcceleratorInventory",),
+    "Declared chips are seen on another node than before, or their node's zone of record is another one. It is a Warning where one "
+    "stands now where it may not.",
+)
+CHIPS_LOST = EventReason(
+    "ChipsLost",
+    ("AcceleratorInventory",),
+    "Declared chips haven't been seen for longer than spec.goneAfter. The message has the node where each was last.",
+)
+CHIPS_FOUND = EventReason(
+    "ChipsFound", ("AcceleratorInventory",), "Declared chips that counted as gone are seen again."
+)

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-KindName = Literal["SovereignModel", "SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption"]
+KindName = Literal[
+    "SovereignModel",
+    "SovereigntyPolicy",
+    "SovereignZone",
+    "AcceleratorProfile",
+    "SovereigntyExemption",
+    "NodeAttestation",
+    "AcceleratorInventory",
+]
 
 
 class ConditionType(str):

@@ -172,7 +172,7 @@ def check(
             capabilities = offered_by(found, kubernetes_version, pin)
         except clusters.ClusterUnreadable as error:
             run.problems.append(Problem("--cluster", 0, str(error)))
-    alone = run.only_profiles
+    alone = run.needs_no_policy
     if not run.inventory.policies and not run.problems and not alone:
         run.problems.append(Problem("daulat check", 0, NO_POLICY))
     now = time.time()

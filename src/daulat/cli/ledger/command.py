@@ -19,6 +19,7 @@ from ..errors import fail, print_errors
 from ..examples import examples
 from ..keyfiles import read
 from ..trusting import trust_of, trust_options
+from .bundle import check_bundle
 from .output import FORMATS, checked, entry_list, shown, verification
 from .person import person
 
@@ -38,6 +39,7 @@ _EXAMPLES = examples(
     ),
     ("One file that proves an entry", "daulat ledger proof ./log 17 --output-file 17.tlog-proof"),
     ("Its check, without the log", "daulat ledger check-proof 17.tlog-proof --key log.vkey"),
+    ("The check of a report, without the log", "daulat ledger check-bundle january --key log.vkey"),
 )
 
 
@@ -47,6 +49,7 @@ def ledger() -> None:
 
 
 ledger.add_command(person)
+ledger.add_command(check_bundle)
 
 
 @ledger.command()

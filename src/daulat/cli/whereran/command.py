@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -17,6 +15,7 @@ from daulat.ledger.verification import current
 
 from ..errors import fail
 from ..examples import examples
+from ..times import Time
 from ..trusting import trust_of, trust_options
 from .output import FORMATS, formatted
 
@@ -28,21 +27,6 @@ _EXAMPLES = examples(
     ("Whatever ran outside of Malaysia, as JSON", "daulat where-ran ./log --key log.vkey --outside MY -o json"),
     ("What ran on a node", "daulat where-ran ./log --key log.vkey --node npu-host-7"),
 )
-
-
-class Time(click.ParamType[str]):
-    """A date, or a time in RFC 3339; without an offset it is UTC."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the time as entries have it."""
-        try:
-            at = datetime.fromisoformat(str(value))
-            at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no date such as 2027-01-15 and no time such as 2027-01-15T08:00:00Z", param, ctx)
-        return at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 @click.command("where-ran", epilog=_EXAMPLES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from daulat.evidence.index import Question, Stretch
@@ -50,7 +52,7 @@ def _item(stretch: Stretch, refers: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(answer: Answer, found: Examined, asked: Question) -> list[str]:
-    rows = [_COLUMNS, *map(_row, answer.stretches)]
+    rows = [_COLUMNS, *map(_row, joined(answer.stretches))]
     widths = [max(len(row[n]) for row in rows) for n in range(len(_COLUMNS))]
     lines = (
         ["   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -73,6 +75,30 @@ def _table(answer: Answer, found: Examined, asked: Question) -> list[str]:
     if asked.until and asked.until > answer.last:
         lines.append(f"after {_short(answer.last)} nothing is recorded yet")
     return lines
+
+
+def joined(stretches: Sequence[Stretch]) -> list[Stretch]:
+    """Return the stretches with those of one run joined between which nothing changed that the table shows."""
+    found: list[Stretch] = []
+    last: dict[int, int] = {}
+    for stretch in stretches:
+        at = last.get(stretch.first)
+        before = found[at] if at is not None else None
+        if (
+            at is not None
+            and before is not None
+            and before.until == stretch.since
+            and _shown(before) == _shown(stretch)
+        ):
+            found[at] = replace(before, until=stretch.until, reason=stretch.reason, ended=stretch.ended)
+        else:
+            last[stretch.first] = len(found)
+            found.append(stretch)
+    return found
+
+
+def _shown(stretch: Stretch) -> tuple[Any, ...]:
+    return tuple(stretch.data.get(k) for k in ("node", "model", "zone", "country", "operatorCountry", "parentCountry"))
 
 
 def _row(stretch: Stretch) -> tuple[str, ...]:

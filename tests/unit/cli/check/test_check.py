@@ -246,7 +246,7 @@ UNUSABLE: Mapping[str, tuple[str | bytes, str]] = {
     "broken JSON": ('{"apiVersion": "v1",\n "kind": }', "F:2: "),
     "an unknown kind": (
         "apiVersion: daulat.dev/v1alpha1\nkind: SovereignMdel\n",
-        'F:2: kind: unknown kind "SovereignMdel" in daulat.dev; known kinds: AcceleratorProfile, SovereignModel,',
+        'F:2: kind: unknown kind "SovereignMdel" in daulat.dev; known kinds: AcceleratorInventory,',
     ),
     "an unknown version": (
         "apiVersion: daulat.dev/v9\nkind: SovereignModel\n",

@@ -1,0 +1,1 @@
+"""The example of a log and of its report, examples/evidence."""

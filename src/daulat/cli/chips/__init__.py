@@ -1,0 +1,1 @@
+"""``daulat chips``: where each chip is, since when, under which permit, and what doesn't add up."""

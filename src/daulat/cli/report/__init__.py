@@ -1,0 +1,1 @@
+"""``daulat report``."""

@@ -78,7 +78,7 @@ test-gitops: $(VENV)/ready ## Argo CD and Flux bring the chart and all kinds fro
 	@$(PY) -m dev.gitops.build
 	@$(PY) -m pytest tests -m gitops
 
-test-console: $(VENV)/ready ## The console's pages in headless Chromium: accessibility, light and dark, print (1 minute; Debian's package chromium)
+test-console: $(VENV)/ready ## The console's pages in headless Chromium: accessibility, light and dark, print (2 minutes; Debian's package chromium)
 	@command -v chromium >/dev/null || { echo "make test-console needs chromium: apt-get install chromium" >&2; exit 2; }
 	@$(PY) -m pytest tests -m browser
 

@@ -136,8 +136,9 @@ lock: $(VENV)/ready ## Pin all dependencies anew, with hashes
 release-digests: $(VENV)/ready ## Put the digests of the official release binaries on record, so that they are downloaded instead of built
 	@$(PY) -m dev.cluster releases
 
-bench: $(VENV)/ready ## Measure how long a pass takes in a small and a large cluster
+bench: $(VENV)/ready ## Measure how long a pass and the console's pages take in a large cluster
 	@$(PY) bench/reconcile.py
+	@$(PY) -m bench.console
 
 bench-admission: $(VENV)/ready ## Measure what a policy costs at admission, governed against ungoverned (10 minutes)
 	@$(PY) -m dev.cluster build

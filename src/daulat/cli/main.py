@@ -24,6 +24,9 @@ COMMANDS = {
         "daulat.cli.compile.command", "compile_", "Write what policies compile to, for GitOps or the API server."
     ),
     "completion": LazyCommand("daulat.cli.completion", "completion", "Write what completes command lines in a shell."),
+    "console": LazyCommand(
+        "daulat.cli.console.command", "console", "Show zones, models and policies as pages for a browser."
+    ),
     "crds": LazyCommand(
         "daulat.cli.crds.command", "crds", "Upgrade the CustomResourceDefinitions, which Helm doesn't, or print them."
     ),

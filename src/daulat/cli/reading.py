@@ -1,4 +1,4 @@
-"""Reads what the summary is made from. Where a kind can't be read, the reason is kept in its place."""
+"""Reads the facts that ``status`` and ``console`` show. Where a kind can't be read, the reason is kept in its place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from daulat.kube.resources import BY_KIND, Resource
 from daulat.status.examine import KINDS as READ
 from daulat.status.facts import NOT_SERVED, Facts, parse_lease
 
-from ..cluster import FORBIDDEN, ClusterUnreadable, Reader, why_unread, without_managers
+from .cluster import FORBIDDEN, ClusterUnreadable, Reader, why_unread, without_managers
 
 _OWN = frozenset(kind.kind for kind in KINDS if kind.kind in READ)
 _MODEL = "SovereignModel"

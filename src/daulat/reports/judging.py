@@ -142,6 +142,8 @@ class Judge:
         # As if it were created now: what an exemption took away until yesterday is refused today.
         meta = {k: v for k, v in (item.get("metadata") or {}).items() if k != "managedFields"}
         body["metadata"] = {**meta, "creationTimestamp": self._created}
+        if resource.kind == "PersistentVolumeClaim":
+            body = _unbound(body)
         return Request(
             object=body,
             resource=resource.plural,
@@ -153,7 +155,22 @@ class Judge:
         )
 
 
+_BINDING = (
+    "pv.kubernetes.io/",
+    "volume.kubernetes.io/selected-node",
+    "volume.kubernetes.io/storage-provisioner",
+    "volume.beta.kubernetes.io/storage-provisioner",
+)
+"""What the annotations begin with by which Kubernetes binds a claim."""
 _NAME = "kubernetes.io/metadata.name"
+
+
+def _unbound(claim: Manifest) -> Manifest:
+    """Return the claim as it was created: Kubernetes has written its volume since, and annotations on how it is bound."""
+    meta = claim["metadata"]
+    kept = {k: v for k, v in (meta.get("annotations") or {}).items() if not k.startswith(_BINDING)}
+    spec = {k: v for k, v in (claim.get("spec") or {}).items() if k != "volumeName"}
+    return {**claim, "metadata": {**meta, "annotations": kept}, "spec": spec}
 
 
 def _judging(policy: Policy, snapshot: Snapshot, now: float) -> _Judging:

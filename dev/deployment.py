@@ -109,8 +109,7 @@ PROGRAM = "daulat.cli.main"
 
 
 def operators(directory: Path) -> list[psutil.Process]:
-    """Return the operators, recorders and reporters that run with kubeconfigs of this directory, whoever started them, and however that
-    ended."""
+    """Return the processes of Daulat that run with kubeconfigs of this directory, whoever started them, and however that ended."""
     found = []
     kubeconfigs = {
         str(directory / f"{kind.what}-kubeconfig.yaml") for kind in (OperatorProcess, RecorderProcess, ReporterProcess)

@@ -17,7 +17,7 @@ Raw = dict[str, Any]
 
 
 class FakeCluster(Client):
-    """Objects by kind, in the order in which they were added, and reports by path."""
+    """Objects by kind, in the order in which they were added, and reports by path. A kind that isn't there isn't served."""
 
     def __init__(self, *apis: ReportApi) -> None:
         self.apis = apis
@@ -95,6 +95,8 @@ class FakeCluster(Client):
                 for path, report in sorted(self.reports.items())
                 if path.startswith(f"/apis/{resource.api_version}/") and report["kind"] == resource.kind
             ]
+        elif resource.kind not in self.objects:
+            raise NotFound(404, "NotFound", "the server could not find the requested resource")
         else:
             items = [i for i in self.objects[resource.kind] if namespace in ("", i["metadata"].get("namespace"))]
         begin = int(query.get("continue") or 0)

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from daulat.cel.evaluator import evaluate_each
 from daulat.kube.errors import Forbidden, Gone, ServerError
 from daulat.kube.reported import REPORT_APIS
 from daulat.reporter.pace import Pace
 from daulat.reporter.passes import Passes
-from daulat.reports import judging
 from daulat.reports.tally import LIMIT
 from tests.unit.reporter.cluster import FakeCluster
 from tests.unit.world import IMAGE, Raw, World, namespace, policy
@@ -55,17 +55,14 @@ def make(found: FakeCluster, times: int = 1) -> bool:
 def few_verdicts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Evaluate one pod of each image, so that 10,000 of them don't take a minute: the names in messages aren't the pod's."""
     known: dict[str, Any] = {}
-    evaluate = judging.evaluate_each
 
     def remembered(policies: Any, request: Any) -> Any:
-        key = f"{request.resource} {(request.object or {})['spec']['containers'][0]['image']}"
+        key = f"{id(policies[0])} {request.resource} {(request.object or {})['spec']['containers'][0]['image']}"
         if key not in known:
-            known[key] = [v for _, v in evaluate(policies, request)], [m for m, _ in evaluate(policies, request)]
-        verdicts, manifests = known[key]
-        by_name = {m["metadata"]["name"]: m for m in policies}
-        return [(by_name[m["metadata"]["name"]], v) for m, v in zip(manifests, verdicts, strict=True)]
+            known[key] = evaluate_each(policies, request)
+        return known[key]
 
-    monkeypatch.setattr(judging, "evaluate_each", remembered)
+    monkeypatch.setattr("daulat.reports.judging.evaluate_each", remembered)
     return iter(())
 
 
@@ -178,19 +175,6 @@ def test_an_api_server_that_fails_ends_the_pass_and_removes_nothing() -> None:
 def test_a_kind_that_isnt_served_is_asked_for_once_a_pass() -> None:
     found = cluster(namespaces=("a", "b"), exposure={"gatewayClasses": ["internal"]})
     del found.objects["Gateway"]
-    listed = FakeCluster._page
-
-    def page(self: FakeCluster, resource: Any, *rest: Any) -> Raw:
-        if resource.kind == "Gateway":
-            raise judging_not_found()
-        return listed(self, resource, *rest)
-
-    from daulat.kube.errors import NotFound  # noqa: PLC0415 - the one use
-
-    def judging_not_found() -> NotFound:
-        return NotFound(404, "NotFound", "no such kind")
-
-    found._page = page.__get__(found)  # type: ignore[method-assign]
     make(found)
     assert sum(path.endswith("/gateways") for _, path in found.requests) == 1
     assert {r["summary"]["error"] for r in found.reports.values()} == {0}

@@ -14,7 +14,6 @@ from daulat.controls import library
 from daulat.facts.snapshot import Snapshot
 from daulat.kube.reported import JUDGED
 from daulat.kube.resources import Resource
-from daulat.reports import judging
 from daulat.reports.judging import Judge
 from daulat.reports.result import Outcome, Result
 from daulat.reports.standing import standing
@@ -45,7 +44,7 @@ def rules(found: list[Result]) -> dict[str, str]:
     return {result.rule: str(result.outcome) for result in found}
 
 
-IMAGES = {"images": {"registries": ["registry.example.my/"]}}
+IMAGES: dict[str, Any] = {"images": {"registries": ["registry.example.my/"]}}
 ELSEWHERE = "docker.io/vllm:latest"
 
 
@@ -68,7 +67,9 @@ def test_a_pod_older_than_the_policy_is_reported_by_the_policys_action(
 
 
 def test_a_pod_that_breaks_nothing_is_a_pass_under_each_policy() -> None:
-    pins = {"nodeSelector": {f"daulat.node-restriction.kubernetes.io/{n}": "eligible" for n in ("a", "b")}}
+    pins: dict[str, Any] = {
+        "nodeSelector": {f"daulat.node-restriction.kubernetes.io/{n}": "eligible" for n in ("a", "b")}
+    }
     judge = Judge(snapshot(policy("a", **IMAGES), policy("b", **IMAGES)), NOW)
     assert list(judge.judge(a_pod(on="a1", **pins), POD, "treasury", namespace())) == [None, None]
 
@@ -95,7 +96,8 @@ def test_an_exempted_object_is_skipped_with_the_exemptions_name() -> None:
 
 
 def test_an_exemption_that_is_over_or_of_another_namespace_skips_nothing() -> None:
-    for other in ({"expiresAt": "2025-01-01T00:00:00Z"}, {"namespaces": ["elsewhere"]}, {"approvals": []}):
+    others: tuple[Raw, ...] = ({"expiresAt": "2025-01-01T00:00:00Z"}, {"namespaces": ["elsewhere"]}, {"approvals": []})
+    for other in others:
         left = snapshot(policy(**IMAGES), exemptions=[exemption("mirror", controls=["STO-07"], **other)])
         assert rules(judged(left, a_pod(ELSEWHERE)))["STO-07"] == "fail"
 
@@ -112,7 +114,7 @@ def test_an_object_that_cant_be_judged_is_an_error_and_never_a_pass(monkeypatch:
     def failing(policies: list[Raw], request: Request) -> list[tuple[Raw, Verdict]]:
         return [(policies[0], Verdict(False, "the policy could not be evaluated: no such key", error=True))]
 
-    monkeypatch.setattr(judging, "evaluate_each", failing)
+    monkeypatch.setattr("daulat.reports.judging.evaluate_each", failing)
     (found,) = judged(snapshot(policy()), a_pod())
     assert (found.outcome, found.message) == (Outcome.ERROR, "the policy could not be evaluated: no such key")
 

@@ -10,6 +10,9 @@ from .lazy import LazyCommand, LazyGroup
 
 # One line a command: its module is imported when it is run.
 COMMANDS = {
+    "attest": LazyCommand(
+        "daulat.cli.attest.command", "attest", "Make, sign and verify statements of where nodes stand, offline."
+    ),
     "bundle": LazyCommand(
         "daulat.cli.bundle.command", "bundle", "Move what manifests need to a registry of your own, and rewrite them."
     ),

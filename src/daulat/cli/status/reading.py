@@ -74,6 +74,7 @@ async def read(reader: Reader, scope: Scope) -> Facts:
         raise ClusterUnreadable(_nothing(unread))
     store = Store(scope.operator_namespace)
     store.record_capabilities(cluster)
+    store.advance(time.time())
     for kind in (*own, "Pod", _MODEL):
         for item in lists.get(kind, ()):
             if item:

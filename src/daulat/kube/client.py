@@ -88,14 +88,15 @@ class Client:
         return items, version
 
     async def pages(
-        self, resource: Resource, namespace: str = "", *, metadata_only: bool = False
+        self, resource: Resource, namespace: str = "", *, size: int = PAGE, metadata_only: bool = False
     ) -> AsyncIterator[tuple[Sequence[Manifest], int]]:
         """Yield the objects of a kind that its labels and fields select page by page, each with the resource version of the list.
 
+        A page has ``size`` objects at most. ``metadata_only`` leaves out all but their metadata.
         Objects of a list have no apiVersion and no kind. Raises Gone where the API server has dropped that version in between, as
         it does after about five minutes: the list has to be started anew.
         """
-        query = {"limit": str(PAGE), "labelSelector": resource.labels, "fieldSelector": resource.fields}
+        query = {"limit": str(size), "labelSelector": resource.labels, "fieldSelector": resource.fields}
         while True:
             headers = {"Accept": METADATA} if metadata_only else None
             page = await self.request("GET", resource.path(namespace), query=query, headers=headers)

@@ -16,7 +16,7 @@ from daulat.api.kinds import Manifest
 from daulat.catalog.kubernetes import Capabilities
 from daulat.facts.snapshot import Snapshot
 from daulat.facts.store import Store
-from daulat.kube.client import Client
+from daulat.kube.client import PAGE, Client
 from daulat.kube.errors import ApiError, Gone, NotFound, Rejected, TooManyRequests
 from daulat.kube.reported import FACTS, JUDGED
 from daulat.kube.resources import Resource
@@ -35,6 +35,8 @@ log = logging.getLogger("daulat.reporter")
 
 CHUNK = 20
 """Objects that are judged at a time, on a thread of their own, so that probes are answered and the Lease is renewed."""
+PAGES = {"ConfigMap": 50}
+"""Objects in a page of a list where they are fewer than elsewhere: a ConfigMap has up to 1 MiB."""
 TRIES = 3
 """How often a namespace is begun where the API server drops a list that takes too long, or has too many requests."""
 
@@ -119,7 +121,8 @@ class Passes:
         self, judge: Judge, resource: Resource, namespace: str, of: Manifest | None, tally: Tally, *, last: bool
     ) -> None:
         try:
-            async for items, _ in self._client.pages(resource, namespace):
+            size = PAGES.get(resource.kind, PAGE)
+            async for items, _ in self._client.pages(resource, namespace, size=size):
                 await self._pace.spend()
                 for n in range(0, len(items), CHUNK):
                     chunk = items[n : n + CHUNK]
@@ -140,7 +143,13 @@ def _judged(
     judge: Judge, items: Sequence[Manifest], resource: Resource, namespace: str, of: Manifest | None, tally: Tally
 ) -> None:
     for item in items:
-        for result in judge.judge(item, resource, namespace, of):
+        try:
+            found = list(judge.judge(item, resource, namespace, of))
+        except Exception as error:
+            # One object that nobody thought of must not keep the others from being reported.
+            log.exception("an object couldn't be judged", extra={"namespace": namespace, "kind": resource.kind})
+            found = list(judge.unjudged(item, resource, namespace, type(error).__name__))
+        for result in found:
             if result is None:
                 tally.passed()
             else:

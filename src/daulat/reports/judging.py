@@ -32,7 +32,7 @@ DRIFT = "drift"
 UNCOMPILED = "compilation"
 """The rule of a policy that can't be compiled, and so judges nothing."""
 UNREAD = "reading"
-"""The rule of objects that couldn't be read, and so weren't judged."""
+"""The rule of objects that couldn't be read or judged."""
 _CONTROL = re.compile(r"^([A-Z]{3}-[0-9]{2}) ")
 
 
@@ -114,6 +114,13 @@ class Judge:
         subject = Subject(resource.api_version, resource.kind, namespace)
         for judging in self._of(namespace):
             message = f"{resource.plural} weren't judged, since they couldn't be listed: {why}"
+            yield Result(Outcome.ERROR, judging.policy.name, UNREAD, subject, message)
+
+    def unjudged(self, item: Manifest, resource: Resource, namespace: str, why: str) -> Iterator[Result]:
+        """Yield what says that judging one object failed, for each policy of the namespace."""
+        subject = _subject(item, resource, namespace)
+        for judging in self._of(namespace):
+            message = f"{subject.kind} {subject.name} couldn't be judged: {why}"
             yield Result(Outcome.ERROR, judging.policy.name, UNREAD, subject, message)
 
     def _found(self, judging: _Judging, request: Request, subject: Subject, item: Manifest) -> Iterator[Result]:

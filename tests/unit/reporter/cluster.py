@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from daulat.kube.client import APPLY, JSON, METADATA, PAGE, Client
+from daulat.kube.client import APPLY, JSON, METADATA, Client
 from daulat.kube.errors import ApiError, NotFound
 from daulat.kube.reported import FACTS, JUDGED, REPORT_APIS, ReportApi
 from daulat.kube.resources import Resource
@@ -100,9 +100,10 @@ class FakeCluster(Client):
         else:
             items = [i for i in self.objects[resource.kind] if namespace in ("", i["metadata"].get("namespace"))]
         begin = int(query.get("continue") or 0)
-        page = items[begin : begin + PAGE]
+        end = begin + int(query["limit"])
+        page = items[begin:end]
         self.largest = max(self.largest, len(page))
-        more = str(begin + PAGE) if begin + PAGE < len(items) else ""
+        more = str(end) if end < len(items) else ""
         return {"metadata": {"resourceVersion": "1", "continue": more}, "items": copy.deepcopy(page)}
 
 

@@ -180,6 +180,24 @@ def test_a_kind_that_isnt_served_is_asked_for_once_a_pass() -> None:
     assert {r["summary"]["error"] for r in found.reports.values()} == {0}
 
 
+def test_large_config_maps_come_in_small_pages() -> None:
+    found = cluster()
+    meta = {"namespace": "treasury"}
+    found.objects["ConfigMap"] = [{"metadata": {**meta, "name": f"c{i}"}, "data": {"k": "v"}} for i in range(120)]
+    make(found)
+    assert found.largest == 50
+    assert found.reports[REPORT.format("treasury")]["summary"]["pass"] == 120
+
+
+def test_an_object_on_which_judging_breaks_is_an_error_and_the_others_are_judged() -> None:
+    broken = a_pod("broken")
+    broken["spec"] = "not a spec"
+    found = cluster(broken, a_pod("bad", image="docker.io/x:1"))
+    make(found)
+    results = {r["resources"][0]["name"]: r["result"] for r in found.reports[REPORT.format("treasury")]["results"]}
+    assert results == {"broken": "error", "bad": "warn"}
+
+
 def test_a_pace_is_kept() -> None:
     async def run() -> float:
         pace, begun = Pace(1000), time.monotonic()

@@ -43,6 +43,11 @@ COMMANDS = {
     "report": LazyCommand(
         "daulat.cli.report.command", "report", "Write what a log shows of a period, with a proof of each claim."
     ),
+    "reporter": LazyCommand(
+        "daulat.cli.reporter",
+        "reporter",
+        "Run the reporter, which reports what policies would refuse of what is there.",
+    ),
     "sizing": LazyCommand("daulat.cli.sizing", "sizing", "Show how many devices a model needs, and why."),
     "smoke-test": LazyCommand(
         "daulat.cli.smoketest", "smoke_test", "Prove that an installation leads and that admission refuses."

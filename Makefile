@@ -43,16 +43,16 @@ test: lint type layers verify ## Everything: lint, types, layers, generated file
 	@$(PY) -m dev.expressions.build
 	@$(PY) -m dev.registry.build
 	@$(PYTEST) $(ON_EVERY_VERSION) --kubernetes $(OLDEST)
-	@$(PYTEST) tests -m "not faults and not versions and not lives and not gitops"
+	@$(PYTEST) tests -m "not faults and not versions and not lives and not gitops and not browser"
 
 unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
-	@$(PYTEST) tests -m "not e2e and not node"
+	@$(PYTEST) tests -m "not e2e and not node and not browser"
 
 e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m dev.expressions.build
 	@$(PY) -m dev.registry.build
-	@$(PYTEST) tests -m "e2e and not faults and not versions and not lives and not gitops"
+	@$(PYTEST) tests -m "e2e and not faults and not versions and not lives and not gitops and not browser"
 
 test-faults: $(VENV)/ready ## End-to-end tests of faults: webhooks and connections that fail, leaders that are killed (10 minutes)
 	@$(PY) -m dev.cluster build
@@ -77,6 +77,10 @@ test-gitops: $(VENV)/ready ## Argo CD and Flux bring the chart and all kinds fro
 	@$(PY) -m dev.cluster build
 	@$(PY) -m dev.gitops.build
 	@$(PY) -m pytest tests -m gitops
+
+test-console: $(VENV)/ready ## The console's pages in headless Chromium: accessibility, light and dark, print (2 minutes; Debian's package chromium)
+	@command -v chromium >/dev/null || { echo "make test-console needs chromium: apt-get install chromium" >&2; exit 2; }
+	@$(PY) -m pytest tests -m browser
 
 test-node: $(VENV)/ready ## Tests on real nodes alone: a kubelet, containers, a model that answers (needs root; 6 minutes)
 	@$(PY) -m dev.cluster build --nodes
@@ -132,8 +136,9 @@ lock: $(VENV)/ready ## Pin all dependencies anew, with hashes
 release-digests: $(VENV)/ready ## Put the digests of the official release binaries on record, so that they are downloaded instead of built
 	@$(PY) -m dev.cluster releases
 
-bench: $(VENV)/ready ## Measure how long a pass takes in a small and a large cluster
+bench: $(VENV)/ready ## Measure how long a pass and the console's pages take in a large cluster
 	@$(PY) bench/reconcile.py
+	@$(PY) -m bench.console
 
 bench-admission: $(VENV)/ready ## Measure what a policy costs at admission, governed against ungoverned (10 minutes)
 	@$(PY) -m dev.cluster build
@@ -199,6 +204,7 @@ $(VENV)/ready: requirements/dev.txt
 	release \
 	release-digests \
 	test \
+	test-console \
 	test-faults \
 	test-gitops \
 	test-node \

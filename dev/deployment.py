@@ -99,6 +99,8 @@ def operator_kubeconfig(
 
 RECORDER = ("--set=recorder.enabled=true", "--set=recorder.key.secretName=daulat-log-key", "--set=recorder.replicas=0")
 """The values by which the chart makes the recorder's rights, for one that runs as a process."""
+REPORTER = ("--set=reporter.enabled=true", "--set=reporter.replicas=0")
+"""The same for the reporter."""
 WEIGHTS_IMAGE = "registry.example.my/daulat/daulat@sha256:" + "3c" * 32
 """What the operator is told to load weights with: nothing pulls it here."""
 
@@ -107,10 +109,11 @@ PROGRAM = "daulat.cli.main"
 
 
 def operators(directory: Path) -> list[psutil.Process]:
-    """Return the operators and recorders that run with kubeconfigs of this directory, whoever started them, and however that
-    ended."""
+    """Return the processes of Daulat that run with kubeconfigs of this directory, whoever started them, and however that ended."""
     found = []
-    kubeconfigs = {str(directory / f"{kind.what}-kubeconfig.yaml") for kind in (OperatorProcess, RecorderProcess)}
+    kubeconfigs = {
+        str(directory / f"{kind.what}-kubeconfig.yaml") for kind in (OperatorProcess, RecorderProcess, ReporterProcess)
+    }
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             if PROGRAM in process.cmdline() and process.environ().get("KUBECONFIG") in kubeconfigs:
@@ -295,3 +298,21 @@ class RecorderProcess(OperatorProcess):
             f"--index={index}",
             *self.further,
         )
+
+
+class ReporterProcess(OperatorProcess):
+    """``daulat reporter`` as a process of this machine."""
+
+    account = "daulat-reporter"
+    what = "reporter"
+
+    def __init__(self, cluster: Cluster, directory: Path, arguments: Sequence[str] = ("--interval=1",)) -> None:
+        """Take the cluster, the directory, and arguments."""
+        super().__init__(cluster, directory, "reporter-0")
+        self.further = tuple(arguments)
+
+    def _variables(self) -> dict[str, str]:
+        return {}
+
+    def _arguments(self) -> Sequence[str]:
+        return self.further

@@ -2,7 +2,8 @@
 
 CRDs come from the kinds, the cluster's guards from their controls, the rules of the operator's roles from the table of kinds in
 ``kube``, accelerator profiles and presets from the catalog, tables of conditions from their
-reasons, the table of the chart's values from their schema, the audit policy from the guards.
+reasons, the table of the chart's values from their schema, the audit policy from the guards,
+rules of Prometheus from the alerts, and tables of metrics from what the processes expose.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ from daulat.controls import library
 from daulat.doctor.catalog import checks
 from daulat.doctor.sources import manifests as doctor_roles
 from daulat.evidence.audit.policy import audit_policy
-from daulat.kube.rbac import Rule, annotation_rules, cluster_rules, namespace_rules, recorder_rules
+from daulat.kube.rbac import Rule, annotation_rules, cluster_rules, namespace_rules, recorder_rules, reporter_rules
 from daulat.manifest.yaml_writer import dump_manifest
 from dev import chartvalues, conditiontables, entrytables, karmada, routes
 from dev.gitops import healthfiles
+from dev.monitoring import dashboards, metrics
+from dev.monitoring import rules as alerts
 from dev.pages import between, table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,7 +49,7 @@ KUBERNETES_DOC = Path("docs/kubernetes.md")
 NATIONAL_DOC = Path("docs/national-policies.md")
 AUDIT_POLICY = Path("contrib/audit/policy.yaml")
 CHART_ACCELERATORS = CHART_FILES / "accelerators"
-OWNED = (CRDS, CHART_CRDS, CHART_FILES, CHART_ACCELERATORS, karmada.FOLDER)
+OWNED = (CRDS, CHART_CRDS, CHART_FILES, CHART_ACCELERATORS, karmada.FOLDER, *alerts.PLACES, *dashboards.PLACES)
 """Folders that hold nothing but generated files, so that one of a kind that is gone can be told and removed."""
 
 PLACEHOLDERS = Installation(
@@ -81,6 +84,7 @@ def render() -> dict[Path, str]:
         "operator-role": namespace_rules(),
         "operator-annotations": annotation_rules(),
         "recorder-clusterrole": recorder_rules(),
+        "reporter-clusterrole": reporter_rules(),
     }
     for name, granted in granted_by_file.items():
         files[CHART_FILES / f"{name}.yaml"] = _header("src/daulat/kube") + _rules(granted)
@@ -105,6 +109,9 @@ def render() -> dict[Path, str]:
     files |= routes.written((ROOT / routes.CONTROL).read_text(encoding="utf-8"))
     files |= karmada.written()
     files |= entrytables.written(ROOT)
+    files |= alerts.written(_header("dev/monitoring/alerts.yaml"), ROOT)
+    files |= dashboards.written()
+    files[metrics.PAGE] = metrics.written(files[metrics.PAGE])
     files[AUDIT_POLICY] = _header("src/daulat/evidence/audit and src/daulat/controls") + dump_manifest(audit_policy())
     for page in conditiontables.PAGES:
         files[page] = conditiontables.written((ROOT / page).read_text(encoding="utf-8"), page)

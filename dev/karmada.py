@@ -139,6 +139,7 @@ KINDS_OF: dict[str, Interpretation] = {
     "SovereignZone": Interpretation(("nodes", "conflictingNodes", "devices")),
     "AcceleratorProfile": Interpretation(("nodes", "devices")),
     "SovereigntyExemption": Interpretation(retain=_EXEMPTION_RETAIN),
+    "NodeAttestation": Interpretation(),
     "AcceleratorInventory": Interpretation(
         ("declared", "seen", "missing", "gone", "awaited", "unobserved", "outside", "ambiguous", "undeclared")
     ),

@@ -34,6 +34,8 @@ ADDONS = {
     "gateway-api": "HTTPRoute",
     "inference-pool": "InferencePool",
     "prometheus-operator": "PodMonitor",
+    "service-monitor": "ServiceMonitor",
+    "prometheus-rule": "PrometheusRule",
 }
 """Other projects' kinds that Daulat writes, by the add-on (dev/cluster/addons) that has the CRD."""
 _KEPT = ("type", "format", "enum", "items", "properties", "additionalProperties", "required", "$ref")

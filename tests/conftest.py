@@ -29,6 +29,8 @@ _VERSIONS = "tests/e2e/versions/"
 """A target of their own (`make test-versions`): they build and start each Kubernetes that there is."""
 _LIVES = ("tests/upgrade/test_life.py", "tests/upgrade/test_break_glass.py", "tests/upgrade/test_backup.py")
 """A target of their own (`make test-upgrade`): minutes of installing, upgrading and restoring."""
+_BROWSER = "tests/browser/"
+"""A target of their own (`make test-console`): they need headless Chromium."""
 _REAL_NODES = "tests/node/"
 _ON_REAL_NODES = (_REAL_NODES, "tests/e2e/test_demo.py")
 """Not at the same time: kernels give a user few inotify instances, and a kubelet takes many."""
@@ -62,6 +64,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("versions")
         if item.nodeid.startswith(_GITOPS):
             item.add_marker("gitops")
+        if item.nodeid.startswith(_BROWSER):
+            item.add_marker("browser")
         if item.nodeid.startswith(_REAL_NODES):
             item.add_marker("node")
     offered = versions.offered()

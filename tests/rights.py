@@ -43,5 +43,29 @@ OPERATOR_MAY: list[tuple[str, str, Sequence[str], str]] = [
 """Group, resource, verbs, and the namespace where they hold; empty where they hold in the cluster."""
 
 
+REPORTS = ("get", "list", "create", "patch", "delete")
+REPORTER_MAY: list[tuple[str, str, Sequence[str], str]] = [
+    ("", "namespaces", ("list",), ""),
+    *[
+        ("daulat.dev", r, ("list",), "")
+        for r in (
+            "acceleratorprofiles",
+            "sovereignzones",
+            "sovereigntypolicies",
+            "sovereigntyexemptions",
+            "sovereignmodels",
+        )
+    ],
+    *[("", r, ("list",), "") for r in ("pods", "persistentvolumeclaims", "services", "configmaps")],
+    *[("resource.k8s.io", r, ("list",), "") for r in ("resourceclaims", "resourceclaimtemplates")],
+    ("networking.k8s.io", "ingresses", ("list",), ""),
+    *[("gateway.networking.k8s.io", r, ("list",), "") for r in ("gateways", "httproutes", "grpcroutes")],
+    ("snapshot.storage.k8s.io", "volumesnapshots", ("list",), ""),
+    *[("openreports.io", r, REPORTS, "") for r in ("reports", "clusterreports")],
+    *[("wgpolicyk8s.io", r, REPORTS, "") for r in ("policyreports", "clusterpolicyreports")],
+]
+"""What the reporter may do, beside its own Lease."""
+
+
 def flat(table: list[tuple[str, str, Sequence[str], str]]) -> list[tuple[str, str, str, str]]:
     return [(group, resource, verb, namespace) for group, resource, verbs, namespace in table for verb in verbs]

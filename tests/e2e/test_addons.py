@@ -21,7 +21,10 @@ SERVED = {
     "gateway-api": "httproutes.v1.gateway.networking.k8s.io",
     "inference-pool": "inferencepools.v1.inference.networking.k8s.io",
     "kueue": "localqueues.v1beta2.kueue.x-k8s.io",
+    "policy-reports": "policyreports.v1alpha2.wgpolicyk8s.io",
     "prometheus-operator": "podmonitors.v1.monitoring.coreos.com",
+    "service-monitor": "servicemonitors.v1.monitoring.coreos.com",
+    "prometheus-rule": "prometheusrules.v1.monitoring.coreos.com",
 }
 """A kind that users of each add-on write."""
 

@@ -22,6 +22,7 @@ WHOLE = {"mindie-pvc.yaml": "claims", "hf-mirror.yaml": "mirrored"}
 ON_A_NODE_OF_THEIR_OWN = {"amd.yaml": "on-amd", "llama.cpp-cpu.yaml": "on-cpus", "own-profile.yaml": "on-gaudi"}
 """Examples that have a policy of their own as well, for accelerators that the tests' cluster hasn't."""
 ELSEWHERE = {
+    "attested.yaml": "unit/cli/attest/test_attest.py",
     "autoscaling.yaml": "test_scaleout.py",
     "chips.yaml": "test_chips.py",
     "exposed.yaml": "test_scaleout.py",

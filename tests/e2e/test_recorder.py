@@ -160,6 +160,26 @@ def test_a_killed_recorder_loses_no_run_and_says_when_it_saw_nothing(world: Worl
     assert done["verified"], done["findings"]
 
 
+def test_a_second_replica_stands_by_and_goes_on_where_the_first_ended(world: World, recorder: RecorderProcess) -> None:
+    second = RecorderProcess(world.cluster, recorder.ledger.parent, "recorder-1")
+    with world.governed() as (_, namespace):
+        world.admin.apply([pod_manifest("p", namespace)])
+        run = once(recorder, "RunStarted", namespace=namespace)
+        second.start()
+        try:
+            size = len(logged(recorder))
+            assert world.metric(second, "daulat_leader") == 0
+            assert recorder.stop() == 0
+            started = once(second, "RecorderStarted", replica="recorder-1")
+            assert started["entry"] >= size
+            world.admin.run("delete", "pod", "p", "-n", namespace)
+            assert once(second, "RunEnded", uid=run["uid"])["runEntry"] == run["entry"]
+        finally:
+            second.stop()
+            recorder.start()
+    assert daulat("ledger", "verify", recorder.ledger, "--key", recorder.verifier)["verified"]
+
+
 def test_an_eviction_is_recorded_with_the_policy_s_reason(world: World, recorder: RecorderProcess) -> None:
     with hall(world, drift={"gracePeriod": "1s"}) as own:
         world.admin.apply([pod_manifest("report", own.namespace)])

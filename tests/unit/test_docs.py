@@ -14,7 +14,7 @@ from daulat.api.kinds import KINDS
 from daulat.check.profiles import mistakes
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md"])
+PAGES = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "README.md"])
 _BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SHORTENED = re.compile(r"sha256:([0-9a-f]{4})\.\.\.")
 """A digest as pages write it where its length would hide the rest."""

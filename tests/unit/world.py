@@ -242,6 +242,7 @@ class World:
     slices: list[Raw] = field(default_factory=list)
     claims: list[Raw] = field(default_factory=list)
     exemptions: list[Raw] = field(default_factory=list)
+    attestations: list[Raw] = field(default_factory=list)
     inventories: list[Raw] = field(default_factory=list)
     children: list[Raw] = field(default_factory=list)
     canaries: dict[str, Canary] = field(default_factory=dict)
@@ -259,6 +260,8 @@ class World:
     unlisted: tuple[str, ...] = ()
     """Kinds that couldn't be listed yet."""
     capabilities: Capabilities = DEFAULT
+    moment: float = 0.0
+    """The time at which statements are judged."""
     in_force: bool = True
     """Whether the policies' guards of pods are there, so that they are in force."""
 
@@ -280,6 +283,7 @@ class World:
             "ResourceSlice": self.slices,
             "ResourceClaim": self.claims,
             "SovereigntyExemption": self.exemptions,
+            "NodeAttestation": self.attestations,
             "AcceleratorInventory": self.inventories,
             "Gateway": self.gateways,
             "PersistentVolume": self.volumes,
@@ -291,6 +295,7 @@ class World:
         for item in [*guards, *self.children]:
             store.apply(item["kind"], item)
         store.record_capabilities(self.capabilities)
+        store.advance(self.moment)
         store.record_unlisted(frozenset(self.unlisted))
         for kind in self.unserved:
             store.record_served(kind, served=False)
@@ -321,6 +326,7 @@ class World:
             "SovereignModel": self.models,
             "AcceleratorProfile": self.profiles,
             "SovereigntyExemption": self.exemptions,
+            "NodeAttestation": self.attestations,
             "AcceleratorInventory": self.inventories,
         }
         for effect in effects:

@@ -22,6 +22,7 @@ ORDER = (
     "acceleratorprofiles",
     "sovereignzones",
     "sovereigntypolicies",
+    "nodeattestations",
     "sovereigntyexemptions",
     "namespaces",
     "sovereignmodels",

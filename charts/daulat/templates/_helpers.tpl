@@ -304,3 +304,44 @@ Egress rules to the DNS servers that dns names, beside those of networkPolicy.eg
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/*
+The ServiceMonitor of a component: (list $ component name)
+*/}}
+{{- define "daulat.serviceMonitor" -}}
+{{- $context := index . 0 }}
+{{- $component := index . 1 }}
+{{- with $context.Values.metrics.serviceMonitor }}
+apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata:
+  name: {{ index $ 2 }}
+  namespace: {{ $context.Release.Namespace }}
+  {{- include "daulat.annotations" (list $context .annotations) | nindent 2 }}
+  labels:
+    {{- $own := include "daulat.labels" $context | fromYaml }}
+    {{- $_ := set $own "app.kubernetes.io/component" $component }}
+    {{- merge $own .labels | toYaml | nindent 4 }}
+spec:
+  endpoints:
+    - port: metrics
+      # Metrics of objects have a label namespace, which Prometheus would rename in favour of the pod's own.
+      honorLabels: true
+      interval: {{ .interval }}
+      {{- with .scrapeTimeout }}
+      scrapeTimeout: {{ . }}
+      {{- end }}
+      {{- with .relabelings }}
+      relabelings:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with .metricRelabelings }}
+      metricRelabelings:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+  selector:
+    matchLabels:
+      {{- include "daulat.selectorLabels" $context | nindent 6 }}
+      app.kubernetes.io/component: {{ $component }}
+{{- end }}
+{{- end }}

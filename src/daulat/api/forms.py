@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from . import exposure, licenses, meta, model, policy, reference, requirements, resources, weights
+from . import authorities, exposure, licenses, meta, model, policy, reference, requirements, resources, weights
 
 LONGEST = 48
 """Characters of an expression that the API server may show. It has no words for a pattern, so a longer one becomes a rule."""
@@ -20,7 +20,7 @@ FORMS = MappingProxyType(
         " registry.example.my/team/",
         requirements.SOURCE_PATTERN: "a prefix of weights starts with oci://, pvc://, s3://, hf:// or ms:// and ends with a slash,"
         " such as oci://registry.example.my/models/",
-        requirements.KEY_PATTERN: "a public key is in PEM form, from -----BEGIN PUBLIC KEY----- on",
+        authorities.KEY_PATTERN: "a public key is in PEM form, from -----BEGIN PUBLIC KEY----- on",
         requirements.CERTIFICATE_PATTERN: "a certificate is in PEM form, from -----BEGIN CERTIFICATE----- on",
         requirements.KIND_PATTERN: "a kind is KIND.GROUP, such as Route.route.openshift.io",
         licenses.LICENSE_PATTERN: "a licence is one SPDX id, perhaps WITH an exception, such as Apache-2.0",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .accelerator import AcceleratorProfileSpec, AcceleratorProfileStatus
+from .attestation import NodeAttestationSpec, NodeAttestationStatus
 from .exemption import SovereigntyExemptionSpec, SovereigntyExemptionStatus
 from .inventory import AcceleratorInventorySpec, AcceleratorInventoryStatus
 from .meta import ConditionedStatus, Spec
@@ -185,6 +186,28 @@ SOVEREIGNTY_EXEMPTION = Kind(
     ),
 )
 
+NODE_ATTESTATION = Kind(
+    kind="NodeAttestation",
+    plural="nodeattestations",
+    short="nattest",
+    scope="Cluster",
+    spec=NodeAttestationSpec,
+    status=NodeAttestationStatus,
+    columns=(
+        Column("Node", ".status.node"),
+        Column("Facility", ".status.facility"),
+        Column("Country", ".status.country"),
+        Column("Authority", ".status.authority"),
+        Column("Accepted", _condition("Accepted")),
+        Column("Reason", _condition("Ready", "reason")),
+        Column("Until", ".status.notAfter"),
+        Column("Serial", ".status.serialNumber", priority=1),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+    ),
+    # There is one for each node.
+    listed=False,
+    added_later=True,
+)
 ACCELERATOR_INVENTORY = Kind(
     kind="AcceleratorInventory",
     plural="acceleratorinventories",
@@ -212,6 +235,7 @@ KINDS: tuple[Kind, ...] = (
     SOVEREIGN_ZONE,
     ACCELERATOR_PROFILE,
     SOVEREIGNTY_EXEMPTION,
+    NODE_ATTESTATION,
     ACCELERATOR_INVENTORY,
 )
 

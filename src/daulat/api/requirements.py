@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from .accelerator import EnvName
+from .authorities import AttestationRequirements, EvidenceTier, PublicKey
 from .exposure import Hostname
 from .licenses import LICENSE_PATTERN
 from .meta import CountryCode, DataClass, ObjectName, Spec
@@ -65,15 +66,24 @@ SourcePrefix = Annotated[
 ]
 
 
-KEY_PATTERN = r"^-----BEGIN PUBLIC KEY-----\n[A-Za-z0-9+/=\n]+-----END PUBLIC KEY-----\n?$"
 CERTIFICATE_PATTERN = r"^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?$"
-PublicKey = Annotated[str, Field(pattern=KEY_PATTERN, max_length=1024)]
 Certificate = Annotated[str, Field(pattern=CERTIFICATE_PATTERN, max_length=8192)]
 KIND_PATTERN = r"^[A-Z][A-Za-z0-9]*(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$"
 
 
 class ZoneRequirements(Spec):
     """Which zones are good enough. Every field that is set must hold; one that isn't set doesn't restrict."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "self.?minimumEvidence.orValue('') != 'attested' || has(self.attestations)",
+                    "message": "minimumEvidence attested requires attestations: the authorities that are trusted",
+                }
+            ]
+        }
+    )
 
     names: tuple[ObjectName, ...] | None = Field(default=None, min_length=1, max_length=64)
     """Only these zones."""
@@ -85,6 +95,18 @@ class ZoneRequirements(Spec):
     """The operator's ultimate parent is in one of these countries."""
     minimum_data_class: DataClass | None = None
     """The zone may handle at least this class of data."""
+    minimum_evidence: EvidenceTier | None = None
+    """How it must be known that a node stands in its zone: declared < observed < attested; left out, declared. Observed: the node
+    reports a system UUID that no other node reports, and one of the zone's regions. Attested: a NodeAttestation of an authority
+    that attestations trusts. Where the evidence is missing, ends or is contradicted by the node, the node takes no new pods."""
+    attestations: AttestationRequirements | None = None
+    """Whose NodeAttestations are evidence; left out, no authority's."""
+
+    @model_validator(mode="after")
+    def _says_whom_to_trust(self) -> Self:
+        if self.minimum_evidence is EvidenceTier.ATTESTED and self.attestations is None:
+            raise ValueError("minimumEvidence attested requires attestations: the authorities that are trusted")
+        return self
 
 
 class Acknowledgement(Spec):

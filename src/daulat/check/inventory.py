@@ -24,6 +24,7 @@ from daulat.catalog.kubernetes import Capabilities
 from daulat.manifest.document import Document, Problem, line_of
 from daulat.manifest.paths import Path, dotted, path_of
 
+from .authorities import unusable
 from .chips import chip_mistakes
 from .exemptions import never_in_force
 from .profiles import mistakes
@@ -60,6 +61,8 @@ class Inventory:
                 "AcceleratorInventory": self.chips,
             }
             if isinstance(spec, AcceleratorProfileSpec) and (found := _profile_problems(document, spec)):
+                return found
+            if isinstance(spec, SovereigntyPolicySpec) and (found := _key_problems(document, spec)):
                 return found
             if document.kind in shelf:
                 return self._put(shelf[document.kind], document, spec)
@@ -215,6 +218,11 @@ def parse_own(document: Document) -> tuple[list[Problem], Any]:
 
 def _profile_problems(document: Document, spec: AcceleratorProfileSpec) -> list[Problem]:
     found = [(("spec", *path), message) for path, message in mistakes(spec)]
+    return [Problem(document.chunk.file, line_of(document, path), message, dotted(path)) for path, message in found]
+
+
+def _key_problems(document: Document, spec: SovereigntyPolicySpec) -> list[Problem]:
+    found = [(("spec", *path), message) for path, message in unusable(spec.zones)]
     return [Problem(document.chunk.file, line_of(document, path), message, dotted(path)) for path, message in found]
 
 

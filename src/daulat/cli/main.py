@@ -10,6 +10,9 @@ from .lazy import LazyCommand, LazyGroup
 
 # One line a command: its module is imported when it is run.
 COMMANDS = {
+    "attest": LazyCommand(
+        "daulat.cli.attest.command", "attest", "Make, sign and verify statements of where nodes stand, offline."
+    ),
     "bundle": LazyCommand(
         "daulat.cli.bundle.command", "bundle", "Move what manifests need to a registry of your own, and rewrite them."
     ),
@@ -21,6 +24,9 @@ COMMANDS = {
         "daulat.cli.compile.command", "compile_", "Write what policies compile to, for GitOps or the API server."
     ),
     "completion": LazyCommand("daulat.cli.completion", "completion", "Write what completes command lines in a shell."),
+    "console": LazyCommand(
+        "daulat.cli.console.command", "console", "Show zones, models and policies as pages for a browser."
+    ),
     "crds": LazyCommand(
         "daulat.cli.crds.command", "crds", "Upgrade the CustomResourceDefinitions, which Helm doesn't, or print them."
     ),
@@ -36,6 +42,11 @@ COMMANDS = {
     "recorder": LazyCommand("daulat.cli.recorder", "recorder", "Run the recorder, which logs what ran where."),
     "report": LazyCommand(
         "daulat.cli.report.command", "report", "Write what a log shows of a period, with a proof of each claim."
+    ),
+    "reporter": LazyCommand(
+        "daulat.cli.reporter",
+        "reporter",
+        "Run the reporter, which reports what policies would refuse of what is there.",
     ),
     "simulate": LazyCommand(
         "daulat.cli.simulate.command", "simulate", "Show what a change would do, on a copy of the facts."

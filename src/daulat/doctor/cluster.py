@@ -72,6 +72,7 @@ class Cluster:
         """The facts, as the operator sees them. Raises NotLooked where one of the lists they are made from wasn't read."""
         store = Store(self.operator_namespace)
         store.record_capabilities(self.capabilities)
+        store.advance(self.now)
         for key, kind in FACTS.items():
             for item in self.items(key):
                 store.apply(kind, item)

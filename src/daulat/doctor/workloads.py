@@ -36,7 +36,7 @@ def violations(cluster: Cluster) -> Iterator[Found]:
         namespace = str((pod.get("metadata") or {}).get("namespace"))
         if namespace not in cluster.governing or _finished(pod):
             continue
-        if messages := judged(cluster, _unbound(pod), "pods", namespace):
+        if messages := judged(cluster, as_created(pod), "pods", namespace):
             yield Found(f"pod {name_of(pod)}: {' '.join(messages)}", (f"Pod {name_of(pod)}",))
 
 
@@ -97,7 +97,7 @@ def judged(cluster: Cluster, subject: Manifest, resource: str, namespace: str, g
     return [message for verdict in refusals for message in verdict.violations or (verdict.message,)]
 
 
-def _unbound(pod: Manifest) -> Manifest:
+def as_created(pod: Manifest) -> Manifest:
     """Return the pod as it was created: the scheduler has written its node since, which USE-04 would take for the user's."""
     spec: dict[str, Any] = {k: v for k, v in (pod.get("spec") or {}).items() if k != "nodeName"}
     return {"apiVersion": "v1", "kind": "Pod", **pod, "spec": spec}

@@ -34,6 +34,7 @@ _SUBJECTS = {
     "PolicyRecorded": "SovereigntyPolicy",
     "ProfileRecorded": "AcceleratorProfile",
     "ExemptionRecorded": "SovereigntyExemption",
+    "AttestationRecorded": "NodeAttestation",
     "ModelRecorded": "SovereignModel",
     "InventoryRecorded": "AcceleratorInventory",
     "ChipRecorded": "Chip",

@@ -14,7 +14,6 @@ from daulat.facts.unknown import Unknown
 class Machine(Node):
     """A node with the identities that its kubelet reports."""
 
-    system_uuid: str = ""
     boot_id: str = ""
     kubelet: str = ""
     """The kubelet's version."""
@@ -30,7 +29,6 @@ def parse_machine(raw: Mapping[str, Any]) -> Machine | Unknown:
     info = (raw.get("status") or {}).get("nodeInfo") or {}
     return Machine(
         **{f.name: getattr(node, f.name) for f in fields(Node)},
-        system_uuid=str(info.get("systemUUID") or ""),
         boot_id=str(info.get("bootID") or ""),
         kubelet=str(info.get("kubeletVersion") or ""),
         runtime=str(info.get("containerRuntimeVersion") or ""),

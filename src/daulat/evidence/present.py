@@ -8,15 +8,19 @@ from daulat.api import reasons
 from daulat.api.meta import ConditionedStatus
 from daulat.api.names import NODE_PREFIX
 from daulat.api.weights import parse as parse_uri
+from daulat.attestation import dsse
 from daulat.facts.declared import Declared
-from daulat.facts.snapshot import Exemption, Model, Policy, Profile, Snapshot, Zone
+from daulat.facts.node import Node
+from daulat.facts.snapshot import Attestation, Exemption, Model, Policy, Profile, Snapshot, Zone
 from daulat.facts.unknown import Unknown
 from daulat.kube.ref import Ref
 from daulat.ledger.entry import canonical, digest
+from daulat.placement.evidence import asks, evidential, statement_of, tier
 from daulat.placement.zoning import NoZone, zone_of_record
 
 from .machine import Machine
 from .records import (
+    AttestationRecorded,
     ExemptionRecorded,
     ModelRecorded,
     NodeRecorded,
@@ -37,13 +41,21 @@ _OF_MODELS = (reasons.PLACED, reasons.POLICY_COMPLIANT)
 
 
 def declared(snapshot: Snapshot, pseudonym: Pseudonym) -> Iterator[Present]:
-    """Yield what holds of zones, profiles, policies, exemptions and models, in the order in which they refer to each other."""
+    """Yield what holds of zones, profiles, policies, exemptions and models, in the order in which they refer to each other.
+
+    NodeAttestations aren't among them: there is one for each node, and no status of theirs is recorded.
+    """
     yield from map(_zone, snapshot.known_zones.values())
     yield from (_profile(p) for _, p in sorted(snapshot.profiles.items()) if isinstance(p, Declared))
     yield from (_policy(p, snapshot) for p in snapshot.known_policies.values())
     exemptions = (e for _, e in sorted(snapshot.exemptions.items()) if isinstance(e, Declared))
     yield from (_exemption(e, pseudonym) for e in exemptions)
     yield from map(_model, snapshot.known_models.values())
+
+
+def attested(snapshot: Snapshot) -> Iterator[Present]:
+    """Yield what holds of NodeAttestations whose statement can be read."""
+    yield from filter(None, map(_attestation, snapshot.known_attestations.values()))
 
 
 def node(name: str, snapshot: Snapshot) -> Present | None:
@@ -75,6 +87,7 @@ def governed_run(run: Run, snapshot: Snapshot, governing: Governing, pseudonym: 
     zone = zone_of_record(machine, snapshot) if machine is not None else Unknown("the node isn't known")
     model = snapshot.models.get(Ref("SovereignModel", run.namespace, run.model)) if run.model else None
     in_zone = zone if isinstance(zone, Declared) else None
+    asking = [p for p in policies if asks(p)]
     record = RunStarted(
         namespace=run.namespace,
         pod=run.name,
@@ -93,12 +106,16 @@ def governed_run(run: Run, snapshot: Snapshot, governing: Governing, pseudonym: 
         accelerators=dict(sorted(run.devices.items())),
         devices=_devices(run, snapshot),
         data_class=_data_class(policies),
+        evidence=_evidence(machine, in_zone, asking, snapshot),
     )
     exemptions = _exempting(run.namespace, snapshot)
+    attestations = evidential(machine, asking, snapshot) if isinstance(machine, Machine) else []
     references: dict[str, Subject | tuple[Subject, ...]] = {
         "policyEntries": tuple(Subject("SovereigntyPolicy", p.uid) for p in policies),
         "exemptionEntries": tuple(Subject("SovereigntyExemption", e.uid) for e in exemptions),
     }
+    if attestations:
+        references["attestationEntries"] = tuple(Subject("NodeAttestation", a.uid) for a in attestations)
     if isinstance(machine, Machine):
         references["nodeEntry"] = Subject("Node", machine.uid)
     if in_zone:
@@ -111,6 +128,7 @@ def governed_run(run: Run, snapshot: Snapshot, governing: Governing, pseudonym: 
             yield _zone(in_zone)
         yield from (_policy(p, snapshot) for p in policies)
         yield from (_exemption(e, pseudonym) for e in exemptions)
+        yield from filter(None, map(_attestation, attestations))
         if isinstance(model, Declared):
             yield _model(model)
         if (found := node(run.node, snapshot)) is not None:
@@ -178,6 +196,30 @@ def _exemption(exemption: Exemption, pseudonym: Pseudonym) -> Present:
     return Present(Subject("SovereigntyExemption", exemption.uid), record)
 
 
+def _attestation(attestation: Attestation) -> Present | None:
+    statement = statement_of(attestation)
+    if statement is None:
+        return None
+    said, envelope = statement.predicate, attestation.spec.envelope
+    facts = _facts(envelope.model_dump(mode="json", by_alias=True, exclude_none=True))
+    record = AttestationRecorded(
+        name=attestation.name,
+        uid=attestation.uid,
+        generation=attestation.generation,
+        node=statement.node,
+        system_uuid=said.system_uuid,
+        facility=said.facility.name,
+        country=said.facility.country,
+        authority=said.authority,
+        serial_number=said.serial_number,
+        not_before=said.not_before,
+        not_after=said.not_after,
+        statement=dsse.digest(envelope),
+        envelope=digest(facts),
+    )
+    return Present(Subject("NodeAttestation", attestation.uid), record, facts=(facts,))
+
+
 def _model(model: Model) -> Present:
     placement = model.status.placement
     record = ModelRecorded(
@@ -212,6 +254,14 @@ def _pinned(model: Model) -> str:
 def _data_class(policies: list[Policy]) -> str:
     asked = [p.spec.zones.minimum_data_class for p in policies if p.spec.zones and p.spec.zones.minimum_data_class]
     return max(asked, key=lambda c: c.rank).value if asked else ""
+
+
+def _evidence(
+    machine: Node | Unknown | None, zone: Zone | None, asking: list[Policy], snapshot: Snapshot
+) -> dict[str, str]:
+    if not isinstance(machine, Node) or zone is None:
+        return {}
+    return {policy.name: tier(machine, zone, policy, snapshot).value for policy in asking}
 
 
 def _devices(run: Run, snapshot: Snapshot) -> list[str]:

@@ -11,7 +11,15 @@ from pydantic import Field
 from .chiprecords import ChipRecorded, InventoryRecorded
 from .record import Record
 
-REFERENCES = ("nodeEntry", "zoneEntry", "modelEntry", "policyEntries", "exemptionEntries", "runEntry")
+REFERENCES = (
+    "nodeEntry",
+    "zoneEntry",
+    "modelEntry",
+    "policyEntries",
+    "exemptionEntries",
+    "attestationEntries",
+    "runEntry",
+)
 """The fields that refer to other entries. The recorder fills them in as it appends."""
 
 
@@ -124,6 +132,37 @@ class ExemptionRecorded(Record):
     """The pseudonyms of the users who approved it."""
 
 
+class AttestationRecorded(Record):
+    """A NodeAttestation as it is from here on: what its statement says, whoever signed it. Runs say whether it was evidence."""
+
+    name: str
+    """The NodeAttestation."""
+    uid: str
+    """Its metadata.uid."""
+    generation: int
+    """Its metadata.generation."""
+    node: str
+    """The node that the statement is about."""
+    system_uuid: str = Field(alias="systemUUID")
+    """The machine's system UUID."""
+    facility: str
+    """The facility that it stands in."""
+    country: str
+    """The facility's country."""
+    authority: str
+    """The authority that states it."""
+    serial_number: str
+    """The authority's number of the statement."""
+    not_before: str
+    """From when on it is valid."""
+    not_after: str
+    """Until when."""
+    statement: str
+    """The digest of the statement."""
+    envelope: str
+    """The digest of the signed envelope as canonical JSON, which is kept beside the log."""
+
+
 class ModelRecorded(Record):
     """A SovereignModel as it is from here on, and where it was placed."""
 
@@ -188,6 +227,9 @@ class RunStarted(Record):
     """The devices that its ResourceClaims hold, as driver/pool/device."""
     data_class: str = ""
     """The class of data that its policies demand of zones, the most sensitive one."""
+    evidence: dict[str, str] = {}
+    """How it was known that the node stands in the zone: declared, observed or attested, by each policy that demands more than the
+    zone's record."""
     node_entry: int | None = None
     """The node as it was."""
     zone_entry: int | None = None
@@ -198,6 +240,8 @@ class RunStarted(Record):
     """The policies that governed it."""
     exemption_entries: list[int] = []
     """The exemptions that were in force in its namespace."""
+    attestation_entries: list[int] = []
+    """The NodeAttestations about the node that were valid."""
 
 
 class RunChanged(RunStarted):
@@ -307,6 +351,7 @@ KINDS: tuple[type[Record], ...] = (
     PolicyRecorded,
     ProfileRecorded,
     ExemptionRecorded,
+    AttestationRecorded,
     ModelRecorded,
     RunStarted,
     RunChanged,

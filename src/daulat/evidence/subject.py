@@ -37,5 +37,10 @@ class Present:
 
 
 def fingerprint(data: Mapping[str, JsonValue]) -> str:
-    """Return what differs once anything is to be recorded anew. The references don't count: they only tell what held beside it."""
-    return entry.digest(entry.canonical({k: v for k, v in data.items() if k not in REFERENCES}))
+    """Return what differs once anything is to be recorded anew.
+
+    The references don't count: they only tell what held beside it. Nor does what a run's model pins: another pin makes other pods,
+    and a model that is deleted before its pods has none.
+    """
+    left_out = (*REFERENCES, "weights") if "pod" in data else REFERENCES
+    return entry.digest(entry.canonical({k: v for k, v in data.items() if k not in left_out}))

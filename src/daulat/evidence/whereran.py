@@ -51,7 +51,11 @@ def referred(files: Files, head: Checkpoint, stretches: Sequence[Stretch]) -> It
         for name in ("nodeEntry", "zoneEntry", "modelEntry"):
             if isinstance(number := stretch.data.get(name), int):
                 found[f"{name.removesuffix('Entry')}Record"] = load(number)
-        for name, of in (("policyEntries", "policies"), ("exemptionEntries", "exemptions")):
+        for name, of in (
+            ("policyEntries", "policies"),
+            ("exemptionEntries", "exemptions"),
+            ("attestationEntries", "attestations"),
+        ):
             if numbers := stretch.data.get(name):
                 found[of] = [load(n) for n in numbers]
         yield found

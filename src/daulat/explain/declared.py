@@ -1,4 +1,4 @@
-"""Explains what others are judged by: a node, a zone, a profile, an exemption, a namespace, and what each policy makes of it."""
+"""Explains what others are judged by, such as a node, a zone, an exemption or an attestation, and what each policy makes of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 from daulat.admission.zones import rejects
 from daulat.api import reasons
 from daulat.api.approval import mismatch
+from daulat.api.attestation import NodeAttestationStatus
 from daulat.api.exemption import SovereigntyExemptionStatus
 from daulat.api.kinds import Manifest
 from daulat.api.names import ELIGIBLE, eligible_label
@@ -19,15 +20,18 @@ from daulat.kube.ref import Ref
 from daulat.placement.approval import approves
 from daulat.placement.chips import State
 from daulat.placement.eligibility import EligibilityState, eligibility, profile_of
+from daulat.placement.evidence import asks, tier
 from daulat.placement.zoning import zone_of_record
+from daulat.reconcile.inventory.attestations import reconcile_attestation
 from daulat.reconcile.inventory.chips import accounted
 from daulat.reconcile.policy.exemptions import reconcile_exemption
 
-NODE, ZONE, PROFILE, EXEMPTION, NAMESPACE, INVENTORY = (
+NODE, ZONE, PROFILE, EXEMPTION, ATTESTATION, NAMESPACE, INVENTORY = (
     "Node",
     "SovereignZone",
     "AcceleratorProfile",
     "SovereigntyExemption",
+    "NodeAttestation",
     "Namespace",
     "AcceleratorInventory",
 )
@@ -52,6 +56,7 @@ def about(kind: str, name: str, snapshot: Snapshot, now: float) -> Sections:
         ZONE: lambda: _zone(name, snapshot),
         PROFILE: lambda: _profile(name, snapshot),
         EXEMPTION: lambda: _exemption(name, snapshot, now),
+        ATTESTATION: lambda: _attestation(name, snapshot, now),
         NAMESPACE: lambda: _namespace(name, snapshot),
         INVENTORY: lambda: _inventory(name, snapshot, now),
     }
@@ -69,6 +74,8 @@ def _node(name: str, snapshot: Snapshot) -> Iterable[Manifest]:
     if isinstance(zone, Declared):
         operator = zone.spec.operator.legal_name
         yield _section("zone", [_item(f"{zone.name}: {zone.spec.country}, operated by {operator}")])
+        asking = [policy for policy in snapshot.known_policies.values() if asks(policy)]
+        yield _section("evidence", [_item(f"{p.name}: {tier(node, zone, p, snapshot)}") for p in asking])
     else:
         yield _section("zone", [_item(zone.reason, "undecided" if isinstance(zone, Unknown) else "rejected")])
     yield _section("accelerators", [_item(_device(node, r, snapshot)) for r in sorted(node.resources)])
@@ -168,6 +175,27 @@ def _exemption(name: str, snapshot: Snapshot, now: float) -> Iterable[Manifest]:
     yield _section(
         "effect", [_item(c["message"], "in force" if c["status"] == "True" else "not valid") for c in active]
     )
+
+
+def _attestation(name: str, snapshot: Snapshot, now: float) -> Iterable[Manifest]:
+    attestation = snapshot.attestations.get(name)
+    if not isinstance(attestation, Declared):
+        yield _unreadable(attestation)
+        return
+    fresh = replace(attestation, status=NodeAttestationStatus(), stored={})
+    alone = replace(snapshot, attestations={**snapshot.attestations, name: fresh})
+    for change in reconcile_attestation(Ref(ATTESTATION, "", name), alone, now).status:
+        status = change.status
+        if status.get("node"):
+            said = (
+                f"node {status['node']} stands in {status['facility']}, {status['country']}, until {status['notAfter']}"
+            )
+            by = f"by {status['authority']}, serial number {status['serialNumber']}, digest {status['digest']}"
+            yield _section("statement", [_item(said), _item(by)])
+        accepted = [c for c in status["conditions"] if c["type"] == reasons.ACCEPTED]
+        yield _section(
+            "evidence", [_item(c["message"], "accepted" if c["status"] == "True" else "not valid") for c in accepted]
+        )
 
 
 def _namespace(name: str, snapshot: Snapshot) -> Iterable[Manifest]:

@@ -21,10 +21,12 @@ def snapshot_of(
     operator_namespace: str,
     default_namespace: str = "default",
     cluster: Capabilities = DEFAULT,
+    now: float = 0.0,
 ) -> Snapshot:
     """Return what is known of a cluster with these objects, and with the shipped profiles where no other has the name."""
     store = Store(operator_namespace)
     store.record_capabilities(cluster)
+    store.advance(now)
     # Every cluster has the namespaces that no policy may govern.
     protected = (_namespace(name) for name in (*PROTECTED_NAMESPACES, operator_namespace))
     for manifest in [*accelerators.manifests(), *protected, *objects]:

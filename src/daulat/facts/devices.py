@@ -40,6 +40,13 @@ class Device:
     """The counter sets of its pool that it draws on: devices that share one may exclude each other."""
     tainted: bool = False
     """Whether a claim without tolerations gets it."""
+    chip: str = ""
+    """The ids of the chip that it is or is a part of, with commas between; empty where its driver publishes none."""
+
+    @property
+    def chip_ids(self) -> tuple[str, ...]:
+        """The ids of the chip, one by one."""
+        return tuple(self.chip.split(",")) if self.chip else ()
 
 
 @dataclass(frozen=True)
@@ -106,8 +113,9 @@ def parse_slice(raw: Mapping[str, Any]) -> Slice:
                 reach=parse_reach(device) if reach is None else reach,
                 counters=frozenset(str(c.get("counterSet")) for c in device.get("consumesCounters") or ()),
                 tainted=any(t.get("effect") != "None" for t in device.get("taints") or ()),
+                chip=chip,
             )
-            for device in described
+            for device, chip in zip(described, chips, strict=True)
         ),
         chips="\n".join(chips) if any(chips) else "",
     )

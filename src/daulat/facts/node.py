@@ -48,6 +48,8 @@ class Node:
     resources: frozenset[str] = frozenset()
     """The extended resources that it has at all: in use, broken or free. That changes more slowly than what it offers."""
     uid: str = ""
+    system_uuid: str = ""
+    """The system UUID that its kubelet reports, in lower case; empty where it reports none."""
     undecided: bool = False
     """Whether it carries the taint that keeps new pods away until its eligibility is decided."""
 
@@ -65,6 +67,7 @@ class Node:
 def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
     """Read a Node. A device count that isn't a whole number makes the node Unknown."""
     meta, spec, status = raw.get("metadata") or {}, raw.get("spec") or {}, raw.get("status") or {}
+    info = status.get("nodeInfo") or {}
     devices: dict[str, int] = {}
     for name, quantity in (status.get("allocatable") or {}).items():
         if not is_extended(name):
@@ -94,7 +97,8 @@ def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
         resources=resources,
         uid=str(meta.get("uid") or ""),
         undecided=undecided,
-        image_volumes=_mounts_images(status.get("nodeInfo") or {}),
+        image_volumes=_mounts_images(info),
+        system_uuid=str(info.get("systemUUID") or "").lower(),
     )
 
 

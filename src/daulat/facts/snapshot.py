@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, TypeVar, cast
 
 from daulat.api.accelerator import AcceleratorProfileSpec, AcceleratorProfileStatus
+from daulat.api.attestation import NodeAttestationSpec, NodeAttestationStatus
 from daulat.api.exemption import SovereigntyExemptionSpec, SovereigntyExemptionStatus
 from daulat.api.inventory import AcceleratorInventorySpec, AcceleratorInventoryStatus
 from daulat.api.meta import ConditionedStatus, LabelSelector
@@ -38,6 +39,7 @@ Model = Declared[SovereignModelSpec, SovereignModelStatus]
 Policy = Declared[SovereigntyPolicySpec, SovereigntyPolicyStatus]
 Zone = Declared[SovereignZoneSpec, SovereignZoneStatus]
 Profile = Declared[AcceleratorProfileSpec, AcceleratorProfileStatus]
+Attestation = Declared[NodeAttestationSpec, NodeAttestationStatus]
 Exemption = Declared[SovereigntyExemptionSpec, SovereigntyExemptionStatus]
 Inventory = Declared[AcceleratorInventorySpec, AcceleratorInventoryStatus]
 
@@ -78,6 +80,7 @@ class Snapshot:
     profiles: Mapping[str, Profile | Unparsable[AcceleratorProfileStatus]] = field(default_factory=dict)
     policies: Mapping[str, Policy | Unparsable[SovereigntyPolicyStatus]] = field(default_factory=dict)
     exemptions: Mapping[str, Exemption | Unparsable[SovereigntyExemptionStatus]] = field(default_factory=dict)
+    attestations: Mapping[str, Attestation | Unparsable[NodeAttestationStatus]] = field(default_factory=dict)
     models: Mapping[Ref, Model | Unparsable[SovereignModelStatus]] = field(default_factory=dict)
     inventories: Mapping[str, Inventory | Unparsable[AcceleratorInventoryStatus]] = field(default_factory=dict)
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
@@ -126,6 +129,8 @@ class Snapshot:
     """The status that was decided for a model or a policy and isn't known to be written yet: what it says counts already."""
     capabilities: Capabilities = DEFAULT
     """What the cluster's Kubernetes offers."""
+    moment: float = 0.0
+    """The time at which statements are judged, in seconds since the epoch. It moves on before a pass, and tells what it changes."""
     operator_namespace: str = "daulat-system"
     weights_image: str = ""
     """The image with which this release fetches and checks weights in pods; empty where the operator wasn't told."""
@@ -144,6 +149,11 @@ class Snapshot:
     def known_zones(self) -> dict[str, Zone]:
         """The zones that could be read, by name."""
         return _known(self.zones)
+
+    @cached_property
+    def known_attestations(self) -> dict[str, Attestation]:
+        """The NodeAttestations that could be read, by name."""
+        return _known(self.attestations)
 
     @cached_property
     def known_profiles(self) -> dict[str, AcceleratorProfileSpec]:

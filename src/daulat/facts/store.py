@@ -17,6 +17,7 @@ from daulat.kube.resources import CHILDREN, kinds
 from .change import Change
 from .charge import WINDOW, Charge
 from .child import parse_child
+from .clock import Clock
 from .declared import Declared, parse_declared
 from .definition import Definition
 from .derived import DerivedFacts
@@ -36,6 +37,7 @@ OWN_KINDS = {
     "AcceleratorProfile": "profiles",
     "SovereigntyPolicy": "policies",
     "SovereigntyExemption": "exemptions",
+    "NodeAttestation": "attestations",
     "SovereignModel": "models",
     "AcceleratorInventory": "inventories",
 }
@@ -85,6 +87,7 @@ class Store:
         self._definitions: dict[str, Definition] = {}
         self._assumed: dict[Ref, ConditionedStatus] = {}
         self._capabilities = DEFAULT
+        self._clock = Clock()
         self._tally = Tally()
         self._snapshot: Snapshot | None = None
         self._views: dict[str, Any] = {}
@@ -134,6 +137,20 @@ class Store:
             if (change := self.apply(kind, item)) is not None:
                 changes.append(change)
         return [*changes, *self.retain(kind, listed, version)]
+
+    def advance(self, now: float) -> list[Change]:
+        """Take in the time. Return a change, of two equal sides, for each NodeAttestation whose statement begins or ends by that.
+
+        ``now`` counts seconds since the epoch, and may be earlier than before.
+        """
+        names = self._clock.advance(now)
+        if not names:
+            return []
+        facts = self._facts["attestations"]
+        changes = [Change(Ref("NodeAttestation", "", n), facts[n], facts[n]) for n in names if n in facts]
+        for change in changes:
+            self._anew(change)
+        return changes
 
     def record_served(self, kind: str, *, served: bool) -> list[Change]:
         """Take in whether the API server serves a kind that clusters do without. What isn't served isn't there."""
@@ -262,6 +279,7 @@ class Store:
                 untrusted=dict(self._untrusted),
                 definitions=dict(self._definitions),
                 capabilities=self._capabilities,
+                moment=self._clock.now,
                 operator_namespace=self._operator_namespace,
                 weights_image=self._weights_image,
                 platform=self._platform,
@@ -284,6 +302,8 @@ class Store:
             facts.pop(key, None)
         else:
             facts[key] = fact
+        if ref.kind == "NodeAttestation":
+            self._clock.follow(ref.name, fact)
         return change
 
     def _forget(self, ref: Ref, version: int) -> Change | None:
@@ -298,6 +318,8 @@ class Store:
         change = Change(ref, old, None)
         self._anew(change, ref)
         self._count(ref, old, None)
+        if ref.kind == "NodeAttestation":
+            self._clock.follow(ref.name, None)
         self._assumed.pop(ref, None)
         self._reports.pop(ref, None)
         if ref.kind == "SovereigntyPolicy":

@@ -27,6 +27,8 @@ PAGE = 500
 
 APPLY, MERGE, JSON = "application/apply-patch+yaml", "application/merge-patch+json", "application/json"
 JSON_PATCH = "application/json-patch+json"
+METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""A list of objects without anything but their metadata."""
 
 
 class Client:
@@ -85,15 +87,19 @@ class Client:
             version = version or at
         return items, version
 
-    async def pages(self, resource: Resource, namespace: str = "") -> AsyncIterator[tuple[Sequence[Manifest], int]]:
+    async def pages(
+        self, resource: Resource, namespace: str = "", *, size: int = PAGE, metadata_only: bool = False
+    ) -> AsyncIterator[tuple[Sequence[Manifest], int]]:
         """Yield the objects of a kind that its labels and fields select page by page, each with the resource version of the list.
 
+        A page has ``size`` objects at most. ``metadata_only`` leaves out all but their metadata.
         Objects of a list have no apiVersion and no kind. Raises Gone where the API server has dropped that version in between, as
         it does after about five minutes: the list has to be started anew.
         """
-        query = {"limit": str(PAGE), "labelSelector": resource.labels, "fieldSelector": resource.fields}
+        query = {"limit": str(size), "labelSelector": resource.labels, "fieldSelector": resource.fields}
         while True:
-            page = await self.request("GET", resource.path(namespace), query=query)
+            headers = {"Accept": METADATA} if metadata_only else None
+            page = await self.request("GET", resource.path(namespace), query=query, headers=headers)
             meta, items = page["metadata"], page.pop("items", None) or []
             yield items, int(meta["resourceVersion"])
             if not meta.get("continue"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .reported import FACTS, JUDGED, REPORT_APIS
 from .resources import READ, RECORDED, REGISTRY, Resource, Use, operator_events
 
 _REASONS = {
@@ -66,6 +67,17 @@ def recorder_rules() -> tuple[Rule, ...]:
     for resource, verbs in seen:
         reason = _REASONS_OF.get(resource.plural, "") if resource.use is Use.PROCESS else "What is recorded."
         found.setdefault((resource.group, verbs, reason), []).append(resource.plural)
+    return tuple(Rule(group, tuple(names), verbs, reason) for (group, verbs, reason), names in found.items())
+
+
+def reporter_rules() -> tuple[Rule, ...]:
+    """Return the rules of the reporter's ClusterRole: it lists what it judges by and what it judges, and writes reports alone."""
+    granted = [(r, "What policies are compiled from.") for r in FACTS]
+    granted += [(r, "What is judged. No Secrets.") for r in JUDGED]
+    granted += [(r, "The reports.") for api in REPORT_APIS for r in (api.of_namespace, api.of_cluster)]
+    found: dict[tuple[str, tuple[str, ...], str], list[str]] = {}
+    for resource, reason in granted:
+        found.setdefault((resource.group, resource.verbs, reason), []).append(resource.plural)
     return tuple(Rule(group, tuple(names), verbs, reason) for (group, verbs, reason), names in found.items())
 
 

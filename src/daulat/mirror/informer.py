@@ -58,7 +58,7 @@ STEP = 50
 
 OWN = frozenset(r.kind for r in WATCHED if r.use is Use.OWN)
 """The kinds that decide what is enforced."""
-LOSES_NOTHING = frozenset(["SovereigntyExemption", "AcceleratorInventory"])
+LOSES_NOTHING = frozenset(["SovereigntyExemption", "AcceleratorInventory", "NodeAttestation"])
 """Kinds whose absence lifts nothing, so that an empty list of them is believed."""
 
 

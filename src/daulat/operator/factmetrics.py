@@ -18,6 +18,8 @@ from daulat.reconcile.inventory.free import free_devices
 
 SHOWN = 2_000
 """Objects of a kind whose conditions are exposed: series are what costs a Prometheus server its memory."""
+ON_TRIAL = (reasons.NOT_ENFORCING, reasons.NO_GOVERNED_NAMESPACE)
+"""Reasons for which a canary isn't tried."""
 CHIP_STATES = ("seen", "missing", "gone", "awaited", "unobserved", "outside", "ambiguous", "undeclared")
 """As the status of an AcceleratorInventory counts them. A chip that is seen may be outside or ambiguous as well."""
 PHASES = ("Pending", "Placing", "Ready", "Refused", "Drifting")
@@ -49,19 +51,26 @@ def _gauge(name: str, help_: str, *labels: str) -> GaugeMetricFamily:
 
 
 def _policies(snapshot: Snapshot, now: float) -> Iterator[GaugeMetricFamily]:
-    enforced = _gauge("daulat_policy_enforced", "1 where a canary proved the policy.", "policy")
+    enforced = _gauge(
+        "daulat_policy_enforced",
+        "1 where a canary proved the policy, and 0 where none did; without those that refuse nothing or govern nothing.",
+        "policy",
+    )
     nodes = _gauge("daulat_eligible_nodes", "Nodes that are eligible under a policy.", "policy")
     held = _gauge("daulat_evictions_held", "Pods that the brake of a policy holds.", "policy")
     drifted = _gauge("daulat_drifted_pods", "Governed pods on nodes that aren't eligible any more.", "policy")
     canary = _gauge("daulat_canary_age_seconds", "Time since a canary proved the policy's present revision.", "policy")
     for name, policy in sorted(snapshot.policies.items()):
         status = policy.status
-        enforced.add_metric([name], float(status.is_true(reasons.ENFORCED)))
+        condition = status.condition(reasons.ENFORCED)
+        in_force = condition is None or condition.reason not in ON_TRIAL
+        if in_force:
+            enforced.add_metric([name], float(status.is_true(reasons.ENFORCED)))
         nodes.add_metric([name], float(status.eligible_nodes or 0))
         held.add_metric([name], float((status.brake.held or 0) if status.brake is not None else 0))
         drifted.add_metric([name], float(sum(node.pods or 0 for node in status.drift or ())))
         proof = snapshot.proofs.get(name)
-        if proof is not None:
+        if proof is not None and in_force:
             canary.add_metric([name], max(now - proof.at, 0.0))
     yield from (enforced, nodes, held, drifted, canary)
     untrusted = _gauge("daulat_facts_untrusted", "1 for an API group of which nothing new is believed.", "group")

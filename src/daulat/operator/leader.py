@@ -187,6 +187,8 @@ class Leader:
         the brakes let go.
         """
         now = time.time()
+        for change in self._store.advance(now):
+            self.changed(change)
         result = reconcile(key, self._store.snapshot(), now)
         self._assume(key, result)
         for effect in result.evict:

@@ -17,6 +17,7 @@ from daulat.facts.snapshot import Policy, Snapshot
 from daulat.facts.unknown import Unknown
 
 from .eligibility import EligibilityState, eligibility
+from .evidence import asks
 from .zoning import zone_of_record
 
 
@@ -55,10 +56,16 @@ def certify(node: Node, snapshot: Snapshot) -> Record:
         if label not in snapshot.pins:
             wanted[label] = None
     labels = {label: value for label, value in wanted.items() if node.labels.get(label) != value}
-    if "ResourceSlice" in snapshot.unlisted:
+    if _about_to_learn(snapshot):
         # The operator is about to learn it, after a start within seconds: no node gets a taint for that, and none loses it.
         return Record(labels)
     return Record(labels, undecided if undecided != node.undecided else None)
+
+
+def _about_to_learn(snapshot: Snapshot) -> bool:
+    if "NodeAttestation" in snapshot.unlisted and any(map(asks, snapshot.known_policies.values())):
+        return True
+    return "ResourceSlice" in snapshot.unlisted
 
 
 def decided_against(node: Node, policy: Policy, snapshot: Snapshot) -> str:

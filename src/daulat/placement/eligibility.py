@@ -16,11 +16,13 @@ from daulat.facts.change import Change
 from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.derived import DerivedFact
 from daulat.facts.node import Node
-from daulat.facts.snapshot import Policy, Snapshot
+from daulat.facts.snapshot import Policy, Snapshot, Zone
 from daulat.facts.unknown import Unknown
 
 from .approval import approval, concerned
 from .dra import Claimed, on_node, unsettled
+from .evidence import asks, lacking
+from .evidence import concerned as concerned_by_evidence
 from .labels import carries_labels
 from .zoning import touched, zone_of_record
 
@@ -55,7 +57,9 @@ def _undecided(reason: str) -> Eligibility:
 class Eligibilities(DerivedFact):
     """The answer for every node and policy. A node's entry is kept with the fact that it is of, and dropped with the node."""
 
-    depends_on = frozenset({"SovereignZone", "AcceleratorProfile", "SovereigntyPolicy", "ResourceSlice", "Node"})
+    depends_on = frozenset(
+        {"SovereignZone", "AcceleratorProfile", "SovereigntyPolicy", "ResourceSlice", "Node", "NodeAttestation"}
+    )
 
     def __init__(self) -> None:
         self._found: dict[str, dict[str, tuple[Node, Policy, Eligibility]]] = {}
@@ -72,11 +76,14 @@ class Eligibilities(DerivedFact):
         return found
 
     def forget(self, change: Change, snapshot: Snapshot) -> bool:
-        """Drop what the change of a zone, profile, policy or ResourceSlice concerns, and nodes that are gone."""
-        if change.ref.kind == "Node":
-            if change.after is None:
-                for own in self._found.values():
-                    own.pop(change.ref.name, None)
+        """Drop what the change of a zone, profile, policy, ResourceSlice or NodeAttestation concerns, and nodes that are gone."""
+        if change.ref.kind in ("Node", "NodeAttestation"):
+            gone = {change.ref.name} if change.ref.kind == "Node" and change.after is None else set()
+            asking = [name for name, policy in snapshot.known_policies.items() if asks(policy)]
+            concerns = concerned_by_evidence(change, snapshot) if asking else set()
+            for asked, own in self._found.items():
+                for name in gone | concerns if asked in asking else gone:
+                    own.pop(name, None)
             return True
         if change.ref.kind == "SovereigntyPolicy":
             self._found.pop(change.ref.name, None)
@@ -124,12 +131,18 @@ def _eligibility(node: Node, policy: Policy, snapshot: Snapshot) -> Eligibility:
         return _ineligible(zone.reason)
     if rejected := rejects(policy.spec.zones, zone.name, zone.spec):
         return _ineligible(rejected)
-    found = [*_devices(node, policy, snapshot), *_claimable(node, policy, snapshot)]
+    found = [*_evidence(node, zone, policy, snapshot), *_devices(node, policy, snapshot)]
+    found += _claimable(node, policy, snapshot)
     if (why := unsettled(node, snapshot)) is not None:
         found.append(_undecided(why))
     # What is decided against the node stays so, whatever the facts that are missing would say.
     decided = next((e for e in found if e.verdict is EligibilityState.INELIGIBLE), None)
     return decided or next(iter(found), ELIGIBLE)
+
+
+def _evidence(node: Node, zone: Zone, policy: Policy, snapshot: Snapshot) -> Iterator[Eligibility]:
+    if (lack := lacking(node, zone, policy, snapshot)) is not None:
+        yield _ineligible(lack.reason) if lack.decided else _undecided(lack.reason)
 
 
 def _devices(node: Node, policy: Policy, snapshot: Snapshot) -> Iterator[Eligibility]:

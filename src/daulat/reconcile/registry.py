@@ -10,7 +10,7 @@ from daulat.kube.ref import Ref
 
 from .controller import Controller
 from .definitions import as_defined
-from .inventory.controllers import INVENTORIES, NODES, PROFILES, ZONES
+from .inventory.controllers import ATTESTATIONS, INVENTORIES, NODES, PROFILES, ZONES
 from .model.controllers import CAPACITY, DEFAULT_DENIES, MODELS
 from .policy.controllers import ADVICE, EXEMPTIONS, PINS, POLICIES, UNGOVERNED
 from .policy.untrusted import reconcile_untrusted
@@ -27,6 +27,7 @@ CONTROLLERS: tuple[Controller, ...] = (
     POLICIES,
     ADVICE,
     EXEMPTIONS,
+    ATTESTATIONS,
     INVENTORIES,
     DEFAULT_DENIES,
     CAPACITY,

@@ -49,7 +49,7 @@ MISSED = Counter(
 )
 FAILED_LISTS = Counter("daulat_list_failures_total", "Full lists of a kind that failed.", ["kind"], registry=REGISTRY)
 SYNCED = Gauge("daulat_facts_synced", "1 once every kind was listed in full.", registry=REGISTRY)
-LEADER = Gauge("daulat_leader", "1 while this replica writes.", registry=REGISTRY)
+LEADER = Gauge("daulat_recorder_leader", "1 while this replica writes.", registry=REGISTRY)
 
 
 def mirror() -> Meters:

@@ -161,6 +161,7 @@ class Recorder:
     async def look(self, *, whole: bool, statuses: bool) -> None:
         """Queue what has changed: of pods and nodes that were heard of, of all statuses, or of the whole cluster."""
         try:
+            self._tell_the_time()
             if whole:
                 await self._look_at_everything()
             self._look_at_changes()
@@ -187,6 +188,11 @@ class Recorder:
     def has_event(self, uid: str) -> bool:
         """Say whether an Event is recorded, or about to be."""
         return self._keeper.has_event(uid) or any(out.data.get("event") == uid for out in self._pending)
+
+    def _tell_the_time(self) -> None:
+        """Have the facts know the time, by which statements begin and end to be evidence."""
+        for change in self._store.advance(self._clock()):
+            self.changed(change)
 
     def _look_at_changes(self) -> None:
         """Record what the changes since the last look make."""
@@ -234,6 +240,7 @@ class Recorder:
 
     async def _look_at_everything(self) -> None:
         """Compare everything with what is recorded. What is recorded and isn't there any more is over."""
+        self._tell_the_time()
         self._sweep = False
         self._look_at_changes()
         snapshot = self._store.snapshot()
@@ -245,7 +252,8 @@ class Recorder:
                 self._put_present(found)
             else:
                 there |= set(self._book.named("Node", "", name)) if node is not None else set()
-        every = chain(present.declared(snapshot, self._pseudonym), self._chips.everything(snapshot))
+        declared = present.declared(snapshot, self._pseudonym)
+        every = chain(declared, present.attested(snapshot), self._chips.everything(snapshot))
         for number, found in enumerate(every, 1):
             there.add(found.subject)
             self._put_present(found)
@@ -354,6 +362,7 @@ def _unreadable(snapshot: Snapshot) -> set[Subject]:
         ("AcceleratorProfile", snapshot.profiles.values()),
         ("SovereigntyPolicy", snapshot.policies.values()),
         ("SovereigntyExemption", snapshot.exemptions.values()),
+        ("NodeAttestation", snapshot.attestations.values()),
         ("SovereignModel", snapshot.models.values()),
         (INVENTORY, snapshot.inventories.values()),
     ]

@@ -13,6 +13,7 @@ import yaml
 from daulat.admission.cluster import Installation, compile_cluster_guards, of_deployment
 from daulat.catalog import accelerators
 from daulat.cel.evaluator import Request, evaluate
+from tests.unit.workload.others import problems
 
 from .world import (
     CHART,
@@ -239,6 +240,77 @@ def test_the_operator_is_told_where_models_metrics_are_and_nothing_where_nobody_
         "DAULAT_WAKE_QUERY": query,
         "DAULAT_POD_MONITOR_LABELS": '{"release":"p"}',
     }
+
+
+RECORDER = "--set=recorder.enabled=true,recorder.key.secretName=log"
+
+
+def test_each_component_has_a_monitor_that_selects_its_service_alone(helm: Helm) -> None:
+    objects = rendered(helm, RECORDER, "--set=metrics.serviceMonitor.enabled=true")
+    monitors = [d for d in objects if d["kind"] == "ServiceMonitor"]
+    assert [d["metadata"]["name"] for d in monitors] == ["daulat", "daulat-recorder"]
+    for monitor in monitors:
+        (endpoint,) = monitor["spec"]["endpoints"]
+        assert endpoint["honorLabels"]
+        wanted = monitor["spec"]["selector"]["matchLabels"].items()
+        (service,) = (
+            d
+            for d in objects
+            if d["kind"] == "Service"
+            and wanted <= d["metadata"]["labels"].items()
+            and endpoint["port"] in {p["name"] for p in d["spec"]["ports"]}
+        )
+        assert service["metadata"]["name"] == f"{monitor['metadata']['name']}-metrics"
+
+
+def test_monitors_and_rules_are_what_the_prometheus_operator_takes(helm: Helm) -> None:
+    on = "--set=metrics.serviceMonitor.enabled=true,metrics.serviceMonitor.scrapeTimeout=10s,metrics.prometheusRule.enabled=true"
+    objects = rendered(helm, on, RECORDER)
+    found = [d for d in objects if d["kind"] in ("ServiceMonitor", "PrometheusRule")]
+    assert len(found) == 4
+    assert [problem for each in found for problem in problems(each)] == []
+    assert problems({**found[0], "spec": {**found[0]["spec"], "endpoint": []}})
+
+
+def test_alerts_are_those_of_the_rule_files_with_what_the_values_change(helm: Helm) -> None:
+    on = "--set=metrics.prometheusRule.enabled=true"
+    plain = [d for d in rendered(helm, on) if d["kind"] == "PrometheusRule"]
+    files = CHART / "files" / "prometheus"
+    assert [d["spec"] for d in plain] == [yaml.safe_load((files / "rules.yaml").read_text())]
+    both = [d for d in rendered(helm, on, RECORDER) if d["kind"] == "PrometheusRule"]
+    assert [d["metadata"]["name"] for d in both] == ["daulat", "daulat-recorder"]
+    assert both[1]["spec"] == yaml.safe_load((files / "recorder-rules.yaml").read_text())
+
+    changes = (
+        "metrics.prometheusRule.disabledAlerts={DaulatAPIErrors},metrics.prometheusRule.runbookURL=https://w.my/r/"
+    )
+    (changed,) = (
+        d
+        for d in rendered(
+            helm,
+            on,
+            f"--set={changes},metrics.prometheusRule.alertLabels.team=ml,metrics.prometheusRule.labels.release=p",
+        )
+        if d["kind"] == "PrometheusRule"
+    )
+    assert changed["metadata"]["labels"]["release"] == "p"
+    of = {r["alert"]: r for g in changed["spec"]["groups"] for r in g["rules"] if "alert" in r}
+    before = {r["alert"] for g in plain[0]["spec"]["groups"] for r in g["rules"] if "alert" in r}
+    assert set(of) == before - {"DaulatAPIErrors"}
+    assert of["DaulatFactsStale"]["labels"] == {"severity": "critical", "team": "ml"}
+    assert of["DaulatFactsStale"]["annotations"]["runbook_url"] == "https://w.my/r/DaulatFactsStale.md"
+
+
+def test_dashboards_are_config_maps_that_a_sidecar_finds(helm: Helm) -> None:
+    on = "--set=metrics.grafanaDashboards.enabled=true,metrics.grafanaDashboards.annotations.grafana_folder=Daulat"
+    found = {d["metadata"]["name"]: d for d in rendered(helm, on, RECORDER) if d["kind"] == "ConfigMap"}
+    assert set(found) == {"daulat-dashboard-overview", "daulat-dashboard-recorder"}
+    for each in found.values():
+        assert each["metadata"]["labels"]["grafana_dashboard"] == "1"
+        assert each["metadata"]["annotations"] == {"grafana_folder": "Daulat"}
+        ((file, text),) = each["data"].items()
+        assert text == (CHART / "files" / "grafana" / file).read_text()
+    assert [d for d in rendered(helm, on) if d["metadata"]["name"] == "daulat-dashboard-recorder"] == []
 
 
 def test_common_labels_and_annotations_are_on_every_object_and_change_no_selector(helm: Helm) -> None:

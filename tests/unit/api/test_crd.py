@@ -20,6 +20,7 @@ NAMES = {
     "SovereignZone": ("sovereignzones", "szone", "Cluster"),
     "AcceleratorProfile": ("acceleratorprofiles", "accel", "Cluster"),
     "SovereigntyExemption": ("sovereigntyexemptions", "sexempt", "Cluster"),
+    "NodeAttestation": ("nodeattestations", "nattest", "Cluster"),
     "AcceleratorInventory": ("acceleratorinventories", "ainv", "Cluster"),
 }
 kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.kind)
@@ -47,7 +48,7 @@ def test_names_are_those_of_the_design(kind: Kind) -> None:
     names = manifest["spec"]["names"]
     assert manifest["metadata"]["name"] == f"{plural}.daulat.dev"
     assert (names["plural"], names["shortNames"], manifest["spec"]["scope"]) == (plural, [short], scope)
-    assert names.get("categories") == (None if kind.kind == "AcceleratorProfile" else ["daulat"])
+    assert names.get("categories") == (None if kind.kind in ("AcceleratorProfile", "NodeAttestation") else ["daulat"])
     assert (names["listKind"], names["singular"]) == (f"{kind.kind}List", kind.kind.lower())
     assert [v["name"] for v in manifest["spec"]["versions"]] == ["v1alpha1"]
 

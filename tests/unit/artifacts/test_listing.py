@@ -190,7 +190,9 @@ def test_a_tag_alone_can_be_refused() -> None:
 
 
 def test_every_example_is_listed_without_anything_unknown() -> None:
-    done = CliRunner().invoke(main, ["images", str(ROOT / "examples")])
+    # The evidence of an invented site is no manifest.
+    manifests = [str(path) for path in sorted((ROOT / "examples").iterdir()) if path.name != "evidence"]
+    done = CliRunner().invoke(main, ["images", *manifests])
     assert done.exit_code == 0, done.stderr
     assert "unknown" not in done.stderr
 

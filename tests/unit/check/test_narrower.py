@@ -30,6 +30,15 @@ NOTHING = object()
 KEY = "-----BEGIN PUBLIC KEY-----\nQUJD\n-----END PUBLIC KEY-----\n"
 OTHER_KEY = "-----BEGIN PUBLIC KEY-----\nREVG\n-----END PUBLIC KEY-----\n"
 
+
+def authority(name: str, key: str = KEY, **window: str) -> dict[str, Any]:
+    """Return an authority that is trusted by one key."""
+    return {"name": name, "keys": [{"publicKey": key, **window}]}
+
+
+TRUST = {"authorities": [authority("a")]}
+ATTESTED = {"minimumEvidence": "attested", "attestations": TRUST}
+
 # A field, what both policies have beside it, and its value in the national policy, in a narrower one, and in a wider one.
 CASES: list[tuple[str, dict[str, Any], Any, Any, Any]] = [
     ("action", {}, "Warn", "Enforce", "Audit"),
@@ -43,6 +52,33 @@ CASES: list[tuple[str, dict[str, Any], Any, Any, Any]] = [
     ("zones.parentCountries", {}, ["MY"], ["MY"], ["US"]),
     ("zones.minimumDataClass", {}, "confidential", "confidential", "restricted"),
     ("zones.minimumDataClass", {}, "internal", "restricted", "confidential"),
+    ("zones.minimumEvidence", {"attestations": TRUST}, "observed", "attested", "declared"),
+    ("zones.minimumEvidence", {"attestations": TRUST}, "attested", "attested", None),
+    ("zones.attestations.authorities", ATTESTED, [authority("a"), authority("b")], [authority("b")], [authority("c")]),
+    (
+        "zones.attestations.authorities",
+        ATTESTED,
+        [authority("a")],
+        [authority("a", notAfter="2027-01-01T00:00:00Z")],
+        [authority("a", OTHER_KEY)],
+    ),
+    (
+        "zones.attestations.authorities",
+        ATTESTED,
+        [authority("a", notBefore="2027-01-01T00:00:00Z")],
+        [authority("a", notBefore="2027-01-02T00:00:00Z")],
+        [authority("a")],
+    ),
+    (
+        "zones.attestations.authorities",
+        ATTESTED,
+        [{**authority("a"), "revoked": ["1"]}],
+        [{**authority("a"), "revoked": ["1", "2"]}],
+        [authority("a")],
+    ),
+    ("zones.attestations", {"minimumEvidence": "observed"}, None, None, TRUST),
+    ("zones.attestations.authorities", {}, [authority("a")], [authority("b")], NOTHING),
+    ("zones.attestations.maxDuration", {"attestations": TRUST}, "2160h", "720h", "2161h"),
     ("accelerators.profiles", {}, ["nvidia-h20", "nvidia-h100"], ["nvidia-h100"], ["amd-mi300x"]),
     ("accelerators.vendors", {"profiles": None}, ["NVIDIA", "AMD"], ["AMD"], ["Huawei"]),
     ("accelerators.vendors", {"profiles": None, "families": ["Hopper"]}, ["NVIDIA"], ["NVIDIA"], None),

@@ -23,7 +23,7 @@ from tests.unit.kube.api_server import FakeApiServer, Raw, serving
 from tests.unit.world import IMAGE, model, policy
 
 JUDGED_BY = {"sovereigntypolicies", "sovereignzones", "acceleratorprofiles", "sovereigntyexemptions", "namespaces"}
-NODES = {"nodes", "resourceslices"}
+NODES = {"nodes", "nodeattestations", "resourceslices"}
 
 
 @pytest.fixture

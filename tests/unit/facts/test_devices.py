@@ -25,6 +25,23 @@ def test_a_device_keeps_what_tells_its_product_and_nothing_that_tells_it_from_th
     assert (one.id, two.id) == (DeviceId("gpu.nvidia.com", "a", "gpu-0"), DeviceId("gpu.nvidia.com", "b", "gpu-0"))
 
 
+@pytest.mark.parametrize(
+    ("attributes", "ids"),
+    [
+        ({"uuid": "GPU-1"}, ("GPU-1",)),
+        ({"uuid": "GPU-1", "serial": "1321", "gpu.nvidia.com/type": "gpu"}, ("GPU-1", "1321")),
+        ({"gpu.nvidia.com/serial": "SN-7"}, ("SN-7",)),
+        ({"uuid": "MIG-1", "parentUUID": "GPU-1"}, ("GPU-1",)),
+        ({"uuid": "N/A"}, ()),
+        ({"uuid": ""}, ()),
+        ({"index": "0"}, ()),
+    ],
+)
+def test_a_device_has_the_ids_of_its_chip(attributes: dict[str, str], ids: tuple[str, ...]) -> None:
+    raw = {key: {"string": value} for key, value in attributes.items()}
+    assert parse_slice(offered("a", {"name": "gpu-0", "attributes": raw})).devices[0].chip_ids == ids
+
+
 def test_a_device_says_itself_where_it_is_where_its_slice_says_so() -> None:
     spec: Any = {"nodeName": None, "perDeviceNodeSelection": True}
     devices = parse_slice(offered("a", device("1", nodeName="x"), device("2", allNodes=True), **spec)).devices

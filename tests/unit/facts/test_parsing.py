@@ -31,6 +31,13 @@ def test_an_empty_node_has_nothing_and_takes_nothing(raw: dict[str, Any]) -> Non
     assert not found.takes_pods
 
 
+@pytest.mark.parametrize(("reported", "read"), [("4C4C4544-0051", "4c4c4544-0051"), ("", ""), (None, "")])
+def test_a_nodes_system_uuid_is_read_in_lower_case(reported: str | None, read: str) -> None:
+    node = parse_node({"metadata": {"name": "n"}, "status": {"nodeInfo": {"systemUUID": reported}}})
+    assert isinstance(node, Node)
+    assert node.system_uuid == read
+
+
 @pytest.mark.parametrize("effect", ["NoSchedule", "NoExecute"])
 def test_a_tainted_node_takes_no_pods(effect: str) -> None:
     raw = node("n")

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from daulat.api.kinds import KINDS
-from daulat.kube.rbac import cluster_rules, namespace_rules
-from tests.rights import OPERATOR_MAY, flat
+from daulat.kube.rbac import cluster_rules, namespace_rules, reporter_rules
+from tests.rights import OPERATOR_MAY, REPORTER_MAY, flat
 
 CHART = Path(__file__).resolve().parents[3] / "charts/daulat"
 CLUSTER = {(group, resource, verb) for group, resource, verb, namespace in flat(OPERATOR_MAY) if not namespace}
@@ -35,6 +35,14 @@ def test_the_chart_ships_exactly_these_rules() -> None:
     assert granted(yaml.safe_load((CHART / "files/operator-clusterrole.yaml").read_text())) == CLUSTER
     assert granted(yaml.safe_load((CHART / "files/operator-role.yaml").read_text())) == NAMESPACED
     assert granted(yaml.safe_load((CHART / "files/operator-annotations.yaml").read_text())) == ANNOTATING
+
+
+def test_the_reporter_may_do_exactly_what_is_listed_and_writes_reports_alone() -> None:
+    may = {(group, resource, verb) for group, resource, verb, _ in flat(REPORTER_MAY)}
+    assert {right for rule in reporter_rules() for right in rule.rights} == may
+    assert granted(yaml.safe_load((CHART / "files/reporter-clusterrole.yaml").read_text())) == may
+    assert {group for group, _, verb in may if verb != "list"} == {"openreports.io", "wgpolicyk8s.io"}
+    assert "secrets" not in {resource for _, resource, _ in may}
 
 
 def test_the_template_of_the_operators_roles_has_no_rule_beside_them() -> None:

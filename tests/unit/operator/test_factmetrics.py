@@ -46,6 +46,13 @@ def test_a_condition_is_one_series_with_its_present_status() -> None:
     assert ("daulat_condition", tuple(sorted({**labels, "status": "true"}.items()))) not in scraped(store)
 
 
+def test_a_policy_that_refuses_or_governs_nothing_has_no_series_of_enforcement() -> None:
+    expected = {"Unknown/CanaryFailed": 1, "False/NotEnforcing": 0, "Unknown/NoGovernedNamespace": 0}
+    for enforced, count in expected.items():
+        found = scraped(World(policies=[conditioned(policy(), Enforced=enforced)]).store())
+        assert len([name for name, _ in found if name == "daulat_policy_enforced"]) == count, enforced
+
+
 def test_free_devices_are_those_that_no_pod_holds() -> None:
     store = World(pods=[pod("p", on="a1", devices={"huawei.com/Ascend910": 3})]).store()
     labels = {"zone": "cyberjaya-1", "profile": "huawei-ascend-910b", "resource": "huawei.com/Ascend910"}

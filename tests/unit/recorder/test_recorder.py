@@ -199,6 +199,17 @@ def test_a_finished_pod_is_recorded_once_though_it_stays_over_restarts(cluster: 
     assert len(cluster.of("RunStarted")) == len(cluster.of("RunEnded")) == 1
 
 
+def test_a_model_that_is_deleted_before_its_pods_changes_no_run(cluster: Cluster) -> None:
+    cluster.put("SovereignModel", model())
+    cluster.run("p", model="deepseek")
+    cluster.step()
+    (run,) = cluster.of("RunStarted")
+    assert run["weights"] == "sha256:" + "1a" * 32
+    cluster.delete("SovereignModel", "deepseek")
+    cluster.step(whole=True)
+    assert cluster.of("RunChanged") == []
+
+
 def test_a_change_of_the_zone_s_facts_is_a_change_of_its_runs(cluster: Cluster) -> None:
     cluster.run("p")
     cluster.run("q", on="a2")

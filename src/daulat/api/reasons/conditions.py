@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from .types import ConditionType
+from typing import get_args
+
+from .types import ConditionType, KindName
+
+_ALL: tuple[KindName, ...] = get_args(KindName)
 
 READY = ConditionType(
     "Ready",
-    (
-        "SovereignModel",
-        "SovereigntyPolicy",
-        "SovereignZone",
-        "AcceleratorProfile",
-        "SovereigntyExemption",
-        "AcceleratorInventory",
-    ),
+    _ALL,
     "Summary of the other conditions, for tools that wait for an object. While it isn't True, Ready has the reason and the message "
     "of the condition that prevents it.",
 )
@@ -90,16 +87,15 @@ FOUND = ConditionType("Found", ("AcceleratorProfile",), "At least one node has t
 
 ACTIVE = ConditionType("Active", ("SovereigntyExemption",), "The exemption is in force.")
 
+ACCEPTED = ConditionType(
+    "Accepted",
+    ("NodeAttestation",),
+    "The statement is evidence of where its node stands, under at least one policy.",
+)
+
 SCHEMA_CURRENT = ConditionType(
     "SchemaCurrent",
-    (
-        "SovereignModel",
-        "SovereigntyPolicy",
-        "SovereignZone",
-        "AcceleratorProfile",
-        "SovereigntyExemption",
-        "AcceleratorInventory",
-    ),
+    _ALL,
     "The CustomResourceDefinition in the cluster declares every field of the operator's release. Present only while it doesn't; "
     "Ready doesn't depend on it.",
 )

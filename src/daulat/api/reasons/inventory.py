@@ -1,8 +1,8 @@
-"""Reasons of SovereignZones, AcceleratorProfiles and SovereigntyExemptions: `Certified`, `Found`, `Active`."""
+"""Reasons of zones, profiles, exemptions and NodeAttestations: `Certified`, `Found`, `Active`, `Accepted`."""
 
 from __future__ import annotations
 
-from .conditions import ACTIVE, CERTIFIED, EXPIRING_SOON, FOUND
+from .conditions import ACCEPTED, ACTIVE, CERTIFIED, EXPIRING_SOON, FOUND
 from .types import Reason
 
 NODES_CERTIFIED = Reason(
@@ -57,13 +57,50 @@ NOT_OF_AUTHORITY = Reason(
 )
 EXPIRED = Reason(
     "Expired",
-    (ACTIVE,),
-    "The exemption has expired.",
-    "Request a new exemption, or delete this one.",
+    (ACTIVE, ACCEPTED),
+    "The exemption or the statement has expired.",
+    "Request a new one, or delete this one.",
 )
 POLICY_NOT_FOUND = Reason(
     "PolicyNotFound",
     (ACTIVE,),
     "The policy in spec.policy doesn't exist.",
     "Correct spec.policy.",
+)
+
+IS_EVIDENCE = Reason(
+    "IsEvidence",
+    (ACCEPTED,),
+    "A trusted authority has signed the statement, and nothing that the node shows contradicts it.",
+)
+NOT_TRUSTED = Reason(
+    "NotTrusted",
+    (ACCEPTED,),
+    "No policy trusts an authority whose key has signed the statement, or the statement claims more than the policy allows.",
+    "Compare the statement's authority and its key with spec.zones.attestations of the policy; daulat attest verify says more.",
+)
+NOT_VALID_YET = Reason(
+    "NotValidYet",
+    (ACCEPTED,),
+    "The statement isn't valid before its notBefore.",
+    "Wait, or compare the clocks of the authority and of the operator.",
+    transient=True,
+)
+REVOKED = Reason(
+    "Revoked",
+    (ACCEPTED,),
+    "A policy revokes the statement in spec.zones.attestations.",
+    "Have the node attested anew, and delete this one.",
+)
+NODE_NOT_FOUND = Reason(
+    "NodeNotFound",
+    (ACCEPTED,),
+    "No node reports the system UUID of the statement.",
+    "Nothing, where the node is about to join the cluster; otherwise find out where it is.",
+)
+MISMATCH = Reason(
+    "Mismatch",
+    (ACCEPTED,),
+    "What the node, its ResourceSlices, its zone or another statement shows contradicts the statement.",
+    "Find out which one is true, as the message says; then correct the record, or have the node attested anew.",
 )

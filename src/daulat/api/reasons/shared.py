@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .conditions import (
+    ACCEPTED,
     ACCOUNTED,
     ACTIVE,
     AUTOSCALED,
@@ -24,7 +25,7 @@ from .types import Reason
 
 INVALID = Reason(
     "Invalid",
-    (READY, ENFORCED, CERTIFIED, FOUND, ACTIVE, ACCOUNTED),
+    (READY, ENFORCED, CERTIFIED, FOUND, ACTIVE, ACCEPTED, ACCOUNTED),
     "The object can't be read or compiled. What was in force stays in force.",
     "Correct the field named in the message, or upgrade the operator if a newer release wrote the object.",
 )

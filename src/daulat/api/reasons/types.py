@@ -14,6 +14,7 @@ KindName = Literal[
     "SovereignZone",
     "AcceleratorProfile",
     "SovereigntyExemption",
+    "NodeAttestation",
     "AcceleratorInventory",
 ]
 

@@ -22,6 +22,8 @@ class Direction(StrEnum):
     SUPERSET = "superset"
     LICENSES = "licenses"
     DATA_CLASS = "data class"
+    EVIDENCE = "evidence"
+    AUTHORITIES = "authorities"
     TRUE = "true"
     FALSE = "false"
     SHORTER = "shorter"
@@ -68,6 +70,11 @@ MEANINGS: dict[Direction, str] = {
     Direction.DATA_CLASS: (
         "Narrower is the same class or a more sensitive one, in namespaces whose own class the national zones may "
         "handle."
+    ),
+    Direction.EVIDENCE: "declared < observed < attested; left out, declared. Narrower is the same or a stronger one.",
+    Direction.AUTHORITIES: (
+        "A list of whom to believe. Where the national policy asks for more than a zone's record, narrower names authorities and "
+        "keys of the national one alone, for the same or a shorter time, and revokes what that revokes."
     ),
     Direction.TRUE: "True is the stricter value.",
     Direction.FALSE: "False is the stricter value.",
@@ -123,6 +130,13 @@ DIRECTIONS: dict[str, Direction] = {
     "zones.operatorCountries": D.SUBSET,
     "zones.parentCountries": D.SUBSET,
     "zones.minimumDataClass": D.DATA_CLASS,
+    "zones.minimumEvidence": D.EVIDENCE,
+    "zones.attestations": D.PARTS,
+    "zones.attestations.authorities": D.AUTHORITIES,
+    "zones.attestations.authorities[].name": D.ITEM,
+    "zones.attestations.authorities[].keys": D.ITEM,
+    "zones.attestations.authorities[].revoked": D.ITEM,
+    "zones.attestations.maxDuration": D.SHORTER,
     "accelerators": D.PARTS,
     "accelerators.profiles": D.ACCELERATORS,
     "accelerators.vendors": D.ACCELERATORS,

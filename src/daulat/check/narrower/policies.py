@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from daulat.api.meta import DataClass, LabelSelector
 
-from . import accelerators, actions, selectors
+from . import accelerators, actions, evidence, selectors
 from .difference import Difference, Grade, Pair, listed
 from .directions import DIRECTIONS, Direction
 from .peers import peers
@@ -133,6 +133,8 @@ COMPARISONS: dict[Direction, Comparison] = {
     **VALUES,
     Direction.ACTION: _actions,
     Direction.DATA_CLASS: _data_class,
+    Direction.EVIDENCE: evidence.minimum,
+    Direction.AUTHORITIES: evidence.authorities,
     Direction.ACCELERATORS: accelerators.approval,
     Direction.OTHER_RESOURCES: accelerators.other_resources,
     Direction.PEERS: peers,

@@ -28,7 +28,7 @@ def compiled(
     """
     given = objects.read(paths)
     fail_if(given.problems)
-    snapshot = snapshot_of((d.object for d in given.documents), operator_namespace, cluster=cluster)
+    snapshot = snapshot_of((d.object for d in given.documents), operator_namespace, cluster=cluster, now=now)
     fail_if(objects.unreadable(snapshot, given))
     if not snapshot.policies:
         fail(Problem(", ".join(paths), 0, "no SovereigntyPolicy found"))

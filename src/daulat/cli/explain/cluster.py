@@ -17,12 +17,18 @@ from ..objects import Input
 from .target import FilesTarget, ObjectTarget, PolicyTarget
 
 _JUDGED_BY = ("SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption", "Namespace")
-_NODES = ("Node", "ResourceSlice")
+_NODES = ("Node", "ResourceSlice", "NodeAttestation")
 """What decides whether a node is eligible."""
 _PLACEMENT = ("SovereignModel", "Pod", "ResourceClaim")
 """What else decides where a model is placed: who holds devices, and for whom they are kept."""
 _INVENTORY = (GROUP, "AcceleratorInventory")
-_STANDS_BY_NODES = {(GROUP, "SovereignZone"), (GROUP, "AcceleratorProfile"), ("", "Node"), _INVENTORY}
+_STANDS_BY_NODES = {
+    (GROUP, "SovereignZone"),
+    (GROUP, "AcceleratorProfile"),
+    (GROUP, "NodeAttestation"),
+    ("", "Node"),
+    _INVENTORY,
+}
 """Kinds that are explained with the nodes that they are about."""
 _RESOURCES = {name: resource for resource in BY_KIND.values() for name in (resource.kind.lower(), resource.plural)}
 """The kinds that Daulat deals with. Any other is looked up at the API server."""

@@ -45,8 +45,8 @@ class _World:
     def __init__(self, given: objects.Input, namespace: str, operator_namespace: str, cluster: Capabilities) -> None:
         self.given, self.namespace = given, namespace
         found = (d.object for d in given.documents)
-        self.snapshot: Snapshot = snapshot_of(found, operator_namespace, namespace, cluster)
         self.now = time.time()
+        self.snapshot: Snapshot = snapshot_of(found, operator_namespace, namespace, cluster, self.now)
 
     def compiled(self, policy: Policy) -> CompiledPolicy | Problem:
         """Return the policy compiled, or why the operator doesn't bring it into force."""

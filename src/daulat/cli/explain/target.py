@@ -31,6 +31,7 @@ _WORDS = {
     **dict.fromkeys(("zone", "zones"), "sovereignzone"),
     **dict.fromkeys(("profile", "profiles", "accelerator", "accelerators"), "acceleratorprofile"),
     **dict.fromkeys(("exemption", "exemptions"), "sovereigntyexemption"),
+    **dict.fromkeys(("attestation", "attestations"), "nodeattestation"),
     "cj": "cronjob",
     "cm": "configmap",
     "deploy": "deployment",
@@ -52,7 +53,15 @@ _TWO_WORDS = frozenset(
     (*_WORDS, *_WORDS.values(), "nodes", "namespaces", "pods", "deployments", "statefulsets", *_PRESET)
 )
 _JUDGING = frozenset(
-    ("SovereigntyPolicy", "SovereignZone", "AcceleratorProfile", "SovereigntyExemption", "Namespace", "Node")
+    (
+        "SovereigntyPolicy",
+        "SovereignZone",
+        "AcceleratorProfile",
+        "SovereigntyExemption",
+        "NodeAttestation",
+        "Namespace",
+        "Node",
+    )
 )
 """Kinds that other objects are judged by. Beside others in a file they aren't explained themselves."""
 

@@ -9,10 +9,9 @@ from pathlib import Path
 import click
 
 from daulat import __version__
-from daulat.evidence import dsse
 from daulat.evidence.report.bundle import REPORT
 from daulat.evidence.report.check import Checked, check
-from daulat.ledger.errors import Malformed
+from daulat.signing.keys import BadKey, public_key
 
 from ..errors import fail
 from ..keyfiles import read
@@ -44,8 +43,8 @@ def check_bundle(
     """
     trust = trust_of(keys, witnesses, quorum)
     try:
-        key = dsse.public_key(read(sign_key, _LARGEST_KEY)) if sign_key is not None else None
-    except Malformed as error:
+        key = public_key(read(sign_key, _LARGEST_KEY).decode(errors="replace")) if sign_key is not None else None
+    except BadKey as error:
         fail(f"--sign-key {sign_key}: {error}")
     try:
         files = {path.relative_to(folder).as_posix(): read(path, _LARGEST) for path in _files(folder)}

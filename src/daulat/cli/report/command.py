@@ -10,16 +10,16 @@ import click
 
 from daulat import __version__
 from daulat.catalog.presets import PresetError
-from daulat.evidence import dsse
 from daulat.evidence.index import Index
 from daulat.evidence.report.bundle import bundle
 from daulat.evidence.report.collect import NoSuchPolicy, collect
 from daulat.evidence.report.document import document
 from daulat.evidence.report.scope import MOST, Scope
-from daulat.ledger.errors import LedgerError, Malformed
+from daulat.ledger.errors import LedgerError
 from daulat.ledger.folder import Folder
 from daulat.ledger.reader import CHECKPOINT
 from daulat.ledger.verification import verify
+from daulat.signing.keys import BadKey, private_key
 
 from ..errors import fail
 from ..examples import examples
@@ -106,8 +106,8 @@ def report(
     scope = Scope(since, until, policy, preset, most)
     files = Folder(folder)
     try:
-        signer = dsse.private_key(read(sign_key, _LARGEST_KEY)) if sign_key is not None else None
-    except Malformed as error:
+        signer = private_key(read(sign_key, _LARGEST_KEY)) if sign_key is not None else None
+    except BadKey as error:
         fail(f"--sign-key {sign_key}: {error}")
     try:
         if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())):

@@ -20,10 +20,10 @@ from .. import cluster
 from ..errors import fail
 from ..examples import examples
 from ..namespace import context_option, operator_namespace_option
+from ..reading import Scope, read
 from ..structured import WRITERS
 from ..text import Page
 from .output import structured
-from .reading import Scope, read
 from .screen import MOST, console, rows_for, screen, written
 from .watching import Appended, Redrawn, watch
 

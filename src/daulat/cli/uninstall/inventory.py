@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from daulat.api.kinds import Manifest
 from daulat.kube.errors import NotFound
+from daulat.kube.reported import REPORT_APIS
 from daulat.kube.resources import REGISTRY, Resource, Use
 
 from ..cluster import Reader
@@ -30,6 +31,8 @@ def _resources() -> Iterator[Resource]:
         if resource.kind in _AS_WATCHED or resource.labels:
             whole = resource.use is Use.ADMISSION or resource.kind == "Deployment"
             yield replace(resource, labels="") if whole else resource
+    for api in REPORT_APIS:
+        yield from (api.of_namespace, api.of_cluster)
 
 
 async def _items(reader: Reader, resource: Resource, namespace: str) -> list[Manifest]:

@@ -15,8 +15,19 @@ from enum import IntEnum
 from daulat.admission.node_selector import pins_in
 from daulat.admission.ungoverned import UNGOVERNED
 from daulat.api.kinds import KINDS, Manifest
-from daulat.api.names import ELIGIBLE, GROUP, LEASE, MANAGED_BY, MODEL_LABEL, NODE_PREFIX, UNDECIDED_TAINT, ZONE_LABEL
+from daulat.api.names import (
+    ELIGIBLE,
+    GROUP,
+    LEASE,
+    MANAGED_BY,
+    MODEL_LABEL,
+    NODE_PREFIX,
+    REPORT_NAME,
+    UNDECIDED_TAINT,
+    ZONE_LABEL,
+)
 from daulat.catalog.kubernetes import PIN_ANNOTATIONS
+from daulat.kube.reported import REPORT_APIS
 from daulat.kube.resources import REGISTRY, Resource, Use
 
 _MADE = {r.kind: r for r in REGISTRY}
@@ -38,6 +49,7 @@ class Step(IntEnum):
     GUARDS = 5
     """Guards, the network's isolation, taints: from here on the cluster is open."""
     LEASE = 6
+    """The Lease, and reports, which say nothing once no policy is in force."""
     DEFINITIONS = 7
     """The CustomResourceDefinitions with all their objects: only if it is asked for."""
 
@@ -107,6 +119,7 @@ def plan(found: Inventory, choice: Choice, namespace: str) -> Plan:
         *_of_models(found, choice),
         *_of_nodes(found),
         *_of_namespaces(found),
+        *_reports(found),
         *_lease(found, namespace),
         *_definitions(found, choice),
     ]
@@ -237,6 +250,15 @@ def _last(item: Manifest) -> tuple[bool, bool, str]:
 def _applied_by(item: Manifest) -> str:
     source = (item["metadata"].get("annotations") or {}).get(f"{GROUP}/source")
     return "applied by GitOps: remove it there as well" if source == "GitOps" else ""
+
+
+def _reports(found: Inventory) -> Iterator[Removal]:
+    """Return the reporter's reports, which nothing brings up to date any more."""
+    for api in REPORT_APIS:
+        for resource in (api.of_namespace, api.of_cluster):
+            for item in found.of(resource.kind):
+                if _is_ours(item) and item["metadata"]["name"] == REPORT_NAME:
+                    yield _removal(found, resource.kind, item, Step.LEASE)
 
 
 def _lease(found: Inventory, namespace: str) -> Iterator[Removal]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from daulat.evidence import dsse
 from daulat.ledger.reader import CHECKPOINT
+from daulat.signing import dsse
+from daulat.signing.keys import PrivateKey
 
 from .oscal import assessment_results
 from .page import page
@@ -25,7 +26,7 @@ PREDICATE = "https://daulat.dev/attestations/evidence-report/v1"
 
 
 def bundle(
-    report: Mapping[str, Any], proved: Proved, checkpoint: bytes, key: dsse.PrivateKey | None = None
+    report: Mapping[str, Any], proved: Proved, checkpoint: bytes, key: PrivateKey | None = None
 ) -> dict[str, bytes]:
     """Return the files by their paths; with a key also the signed statement of their digests."""
     files = {

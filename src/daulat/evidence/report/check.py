@@ -10,12 +10,13 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from daulat.evidence import dsse
 from daulat.ledger import base64, entry, proof, rotation
 from daulat.ledger.entry import Entry
 from daulat.ledger.errors import LedgerError, Malformed, Untrusted
 from daulat.ledger.reader import CHECKPOINT
 from daulat.ledger.trust import Examined, Trust, examine
+from daulat.signing import dsse
+from daulat.signing.keys import PublicKey
 
 from .bundle import ENVELOPE, OSCAL, PAGE, REPORT, STATEMENT, encoded, subjects
 from .document import KIND, VERSION, again, ends, sentences, summed, unobserved, witnesses
@@ -58,7 +59,7 @@ class _Entries:
         return data if data is not None and entry.digest(data) == digest else None
 
 
-def check(files: Mapping[str, bytes], trust: Trust, release: str, key: dsse.PublicKey | None = None) -> Checked:
+def check(files: Mapping[str, bytes], trust: Trust, release: str, key: PublicKey | None = None) -> Checked:
     """Check the files of a bundle, by their paths. ``release`` is Daulat's own."""
     done = Checked()
     _signature(files, key, done)
@@ -80,7 +81,7 @@ def check(files: Mapping[str, bytes], trust: Trust, release: str, key: dsse.Publ
     return done
 
 
-def _signature(files: Mapping[str, bytes], key: dsse.PublicKey | None, done: Checked) -> None:
+def _signature(files: Mapping[str, bytes], key: PublicKey | None, done: Checked) -> None:
     if key is None:
         done.notes.append("who made the report, when and for which period wasn't checked: no --sign-key was given")
         return

@@ -12,6 +12,8 @@ from daulat.facts.node import REGION, Node
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.placement.approval import concerned
 from daulat.placement.eligibility import eligibility
+from daulat.placement.evidence import asks
+from daulat.placement.evidence import concerned as concerned_by_evidence
 from daulat.placement.zoning import touched
 
 
@@ -45,8 +47,16 @@ def policies_concerned(change: Change, snapshot: Snapshot) -> Iterator[Policy]:
             yield policy
 
 
+def policies_that_ask(snapshot: Snapshot) -> list[Policy]:
+    """Return the policies that ask for more evidence of where a node stands than its zone's record."""
+    return [policy for policy in snapshot.known_policies.values() if asks(policy)]
+
+
 def nodes_concerned(change: Change, snapshot: Snapshot) -> list[str]:
-    """Return the names of the nodes that may be judged otherwise after a change of a zone, profile, policy or ResourceSlice."""
+    """Return the names of the nodes that may be judged otherwise after a change of a zone, profile, policy, ResourceSlice or
+    NodeAttestation, or of another node that reports the same system UUID."""
+    if change.ref.kind in ("Node", "NodeAttestation"):
+        return sorted(concerned_by_evidence(change, snapshot)) if policies_that_ask(snapshot) else []
     nodes = {name: node for name, node in snapshot.nodes.items() if isinstance(node, Node)}
     if any(isinstance(side, Unparsable) for side in change.sides):
         return sorted(nodes)
@@ -83,7 +93,7 @@ def _with_accelerator(change: Change, nodes: Mapping[str, Node], snapshot: Snaps
 
 def _state(node: Node) -> tuple[object, ...]:
     takes_pods = (node.ready, node.schedulable, node.tolerated, node.taints, node.undecided)
-    return (*takes_pods, node.devices, node.resources, node.image_volumes, node.uid)
+    return (*takes_pods, node.devices, node.resources, node.image_volumes, node.uid, node.system_uuid)
 
 
 def _labels_read(snapshot: Snapshot) -> set[str]:

@@ -85,6 +85,11 @@ def _of_node(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
     yield from sorted(_on_nodes([change.ref.name], snapshot))
 
 
+def _of_attestation(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    """Wake the models on nodes that the statement is about."""
+    return sorted(_on_nodes(nodes_concerned(change, snapshot), snapshot))
+
+
 def _of_slice(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
     """Wake the models that take devices by claims, and those on nodes of the slice."""
     found = set(_on_nodes(nodes_concerned(change, snapshot), snapshot))
@@ -118,6 +123,11 @@ def _capacity_of_pod(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
     held, holds = (side is not None and bool(side.node) for side in (before, after))
     moved = held and holds and (before.node, before.devices) != (after.node, after.devices)
     if held != holds or moved or (after is None and before is not None and before.claim_templates):
+        yield CAPACITY_KEY
+
+
+def _capacity_of_attestation(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    if nodes_concerned(change, snapshot):
         yield CAPACITY_KEY
 
 
@@ -176,13 +186,17 @@ MODELS = Controller(
         "SovereignZone": _of_zone,
         "AcceleratorProfile": _of_profile,
         "Node": _of_node,
+        "NodeAttestation": _of_attestation,
         "ResourceSlice": _of_slice,
         "Pod": _of_pod,
         "Gateway": _of_gateway,
         **dict.fromkeys(MODEL_KINDS, _of_object),
     },
     keys=_keys,
-    settle={"Pod": SETTLE, "Node": SETTLE, "ResourceSlice": SETTLE, **dict.fromkeys(MODEL_KINDS, SETTLE)},
+    settle={
+        **dict.fromkeys(("Pod", "Node", "NodeAttestation", "ResourceSlice"), SETTLE),
+        **dict.fromkeys(MODEL_KINDS, SETTLE),
+    },
     priority=_priority,
 )
 CAPACITY = Controller(
@@ -201,6 +215,7 @@ CAPACITY = Controller(
             ),
             _capacity,
         ),
+        "NodeAttestation": _capacity_of_attestation,
         "Pod": _capacity_of_pod,
         "Node": _capacity_of_node,
     },
@@ -215,6 +230,7 @@ CAPACITY = Controller(
             "ResourceSlice",
             "ResourceClaim",
             "Namespace",
+            "NodeAttestation",
             "Pod",
             "Node",
         ),

@@ -92,12 +92,19 @@ def exemptions_now(policy: Policy, snapshot: Snapshot, now: float) -> Sequence[S
 
     From an authority's policy the authority's own exemptions alone count: only its administrators give them its label.
     """
+    return [spec for _, spec in named_exemptions_now(policy, snapshot, now)]
+
+
+def named_exemptions_now(
+    policy: Policy, snapshot: Snapshot, now: float
+) -> Sequence[tuple[str, SovereigntyExemptionSpec]]:
+    """Return the same exemptions with their names."""
     own = (
-        e
-        for _, e in sorted(snapshot.exemptions.items())
+        (name, e)
+        for name, e in sorted(snapshot.exemptions.items())
         if isinstance(e, Declared) and e.spec.policy == policy.name and e.authority == (policy.authority or e.authority)
     )
-    return [spec for e in own if not (spec := as_allowed(e, policy)).expired(now)]
+    return [(name, spec) for name, e in own if not (spec := as_allowed(e, policy)).expired(now)]
 
 
 def as_allowed(exemption: Exemption, policy: Policy) -> SovereigntyExemptionSpec:

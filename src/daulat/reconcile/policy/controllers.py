@@ -16,7 +16,12 @@ from daulat.facts.snapshot import Snapshot
 from daulat.kube.ref import Ref
 from daulat.reconcile import closed_egress
 from daulat.reconcile.controller import SETTLE, Controller, itself
-from daulat.reconcile.inventory.changes import is_relevant, policies_concerned
+from daulat.reconcile.inventory.changes import (
+    is_relevant,
+    nodes_concerned,
+    policies_concerned,
+    policies_that_ask,
+)
 
 from . import advice, pinning
 from .advice import reconcile_advice
@@ -43,7 +48,15 @@ def _all(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
 
 
 def _of_node(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
-    return (_policy(policy.name) for policy in policies_concerned(change, snapshot))
+    found = {policy.name for policy in policies_concerned(change, snapshot)}
+    if nodes_concerned(change, snapshot):
+        found |= {policy.name for policy in policies_that_ask(snapshot)}
+    return (_policy(name) for name in sorted(found))
+
+
+def _that_ask(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    """Wake the policies that ask for evidence of where nodes stand."""
+    return (_policy(policy.name) for policy in policies_that_ask(snapshot))
 
 
 def _of_namespace(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
@@ -121,6 +134,10 @@ def _advice_of_all(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
     return (advice.key(name) for name in sorted(snapshot.policies))
 
 
+def _advice_that_asks(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
+    return (advice.key(policy.name) for policy in policies_that_ask(snapshot))
+
+
 def _advice_of_policy(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
     yield advice.key(change.ref.name)
 
@@ -168,6 +185,7 @@ POLICIES = Controller(
         "SovereignZone": _all,
         "AcceleratorProfile": _all,
         "SovereigntyExemption": _of_exemption,
+        "NodeAttestation": _that_ask,
         "Node": _of_node,
         "Namespace": _of_namespace,
         "Pod": _of_pod,
@@ -183,6 +201,8 @@ POLICIES = Controller(
     settle={
         "Pod": SETTLE,
         "Node": SETTLE,
+        # A fleet is attested at once.
+        "NodeAttestation": 1.0,
         "PersistentVolume": SETTLE,
         "ResourceSlice": 1.0,
         "SovereignModel": 10.0,
@@ -209,13 +229,14 @@ ADVICE = Controller(
         "SovereignZone": _advice_of_all,
         "AcceleratorProfile": _advice_of_all,
         "ResourceSlice": _advice_of_all,
+        "NodeAttestation": _advice_that_asks,
         "Node": _advice_of_node,
         **dict.fromkeys(ADMISSION_KINDS, _advice_of_object),
     },
     # Each policy's pass asks for its own.
     keys=advice.left_over,
     serial=True,
-    settle={"Node": 2.0, "ResourceSlice": 2.0, "AcceleratorProfile": 1.0, "SovereignZone": 1.0},
+    settle={"Node": 2.0, "ResourceSlice": 2.0, "NodeAttestation": 2.0, "AcceleratorProfile": 1.0, "SovereignZone": 1.0},
 )
 PINS = Controller(
     kind=pinning.KIND,

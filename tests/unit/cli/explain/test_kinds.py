@@ -14,8 +14,9 @@ from daulat.catalog import accelerators
 from daulat.catalog.presets import presets
 from daulat.cli.explain.command import explain
 from daulat.doctor.catalog import checks
+from tests.unit.attestation.statements import UUID, attestation, trust
 from tests.unit.cli.explain.test_explain import LABEL, run, told, typed, world
-from tests.unit.world import ascend, exemption, inventory, policy, zone
+from tests.unit.world import ascend, exemption, h20, inventory, policy, zone
 
 
 def section(found: dict[str, Any], title: str) -> list[tuple[str, str]]:
@@ -90,6 +91,39 @@ def test_an_exemption_says_what_it_takes_away_or_why_nothing(tmp_path: Path) -> 
     assert effect(policy="confidental") == [("not valid", "policy confidental doesn't exist")]
 
 
+LASTING: dict[str, Any] = {"notBefore": "2020-01-01T00:00:00Z", "notAfter": "2120-01-01T00:00:00Z"}
+
+
+def attested(*attestations: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a node that reports a system UUID, under a policy that asks for evidence."""
+    asked = {"minimumEvidence": "attested", "attestations": trust()}
+    node = {**h20("h1"), "status": {**h20("h1")["status"], "nodeInfo": {"systemUUID": UUID}}}
+    made = [("SovereigntyPolicy", policy(zones=asked)), ("SovereignZone", zone()), ("Node", node)]
+    return [*(typed(kind, raw) for kind, raw in made), *attestations]
+
+
+def test_a_node_says_how_it_is_known_where_it_stands_and_what_is_missing(tmp_path: Path) -> None:
+    found = explained(tmp_path, "node/h1", items=attested(attestation(**LASTING)))
+    assert section(found, "evidence") == [("", "confidential: attested")]
+    ((verdict, _),) = section(found, "policies")
+    assert verdict == "eligible"
+    found = explained(tmp_path, "node/h1", items=attested())
+    assert section(found, "evidence") == [("", "confidential: declared")]
+    ((verdict, text),) = section(found, "policies")
+    assert (verdict, text.partition(";")[0]) == ("undecided", "confidential: has no NodeAttestation")
+
+
+def test_an_attestation_says_what_it_says_and_whether_it_counts(tmp_path: Path) -> None:
+    found = explained(tmp_path, "attestation/h1", items=attested(attestation(**LASTING)))
+    said, by = (text for _, text in section(found, "statement"))
+    assert said == "node h1 stands in DC 1, MY, until 2120-01-01T00:00:00Z"
+    assert by.startswith("by my-inspectorate, serial number 2026-0017, digest sha256:")
+    assert section(found, "evidence") == [("accepted", "evidence for confidential until 2120-01-01T00:00:00Z")]
+    found = explained(tmp_path, "nattest/h1", items=attested(attestation(key="forger", **LASTING)))
+    reason = "policy confidential: no key of authority my-inspectorate has signed it"
+    assert section(found, "evidence") == [("not valid", reason)]
+
+
 def test_a_namespace_says_which_policies_govern_it(tmp_path: Path) -> None:
     assert section(explained(tmp_path, "ns", "treasury"), "policies") == [("", "confidential, Enforce")]
 
@@ -111,12 +145,14 @@ def test_every_kind_is_found_by_each_of_its_names(tmp_path: Path, word: str) -> 
         *world(),
         typed("SovereigntyExemption", exemption("e")),
         typed("AcceleratorInventory", inventory("h20", "GPU-1")),
+        attestation(),
     ]
     names = {
         "SovereigntyPolicy": "confidential",
         "SovereignZone": "annex",
         "AcceleratorProfile": "huawei-ascend-910b",
         "SovereigntyExemption": "e",
+        "NodeAttestation": "h1",
         "AcceleratorInventory": "h20",
     }
     kind = next(k for k in KINDS if word in (k.kind, k.plural, k.short, f"{k.short}s"))

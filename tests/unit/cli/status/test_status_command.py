@@ -21,7 +21,14 @@ from tests.unit.world import Raw, World, model, pod
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/daulat-system/leases"
 DAULAT = "/apis/daulat.dev/v1alpha1"
-OWN = ("sovereignmodels", "sovereigntypolicies", "sovereignzones", "acceleratorprofiles", "sovereigntyexemptions")
+OWN = (
+    "sovereignmodels",
+    "sovereigntypolicies",
+    "sovereignzones",
+    "acceleratorprofiles",
+    "sovereigntyexemptions",
+    "nodeattestations",
+)
 
 
 @pytest.fixture

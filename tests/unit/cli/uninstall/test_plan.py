@@ -8,6 +8,7 @@ import pytest
 
 from daulat.api.names import MANAGED_BY, MODEL_LABEL, NODE_PREFIX, UNDECIDED_TAINT
 from daulat.cli.uninstall.plan import Choice, Inventory, Plan, Step, plan, running
+from daulat.kube.reported import REPORT_APIS
 from daulat.kube.resources import REGISTRY
 
 NAMESPACE = "daulat-system"
@@ -158,3 +159,10 @@ def test_an_operator_that_runs_is_noticed_by_its_lease_or_its_deployment(lease: 
     lists["Deployment"].append(item("daulat", NAMESPACE, HELM, spec={"replicas": replicas}))
     lists["Deployment"].append(item("m", NAMESPACE, {**OURS, "app.kubernetes.io/name": "daulat"}, spec={"replicas": 3}))
     assert bool(running(Inventory(lists), NAMESPACE, 1_800_000_010.0)) is runs
+
+
+def test_the_reporters_reports_go_and_those_of_other_tools_stay() -> None:
+    resources = {r.kind: r for api in REPORT_APIS for r in (api.of_namespace, api.of_cluster)}
+    lists = {kind: [item("daulat", labels=OURS), item("daulat"), item("kyverno", labels=OURS)] for kind in resources}
+    found = plan(Inventory(lists, resources), Choice(), NAMESPACE)
+    assert sorted(names(found)) == sorted(f"{kind} daulat" for kind in resources)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from daulat import __version__
-from daulat.evidence import dsse
 from daulat.evidence.index import Index
 from daulat.evidence.report.bundle import bundle
 from daulat.evidence.report.check import Checked, check
@@ -15,6 +14,7 @@ from daulat.evidence.report.document import document
 from daulat.evidence.report.scope import Scope
 from daulat.ledger.reader import CHECKPOINT
 from daulat.ledger.trust import Trust, examine
+from daulat.signing.keys import PublicKey
 from dev.evidence.example import MADE, SCOPE
 from dev.evidence.site import LOG, SIGNER, WITNESS, Memory, Site
 from dev.evidence.story import log
@@ -48,7 +48,7 @@ def files(store: Memory | None = None, scope: Scope = SCOPE, *, signed: bool = T
     return bundle(made, found.proved, store.files[CHECKPOINT], SIGNER if signed else None)
 
 
-def checked(there: dict[str, bytes], key: dsse.PublicKey | None = None, trust: Trust = TRUST) -> Checked:
+def checked(there: dict[str, bytes], key: PublicKey | None = None, trust: Trust = TRUST) -> Checked:
     """Return what the check of a bundle comes to."""
     return check(there, trust, __version__, key)
 

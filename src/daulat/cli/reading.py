@@ -1,4 +1,4 @@
-"""Reads what the summary is made from. Where a kind can't be read, the reason is kept in its place."""
+"""Reads the facts that ``status`` and ``console`` show. Where a kind can't be read, the reason is kept in its place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from daulat.kube.resources import BY_KIND, Resource
 from daulat.status.examine import KINDS as READ
 from daulat.status.facts import NOT_SERVED, Facts, parse_lease
 
-from ..cluster import FORBIDDEN, ClusterUnreadable, Reader, why_unread, without_managers
+from .cluster import FORBIDDEN, ClusterUnreadable, Reader, why_unread, without_managers
 
 _OWN = frozenset(kind.kind for kind in KINDS if kind.kind in READ)
 _MODEL = "SovereignModel"
@@ -74,6 +74,7 @@ async def read(reader: Reader, scope: Scope) -> Facts:
         raise ClusterUnreadable(_nothing(unread))
     store = Store(scope.operator_namespace)
     store.record_capabilities(cluster)
+    store.advance(time.time())
     for kind in (*own, "Pod", _MODEL):
         for item in lists.get(kind, ()):
             if item:

@@ -1,0 +1,1 @@
+"""Alerts and dashboards of Daulat's metrics, and a real Prometheus for their tests."""

@@ -1,0 +1,1 @@
+"""``daulat attest``: makes, signs and verifies statements of where nodes stand, offline."""

@@ -1,0 +1,1 @@
+"""``daulat console``: pages of a cluster, written to a folder or served on this machine."""

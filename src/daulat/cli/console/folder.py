@@ -1,0 +1,58 @@
+"""Writes the pages to a folder, from which a browser opens them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from daulat.console.site import STYLE, Site, style
+
+MARK = ".daulat-console"
+"""The file that says that a folder was written by this command. It lists what was written."""
+
+
+class FolderError(Exception):
+    """The folder can't be written. The text is the sentence for the user."""
+
+
+def write(site: Site, folder: Path) -> int:
+    """Write the site and return the number of pages. Raises FolderError.
+
+    A folder that holds anything else is left as it is. Pages of an earlier run whose objects are gone are removed.
+    """
+    try:
+        former = _former(folder)
+        pages = list(site.paths())
+        for path in pages:
+            page = site.render(path)
+            if page is not None:
+                _put(folder, path, page)
+        _put(folder, STYLE, style())
+        _put(folder, MARK, "".join(f"{path}\n" for path in (*pages, STYLE)))
+        for path in sorted(former - {*pages, STYLE}):
+            (folder / path).unlink(missing_ok=True)
+    except OSError as error:
+        raise FolderError(f"{error.filename}: {error.strerror}") from error
+    return len(pages)
+
+
+def _former(folder: Path) -> set[str]:
+    if not folder.exists():
+        return set()
+    mark = folder / MARK
+    if mark.exists():
+        root = folder.resolve()
+        # Whoever can write the list could otherwise have other files removed.
+        return {
+            line
+            for line in mark.read_text(encoding="utf-8").splitlines()
+            if (root / line).resolve().is_relative_to(root)
+        }
+    if any(folder.iterdir()):
+        raise FolderError(f"{folder} isn't empty and wasn't written by daulat console")
+    return set()
+
+
+def _put(folder: Path, path: str, text: str) -> None:
+    file = folder / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")

@@ -1,0 +1,124 @@
+"""The pages as text: every page of a cluster in every language, with the files that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from daulat.status.facts import Facts
+
+from . import paths
+from .language import DEFAULT, LANGUAGES, Language
+from .outlines import Outlines
+from .paths import numbered
+from .sheets import LIST, SECTIONS, Sheet, Sheets, entry
+
+POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
+"""The Content-Security-Policy of every page: nothing runs, and nothing is loaded from elsewhere."""
+STYLE = "style.css"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the facts are read."""
+
+    now: float | None = None
+    """When the page is made, in seconds since the epoch; None for a page that is kept."""
+    problem: str = ""
+    """Why there are no newer facts; empty where these are the newest."""
+
+
+class Site:
+    """The pages of one reading of a cluster. Paths are relative to the site's root."""
+
+    def __init__(self, facts: Facts, outlines: Outlines, context: str = "") -> None:
+        self._sheets, self._context = Sheets(facts, outlines, context), context
+
+    @property
+    def at(self) -> float:
+        """When the facts were read, in seconds since the epoch."""
+        return self._sheets.facts.now
+
+    def paths(self) -> Iterator[str]:
+        """Return the path of every page."""
+        for language in LANGUAGES:
+            yield from (Language(language).prefix + path for path in self._sheets.by_path)
+
+    def render(self, path: str, reading: Reading = Reading()) -> str | None:
+        """Return a page, or None where there is no such page."""
+        language, own = _split(path)
+        sheet = self._sheets.by_path.get(own)
+        return None if sheet is None else self._write(sheet, language, reading)
+
+    def missing(self, path: str, reading: Reading) -> str:
+        """Return what is shown instead of a page that isn't there. Its links are absolute: any path may be asked for."""
+        language, _ = _split(path)
+        sheet = Sheet("index.html", "missing.html", "", "missing_object", dict)
+        return self._write(sheet, language, reading, root="/")
+
+    def _write(self, sheet: Sheet, language: Language, reading: Reading, root: str | None = None) -> str:
+        full = language.prefix + sheet.path
+        up = "../" * full.count("/") if root is None else root
+        view = self._sheets.view
+        values: dict[str, Any] = {
+            "t": language.text,
+            "language": language,
+            "to": lambda target: up + language.prefix + target,
+            "has": lambda target: target in self._sheets.by_path,
+            "root": up,
+            "languages": [(tag, name, up + Language(tag).prefix + sheet.path) for tag, name in LANGUAGES.items()],
+            "sections": [(section, entry(section)) for section in SECTIONS],
+            "sheet": sheet,
+            "view": view,
+            "cluster": self._context,
+            "reading": reading,
+            "age": None if reading.now is None else max(reading.now - view.at, 0.0),
+        }
+        return _environment().get_template(sheet.template).render({**values, **sheet.context()})
+
+
+def style() -> str:
+    """Return the style sheet."""
+    return (resources.files(__package__) / "data" / STYLE).read_text(encoding="utf-8")
+
+
+def visible(text: str) -> str:
+    """Return the text with control characters, and those that change the direction of text, written as escapes."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def _split(path: str) -> tuple[Language, str]:
+    first, _, rest = path.partition("/")
+    return (Language(first), rest) if first in LANGUAGES and first != DEFAULT else (Language(DEFAULT), path)
+
+
+def _stamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _finalize(value: object) -> object:
+    # What templates wrote themselves is markup; everything else may be an attacker's.
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
+@cache
+def _environment() -> Environment:
+    found = Environment(
+        loader=PackageLoader("daulat.console", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    found.filters["stamp"] = _stamp
+    found.globals.update(paths=paths, numbered=numbered, policy=POLICY, most=LIST, style=STYLE)
+    return found

@@ -1,0 +1,25 @@
+"""What Prometheus sees of the reporter."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+LEADER = Gauge("daulat_leader", "1 while this replica writes reports.", registry=REGISTRY)
+PASSES = Counter("daulat_report_passes_total", "Passes, by how they ended.", ["outcome"], registry=REGISTRY)
+LAST = Gauge("daulat_report_last_pass_timestamp_seconds", "When a pass was completed last.", registry=REGISTRY)
+SECONDS = Gauge("daulat_report_last_pass_seconds", "Time of the last completed pass.", registry=REGISTRY)
+JUDGED = Counter("daulat_report_objects_judged_total", "Objects that were judged.", ["kind"], registry=REGISTRY)
+RESULTS = Gauge("daulat_report_results", "Results of the last completed pass.", ["result"], registry=REGISTRY)
+WRITES = Counter("daulat_report_writes_total", "Reports written and deleted.", ["verb"], registry=REGISTRY)
+FAILURES = Counter(
+    "daulat_report_write_failures_total", "Reports that the API server refused to take.", registry=REGISTRY
+)
+REQUESTS = Counter("daulat_api_requests_total", "Requests to the API server.", ["method"], registry=REGISTRY)
+LOOP_BLOCKED = Histogram(
+    "daulat_loop_blocked_seconds",
+    "Time for which the event loop was blocked.",
+    registry=REGISTRY,
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)

@@ -1,0 +1,104 @@
+"""``daulat console`` against an API server: the site that it writes, the server that it runs, and what it refuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from click.testing import CliRunner, Result
+
+from daulat.cli.console.command import console
+from tests.unit.cli.explain.test_explain import typed
+from tests.unit.console.worlds import busy
+from tests.unit.kube.api_server import FakeApiServer, serving
+
+PODS = "/api/v1/pods"
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApiServer]:
+    server, world = FakeApiServer(), busy()
+    server.serve_watched()
+    kinds = {
+        "SovereigntyPolicy": world.policies,
+        "SovereignZone": world.zones,
+        "SovereignModel": world.models,
+        "AcceleratorProfile": world.profiles,
+        "SovereigntyExemption": world.exemptions,
+        "Node": world.nodes,
+    }
+    server.add(*(typed(kind, raw) for kind, items in kinds.items() for raw in items))
+    with serving(server):
+        yield server
+
+
+def run(api: FakeApiServer, folder: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(console, list(arguments), env={"KUBECONFIG": str(api.kubeconfig(folder))})
+
+
+def test_a_site_is_written_and_says_what_couldnt_be_read(api: FakeApiServer, tmp_path: Path) -> None:
+    api.refusals[PODS] = (403, "cannot list pods")
+    done = run(api, tmp_path, "--output-dir", str(tmp_path / "site"))
+    assert done.exit_code == 0, done.output
+    assert f"open {tmp_path / 'site' / 'index.html'}" in done.stdout
+    assert "<code>Pod</code>" in (tmp_path / "site/ms/zones.html").read_text()
+    assert "outside MY" in (tmp_path / "site/model/treasury/llama.html").read_text()
+
+
+def test_a_cluster_without_daulat_writes_nothing(tmp_path: Path) -> None:
+    server = FakeApiServer()
+    with serving(server):
+        done = run(server, tmp_path, "--output-dir", str(tmp_path / "site"))
+    assert done.exit_code == 2
+    assert "is Daulat installed?" in done.stderr
+    assert not (tmp_path / "site").exists()
+
+
+def test_the_server_doesnt_start_where_the_cluster_cant_be_read(tmp_path: Path) -> None:
+    server = FakeApiServer()
+    with serving(server):
+        done = run(server, tmp_path, "--listen", "127.0.0.1:0")
+    assert done.exit_code == 2
+    assert "is Daulat installed?" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:8765", "[::]:0", "10.0.0.1:8765"])
+def test_an_address_that_others_reach_is_refused_before_anything_is_read(
+    api: FakeApiServer, tmp_path: Path, listen: str
+) -> None:
+    done = run(api, tmp_path, "--listen", listen)
+    assert done.exit_code == 2
+    assert "it listens on loopback" in " ".join(done.stderr.split())
+    assert api.requests == []
+
+
+def test_outlines_that_arent_geojson_are_refused_by_name(api: FakeApiServer, tmp_path: Path) -> None:
+    (tmp_path / "borders.json").write_text("{}")
+    done = run(api, tmp_path, "--outlines", str(tmp_path / "borders.json"))
+    assert done.exit_code == 2
+    assert "borders.json: isn't a GeoJSON FeatureCollection" in done.stderr
+
+
+def test_the_server_serves_until_it_is_interrupted(api: FakeApiServer, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "daulat.cli.main", "console", "--listen", "127.0.0.1:0"]
+    env = {**os.environ, "KUBECONFIG": str(api.kubeconfig(tmp_path)), "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[0]
+            with urlopen(f"{url}zones.html", timeout=20) as answer:  # noqa: S310 - of this machine
+                assert "Johor DC 3" in answer.read().decode()
+            with pytest.raises(HTTPError, match="421"):
+                urlopen(Request(url, headers={"Host": "attacker.example"}), timeout=20)  # noqa: S310
+        finally:
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (0, "")

@@ -1,0 +1,121 @@
+"""Clusters for the pages, and the pages as a browser reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+
+from daulat.console.outlines import Outlines, shipped
+from daulat.console.site import Site
+from tests.unit.status.worlds import ago, broken, facts, fine, ready, serving, told, with_status
+from tests.unit.world import World, ascend, exemption, h20, model, policy, zone
+
+VOID = {"meta", "link", "br"}
+PROVED = ("Enforced", "True", "CanaryRefused", "a violating pod was refused")
+
+
+def busy() -> World:
+    """Return a cluster with several countries, a policy that drifts, and a model without a place."""
+    world = fine()
+    foreign = {"legalName": "Example Pte Ltd", "country": "SG", "ultimateParentCountry": "US"}
+    world.zones += [
+        with_status(
+            zone("johor-1", facility={"name": "Johor DC 3", "unLocode": "MYJHB"}),
+            told(broken("NodesInConflict", "1 node is Unknown"), nodes=2),
+        ),
+        with_status(zone("singapore-1", country="SG", operator=foreign), told(ready())),
+    ]
+    world.nodes += [ascend("j-1", "johor-1"), h20("s-1", "singapore-1", labels={"x": "y"}), h20("lost", "nowhere")]
+    status = told(
+        broken("BrakeHeld", "3 evictions are held"),
+        PROVED,
+        namespaces=60,
+        governedNamespaces=["audit", "treasury"],
+        eligibleNodes=3,
+        revision="4f3c2a",
+        pin="MutatingAdmissionPolicy",
+        controlsByAction={"enforce": "USE-04 (pods), USE-07 (models, pods)", "warn": "SUP-01 (pods)"},
+        accelerators={"count": 1, "profiles": ["huawei-ascend-910b"]},
+        drift=[
+            {"node": "s-1", "since": ago(300), "reason": "zone singapore-1 is outside MY", "pods": 3, "sample": ["t/a"]}
+        ],
+        undecided=[{"reason": "zone x can't be read", "nodes": 9, "pods": 4, "sample": ["n-1"]}],
+        brake={"limit": 1, "evicted": 1, "held": 3, "batch": "2026-06-01T11:55:00Z"},
+    )
+    world.policies.append(with_status(policy("restricted", storage={"storageClasses": ["encrypted"]}), status))
+    rejected = [{"reason": "zone singapore-1 is outside MY", "count": 12, "sample": ["s-1"]}]
+    nowhere = told(broken("NoPlacement", "no node fits"), placement={"rejected": rejected})
+    world.models.append(model("llama", "treasury", nowhere))
+    placement = {
+        "zone": "johor-1",
+        "accelerator": "huawei-ascend-910b",
+        "nodes": ["j-1"],
+        "policies": [{"name": "restricted", "generation": 1}, {"name": "deleted", "generation": 1}],
+        "rejected": rejected,
+    }
+    placed = told(ready(), ("Placed", "True", "Placed", ""), since=7200, placement=placement, drift={"since": ago(60)})
+    world.models.append(with_status(serving("qwen", "audit"), placed))
+    active = ("Active", "True", "Active", "")
+    world.exemptions = [
+        with_status(exemption("long", policy="restricted"), told(active)),
+        with_status(exemption("short", expiresAt="2026-06-03T12:00:00Z"), told(active)),
+    ]
+    return world
+
+
+def site(world: World, unread: Mapping[str, str] | None = None, outlines: Outlines | None = None, **more: Any) -> Site:
+    """Return the pages of a cluster."""
+    return Site(facts(world, unread, **more), outlines or shipped())
+
+
+@dataclass
+class Seen(HTMLParser):
+    """A page as it was parsed: its elements, its text, and what isn't well-formed."""
+
+    elements: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    _open: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        last = self._open.pop() if self._open else ""
+        if last != tag:
+            self.faults.append(f"</{tag}> closes <{last}>")
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        """What can be read."""
+        return " ".join(" ".join(self.texts).split())
+
+    def values(self, attribute: str) -> list[str]:
+        """Return the values of an attribute."""
+        return [str(attributes[attribute]) for _, attributes in self.elements if attribute in attributes]
+
+
+def parsed(page: str) -> Seen:
+    """Return a page as it is parsed."""
+    seen = Seen()
+    seen.feed(page)
+    seen.close()
+    seen.faults += [f"<{tag}> isn't closed" for tag in seen._open]
+    return seen
+
+
+def page(of: Site, path: str) -> Seen:
+    """Return a page that must be there."""
+    found = of.render(path)
+    assert found is not None, path
+    return parsed(found)

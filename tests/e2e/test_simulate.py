@@ -53,7 +53,7 @@ def test_a_revocation_does_what_was_simulated_before(world: World, tmp_path: Pat
         assert outcome["evictions"] == []
 
         facts = tmp_path / "facts"
-        assert run(world, "snapshot", "--output", str(facts)).exit_code == 0
+        assert run(world, "snapshot", "--output-dir", str(facts)).exit_code == 0
         outcome = found(world, "--revoke-zone", own.site, "--snapshot", str(facts))
         evicted = [e for e in outcome["evictions"] if e["policies"] == [own.policy]]
         assert {name for e in evicted for name in e["sample"]} == pods

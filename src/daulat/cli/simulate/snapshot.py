@@ -15,15 +15,14 @@ from ..namespace import context_option, operator_namespace_option
 from .reading import read_cluster, write_snapshot
 
 _EXAMPLES = examples(
-    ("The facts of the current cluster", "daulat snapshot --output facts/"),
-    ("Those of another cluster", "daulat snapshot --context production --output facts-production/"),
+    ("The facts of the current cluster", "daulat snapshot --output-dir facts/"),
+    ("Those of another cluster", "daulat snapshot --context production --output-dir facts-production/"),
 )
 
 
 @click.command(epilog=_EXAMPLES)
 @click.option(
-    "-o",
-    "--output",
+    "--output-dir",
     "folder",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),

@@ -41,7 +41,7 @@ def run(api: FakeApiServer, folder: Path, *arguments: str) -> Result:
 
 def taken(api: FakeApiServer, folder: Path) -> Path:
     facts = folder / "facts"
-    done = run(api, folder, "snapshot", "--output", str(facts))
+    done = run(api, folder, "snapshot", "--output-dir", str(facts))
     assert done.exit_code == 0, done.output
     return facts
 
@@ -126,6 +126,6 @@ def test_a_folder_that_is_no_snapshot_is_an_error(api: FakeApiServer, tmp_path: 
 
 def test_a_folder_with_files_isnt_written_to(api: FakeApiServer, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("")
-    done = run(api, tmp_path, "snapshot", "--output", str(tmp_path))
+    done = run(api, tmp_path, "snapshot", "--output-dir", str(tmp_path))
     assert done.exit_code == 2
     assert "isn't empty" in done.stderr

@@ -46,7 +46,7 @@ def _decoded(payload: str) -> bytes:
 
 
 def unverified(envelope: Envelope) -> Statement:
-    """Return what the envelope says, whoever signed it. AttestationError where it is no statement about a node."""
+    """Return what the envelope says, by whichever key it was signed. AttestationError where it is no statement about a node."""
     return _read(envelope.payload)
 
 

@@ -133,7 +133,10 @@ class ExemptionRecorded(Record):
 
 
 class AttestationRecorded(Record):
-    """A NodeAttestation as it is from here on: what its statement says, whoever signed it. Runs say whether it was evidence."""
+    """A NodeAttestation as it is from here on: what its statement says, by whichever key it was signed.
+
+    Runs say whether it was evidence.
+    """
 
     name: str
     """The NodeAttestation."""

@@ -15,7 +15,7 @@ _OURS = f"{MANAGED_BY}=daulat"
 
 
 def _known(kind: str) -> Resource:
-    """Return a kind that the operator watches, whoever made its objects. Of pods, those that have ended aren't selected."""
+    """Return a kind that the operator watches, with the objects of all makers. Of pods, those that have ended aren't selected."""
     return replace(BY_KIND[kind], labels="", verbs=_LIST)
 
 

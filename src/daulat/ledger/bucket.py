@@ -1,4 +1,4 @@
-"""A log's files in a bucket that speaks S3 with conditional writes. Two writers can't fork the log, whoever holds the lock.
+"""A log's files in a bucket that speaks S3 with conditional writes. Two writers can't fork the log, whichever holds the lock.
 
 A bucket has no lock that ends with its owner, so the lock only avoids useless work. What decides is ``.pending``: it is replaced
 only as it was last read, and it has the tiles and bundles of its head in it. So the heads of a log follow each other one by one,
@@ -209,7 +209,7 @@ def _lock(owner: str) -> bytes:
 
 
 def _owner(data: bytes | None) -> str:
-    """Return who holds the lock; empty where nobody does."""
+    """Return the owner of the lock; empty where there is none."""
     try:
         return "" if data is None else str(json.loads(data)["owner"])
     except (ValueError, TypeError, KeyError) as error:

@@ -35,7 +35,7 @@ class Follower:
     ) -> None:
         """Take the sink of changes, and what is called when everything may differ: after full lists, and when a kind comes late.
 
-        ``pin`` is what adds to the nodeSelector of pods, where somebody decided on that; else the cluster shows it.
+        ``pin`` is what adds to the nodeSelector of pods, where an option says so; else the cluster shows it.
         """
         self._store, self._resources, self._everything = store, resources, everything
         self.informer = Informer(client, store, changed, meters, everything, pin, resources)

@@ -101,7 +101,7 @@ class Informer:
     ) -> None:
         """Take the sink of changes, and one that is called when a kind is listed after the facts counted as synced.
 
-        ``pin`` is what adds to the nodeSelector of pods, where somebody decided on that; else the cluster shows it.
+        ``pin`` is what adds to the nodeSelector of pods, where an option says so; else the cluster shows it.
         """
         self._pin, self._resources = pin, resources
         self._listed_late = listed_late

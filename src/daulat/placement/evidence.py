@@ -108,7 +108,7 @@ def _by_name(node: str) -> str:
 
 
 def statement_of(attestation: Attestation) -> Statement | None:
-    """Return what a NodeAttestation says, whoever signed it, or None where that can't be read."""
+    """Return what a NodeAttestation says, by whichever key it was signed, or None where that can't be read."""
     try:
         return dsse.unverified(attestation.spec.envelope)
     except AttestationError:

@@ -26,7 +26,7 @@ EVERY = 10.0
 UNANSWERED = 30.0
 """Seconds without an answer of the API server after which there is a gap."""
 UNLED = 60.0
-"""Seconds since the operator's Lease was renewed after which nobody enforces."""
+"""Seconds since the operator's Lease was renewed after which the operator counts as absent."""
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ def _judged(
         try:
             found = list(judge.judge(item, resource, namespace, of))
         except Exception as error:
-            # One object that nobody thought of must not keep the others from being reported.
+            # One object of an unforeseen form must not keep the others from being reported.
             log.exception("an object couldn't be judged", extra={"namespace": namespace, "kind": resource.kind})
             found = list(judge.unjudged(item, resource, namespace, type(error).__name__))
         for result in found:

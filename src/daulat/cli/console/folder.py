@@ -41,7 +41,7 @@ def _former(folder: Path) -> set[str]:
     mark = folder / MARK
     if mark.exists():
         root = folder.resolve()
-        # Whoever can write the list could otherwise have other files removed.
+        # A user who can write the list could otherwise have other files removed.
         return {
             line
             for line in mark.read_text(encoding="utf-8").splitlines()

@@ -29,7 +29,7 @@ _TIERS: dict[str, tuple[Tier, frozenset[str]]] = {
     "ProfileRecorded": (Tier.DECLARED, frozenset()),
     "PolicyRecorded": (Tier.DECLARED, frozenset({"revision", "conditions", "namespaces", "governed"})),
     "ExemptionRecorded": (Tier.DECLARED, frozenset({"state"})),
-    # What a statement says, whoever signed it: the entry of a run says whether it was evidence.
+    # What a statement says, by whichever key it was signed: the entry of a run says whether it was evidence.
     "AttestationRecorded": (Tier.DECLARED, frozenset()),
     "InventoryRecorded": (Tier.OBSERVED, frozenset({"generation", "declared", "spec"})),
     "ChipRecorded": (Tier.OBSERVED, frozenset({"inventory", "delivery", "permit", "zone"})),

@@ -1,4 +1,7 @@
-"""What Prometheus sees of the reporter."""
+"""What Prometheus sees of the reporter.
+
+No name is one of the operator's: alerts aggregate over jobs, and a reporter that runs would hide an operator that doesn't.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REGISTRY = CollectorRegistry()
 
-LEADER = Gauge("daulat_leader", "1 while this replica writes reports.", registry=REGISTRY)
+LEADER = Gauge("daulat_report_leader", "1 while this replica writes reports.", registry=REGISTRY)
 PASSES = Counter("daulat_report_passes_total", "Passes, by how they ended.", ["outcome"], registry=REGISTRY)
 LAST = Gauge("daulat_report_last_pass_timestamp_seconds", "When a pass was completed last.", registry=REGISTRY)
 SECONDS = Gauge("daulat_report_last_pass_seconds", "Time of the last completed pass.", registry=REGISTRY)
@@ -16,9 +19,9 @@ WRITES = Counter("daulat_report_writes_total", "Reports written and deleted.", [
 FAILURES = Counter(
     "daulat_report_write_failures_total", "Reports that the API server refused to take.", registry=REGISTRY
 )
-REQUESTS = Counter("daulat_api_requests_total", "Requests to the API server.", ["method"], registry=REGISTRY)
+REQUESTS = Counter("daulat_report_api_requests_total", "Requests to the API server.", ["method"], registry=REGISTRY)
 LOOP_BLOCKED = Histogram(
-    "daulat_loop_blocked_seconds",
+    "daulat_report_loop_blocked_seconds",
     "Time for which the event loop was blocked.",
     registry=REGISTRY,
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),

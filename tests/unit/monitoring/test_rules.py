@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from daulat.recorder import metrics as recorder
+from daulat.reporter import metrics as reporter
 from dev.monitoring import metrics, rules
 from dev.monitoring.prometheus import promtool
 
@@ -82,3 +84,11 @@ def test_each_metric_in_a_rule_exists() -> None:
 def test_what_each_process_exposes_passes_promtool() -> None:
     for _, exposed in metrics.texts():
         assert promtool("check", "metrics", stdin=exposed) == ""
+
+
+def test_no_other_process_answers_for_the_operator_in_an_alert_about_it() -> None:
+    others = {name for each in (reporter, recorder) for name in each.REGISTRY._names_to_collectors}
+    assert {"daulat_report_results", "daulat_ledger_size"} <= others
+    for members in rules.sets()["rules"].values():
+        for rule in members:
+            assert not rules.selected(rule.expr) & others, rule.name

@@ -17,7 +17,7 @@ _OWNER = ("apiVersion", "kind", "name", "uid", "controller")
 _TEXTS = ("args", "command", "lifecycle", "livenessProbe", "readinessProbe", "startupProbe", "workingDir")
 _POD_STATUS = ("phase",)
 _NODE_STATUS = ("allocatable", "capacity")
-_NODE_INFO = ("kubeletVersion", "containerRuntimeVersion")
+_NODE_INFO = ("kubeletVersion", "containerRuntimeVersion", "systemUUID")
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 
 

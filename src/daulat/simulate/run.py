@@ -101,7 +101,7 @@ class Simulation:
             call, key = self._calls.pop(order, None), self._keys.pop(order, None)
             if key is not None and self._due.get(key, (0.0, -1))[1] != order:
                 continue  # It was put forward.
-            self.world.now = max(self.world.now, due)
+            self.world.wait(due)
             if call is not None:
                 call()
             elif key is not None:

@@ -59,6 +59,7 @@ class World:
             store.record_served(kind, served=False)
         # Statuses have times in whole seconds, so a fraction would shift every grace period a little.
         world = cls(store, float(int(cluster.now)))
+        world.wait(world.now)
         for manifest in cluster.objects:
             if (kind := str(manifest.get("kind"))) in BY_KIND:
                 world.put(kind, manifest)
@@ -68,6 +69,12 @@ class World:
     def snapshot(self) -> Snapshot:
         """The facts now."""
         return self.store.snapshot()
+
+    def wait(self, until: float) -> None:
+        """Let virtual time pass. Statements about nodes begin and end with it."""
+        self.now = max(self.now, until)
+        for change in self.store.advance(self.now):
+            self.sink(change)
 
     def put(self, kind: str, manifest: Manifest) -> Manifest:
         """Create or replace an object, with the metadata that the API server would write."""

@@ -29,6 +29,7 @@ def cluster(world: World, unserved: frozenset[str] = UNSERVED) -> Cluster:
         "SovereigntyExemption": world.exemptions,
         "SovereigntyPolicy": world.policies,
         "SovereignModel": world.models,
+        "NodeAttestation": world.attestations,
         "Pod": world.pods,
     }
     return Cluster(tuple(typed(k, raw) for k, raws in kinds.items() for raw in raws), NOW, unserved=unserved)

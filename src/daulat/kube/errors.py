@@ -55,6 +55,10 @@ class Gone(ApiError):
     """410: the resource version or the continue token is too old."""
 
 
+class TooLarge(Rejected):
+    """413: the object is larger than the API server or etcd takes."""
+
+
 class Invalid(Rejected):
     """422: the object violates its schema or an admission policy."""
 
@@ -74,6 +78,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
     404: NotFound,
     409: Conflict,
     410: Gone,
+    413: TooLarge,
     422: Invalid,
     429: TooManyRequests,
 }

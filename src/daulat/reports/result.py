@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -12,8 +13,10 @@ from daulat.api.kinds import Manifest
 MAX_MESSAGE = 1000
 """Characters of a message in a report. The API server's limit on an object's size is what a report's length is bounded for."""
 SOURCE = "daulat"
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s\"']+@")
-"""User and password in a URL, as an engine's setting may hold them."""
+_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s\"']+@")
+"""User and password in a URL, as an engine's setting may hold them. A password may have an @ that isn't encoded."""
+_ESCAPED = "<>&"
+"""What the API server writes as six bytes where JSON takes one."""
 
 
 class Outcome(StrEnum):
@@ -89,13 +92,28 @@ class Result:
         subject = self.subject
         return (self.policy, self.rule, subject.kind, subject.name, self.message, subject.uid)
 
+    @cached_property
+    def text(self) -> str:
+        """The message as a report has it: without credentials, and cut."""
+        message = _CREDENTIALS.sub("***@", self.message)
+        return message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 3] + "..."
+
+    @cached_property
+    def size(self) -> int:
+        """The most bytes that it takes in etcd."""
+        found = json.dumps(self.manifest())
+        return len(found) + 5 * sum(map(found.count, _ESCAPED))
+
+    def bounded(self) -> Result:
+        """Return the result without what a report leaves out of its message."""
+        return self if self.text == self.message else replace(self, message=self.text)
+
     def exempted(self, name: str) -> Result:
         """Return the result as skipped because of an exemption."""
         return replace(self, outcome=Outcome.SKIP, exemption=name)
 
     def manifest(self) -> Manifest:
         """Return the result as both APIs of reports have it."""
-        message = _CREDENTIALS.sub("***@", self.message)
         category = _CATEGORIES.get(self.rule[:3])
         return {
             "source": SOURCE,
@@ -104,7 +122,7 @@ class Result:
             "result": str(self.outcome),
             "severity": _SEVERITIES.get(self.action, "high"),
             "scored": self.outcome is Outcome.FAIL,
-            "message": message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 3] + "...",
+            "message": self.text,
             "resources": [self.subject.reference],
             **({"category": category} if category else {}),
             "properties": {"action": self.action, **({"exemption": self.exemption} if self.exemption else {})},

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 from operator import attrgetter
 
 from .result import ORDER, Outcome, Result
 
 LIMIT = 300
-"""Results that a report lists. At 1,000 characters of message each it stays under 600 KiB; etcd takes objects up to 1.5 MiB."""
+"""Results that a report lists."""
+LARGEST = 1 << 20
+"""Bytes of the results that a report lists, as etcd has them: it takes objects up to 1.5 MiB. 300 results in plain letters are
+under 600 KiB, but users choose what messages quote, and a character can take six bytes."""
 _KEY = attrgetter("key")
 _Group = tuple[Outcome, str, str]
 
@@ -27,7 +31,7 @@ class Tally:
         """Count a result, and keep it while it may be listed."""
         self.counts[result.outcome] += 1
         group = self._groups.setdefault((result.outcome, result.policy, result.rule), set())
-        group.add(result)
+        group.add(result.bounded())
         if len(group) > 2 * self.limit:
             group.difference_update(sorted(group, key=_KEY)[self.limit :])
 
@@ -42,7 +46,8 @@ class Tally:
         for outcome in ORDER:
             turns = [(n, result) for group in self._of(outcome) for n, result in enumerate(sorted(group, key=_KEY))]
             found += [result for _, result in sorted(turns, key=lambda t: (t[0], t[1].key))]
-        return found[: self.limit]
+        fitting = sum(size <= LARGEST for size in accumulate(result.size for result in found[: self.limit]))
+        return found[:fitting]
 
     @property
     def left_out(self) -> int:

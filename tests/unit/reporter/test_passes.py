@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from daulat.cel.evaluator import evaluate_each
-from daulat.kube.errors import Forbidden, Gone, ServerError
+from daulat.kube.errors import Forbidden, Gone, ServerError, api_error
 from daulat.kube.reported import REPORT_APIS
 from daulat.reporter.pace import Pace
 from daulat.reporter.passes import Passes
@@ -170,6 +170,20 @@ def test_an_api_server_that_fails_ends_the_pass_and_removes_nothing() -> None:
         with pytest.raises(ServerError):
             make(found)
         assert found.reports == before
+
+
+def test_a_report_that_is_too_large_keeps_no_other_from_being_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = cluster(namespaces=("attic", "treasury"))
+    apply = found.apply
+
+    async def limited(path: str, manifest: Raw, *rest: Any, **more: Any) -> Raw:
+        if "/attic/" in path:
+            raise api_error(413, "RequestEntityTooLarge", "etcdserver: request is too large")
+        return await apply(path, manifest, *rest, **more)
+
+    monkeypatch.setattr(found, "apply", limited)
+    make(found)
+    assert set(found.reports) == {REPORT.format("treasury"), OF_CLUSTER}
 
 
 def test_a_kind_that_isnt_served_is_asked_for_once_a_pass() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daulat.kube.reported import REPORT_APIS
 from daulat.reports.document import LEFT_OUT, report, same
 from daulat.reports.result import MAX_MESSAGE, ORDER, Outcome, Result, Subject
-from daulat.reports.tally import LIMIT, Tally
+from daulat.reports.tally import LARGEST, LIMIT, Tally
 
 OPEN, OLD = REPORT_APIS
 
@@ -76,6 +77,23 @@ def test_ten_thousand_violations_make_one_object_that_etcd_takes() -> None:
     assert sum(map(len, found._groups.values())) <= 2 * LIMIT
 
 
+@pytest.mark.parametrize("quoted", ["<", "&", "\x01", "\u2028", "\U0001f600", "x"])
+def test_a_report_stays_small_enough_for_etcd_whatever_messages_quote(quoted: str) -> None:
+    found = tally([result(n, message="USE-04 " + quoted * 5000) for n in range(2000)], limit=1000)
+    body = report(OPEN.of_namespace, found, "treasury")
+    # As Go writes JSON.
+    size = len(json.dumps(body, ensure_ascii=False).encode()) + 5 * json.dumps(body).count("<")
+    size += 5 * json.dumps(body).count("&") + 3 * json.dumps(body).count("\\u2028")
+    assert size < LARGEST + 8192
+    assert body["metadata"]["annotations"] == {LEFT_OUT: str(2000 - len(body["results"]))}
+    assert len(body["results"]) > 80
+
+
+def test_long_messages_arent_kept_in_memory() -> None:
+    found = tally([result(n, message="USE-04 " + "x" * 100_000) for n in range(20)])
+    assert all(len(r.message) <= MAX_MESSAGE for group in found._groups.values() for r in group)
+
+
 def test_a_report_that_says_the_same_needs_no_write_whatever_others_added() -> None:
     body = report(OPEN.of_namespace, tally([result(1)]), "treasury", "uid")
     live = {**body, "metadata": {**body["metadata"], "uid": "u", "managedFields": []}}
@@ -99,3 +117,12 @@ def test_both_apis_get_the_same_fields() -> None:
 def test_credentials_in_a_url_arent_repeated() -> None:
     told = result(1, message='USE-07 spec.env["E"]: "https://me:s3cret@hub.example.org/x" was set').manifest()
     assert told["message"] == 'USE-07 spec.env["E"]: "https://***@hub.example.org/x" was set'
+    told = result(
+        1, message='USE-07 spec.env["E"]: "https://me:s3@cret@hub.example.org/x?mail=me@example.org"'
+    ).manifest()
+    assert told["message"] == 'USE-07 spec.env["E"]: "https://***@hub.example.org/x?mail=me@example.org"'
+
+
+def test_a_password_that_the_end_of_a_message_cuts_isnt_repeated() -> None:
+    url = "https://me:" + "s3cret" * 200 + "@hub.example.org"
+    assert "s3cret" not in str(tally([result(1, message=f"USE-07 {url} was set")]).listed[0].manifest())

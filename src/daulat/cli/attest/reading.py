@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -21,6 +21,7 @@ from .. import objects
 from ..errors import fail, fail_if
 from ..files import Unreadable, files
 
+T = TypeVar("T")
 _LARGEST = 1 << 20
 """Bytes of a statement or an envelope: many times what one may have."""
 
@@ -54,7 +55,7 @@ class Given:
         if document.kind == "Node":
             info = (raw.get("status") or {}).get("nodeInfo") or {}
             uuid = str(info.get("systemUUID") or "").lower()
-            self.nodes[document.name] = SeenNode(document.name, uuid)
+            _once(self.nodes, document, SeenNode(document.name, uuid))
         elif document.kind == "ResourceSlice":
             self._devices += _on_nodes(raw)
         elif document.kind == "SovereignZone":
@@ -62,7 +63,13 @@ class Given:
         elif document.kind == "SovereigntyPolicy":
             self.policies[document.name] = presets.expanded(SovereigntyPolicySpec.model_validate(raw.get("spec")))
         elif document.kind == "NodeAttestation":
-            self.attestations[document.name] = NodeAttestationSpec.model_validate(raw.get("spec")).envelope
+            _once(self.attestations, document, NodeAttestationSpec.model_validate(raw.get("spec")).envelope)
+
+
+def _once(known: dict[str, T], document: Document, value: T) -> None:
+    """Keep an object by its name. Of two that differ, one would pass unseen."""
+    if known.setdefault(document.name, value) != value:
+        fail(f'{document.chunk.file}: duplicate {document.kind} "{document.name}" with different contents')
 
 
 def given(paths: Sequence[str]) -> Given:
@@ -101,7 +108,7 @@ def _envelope(path: str) -> Envelope | None:
         return None
     try:
         raw = json.loads(content(path))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(raw, dict) or "payloadType" not in raw:
         return None

@@ -62,6 +62,8 @@ def _compare(each: Verified, statement: Statement, given: Given) -> None:
         each.not_compared.append("the node: it isn't among the files")
     elif why := node_mismatch(statement, node.name, node.system_uuid):
         each.findings.append(f"node {node.name} {why}")
+    elif twins := sorted(n.name for n in given.nodes.values() if n != node and n.system_uuid == node.system_uuid):
+        each.findings.append(f"node {node.name} reports the same system UUID as node {twins[0]}")
     else:
         each.compared.append(f"node {node.name} reports the system UUID that is attested")
     _compare_chips(each, statement, given)

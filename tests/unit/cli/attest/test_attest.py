@@ -187,6 +187,26 @@ def test_two_statements_that_contradict_each_other_are_both_told(folder: Path) -
     assert all("has two attestations" in item["findings"][0] for item in json.loads(result.output)["items"])
 
 
+def test_of_two_statements_in_objects_of_one_name_none_passes_unseen(folder: Path) -> None:
+    forged, good = (
+        write(folder, attestation(key=key), f"{name}.yaml") for key, name in (("forger", "forged"), ("one", "good"))
+    )
+    result = run("verify", forged, good, "--key", folder / "authority.pub", "--at", DURING)
+    assert result.exit_code == 2, result.output
+    assert 'duplicate NodeAttestation "h1" with different contents' in result.output
+    assert run("verify", good, good, "--key", folder / "authority.pub", "--at", DURING).exit_code == 0
+
+
+def test_a_node_with_the_system_uuid_of_another_isnt_verified(folder: Path) -> None:
+    twin = merge(node(), {"metadata": {"name": "h2"}})
+    result = run(
+        "verify", write(folder, attestation()), write(folder, twin, "twin.yaml"), folder / "objects.json",
+        "--key", folder / "authority.pub", "--at", DURING,
+    )  # fmt: skip
+    assert result.exit_code == 1, result.output
+    assert "node h1 reports the same system UUID as node h2" in " ".join(result.output.split())
+
+
 def test_the_report_has_the_statement(folder: Path) -> None:
     result = run("verify", made(folder), folder / "policy.yaml", "--at", DURING, "-o", "json")
     document = json.loads(result.output)

@@ -54,5 +54,9 @@ def _former(folder: Path) -> set[str]:
 
 def _put(folder: Path, path: str, text: str) -> None:
     file = folder / path
+    # Another user who can write to the folder could otherwise have files elsewhere overwritten.
+    for part in (file, *file.parents[: path.count("/")]):
+        if part.is_symlink():
+            raise FolderError(f"{part} is a symbolic link, and pages are written to the folder alone")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,24 @@ def test_a_list_of_files_that_somebody_changed_removes_nothing_outside_the_folde
     (folder / MARK).write_text(f"../mine.txt\n{tmp_path}/mine.txt\nlink/mine.txt\nzone/../../mine.txt\n")
     write(site(fine()), folder)
     assert (tmp_path / "mine.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["index.html", "style.css", MARK, "zone"])
+def test_a_link_in_the_folder_has_nothing_written_elsewhere(tmp_path: Path, name: str) -> None:
+    target = tmp_path / "mine"
+    folder = tmp_path / "site"
+    write(site(fine()), folder)
+    if name == "zone":
+        shutil.rmtree(folder / name)
+        target.mkdir()
+    else:
+        (folder / name).rename(target)
+    before = target.stat().st_mtime_ns
+    (folder / name).symlink_to(target)
+    with pytest.raises(FolderError, match=f"{name} is a symbolic link"):
+        write(site(fine()), folder)
+    assert target.stat().st_mtime_ns == before
+    assert not target.is_dir() or not list(target.iterdir())
 
 
 def test_a_file_in_the_way_is_an_error_that_names_it(tmp_path: Path) -> None:

@@ -259,6 +259,8 @@ class World:
     """Kinds of other projects that aren't installed."""
     unlisted: tuple[str, ...] = ()
     """Kinds that couldn't be listed yet."""
+    refused: tuple[str, ...] = ()
+    """Those of them whose list the API server refused."""
     capabilities: Capabilities = DEFAULT
     moment: float = 0.0
     """The time at which statements are judged."""
@@ -296,7 +298,7 @@ class World:
             store.apply(item["kind"], item)
         store.record_capabilities(self.capabilities)
         store.advance(self.moment)
-        store.record_unlisted(frozenset(self.unlisted))
+        store.record_unlisted(frozenset(self.unlisted), frozenset(self.refused))
         for kind in self.unserved:
             store.record_served(kind, served=False)
         for name, canary in self.canaries.items():

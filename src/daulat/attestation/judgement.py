@@ -47,7 +47,12 @@ def judge(envelope: Envelope, statement: Statement, trust: AttestationRequiremen
         return Judgement(Standing.UNTRUSTED, f"the key of authority {said.authority} isn't good for all of its time")
     if statement.ends - statement.begins > trust.max_seconds:
         return Judgement(Standing.UNTRUSTED, f"it claims a longer time than maxDuration {trust.max_duration}")
-    if said.serial_number in authority.revoked or dsse.digest(envelope) in authority.revoked:
+    digest = dsse.digest(envelope)
+    # Some tools write digests in upper case.
+    if any(
+        each == said.serial_number or (len(each) == len(digest) and each.lower() == digest)
+        for each in authority.revoked
+    ):
         return Judgement(Standing.REVOKED, f"authority {said.authority} has it revoked")
     if now < statement.begins:
         return Judgement(Standing.EARLY, f"it isn't valid before {said.not_before}")

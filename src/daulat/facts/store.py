@@ -83,6 +83,7 @@ class Store:
         self._reports: dict[Ref, Report] = {}
         self._unserved: set[str] = set()
         self._unlisted: frozenset[str] = frozenset()
+        self._refused: frozenset[str] = frozenset()
         self._untrusted: dict[str, str] = {}
         self._definitions: dict[str, Definition] = {}
         self._assumed: dict[Ref, ConditionedStatus] = {}
@@ -179,10 +180,10 @@ class Store:
         self._derived.reset()
         return Change(KUBERNETES, before, capabilities)
 
-    def record_unlisted(self, kinds: frozenset[str]) -> None:
-        """Take in of which kinds there was no full list yet."""
-        if kinds != self._unlisted:
-            self._unlisted = kinds
+    def record_unlisted(self, kinds: frozenset[str], refused: frozenset[str] = frozenset()) -> None:
+        """Take in of which kinds there was no full list yet, and which of these lists the API server refused."""
+        if (kinds, refused & kinds) != (self._unlisted, self._refused):
+            self._unlisted, self._refused = kinds, refused & kinds
             self._anew()
             self._derived.reset()
 
@@ -276,6 +277,7 @@ class Store:
                 assumed=dict(self._assumed),
                 unserved=frozenset(self._unserved),
                 unlisted=self._unlisted,
+                refused=self._refused,
                 untrusted=dict(self._untrusted),
                 definitions=dict(self._definitions),
                 capabilities=self._capabilities,

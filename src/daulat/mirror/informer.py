@@ -29,7 +29,7 @@ from daulat.facts.definition import STEP as APPLY_DEFINITIONS
 from daulat.facts.definition import Definition
 from daulat.facts.store import Store
 from daulat.kube.client import Client
-from daulat.kube.errors import ApiError, NoAnswer, NotFound, RequestError
+from daulat.kube.errors import ApiError, NoAnswer, NotFound, Rejected, RequestError
 from daulat.kube.ref import Ref
 from daulat.kube.resources import WATCHED, Resource, Use
 from daulat.logs import trace
@@ -109,6 +109,7 @@ class Informer:
         self._events_seen: Counter[str] = Counter()
         self._silent: Counter[str] = Counter()
         self._listed: set[str] = set()
+        self._refused: set[str] = set()
         self._retrying: set[asyncio.Task[None]] = set()
         self._registered: Registrations | None = None
         self._replaced: dict[str, str] = {}
@@ -344,6 +345,9 @@ class Informer:
         except RequestError as error:
             if isinstance(error, ApiError) and error.retry_after:
                 await asyncio.sleep(min(error.retry_after, LAST_PAUSE))
+            if isinstance(error, Rejected):
+                self._refused.add(kind)
+                self._record_unlisted()
             return self._failed(kind, str(error)[:200])
         self._tell(self._store.record_served(kind, served=True))
         gone = self._store.retain(kind, listed, version)
@@ -406,7 +410,10 @@ class Informer:
         self.failures.pop(kind, None)
         if kind not in self._listed:
             self._listed.add(kind)
-            self._store.record_unlisted(frozenset(self.unlisted()))
+            self._record_unlisted()
+
+    def _record_unlisted(self) -> None:
+        self._store.record_unlisted(frozenset(self.unlisted()), frozenset(self._refused))
 
     def _failed(self, kind: str, why: str) -> bool:
         self.failures[kind] = why

@@ -63,7 +63,8 @@ def certify(node: Node, snapshot: Snapshot) -> Record:
 
 
 def _about_to_learn(snapshot: Snapshot) -> bool:
-    if "NodeAttestation" in snapshot.unlisted and any(map(asks, snapshot.known_policies.values())):
+    # Where the list is refused, as for want of rights, the operator isn't about to learn anything.
+    if "NodeAttestation" in snapshot.unlisted - snapshot.refused and any(map(asks, snapshot.known_policies.values())):
         return True
     return "ResourceSlice" in snapshot.unlisted
 

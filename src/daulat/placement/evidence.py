@@ -150,6 +150,8 @@ def lacking(node: Node, zone: Zone, policy: Policy, snapshot: Snapshot) -> Lack 
     missing = _attested(node, zone, policy.spec.zones.attestations, snapshot)
     if missing is None or missing.decided or policy.spec.zones.minimum_evidence is EvidenceTier.ATTESTED:
         return missing
+    if _unlisted(snapshot) and policy.spec.zones.attestations is not None:
+        return missing  # One that isn't read yet may be against the node.
     return _observed(node, zone, snapshot)
 
 
@@ -178,6 +180,10 @@ def disagreement(node: Node, zone: Zone, policy: Policy, snapshot: Snapshot) -> 
     return "" if lack is None else lack.reason
 
 
+def _unlisted(snapshot: Snapshot) -> bool:
+    return "NodeAttestation" in snapshot.unlisted
+
+
 def _identity(node: Node, snapshot: Snapshot) -> Lack | None:
     if not node.system_uuid:
         return Lack("reports no system UUID")
@@ -198,7 +204,7 @@ def _observed(node: Node, zone: Zone, snapshot: Snapshot) -> Lack | None:
 
 def _attested(node: Node, zone: Zone, trust: AttestationRequirements | None, snapshot: Snapshot) -> Lack | None:
     """Return what is missing for a trusted authority to attest that the node stands in the zone."""
-    if "NodeAttestation" in snapshot.unlisted:
+    if _unlisted(snapshot):
         return Lack("may be attested, for NodeAttestations couldn't be listed yet")
     judged = [
         (attestation, statement, judge(attestation.spec.envelope, statement, trust, snapshot.moment))

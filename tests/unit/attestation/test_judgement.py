@@ -67,6 +67,7 @@ def test_it_is_valid_from_its_first_moment_to_before_its_last(now: float, standi
 def test_a_revoked_statement_is_told_by_serial_number_or_digest() -> None:
     assert judged(envelope(), trust(revoked=["2026-0017"])).standing is Standing.REVOKED
     assert judged(envelope(), trust(revoked=[dsse.digest(envelope())])).standing is Standing.REVOKED
+    assert judged(envelope(), trust(revoked=[dsse.digest(envelope()).upper()])).standing is Standing.REVOKED
     assert judged(envelope(), trust(revoked=["2026-0018"])).standing is Standing.VALID
 
 

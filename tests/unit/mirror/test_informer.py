@@ -14,7 +14,7 @@ from daulat.catalog.kubernetes import Capabilities, Minor, Pin, observed, of_ver
 from daulat.facts.change import Change
 from daulat.facts.store import KUBERNETES, Store
 from daulat.kube.client import Client
-from daulat.kube.errors import NotFound, ServerError
+from daulat.kube.errors import Forbidden, NotFound, ServerError
 from daulat.kube.ref import Ref
 from daulat.kube.resources import REGISTRY, WATCHED, Resource
 from daulat.mirror import gaps
@@ -187,6 +187,21 @@ def test_an_optional_kind_that_fails_keeps_nothing_up_and_is_named_as_unlisted()
             while store.snapshot().unlisted:
                 await asyncio.sleep(0.001)
         assert store.snapshot().serves("HTTPRoute")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_optional_kind_whose_list_is_refused_is_named_until_it_is_listed() -> None:
+    async def scenario() -> None:
+        store = Store("daulat-system")
+        client = FakeClient(Forbidden(403, "Forbidden", "cannot list resource"), HTTPRoute=2)
+        await Informer(cast("Client", client), store, lambda change: None).sync()
+        assert store.snapshot().refused == {"HTTPRoute"}
+        async with asyncio.timeout(5):
+            while store.snapshot().unlisted:
+                await asyncio.sleep(0.001)
+        assert store.snapshot().refused == frozenset()
 
     asyncio.run(scenario())
 

@@ -79,7 +79,7 @@ def test_nothing_changes_until_the_statements_were_listed() -> None:
 
 
 def test_where_the_list_of_statements_is_refused_nodes_keep_their_pods_and_take_no_new_ones() -> None:
-    refused = {"unlisted": ("NodeAttestation",), "refused": ("NodeAttestation",)}
+    refused: dict[str, Any] = {"unlisted": ("NodeAttestation",), "refused": ("NodeAttestation",)}
     assert record(world(nodes=[node(labels=CERTIFIED)], **refused)) == Record({}, taint=True)
     assert record(world(**refused)) == Record({ZONE_LABEL: "cyberjaya-1"}, None)
     assert record(world(nodes=[node(labels=CERTIFIED)], asked={}, **refused)) == Record({})
@@ -90,7 +90,11 @@ def test_where_the_kind_isnt_served_nodes_keep_their_pods_and_take_no_new_ones()
 
 
 def test_an_observed_node_isnt_eligible_while_a_statement_against_it_may_be_there() -> None:
-    shown = {"zones": REGIONS, "nodes": [node(labels={REGION: "my-central"})], "unlisted": ("NodeAttestation",)}
+    shown: dict[str, Any] = {
+        "zones": REGIONS,
+        "nodes": [node(labels={REGION: "my-central"})],
+        "unlisted": ("NodeAttestation",),
+    }
     trusting = {"minimumEvidence": "observed", "attestations": trust()}
     assert "couldn't be listed yet" in answer(world(asked=trusting, **shown)).reason
     assert answer(world(asked=OBSERVED, **shown)) == ELIGIBLE, "no authority is trusted to state anything"

@@ -18,6 +18,8 @@ _TEXTS = ("args", "command", "lifecycle", "livenessProbe", "readinessProbe", "st
 _POD_STATUS = ("phase",)
 _NODE_STATUS = ("allocatable", "capacity")
 _NODE_INFO = ("kubeletVersion", "containerRuntimeVersion", "systemUUID")
+_OPTIONS = {"csi": "volumeAttributes", "flexVolume": "options"}
+"""What volumes carry for their driver, by the field of their type: some drivers take credentials there."""
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 
 
@@ -35,6 +37,8 @@ def redacted(kind: str, raw: Manifest) -> Manifest:
     elif kind == "Namespace":
         made.pop("spec", None)
         made.pop("status", None)
+    elif kind == "PersistentVolume":
+        made["spec"] = _volume(raw.get("spec") or {})
     elif isinstance(spec := raw.get("spec"), Mapping):
         made["spec"] = _templates(dict(spec))
     return made
@@ -66,6 +70,16 @@ def _pod(spec: Mapping[str, Any]) -> Manifest:
     for key in _CONTAINERS:
         if key in spec:
             made[key] = [_container(c) for c in spec[key] or ()]
+    if spec.get("volumes"):
+        made["volumes"] = [_volume(volume) for volume in spec["volumes"]]
+    return made
+
+
+def _volume(volume: Mapping[str, Any]) -> Manifest:
+    made = dict(volume)
+    for source, options in _OPTIONS.items():
+        if isinstance(found := volume.get(source), Mapping):
+            made[source] = {k: v for k, v in found.items() if k != options}
     return made
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daulat.facts.volume import parse_volume
 from daulat.kube.resources import WATCHED
 from daulat.simulate.change import RevokeZone
 from daulat.simulate.compare import simulate
@@ -28,7 +29,16 @@ CONTAINER = {
     "livenessProbe": {"exec": {"command": [SECRET]}},
     "lifecycle": {"preStop": {"exec": {"command": [SECRET]}}},
 }
-POD: dict[str, Any] = {"containers": [CONTAINER], "initContainers": [CONTAINER], "ephemeralContainers": [CONTAINER]}
+SOURCES: dict[str, Any] = {
+    "csi": {"driver": "smb.csi.example.org", "volumeAttributes": {"password": SECRET}},
+    "flexVolume": {"driver": "example.org/smb", "options": {"password": SECRET}},
+}
+POD: dict[str, Any] = {
+    "containers": [CONTAINER],
+    "initContainers": [CONTAINER],
+    "ephemeralContainers": [CONTAINER],
+    "volumes": [{"name": name, name: source} for name, source in SOURCES.items()],
+}
 META: dict[str, Any] = {
     "name": "web",
     "annotations": {"example.com/token": SECRET, "kubectl.kubernetes.io/last-applied-configuration": SECRET},
@@ -57,6 +67,12 @@ def test_no_kind_of_workload_keeps_values_of_variables_commands_or_annotations()
         assert SECRET not in str(found), kind
         assert "'TOKEN'" in str(found), kind
         assert "registry.example.my/web" in str(found), kind
+
+
+def test_a_volume_keeps_its_driver_and_none_of_its_options() -> None:
+    found = redacted("PersistentVolume", {"metadata": META, "spec": {**SOURCES, "storageClassName": "fast"}})
+    assert SECRET not in str(found)
+    assert parse_volume(found) == parse_volume({"metadata": META, "spec": {**SOURCES, "storageClassName": "fast"}})
 
 
 @given(kind=st.sampled_from([r.kind for r in WATCHED]))

@@ -27,6 +27,10 @@ class Enforcement:
         elif isinstance(after, Declared) and after.generation != getattr(before, "generation", None):
             self._since[change.ref.name] = after.generation, now
 
+    def begin(self) -> None:
+        """Forget what was heard before this replica leads: it was there at the start, or another leader proved it long ago."""
+        self._since.clear()
+
     def decided(self, policy: str, status: ConditionedStatus, now: float) -> None:
         """Take in the status that was decided of a policy."""
         generation, since = self._since.get(policy, (0, now))

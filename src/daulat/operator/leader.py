@@ -76,6 +76,7 @@ class Leader:
     async def lead(self) -> str:
         """Reconcile until the Lease is lost; return why it ended."""
         self._take_over()
+        self._enforcement.begin()
         self._leads = True
         models = []
         for key in everything(self._store.snapshot()):

@@ -119,3 +119,14 @@ def test_enforcement_lasts_from_the_change_to_the_proof_of_that_generation() -> 
     enforcement.decided("confidential", proved, 99.0)
     assert seen == [2.5]
     enforcement.heard(Change(ref, first, None), 20.0)
+
+
+def test_enforcement_of_what_a_standby_heard_isnt_measured_once_it_leads() -> None:
+    seen: list[float] = []
+    enforcement = Enforcement(seen.append)
+    ref = Ref("SovereigntyPolicy", "", "confidential")
+    proved = World(policies=[conditioned(policy(), Enforced="True/CanaryRefused")]).snapshot().policies["confidential"]
+    enforcement.heard(Change(ref, None, proved), 10.0)
+    enforcement.begin()
+    enforcement.decided("confidential", proved.status, 7200.0)
+    assert seen == []

@@ -16,6 +16,7 @@ from daulat.recorder.exporters import Reading
 from ..errors import fail, fail_if
 from ..examples import examples
 from ..namespace import OPERATOR_NAMESPACE, context_option
+from ..text import printable
 from .delivery import import_
 from .output import FORMATS, formatted
 from .rows import problems, rows, unreadable
@@ -103,7 +104,7 @@ def chips(
     click.echo(formatted(found, form), nl=False)
     broken = unreadable(snapshot)
     for remark in [*broken, *(f"{device} has no usable id" for device in shown.nameless)]:
-        click.echo(f"note: {remark}", err=True)
+        click.echo(printable(f"note: {remark}"), err=True)
     sys.exit(1 if problems(found) or broken else 0)
 
 

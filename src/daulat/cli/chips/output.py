@@ -34,7 +34,7 @@ _FIELDS = (
     ("permitDate", "permit_date"),
     ("problems", "problems"),
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
 
 
 def formatted(found: Sequence[Row], form: str) -> str:
@@ -77,7 +77,7 @@ def _csv(found: Sequence[Row]) -> str:
 
 
 def _cell(value: Any) -> str:
-    text = "; ".join(value) if isinstance(value, list) else str(value)
+    text = printable("; ".join(value) if isinstance(value, list) else str(value))
     # A node's or a chip's name isn't ours: a spreadsheet would run it as a formula.
     return f"'{text}" if text.startswith(_FORMULA) else text
 

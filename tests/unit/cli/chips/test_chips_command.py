@@ -152,6 +152,19 @@ def test_csv_has_one_line_a_chip_and_no_formula(tmp_path: Path) -> None:
     assert row["delivery"] == "'=1+1"
 
 
+@pytest.mark.parametrize("form", ["table", "csv"])
+def test_an_exporter_writes_no_control_characters_to_the_terminal(written: Path, tmp_path: Path, form: str) -> None:
+    metrics = tmp_path / "hostile.txt"
+    metrics.write_text(
+        'DCGM_FI_DEV_GPU_TEMP{gpu="0",UUID="N/A",Hostname="\x1b]0;owned\x07"} 40\n'
+        'DCGM_FI_DEV_GPU_TEMP{gpu="1",UUID="GPU-1",Hostname="\x1b[2J"} 40\n'
+    )
+    result = run("-f", written, "--metrics", metrics, "-o", form)
+    assert "device 0" in result.stderr
+    assert "GPU-1" in result.stdout
+    assert "\x1b" not in result.output
+
+
 def test_yaml_is_the_same_document(written: Path) -> None:
     assert yaml.safe_load(run("-f", written, "-o", "yaml").stdout) == json.loads(
         run("-f", written, "-o", "json").stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -55,12 +55,12 @@ class Auditing:
         if self._webhook is not None:
             log.info("listens for audit events", extra={"port": await self._webhook.start()})
 
-    async def run(self, digests: Callable[[], list[str]], until: datetime | None) -> None:
+    async def run(self, digests: Sequence[str], until: datetime | None) -> None:
         """Follow the file, where there is one, until the task is cancelled, once this replica writes.
 
-        ``digests`` returns those of the batches that are recorded already, ``until`` is when recording ended before.
+        ``digests`` are those of the batches that are recorded already, ``until`` is when recording ended before.
         """
-        self._intake.remember(await asyncio.to_thread(digests))
+        self._intake.remember(digests)
         if self._webhook is not None and until is not None:
             await self._webhook.tell_gap(until)
         if self._options.file is not None and self._options.position is not None:

@@ -107,6 +107,10 @@ class Process:
         await self._follower.informer.synced.wait()
         metrics.SYNCED.set(1)
         await self._lease.acquire()
+        # The Lease is kept from here on: to open a large log, or one whose disk is full, takes longer than it is good for.
+        return await first_of(self._lease.keep, self._record)
+
+    async def _record(self) -> None:
         standings = self._options.standings
         metrics.UNWITNESSED.set_function(lambda: _missed_since(standings()))
         started, ended = await self._started(), ""
@@ -127,12 +131,10 @@ class Process:
             opened=self._keeper.open_gaps(),
         )
         digests = await asyncio.to_thread(self._keeper.audited)
-        return await first_of(
-            self._lease.keep,
-            observers.run,
-            self._recorder.write,
-            lambda: self._auditing.run(digests, until),
-        )
+        async with asyncio.TaskGroup() as group:
+            group.create_task(observers.run())
+            group.create_task(self._recorder.write())
+            group.create_task(self._auditing.run(digests, until))
 
     async def _started(self) -> RecorderStarted:
         try:

@@ -271,6 +271,14 @@ def test_persons_are_pseudonyms(cluster: Cluster) -> None:
     assert b"aisyah" not in b"".join(cluster.disk.files.values())
 
 
+def test_an_erased_person_s_exemption_is_not_recorded_anew_under_the_next_pseudonym(cluster: Cluster) -> None:
+    cluster.put("SovereigntyExemption", exemption(requestedBy="aisyah"))
+    cluster.step()
+    cluster.recorder._pseudonym = lambda name: f"another-{len(name)}"
+    cluster.step(whole=True)
+    assert len(cluster.of("ExemptionRecorded")) == 1
+
+
 def test_a_clock_that_is_set_back_is_an_entry(cluster: Cluster) -> None:
     cluster.run("p")
     cluster.step()

@@ -77,8 +77,9 @@ class Keeper:
             self._index = Index(place.index)
             self._index.update(place.store, self._writer.head)
             self.size = self._writer.head.size
+            known = self._index.subjects()
             self.has_stored = self._stored()
-            return self._index.subjects()
+            return known
         except sqlite3.Error as error:
             self.close()
             raise OSError(f"the index: {error}") from error
@@ -88,11 +89,11 @@ class Keeper:
 
     def _stored(self) -> bool:
         """Say whether the log has the batch whose append failed: entries of a batch are stored together or not at all."""
-        tried, self._tried = self._tried, None
-        if tried is None or tried[0] >= self.size:
-            return False
         # The log may have grown by another replica's entries instead.
-        return read(self._place.store, tried[0], self.size) == tried[1]
+        tried = self._tried
+        found = tried is not None and tried[0] < self.size and read(self._place.store, tried[0], self.size) == tried[1]
+        self._tried = None
+        return found
 
     @property
     def is_open(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from daulat.facts.store import Store
 from daulat.ledger import entry, reader
 from daulat.ledger.trust import trusted
 from daulat.ledger.verification import verify
+from daulat.recorder import keeper
 from daulat.recorder import recorder as module
 from daulat.recorder.audit.intake import Unavailable
 from daulat.recorder.keeper import Keeper, Place, rfc3339
@@ -468,6 +470,31 @@ def test_what_another_replica_has_written_is_not_taken_for_what_failed(cluster: 
     cluster.keeper.append = meanwhile  # type: ignore[method-assign, assignment]
     cluster.step()
     assert len(cluster.of("RunStarted")) == len(cluster.of("Heartbeat")) == 1
+
+
+def test_a_batch_that_was_stored_is_stored_once_though_index_and_log_fail_after_it(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extend, read = Index.extend, reader.entry
+    full: list[Exception] = [sqlite3.OperationalError("database or disk is full")]
+    away: list[Exception] = [OSError(errno.EIO, "failed")]
+
+    def fails_once(index: Index, *rest: Any) -> None:
+        if full:
+            raise full.pop()
+        extend(index, *rest)
+
+    def can_not_be_read_once(*args: Any) -> bytes:
+        if away:
+            raise away.pop()
+        return read(*args)
+
+    monkeypatch.setattr(Index, "extend", fails_once)
+    monkeypatch.setattr(keeper, "read", can_not_be_read_once)
+    cluster.run("p")
+    cluster.step()
+    assert (full, away) == ([], [])
+    assert len(cluster.of("RunStarted")) == 1
 
 
 PODS = st.sampled_from(["p", "q", "r"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any, cast
 
 import pytest
@@ -12,8 +13,10 @@ from daulat.facts.store import Store
 from daulat.kube.client import Client
 from daulat.recorder.auditing import Auditing, AuditOptions
 from daulat.recorder.keeper import Place
+from daulat.recorder.observers import State
 from daulat.recorder.process import Options, Process
 from tests.unit.ledger.logs import KEY, Memory
+from tests.unit.world import policy
 
 from .taking import Log
 
@@ -60,6 +63,22 @@ def test_a_replica_keeps_its_lease_while_it_opens_the_log(monkeypatch: pytest.Mo
         await opens.wait()
         lease.lost.set()
         assert await asyncio.wait_for(writing, 10) == "the lease was lost"
+
+    asyncio.run(scenario())
+
+
+def test_a_policy_that_can_not_be_read_is_a_gap() -> None:
+    async def scenario() -> None:
+        options = Options("daulat-system", "r-0", Place(Memory(), [KEY]), PSEUDONYMS)
+        process = Process(cast("Client", FakeClient()), options)
+        process._follower.informer.answered = time.monotonic()
+        process._store.apply("SovereigntyPolicy", policy())
+        assert process._mirrored() == State()
+        broken = policy()
+        broken["spec"]["action"] = "Someday"
+        broken["metadata"]["resourceVersion"] = "2"
+        process._store.apply("SovereigntyPolicy", broken)
+        assert "confidential" in process._mirrored().reason
 
     asyncio.run(scenario())
 

@@ -19,6 +19,7 @@ from daulat.evidence import present
 from daulat.evidence.book import Book, Outgoing
 from daulat.evidence.draft import Draft
 from daulat.evidence.index import Index, Question
+from daulat.evidence.records import Heartbeat
 from daulat.evidence.run import Run
 from daulat.facts.store import Store
 from daulat.ledger import entry, reader
@@ -495,6 +496,34 @@ def test_a_batch_that_was_stored_is_stored_once_though_index_and_log_fail_after_
     cluster.step()
     assert (full, away) == ([], [])
     assert len(cluster.of("RunStarted")) == 1
+
+
+def test_a_log_that_failed_is_opened_once_this_replica_holds_the_lease(cluster: Cluster) -> None:
+    opened, held = cluster.keeper.open, asyncio.Event()
+
+    def open_() -> Any:
+        assert held.is_set()
+        return opened()
+
+    async def scenario() -> None:
+        flushing = asyncio.ensure_future(cluster.recorder.flush())
+        while not cluster.recorder.problem:
+            await asyncio.sleep(0)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not flushing.done()
+        held.set()
+        await flushing
+
+    async def may_write() -> None:
+        await held.wait()
+
+    cluster.recorder._may_write = may_write
+    cluster.keeper.open = open_  # type: ignore[method-assign]
+    cluster.disk.failures = [(False, errno.EIO)]
+    cluster.recorder.note([Heartbeat().draft()])
+    asyncio.run(scenario())
+    assert len(cluster.of("Heartbeat")) == 1
 
 
 PODS = st.sampled_from(["p", "q", "r"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,11 @@ from daulat.ledger.store import Files
 from daulat.ledger.tiles import WIDTH, tile_at
 
 from .book import Known
-from .records import Gap, Gone, RunChanged, RunEnded, RunStarted
+from .records import Gap, GapOpened, Gone, RunChanged, RunEnded, RunStarted
 from .subject import Subject, fingerprint
+from .times import comparable, comparable_or
 
-VERSION = "1"
+VERSION = "2"
 STEP = 64
 """Bundles that are taken in by one transaction."""
 _SUBJECTS = {
@@ -86,9 +88,11 @@ class Missed:
     """A gap: a time in which not everything was observed."""
 
     entry: int
+    """The Gap; the GapOpened while it isn't over."""
     of: str
     since: str
     until: str
+    """Empty while it isn't over."""
     data: dict[str, Any]
 
 
@@ -127,6 +131,9 @@ class Index:
         except sqlite3.DatabaseError:
             pass
         db.close()
+        return self._made_anew()
+
+    def _made_anew(self) -> sqlite3.Connection:
         if self._path is not None:
             for suffix in ("", "-wal", "-shm"):
                 Path(f"{self._path}{suffix}").unlink(missing_ok=True)
@@ -154,8 +161,22 @@ class Index:
     def update(self, files: Files, head: Checkpoint) -> int:
         """Take in the entries up to a checkpoint; return how many. Inconsistent where they don't lead to its root.
 
-        An index of another log, or of a state that isn't a part of this one, is made anew.
+        An index of another log, of a state that isn't a part of this one, or whose file is damaged, is made anew. OSError where
+        the file can't be written.
         """
+        try:
+            try:
+                return self._updated(files, head)
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                self._db.close()
+                self._db = self._made_anew()
+                return self._updated(files, head)
+        except sqlite3.Error as error:
+            raise OSError(f"the index can't be written: {error}") from error
+
+    def _updated(self, files: Files, head: Checkpoint) -> int:
         known = self._meta(self._db)
         if int(known["size"]) == head.size and known["root"] == head.root.hex() and known["origin"] == head.origin:
             return 0
@@ -167,7 +188,7 @@ class Index:
         for start in range(before // WIDTH * WIDTH, head.size, WIDTH * STEP):
             fresh = list(_read(files, head.size, start))[max(before - start, 0) :]
             edge, _, _ = edge.grown(fresh)
-            with self._transaction():
+            with _transaction(self._db):
                 self._take(fresh, edge.size - len(fresh))
                 self._mark(head.origin, edge.size, edge.root.hex())
         if edge.root != head.root:
@@ -180,7 +201,7 @@ class Index:
         start = self.size
         if start + len(batch) != head.size:
             raise Inconsistent(f"the index has {start} entries, and {len(batch)} more don't make {head.size}")
-        with self._transaction():
+        with _transaction(self._db):
             self._take(batch, start)
             self._mark(head.origin, head.size, head.root.hex())
 
@@ -212,10 +233,10 @@ class Index:
         where, values = ["1"], []
         if asked.since:
             where.append("(until = '' or until > ?)")
-            values.append(asked.since)
+            values.append(comparable(asked.since))
         if asked.until:
             where.append("since < ?")
-            values.append(asked.until)
+            values.append(comparable(asked.until))
         for column in ("namespace", "model", "pod", "node", "zone", "country"):
             if value := getattr(asked, column):
                 where.append(f"{column} = ?")
@@ -229,15 +250,18 @@ class Index:
             yield Stretch(number, first, last, since, until, reason, json.loads(data))
 
     def gaps(self, since: str = "", until: str = "") -> list[Missed]:
-        """Return the gaps that overlap a time."""
+        """Return the gaps that overlap a time, also those that aren't over."""
+        since, until = comparable(since), comparable(until)
         rows = self._db.execute(
-            "select number, of, since, until, data from gap where (? = '' or until > ?) and (? = '' or since < ?) order by number",
+            "select number, of, since, until, data from gap "
+            "where (? = '' or until = '' or until > ?) and (? = '' or since < ?) order by number",
             (since, since, until, until),
         )
         return [Missed(number, of, a, b, json.loads(data)) for number, of, a, b, data in rows]
 
     def numbers(self, kind: str, since: str = "", until: str = "") -> list[int]:
         """Return the entries of a kind within a time, by the times at which they were recorded."""
+        since, until = comparable(since), comparable(until)
         rows = self._db.execute(
             "select number from entry where kind = ? and (? = '' or time >= ?) and (? = '' or time < ?) order by number",
             (kind, since, since, until, until),
@@ -251,14 +275,12 @@ class Index:
 
     def counts(self, since: str = "", until: str = "") -> dict[str, int]:
         """Return how many entries of each kind there are within a time."""
+        since, until = comparable(since), comparable(until)
         rows = self._db.execute(
             "select kind, count(*) from entry where (? = '' or time >= ?) and (? = '' or time < ?) group by kind order by kind",
             (since, since, until, until),
         )
         return dict(rows.fetchall())
-
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._db)
 
     def _edge(self, files: Files, head: Checkpoint) -> Edge | None:
         """Return the edge of the tree up to which entries are taken in; None where this log hasn't grown from that."""
@@ -277,10 +299,18 @@ class Index:
         for number, data in enumerate(batch, start):
             try:
                 found = entries.parse(data)
-            except Malformed as error:
-                raise Inconsistent(f"entry {number}: {error}") from error
-            rows.append((number, found.kind, found.time))
-            self._take_one(number, found.kind, found.time, found.data)
+                time = comparable(found.time)
+                self._take_one(number, found.kind, time, found.data)
+            except (
+                Malformed,
+                KeyError,
+                TypeError,
+                ValueError,
+                sqlite3.InterfaceError,
+                sqlite3.ProgrammingError,
+            ) as error:
+                raise Inconsistent(f"entry {number} can't be read: {error}") from error
+            rows.append((number, found.kind, time))
         self._db.executemany("insert into entry values (?, ?, ?)", rows)
 
     def _take_one(self, number: int, kind: str, time: str, data: dict[str, Any]) -> None:
@@ -289,24 +319,33 @@ class Index:
         if kind in (RunStarted.kind, RunChanged.kind):
             self._close(data["uid"], time, "", number)
             first = number if kind == RunStarted.kind else self._first(data["uid"], number)
-            since = str(data.get("started") or time) if kind == RunStarted.kind else time
+            # No kubelet's clock makes a run begin, or end, after it was seen to.
+            since = min(comparable_or(data.get("started"), time), time) if kind == RunStarted.kind else time
             columns = [str(data.get(k) or "") for k in ("namespace", "pod", "model", "node", "zone", "country")]
             self._db.execute(
                 "insert into run values (?, ?, ?, '', '', ?, null, ?, ?, ?, ?, ?, ?, ?)",
                 (data["uid"], number, since, first, *columns, json.dumps(data)),
             )
         elif kind == RunEnded.kind:
-            self._close(data["uid"], str(data.get("ended") or time), str(data.get("reason") or ""), number)
+            self._close(
+                data["uid"], min(comparable_or(data.get("ended"), time), time), str(data.get("reason") or ""), number
+            )
             self._db.execute("delete from subject where kind = 'Run' and uid = ?", (data["uid"],))
         elif kind == Gone.kind:
             self._db.execute("delete from subject where kind = ? and uid = ?", (data.get("of"), data.get("uid")))
-        elif kind == Gap.kind:
-            self._db.execute(
-                "insert into gap values (?, ?, ?, ?, ?)",
-                (number, data.get("of", ""), data.get("since", ""), data.get("until", ""), json.dumps(data)),
-            )
+        elif kind in (Gap.kind, GapOpened.kind):
+            self._gap(number, str(data.get("of") or ""), time, data)
         elif kind == "Evicted":
             self._db.execute("insert or replace into meta values (?, ?)", (f"event/{data.get('event')}", str(number)))
+
+    def _gap(self, number: int, of: str, time: str, data: dict[str, Any]) -> None:
+        since = comparable_or(data.get("since"), time)
+        until = comparable_or(data.get("until"), time) if "until" in data else ""
+        if until:
+            # The recorder that has seen it open may have ended before it was over, and the next one knew less of it.
+            self._db.execute("delete from gap where of = ? and until = '' and since >= ?", (of, since))
+            self._db.execute("update gap set until = ? where of = ? and until = ''", (until, of))
+        self._db.execute("insert into gap values (?, ?, ?, ?, ?)", (number, of, since, until, json.dumps(data)))
 
     def _subject(self, number: int, kind: str, data: dict[str, Any]) -> None:
         name = str(data.get("name") or data.get("pod") or "")
@@ -336,17 +375,18 @@ class Index:
         return dict(db.execute("select key, value from meta where key not like 'event/%'").fetchall())
 
 
-class _Transaction:
-    """A transaction of SQLite: all that is written in it counts, or nothing."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("begin immediate")
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        self._db.execute("commit" if kind is None else "rollback")
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Have all that is written within count, or nothing."""
+    db.execute("begin immediate")
+    try:
+        yield
+    except BaseException:
+        # SQLite has ended it itself where the disk is full.
+        if db.in_transaction:
+            db.execute("rollback")
+        raise
+    db.execute("commit")
 
 
 def _read(files: Files, size: int, start: int, count: int = WIDTH * STEP) -> Iterator[bytes]:

@@ -9,6 +9,9 @@ from typing import Any
 from daulat.facts.node import Node, parse_node
 from daulat.facts.unknown import Unknown
 
+REPORTED = 256
+"""Characters that are taken of what a kubelet reports of itself: the API server limits none of it."""
+
 
 @dataclass(frozen=True)
 class Machine(Node):
@@ -29,7 +32,7 @@ def parse_machine(raw: Mapping[str, Any]) -> Machine | Unknown:
     info = (raw.get("status") or {}).get("nodeInfo") or {}
     return Machine(
         **{f.name: getattr(node, f.name) for f in fields(Node)},
-        boot_id=str(info.get("bootID") or ""),
-        kubelet=str(info.get("kubeletVersion") or ""),
-        runtime=str(info.get("containerRuntimeVersion") or ""),
+        boot_id=str(info.get("bootID") or "")[:REPORTED],
+        kubelet=str(info.get("kubeletVersion") or "")[:REPORTED],
+        runtime=str(info.get("containerRuntimeVersion") or "")[:REPORTED],
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, TypeVar
 
 from daulat.api import reasons
 from daulat.api.meta import ConditionedStatus
@@ -18,7 +21,8 @@ from daulat.ledger.entry import canonical, digest
 from daulat.placement.evidence import asks, evidential, statement_of, tier
 from daulat.placement.zoning import NoZone, zone_of_record
 
-from .machine import Machine
+from .chips import INVENTORY
+from .machine import REPORTED, Machine
 from .records import (
     AttestationRecorded,
     ExemptionRecorded,
@@ -32,30 +36,55 @@ from .records import (
 from .run import Run
 from .subject import Present, Subject
 
+T = TypeVar("T")
 Governing = Callable[[str], list[Policy]]
 """Returns the policies that govern a namespace, such as ``Snapshot.governing`` with a cache."""
 Pseudonym = Callable[[str], str]
 """Returns what the log has in place of a user's name."""
+_ROOM = 16_000
+"""Bytes of an entry for each field whose length a pod's author or a kubelet decides. An entry has 65,535 at most."""
+_REASON = 1024
+"""Characters."""
+_MOST = 2**53 - 1
+"""The largest integer that canonical JSON can say."""
 _OF_MODELS = (reasons.PLACED, reasons.POLICY_COMPLIANT)
 """The conditions of a model that say where it may run. How its pods fare is told by their runs."""
 
 
-def declared(snapshot: Snapshot, pseudonym: Pseudonym) -> Iterator[Present]:
+Make = Callable[[], Present | None]
+"""Works out what holds of one object, or None where that is nothing. An object that trips a defect then stops no other one."""
+
+
+def declared(snapshot: Snapshot, pseudonym: Pseudonym) -> Iterator[Make]:
     """Yield what holds of zones, profiles, policies, exemptions and models, in the order in which they refer to each other.
 
     NodeAttestations aren't among them: there is one for each node, and no status of theirs is recorded.
     """
-    yield from map(_zone, snapshot.known_zones.values())
-    yield from (_profile(p) for _, p in sorted(snapshot.profiles.items()) if isinstance(p, Declared))
-    yield from (_policy(p, snapshot) for p in snapshot.known_policies.values())
+    yield from (partial(_zone, z) for z in snapshot.known_zones.values())
+    yield from (partial(_profile, p) for _, p in sorted(snapshot.profiles.items()) if isinstance(p, Declared))
+    yield from (partial(_policy, p, snapshot) for p in snapshot.known_policies.values())
     exemptions = (e for _, e in sorted(snapshot.exemptions.items()) if isinstance(e, Declared))
-    yield from (_exemption(e, pseudonym) for e in exemptions)
-    yield from map(_model, snapshot.known_models.values())
+    yield from (partial(_exemption, e, pseudonym) for e in exemptions)
+    yield from (partial(_model, m) for m in snapshot.known_models.values())
 
 
-def attested(snapshot: Snapshot) -> Iterator[Present]:
-    """Yield what holds of NodeAttestations whose statement can be read."""
-    yield from filter(None, map(_attestation, snapshot.known_attestations.values()))
+def attested(snapshot: Snapshot) -> Iterator[Make]:
+    """Yield what holds of NodeAttestations: nothing where the statement can't be read."""
+    yield from (partial(_attestation, a) for a in snapshot.known_attestations.values())
+
+
+def existing(snapshot: Snapshot) -> set[Subject]:
+    """Return every object of Daulat's own that exists, readable or not."""
+    shelves: list[tuple[str, Iterable[Any]]] = [
+        ("SovereignZone", snapshot.zones.values()),
+        ("AcceleratorProfile", snapshot.profiles.values()),
+        ("SovereigntyPolicy", snapshot.policies.values()),
+        ("SovereigntyExemption", snapshot.exemptions.values()),
+        ("NodeAttestation", snapshot.attestations.values()),
+        ("SovereignModel", snapshot.models.values()),
+        (INVENTORY, snapshot.inventories.values()),
+    ]
+    return {Subject(kind, found.uid) for kind, shelf in shelves for found in shelf}
 
 
 def node(name: str, snapshot: Snapshot) -> Present | None:
@@ -67,13 +96,13 @@ def node(name: str, snapshot: Snapshot) -> Present | None:
     record = NodeRecorded(
         name=machine.name,
         uid=machine.uid,
-        system_uuid=machine.system_uuid,
+        system_uuid=machine.system_uuid[:REPORTED],
         boot_id=machine.boot_id,
         kubelet=machine.kubelet,
         runtime=machine.runtime,
         labels={k.removeprefix(NODE_PREFIX): v for k, v in sorted(machine.labels.items()) if k.startswith(NODE_PREFIX)},
         zone=zone.name if isinstance(zone, Declared) else "",
-        no_zone=zone.reason if isinstance(zone, NoZone | Unknown) else "",
+        no_zone=zone.reason[:_REASON] if isinstance(zone, NoZone | Unknown) else "",
     )
     return Present(Subject("Node", machine.uid), record)
 
@@ -88,13 +117,15 @@ def governed_run(run: Run, snapshot: Snapshot, governing: Governing, pseudonym: 
     model = snapshot.models.get(Ref("SovereignModel", run.namespace, run.model)) if run.model else None
     in_zone = zone if isinstance(zone, Declared) else None
     asking = [p for p in policies if asks(p)]
+    left_out: dict[str, int] = {}
+    accelerators = [(name, min(count, _MOST)) for name, count in sorted(run.devices.items())]
     record = RunStarted(
         namespace=run.namespace,
         pod=run.name,
         uid=run.uid,
         node=run.node,
         zone=in_zone.name if in_zone else "",
-        no_zone=zone.reason if isinstance(zone, NoZone | Unknown) else "",
+        no_zone=zone.reason[:_REASON] if isinstance(zone, NoZone | Unknown) else "",
         country=in_zone.spec.country if in_zone else "",
         operator_country=in_zone.spec.operator.country if in_zone else "",
         parent_country=in_zone.spec.operator.ultimate_parent_country if in_zone else "",
@@ -102,9 +133,10 @@ def governed_run(run: Run, snapshot: Snapshot, governing: Governing, pseudonym: 
         weights=_pinned(model) if isinstance(model, Declared) else "",
         loaded=run.loaded,
         started=run.started,
-        containers=dict(run.containers),
-        accelerators=dict(sorted(run.devices.items())),
-        devices=_devices(run, snapshot),
+        containers=dict(_fitting(run.containers, "containers", left_out)),
+        accelerators=dict(_fitting(accelerators, "accelerators", left_out)),
+        devices=list(_fitting(_devices(run, snapshot), "devices", left_out)),
+        left_out=left_out,
         data_class=_data_class(policies),
         evidence=_evidence(machine, in_zone, asking, snapshot),
     )
@@ -268,6 +300,17 @@ def _devices(run: Run, snapshot: Snapshot) -> list[str]:
     claims = {Ref("ResourceClaim", run.namespace, name) for name in run.claims.values()}
     held = (snapshot.allocations[ref].devices for ref in claims if ref in snapshot.allocations)
     return sorted("/".join(device) for devices in held for device in devices)
+
+
+def _fitting(found: Iterable[T], field: str, left_out: dict[str, int]) -> Iterator[T]:
+    """Yield what an entry has room for, and count the rest: a pod's author can have as many containers as they like."""
+    room = _ROOM
+    for each in found:
+        room -= len(json.dumps(each)) + 1
+        if room >= 0:
+            yield each
+        else:
+            left_out[field] = left_out.get(field, 0) + 1
 
 
 def _exempting(namespace: str, snapshot: Snapshot) -> list[Exemption]:

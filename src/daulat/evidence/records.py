@@ -228,6 +228,8 @@ class RunStarted(Record):
     """The devices that it asks for, by resource."""
     devices: list[str] = []
     """The devices that its ResourceClaims hold, as driver/pool/device."""
+    left_out: dict[str, int] = {}
+    """How many more containers, accelerators or devices there are than an entry has room for, by field."""
     data_class: str = ""
     """The class of data that its policies demand of zones, the most sensitive one."""
     evidence: dict[str, str] = {}
@@ -315,7 +317,8 @@ class Gap(Record):
     """Something was not observed for a while: what happened then is in the log only as far as it could still be seen later."""
 
     of: str
-    """Recorder, Cluster (the API server didn't answer, or nothing new was believed), Operator (no replica led), or AuditLog."""
+    """Recorder, Cluster (the API server didn't answer, nothing new was believed, or a policy couldn't be read), or Operator (no
+    replica led)."""
     since: str
     """The last time at which it was observed."""
     until: str
@@ -344,6 +347,23 @@ class ClockSetBack(Record):
     """What the clock shows."""
 
 
+class NotRecorded(Record):
+    """Something happened of which the log can't hold the entry, such as one of more than 65,535 bytes."""
+
+    of: str
+    """The kind of the entry."""
+    namespace: str = ""
+    """Its namespace; names are cut to 256 characters here."""
+    name: str = ""
+    """Its name."""
+    pod: str = ""
+    """Its pod."""
+    uid: str = ""
+    """Its uid."""
+    reason: str
+    """Why, at most 256 characters."""
+
+
 class Heartbeat(Record):
     """Nothing else was recorded for a while, and the recorder saw the cluster."""
 
@@ -365,6 +385,7 @@ KINDS: tuple[type[Record], ...] = (
     Gap,
     GapOpened,
     ClockSetBack,
+    NotRecorded,
     Heartbeat,
     InventoryRecorded,
     ChipRecorded,

@@ -13,6 +13,8 @@ from daulat.ledger import entry
 from .record import Record
 from .records import REFERENCES
 
+_PSEUDONYMS = ("requestedBy", "approvedBy")
+
 
 class Subject(NamedTuple):
     """An object that is recorded, by its uid: a new one of the same name is another subject."""
@@ -40,7 +42,8 @@ def fingerprint(data: Mapping[str, JsonValue]) -> str:
     """Return what differs once anything is to be recorded anew.
 
     The references don't count: they only tell what held beside it. Nor does what a run's model pins: another pin makes other pods,
-    and a model that is deleted before its pods has none.
+    and a model that is deleted before its pods has none. Nor do pseudonyms: the users in an exemption change with its generation
+    alone, and after an erasure an entry with the new pseudonym would be linked with the old one.
     """
-    left_out = (*REFERENCES, "weights") if "pod" in data else REFERENCES
+    left_out = (*REFERENCES, *_PSEUDONYMS, *(("weights",) if "pod" in data else ()))
     return entry.digest(entry.canonical({k: v for k, v in data.items() if k not in left_out}))

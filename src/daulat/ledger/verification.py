@@ -24,7 +24,7 @@ from .tree import leaf_hash, perfect_root, root
 from .trust import Doubt, Examined, Trust, examine
 
 MOST = 1000
-"""Findings after which verification stops: a checkpoint may claim more entries than anybody can look at."""
+"""Findings after which verification stops: a checkpoint may claim more entries than can be looked at."""
 
 
 @dataclass(frozen=True)

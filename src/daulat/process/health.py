@@ -8,7 +8,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 CLOSES = 1.0
-"""Seconds that whoever still asks has when the process ends. The library's own minute is more than a pod has to end."""
+"""Seconds that requests under way have when the process ends. The library's own minute is more than a pod has to end."""
 
 
 class HealthServer:

@@ -60,7 +60,7 @@ class Lease:
     async def keep(self) -> None:
         """Renew until another replica has the Lease; then return, and the process must end.
 
-        While the API server is away nobody can take it, so a replica that couldn't renew in time goes on where it was
+        While the API server is away no other replica can take it, so a replica that couldn't renew in time goes on where it was
         once it can. Until then it isn't held, and nothing is begun.
         """
         while not self._taken:

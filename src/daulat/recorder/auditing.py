@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -44,23 +44,29 @@ class Auditing:
         writes: Callable[[], bool],
     ) -> None:
         """ValueError if the webhook lets in every client. ``writes`` returns whether this replica writes the log."""
-        self._options, self._store = options, store
+        self._options, self._store, self._writes = options, store, writes
+        self._remembers = False
         self._intake = Intake(Reader(pseudonyms, options.operator), accept, self._revisions)
         self._webhook: AuditWebhook | None = None
         if options.webhook is not None:
-            self._webhook = AuditWebhook(self._intake, options.webhook, writes=writes)
+            self._webhook = AuditWebhook(self._intake, options.webhook, writes=self.takes)
+
+    def takes(self) -> bool:
+        """Say whether batches are taken: once this replica writes, and knows which ones are recorded already."""
+        return self._remembers and self._writes()
 
     async def listen(self) -> None:
         """Begin to listen. OSError or ssl.SSLError if that can't be."""
         if self._webhook is not None:
             log.info("listens for audit events", extra={"port": await self._webhook.start()})
 
-    async def run(self, digests: Callable[[], list[str]], until: datetime | None) -> None:
+    async def run(self, digests: Sequence[str], until: datetime | None) -> None:
         """Follow the file, where there is one, until the task is cancelled, once this replica writes.
 
-        ``digests`` returns those of the batches that are recorded already, ``until`` is when recording ended before.
+        ``digests`` are those of the batches that are recorded already, ``until`` is when recording ended before.
         """
-        self._intake.remember(await asyncio.to_thread(digests))
+        self._intake.remember(digests)
+        self._remembers = True
         if self._webhook is not None and until is not None:
             await self._webhook.tell_gap(until)
         if self._options.file is not None and self._options.position is not None:

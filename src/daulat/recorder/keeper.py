@@ -6,19 +6,23 @@ and reads what has really been stored, so an entry is never lost and never there
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from daulat.evidence.book import Book, Known, Outgoing
-from daulat.evidence.index import Index
-from daulat.evidence.records import ClockSetBack
+from daulat.evidence.index import Index, Missed
+from daulat.evidence.records import ClockSetBack, NotRecorded
 from daulat.evidence.subject import Subject
 from daulat.ledger import entry
 from daulat.ledger.checkpoint import Checkpoint
 from daulat.ledger.entry import Entry
+from daulat.ledger.errors import Malformed
 from daulat.ledger.keys import SignerKey
 from daulat.ledger.reader import CHECKPOINT
 from daulat.ledger.reader import entry as read
@@ -27,6 +31,8 @@ from daulat.ledger.writer import Cosign, Writer, no_witnesses
 
 FACTS = "facts/sha256"
 """The folder beside the tiles that holds large facts, each named by its digest."""
+BATCHES = 1_000
+"""Batches of audit events that are remembered over a restart: API servers repeat one for some minutes."""
 BACKWARDS = 2.0
 """Seconds that the clock may go back without an entry that says so: clocks are corrected all the time."""
 
@@ -52,8 +58,12 @@ class Keeper:
         self._writer: Writer | None = None
         self._index: Index | None = None
         self._kept: set[str] = set()
+        self._tried: tuple[int, bytes] | None = None
+        """Where the batch begins that was about to be appended, and its first entry; None once that has succeeded."""
         self.size = 0
         """Entries in the log when it was last known to be well."""
+        self.has_stored = False
+        """Whether the log, when it was opened last, had the batch whose append failed before."""
 
     def open(self) -> Mapping[Subject, Known]:
         """Open the log, or begin it, and return what is recorded in it. LedgerError or OSError where that can't be done."""
@@ -67,10 +77,23 @@ class Keeper:
             self._index = Index(place.index)
             self._index.update(place.store, self._writer.head)
             self.size = self._writer.head.size
-            return self._index.subjects()
+            known = self._index.subjects()
+            self.has_stored = self._stored()
+            return known
+        except sqlite3.Error as error:
+            self.close()
+            raise OSError(f"the index: {error}") from error
         except BaseException:
             self.close()
             raise
+
+    def _stored(self) -> bool:
+        """Say whether the log has the batch whose append failed: entries of a batch are stored together or not at all."""
+        # The log may have grown by another replica's entries instead.
+        tried = self._tried
+        found = tried is not None and tried[0] < self.size and read(self._place.store, tried[0], self.size) == tried[1]
+        self._tried = None
+        return found
 
     @property
     def is_open(self) -> bool:
@@ -83,13 +106,26 @@ class Keeper:
 
     def has_event(self, uid: str) -> bool:
         """Say whether an Event was recorded."""
-        return self._index is not None and self._index.has_event(uid)
+        index = self._index
+        try:
+            return index is not None and index.has_event(uid)
+        except sqlite3.ProgrammingError:
+            # A thread has closed it meanwhile, since an append failed.
+            return False
 
     def has_run(self, uid: str) -> bool:
         """Say whether a run was ever recorded."""
         return self._index is not None and self._index.has_run(uid)
 
-    def recent(self, kind: str, count: int) -> list[dict[str, Any]]:
+    def open_gaps(self) -> list[Missed]:
+        """Return the gaps that began and aren't over, as far as the log says."""
+        return [gap for gap in self._index.gaps() if not gap.until] if self._index is not None else []
+
+    def audited(self) -> list[str]:
+        """Return the digests of the newest batches of audit events that are recorded."""
+        return [str(data.get("batch")) for data in self._recent("AuditBatch", BATCHES)]
+
+    def _recent(self, kind: str, count: int) -> list[dict[str, Any]]:
         """Return the data of the newest entries of a kind, at most so many."""
         if self._index is None or self._writer is None:
             return []
@@ -111,11 +147,15 @@ class Keeper:
                 for facts in out.facts:
                     self._keep(facts)
             encoded = [
-                Entry(kind=out.kind, time=time, data=data).encode()
-                for out, data in zip(batch, book.resolved(batch, start), strict=True)
+                _encoded(out.kind, time, data) for out, data in zip(batch, book.resolved(batch, start), strict=True)
             ]
+            self._tried = (start, encoded[0])
             head = self._writer.append(encoded, int(now))
             self._index.extend(encoded, head)
+            self._tried = None
+        except sqlite3.Error as error:
+            self.close()
+            raise OSError(f"the index: {error}") from error
         except BaseException:
             self.close()
             raise
@@ -145,6 +185,20 @@ class Keeper:
             return []
         record = ClockSetBack(before=before, now=rfc3339(now))
         return [Outgoing(record.kind, record.data())]
+
+
+def _encoded(kind: str, time: str, data: Mapping[str, Any]) -> bytes:
+    """Return an entry, or one that says why the log can't hold it: it would be tried for ever, and nothing after it recorded."""
+    try:
+        return Entry(kind=kind, time=time, data=dict(data)).encode()
+    except (Malformed, ValidationError) as error:
+        named = {name: _named(data.get(name)) for name in ("namespace", "name", "uid")}
+        said = NotRecorded(of=kind, pod=_named(data.get("pod")), reason=_named(str(error)), **named)
+        return Entry(kind=said.kind, time=time, data=said.data()).encode()
+
+
+def _named(value: object) -> str:
+    return value[:256].encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else ""
 
 
 def rfc3339(seconds: float) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from daulat.api.names import LEASE
 from daulat.evidence.draft import Draft
+from daulat.evidence.index import Missed
 from daulat.evidence.records import Evicted, Gap, GapOpened
 from daulat.kube.client import Client
 from daulat.kube.errors import RequestError
@@ -40,9 +41,12 @@ class State:
 class Gaps:
     """Turns what isn't observed into entries: one when that begins, and one when it is over."""
 
-    def __init__(self, note: Callable[[Sequence[Draft]], None], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, note: Callable[[Sequence[Draft]], None], clock: Callable[[], float], opened: Iterable[Missed] = ()
+    ) -> None:
+        """``opened`` are those that a recorder before this one has left open."""
         self._note, self._clock = note, clock
-        self._open: dict[str, State] = {}
+        self._open = {gap.of: State(str(gap.data.get("reason") or ""), seconds_of(gap.since)) for gap in opened}
 
     def see(self, of: str, state: State) -> None:
         """Take in whether something is observed."""
@@ -70,11 +74,14 @@ class Observers:
         has_event: Callable[[str], bool],
         mirror: Callable[[], State],
         clock: Callable[[], float] = time.time,
+        opened: Iterable[Missed] = (),
     ) -> None:
-        """``mirror`` returns whether the mirror sees the cluster."""
+        """``mirror`` returns whether the mirror sees the cluster. ``opened`` are the gaps that are open in the log."""
         self._client, self._namespace, self._note, self._has_event = client, namespace, note, has_event
         self._mirror, self._clock = mirror, clock
-        self._gaps = Gaps(note, clock)
+        self._gaps = Gaps(note, clock, opened)
+        self._recorded: set[str] = set()
+        """Events that are listed and recorded. The log can't be asked again while it is closed."""
         self._led: State = State()
 
     async def run(self) -> None:
@@ -91,11 +98,16 @@ class Observers:
     async def _look_at_events(self) -> None:
         """Record what the operator has taken away. The API server keeps Events for an hour."""
         drafts: list[Draft] = []
+        listed: set[str] = set()
         async for page, _ in self._client.pages(operator_events()):
             for raw in page:
                 found = evicted(raw)
-                if found is not None and not self._has_event(found.event):
+                if found is None:
+                    continue
+                listed.add(found.event)
+                if found.event not in self._recorded and not self._has_event(found.event):
                     drafts.append(found.draft())
+        self._recorded = listed
         if drafts:
             self._note(drafts)
 
@@ -111,6 +123,8 @@ class Observers:
         self._gaps.see("Operator", State(why if absent else "", renewed))
 
 
+_NAME = 253
+"""Characters of a name: the API server takes longer ones in what an Event is about."""
 _DELETED = ("deleted: ", "the workload was deleted")
 """How the messages of Events begin by which something is taken away."""
 
@@ -121,10 +135,10 @@ def evicted(raw: dict[str, Any]) -> Evicted | None:
     if not message.startswith(_DELETED):
         return None
     return Evicted(
-        of=str(about.get("kind") or ""),
-        namespace=str(about.get("namespace") or ""),
-        name=str(about.get("name") or ""),
-        uid=str(about.get("uid") or ""),
+        of=str(about.get("kind") or "")[:_NAME],
+        namespace=str(about.get("namespace") or "")[:_NAME],
+        name=str(about.get("name") or "")[:_NAME],
+        uid=str(about.get("uid") or "")[:_NAME],
         reason=str(raw.get("reason") or "")[:128],
         message=message[:256],
         at=str(raw.get("eventTime") or raw.get("lastTimestamp") or ""),

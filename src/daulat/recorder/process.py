@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -65,7 +66,8 @@ class Process:
         store = Store(options.namespace, parse=parse)
         self._store = store
         self._lease = Lease(client, options.namespace, options.identity, RECORDER_LEASE, metrics.LEADER.set)
-        self._recorder = Recorder(store, Keeper(options.place, time.time), options.pseudonyms.user)
+        self._keeper = Keeper(options.place, time.time)
+        self._recorder = Recorder(store, self._keeper, options.pseudonyms.user, may_write=self._lease.good)
         self._auditing = Auditing(
             options.audit, options.pseudonyms, store, self._recorder.accept, lambda: self._recorder.writes
         )
@@ -93,8 +95,9 @@ class Process:
 
     async def _stop(self) -> None:
         self._follower.stop()
-        await self._auditing.stop()
+        # What audit requests wait for is written first, so that they are answered.
         await self._recorder.stop()
+        await self._auditing.stop()
 
     def _not_ready(self) -> str:
         return self._follower.not_ready() or self._recorder.problem
@@ -104,6 +107,10 @@ class Process:
         await self._follower.informer.synced.wait()
         metrics.SYNCED.set(1)
         await self._lease.acquire()
+        # The Lease is kept from here on: to open a large log, or one whose disk is full, takes longer than it is good for.
+        return await first_of(self._lease.keep, self._record)
+
+    async def _record(self) -> None:
         standings = self._options.standings
         metrics.UNWITNESSED.set_function(lambda: _missed_since(standings()))
         started, ended = await self._started(), ""
@@ -116,14 +123,18 @@ class Process:
         await self._recorder.begin(beginning)
         until = datetime.fromisoformat(ended) if ended else None
         observers = Observers(
-            self._client, self._options.namespace, self._recorder.note, self._recorder.has_event, self._mirrored
+            self._client,
+            self._options.namespace,
+            self._recorder.note,
+            self._recorder.has_event,
+            self._mirrored,
+            opened=self._keeper.open_gaps(),
         )
-        return await first_of(
-            self._lease.keep,
-            observers.run,
-            self._recorder.write,
-            lambda: self._auditing.run(self._recorder.audited, until),
-        )
+        digests = await asyncio.to_thread(self._keeper.audited)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(observers.run())
+            group.create_task(self._recorder.write())
+            group.create_task(self._auditing.run(digests, until))
 
     async def _started(self) -> RecorderStarted:
         try:
@@ -141,8 +152,11 @@ class Process:
         silent = time.monotonic() - self._follower.informer.answered
         if silent > UNANSWERED:
             return State("the API server doesn't answer", time.time() - silent)
-        untrusted = self._store.snapshot().untrusted
-        return State("; ".join(why for _, why in sorted(untrusted.items())), time.time()) if untrusted else State()
+        snapshot = self._store.snapshot()
+        why = [why for _, why in sorted(snapshot.untrusted.items())]
+        if unreadable := snapshot.unparsable_policies():
+            why.append(f"which namespaces these policies govern can't be read: {', '.join(unreadable)}")
+        return State("; ".join(why), time.time()) if why else State()
 
 
 def _missed_since(standings: Standings | None) -> float:

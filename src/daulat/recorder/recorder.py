@@ -10,15 +10,15 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import cache
-from itertools import chain
 from typing import Any
 
 from daulat.evidence import present
 from daulat.evidence.book import RUN, Book, Outgoing
 from daulat.evidence.chips import CHIP, INVENTORY, Looks
 from daulat.evidence.draft import Draft
+from daulat.evidence.machine import Machine
 from daulat.evidence.present import Pseudonym
 from daulat.evidence.records import Heartbeat
 from daulat.evidence.run import Ended, Run
@@ -29,10 +29,10 @@ from daulat.facts.snapshot import Snapshot
 from daulat.facts.store import Store
 from daulat.kube.ref import Ref
 from daulat.ledger.errors import LedgerError
-from daulat.logs import trace
 
 from . import metrics
 from .audit.intake import Unavailable
+from .defects import survived
 from .keeper import Keeper
 
 log = logging.getLogger("daulat.recorder")
@@ -47,8 +47,6 @@ HEARTBEAT = 300.0
 """Seconds without an entry after which there is one that says so: it bounds how long a gap can be."""
 RETRY, LAST_RETRY = 1.0, 30.0
 """Seconds before the log is tried again: the first time, and at most."""
-BATCHES = 1_000
-"""Batches of audit events that are remembered over a restart: API servers repeat one for some minutes."""
 LIMIT = 100_000
 """Entries that wait for the log, beyond which nothing is accepted from others."""
 BATCH = 2_000
@@ -57,12 +55,23 @@ STEP = 200
 """Pods or other objects that are looked at before others of the loop have their turn."""
 
 
+async def _at_once() -> None:
+    """Let the log be written without a Lease."""
+
+
 class Recorder:
     """What one process records."""
 
     def __init__(
-        self, store: Store, keeper: Keeper, pseudonym: Pseudonym, clock: Callable[[], float] = time.time
+        self,
+        store: Store,
+        keeper: Keeper,
+        pseudonym: Pseudonym,
+        clock: Callable[[], float] = time.time,
+        may_write: Callable[[], Awaitable[None]] = _at_once,
     ) -> None:
+        """``may_write`` returns once this replica holds the Lease: a log that failed may be written by another one by now."""
+        self._may_write = may_write
         self._store, self._keeper, self._pseudonym, self._clock = store, keeper, pseudonym, clock
         self._book = Book()
         self._chips = Looks()
@@ -70,6 +79,10 @@ class Recorder:
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._queued = self._appended = 0
         """How many entries were ever queued, and how many of them are on the disk."""
+        self._tried: Sequence[Outgoing] = ()
+        """What couldn't be appended, as far as the writer knows: the log has all of it or nothing."""
+        self._step: asyncio.Future[bool] | None = None
+        """The newest use of the log by a thread, which goes on if the task that waits for it is cancelled."""
         self._dirty: dict[str, Run] = {}
         """Pods that have changed, by uid, as they were known last."""
         self._gone: set[str] = set()
@@ -135,7 +148,7 @@ class Recorder:
         await self._open()
         self._writes = True
         self.note(drafts(self._keeper.last_time()))
-        await self._look_at_everything()
+        await self.look(whole=True, statuses=True)
 
     async def write(self) -> None:
         """Record for ever, after ``begin``."""
@@ -160,30 +173,30 @@ class Recorder:
 
     async def look(self, *, whole: bool, statuses: bool) -> None:
         """Queue what has changed: of pods and nodes that were heard of, of all statuses, or of the whole cluster."""
-        try:
+        with survived():
             self._tell_the_time()
             if whole:
                 await self._look_at_everything()
-            self._look_at_changes()
-            if statuses and not whole:
-                self._put_all(present.declared(self._store.snapshot(), self._pseudonym))
+        self._look_at_changes()
+        if statuses and not whole:
+            self._put_each(present.declared(self._store.snapshot(), self._pseudonym))
+            with survived():
                 self._put_all(self._chips.changed(self._store.snapshot()))
-        except Exception as error:  # noqa: BLE001 - one object that trips a defect must not stop the others' entries
-            metrics.DEFECTS.inc()
-            log.error("a look failed", extra=trace(error))
 
     async def stop(self) -> None:
         """Write what waits, where that works at once, and close the log."""
+        self._writes = False
+        if self._step is not None:
+            # The task that used the log was cancelled, its thread wasn't: two threads would append the same entries.
+            await asyncio.wait([self._step])
         if self._keeper.is_open:
             self._look_at_changes()
-            while self._pending and await self._append(self._pending[:BATCH]):
+            while self._pending and await self._use(self._append_once(self._pending[:BATCH])):
                 pass
-        self._writes = False
+        for _, future in self._waiting:
+            if not future.done():
+                future.set_exception(Unavailable("this replica ends"))
         await asyncio.to_thread(self._keeper.close)
-
-    def audited(self) -> list[str]:
-        """Return the digests of the newest batches of audit events that are recorded."""
-        return [str(data.get("batch")) for data in self._keeper.recent("AuditBatch", BATCHES)]
 
     def has_event(self, uid: str) -> bool:
         """Say whether an Event is recorded, or about to be."""
@@ -202,13 +215,18 @@ class Recorder:
         governing = cache(snapshot.governing)
         names, self._nodes = self._nodes, set()
         for name in sorted(names):
-            found = present.node(name, snapshot)
-            if found is not None and self._put_present(found):
-                self._touch(filter(None, map(self._book.pod, self._runs_on.get(name, ()))))
+            with survived():
+                self._look_at_node(name, snapshot)
         pods, self._dirty = self._dirty, {}
         gone, self._gone = self._gone, set()
         for uid, run in pods.items():
-            self._look_at_run(run, snapshot, governing, gone=uid in gone)
+            with survived():
+                self._look_at_run(run, snapshot, governing, gone=uid in gone)
+
+    def _look_at_node(self, name: str, snapshot: Snapshot) -> None:
+        found = present.node(name, snapshot)
+        if found is not None and self._put_present(found):
+            self._touch(filter(None, map(self._book.pod, self._runs_on.get(name, ()))))
 
     def _touch(self, pods: Iterable[Ref]) -> None:
         """Look at these pods again."""
@@ -225,7 +243,9 @@ class Recorder:
             self._put_present(found)
             self._runs_on[run.node].add(run.uid)
         elif ended is None:
-            self._end(subject, Ended("NotGoverned", ""))
+            # A policy that can't be read, or a namespace that isn't known any more, decides nothing.
+            if run.namespace in snapshot.namespaces and not snapshot.unparsable_policies():
+                self._end(subject, Ended("NotGoverned", ""))
         else:
             if found is not None and subject not in self._book and not self._is_over(run.uid):
                 # It came and went between two looks.
@@ -245,24 +265,30 @@ class Recorder:
         self._look_at_changes()
         snapshot = self._store.snapshot()
         governing = cache(snapshot.governing)
-        there = _unreadable(snapshot)
+        there = present.existing(snapshot)
         for name, node in sorted(snapshot.nodes.items()):
-            if (found := present.node(name, snapshot)) is not None:
-                there.add(found.subject)
-                self._put_present(found)
-            else:
-                there |= set(self._book.named("Node", "", name)) if node is not None else set()
-        declared = present.declared(snapshot, self._pseudonym)
-        every = chain(declared, present.attested(snapshot), self._chips.everything(snapshot))
-        for number, found in enumerate(every, 1):
-            there.add(found.subject)
-            self._put_present(found)
+            with survived():
+                self._look_at_node(name, snapshot)
+            read = {Subject("Node", node.uid)} if isinstance(node, Machine) else None
+            there |= set(self._book.named("Node", "", name)) if read is None else read
+        self._put_each(present.declared(snapshot, self._pseudonym))
+        for number, make in enumerate(present.attested(snapshot), 1):
+            self._put_each([make])
             if number % STEP == 0:
                 await asyncio.sleep(0)
+        all_chips = False
+        with survived():
+            for number, found in enumerate(self._chips.everything(snapshot), 1):
+                there.add(found.subject)
+                self._put_present(found)
+                if number % STEP == 0:
+                    await asyncio.sleep(0)
+            all_chips = True
         self._runs_on.clear()
         for number, pod in enumerate(list(snapshot.pods.values()), 1):
             if isinstance(pod, Run):
-                self._look_at_run(pod, snapshot, governing, gone=False)
+                with survived():
+                    self._look_at_run(pod, snapshot, governing, gone=False)
             if number % STEP == 0:
                 await asyncio.sleep(0)
         now = self._store.snapshot()
@@ -271,6 +297,8 @@ class Recorder:
             if subject.kind == RUN:
                 if subject.uid not in uids and "Pod" not in now.unlisted:
                     self._end(subject, Ended("UnseenEnd", ""))
+            elif subject.kind == CHIP and not all_chips:
+                continue
             elif subject not in there and (INVENTORY if subject.kind == CHIP else subject.kind) not in now.unlisted:
                 self._end(subject, Ended("", ""))
 
@@ -282,6 +310,12 @@ class Recorder:
     def _put_all(self, found: Iterable[Present]) -> None:
         for each in found:
             self._put_present(each)
+
+    def _put_each(self, makes: Iterable[present.Make]) -> None:
+        for make in makes:
+            with survived():
+                if (found := make()) is not None:
+                    self._put_present(found)
 
     def _put_present(self, found: Present) -> bool:
         if found.references and self._book.is_news(found):
@@ -300,18 +334,13 @@ class Recorder:
     async def flush(self) -> None:
         """Append what waits. Where the log fails it is opened again, and what was really stored is found out."""
         while self._pending:
-            batch = self._pending[:BATCH]
-            if not await self._append(batch):
+            if not await self._use(self._append_once(self._pending[:BATCH])):
                 await asyncio.sleep(RETRY)
-                size = self._keeper.size
+                await self._may_write()
                 await self._open()
-                # Entries are stored together or not at all: where the log has grown, it was by these.
-                if self._keeper.size > size:
-                    self._done(batch)
-                self._book.queue(self._pending)
-                self._sweep = True
 
-    async def _append(self, batch: Sequence[Outgoing]) -> bool:
+    async def _append_once(self, batch: Sequence[Outgoing]) -> bool:
+        self._tried = batch
         try:
             with metrics.APPEND.time():
                 await asyncio.to_thread(self._keeper.append, batch, self._book)
@@ -323,17 +352,29 @@ class Recorder:
 
     async def _open(self) -> None:
         pause = RETRY
-        while True:
-            try:
-                known = await asyncio.to_thread(self._keeper.open)
-            except (LedgerError, OSError) as error:
-                self._failed(error, pause)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LAST_RETRY)
-            else:
-                self._book, self.problem = Book(known), ""
-                metrics.SIZE.set(self._keeper.size)
-                return
+        while not await self._use(self._open_once(pause)):
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LAST_RETRY)
+
+    async def _open_once(self, pause: float) -> bool:
+        try:
+            known = await asyncio.to_thread(self._keeper.open)
+        except (LedgerError, OSError) as error:
+            self._failed(error, pause)
+            return False
+        self._book, self.problem = Book(known), ""
+        metrics.SIZE.set(self._keeper.size)
+        if self._keeper.has_stored:
+            self._done(self._tried)
+        self._tried = ()
+        self._book.queue(self._pending)
+        self._sweep = True
+        return True
+
+    async def _use(self, step: Coroutine[Any, Any, bool]) -> bool:
+        """Use the log in a way that ``stop`` can wait for: a thread isn't cancelled with the task that waits for it."""
+        self._step = asyncio.ensure_future(step)
+        return await asyncio.shield(self._step)
 
     def _done(self, batch: Sequence[Outgoing]) -> None:
         del self._pending[: len(batch)]
@@ -353,17 +394,3 @@ class Recorder:
         metrics.FAILURES.inc()
         self.problem = f"the log can't be written: {str(error)[:200]}"
         log.error("the log can't be written", extra={"error": str(error)[:500], "seconds": pause})
-
-
-def _unreadable(snapshot: Snapshot) -> set[Subject]:
-    """Return every object of Daulat's own that exists, readable or not."""
-    shelves: list[tuple[str, Iterable[Any]]] = [
-        ("SovereignZone", snapshot.zones.values()),
-        ("AcceleratorProfile", snapshot.profiles.values()),
-        ("SovereigntyPolicy", snapshot.policies.values()),
-        ("SovereigntyExemption", snapshot.exemptions.values()),
-        ("NodeAttestation", snapshot.attestations.values()),
-        ("SovereignModel", snapshot.models.values()),
-        (INVENTORY, snapshot.inventories.values()),
-    ]
-    return {Subject(kind, found.uid) for kind, shelf in shelves for found in shelf}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,8 @@ class Salts:
         self._random = random
         self._known: OrderedDict[str, bytes] = OrderedDict()
         self._version = -1
+        self._one = threading.Lock()
+        """Audit batches are read in a thread of their own."""
         if create:
             # Only its owner may read it, also in the moment in which it is made.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -45,6 +48,10 @@ class Salts:
 
     def salt(self, name: str) -> bytes:
         """Return a user's salt. A new one is on the disk when this returns. OSError or sqlite3.Error if it can't be."""
+        with self._one:
+            return self._salt(name)
+
+    def _salt(self, name: str) -> bytes:
         self._forget_erased()
         if (known := self._known.get(name)) is not None:
             self._known.move_to_end(name)

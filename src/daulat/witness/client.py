@@ -155,7 +155,8 @@ class Witnesses:
                 result = await self._asked(session, witness, submission)
         except TimeoutError:
             result = _Result(Outcome.TIMED_OUT, f"no answer within {self._timeout:g} seconds")
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, UnicodeError) as error:
+            # Of a name that DNS can't have, the resolver of names says so in its own way.
             result = _Result(Outcome.UNREACHABLE, str(error))
         except (LedgerError, OSError) as error:
             result = _Result(Outcome.UNPROVED, str(error))

@@ -89,6 +89,59 @@ def test_a_run_without_a_country_is_outside_of_each() -> None:
     assert [uid for uid, *_ in rows(indexed(store), outside="MY")] == ["a"]
 
 
+@pytest.mark.parametrize(("until", "found"), [("08:00:00.500", "a"), ("08:00:00.000", "")])
+def test_times_of_seconds_and_of_milliseconds_are_in_order(until: str, found: str) -> None:
+    store = written([run(30_000, "a", started="2027-01-15T08:00:00Z")])
+    assert "".join(uid for uid, *_ in rows(indexed(store), until=f"2027-01-15T{until}Z")) == found
+
+
+def test_a_kubelet_s_clock_makes_no_run_begin_or_end_after_it_was_seen_to() -> None:
+    far = "9999-12-31T23:59:59Z"
+    store = written([run(10, "a", started=far), entry(20, "RunEnded", uid="a", reason="Failed", ended=far)])
+    assert rows(indexed(store), until=time(15)) == [("a", time(10), time(20), "Failed")]
+
+
+def gap(n: int, kind: str, since: int, **data: Any) -> bytes:
+    return entry(n, kind, of="Cluster", since=time(since), **data)
+
+
+def spans(index: Index, *asked: str) -> list[tuple[int, str, str]]:
+    return [(g.entry, g.since, g.until) for g in index.gaps(*asked)]
+
+
+def test_a_gap_that_is_not_over_is_one_from_its_beginning_on() -> None:
+    index = indexed(written([gap(20, "GapOpened", 10)]))
+    assert spans(index) == spans(index, time(500)) == [(0, time(10), "")]
+    assert spans(index, "", time(5)) == []
+
+
+def test_a_gap_that_is_over_replaces_the_one_that_was_open() -> None:
+    store = written([gap(20, "GapOpened", 10), gap(40, "Gap", 10, until=time(40))])
+    assert spans(indexed(store)) == [(1, time(10), time(40))]
+
+
+def test_a_gap_that_was_left_open_lasts_until_the_next_one_of_its_kind_is_over() -> None:
+    store = written([gap(20, "GapOpened", 10), gap(40, "GapOpened", 30), gap(50, "Gap", 30, until=time(50))])
+    assert spans(indexed(store)) == [(0, time(10), time(50)), (2, time(30), time(50))]
+
+
+def test_a_damaged_index_is_made_anew(tmp_path: Path) -> None:
+    store = written([run(n, f"u{n}") for n in range(300)])
+    path = tmp_path / "index"
+    indexed(store, Index(path)).close()
+    written([run(n, f"u{n}") for n in range(300, 400)], store=store)
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(4096 * 3)
+        file.write(b"\xff" * (size - 4096 * 3))
+    assert rows(indexed(store, Index(path))) == rows(indexed(store))
+
+
+def test_an_entry_that_is_none_of_its_kind_is_named() -> None:
+    with pytest.raises(Inconsistent, match="entry 1"):
+        indexed(written([run(1, "a"), entry(2, "RunStarted", pod="p")]))
+
+
 @pytest.mark.parametrize("size", [1, 255, 256, 257, 600])
 @pytest.mark.parametrize("more", [1, 255, 256, 700])
 def test_an_index_that_grows_with_its_log_is_the_one_that_is_made_anew(size: int, more: int, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -69,6 +70,21 @@ def test_a_batch_is_answered_once_the_log_has_it(pki: Path) -> None:
         async with listening(log, options(pki)) as url:
             assert await post(url, pki) == 200
             assert log.kinds == ["AuditBatch", "Refused"]
+
+    run(scenario())
+
+
+def test_batches_that_wait_for_the_log_are_limited(pki: Path) -> None:
+    async def scenario() -> None:
+        log = Log()
+        log.waits = asyncio.Event()
+        async with listening(log, options(pki)) as url:
+            waiting = [asyncio.ensure_future(post(url, pki)) for _ in range(webhook._WAITING + 3)]
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            assert {task.result() for task in done} == {503}
+            log.waits.set()
+            assert sorted(await asyncio.gather(*waiting)) == [200] * webhook._WAITING + [503] * 3
+            assert log.kinds.count("AuditBatch") == 1
 
     run(scenario())
 

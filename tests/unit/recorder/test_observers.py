@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, cast
 
 import pytest
 
 from daulat.evidence.draft import Draft
+from daulat.evidence.index import Missed
 from daulat.kube.client import Client
 from daulat.kube.errors import NoAnswer
 from daulat.kube.resources import Resource
@@ -39,6 +40,17 @@ def test_a_gap_is_two_entries_and_no_more_however_often_it_is_seen() -> None:
     assert [(d.kind, d.data) for d in noted] == [
         ("GapOpened", {"of": "Cluster", "since": rfc3339(NOW - 40), "reason": "away"}),
         ("Gap", {"of": "Cluster", "since": rfc3339(NOW - 40), "until": rfc3339(NOW), "reason": "away"}),
+    ]
+
+
+def test_a_gap_that_a_recorder_left_open_is_closed_by_the_next_one() -> None:
+    noted: list[Draft] = []
+    left = Missed(7, "Cluster", rfc3339(NOW - 40), "", {"reason": "away"})
+    gaps = Gaps(noted.extend, lambda: NOW, [left])
+    gaps.see("Cluster", State("still away", NOW - 10))
+    gaps.see("Cluster", State())
+    assert [(d.kind, d.data) for d in noted] == [
+        ("Gap", {"of": "Cluster", "since": rfc3339(NOW - 40), "until": rfc3339(NOW), "reason": "away"})
     ]
 
 
@@ -74,7 +86,9 @@ def lease(ago: float, holder: str = "daulat-0") -> dict[str, Any]:
     return {"spec": {"holderIdentity": holder, "renewTime": rfc3339(NOW - ago)}}
 
 
-async def looks(client: FakeClient, states: list[State], steps: list[Any]) -> list[Draft]:
+async def looks(
+    client: FakeClient, states: list[State], steps: list[Any], recorded: Callable[[str], bool] | None = None
+) -> list[Draft]:
     """Return what is noted, with one of the steps before each look."""
     noted: list[Draft] = []
 
@@ -82,7 +96,7 @@ async def looks(client: FakeClient, states: list[State], steps: list[Any]) -> li
         return any(d.data.get("event") == uid for d in noted)
 
     observers = Observers(
-        cast("Client", client), "daulat-system", noted.extend, has, lambda: states[0], clock=lambda: NOW
+        cast("Client", client), "daulat-system", noted.extend, recorded or has, lambda: states[0], clock=lambda: NOW
     )
     task = asyncio.create_task(observers.run())
     for step in steps:
@@ -108,6 +122,16 @@ def test_an_eviction_is_recorded_once_though_its_event_is_listed_for_an_hour() -
 
     noted = asyncio.run(looks(client, [State()], [lambda: None, more]))
     assert [d.data["event"] for d in noted] == ["e1", "e3"]
+
+
+def test_an_eviction_is_recorded_once_though_the_log_can_not_be_asked_for_a_while() -> None:
+    client, is_open = FakeClient(), [True]
+    client.lease, client.events = lease(1), [event("e1")]
+
+    def closed() -> None:
+        is_open[0] = False
+
+    assert asyncio.run(looks(client, [State()], [lambda: None, closed], lambda uid: is_open[0])) == []
 
 
 def test_an_operator_that_does_not_renew_its_lease_is_a_gap_and_its_return_ends_it() -> None:

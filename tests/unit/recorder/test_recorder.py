@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,12 +15,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daulat.evidence import present
+from daulat.evidence.book import Book, Outgoing
 from daulat.evidence.draft import Draft
 from daulat.evidence.index import Index, Question
+from daulat.evidence.records import Heartbeat
+from daulat.evidence.run import Run
 from daulat.facts.store import Store
 from daulat.ledger import entry, reader
 from daulat.ledger.trust import trusted
 from daulat.ledger.verification import verify
+from daulat.recorder import keeper
 from daulat.recorder import recorder as module
 from daulat.recorder.audit.intake import Unavailable
 from daulat.recorder.keeper import Keeper, Place, rfc3339
@@ -267,6 +274,14 @@ def test_persons_are_pseudonyms(cluster: Cluster) -> None:
     assert b"aisyah" not in b"".join(cluster.disk.files.values())
 
 
+def test_an_erased_person_s_exemption_is_not_recorded_anew_under_the_next_pseudonym(cluster: Cluster) -> None:
+    cluster.put("SovereigntyExemption", exemption(requestedBy="aisyah"))
+    cluster.step()
+    cluster.recorder._pseudonym = lambda name: f"another-{len(name)}"
+    cluster.step(whole=True)
+    assert len(cluster.of("ExemptionRecorded")) == 1
+
+
 def test_a_clock_that_is_set_back_is_an_entry(cluster: Cluster) -> None:
     cluster.run("p")
     cluster.step()
@@ -314,6 +329,201 @@ def test_a_replica_that_does_not_write_accepts_nothing() -> None:
     cluster = Cluster()
     with pytest.raises(Unavailable):
         asyncio.run(cluster.recorder.accept([]))
+
+
+def test_a_run_of_a_thousand_containers_is_recorded_with_as_many_as_there_is_room_for(cluster: Cluster) -> None:
+    cluster.run("p")
+    raw = cluster.objects["Pod", "p"]
+    state = {"running": {"startedAt": AT}}
+    raw["status"]["containerStatuses"] = [
+        {"name": f"c{n:060}", "imageID": "\u0001" * 500, "state": state} for n in range(1000)
+    ]
+    cluster.put("Pod", raw)
+    cluster.run("q")
+    cluster.step()
+    found = {e["pod"]: e for e in cluster.of("RunStarted")}
+    assert len(found["p"]["containers"]) + found["p"]["leftOut"]["containers"] == 1000
+    assert "leftOut" not in found["q"]
+
+
+def test_a_pod_that_asks_for_more_devices_than_json_can_say_hides_no_other_run(cluster: Cluster) -> None:
+    cluster.run("p", devices={"huawei.com/Ascend910": 2**62})
+    cluster.run("q")
+    cluster.step(whole=True)
+    assert {e["pod"] for e in cluster.of("RunStarted")} == {"p", "q"}
+
+
+def test_what_a_kubelet_reports_of_itself_is_cut(cluster: Cluster) -> None:
+    raw = ascend("a3")
+    raw["status"]["nodeInfo"] = dict.fromkeys(
+        ("systemUUID", "bootID", "kubeletVersion", "containerRuntimeVersion"), "x" * 100000
+    )
+    cluster.put("Node", raw)
+    cluster.step()
+    (found,) = [e for e in cluster.of("NodeRecorded") if e["name"] == "a3"]
+    assert {len(found[f]) for f in ("systemUUID", "bootID", "kubelet", "runtime")} == {256}
+
+
+@pytest.mark.parametrize("value", ["x" * 70_000, 2**60, "\ud800"])
+def test_an_entry_that_the_log_can_not_hold_is_told_and_stops_no_other(cluster: Cluster, value: Any) -> None:
+    cluster.recorder.note([Draft("Refused", {"name": "n", "said": value})])
+    cluster.run("p")
+    cluster.step()
+    (found,) = cluster.of("NotRecorded")
+    assert (found["of"], found["name"]) == ("Refused", "n")
+    assert found["reason"]
+    assert cluster.of("RunStarted")
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_an_object_that_trips_a_defect_hides_no_other_one(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    judged = present.governed_run
+
+    def trips(run: Run, *rest: Any) -> Any:
+        if run.name == "a":
+            raise RecursionError
+        return judged(run, *rest)
+
+    monkeypatch.setattr(present, "governed_run", trips)
+    for name in ("a", "b", "c"):
+        cluster.run(name)
+    cluster.delete("Pod", "c")
+    cluster.step(whole=whole)
+    assert {e["pod"] for e in cluster.of("RunStarted")} == {"b", "c"}
+
+
+def test_a_policy_that_can_not_be_read_any_more_ends_no_run(cluster: Cluster) -> None:
+    cluster.run("p")
+    cluster.step()
+    broken = policy()
+    broken["spec"]["action"] = "Someday"
+    cluster.put("SovereigntyPolicy", broken)
+    cluster.step(whole=True)
+    assert cluster.of("RunEnded") == []
+    cluster.delete("Pod", "p")
+    cluster.step()
+    assert [e["reason"] for e in cluster.of("RunEnded")] == ["Deleted"]
+
+
+def test_a_namespace_that_is_gone_before_its_pods_makes_their_ends_no_others(cluster: Cluster) -> None:
+    cluster.run("p")
+    cluster.step()
+    cluster.delete("Namespace", "treasury")
+    cluster.step(whole=True)
+    cluster.delete("Pod", "p")
+    cluster.step()
+    assert [e["reason"] for e in cluster.of("RunEnded")] == ["Deleted"]
+
+
+def test_an_append_that_is_under_way_when_the_process_ends_is_waited_for(cluster: Cluster) -> None:
+    append, entered, go_on = cluster.keeper.append, threading.Event(), threading.Event()
+    at_once: list[int] = []
+    running: list[int] = []
+
+    def slow(*args: Any) -> Any:
+        running.append(1)
+        at_once.append(len(running))
+        entered.set()
+        assert go_on.wait(10)
+        found = append(*args)
+        running.pop()
+        return found
+
+    cluster.keeper.append = slow  # type: ignore[method-assign, assignment]
+
+    async def end() -> None:
+        cluster.run("p")
+        await cluster.recorder.look(whole=False, statuses=False)
+        task = asyncio.ensure_future(cluster.recorder.flush())
+        await asyncio.to_thread(entered.wait, 10)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        cluster.run("q")
+        stopping = asyncio.ensure_future(cluster.recorder.stop())
+        # Time in which a second thread would have begun.
+        await asyncio.wait([stopping], timeout=0.2)
+        go_on.set()
+        await stopping
+
+    asyncio.run(end())
+    assert at_once == [1, 1]
+    assert sorted(e["pod"] for e in cluster.of("RunStarted")) == ["p", "q"]
+
+
+def test_what_another_replica_has_written_is_not_taken_for_what_failed(cluster: Cluster) -> None:
+    cluster.run("p")
+    cluster.disk.failures = [(False, errno.EIO)]
+    append = cluster.keeper.append
+
+    def meanwhile(*args: Any) -> Any:
+        try:
+            return append(*args)
+        except OSError:
+            cluster.keeper.append = append  # type: ignore[method-assign]
+            other = Keeper(Place(cluster.disk, [KEY]), lambda: cluster.now)
+            other.open()
+            other.append([Outgoing("Heartbeat", {})], Book())
+            other.close()
+            raise
+
+    cluster.keeper.append = meanwhile  # type: ignore[method-assign, assignment]
+    cluster.step()
+    assert len(cluster.of("RunStarted")) == len(cluster.of("Heartbeat")) == 1
+
+
+def test_a_batch_that_was_stored_is_stored_once_though_index_and_log_fail_after_it(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extend, read = Index.extend, reader.entry
+    full: list[Exception] = [sqlite3.OperationalError("database or disk is full")]
+    away: list[Exception] = [OSError(errno.EIO, "failed")]
+
+    def fails_once(index: Index, *rest: Any) -> None:
+        if full:
+            raise full.pop()
+        extend(index, *rest)
+
+    def can_not_be_read_once(*args: Any) -> bytes:
+        if away:
+            raise away.pop()
+        return read(*args)
+
+    monkeypatch.setattr(Index, "extend", fails_once)
+    monkeypatch.setattr(keeper, "read", can_not_be_read_once)
+    cluster.run("p")
+    cluster.step()
+    assert (full, away) == ([], [])
+    assert len(cluster.of("RunStarted")) == 1
+
+
+def test_a_log_that_failed_is_opened_once_this_replica_holds_the_lease(cluster: Cluster) -> None:
+    opened, held = cluster.keeper.open, asyncio.Event()
+
+    def open_() -> Any:
+        assert held.is_set()
+        return opened()
+
+    async def scenario() -> None:
+        flushing = asyncio.ensure_future(cluster.recorder.flush())
+        while not cluster.recorder.problem:
+            await asyncio.sleep(0)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not flushing.done()
+        held.set()
+        await flushing
+
+    async def may_write() -> None:
+        await held.wait()
+
+    cluster.recorder._may_write = may_write
+    cluster.keeper.open = open_  # type: ignore[method-assign]
+    cluster.disk.failures = [(False, errno.EIO)]
+    cluster.recorder.note([Heartbeat().draft()])
+    asyncio.run(scenario())
+    assert len(cluster.of("Heartbeat")) == 1
 
 
 PODS = st.sampled_from(["p", "q", "r"])

@@ -90,6 +90,15 @@ def test_a_witness_that_was_away_or_is_new_catches_up(servers: ExitStack) -> Non
         assert witnessed(store) == [FIRST.name]
 
 
+@pytest.mark.parametrize("url", ["http://a..b", f"http://{'a' * 70}.example", "http://[::1", "http://x:99999"])
+def test_a_witness_at_an_impossible_address_stops_no_log(url: str) -> None:
+    with Witnesses([Witness(url, (FIRST.verifier(),))], 1) as witnesses:
+        with Writer.create(Memory(), [KEY], NOW, witnesses) as writer:
+            writer.append(entries(1), NOW)
+            assert writer.head.size == 1
+        assert outcomes(witnesses)[0] in (Outcome.UNREACHABLE, Outcome.PAUSED)
+
+
 def test_an_idle_log_is_submitted_again(servers: ExitStack) -> None:
     store = log(5, witnesses=[SECOND])
     known = [witness(servers, FIRST), unreachable(SECOND)]

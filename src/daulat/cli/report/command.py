@@ -71,7 +71,7 @@ _EXAMPLES = examples(
     "kept",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Where the index of the log is kept. By default it is made in memory each time.",
+    help="Where the index of the log is kept; never one that came with the log. By default it is made in memory each time.",
 )
 @click.option(
     "--output-dir",

@@ -62,7 +62,8 @@ def _table(answer: Answer, found: Examined, asked: Question) -> list[str]:
     lines.append("")
     for gap in answer.gaps:
         reason = f": {gap.data['reason']}" if gap.data.get("reason") else ""
-        lines.append(printable(f"not observed ({gap.of}) from {_short(gap.since)} until {_short(gap.until)}{reason}"))
+        until = f"until {_short(gap.until)}" if gap.until else "on"
+        lines.append(printable(f"not observed ({gap.of}) from {_short(gap.since)} {until}{reason}"))
     lines.append(
         f"observed from {_short(answer.first)} until {_short(answer.last)}" if answer.last else "the log is empty"
     )

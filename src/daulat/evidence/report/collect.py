@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from daulat.evidence.index import Index, Question, Stretch
+from daulat.evidence.times import comparable
 from daulat.ledger import entry, reader, rotation
 from daulat.ledger.entry import Entry
 from daulat.ledger.store import Files
@@ -138,15 +139,12 @@ class _Collector:
 
     def _gaps(self) -> list[int]:
         since, until = self._scope.since, self._scope.until
-        over = self._index.gaps(since, until)
-        found = {gap.entry for gap in over}
-        closed = {gap.of: gap.entry for gap in self._index.gaps()}
-        opened = self._scan(self._index.numbers("GapOpened", until=until))
-        found |= {number for number, said in opened if number > closed.get(str(said.data.get("of")), -1)}
-        for kind in ("ClockSetBack", "AuditUnreadable"):
+        found = {gap.entry for gap in self._index.gaps(since, until)}
+        for kind in ("ClockSetBack", "AuditUnreadable", "NotRecorded"):
             found |= set(self._index.numbers(kind, since, until))
         for number, said in self._scan(self._index.numbers("AuditGap")):
-            if str(said.data.get("since", "")) < until and not "" < str(said.data.get("until") or "") <= since:
+            began, ended = (comparable(str(said.data.get(name) or "")) for name in ("since", "until"))
+            if began < until and not "" < ended <= since:
                 found.add(number)
         return sorted(found)
 

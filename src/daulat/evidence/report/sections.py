@@ -51,7 +51,7 @@ SECTIONS = (
     Section(
         "gaps",
         "What was not observed",
-        ("Gap", "GapOpened", "ClockSetBack", "AuditGap", "AuditUnreadable"),
+        ("Gap", "GapOpened", "ClockSetBack", "AuditGap", "AuditUnreadable", "NotRecorded"),
         empty="no gap is recorded in this period",
     ),
     Section("nodes", "Nodes and boots", ("NodeRecorded",), ENTRY, "Node"),

@@ -73,7 +73,7 @@ class AuditFile:
             return following is not None
         end = data.rfind(b"\n") + 1
         if end == 0 and (len(data) == self._most or following is not None):
-            # A line that is too long, or without its end in a file that gets no more: told by its digest.
+            # A line that is too long, or without its end in a file that gets no more: recorded by its digest.
             end = len(data)
         if end:
             origin = Origin(Source.FILE, file.path.name, position.offset)

@@ -30,6 +30,8 @@ MOST_BYTES = 16 << 20
 _ENDLESS = 1 << 30
 """Bytes after which a request isn't read to its end."""
 _AT_ONCE = 4
+_WAITING = 16
+"""Requests that may wait for the log at once. A log that fails for hours would have each repetition wait for it, with its body."""
 _RETRY_SECONDS = 3
 """Ten repetitions, which are all that client-go makes for this header, fit into the 30 s after which it gives one try up."""
 _READ_SECONDS = 25.0
@@ -81,6 +83,7 @@ class AuditWebhook:
         self._clock = clock
         self._writes = writes
         self._refusing_since: datetime | None = None
+        self._requests = 0
         self._reading = asyncio.Semaphore(_AT_ONCE)
         self._runner: web.AppRunner | None = None
         self._reloading: asyncio.Task[None] | None = None
@@ -111,11 +114,14 @@ class AuditWebhook:
             await self._runner.cleanup()
 
     async def _take(self, request: web.Request) -> web.Response:
+        self._requests += 1
         try:
             if not self._may(request):
                 return web.Response(status=401)
             if not self._writes():
                 return _later()
+            if self._requests > _WAITING:
+                raise Unavailable("too many batches wait for the log")
             async with self._reading:
                 async with asyncio.timeout(_READ_SECONDS):
                     data, unread = await _body(request)
@@ -127,6 +133,8 @@ class AuditWebhook:
             self._refusing_since = self._refusing_since or self._clock()
             log.warning("an audit batch was not taken", extra={"error": str(error)})
             return _later()
+        finally:
+            self._requests -= 1
         return web.Response()
 
     async def _record(self, data: bytes, unread: AuditUnreadable | None) -> None:

@@ -159,6 +159,7 @@ def _conditions(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
         "AcceleratorProfile": snapshot.profiles,
         "SovereignZone": snapshot.zones,
         "AcceleratorInventory": snapshot.inventories,
+        "NodeAttestation": snapshot.attestations,
     }
     for kind, shelf in shelves.items():
         objects = sorted(shelf.values(), key=_urgency)

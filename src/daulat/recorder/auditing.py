@@ -48,6 +48,8 @@ class Auditing:
         self._remembers = False
         self._intake = Intake(Reader(pseudonyms, options.operator), accept, self._revisions)
         self._webhook: AuditWebhook | None = None
+        self.problem = ""
+        """Why the file isn't followed; empty where it is, or where there is none."""
         if options.webhook is not None:
             self._webhook = AuditWebhook(self._intake, options.webhook, writes=self.takes)
 
@@ -70,7 +72,14 @@ class Auditing:
         if self._webhook is not None and until is not None:
             await self._webhook.tell_gap(until)
         if self._options.file is not None and self._options.position is not None:
-            await AuditFile(self._intake, self._options.file, self._options.position).run()
+            try:
+                file = AuditFile(self._intake, self._options.file, self._options.position)
+            except ValueError as error:
+                # To begin anew would be a guess, and what else is recorded doesn't depend on it.
+                self.problem = str(error)
+                log.error("the audit log isn't followed", extra={"error": self.problem})
+            else:
+                await file.run()
         await asyncio.Event().wait()
 
     async def stop(self) -> None:

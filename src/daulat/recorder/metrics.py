@@ -38,17 +38,19 @@ APPEND = Histogram(
     buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10),
 )
 LOOP_BLOCKED = Histogram(
-    "daulat_loop_blocked_seconds",
+    "daulat_recorder_loop_blocked_seconds",
     "Time for which the event loop was blocked.",
     registry=REGISTRY,
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
-EVENTS = Counter("daulat_watch_events_total", "Watch events received.", ["kind"], registry=REGISTRY)
+EVENTS = Counter("daulat_recorder_watch_events_total", "Watch events received.", ["kind"], registry=REGISTRY)
 MISSED = Counter(
-    "daulat_watch_missed_total", "Facts that a full list brought and no watch.", ["kind"], registry=REGISTRY
+    "daulat_recorder_watch_missed_total", "Facts that a full list brought and no watch.", ["kind"], registry=REGISTRY
 )
-FAILED_LISTS = Counter("daulat_list_failures_total", "Full lists of a kind that failed.", ["kind"], registry=REGISTRY)
-SYNCED = Gauge("daulat_facts_synced", "1 once every kind was listed in full.", registry=REGISTRY)
+FAILED_LISTS = Counter(
+    "daulat_recorder_list_failures_total", "Full lists of a kind that failed.", ["kind"], registry=REGISTRY
+)
+SYNCED = Gauge("daulat_recorder_facts_synced", "1 once every kind was listed in full.", registry=REGISTRY)
 LEADER = Gauge("daulat_recorder_leader", "1 while this replica writes.", registry=REGISTRY)
 
 

@@ -100,7 +100,7 @@ class Process:
         await self._auditing.stop()
 
     def _not_ready(self) -> str:
-        return self._follower.not_ready() or self._recorder.problem
+        return self._follower.not_ready() or self._recorder.problem or self._auditing.problem
 
     async def _write(self) -> str:
         """Wait for the facts and the Lease, then record until the Lease is lost."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -92,5 +93,20 @@ def test_no_batch_is_taken_before_it_is_known_which_ones_are_recorded() -> None:
         assert auditing.takes()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(scenario())
+
+
+def test_a_position_that_can_not_be_read_stops_the_audit_file_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "position.json").write_text("nonsense")
+    options = AuditOptions(file=tmp_path / "audit.log", position=tmp_path / "position.json")
+
+    async def scenario() -> None:
+        auditing = Auditing(options, PSEUDONYMS, Store("daulat-system"), Log().accept, lambda: True)
+        running = asyncio.create_task(auditing.run([], None))
+        await asyncio.sleep(0.05)
+        assert not running.done()
+        assert "isn't a position in an audit log" in auditing.problem
+        running.cancel()
 
     asyncio.run(scenario())

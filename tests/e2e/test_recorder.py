@@ -168,7 +168,7 @@ def test_a_second_replica_stands_by_and_goes_on_where_the_first_ended(world: Wor
         second.start()
         try:
             size = len(logged(recorder))
-            assert world.metric(second, "daulat_leader") == 0
+            assert world.metric(second, "daulat_recorder_leader") == 0
             assert recorder.stop() == 0
             started = once(second, "RecorderStarted", replica="recorder-1")
             assert started["entry"] >= size

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from dev.deployment import CHART, NAMESPACE, ROOT, RecorderProcess, helm, poll
+from dev.cluster import ClusterError
+from dev.deployment import CHART, NAMESPACE, RECORDER, ROOT, RecorderProcess, helm, poll
 from dev.monitoring import dashboards, rules
-from dev.monitoring.prometheus import Prometheus, promtool
+from dev.monitoring.prometheus import Prometheus, program, promtool
 
 from .world import World, model_manifest, pod_manifest
 
@@ -86,10 +87,13 @@ def targets(world: World, recorder: RecorderProcess, directory: Path) -> Iterato
 
 @pytest.fixture(scope="module")
 def scraped(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scraped]:
+    try:
+        program("prometheus")
+    except ClusterError as error:
+        pytest.skip(str(error))
     directory = tmp_path_factory.mktemp("prometheus")
     kubeconfig = world.cluster.kubeconfig()
-    on = ("--set=recorder.enabled=true", "--set=recorder.key.secretName=log", "--set=recorder.replicas=0")
-    helm(kubeconfig, "upgrade", "daulat", str(CHART), "--reuse-values", *on)
+    helm(kubeconfig, "upgrade", "daulat", str(CHART), "--reuse-values", *RECORDER)
     recorder = RecorderProcess(world.cluster, tmp_path_factory.mktemp("recorder"))
     recorder.start()
     files = [ROOT / rules.PLACES[0] / file for file in rules.FILES.values()]

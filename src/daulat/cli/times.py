@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from daulat.evidence.times import with_milliseconds
+
 
 class Time(click.ParamType[str]):
     """A date, or a time in RFC 3339; without an offset it is UTC."""
@@ -20,4 +22,4 @@ class Time(click.ParamType[str]):
             at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is no date such as 2027-01-15 and no time such as 2027-01-15T08:00:00Z", param, ctx)
-        return at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+        return with_milliseconds(at)

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
+
+
+def with_milliseconds(at: datetime) -> str:
+    """Return a time in UTC as the recorder writes it."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def rfc3339(seconds: float) -> str:
+    """Return POSIX seconds as the recorder writes them."""
+    return with_milliseconds(datetime.fromtimestamp(seconds, UTC))
+
+
+def seconds_of(time: str) -> float:
+    """Return such a time in POSIX seconds. ValueError where it is none."""
+    return datetime.fromisoformat(time).timestamp()
 
 
 def comparable(time: str) -> str:

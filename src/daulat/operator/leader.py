@@ -6,7 +6,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 
+from daulat.api.timestamps import seconds
 from daulat.facts.change import Change
 from daulat.facts.charge import Charge
 from daulat.facts.report import Report
@@ -16,9 +18,9 @@ from daulat.kube.errors import ApiError, RequestError
 from daulat.kube.ref import Ref
 from daulat.logs import trace
 from daulat.process.lease import Lease
+from daulat.process.lifecycle import first_of
 from daulat.reconcile.registry import BY_KIND, everything, reconcile, woken
 from daulat.reconcile.result import Delete, Result
-from daulat.reconcile.timestamps import seconds
 
 from . import metrics
 from .carry import Carrier, Outcome
@@ -84,21 +86,15 @@ class Leader:
                 models.append(key)
             else:
                 self._add(key)
-        tasks = [
-            asyncio.create_task(self._after_policies(models)),
-            asyncio.create_task(self._lease.keep()),
-            asyncio.create_task(self._evictor.run()),
-            asyncio.create_task(self._work(self._serial)),
-            *(asyncio.create_task(self._work(self._queue)) for _ in range(WORKERS)),
-        ]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            ended = next((error for task in done if (error := task.exception()) is not None), None)
-            return f"a worker ended: {ended!r}" if ended is not None else "the lease was lost"
+            return await first_of(
+                partial(self._after_policies, models),
+                self._lease.keep,
+                self._evictor.run,
+                partial(self._work, self._serial),
+                *[partial(self._work, self._queue)] * WORKERS,
+            )
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             self._evictor.clear()
 
     async def _after_policies(self, models: Sequence[Ref]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from daulat.mirror.informer import Meters
+from daulat.process import lag
 
 REGISTRY = CollectorRegistry()
 
@@ -44,12 +45,7 @@ MISSED = Counter(
     "daulat_watch_missed_total", "Facts that a full list brought and no watch.", ["kind"], registry=REGISTRY
 )
 FAILED_LISTS = Counter("daulat_list_failures_total", "Full lists of a kind that failed.", ["kind"], registry=REGISTRY)
-LOOP_BLOCKED = Histogram(
-    "daulat_loop_blocked_seconds",
-    "Time for which the event loop was blocked.",
-    registry=REGISTRY,
-    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
-)
+LOOP_BLOCKED = lag.histogram("daulat_loop_blocked_seconds", REGISTRY)
 EVICTIONS_WAITING = Gauge(
     "daulat_evictions_waiting", "Pods and workloads that wait for their deletion.", registry=REGISTRY
 )

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from daulat.api.inventory import AcceleratorInventorySpec, Delivery
 from daulat.api.meta import seconds_of
+from daulat.api.timestamps import stamp
 from daulat.facts.chips import ids_of
 from daulat.facts.declared import Declared
 from daulat.facts.node import Node
@@ -219,7 +220,7 @@ class _Pass:
         if not gone:
             self.due.append(absent_since + allowed)
             return Standing(chip, delivery, State.MISSING, remembered, tuple(doubts), why)
-        text = f"isn't seen since {written(absent_since)}: {why}; it was last on {_where(known.place)}"
+        text = f"isn't seen since {stamp(absent_since)}: {why}; it was last on {_where(known.place)}"
         standing = Standing(chip, delivery, State.GONE, remembered, (*doubts, (Doubt.GONE, text)), why)
         if not known.gone:
             self.lost.append(standing)
@@ -297,8 +298,3 @@ def _since_received(delivery: Delivery, inventory: Inventory) -> str:
 def _where(place: Place) -> str:
     node = f"node {place.node}" if place.node else "no single node"
     return f"{node} in zone {place.zone}" if place.zone else f"{node} in no zone of record"
-
-
-def written(at: float) -> str:
-    """Return a time in seconds as the API writes it."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from daulat.api.inventory import AcceleratorInventoryStatus, ChipMove, ChipPlace
+from daulat.api.timestamps import stamp
 
-from .chips import Account, Move, Place, Remembered, State, written
+from .chips import Account, Move, Place, Remembered, State
 
 MOVES = 50
 """Moves that the status keeps. The log keeps all."""
@@ -50,8 +51,8 @@ def seen(account: Account) -> int:
 
 
 def _entry(one: Remembered, chips: tuple[str, ...]) -> ChipPlace:
-    absent = {} if one.absent_since is None else {"absent_since": written(one.absent_since), "gone": one.gone}
-    return ChipPlace(node=one.place.node, zone=one.place.zone, since=written(one.since), **absent, chips=chips)
+    absent = {} if one.absent_since is None else {"absent_since": stamp(one.absent_since), "gone": one.gone}
+    return ChipPlace(node=one.place.node, zone=one.place.zone, since=stamp(one.since), **absent, chips=chips)
 
 
 def _move(move: Move) -> ChipMove:
@@ -61,7 +62,7 @@ def _move(move: Move) -> ChipMove:
         from_zone=move.before.zone,
         to_node=move.after.node,
         to_zone=move.after.zone,
-        at=written(move.at),
+        at=stamp(move.at),
     )
 
 

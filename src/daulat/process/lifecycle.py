@@ -45,7 +45,7 @@ async def first_of(*tasks: Callable[[], Awaitable[Any]]) -> str:
     try:
         done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         ended = next((error for task in done if (error := task.exception()) is not None), None)
-        return f"a task ended: {ended!r}" if ended is not None else "the lease was lost"
+        return f"a worker ended: {ended!r}" if ended is not None else "the lease was lost"
     finally:
         for task in running:
             task.cancel()

@@ -9,11 +9,11 @@ from typing import Any, Literal
 from daulat.api import meta, reasons
 from daulat.api.kinds import Manifest
 from daulat.api.status import write_status
+from daulat.api.timestamps import stamp
 from daulat.facts.declared import Declared, Unparsable
 from daulat.kube.ref import Ref
 
 from .result import ApplyStatus, EmitEvent
-from .timestamps import stamp
 
 AnyDeclared = Declared[Any, Any] | Unparsable[Any]
 MESSAGE = 1024

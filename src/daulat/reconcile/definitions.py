@@ -12,6 +12,7 @@ from typing import Any
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
 from daulat.api.status import read_status
+from daulat.api.timestamps import stamp
 from daulat.facts.definition import STEP, Definition
 from daulat.facts.snapshot import Snapshot
 from daulat.facts.store import OWN_KINDS
@@ -19,7 +20,6 @@ from daulat.kube.ref import Ref
 
 from .conditions import AnyDeclared, cut, same_status
 from .result import ApplyStatus, EmitEvent, Result
-from .timestamps import stamp
 
 
 def as_defined(key: Ref, result: Result, snapshot: Snapshot, now: float) -> Result:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from daulat.evidence.book import Book, Known, Outgoing
 from daulat.evidence.index import Index, Missed
 from daulat.evidence.records import ClockSetBack, NotRecorded
 from daulat.evidence.subject import Subject
+from daulat.evidence.times import rfc3339, seconds_of
 from daulat.ledger import entry
 from daulat.ledger.checkpoint import Checkpoint
 from daulat.ledger.entry import Entry
@@ -199,13 +199,3 @@ def _encoded(kind: str, time: str, data: Mapping[str, Any]) -> bytes:
 
 def _named(value: object) -> str:
     return value[:256].encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else ""
-
-
-def rfc3339(seconds: float) -> str:
-    """Return a time as entries have it, with milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-
-
-def seconds_of(time: str) -> float:
-    """Return such a time in POSIX seconds."""
-    return datetime.fromisoformat(time).timestamp()

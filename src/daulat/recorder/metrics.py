@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from daulat.mirror.informer import Meters
+from daulat.process import lag
 
 REGISTRY = CollectorRegistry()
 
@@ -37,12 +38,7 @@ APPEND = Histogram(
     registry=REGISTRY,
     buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10),
 )
-LOOP_BLOCKED = Histogram(
-    "daulat_recorder_loop_blocked_seconds",
-    "Time for which the event loop was blocked.",
-    registry=REGISTRY,
-    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
-)
+LOOP_BLOCKED = lag.histogram("daulat_recorder_loop_blocked_seconds", REGISTRY)
 EVENTS = Counter("daulat_recorder_watch_events_total", "Watch events received.", ["kind"], registry=REGISTRY)
 MISSED = Counter(
     "daulat_recorder_watch_missed_total", "Facts that a full list brought and no watch.", ["kind"], registry=REGISTRY

@@ -13,12 +13,12 @@ from daulat.api.names import LEASE
 from daulat.evidence.draft import Draft
 from daulat.evidence.index import Missed
 from daulat.evidence.records import Evicted, Gap, GapOpened
+from daulat.evidence.times import rfc3339, seconds_of
 from daulat.kube.client import Client
 from daulat.kube.errors import RequestError
 from daulat.kube.resources import lease_path, operator_events
 
 from . import metrics
-from .keeper import rfc3339, seconds_of
 
 log = logging.getLogger("daulat.recorder")
 

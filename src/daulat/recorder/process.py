@@ -17,6 +17,7 @@ from daulat.evidence.machine import parse_machine
 from daulat.evidence.personal import Pseudonyms
 from daulat.evidence.records import Gap, RecorderStarted
 from daulat.evidence.run import parse_run
+from daulat.evidence.times import rfc3339
 from daulat.facts.store import Store, parse_fact
 from daulat.kube.client import Client
 from daulat.kube.errors import RequestError
@@ -30,7 +31,7 @@ from daulat.witness.standing import Standings
 
 from . import metrics
 from .auditing import Auditing, AuditOptions
-from .keeper import Keeper, Place, rfc3339
+from .keeper import Keeper, Place
 from .observers import UNANSWERED, Observers, State
 from .recorder import Recorder
 

@@ -5,7 +5,9 @@ No name is one of the operator's: alerts aggregate over jobs, and a reporter tha
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from daulat.process import lag
 
 REGISTRY = CollectorRegistry()
 
@@ -20,9 +22,4 @@ FAILURES = Counter(
     "daulat_report_write_failures_total", "Reports that the API server refused to take.", registry=REGISTRY
 )
 REQUESTS = Counter("daulat_report_api_requests_total", "Requests to the API server.", ["method"], registry=REGISTRY)
-LOOP_BLOCKED = Histogram(
-    "daulat_report_loop_blocked_seconds",
-    "Time for which the event loop was blocked.",
-    registry=REGISTRY,
-    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
-)
+LOOP_BLOCKED = lag.histogram("daulat_report_loop_blocked_seconds", REGISTRY)

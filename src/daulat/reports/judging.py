@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from daulat.admission.policy import PolicyError, compile_policy
 from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.kinds import Manifest
+from daulat.api.timestamps import stamp
 from daulat.cel.evaluator import Request, evaluate_each
 from daulat.check.rules import JudgingPolicy, judging_policy
 from daulat.doctor.workloads import as_created
@@ -21,7 +22,6 @@ from daulat.reconcile.policy.compiled import (
     named_exemptions_now,
     protected_namespaces,
 )
-from daulat.reconcile.timestamps import stamp
 
 from .result import Outcome, Result, Subject
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from daulat.api.digest import digest
 from daulat.api.kinds import Manifest
 from daulat.api.names import MODEL_LABEL, NODE_PREFIX
+from daulat.api.timestamps import stamp
 from daulat.check.governance import Namespaces
 from daulat.check.inventory import Inventory
 from daulat.check.judge import Judge, Options
 from daulat.kube.ref import Ref
 from daulat.manifest.document import from_api
-from daulat.reconcile.timestamps import stamp
 
 from .world import World
 

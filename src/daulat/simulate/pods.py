@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from daulat.api.kinds import Manifest
 from daulat.api.names import ELIGIBLE, MODEL_LABEL, NODE_PREFIX, REVISION_ANNOTATION, eligible_label
+from daulat.api.timestamps import stamp
 from daulat.facts.child import WORKLOADS
 from daulat.kube.ref import Ref
-from daulat.reconcile.timestamps import stamp
 
 from .happened import NODE_LOST, REPLACED, Ended
 from .scheduler import Scheduler

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 
+from daulat.api.timestamps import seconds
 from daulat.facts.change import Change
 from daulat.facts.charge import Charge
 from daulat.kube.ref import Ref
 from daulat.reconcile.registry import BY_KIND, everything, reconcile, woken
-from daulat.reconcile.timestamps import seconds
 
 from .change import Changes, LoseNode, Put, Remove, RevokeZone, revoked
 from .effects import Effects

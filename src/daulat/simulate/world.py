@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from daulat.api.kinds import Manifest
+from daulat.api.timestamps import stamp
 from daulat.catalog.kubernetes import DEFAULT, Capabilities
 from daulat.facts.change import Change
 from daulat.facts.snapshot import Snapshot
 from daulat.facts.store import OWN_KINDS, Store
 from daulat.kube.ref import Ref
 from daulat.kube.resources import BY_KIND, Use, kinds
-from daulat.reconcile.timestamps import stamp
 
 WEIGHTS_IMAGE = "daulat.invalid/weights@sha256:" + "0" * 64
 """Stands for the operator's image, which no object of the cluster names: the image alone rolls no pod."""

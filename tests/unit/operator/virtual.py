@@ -8,7 +8,7 @@ import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from daulat.reconcile.timestamps import stamp
+from daulat.api.timestamps import stamp
 
 T = TypeVar("T")
 

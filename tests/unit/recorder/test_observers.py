@@ -10,11 +10,11 @@ import pytest
 
 from daulat.evidence.draft import Draft
 from daulat.evidence.index import Missed
+from daulat.evidence.times import rfc3339
 from daulat.kube.client import Client
 from daulat.kube.errors import NoAnswer
 from daulat.kube.resources import Resource
 from daulat.recorder import observers as module
-from daulat.recorder.keeper import rfc3339
 from daulat.recorder.observers import Gaps, Observers, State, evicted
 
 NOW = 1_800_000_000.0

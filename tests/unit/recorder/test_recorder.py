@@ -21,6 +21,7 @@ from daulat.evidence.draft import Draft
 from daulat.evidence.index import Index, Question
 from daulat.evidence.records import Heartbeat
 from daulat.evidence.run import Run
+from daulat.evidence.times import rfc3339
 from daulat.facts.store import Store
 from daulat.ledger import entry, reader
 from daulat.ledger.trust import trusted
@@ -28,7 +29,7 @@ from daulat.ledger.verification import verify
 from daulat.recorder import keeper
 from daulat.recorder import recorder as module
 from daulat.recorder.audit.intake import Unavailable
-from daulat.recorder.keeper import Keeper, Place, rfc3339
+from daulat.recorder.keeper import Keeper, Place
 from daulat.recorder.process import parse
 from daulat.recorder.recorder import Recorder
 from tests.unit.ledger.logs import KEY, NOW, TRUST, Memory

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 
 from daulat.api.authorities import AttestationRequirements, posix
 from daulat.api.names import API_VERSION
+from daulat.api.timestamps import stamp
 from daulat.attestation import dsse
 from daulat.attestation.errors import AttestationError
 from daulat.attestation.statement import PREDICATE, Chip, as_value, problems, read, statement_of
@@ -104,7 +104,7 @@ def make(
     seen = _node(found, node, system_uuid)
     zone_name = zone or next(iter(found.zones), None) if len(found.zones) < 2 else zone
     record = found.zones.get(zone_name) if zone_name else None
-    begins = not_before or _stamp(time.time())
+    begins = not_before or stamp(time.time())
     values = {
         "systemUUID": seen.system_uuid,
         "facility": {
@@ -120,7 +120,7 @@ def make(
         "serialNumber": serial_number,
     }
     try:
-        values["notAfter"] = not_after or _stamp(posix(begins) + (days or 0) * _DAY)
+        values["notAfter"] = not_after or stamp(posix(begins) + (days or 0) * _DAY)
         made = statement_of(seen.name, PREDICATE.validate_python(values))
     except ValidationError as error:
         fail(problems(error))
@@ -267,10 +267,6 @@ def _seen_chip(device: Device) -> Chip:
     named = {key.rpartition("/")[2]: value for key, value in device.attributes.items()}
     product = next((named[key] for key in ("productName", "model", "type") if named.get(key)), "unknown")
     return Chip(vendor=device.id.driver, product=product, id=device.chip_ids[0])
-
-
-def _stamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _write(text: str, output_file: Path | None) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from daulat.api.timestamps import stamp
 from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.node import Node
 from daulat.facts.snapshot import Inventory, Snapshot
-from daulat.placement.chips import Place, Standing, State, account, written
+from daulat.placement.chips import Place, Standing, State, account
 from daulat.placement.remembered import memory
 from daulat.placement.sightings import PUBLISHED, Shown, Sighting, shows_now, undeclared
 from daulat.placement.zoning import zone_of_record
@@ -77,8 +78,8 @@ def _declared(one: Standing, inventory: Inventory, snapshot: Snapshot, now: floa
         zone=place.zone,
         country=_country(place.zone, snapshot),
         # What the operator hasn't written down is seen for the first time: since when isn't known.
-        since=written(one.now.since) if one.now is not None and one.now.since < now else "",
-        absent_since=written(one.now.absent_since) if one.now is not None and one.now.absent_since is not None else "",
+        since=stamp(one.now.since) if one.now is not None and one.now.since < now else "",
+        absent_since=stamp(one.now.absent_since) if one.now is not None and one.now.absent_since is not None else "",
         model=one.sighting.model if one.sighting is not None else "",
         source=one.sighting.source if one.sighting is not None else "",
         inventory=inventory.name,

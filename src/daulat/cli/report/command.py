@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from daulat import __version__
+from daulat.api.timestamps import stamp
 from daulat.catalog.presets import PresetError
 from daulat.evidence.index import Index
 from daulat.evidence.report.bundle import bundle
@@ -134,4 +135,4 @@ def report(
 
 
 def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return stamp(datetime.now(UTC).timestamp())

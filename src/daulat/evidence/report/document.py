@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from daulat.api.timestamps import stamp
 from daulat.ledger import base64
 from daulat.ledger.trust import Examined, Trust
 
@@ -97,7 +97,7 @@ def witnesses(examined: Examined) -> list[dict[str, str]]:
 def _time(seconds: int) -> str:
     """Return POSIX seconds in RFC 3339; as they are beyond the year 9999."""
     try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return stamp(seconds)
     except (OverflowError, ValueError, OSError):
         return str(seconds)
 

@@ -8,11 +8,11 @@ from typing import Any
 from daulat.admission.policy import CompiledPolicy
 from daulat.api.kinds import Manifest
 from daulat.api.names import API_VERSION
+from daulat.api.timestamps import stamp
 from daulat.cel.evaluator import Request, evaluate_all
 from daulat.facts.change import Change
 from daulat.facts.derived import DerivedFact
 from daulat.facts.snapshot import Model, Snapshot
-from daulat.reconcile.timestamps import stamp
 
 
 class Judgements(DerivedFact):

@@ -10,6 +10,7 @@ from daulat.api import reasons
 from daulat.api.counted import either
 from daulat.api.kinds import Manifest
 from daulat.api.model import ModelDriftStatus
+from daulat.api.timestamps import seconds
 from daulat.facts.snapshot import Model, Policy, Snapshot
 from daulat.placement.approval import approval
 from daulat.placement.choice import Decision, choose
@@ -17,7 +18,6 @@ from daulat.placement.current_placement import current_placement
 from daulat.placement.loading import Loading, loading
 from daulat.reconcile.conditions import Condition, condition
 from daulat.reconcile.policy.compiled import compiled, unreadable_exemptions
-from daulat.reconcile.timestamps import seconds
 from daulat.workload.container import image_of
 from daulat.workload.manifests import manifests
 from daulat.workload.pod import revision, templates, unusable_settings

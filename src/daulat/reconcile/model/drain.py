@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from daulat.api.model import DrainStatus
+from daulat.api.timestamps import seconds, stamp
 from daulat.facts.node import Node
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Model, Snapshot
 from daulat.placement.choice import Chosen
 from daulat.reconcile.policy import drift
-from daulat.reconcile.timestamps import seconds, stamp
 from daulat.workload.manifests import DEADLINE
 
 from .termination import gives_back

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from daulat.api import reasons
 from daulat.api.kinds import Manifest
 from daulat.api.model import ModelDriftStatus
+from daulat.api.timestamps import seconds, stamp
 from daulat.facts.child import WORKLOADS
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Model, Policy
@@ -23,7 +24,6 @@ from daulat.placement.standing import standing, stays
 from daulat.reconcile.conditions import Condition, condition
 from daulat.reconcile.policy.drift import moves
 from daulat.reconcile.policy.grace import Grace
-from daulat.reconcile.timestamps import seconds, stamp
 from daulat.workload.manifests import manifests
 from daulat.workload.network import network_policy
 from daulat.workload.pod import revision

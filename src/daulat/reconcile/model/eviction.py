@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from daulat.api import reasons
 from daulat.api.counted import counted
+from daulat.api.timestamps import seconds
 from daulat.facts.child import WORKLOADS, Child
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Model, Policy
@@ -19,7 +20,6 @@ from daulat.reconcile.policy.brake import Brake
 from daulat.reconcile.policy.drift import drift_since, evict
 from daulat.reconcile.policy.drift import left as seconds_left
 from daulat.reconcile.result import Delete, EmitEvent
-from daulat.reconcile.timestamps import seconds
 
 from .decision import Verdict
 from .drifting import braked as goes_on_braked

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from daulat.api.timestamps import seconds
 from daulat.facts.child import Child
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Model, Snapshot
 from daulat.placement.choice import Chosen
-from daulat.reconcile.timestamps import seconds
 from daulat.workload.plan import Group
 
 HALF_PLACED = 60.0

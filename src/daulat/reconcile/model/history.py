@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from daulat.api import reasons
 from daulat.api.model import GRACE_SECONDS, Revision
+from daulat.api.timestamps import stamp
 from daulat.facts.snapshot import Model
 from daulat.placement.choice import Chosen
 from daulat.reconcile.conditions import Condition
-from daulat.reconcile.timestamps import stamp
 from daulat.workload.manifests import summary
 
 from .decision import Verdict

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from daulat.api.kinds import Manifest
+from daulat.api.timestamps import seconds
 from daulat.facts.child import Child
 from daulat.facts.node import Node
 from daulat.facts.pod import Pod
@@ -15,7 +16,6 @@ from daulat.facts.snapshot import Snapshot
 from daulat.kube.ref import Ref
 from daulat.placement.choice import Chosen
 from daulat.reconcile.result import Delete
-from daulat.reconcile.timestamps import seconds
 from daulat.workload.container import DEFAULT_TERMINATION_GRACE
 
 

@@ -19,13 +19,13 @@ from daulat.api import reasons
 from daulat.api.digest import digest
 from daulat.api.kinds import Manifest
 from daulat.api.names import INPUTS_ANNOTATION
+from daulat.api.timestamps import seconds
 from daulat.facts.child import WORKLOADS, Child
 from daulat.facts.snapshot import Model, Snapshot
 from daulat.kube.ref import Ref
 from daulat.placement.choice import Chosen
 from daulat.placement.loading import Loading
 from daulat.reconcile.conditions import Condition, condition
-from daulat.reconcile.timestamps import seconds
 from daulat.workload.container import PRESTOP_SECONDS
 from daulat.workload.manifests import DEADLINE
 

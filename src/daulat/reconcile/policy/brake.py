@@ -18,9 +18,9 @@ from math import floor
 
 from daulat.api.names import eligible_label
 from daulat.api.policy import BrakeStatus, Drift
+from daulat.api.timestamps import seconds, stamp
 from daulat.facts.charge import WINDOW, Charge
 from daulat.facts.snapshot import Policy, Snapshot
-from daulat.reconcile.timestamps import seconds, stamp
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from daulat.admission.policy import PROTECTED_NAMESPACES, CompiledPolicy, compil
 from daulat.api.exemption import SovereigntyExemptionSpec
 from daulat.api.kinds import Manifest
 from daulat.api.meta import seconds_of
+from daulat.api.timestamps import seconds, stamp
 from daulat.facts.change import Change
 from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.derived import DerivedFact
 from daulat.facts.snapshot import Exemption, Policy, Snapshot
-from daulat.reconcile.timestamps import seconds, stamp
 
 from . import gitops
 

@@ -16,6 +16,7 @@ from daulat.api import reasons
 from daulat.api.counted import counted
 from daulat.api.names import eligible_label
 from daulat.api.policy import BrakeStatus, Drift, DriftedNode, SovereigntyPolicyStatus, UndecidedNode
+from daulat.api.timestamps import seconds, stamp
 from daulat.facts.node import Node
 from daulat.facts.pod import Pod
 from daulat.facts.snapshot import Policy, Snapshot
@@ -24,7 +25,6 @@ from daulat.placement.candidates import candidates_under
 from daulat.placement.certify import decided_against
 from daulat.reconcile.conditions import Condition, condition, cut
 from daulat.reconcile.result import Delete, EmitEvent
-from daulat.reconcile.timestamps import seconds, stamp
 from daulat.workload.container import DEFAULT_TERMINATION_GRACE
 
 from .brake import Brake, release_hint

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from daulat.api import reasons
 from daulat.api.exemption import SovereigntyExemptionSpec, SovereigntyExemptionStatus
+from daulat.api.timestamps import seconds
 from daulat.controls import library
 from daulat.facts.declared import Unparsable
 from daulat.facts.snapshot import Exemption, Snapshot
 from daulat.kube.ref import Ref
 from daulat.reconcile.conditions import Condition, condition, ready, status_change
 from daulat.reconcile.result import Result
-from daulat.reconcile.timestamps import seconds
 
 from .compiled import as_allowed
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from daulat.api.policy import Action, Drift, DriftAction
+from daulat.api.timestamps import seconds, stamp
 from daulat.facts.snapshot import Policy
-from daulat.reconcile.timestamps import seconds, stamp
 
 
 def rule(policy: Policy) -> Drift:

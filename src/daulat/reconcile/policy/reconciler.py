@@ -10,6 +10,7 @@ from daulat.api import reasons
 from daulat.api.counted import counted
 from daulat.api.names import GROUP
 from daulat.api.policy import GOVERNED, EnforcementSource, SovereigntyPolicyStatus
+from daulat.api.timestamps import seconds
 from daulat.facts.child import Child
 from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.report import Report
@@ -26,7 +27,6 @@ from daulat.reconcile.conditions import (
     status_change,
 )
 from daulat.reconcile.result import Apply, Delete, DryRunPod, Result
-from daulat.reconcile.timestamps import seconds
 
 from . import advice, egress, gitops, pinning, ungoverned, unpinned, volumes
 from .actions import by_action

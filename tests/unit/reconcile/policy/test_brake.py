@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from daulat.api.names import eligible_label
 from daulat.api.policy import SovereigntyPolicyStatus
 from daulat.api.status import write_status
+from daulat.api.timestamps import stamp
 from daulat.facts.charge import WINDOW, Charge
 from daulat.facts.store import Store
 from daulat.kube.client import Client
@@ -24,7 +25,6 @@ from daulat.reconcile.policy.brake import Brake
 from daulat.reconcile.policy.drift import Watch
 from daulat.reconcile.policy.reconciler import reconcile_policy
 from daulat.reconcile.result import Delete, PatchNode
-from daulat.reconcile.timestamps import stamp
 from tests.unit.world import ASCEND, ASCEND_RESOURCE, Raw, World, ascend, child, model, pod, policy, the_policy
 
 NOW = 1_800_000_000.0

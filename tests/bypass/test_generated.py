@@ -1,4 +1,4 @@
-"""What the operator makes for models: changed by others, passed off as a model's, or left behind."""
+"""Objects that the operator creates for models: changed by others, passed off as a model's, or left behind."""
 
 from __future__ import annotations
 

@@ -114,5 +114,5 @@ def test_facts_hold_the_expanded_policy() -> None:
 
 
 def test_a_policy_without_a_preset_and_without_zones_is_invalid() -> None:
-    with pytest.raises(ValidationError, match="zones is needed unless a preset says it"):
+    with pytest.raises(ValidationError, match="zones is required unless a preset sets it"):
         spec()

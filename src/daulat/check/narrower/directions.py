@@ -121,7 +121,7 @@ DIRECTIONS: dict[str, Direction] = {
     "preset": D.NEUTRAL,
     "preset.name": D.NEUTRAL,
     "preset.dataClass": D.NEUTRAL,
-    # Who applies what the policy compiles to. What that says is the same.
+    # Which component applies the compiled policy. What that says is the same.
     "enforcement": D.NEUTRAL,
     "enforcement.source": D.NEUTRAL,
     "zones": D.PARTS,

@@ -70,7 +70,7 @@ def attest() -> None:
 @click.option(
     "--not-before", metavar="TIME", help="From when on it is valid, such as 2026-12-01T00:00:00Z; now by default."
 )
-@click.option("--not-after", metavar="TIME", help="Until when it is valid.")
+@click.option("--not-after", metavar="TIME", help="The end of the statement's validity.")
 @click.option("--days", type=click.IntRange(min=1, max=3660), help="Instead of --not-after: for how many days.")
 @_OUTPUT_FILE
 def make(

@@ -159,7 +159,7 @@ def _dns(text: str) -> Dns:
     addresses = tuple(map(str, read.addresses))
     if read.namespace is None:
         if not addresses or {"pod_labels", "port"} & read.model_fields_set:
-            raise click.UsageError("--dns: namespace is required, unless addresses stand alone")
+            raise click.UsageError("--dns: namespace is required unless only addresses are set")
         return Dns(addresses=addresses)
     return Dns(read.namespace, FrozenDict(read.pod_labels), read.port, addresses)
 

@@ -112,7 +112,7 @@ async def _refused(client: Client) -> AsyncIterator[str]:
         await client.request("POST", path, TRIAL, query={"dryRun": "All"})
     except ApiError as error:
         if GUARD in error.message:
-            click.echo(f"ok: admission refuses a SovereignZone of somebody without certify ({GUARD})")
+            click.echo(f"ok: admission refuses a SovereignZone of a user without the verb certify ({GUARD})")
         else:
             yield f"the trial was refused, but not by the guard {GUARD}: {error.message}"
         return

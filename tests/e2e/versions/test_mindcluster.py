@@ -190,12 +190,12 @@ REFUSED: dict[str, tuple[Manifest, Manifest, str]] = {
     "another product": (
         {"resources": {"limits": {"huawei.com/Ascend310P": "1"}}, "env": []},
         {},
-        'SUP-08 spec.containers[*].resources: "huawei.com/Ascend310P" was asked for',
+        'SUP-08 spec.containers[*].resources: "huawei.com/Ascend310P" was requested',
     ),
     "the runtime without asking": (
         {"resources": {}, "env": []},
         {"runtimeClassName": "ascend"},
-        'USE-17 spec.runtimeClassName: "ascend" was set without asking for an accelerator',
+        'USE-17 spec.runtimeClassName: "ascend" was set without a request for an accelerator',
     ),
 }
 

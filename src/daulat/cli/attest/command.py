@@ -46,7 +46,7 @@ _OUTPUT_FILE = click.option(
 
 @click.group(epilog=_EXAMPLES)
 def attest() -> None:
-    """Make, sign and verify statements of where nodes stand, offline."""
+    """Create, sign and verify statements about the facilities of nodes, offline."""
 
 
 @attest.command()
@@ -182,9 +182,11 @@ def sign(statement: str, key: str, keyid: str | None, name: str | None, form: st
     "key_files",
     multiple=True,
     metavar="FILE",
-    help="A public key as PEM that is trusted, where no policy says whom to trust. Repeatable.",
+    help="A trusted public key as PEM, if no policy lists trusted authorities. Repeatable.",
 )
-@click.option("--policy", help="The SovereigntyPolicy in the files that says whom to trust; by default the only one.")
+@click.option(
+    "--policy", help="The SovereigntyPolicy in the files with the trusted authorities; by default the only one."
+)
 @click.option("--at", metavar="TIME", help="The time to judge at, such as 2026-12-01T00:00:00Z; now by default.")
 @click.option(
     "-o", "--output", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="The format."
@@ -227,7 +229,7 @@ def _trust(found: Given, policy: str | None, key_files: tuple[str, ...]) -> Atte
         return None
     if policy is None and len(found.policies) != 1:
         fail(
-            "say whom to trust: --key FILE, or a SovereigntyPolicy in the files; --policy NAME where there are several"
+            "--key FILE is required, or a SovereigntyPolicy in the files; with several policies, --policy NAME as well"
         )
     name = policy or next(iter(found.policies))
     spec = found.policies.get(name)
@@ -240,12 +242,12 @@ def _trust(found: Given, policy: str | None, key_files: tuple[str, ...]) -> Atte
 
 def _node(found: Given, name: str | None, system_uuid: str | None) -> SeenNode:
     if name is None and len(found.nodes) != 1:
-        fail("say which node: --node NAME, or one Node in the files")
+        fail("--node NAME is required unless the files have exactly one Node")
     name = name or next(iter(found.nodes))
     seen = found.nodes.get(name)
     uuid = (system_uuid or (seen.system_uuid if seen else "")).lower()
     if not uuid:
-        fail(f"node {name} reports no system UUID, or isn't in the files: say --system-uuid")
+        fail(f"node {name} reports no system UUID, or isn't in the files: --system-uuid is required")
     return SeenNode(name, uuid)
 
 

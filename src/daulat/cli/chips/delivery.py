@@ -39,10 +39,10 @@ LARGEST = 8 << 20
 @click.option("--permit-date", metavar="DATE", help="The day on which it was issued, such as 2026-02-20.")
 @click.option("--received", metavar="DATE", help="The day on which the chips were received.")
 @click.option(
-    "--zone", "zones", multiple=True, metavar="ZONE", help="A SovereignZone in which they may stand. Repeatable."
+    "--zone", "zones", multiple=True, metavar="ZONE", help="A SovereignZone in which they may be. Repeatable."
 )
 @click.option(
-    "--country", "countries", multiple=True, metavar="CODE", help="A country in which they may stand. Repeatable."
+    "--country", "countries", multiple=True, metavar="CODE", help="A country in which they may be. Repeatable."
 )
 @click.option(
     "--exporters",

@@ -48,7 +48,10 @@ _EXAMPLES = examples(
     default=15.0,
     show_default=True,
     metavar="SECONDS",
-    help="Read the cluster anew for a page when the facts are older; or than four times as long as a read takes, if that is more.",
+    help=(
+        "Read the cluster again for a page if the facts are older than this, or than four times the duration of a"
+        " read, if that is longer."
+    ),
 )
 @click.option(
     "--outlines",

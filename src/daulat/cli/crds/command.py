@@ -40,7 +40,7 @@ def show() -> None:
 
 @crds.command()
 @context_option
-@click.option("--dry-run", is_flag=True, help="Only say what would be done; the API server checks it.")
+@click.option("--dry-run", is_flag=True, help="Only print the changes; the API server validates them as a dry run.")
 @click.option(
     "--force",
     is_flag=True,

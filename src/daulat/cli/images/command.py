@@ -18,7 +18,10 @@ from .gathering import NOTHING, gathered, installed, read_input
 from .output import FORMATS, formatted, remarks
 
 _EXAMPLES = examples(
-    ("What manifests need, and what isn't known", "daulat images policies/ models/ --values values.yaml"),
+    (
+        "Artefacts that manifests need, and those that can't be determined",
+        "daulat images policies/ models/ --values values.yaml",
+    ),
     ("What runs in the current cluster", "daulat images --cluster -o json"),
 )
 
@@ -36,7 +39,7 @@ _EXAMPLES = examples(
     help="Values of Daulat's chart; its defaults are used without. Repeatable, later files count more.",
 )
 @click.option("--no-installation", is_flag=True, help="Leave out what Daulat's own installation needs.")
-@click.option("--require-digest", is_flag=True, help="Exit with 1 if an artefact is named by a tag alone.")
+@click.option("--require-digest", is_flag=True, help="Exit with 1 if an artefact is named only by a tag.")
 @kubernetes_options
 @click.option(
     "-o", "--output", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="The format."

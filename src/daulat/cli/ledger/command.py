@@ -60,7 +60,7 @@ ledger.add_command(check_bundle)
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="A checkpoint of this log that was kept elsewhere. Repeatable. Without one, a log that was cut can't be told.",
+    help="A checkpoint of this log that was stored elsewhere. Repeatable. Without one, a truncated log can't be detected.",
 )
 @_FORMAT
 def verify(

@@ -41,7 +41,7 @@ def digest(name: str, path: Path, address: str | None) -> None:
     Exit codes: 0 printed, 1 no salt is kept for this name, 2 wrong input or usage.
     """
     if not is_person(name) and address is None:
-        fail(f"{name}: users under system: aren't people, and the log has their names")
+        fail(f"{name}: users under system: are no natural persons, and the log has their names")
     with _opened(path) as salts:
         found = salts.find(name)
     if found is None:

@@ -38,7 +38,7 @@ _EXAMPLES = examples(
         "daulat report ./log --key log.vkey --from 2027-01-01 --to 2027-02-01 --sign-key report.pem --output-dir january",
     ),
     (
-        "Only what one policy governs, beside a preset's rules",
+        "Only namespaces of one policy, with a preset's rules",
         "daulat report ./log --key log.vkey --policy a --preset my-nccp --from 2027-01-01 --to 2027-02-01 --output-dir a",
     ),
 )
@@ -51,7 +51,7 @@ _EXAMPLES = examples(
 @click.option("--to", "until", type=Time(), required=True, metavar="TIME", help="Its end, which isn't part of it.")
 @click.option("--policy", default="", metavar="NAME", help="Only this SovereigntyPolicy and what it governed.")
 @click.option(
-    "--preset", default="", metavar="NAME", help="Put the rules of this preset, and their sources, beside it."
+    "--preset", default="", metavar="NAME", help="Add the rules of this preset and their sources to the report."
 )
 @click.option(
     "--most",

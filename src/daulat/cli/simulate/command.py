@@ -70,7 +70,7 @@ class _Duration(click.ParamType[int]):
     metavar="KIND/NAME",
     help="Delete an object; KIND/NAMESPACE/NAME in a namespace.",
 )
-@click.option("--revoke-zone", "zones", multiple=True, metavar="NAME", help="Let a zone select no node any more.")
+@click.option("--revoke-zone", "zones", multiple=True, metavar="NAME", help="Make a zone select no nodes.")
 @click.option("--node-lost", "nodes", multiple=True, metavar="NAME", help="Lose a node with its pods.")
 @click.option("--cluster", "in_cluster", is_flag=True, help="Start from the facts of the current cluster.")
 @click.option(

@@ -56,7 +56,7 @@ def draw(outcome: Outcome, page: Page) -> None:
     _section(page, "Pods without a node", ((f"{w.namespace}/{w.name}", [w.why]) for w in outcome.waiting))
     _section(
         page,
-        "Running pods that would be refused if they were created anew",
+        "Running pods that would be refused if they were created again",
         (
             (f"{counted(r.pods, 'pod')} by policy {r.policy}: {_some(r.sample, r.pods)}", list(r.messages))
             for r in outcome.refused

@@ -50,7 +50,7 @@ def uninstall(
     """
     if crds and not (models and weights):
         raise click.UsageError(
-            "--crds removes every SovereignModel, and what models own with it: say --models --weights too."
+            "--crds removes every SovereignModel and the objects that models own: --models and --weights are required as well."
         )
     choice = Choice(models, weights, crds)
     try:
@@ -87,7 +87,7 @@ def _removed(context: str | None, planned: Plan) -> Outcome:
 def _refuse_while(runs: str, namespace: str) -> None:
     if runs:
         fail(
-            f"the operator runs, and would make all of it anew: {runs}. Stop it first: "
+            f"the operator runs, and would create these objects again: {runs}. Stop it first: "
             f"kubectl scale deployment daulat --replicas=0 --namespace {namespace}"
         )
 
@@ -95,7 +95,7 @@ def _refuse_while(runs: str, namespace: str) -> None:
 def _confirm(found: Inventory) -> None:
     policies = len(found.of("SovereigntyPolicy"))
     if not sys.stdin.isatty():
-        fail("say --yes to remove it: there is no terminal to ask for confirmation")
+        fail("--yes is required: there is no terminal for a confirmation")
     click.confirm(f"\n{policies} SovereigntyPolicies won't be enforced any more. Remove all of this?", abort=True)
 
 

@@ -120,8 +120,8 @@ def test_a_node_that_was_made_anew_is_left_alone() -> None:
     ("options", "code", "told"),
     [
         (["--dry-run"], 0, f"Node a1: label {PIN}"),
-        ([], 2, "say --yes"),
-        (["--crds", "--yes"], 2, "say --models --weights too"),
+        ([], 2, "--yes is required"),
+        (["--crds", "--yes"], 2, "--models and --weights are required as well"),
     ],
 )
 def test_nothing_is_removed_without_a_confirmation(tmp_path: Path, options: list[str], code: int, told: str) -> None:

@@ -235,7 +235,7 @@ def _preset(preset: Preset) -> str:
     head = ("field", *(str(c or "all data") for c in classes))
     values = table(head, [(f"`{f}`", *(_told(said[c].get(f)) for c in classes)) for f in fields])
     lines = [f"## {preset.name}", f"{preset.title}. Status: {preset.status}.", preset.note, values]
-    head = ("field", "for", "what is asked for", "source", "dated", "read", "grade")
+    head = ("field", "for", "requirement", "source", "dated", "read", "grade")
     lines.append(table(head, [_cited(c) for c in preset.citations]))
     if preset.open:
         lines.append("Not verified, or not to be checked here:\n\n" + "\n".join(f"- {o}" for o in preset.open))

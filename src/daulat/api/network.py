@@ -71,8 +71,8 @@ class Egress(Spec):
     """Models, the default, restricts only the pods of SovereignModels. With Namespace, all other pods of governed namespaces
     can reach only DNS, pods of their own namespace and the allowed peers; USE-05 must have the action Enforce."""
     allow_kubernetes_api: bool = Field(default=False, alias="allowKubernetesAPI")
-    """With scope Namespace, pods other than those of models may talk to the Kubernetes API, at the addresses that the chart's value
-    kubernetesAPI names."""
+    """With scope Namespace, pods other than those of models may connect to the Kubernetes API, at the addresses in the chart's
+    value kubernetesAPI."""
 
     @property
     def whole_namespace(self) -> bool:

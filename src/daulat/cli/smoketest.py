@@ -47,7 +47,7 @@ TRIAL: Manifest = {
 def smoke_test(context: str | None, namespace: str, seconds: float, without_guards: bool) -> None:
     """Prove that the kinds are served, that an operator leads, and that the API server refuses what a guard forbids.
 
-    The last is a dry run of creating a SovereignZone as somebody without the verb certify, so it needs an account that has
+    The last is a dry run of creating a SovereignZone as a user without the verb certify, so it needs an account that has
     create on sovereignzones, get on the Lease daulat-operator, and nothing else: that of `helm test`. A cluster
     administrator has certify, and so is refused nothing.
 

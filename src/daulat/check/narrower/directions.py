@@ -73,8 +73,9 @@ MEANINGS: dict[Direction, str] = {
     ),
     Direction.EVIDENCE: "declared < observed < attested; left out, declared. Narrower is the same or a stronger one.",
     Direction.AUTHORITIES: (
-        "A list of whom to believe. Where the national policy asks for more than a zone's record, narrower names authorities and "
-        "keys of the national one alone, for the same or a shorter time, and revokes what that revokes."
+        "A list of trusted authorities. If the national policy requires more evidence than a zone's record, a narrower"
+        " policy lists only authorities and keys of the national one, for the same or a shorter time, and revokes the"
+        " statements that it revokes."
     ),
     Direction.TRUE: "True is the stricter value.",
     Direction.FALSE: "False is the stricter value.",

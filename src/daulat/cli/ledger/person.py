@@ -28,7 +28,7 @@ _STORE = click.option(
 
 @click.group()
 def person() -> None:
-    """Name the people whom a log has as digests, and erase them."""
+    """Find the users behind the digests in a log, and erase them."""
 
 
 @person.command()
@@ -54,7 +54,7 @@ def digest(name: str, path: Path, address: str | None) -> None:
 @click.argument("digest")
 @_STORE
 def name(digest: str, path: Path) -> None:
-    """Print the name of the user whom the log has as DIGEST.
+    """Print the name of the user behind a DIGEST in the log.
 
     Exit codes: 0 printed, 1 no kept salt makes this digest, 2 wrong input or usage.
     """

@@ -25,6 +25,7 @@ from ..progress import Report, progress
 from ..structured import WRITERS
 from ..text import Page
 from .output import draw, duration, structured
+from .picture import svg
 from .reading import SnapshotError, read_cluster, read_snapshot
 
 WIDTH = 80
@@ -38,6 +39,7 @@ _EXAMPLES = examples(
     ("A zone that is trusted no longer", "daulat simulate --revoke-zone singapore-1 --cluster"),
     ("A node that fails, on facts that were written before", "daulat simulate --node-lost gpu-7 --snapshot facts/"),
     ("An exemption that is withdrawn", "daulat simulate --delete sovereigntyexemption/registry-move --cluster"),
+    ("As a picture", "daulat simulate --revoke-zone johor-1 --cluster -o svg > johor-1.svg"),
     ("For a program", "daulat simulate --change models/ --snapshot facts/ -o json"),
 )
 
@@ -88,7 +90,12 @@ class _Duration(click.ParamType[int]):
     help="The longest time after the change that is simulated.",
 )
 @click.option(
-    "-o", "--output", type=click.Choice(["table", *WRITERS]), default="table", show_default=True, help="The format."
+    "-o",
+    "--output",
+    type=click.Choice(["table", *WRITERS, "svg"]),
+    default="table",
+    show_default=True,
+    help="The format.",
 )
 def simulate(
     files: Sequence[str],
@@ -131,6 +138,8 @@ def simulate(
             page.width = WIDTH
         draw(outcome, page)
         click.echo(str(page), nl=False, color=page.colour)
+    elif output == "svg":
+        click.echo(svg(outcome), nl=False)
     else:
         click.echo(WRITERS[output](structured(outcome)), nl=False)
     sys.exit(1 if outcome.worse else 0)

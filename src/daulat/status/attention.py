@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 
 from daulat.api.counted import counted
 from daulat.api.names import LEASE
-from daulat.api.reasons import INVALID, NOT_APPROVED
-from daulat.facts.declared import Unparsable
+from daulat.api.reasons import ACCEPTED, ACCOUNTED, INVALID, NOT_APPROVED
+from daulat.facts.declared import Declared, Unparsable
 
 from .facts import Facts
-from .standing import NOT_REPORTED
+from .standing import NOT_REPORTED, warnings
 from .view import (
     Attention,
     Definitions,
@@ -114,9 +114,23 @@ def exemptions(rows: Iterable[ExemptionRow], commands: Commands) -> Iterator[Att
         yield Attention(Severity.WARNING, "SovereigntyExemption", "", row.name, reason, what, command)
 
 
+def records(facts: Facts, commands: Commands) -> Iterator[Attention]:
+    """Yield AcceleratorInventories whose chips don't add up, and NodeAttestations that are no evidence."""
+    for name, inventory in facts.snapshot.inventories.items():
+        for reason, message in warnings(inventory.status, ACCOUNTED) if isinstance(inventory, Declared) else ():
+            command = commands.write("daulat", "chips")
+            yield Attention(Severity.WARNING, "AcceleratorInventory", "", name, reason, message, command)
+    for name, attestation in facts.snapshot.attestations.items():
+        for reason, message in warnings(attestation.status, ACCEPTED) if isinstance(attestation, Declared) else ():
+            command = commands.write("kubectl", "describe", "nodeattestation", name)
+            yield Attention(Severity.WARNING, "NodeAttestation", "", name, reason, message, command)
+
+
 def without_rows(facts: Facts, commands: Commands) -> Iterator[Attention]:
-    """Yield exemptions and profiles that can't be read. Neither has a row: nothing is known of them."""
+    """Yield objects of kinds without rows that can't be read: nothing is known of them."""
     for kind, found in (
+        ("AcceleratorInventory", facts.snapshot.inventories),
+        ("NodeAttestation", facts.snapshot.attestations),
         ("AcceleratorProfile", facts.snapshot.profiles),
         ("SovereigntyExemption", facts.snapshot.exemptions),
     ):

@@ -49,7 +49,15 @@ def attest() -> None:
     """Create, sign and verify statements about the facilities of nodes, offline."""
 
 
-@attest.command()
+@attest.command(
+    epilog=examples(
+        (
+            "A statement for 90 days, from what the cluster shows",
+            "daulat attest make gpu-1.objects.json --authority my-inspectorate --serial-number 2026-0017 --days 90 "
+            "--output-file gpu-1.json",
+        ),
+    )
+)
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
 @click.option("--node", help="The node's name; by default that of the one Node in the files.")
 @click.option("--system-uuid", help="Its system UUID; by default as the Node in the files reports it.")
@@ -129,7 +137,12 @@ def make(
     _write(as_json(as_value(made)), output_file)
 
 
-@attest.command()
+@attest.command(
+    epilog=examples(
+        ("The NodeAttestation to apply", "daulat attest sign gpu-1.json --key authority.pem > gpu-1.yaml"),
+        ("The bare DSSE envelope", "daulat attest sign gpu-1.json --key authority.pem -o envelope"),
+    )
+)
 @click.argument("statement", metavar="STATEMENT")
 @click.option(
     "--key",
@@ -175,7 +188,15 @@ def sign(statement: str, key: str, keyid: str | None, name: str | None, form: st
     _write(WRITERS[form](manifest), output_file)
 
 
-@attest.command()
+@attest.command(
+    epilog=examples(
+        (
+            "Whether it is evidence under a policy",
+            "daulat attest verify gpu-1.yaml policy.yaml gpu-1.objects.json",
+        ),
+        ("By a key alone, for a program", "daulat attest verify gpu-1.yaml --key authority.pub -o json"),
+    )
+)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
     "--key",

@@ -14,6 +14,7 @@ from ..errors import fail, fail_if
 from ..examples import examples
 from ..kubernetes import kubernetes_options, offered, offered_by
 from ..namespace import chosen_namespace, namespace_option
+from ..progress import progress
 from .gathering import NOTHING, gathered, installed, read_input
 from .output import FORMATS, formatted, remarks
 
@@ -72,7 +73,8 @@ def images(
         raise click.UsageError("Missing argument 'PATH...': --no-installation leaves nothing to list without one.")
     in_namespace = chosen_namespace(namespace, cluster, context)
     capabilities = offered(kubernetes_version, pin)
-    gathering = read_input(paths)
+    with progress("reading files"):
+        gathering = read_input(paths)
     given = gathering.input
     fail_if(given.problems)
     if cluster:
@@ -80,7 +82,8 @@ def images(
         from .reading import add_cluster  # noqa: PLC0415
 
         try:
-            found = clusters.read(context, lambda reader: add_cluster(reader, given))
+            with progress("reading the cluster"):
+                found = clusters.read(context, lambda reader: add_cluster(reader, given))
             capabilities = offered_by(found, kubernetes_version, pin)
         except clusters.ClusterUnreadable as error:
             fail(Problem("--cluster", 0, str(error)))

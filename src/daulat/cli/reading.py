@@ -24,7 +24,8 @@ from .cluster import FORBIDDEN, ClusterUnreadable, Reader, why_unread, without_m
 _OWN = frozenset(kind.kind for kind in KINDS if kind.kind in READ)
 _MODEL = "SovereignModel"
 _LISTED = tuple(kind for kind in READ if kind in BY_KIND and kind not in (_MODEL, "Pod"))
-LEASES, DEFINITIONS = SOURCES["leases"].listed, SOURCES["customresourcedefinitions"].listed
+LEASES = replace(SOURCES["leases"].listed, kind="Lease")
+DEFINITIONS = replace(SOURCES["customresourcedefinitions"].listed, kind="CustomResourceDefinition")
 CLUSTER_WIDE: tuple[Resource, ...] = (*(BY_KIND[kind] for kind in (*_LISTED, "Pod", _MODEL)), DEFINITIONS)
 """What is listed in all namespaces. ``LEASES`` are listed in the operator's."""
 
@@ -106,7 +107,9 @@ class Gathered:
                 lists[kind] = items
                 continue
             namespaces = further.get(kind, frozenset())
-            lists[kind] = [item for item in items if item and item["metadata"]["namespace"] in namespaces]
+            lists[kind] = [
+                item for item in items if namespaces and item and item["metadata"]["namespace"] in namespaces
+            ]
             unread[kind] = f"{FORBIDDEN} outside of {_few(sorted(namespaces))}" if namespaces else FORBIDDEN
         return lists, unread
 

@@ -29,7 +29,15 @@ from daulat.controls import library
 from daulat.doctor.catalog import checks
 from daulat.doctor.sources import manifests as doctor_roles
 from daulat.evidence.audit.policy import audit_policy
-from daulat.kube.rbac import Rule, annotation_rules, cluster_rules, namespace_rules, recorder_rules, reporter_rules
+from daulat.kube.rbac import (
+    Rule,
+    annotation_rules,
+    cluster_rules,
+    console_rules,
+    namespace_rules,
+    recorder_rules,
+    reporter_rules,
+)
 from daulat.manifest.yaml_writer import dump_manifest
 from dev import chartvalues, conditiontables, entrytables, karmada, routes
 from dev.gitops import healthfiles
@@ -83,6 +91,7 @@ def render() -> dict[Path, str]:
         "operator-clusterrole": cluster_rules(),
         "operator-role": namespace_rules(),
         "operator-annotations": annotation_rules(),
+        "console-clusterrole": console_rules(),
         "recorder-clusterrole": recorder_rules(),
         "reporter-clusterrole": reporter_rules(),
     }

@@ -65,7 +65,7 @@ def test_what_does_not_comply_is_explained_and_not_asked_for_in_a_loop(
 def test_a_set_that_is_replaced_by_a_corrected_one_runs(
     neighbourhood: World, governed: tuple[str, str], requests: Requests
 ) -> None:
-    """Changed in place it waits: its controller holds a rollout's partition until the pods of the old template are ready."""
+    """Changed in place it isn't rolled out within 90 s, so docs/neighbours/leaderworkerset.md has it replaced."""
     policy, namespace = governed
     neighbourhood.admin.apply([sample(namespace, SAMPLE_IMAGE)])
     poll("a refusal", lambda: bool(requests.refusals(STATEFULSETS, namespace)), 30)

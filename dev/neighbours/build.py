@@ -48,7 +48,14 @@ DESCHEDULER = Neighbour(
     "kubernetes/base",
     "about 4 minutes on 2 cores from nothing",
 )
-NEIGHBOURS = (DESCHEDULER,)
+KUEUE = Neighbour(
+    "kueue",
+    "sigs.k8s.io/kueue",
+    "sigs.k8s.io/kueue/cmd/kueue",
+    "config/default",
+    "about 5 minutes on 2 cores from nothing",
+)
+NEIGHBOURS = (DESCHEDULER, KUEUE)
 
 
 def program(neighbour: Neighbour) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +65,10 @@ class Controller(ABC):
         for kind in RIGHTS:
             self._admin.apply([o for o in objects if o["kind"] == kind])
 
-    def _run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
-        config = self._kubeconfig()
-        argv = [str(build.program(self.neighbour)), *arguments]
-        self._process = processes.start(
-            self.neighbour.name, argv, self.log, {"KUBECONFIG": str(config), **(environment or {})}
-        )
+    def _run(self, *arguments: str, wrapper: Sequence[str] = ()) -> None:
+        """Start the program, by the command of ``wrapper`` where there is one."""
+        argv = [*wrapper, str(build.program(self.neighbour)), *arguments]
+        self._process = processes.start(self.neighbour.name, argv, self.log, {"KUBECONFIG": str(self._kubeconfig())})
 
     def _kubeconfig(self) -> Path:
         name = f"{self.neighbour.name}-kubeconfig.yaml"

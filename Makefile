@@ -43,7 +43,7 @@ test: lint type layers verify ## Everything: lint, types, layers, generated file
 	@$(PY) -m dev.expressions.build
 	@$(PY) -m dev.registry.build
 	@$(PYTEST) $(ON_EVERY_VERSION) --kubernetes $(OLDEST)
-	@$(PYTEST) tests -m "not faults and not versions and not lives and not gitops and not browser"
+	@$(PYTEST) tests -m "not faults and not versions and not lives and not gitops and not neighbours and not browser"
 
 unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 	@$(PYTEST) tests -m "not e2e and not node and not browser"
@@ -52,7 +52,7 @@ e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m dev.expressions.build
 	@$(PY) -m dev.registry.build
-	@$(PYTEST) tests -m "e2e and not faults and not versions and not lives and not gitops and not browser"
+	@$(PYTEST) tests -m "e2e and not faults and not versions and not lives and not gitops and not neighbours and not browser"
 
 test-faults: $(VENV)/ready ## End-to-end tests of faults: webhooks and connections that fail, leaders that are killed (10 minutes)
 	@$(PY) -m dev.cluster build
@@ -77,6 +77,11 @@ test-gitops: $(VENV)/ready ## Argo CD and Flux bring the chart and all kinds fro
 	@$(PY) -m dev.cluster build
 	@$(PY) -m dev.gitops.build
 	@$(PY) -m pytest tests -m gitops
+
+test-neighbours: $(VENV)/ready ## Controllers of other projects in governed namespaces (builds them first: 10 minutes on 2 cores from nothing)
+	@$(PY) -m dev.cluster build
+	@$(PY) -m dev.neighbours.build
+	@$(PY) -m pytest tests -m neighbours
 
 test-console: $(VENV)/ready ## The console's pages in headless Chromium: accessibility, light and dark, print (2 minutes; Debian's package chromium)
 	@command -v chromium >/dev/null || { echo "make test-console needs chromium: apt-get install chromium" >&2; exit 2; }
@@ -207,6 +212,7 @@ $(VENV)/ready: requirements/dev.txt
 	test-console \
 	test-faults \
 	test-gitops \
+	test-neighbours \
 	test-node \
 	test-upgrade \
 	test-versions \

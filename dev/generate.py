@@ -31,7 +31,7 @@ from daulat.doctor.sources import manifests as doctor_roles
 from daulat.evidence.audit.policy import audit_policy
 from daulat.kube.rbac import Rule, annotation_rules, cluster_rules, namespace_rules, recorder_rules, reporter_rules
 from daulat.manifest.yaml_writer import dump_manifest
-from dev import chartvalues, conditiontables, entrytables, frameworktables, karmada, routes
+from dev import chartvalues, conditiontables, diagrams, entrytables, frameworktables, karmada, routes
 from dev.gitops import healthfiles
 from dev.monitoring import dashboards, metrics
 from dev.monitoring import rules as alerts
@@ -106,6 +106,7 @@ def render() -> dict[Path, str]:
     files[chartvalues.PAGE] = chartvalues.written(ROOT)
     files[NATIONAL_DOC] = _national_doc((ROOT / NATIONAL_DOC).read_text(encoding="utf-8"))
     files[frameworktables.PAGE] = frameworktables.written((ROOT / frameworktables.PAGE).read_text(encoding="utf-8"))
+    files |= diagrams.written()
     files |= healthfiles.written(_header("src/daulat/api/reasons"))
     files |= routes.written((ROOT / routes.CONTROL).read_text(encoding="utf-8"))
     files |= karmada.written()

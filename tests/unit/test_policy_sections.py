@@ -121,7 +121,8 @@ def verdict(body: dict[str, Any], probe: Probe) -> str:
 
 
 def without(body: dict[str, Any], path: list[str]) -> dict[str, Any]:
-    return merge(body, nested(path, None))
+    result: dict[str, Any] = merge(body, nested(path, None))
+    return result
 
 
 def nested(path: list[str], value: Any) -> dict[str, Any]:
@@ -133,14 +134,16 @@ def nested(path: list[str], value: Any) -> dict[str, Any]:
 def around(path: list[str]) -> dict[str, Any]:
     """Return the policy with the section that the field is in, and of zones with nothing else that could refuse."""
     body = BASE | {"zones": {}} if path[0] == "zones" else BASE
-    return merge(body, nested(path[:-1], {})) if len(path) > 1 else body
+    result: dict[str, Any] = merge(body, nested(path[:-1], {})) if len(path) > 1 else body
+    return result
 
 
 @pytest.mark.parametrize(("field", "left_out", "empty", "if_empty"), rows(), ids=[r[0] for r in rows()])
 def test_a_section_means_left_out_and_empty_what_the_page_says(
     field: str, left_out: str, empty: str, if_empty: str
 ) -> None:
-    path, value = field.split("."), {"[]": [], "{}": {}}[empty]
+    path = field.split(".")
+    value: Any = [] if empty == "[]" else {}
     body = around(path)
     found = (
         verdict(without(body, path), PROBES[field]),

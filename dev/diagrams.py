@@ -45,7 +45,7 @@ PICTURES = (
         (
             Step("Client", "sends the pod: kubectl, a controller, KServe, a Job"),
             Step("API server", "authenticates the user and asks RBAC", "401 or 403"),
-            Step("API server, pin.daulat.dev", "adds the policy's label to the node selector if it is missing"),
+            Step("API server, pin", "adds the policy's label to the node selector if it is missing"),
             Step(
                 "API server, guards",
                 "evaluate the controls of each policy that governs the namespace",
@@ -67,7 +67,7 @@ PICTURES = (
             Step("Operator", "applies NetworkPolicies first, then the workload"),
             Step("Pods", "load and verify weights, then serve", "Ready stays False"),
             Step("Operator", "keeps the place while nodes are eligible", "Moves, or stops after the grace period"),
-            Step("User", "deletes the model: its objects go, the network closes last"),
+            Step("User", "deletes the model: its objects go, the NetworkPolicy default-deny last"),
         ),
     ),
     Picture(
@@ -82,7 +82,7 @@ PICTURES = (
             Step("Operator", "reports Active False, NotApproved: it takes nothing away"),
             Step("Approver", "another user, with the verb approve, approves it", "Refused: one's own request"),
             Step("Operator", "compiles the policy again, without those controls there"),
-            Step("API server", "admits objects created before the end"),
+            Step("API server", "admits what these controls would refuse, if it is created before the end"),
             Step("Operator", "reports ExpiringSoon before the end"),
             Step("API server", "judges in full what is created after the end, also without the operator"),
         ),
@@ -113,13 +113,13 @@ def _drawn(picture: Picture) -> str:
             ]
         y += height + _BETWEEN
     high = y - _BETWEEN + _LEFT
-    said = "; ".join(f"{s.who} {s.what}" + (f" (or: {s.instead})" if s.instead else "") for s in picture.steps)
+    told = "; ".join(f"{s.who} {s.what}" + (f" (or: {s.instead})" if s.instead else "") for s in picture.steps)
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {high}" width="{_WIDTH}" height="{high}" role="img"'
             f' aria-labelledby="title desc">',
             f'<title id="title">{escape(picture.title)}</title>',
-            f'<desc id="desc">{escape(said)}</desc>',
+            f'<desc id="desc">{escape(told)}</desc>',
             f"<style>{_STYLE}</style>",
             f'<rect class="bg" width="{_WIDTH}" height="{high}"/>',
             *parts,

@@ -133,7 +133,7 @@ def nested(path: list[str], value: Any) -> dict[str, Any]:
 
 def around(path: list[str]) -> dict[str, Any]:
     """Return the policy with the section that the field is in, and of zones with nothing else that could refuse."""
-    body = BASE | {"zones": {}} if path[0] == "zones" else BASE
+    body: dict[str, Any] = BASE | {"zones": {}} if path[0] == "zones" else BASE
     result: dict[str, Any] = merge(body, nested(path[:-1], {})) if len(path) > 1 else body
     return result
 

@@ -126,9 +126,10 @@ def without(body: dict[str, Any], path: list[str]) -> dict[str, Any]:
 
 
 def nested(path: list[str], value: Any) -> dict[str, Any]:
-    for part in reversed(path):
-        value = {part: value}
-    return value
+    result: dict[str, Any] = {path[-1]: value}
+    for part in reversed(path[:-1]):
+        result = {part: result}
+    return result
 
 
 def around(path: list[str]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def _source(framework: Framework) -> tuple[str, ...]:
         return (
             framework.title,
             framework.dated,
-            f"the citations of the preset [{framework.preset}](../presets.md#{framework.preset}), by field",
+            f"the citations of the preset [{framework.preset}](presets.md#{framework.preset}), by field",
             "there",
             ", ".join(grades),
         )

@@ -31,7 +31,7 @@ _EXAMPLES = examples(
     ("A static site, whose index.html a browser opens from the disk", "daulat console --output-dir site/"),
     ("With borders of your own", "daulat console --output-dir site/ --outlines borders.geojson"),
     (
-        "For users who sign in with a token of the cluster, each with what they may list",
+        "For users who sign in with a token of the cluster",
         "daulat console --authenticate --listen 0.0.0.0:8443 --tls-certificate tls.crt --tls-key tls.key",
     ),
 )

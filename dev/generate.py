@@ -43,18 +43,18 @@ from dev import chartvalues, conditiontables, diagrams, entrytables, frameworkta
 from dev.gitops import healthfiles
 from dev.monitoring import dashboards, metrics
 from dev.monitoring import rules as alerts
-from dev.pages import between, table
+from dev.pages import between, page, table
 
 ROOT = Path(__file__).resolve().parents[1]
 CRDS = Path("crds")
 CHART_CRDS = Path("charts/daulat/crds")
 CHART_FILES = Path("charts/daulat/files")
-CONTROLS_DOC = Path("docs/controls.md")
-ACCELERATORS_DOC = Path("docs/accelerators.md")
-PRESETS_DOC = Path("docs/presets.md")
-DOCTOR_DOC = Path("docs/doctor.md")
-KUBERNETES_DOC = Path("docs/kubernetes.md")
-NATIONAL_DOC = Path("docs/national-policies.md")
+CONTROLS_DOC = page("controls")
+ACCELERATORS_DOC = page("accelerators")
+PRESETS_DOC = page("presets")
+DOCTOR_DOC = page("doctor")
+KUBERNETES_DOC = page("kubernetes")
+NATIONAL_DOC = page("national-policies")
 AUDIT_POLICY = Path("contrib/audit/policy.yaml")
 CHART_ACCELERATORS = CHART_FILES / "accelerators"
 OWNED = (CRDS, CHART_CRDS, CHART_FILES, CHART_ACCELERATORS, karmada.FOLDER, *alerts.PLACES, *dashboards.PLACES)
@@ -124,8 +124,8 @@ def render() -> dict[Path, str]:
     files |= dashboards.written()
     files[metrics.PAGE] = metrics.written(files[metrics.PAGE])
     files[AUDIT_POLICY] = _header("src/daulat/evidence/audit and src/daulat/controls") + dump_manifest(audit_policy())
-    for page in conditiontables.PAGES:
-        files[page] = conditiontables.written((ROOT / page).read_text(encoding="utf-8"), page)
+    for path in conditiontables.PAGES:
+        files[path] = conditiontables.written((ROOT / path).read_text(encoding="utf-8"), path)
     return files
 
 

@@ -33,7 +33,7 @@ WITHOUT_EFFECT = Reason(
     (ACTIVE,),
     "The exemption has no effect: its controls don't exist or allow no exemptions, or the policy governs none of its"
     " namespaces.",
-    "Correct spec.controls and spec.namespaces as the message says. docs/limits.md lists what can't be exempted.",
+    "Correct spec.controls and spec.namespaces as the message says. docs/explanation/limits.md lists what can't be exempted.",
 )
 IN_FORCE = Reason("InForce", (ACTIVE,), "The exemption holds until it expires.")
 ENDS_SOON = Reason(

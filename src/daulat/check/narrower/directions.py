@@ -106,7 +106,7 @@ MEANINGS: dict[Direction, str] = {
     Direction.NEUTRAL: "Admits and refuses nothing.",
     Direction.ITEM: "A field of an item in a list, which is compared with the list.",
 }
-"""What each direction means. docs/national-policies.md has it beside the fields."""
+"""What each direction means. docs/how-to/national-policies.md has it beside the fields."""
 
 D = Direction
 DIRECTIONS: dict[str, Direction] = {

@@ -22,7 +22,7 @@ LONGEST = 400
 
 
 def structured(outcome: Outcome) -> dict[str, Any]:
-    """Return the outcome for programs. docs/simulate.md has the keys."""
+    """Return the outcome for programs. docs/how-to/simulate.md has the keys."""
     return {"apiVersion": "simulate.daulat.dev/v1", "worse": outcome.worse, **_plain(outcome)}
 
 

@@ -6,6 +6,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
+DOCS := .venv-docs
 PY := $(VENV)/bin/python
 NAME ?= demo
 REAL_NODE ?= auto
@@ -117,6 +118,10 @@ verify-engines: $(VENV)/ready ## Put what is rendered to the engines' own parser
 	@$(PY) -m pip install --quiet uv
 	@$(PY) -m dev.engines.verify $(ENGINES)
 
+docs: $(DOCS)/ready ## Build the documentation as a site in dist/docs; a dead link is an error
+	@$(DOCS)/bin/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet --fresh-env --write-all -d dist/doctrees -b html docs dist/docs
+	@echo "dist/docs/index.html"
+
 release: $(VENV)/ready ## Put a release into dist: packages, chart, CRDs, image, changelog, checksums (RELEASE_KEY=FILE: signed by that SSH key)
 	@$(PY) -m dev.release
 
@@ -137,6 +142,8 @@ lock: $(VENV)/ready ## Pin all dependencies anew, with hashes
 		--no-annotate --no-header --upgrade pyproject.toml --extra weights -c requirements/runtime.txt -o requirements/weights.txt
 	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --upgrade pyproject.toml --extra weights --group dev -c requirements/weights.txt -c requirements/runtime.txt -o requirements/dev.txt
+	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header --upgrade --group docs -o requirements/docs.txt
 
 release-digests: $(VENV)/ready ## Put the digests of the official release binaries on record, so that they are downloaded instead of built
 	@$(PY) -m dev.cluster releases
@@ -172,7 +179,7 @@ bench-check: $(VENV)/ready ## Measure `daulat check` against gator and kyverno (
 	@$(PY) -m bench.check
 
 clean: ## Remove the virtual environment and tools' caches, not the built control plane
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(DOCS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(VENV)/ready: requirements/dev.txt
 	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11 or newer with the venv module (on Debian: apt-get install python3-venv)" >&2; exit 2; }
@@ -180,6 +187,12 @@ $(VENV)/ready: requirements/dev.txt
 	@$(PYTHON) -m venv --clear $(VENV)
 	@# The lock is whole. Looking for dependencies, pip would find pydantic[email] among them, for which no lock can have a hash.
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --only-binary :all: -r requirements/dev.txt
+	@touch $@
+
+$(DOCS)/ready: requirements/docs.txt
+	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11 or newer with the venv module (on Debian: apt-get install python3-venv)" >&2; exit 2; }
+	@$(PYTHON) -m venv --clear $(DOCS)
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --only-binary :all: -r $<
 	@touch $@
 
 .PHONY: \
@@ -197,6 +210,7 @@ $(VENV)/ready: requirements/dev.txt
 	cluster-up \
 	demo \
 	demo-down \
+	docs \
 	e2e \
 	fmt \
 	generate \

@@ -2,7 +2,7 @@
 
 CRDs come from the kinds, the cluster's guards from their controls, the rules of the operator's roles from the table of kinds in
 ``kube``, accelerator profiles and presets from the catalog, tables of conditions from their
-reasons, the map to public frameworks, the table of the chart's values from their schema, the audit policy from the guards,
+reasons, the help of commands, the map to public frameworks, the table of the chart's values from their schema, the audit policy from the guards,
 rules of Prometheus from the alerts, and tables of metrics from what the processes expose.
 """
 
@@ -39,7 +39,7 @@ from daulat.kube.rbac import (
     reporter_rules,
 )
 from daulat.manifest.yaml_writer import dump_manifest
-from dev import chartvalues, conditiontables, diagrams, entrytables, frameworktables, karmada, routes
+from dev import chartvalues, clireference, conditiontables, diagrams, entrytables, frameworktables, karmada, routes
 from dev.gitops import healthfiles
 from dev.monitoring import dashboards, metrics
 from dev.monitoring import rules as alerts
@@ -119,6 +119,7 @@ def render() -> dict[Path, str]:
     files |= healthfiles.written(_header("src/daulat/api/reasons"))
     files |= routes.written((ROOT / routes.CONTROL).read_text(encoding="utf-8"))
     files |= karmada.written()
+    files[clireference.PAGE] = clireference.written((ROOT / clireference.PAGE).read_text(encoding="utf-8"))
     files |= entrytables.written(ROOT)
     files |= alerts.written(_header("dev/monitoring/alerts.yaml"), ROOT)
     files |= dashboards.written()

@@ -15,6 +15,8 @@ project = "Daulat"
 version = release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 html_title = f"Daulat {release}"
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_copyright = False
 extensions = ["myst_parser"]

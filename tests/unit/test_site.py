@@ -72,3 +72,12 @@ def test_texts_outside_of_pages_name_only_pages_that_there_are() -> None:
     named = {(file.name, found) for file, text in texts.items() for found in _NAMED.findall(text)} - OTHERS
     assert len(named) > 50
     assert sorted((file, name) for file, name in named if not (DOCS / name).is_file()) == []
+
+
+def test_the_readme_stays_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) < 150
+
+
+@pytest.mark.parametrize("picture", sorted(DOCS.rglob("*.svg")), ids=lambda p: p.name)
+def test_a_picture_loads_nothing_from_elsewhere(picture: Path) -> None:
+    assert re.findall(r"""(?:url\(|href=)["']?(?!#)[^"')]*""", picture.read_text()) == []

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from daulat.console.site import POLICY, STYLE, Reading, Site, style
+from daulat.console.site import CHECKPOINT, POLICY, STYLE, Reading, Site, style
 from daulat.kube.errors import RequestError
 
 from ..cluster import ClusterUnreadable, sentence
@@ -89,6 +89,8 @@ def application(
         site, problem = await latest.get()
         if site is None:
             return _answer(503, f"The cluster can't be read: {problem}\n", "text/plain")
+        if path == CHECKPOINT and site.checkpoint is not None:
+            return web.Response(body=site.checkpoint, content_type="text/plain", charset="utf-8", headers=HEADERS)
         reading = Reading(now(), problem)
         path += "index.html" if not path or path.endswith("/") else ""
         found = site.render(path, reading)

@@ -10,6 +10,8 @@ from daulat.api.inventory import AcceleratorInventoryStatus
 from daulat.facts.declared import Unparsable
 from daulat.facts.snapshot import Snapshot
 
+LISTED = ("declared", "seen", "missing", "gone", "outside", "undeclared")
+"""The counts that the list of inventories has; the others are on an inventory's own page."""
 COUNTS = ("declared", "seen", "missing", "gone", "awaited", "unobserved", "outside", "ambiguous", "undeclared")
 """The counts of an inventory, in the order of the columns. Each is a field of its status and a string."""
 
@@ -23,10 +25,10 @@ class InventoryRow:
     """Why it can't be read; empty where it can."""
     status: AcceleratorInventoryStatus
 
-    @property
-    def counts(self) -> tuple[int | None, ...]:
-        """The counts in the order of COUNTS. None where the operator hasn't reported one."""
-        return tuple(getattr(self.status, name) for name in COUNTS)
+    def count(self, name: str) -> int | None:
+        """Return one of COUNTS; None where the operator hasn't reported it."""
+        found: int | None = getattr(self.status, name)
+        return found
 
 
 @dataclass(frozen=True)

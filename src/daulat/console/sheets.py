@@ -16,7 +16,7 @@ from daulat.status.facts import Facts
 from daulat.status.view import ExemptionRow, ModelRow, PolicyRow, View, ZoneRow, ready
 
 from . import paths
-from .chips import COUNTS, InventoryRow, by_node, chips, inventories
+from .chips import COUNTS, LISTED, InventoryRow, by_node, chips, inventories
 from .further import NOTHING, Further
 from .hierarchy import hierarchy, places, readable
 from .nodes import Nodes, nodes
@@ -116,8 +116,9 @@ class Sheets:
 
     def _chips(self) -> Iterator[Sheet]:
         rows = inventories(self.facts.snapshot)
+        listed = partial(dict[str, Any], columns=LISTED, read=self.facts.has("AcceleratorInventory"))
         for part in parts("chips.html", rows):
-            yield Sheet(part.here, "chips.html", "chips", "chips", partial(dict, part=part, columns=COUNTS))
+            yield Sheet(part.here, "chips.html", "chips", "chips", partial(listed, part=part))
         for row in rows:
             for own in parts(paths.inventory(row.name), chips(row)):
                 yield Sheet(own.here, "inventory.html", "chips", "inventory", self._inventory(row, own), row.name)
@@ -130,7 +131,7 @@ class Sheets:
             )
 
     def _inventory(self, row: InventoryRow, part: Part[Any]) -> Callable[[], Mapping[str, Any]]:
-        return lambda: {"row": row, "part": part, "counts": tuple(zip(COUNTS, row.counts, strict=True))}
+        return lambda: {"row": row, "part": part, "counts": [(name, row.count(name)) for name in COUNTS]}
 
     def _table(self, path: str, template: str, section: str, title: str, rows: Sequence[Any]) -> Iterator[Sheet]:
         for part in parts(path, rows):
@@ -148,7 +149,6 @@ class Sheets:
             "findings": view.attention[:FIRST],
             "counts": counts,
             "weaknesses": self.further.weaknesses,
-            "log": self.further.log,
         }
 
     def _zones(self, part: Part[ZoneRow]) -> Callable[[], Mapping[str, Any]]:
@@ -173,7 +173,7 @@ class Sheets:
         return lambda: {
             "row": row,
             "part": part,
-            "chips": self.chips,
+            "chips": self.chips if self.facts.has("AcceleratorInventory") else None,
             "spec": zone.spec if isinstance(zone, Declared) else None,
             "conditions": zone.status.conditions,
         }

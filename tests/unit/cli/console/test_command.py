@@ -137,6 +137,9 @@ def test_weaknesses_are_shown_and_secrets_are_never_read(api: FakeApiServer, tmp
     done = run(api, tmp_path, "--output-dir", str(tmp_path / "site"))
     assert done.exit_code == 0, done.output
     text = (tmp_path / "site/weaknesses.html").read_text()
-    assert "no operator leads" in text
+    assert "ValidatingAdmissionPolicy nodes.cluster.daulat.dev is missing" in text
+    policy = (tmp_path / "site/policy/restricted.html").read_text()
+    assert "of policy restricted is missing" in policy
+    assert "of policy confidential is missing" not in policy
     assert "list clusterroles.rbac.authorization.k8s.io (forbidden)" in text
     assert not [request for request in api.requests if "/secrets" in request]

@@ -6,6 +6,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
+DOCS := .venv-docs
 PY := $(VENV)/bin/python
 NAME ?= demo
 REAL_NODE ?= auto
@@ -43,7 +44,7 @@ test: lint type layers verify ## Everything: lint, types, layers, generated file
 	@$(PY) -m dev.expressions.build
 	@$(PY) -m dev.registry.build
 	@$(PYTEST) $(ON_EVERY_VERSION) --kubernetes $(OLDEST)
-	@$(PYTEST) tests -m "not faults and not versions and not lives and not gitops and not browser"
+	@$(PYTEST) tests -m "not faults and not versions and not lives and not gitops and not neighbours and not browser"
 
 unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 	@$(PYTEST) tests -m "not e2e and not node and not browser"
@@ -52,7 +53,7 @@ e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m dev.expressions.build
 	@$(PY) -m dev.registry.build
-	@$(PYTEST) tests -m "e2e and not faults and not versions and not lives and not gitops and not browser"
+	@$(PYTEST) tests -m "e2e and not faults and not versions and not lives and not gitops and not neighbours and not browser"
 
 test-faults: $(VENV)/ready ## End-to-end tests of faults: webhooks and connections that fail, leaders that are killed (10 minutes)
 	@$(PY) -m dev.cluster build
@@ -77,6 +78,11 @@ test-gitops: $(VENV)/ready ## Argo CD and Flux bring the chart and all kinds fro
 	@$(PY) -m dev.cluster build
 	@$(PY) -m dev.gitops.build
 	@$(PY) -m pytest tests -m gitops
+
+test-neighbours: $(VENV)/ready ## Controllers of other projects in governed namespaces (builds them first: 10 minutes on 2 cores from nothing)
+	@$(PY) -m dev.cluster build
+	@$(PY) -m dev.neighbours.build
+	@$(PY) -m pytest tests -m neighbours
 
 test-console: $(VENV)/ready ## The console's pages in headless Chromium: accessibility, light and dark, print (2 minutes; Debian's package chromium)
 	@command -v chromium >/dev/null || { echo "make test-console needs chromium: apt-get install chromium" >&2; exit 2; }
@@ -112,6 +118,10 @@ verify-engines: $(VENV)/ready ## Put what is rendered to the engines' own parser
 	@$(PY) -m pip install --quiet uv
 	@$(PY) -m dev.engines.verify $(ENGINES)
 
+docs: $(DOCS)/ready ## Build the documentation as a site in dist/docs; a dead link is an error
+	@$(DOCS)/bin/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet --fresh-env --write-all -d dist/doctrees -b html docs dist/docs
+	@echo "dist/docs/index.html"
+
 release: $(VENV)/ready ## Put a release into dist: packages, chart, CRDs, image, changelog, checksums (RELEASE_KEY=FILE: signed by that SSH key)
 	@$(PY) -m dev.release
 
@@ -132,6 +142,8 @@ lock: $(VENV)/ready ## Pin all dependencies anew, with hashes
 		--no-annotate --no-header --upgrade pyproject.toml --extra weights -c requirements/runtime.txt -o requirements/weights.txt
 	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --upgrade pyproject.toml --extra weights --group dev -c requirements/weights.txt -c requirements/runtime.txt -o requirements/dev.txt
+	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header --upgrade --group docs -o requirements/docs.txt
 
 release-digests: $(VENV)/ready ## Put the digests of the official release binaries on record, so that they are downloaded instead of built
 	@$(PY) -m dev.cluster releases
@@ -167,7 +179,7 @@ bench-check: $(VENV)/ready ## Measure `daulat check` against gator and kyverno (
 	@$(PY) -m bench.check
 
 clean: ## Remove the virtual environment and tools' caches, not the built control plane
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(DOCS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(VENV)/ready: requirements/dev.txt
 	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11 or newer with the venv module (on Debian: apt-get install python3-venv)" >&2; exit 2; }
@@ -175,6 +187,12 @@ $(VENV)/ready: requirements/dev.txt
 	@$(PYTHON) -m venv --clear $(VENV)
 	@# The lock is whole. Looking for dependencies, pip would find pydantic[email] among them, for which no lock can have a hash.
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --only-binary :all: -r requirements/dev.txt
+	@touch $@
+
+$(DOCS)/ready: requirements/docs.txt
+	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11 or newer with the venv module (on Debian: apt-get install python3-venv)" >&2; exit 2; }
+	@$(PYTHON) -m venv --clear $(DOCS)
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --only-binary :all: -r $<
 	@touch $@
 
 .PHONY: \
@@ -192,6 +210,7 @@ $(VENV)/ready: requirements/dev.txt
 	cluster-up \
 	demo \
 	demo-down \
+	docs \
 	e2e \
 	fmt \
 	generate \
@@ -207,6 +226,7 @@ $(VENV)/ready: requirements/dev.txt
 	test-console \
 	test-faults \
 	test-gitops \
+	test-neighbours \
 	test-node \
 	test-upgrade \
 	test-versions \

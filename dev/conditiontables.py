@@ -8,17 +8,17 @@ from pathlib import Path
 from daulat.api import reasons
 from daulat.api.kinds import KINDS
 from daulat.api.reasons import ConditionType
-from dev.pages import between, table
+from dev.pages import between, page, table
 
-REFERENCE = Path("docs/conditions.md")
-KINDS_DOC = Path("docs/kinds.md")
+REFERENCE = page("conditions")
+KINDS_DOC = page("kinds")
 TOPICS: Mapping[Path, tuple[ConditionType, ...]] = {
-    Path("docs/explain.md"): (reasons.PLACED, reasons.WORKLOAD_READY),
-    Path("docs/shapes.md"): (reasons.ROLLED_OUT, reasons.UPGRADED),
-    Path("docs/autoscaling.md"): (reasons.AUTOSCALED,),
-    Path("docs/exposure.md"): (reasons.EXPOSED,),
-    Path("docs/gitops.md"): (reasons.COMPILED,),
-    Path("docs/chips.md"): (reasons.ACCOUNTED,),
+    page("explain"): (reasons.PLACED, reasons.WORKLOAD_READY),
+    page("shapes"): (reasons.ROLLED_OUT, reasons.UPGRADED),
+    page("autoscaling"): (reasons.AUTOSCALED,),
+    page("exposure"): (reasons.EXPOSED,),
+    page("gitops"): (reasons.COMPILED,),
+    page("chips"): (reasons.ACCOUNTED,),
 }
 """Pages that explain a condition, and so show its reasons as well."""
 PAGES = (REFERENCE, KINDS_DOC, *TOPICS)

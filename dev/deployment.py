@@ -80,13 +80,18 @@ def install(cluster: Cluster, *settings: str, source: Path = ROOT) -> None:
 
 
 def operator_kubeconfig(
-    cluster: Cluster, directory: Path, server: str = "", account: str = SERVICE_ACCOUNT, name: str = KUBECONFIG
+    cluster: Cluster,
+    directory: Path,
+    server: str = "",
+    account: str = SERVICE_ACCOUNT,
+    name: str = KUBECONFIG,
+    namespace: str = NAMESPACE,
 ) -> Path:
-    """Write a kubeconfig with a token of one of the chart's ServiceAccounts, and nothing else that opens anything.
+    """Write a kubeconfig with a token of a ServiceAccount, by default one of the chart's, and nothing else that opens anything.
 
     ``server``: the URL of what stands between the operator and the API server, where something does.
     """
-    token = kubectl(cluster).run("create", "token", account, "--namespace", NAMESPACE, "--duration=24h").strip()
+    token = kubectl(cluster).run("create", "token", account, "--namespace", namespace, "--duration=24h").strip()
     config = yaml.safe_load(cluster.kubeconfig().read_text())
     config["users"] = [{"name": u["name"], "user": {"token": token}} for u in config["users"]]
     if server:

@@ -8,10 +8,10 @@ from pathlib import Path
 from daulat.evidence.audit.entries import ENTRIES, Act, Batch, Doubt
 from daulat.evidence.record import Record
 from daulat.evidence.records import KINDS, RunChanged, RunStarted
-from dev.pages import between, table
+from dev.pages import between, page, table
 
-OBSERVED = Path("docs/recorder.md")
-AUDITED = Path("docs/audit.md")
+OBSERVED = page("recorder")
+AUDITED = page("audit")
 
 
 def written(root: Path) -> dict[Path, str]:

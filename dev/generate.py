@@ -2,8 +2,8 @@
 
 CRDs come from the kinds, the cluster's guards from their controls, the rules of the operator's roles from the table of kinds in
 ``kube``, accelerator profiles and presets from the catalog, tables of conditions from their
-reasons, the table of the chart's values from their schema, the audit policy from the guards,
-rules of Prometheus from the alerts, and tables of metrics from what the processes expose.
+reasons, the map to public frameworks, the help of commands, the table of the chart's values from their schema, the audit policy
+from the guards, rules of Prometheus from the alerts, and tables of metrics from what the processes expose.
 """
 
 from __future__ import annotations
@@ -29,24 +29,32 @@ from daulat.controls import library
 from daulat.doctor.catalog import checks
 from daulat.doctor.sources import manifests as doctor_roles
 from daulat.evidence.audit.policy import audit_policy
-from daulat.kube.rbac import Rule, annotation_rules, cluster_rules, namespace_rules, recorder_rules, reporter_rules
+from daulat.kube.rbac import (
+    Rule,
+    annotation_rules,
+    cluster_rules,
+    console_rules,
+    namespace_rules,
+    recorder_rules,
+    reporter_rules,
+)
 from daulat.manifest.yaml_writer import dump_manifest
-from dev import chartvalues, conditiontables, entrytables, karmada, routes
+from dev import chartvalues, clireference, conditiontables, diagrams, entrytables, frameworktables, karmada, routes
 from dev.gitops import healthfiles
 from dev.monitoring import dashboards, metrics
 from dev.monitoring import rules as alerts
-from dev.pages import between, table
+from dev.pages import between, page, table
 
 ROOT = Path(__file__).resolve().parents[1]
 CRDS = Path("crds")
 CHART_CRDS = Path("charts/daulat/crds")
 CHART_FILES = Path("charts/daulat/files")
-CONTROLS_DOC = Path("docs/controls.md")
-ACCELERATORS_DOC = Path("docs/accelerators.md")
-PRESETS_DOC = Path("docs/presets.md")
-DOCTOR_DOC = Path("docs/doctor.md")
-KUBERNETES_DOC = Path("docs/kubernetes.md")
-NATIONAL_DOC = Path("docs/national-policies.md")
+CONTROLS_DOC = page("controls")
+ACCELERATORS_DOC = page("accelerators")
+PRESETS_DOC = page("presets")
+DOCTOR_DOC = page("doctor")
+KUBERNETES_DOC = page("kubernetes")
+NATIONAL_DOC = page("national-policies")
 AUDIT_POLICY = Path("contrib/audit/policy.yaml")
 CHART_ACCELERATORS = CHART_FILES / "accelerators"
 OWNED = (CRDS, CHART_CRDS, CHART_FILES, CHART_ACCELERATORS, karmada.FOLDER, *alerts.PLACES, *dashboards.PLACES)
@@ -83,6 +91,7 @@ def render() -> dict[Path, str]:
         "operator-clusterrole": cluster_rules(),
         "operator-role": namespace_rules(),
         "operator-annotations": annotation_rules(),
+        "console-clusterrole": console_rules(),
         "recorder-clusterrole": recorder_rules(),
         "reporter-clusterrole": reporter_rules(),
     }
@@ -105,16 +114,19 @@ def render() -> dict[Path, str]:
     files[KUBERNETES_DOC] = _kubernetes_doc((ROOT / KUBERNETES_DOC).read_text(encoding="utf-8"))
     files[chartvalues.PAGE] = chartvalues.written(ROOT)
     files[NATIONAL_DOC] = _national_doc((ROOT / NATIONAL_DOC).read_text(encoding="utf-8"))
+    files[frameworktables.PAGE] = frameworktables.written((ROOT / frameworktables.PAGE).read_text(encoding="utf-8"))
+    files |= diagrams.written()
     files |= healthfiles.written(_header("src/daulat/api/reasons"))
     files |= routes.written((ROOT / routes.CONTROL).read_text(encoding="utf-8"))
     files |= karmada.written()
+    files[clireference.PAGE] = clireference.written((ROOT / clireference.PAGE).read_text(encoding="utf-8"))
     files |= entrytables.written(ROOT)
     files |= alerts.written(_header("dev/monitoring/alerts.yaml"), ROOT)
     files |= dashboards.written()
     files[metrics.PAGE] = metrics.written(files[metrics.PAGE])
     files[AUDIT_POLICY] = _header("src/daulat/evidence/audit and src/daulat/controls") + dump_manifest(audit_policy())
-    for page in conditiontables.PAGES:
-        files[page] = conditiontables.written((ROOT / page).read_text(encoding="utf-8"), page)
+    for path in conditiontables.PAGES:
+        files[path] = conditiontables.written((ROOT / path).read_text(encoding="utf-8"), path)
     return files
 
 
@@ -235,7 +247,7 @@ def _preset(preset: Preset) -> str:
     head = ("field", *(str(c or "all data") for c in classes))
     values = table(head, [(f"`{f}`", *(_told(said[c].get(f)) for c in classes)) for f in fields])
     lines = [f"## {preset.name}", f"{preset.title}. Status: {preset.status}.", preset.note, values]
-    head = ("field", "for", "what is asked for", "source", "dated", "read", "grade")
+    head = ("field", "for", "requirement", "source", "dated", "read", "grade")
     lines.append(table(head, [_cited(c) for c in preset.citations]))
     if preset.open:
         lines.append("Not verified, or not to be checked here:\n\n" + "\n".join(f"- {o}" for o in preset.open))

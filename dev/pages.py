@@ -3,6 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = Path("docs")
+
+
+def page(name: str) -> Path:
+    """Return where a page of docs/ is in the repository, by its name without `.md`, so that only links know its folder.
+
+    ValueError unless exactly one page has the name.
+    """
+    found = sorted((ROOT / DOCS).rglob(f"{name}.md"))
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} pages of docs/ are named {name}.md, not one")
+    return found[0].relative_to(ROOT)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -21,8 +21,8 @@ _VARIABLES = {
         " + variables.ownNamespaces.map(n, n + '.svc.cluster.local')"
     ),
     "within": (
-        "'policy ' + variables.policy + ' lets routes lead to Services of the namespace itself'"
-        " + (size(variables.routeNamespaces) == 0 ? '' : ' and of ' + variables.routeNamespaces.join(', ')) + ' alone. '"
+        "'policy ' + variables.policy + ' allows only Services of the namespace itself'"
+        " + (size(variables.routeNamespaces) == 0 ? '' : ' and of ' + variables.routeNamespaces.join(', ')) + ' as backends. '"
     ),
     "underDomains": "'policy ' + variables.policy + ' allows ' + variables.routeDomains.join(', ') + ' and names under them. '",
 }
@@ -145,7 +145,7 @@ def _rules(judged: Judged) -> Iterator[tuple[str, str]]:
             test,
             (
                 f"{path}: a Gateway of another namespace was named; policy ' + variables.policy"
-                " + ' allows Gateways of the namespace itself alone. Make a Gateway here."
+                " + ' allows only Gateways of the namespace itself. Create a Gateway there."
             ),
         )
     for path, kinds in judged.kinds.items():
@@ -154,7 +154,7 @@ def _rules(judged: Judged) -> Iterator[tuple[str, str]]:
             f"{path}: another kind than a Service was named; {_WITHIN}Name one.",
         )
     for path in judged.absent:
-        yield _any(path, lambda _: "true"), f"{path}: this can send requests elsewhere; {_WITHIN}Remove it."
+        yield _any(path, lambda _: "true"), f"{path}: this can send requests to other destinations; {_WITHIN}Remove it."
     classes = "(size(variables.ingressClasses) == 0 ? 'none' : variables.ingressClasses.join(', '))"
     for path in judged.classes:
         test = _any(path, lambda v: f"!({v} in variables.ingressClasses)")

@@ -20,7 +20,9 @@ settings.load_profile("daulat")
 
 _GITOPS = "tests/gitops/"
 """A target of their own (`make test-gitops`): they build and run Argo CD and Flux."""
-_END_TO_END = ("tests/e2e/", "tests/bypass/", "tests/upgrade/", _GITOPS)
+_NEIGHBOURS = "tests/neighbours/"
+"""A target of their own (`make test-neighbours`): they build and run controllers of other projects."""
+_END_TO_END = ("tests/e2e/", "tests/bypass/", "tests/upgrade/", _GITOPS, _NEIGHBOURS)
 _FAULTS = ("tests/e2e/test_faults.py", "tests/e2e/test_connection.py", "tests/e2e/test_brake.py")
 """A target of their own (`make test-faults`): they wait for time-outs of the API server, minutes of them."""
 _COMPILERS = "tests/e2e/test_compilers.py"
@@ -64,6 +66,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("versions")
         if item.nodeid.startswith(_GITOPS):
             item.add_marker("gitops")
+        if item.nodeid.startswith(_NEIGHBOURS):
+            item.add_marker("neighbours")
         if item.nodeid.startswith(_BROWSER):
             item.add_marker("browser")
         if item.nodeid.startswith(_REAL_NODES):

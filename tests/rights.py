@@ -43,6 +43,15 @@ OPERATOR_MAY: list[tuple[str, str, Sequence[str], str]] = [
 """Group, resource, verbs, and the namespace where they hold; empty where they hold in the cluster."""
 
 
+CONSOLE_MAY: list[tuple[str, str, Sequence[str], str]] = [
+    *[("", r, ("list",), "") for r in ("nodes", "pods")],
+    ("apiextensions.k8s.io", "customresourcedefinitions", ("list",), ""),
+    *[("daulat.dev", r, ("list",), "") for r in PLURALS],
+    *[("resource.k8s.io", r, ("list",), "") for r in ("resourceslices", "resourceclaims")],
+    ("authentication.k8s.io", "tokenreviews", ("create",), ""),
+    ("authorization.k8s.io", "subjectaccessreviews", ("create",), ""),
+]
+"""As OPERATOR_MAY, for the console."""
 REPORTS = ("get", "list", "create", "patch", "delete")
 REPORTER_MAY: list[tuple[str, str, Sequence[str], str]] = [
     ("", "namespaces", ("list",), ""),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -14,9 +13,9 @@ from daulat.facts.store import Store
 from daulat.operator import metrics as operator
 from daulat.operator.factmetrics import Facts
 from daulat.recorder import metrics as recorder
-from dev.pages import between, table
+from dev.pages import between, page, table
 
-PAGE = Path("docs/metrics.md")
+PAGE = page("metrics")
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
 """What the names of a type's series end with."""
 

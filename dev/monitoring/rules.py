@@ -11,15 +11,15 @@ from typing import Any
 import yaml
 
 from daulat.manifest.yaml_writer import dump_manifest
-from dev.pages import between, table
+from dev.pages import between, page, table
 
 SOURCE = Path(__file__).with_name("alerts.yaml")
-RUNBOOKS = Path("docs/runbooks")
-RUNBOOK_URL = "https://github.com/daulat/daulat/blob/main/docs/runbooks/"
+RUNBOOKS = Path("docs/how-to/runbooks")
+RUNBOOK_URL = "https://github.com/daulat/daulat/blob/main/docs/how-to/runbooks/"
 FILES = {"rules": "rules.yaml", "recorder": "recorder-rules.yaml"}
 """By the set's name in alerts.yaml, the file of each set."""
 PLACES = (Path("contrib/prometheus"), Path("charts/daulat/files/prometheus"))
-PAGE = Path("docs/metrics.md")
+PAGE = page("metrics")
 SECTION = "alerts"
 
 
@@ -83,7 +83,7 @@ def written(header: str, root: Path) -> dict[Path, str]:
     files = {place / FILES[name]: header + rendered(groups) for place in PLACES for name, groups in sets().items()}
     rows = [
         (
-            f"[{r.name}]({RUNBOOKS.name}/{r.name}.md)",
+            f"[{r.name}](../how-to/{RUNBOOKS.name}/{r.name}.md)",
             r.severity,
             r.pending if r.pending != "0m" else "",
             _LABEL.sub(r"*\1*", r.summary),

@@ -1,4 +1,4 @@
-"""What the operator makes for models: changed by others, passed off as a model's, or left behind."""
+"""Objects that the operator creates for models: changed by others, passed off as a model's, or left behind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.e2e.world import IMAGE, model_manifest, unique
 
 from .attack import Edit, Ground, annotated, labelled, refused, respecified, rule, taken
 
-CHANGED = "MGD-17 .* stays as it was made"
+CHANGED = "MGD-17 .* only the operator changes the objects of a model"
 PASSED_OFF = "MGD-17 .* passed a"
 GONE = [{"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "00000000-0000-0000-0000-000000000000"}]
 
@@ -193,7 +193,7 @@ def test_more_a_jobs_pods_passed_off_as_a_models(ground: Ground, model: str) -> 
 @pytest.mark.parametrize("options", [{"propagationPolicy": "Orphan"}, {"orphanDependents": True}])
 def test_more_what_a_model_leaves_behind(ground: Ground, model: str, options: Manifest) -> None:
     """Without its owner it would run on, and no controller of a gone model looks after it."""
-    left = "MGD-17 .* would leave behind"
+    left = "MGD-17 .* would orphan objects"
     models = ground.within("daulat.dev/v1alpha1", "sovereignmodels")
     body = {"kind": "DeleteOptions", "apiVersion": "v1", **options}
     for path in (

@@ -250,13 +250,16 @@ def test_a_blob_that_was_changed_on_the_way_isnt_loaded(site: Site, tmp_path: Pa
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ([], "say what to do"),
+        ([], "an action is required"),
         (["--copy"], "--registry HOST is required"),
         (["--save", "d", "--registry", "a.io"], "--registry HOST is required, but with --save"),
         (["--copy", "--print-commands", "oras", "--registry", "a.io"], "mutually exclusive"),
         (["--print-commands", "oras", "--rewrite", "--output-dir", "d", "--registry", "a.io"], "rewrite once"),
         (["--rewrite", "--registry", "a.io"], "--rewrite and --output-dir need each other"),
-        (["--copy", "--offline", "--registry", "a.io"], "--offline goes with --rewrite alone"),
+        (
+            ["--copy", "--offline", "--registry", "a.io"],
+            "--offline requires --rewrite, and excludes every other action",
+        ),
     ],
 )
 def test_options_that_dont_go_together_are_a_usage_error(options: list[str], why: str) -> None:

@@ -1,4 +1,4 @@
-"""The chart with the values that docs/openshift.md gives: within the SCC restricted-v2, and with DNS where OpenShift has it."""
+"""The chart with the values that docs/how-to/openshift.md gives: in the SCC restricted-v2, and with DNS where OpenShift has it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from daulat.cli import operator as command
 from daulat.facts.platform import Platform
 from dev.cluster import build
 from dev.deployment import ROOT
+from dev.pages import page
 
 CHART = ROOT / "charts" / "daulat"
-PAGE = ROOT / "docs" / "openshift.md"
+PAGE = ROOT / page("openshift")
 FIXED = {"runAsUser", "runAsGroup", "fsGroup"}
 VOLUMES = {
     "configMap",

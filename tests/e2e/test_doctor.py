@@ -131,7 +131,7 @@ def test_somebody_with_few_rights_is_told_what_is_missing_and_fails(clinic: Worl
     clinic.grant(name, {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]})
     result = _run(clinic.cluster.kubeconfig(name))
     assert result.returncode == 1
-    assert "DOC-35 Running pods that break a policy: needs list pods (forbidden)" in " ".join(result.stdout.split())
+    assert "DOC-35 Running pods that violate a policy: needs list pods (forbidden)" in " ".join(result.stdout.split())
     assert "DOC-38 Device variables in ConfigMaps and Secrets: needs" in " ".join(result.stdout.split())
     clinic.admin.run("delete", "clusterrole,clusterrolebinding", f"test-{name}")
 

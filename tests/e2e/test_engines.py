@@ -78,8 +78,8 @@ def test_a_model_is_served(world: World, engine: str, profile: str) -> None:
 @pytest.mark.parametrize(
     ("engine", "words"),
     [
-        ({"name": "custom"}, "custom goes with the engine named custom"),
-        ({"name": "vllm", "custom": CUSTOM}, "custom goes with the engine named custom"),
+        ({"name": "custom"}, "custom must be set if name is custom"),
+        ({"name": "vllm", "custom": CUSTOM}, "custom must be set if name is custom"),
         ({"name": "custom", "custom": {"port": 80}}, "spec.engine.custom.port"),
         ({"name": "triton"}, "spec.engine.name"),
     ],
@@ -152,7 +152,7 @@ def test_partitions_that_nobody_lists_are_approved_by_pattern_and_counted(world:
             return pod_manifest("p", namespace, containers=[{"name": name, "image": IMAGE, "resources": resources}])
 
         told = world.refusal(asking("main", "nvidia.com/mig-1g.20gb.shared"))
-        assert 'SUP-08 spec.containers[*].resources: "nvidia.com/mig-1g.20gb.shared" was asked for' in told
+        assert 'SUP-08 spec.containers[*].resources: "nvidia.com/mig-1g.20gb.shared" was requested' in told
         assert "nvidia.com/mig-#g.#gb" in told
         eligible = f"daulat.node-restriction.kubernetes.io/{policy}"
         poll(

@@ -116,7 +116,7 @@ def test_not_even_a_cluster_admin_approves_their_own(world: World, name: str) ->
     admin = world.admin
     assert answer(admin, "create", "-f", "-", manifest=exemption(name, "kubernetes-admin")) == ""
     said = server_side(admin, "admin", approval(name, "kubernetes-admin"))
-    assert 'GOV-02 spec.approvals["kubernetes-admin"]: user "kubernetes-admin" approved what they asked for' in said
+    assert 'GOV-02 spec.approvals["kubernetes-admin"]: user "kubernetes-admin" approved their own request' in said
     assert 'user "kubernetes-admin" approved in the name of "ciso"' in server_side(
         admin, "admin", approval(name, "ciso")
     )

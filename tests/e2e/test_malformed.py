@@ -219,7 +219,7 @@ def test_a_policy_that_selects_by_open_labels_says_so(world: World) -> None:
         ]
     )
     told = world.wait_condition("sovereigntypolicy", policy, "ScopeTamperable", "True")
-    assert "team can be changed by anyone who may label namespaces" in told["message"]
+    assert "team can be changed by every user who may label namespaces" in told["message"]
     world.wait_condition("sovereigntypolicy", policy, "Enforced", "True")
     world.remove(namespace, policy)
 

@@ -56,7 +56,7 @@ def _as_user(name: str, namespace: str, user: int) -> Manifest:
 
 @pytest.fixture(scope="module")
 def openshift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A cluster with that policy, and an operator that was told of the platform as docs/openshift.md says."""
+    """A cluster with that policy, and an operator that was told of the platform as docs/how-to/openshift.md says."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("DAULAT_ANY_USER", "true")
         environment.setenv("DAULAT_DNS", DNS)

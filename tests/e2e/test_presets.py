@@ -51,7 +51,7 @@ def eligible(world: World, policy: str) -> set[str]:
             f"there is no preset my-ncp; there are {', '.join(presets.presets())}",
         ),
         ({"name": "my-nccp"}, "my-nccp needs dataClass, one of public, internal, restricted, confidential"),
-        ({"name": "baseline"}, "baseline doesn't say which zones are good enough; set spec.zones"),
+        ({"name": "baseline"}, "baseline doesn't set zones; set spec.zones"),
     ],
 )
 def test_a_policy_whose_preset_cant_be_used_says_why(world: World, preset: Manifest, told: str) -> None:

@@ -83,7 +83,7 @@ def accept(world: World, name: str, namespace: str) -> None:
 
 
 def replicas(world: World, namespace: str) -> tuple[int, int]:
-    """Return how many replicas of m are asked for, and how many are ready."""
+    """Return how many replicas of m are requested, and how many are ready."""
     found = world.get("sovereignmodel", "m", namespace=namespace)
     return found["spec"]["replicas"], found["status"].get("readyReplicas", 0)
 
@@ -119,7 +119,7 @@ def test_more_replicas_than_fit_wait_in_the_zone_and_the_model_stays(world: Worl
         placed = world.get("sovereignmodel", "m", namespace=namespace)["status"]["placement"]
         world.admin.run("scale", "sovereignmodel", "m", "--replicas=20", "-n", namespace)
         told = world.wait_reason("sovereignmodel", "m", "Autoscaled", "ExceedsCapacity", namespace)
-        assert told["message"].startswith(f"20 replicas are asked for, and zone {placed['zone']} has room for ")
+        assert told["message"].startswith(f"20 replicas are requested, and zone {placed['zone']} has room for ")
         assert world.condition("sovereignmodel", "m", "Placed", namespace)["status"] == "True"
         poll("every pod to be there", lambda: len(world.pods(namespace)) == 20)
         status = world.get("sovereignmodel", "m", namespace=namespace)["status"]

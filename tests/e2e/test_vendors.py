@@ -48,7 +48,7 @@ def test_a_pod_is_let_in_by_the_country_of_its_accelerators_vendor_and_another_i
     policy, namespace = governed
     assert world.refusal(_asking(namespace, "huawei.com/Ascend910"), "--dry-run=server") == ""
     told = world.refusal(_asking(namespace, "nvidia.com/gpu"), "--dry-run=server")
-    assert f'SUP-08 spec.containers[*].resources: "nvidia.com/gpu" was asked for; policy {policy} approves ' in told
+    assert f'SUP-08 spec.containers[*].resources: "nvidia.com/gpu" was requested; policy {policy} approves ' in told
     approved = world.get("sovereigntypolicy", policy)["status"]["accelerators"]
     assert "huawei-ascend-910b" in approved["profiles"]
     assert not [name for name in approved["profiles"] if name.startswith("nvidia-")]

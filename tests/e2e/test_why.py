@@ -107,11 +107,14 @@ def test_an_accelerator_that_no_eligible_node_has_is_told_and_warned_of(
         world.wait_condition("sovereigntypolicy", policy, "Enforced", "True")
         manifest = model_manifest("m", namespace)
         manifest["spec"]["accelerators"] = [a for a in manifest["spec"]["accelerators"] if a["profile"] != ASCEND]
-        words = f"the nodes that are eligible under policy {policy} have {ASCEND} now. It waits until one has what it asks for"
+        words = (
+            f"the nodes that are eligible under policy {policy} have {ASCEND} now. The model waits until an eligible"
+            " node has that accelerator"
+        )
 
         def once() -> bool:
             trial = {**manifest, "metadata": {"name": unique("m"), "namespace": namespace}}
-            return f"spec.accelerators: nvidia-h20 was asked for; {words}" in warned(world, trial)
+            return f"spec.accelerators: nvidia-h20 was requested; {words}" in warned(world, trial)
 
         poll("the warning", once)
         assert "Warning" not in warned(world, model_manifest("fine", namespace)), "it lists what they have as well"
@@ -247,7 +250,7 @@ def test_what_keeps_a_pod_from_the_scheduler_is_named(world: World, gate: str) -
     [
         (
             "start",
-            "ended with exit code 1 before it served: the device ran out of memory when 2.00 GiB more were asked for",
+            "ended with exit code 1 before it served: the device ran out of memory when 2.00 GiB more were requested",
         ),
         ("serving", "ended with exit code 1 after it had served"),
     ],

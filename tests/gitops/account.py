@@ -28,7 +28,7 @@ def user(namespace: str) -> str:
 
 
 def create(admin: Kubectl, namespace: str, names: Sequence[str] = ROLES) -> None:
-    """Create the account in a namespace with these roles, as docs/gitops.md says."""
+    """Create the account in a namespace with these roles, as docs/how-to/gitops.md says."""
     admin.run("apply", "-f", str(FILE))
     head = {"name": ACCOUNT, "namespace": namespace}
     api = "rbac.authorization.k8s.io"

@@ -76,7 +76,7 @@ def refuses(world: World) -> bool:
 
 
 def _wait_installed(engine: ArgoCD, cluster: str, revision: str) -> None:
-    """Wait until the chart is healthy. Argo CD at times misses that a CRD was established (docs/argocd.md)."""
+    """Wait until the chart is healthy. Argo CD at times misses that a CRD was established (docs/how-to/argocd.md)."""
     application = f"{cluster}-daulat"
     try:
         engine.wait_healthy(application, revision, 90)

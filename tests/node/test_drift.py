@@ -100,7 +100,7 @@ def test_a_node_that_nobody_reaches_is_told_as_such_until_it_is_back(real: RealW
             machine.disconnect()
             told = real.wait_condition("sovereignmodel", name, "Ready", "False", namespace, 60)
             assert told["reason"] == "NodeNotReady"
-            assert f"its node {served.node} isn't ready, so nobody knows whether it runs" in told["message"]
+            assert f"its node {served.node} isn't ready, so its state is unknown" in told["message"]
             with out_of_the_zone(real, served.node):
                 served.wait_elsewhere()
                 # Deleted in the API server, running by its processes: the policy says that it isn't upheld.

@@ -56,7 +56,7 @@ def test_a_pin_holds_for_a_pod_that_goes_around_the_scheduler(
 def test_devices_of_a_pod_that_the_kubelet_refuses_were_given_away_and_are_free_again(
     real: RealWorld, free: str, governed: tuple[str, str]
 ) -> None:
-    """So what a plugin was asked for is no record of what ran."""
+    """So what a plugin was requested is no record of what ran."""
     _, namespace = governed
     four: Manifest = {"nodeName": NPU, "nodeSelector": {SITE: "kulai-1"}, "resources": devices(4)}
     assert "USE-04 " in real.refusal(client_pod(real, "given", namespace, **four))

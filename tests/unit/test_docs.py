@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from daulat.api import reasons
 from daulat.api.kinds import KINDS
 from daulat.check.profiles import mistakes
 
@@ -61,3 +62,13 @@ def _anchors(page: Path) -> set[str]:
     """Return the anchors that GitHub makes of headings."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+def test_each_symptom_of_the_operations_page_has_a_condition_and_a_reason_that_exist() -> None:
+    page = (ROOT / "docs" / "how-to" / "operations.md").read_text()
+    told = re.findall(r"`(\w+)` (?:False|Unknown), `(\w+)`", page)
+    known = {
+        (str(c), str(r)) for kind in KINDS for c in reasons.conditions_of(kind.kind) for r in reasons.reasons_of(c)
+    }
+    assert len(told) > 10
+    assert [t for t in told if t not in known] == []

@@ -1,4 +1,4 @@
-"""docs/evidence.md lets an auditor check the example: its commands run in their order, and print what the page shows."""
+"""docs/how-to/evidence.md lets an auditor check the example: its commands run in their order, and print what the page shows."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from click.testing import CliRunner
 
 from daulat.cli.main import main
 from dev.evidence.example import FOLDER, drift, render
+from dev.pages import page
 
 ROOT = Path(__file__).parents[2]
 _PAIR = re.compile(r"^```console\ndaulat ([^\n]*)\n```\n\n```text\n(.*?)^```", re.MULTILINE | re.DOTALL)
-COMMANDS = _PAIR.findall((ROOT / "docs/evidence.md").read_text())
+COMMANDS = _PAIR.findall((ROOT / page("evidence")).read_text())
 
 
 def test_the_example_is_what_its_script_makes() -> None:

@@ -1,4 +1,4 @@
-"""docs/threats.md has every way round that is tried, and names only tests, controls and checks that there are."""
+"""docs/explanation/threats.md has every way round that is tried, and names only tests, controls and checks that there are."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from daulat.controls import library
 from daulat.doctor.catalog import checks
+from dev.pages import page
 
 ROOT = Path(__file__).parents[2]
 ROWS = range(1, 36)
@@ -18,7 +19,7 @@ ROWS = range(1, 36)
 
 def rows() -> list[list[str]]:
     """Return the cells of every row of a table that names a test."""
-    lines = (ROOT / "docs" / "threats.md").read_text().splitlines()
+    lines = (ROOT / page("threats")).read_text().splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if re.search(r"`(row|more)_", line)]
 
 

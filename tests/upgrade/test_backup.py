@@ -1,4 +1,4 @@
-"""docs/backup.md: what Kubernetes' own backups bring back, and that enforcement comes back first."""
+"""docs/how-to/backup.md: what Kubernetes' own backups bring back, and that enforcement comes back first."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ORDER = (
     "namespaces",
     "sovereignmodels",
 )
-"""As docs/backup.md has it: what decides before what is decided upon."""
+"""As docs/how-to/backup.md has it: what decides before what is decided upon."""
 
 
 @pytest.fixture

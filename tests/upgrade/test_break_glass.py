@@ -1,4 +1,4 @@
-"""docs/break-glass.md: who opens a policy when it keeps a cluster from being mended, what records it, and what ends it."""
+"""docs/how-to/break-glass.md: who opens a policy when it keeps a cluster from being mended, what records it, and what ends it."""
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ class Allocation:
 
 
 def allocations(path: Path) -> list[Allocation]:
-    """Return what was asked for so far, oldest first; nothing where the file isn't there yet."""
+    """Return what was requested so far, oldest first; nothing where the file isn't there yet."""
     if not path.exists():
         return []
     # A line without its end is still being written.

@@ -67,7 +67,7 @@ def refusal_of(compiled: CompiledPolicy) -> tuple[Variable, ...]:
 def _spec(policy: str, there: Sequence[str], eligible: bool, refusal: Sequence[Variable]) -> Manifest:
     if there:
         have = f"the nodes that are eligible under policy {policy} have {', '.join(there)}"
-        then = "It waits until one has what it asks for; list one that they have."
+        then = "The model waits until an eligible node has that accelerator; list one that these nodes have."
     elif eligible:
         have = f"no node that is eligible under policy {policy} has an approved accelerator"
         then = "It waits until one has."
@@ -105,7 +105,7 @@ def _spec(policy: str, there: Sequence[str], eligible: bool, refusal: Sequence[V
             {
                 "expression": f"size(variables.violations) > 0 || {has_some}" if refusal else has_some,
                 "messageExpression": (
-                    f"'spec.accelerators: ' + {asked} + ' was asked for; ' + {literal(f'{have} now. {then}')}"
+                    f"'spec.accelerators: ' + {asked} + ' was requested; ' + {literal(f'{have} now. {then}')}"
                 ),
                 "message": f"spec.accelerators: {have} now. {then}",
                 "reason": "Invalid",

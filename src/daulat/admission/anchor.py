@@ -69,11 +69,11 @@ def _spec(users: Sequence[str]) -> Manifest:
                 "expression": "false",
                 "messageExpression": (
                     "'MGD-08 metadata.name: user \"' + request.userInfo.username + '\" ' + variables.did + ' \"'"
-                    " + variables.name + '\"; the anchor lets nobody but '"
-                    f" + {literal(', '.join(users))} + ' write what belongs to Daulat. Change the SovereigntyPolicy instead,"
-                    " or take the anchor off the control plane.'"
+                    " + variables.name + '\"; the anchor allows only '"
+                    f" + {literal(', '.join(users))} + ' to change objects of Daulat. Change the SovereigntyPolicy"
+                    f" instead, or remove the anchor from the control plane.'"
                 ),
-                "message": "MGD-08: nobody but the operator writes what belongs to Daulat",
+                "message": "MGD-08: only the operator changes objects of Daulat",
                 "reason": "Forbidden",
             }
         ],

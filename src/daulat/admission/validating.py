@@ -119,7 +119,7 @@ def spec(
                     f"size(bytes(variables.text)) <= {MESSAGE_BYTES} ? variables.text : "
                     f"variables.text.substring(0, {MESSAGE_BYTES // 4 - 1}) + '...'"
                 ),
-                "message": f"{guard.title}: refused, and the reasons could not be told",
+                "message": f"{guard.title}: refused; the reasons could not be evaluated",
                 "reason": "Forbidden",
             }
         ],

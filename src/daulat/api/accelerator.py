@@ -18,7 +18,7 @@ Precision = Literal["FP32", "BF16", "FP16", "FP8", "INT8", "INT4", "MXFP4"]
 
 
 class Vendor(Spec):
-    """Who makes the accelerator."""
+    """The vendor of the accelerator."""
 
     name: str = Field(min_length=1, max_length=64)
     """The vendor's name."""
@@ -29,7 +29,7 @@ class Vendor(Spec):
 
 
 class DeviceResource(Spec):
-    """One extended resource that the accelerator is asked for by."""
+    """One extended resource by which pods request the accelerator."""
 
     name: ResourceName
     """The exact resource name, such as huawei.com/Ascend910."""
@@ -49,7 +49,8 @@ class DeviceResource(Spec):
 
 
 class ResourceFamily(Spec):
-    """Extended resources whose names differ in their figures, such as those of partitions. Approved with the profile."""
+    """Extended resources whose names differ in numbers, such as those of partitions. A policy that approves the profile
+    approves them."""
 
     pattern: ResourcePattern
     """The names, where # stands for digits and * for any part of a name after the slash, such as nvidia.com/mig-#g.#gb."""
@@ -66,9 +67,9 @@ AttributeValue = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^
 
 
 class DynamicResource(Spec):
-    """How a driver's devices of this accelerator are told apart, where pods ask for them by ResourceClaims.
+    """How devices of this accelerator are identified among a driver's devices, where pods request them by ResourceClaims.
 
-    ResourceSlices are read by it, and the claims of a SovereignModel are written from it.
+    The operator reads ResourceSlices with it, and writes the claims of a SovereignModel from it.
     """
 
     driver: ObjectName = Field(max_length=63)
@@ -78,11 +79,11 @@ class DynamicResource(Spec):
     attributes: FrozenDict[AttributeName, Annotated[tuple[AttributeValue, ...], Field(min_length=1, max_length=16)]] = (
         Field(default_factory=FrozenDict, max_length=8)
     )
-    """Values that a device's attributes must have, one of each list; a name without a slash is the driver's own. Only text is
-    compared, and nothing that names a single device, such as uuid or what stands under resource.kubernetes.io/. Left out, every
-    device of the driver is one."""
+    """The values that a device's attributes must have: for each name one value of its list. A name without a slash is in the
+    driver's domain. Only string attributes can be compared, and none that identifies a single device, such as uuid or
+    attributes under resource.kubernetes.io/. Left out, every device of the driver matches."""
     by_node_labels: bool = False
-    """Whether nodes must have the labels of nodeSelector as well, because the attributes alone don't tell this product."""
+    """Whether nodes must have the labels of nodeSelector as well, because the attributes alone don't identify this product."""
     memory_gi_b: int | None = Field(default=None, ge=1, le=4096, alias="memoryGiB")
     """Memory of one such device in GiB, where it isn't that of the first resource."""
     allocatable_memory_mi_b: int | None = Field(default=None, ge=1, le=4194304, alias="allocatableMemoryMiB")
@@ -90,14 +91,14 @@ class DynamicResource(Spec):
 
 
 class DeviceAccess(Spec):
-    """The ways that containers reach the devices without asking for the resource. All of them are refused."""
+    """The ways by which containers reach the devices without a resource request. Policies refuse all of them."""
 
     environment: tuple[EnvName, ...] = Field(default=(), max_length=64)
-    """Environment variables by which the container runtime hands out devices."""
+    """Environment variables by which the container runtime injects devices."""
     runtime_class_names: tuple[str, ...] = Field(default=(), max_length=16)
-    """RuntimeClasses whose runtime hands out devices."""
+    """RuntimeClasses whose runtime injects devices into containers."""
     annotations: tuple[str, ...] = Field(default=(), max_length=64)
-    """Pod annotations that choose devices; one that ends with a slash stands for every annotation under it."""
+    """Pod annotations that select devices; an entry that ends with a slash matches every annotation under it."""
     paths: tuple[Annotated[str, Field(pattern=r"^/dev/[-A-Za-z0-9_/]+$")], ...] = Field(default=(), max_length=32)
     """How the paths of its device files begin, such as /dev/davinci. Policies refuse every host path, these among them."""
 
@@ -108,7 +109,7 @@ class EngineSettings(Spec):
     name: EngineName
     """The inference engine."""
     image: str | None = Field(default=None, min_length=1, max_length=512)
-    """The image to run unless the model names one. Where policies ask for digests, mirror it and set it by digest."""
+    """The image to run unless the model names one. If policies require digests, mirror the image and set it by digest."""
     command: tuple[str, ...] = Field(default=(), max_length=16)
     """The command that starts the engine; empty where the image's own entrypoint does."""
     args: tuple[str, ...] = Field(default=(), max_length=64)
@@ -116,42 +117,42 @@ class EngineSettings(Spec):
     env: FrozenDict[EnvName, str] = Field(default_factory=FrozenDict, max_length=64)
     """Environment that the engine needs on this accelerator."""
     health_path: UrlPath | None = None
-    """Where it says that it can answer, where the vendor's build differs from the engine's own."""
+    """The path of the engine's health endpoint, if the vendor's build differs from the engine's own."""
     metrics_path: UrlPath | None = None
-    """Where its metrics are, where the vendor's build differs from the engine's own."""
+    """The path of the engine's metrics, if the vendor's build differs from the engine's own."""
     startup_seconds: int | None = Field(default=None, ge=10, le=86400)
-    """How long its first start may take on this accelerator, where that is more or less than is usual for the engine."""
+    """Seconds that the engine's first start may take on this accelerator, if the engine's default doesn't suit."""
 
 
 class IdentifyingLabel(Spec):
-    """A node label by which the accelerator is told."""
+    """A node label by which the accelerator is identified."""
 
     key: LabelKey
     """The label."""
     written_by: str = Field(min_length=1, max_length=128)
-    """Whose it is: who can write it can make other hardware pass for this."""
+    """The component that writes the label. Anything that can write it can make other hardware pass for this accelerator."""
 
 
 class Interconnect(Spec):
-    """Which devices reach each other fast."""
+    """Which devices are joined by a fast interconnect."""
 
     scope: Literal["Node", "Domain"]
     """Node: those of one node. Domain: those of the nodes that share a label's value, such as an NVLink clique or a super-pod."""
     devices: int | None = Field(default=None, ge=2, le=65536)
-    """The most devices in one of them, where the vendor says."""
+    """The largest number of devices in one node or domain, if the vendor publishes it."""
     node_label: LabelKey | None = None
-    """The label whose value tells domains apart."""
+    """The node label whose value identifies the domain."""
 
 
 class RiskFlag(Spec):
-    """A dated note that a legal regime concerns this accelerator. Data for policies that ask for it, not legal advice."""
+    """A dated note that the accelerator falls under a legal regime. It is data for policies, not legal advice."""
 
     regime: str = Field(pattern=r"^[A-Z0-9]([-A-Z0-9]*[A-Z0-9])?$", max_length=63)
     """The regime's short name, such as US-GP10."""
     note: str = Field(min_length=1, max_length=1024)
-    """What it says, in a sentence."""
+    """The content of the regime that concerns the accelerator, in a sentence."""
     source: str = Field(min_length=1, max_length=512)
-    """Where that is written."""
+    """The document or URL where the note was read."""
     as_of: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
     """The day on which the source was read."""
 
@@ -160,7 +161,7 @@ class AcceleratorProfileSpec(Spec):
     """One accelerator: its names in the cluster, its maker, its engines."""
 
     vendor: Vendor
-    """Who makes it."""
+    """The vendor."""
     family: str = Field(min_length=1, max_length=64)
     """The product family, such as Ascend or Hopper."""
     model: str = Field(min_length=1, max_length=64)
@@ -176,17 +177,18 @@ class AcceleratorProfileSpec(Spec):
             ],
         },
     )
-    """The extended resources it is asked for by. The first one is used for a SovereignModel."""
+    """The extended resources by which pods request the accelerator. The first one is used for a SovereignModel."""
     resource_families: tuple[ResourceFamily, ...] = Field(
         default=(),
         max_length=16,
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["pattern"]},
     )
-    """More of them by pattern, for clusters that partition devices in ways that nobody lists. No SovereignModel is given one."""
+    """Patterns of further extended resources, for clusters that partition devices in ways that resources doesn't list. They
+    aren't used for a SovereignModel."""
     dynamic_resources: tuple[DynamicResource, ...] = Field(default=(), max_length=16)
     """Its devices in dynamic resource allocation. The first one is used for a SovereignModel."""
     runtime_class_name: ObjectName | None = None
-    """The RuntimeClass that pods which ask for it must have; left out, they need none."""
+    """The RuntimeClass that pods which request the accelerator must have; left out, they need none."""
     scheduler_name: ObjectName | None = None
     """The scheduler of the pods of models that run on it, such as volcano, where its device plugin serves only pods that this
     scheduler placed; left out, the cluster's default. Policies must have its user in spec.schedulers."""
@@ -195,45 +197,47 @@ class AcceleratorProfileSpec(Spec):
     )
     """Groups by number that may open its device files on nodes; the pods of models that run on it are in them."""
     named_user: bool = False
-    """Whether its libraries look the user up by name and fail without one; the pods of models that run on it then have a name."""
+    """Whether the vendor's libraries look up the name of the user and fail without one. If true, pods of models on this
+    accelerator have an entry for their user in /etc/passwd."""
     interconnect: Interconnect | None = Field(
         default=None,
         json_schema_extra={
             "x-kubernetes-validations": [
                 {
                     "rule": "(self.scope == 'Domain') == has(self.nodeLabel)",
-                    "message": "a Domain has a nodeLabel that tells it apart, a Node needs none",
+                    "message": "scope Domain requires nodeLabel, and scope Node doesn't allow it",
                 }
             ]
         },
     )
-    """Which of its devices reach each other fast."""
+    """Which of its devices are joined by a fast interconnect."""
     labels: tuple[IdentifyingLabel, ...] = Field(
         default=(),
         max_length=16,
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["key"]},
     )
-    """Who writes the labels that tell it apart."""
+    """The components that write the labels by which the accelerator is identified."""
     risk_flags: tuple[RiskFlag, ...] = Field(
         default=(),
         max_length=16,
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["regime"]},
     )
-    """Legal regimes that concern it. They matter to policies with accelerators.requireAcknowledgement alone."""
+    """Legal regimes that the accelerator falls under. Only policies with accelerators.requireAcknowledgement evaluate them."""
     node_selector: LabelSelector | None = Field(
         default=None, json_schema_extra={"x-kubernetes-validations": [SELECTOR_VALUES]}
     )
-    """Labels that the vendor's components put on nodes with this accelerator: told apart by them, never trusted alone."""
+    """Labels that the vendor's components put on nodes with this accelerator. They identify the product, and never suffice for
+    eligibility."""
     devices_per_node: int | None = Field(default=None, ge=1, le=1024)
-    """Devices in one node that reach each other without the network: as many as one replica can have on a node."""
+    """Devices in one node that communicate without the network: the largest number that one replica can have on a node."""
     precisions: tuple[Precision, ...] = Field(
         default=(), max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}
     )
-    """Forms of weights that engines can serve on it, if only by turning them into another in the device."""
+    """Precisions of weights that engines can serve on the accelerator, natively or by conversion on the device."""
     devices_per_package: int = Field(default=1, ge=1, le=64)
-    """Devices in one physical package: 2 for an Ascend 910C, whose two dies are two devices."""
+    """Devices in one physical package: 2 for an Ascend 910C, each of whose two dies is a device."""
     device_access: DeviceAccess = DeviceAccess()
-    """The ways that containers reach the devices without asking for the resource."""
+    """The ways by which containers reach the devices without a resource request."""
     engines: tuple[EngineSettings, ...] = Field(
         default=(),
         max_length=8,

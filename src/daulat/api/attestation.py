@@ -16,13 +16,13 @@ class Signature(Spec):
     """One signature of the envelope."""
 
     keyid: Annotated[str, Field(max_length=256)] | None = None
-    """A name of the key, as a note for people. It isn't signed, and nothing is decided by it."""
+    """A name of the key, for information only. It isn't signed, and no decision depends on it."""
     sig: Annotated[str, Field(pattern=BASE64_PATTERN, max_length=512)]
     """The signature in base 64: Ed25519, or ECDSA on P-256 with SHA-256."""
 
 
 class Envelope(Spec):
-    """A DSSE envelope with an in-toto statement. Nothing is believed but what is signed: the payload and its type."""
+    """A DSSE envelope with an in-toto statement. Only what is signed is trusted: the payload and its type."""
 
     payload_type: Literal["application/vnd.in-toto+json"]
     """The type of the payload."""
@@ -33,30 +33,32 @@ class Envelope(Spec):
 
 
 class NodeAttestationSpec(Spec):
-    """An authority's signed statement of where a node stands, with which accelerators, and until when."""
+    """An authority's signed statement of the facility where a node is, of its accelerators, and of the time for which it is
+    valid."""
 
     envelope: Envelope
-    """The signed statement. What it says is believed by its signature alone, not by the rights of the user who applies it."""
+    """The signed statement. Only its signature decides whether it is trusted, not the rights of the user who applies it."""
 
 
 class NodeAttestationStatus(ConditionedStatus):
-    """What the statement says, read out of the envelope, and whether it counts. Nothing is decided by what stands here."""
+    """The content of the statement, as read from the envelope, and whether a policy accepts it as evidence. No decision depends
+    on this status."""
 
     node: str | None = None
     """The node that the statement is about."""
     system_uuid: str | None = Field(default=None, alias="systemUUID")
     """The node's system UUID."""
     facility: str | None = None
-    """The facility that it stands in."""
+    """The facility where the node is."""
     country: str | None = None
     """The facility's country."""
     authority: str | None = None
-    """The authority that made the statement, as it says."""
+    """The authority that the statement names as its issuer."""
     serial_number: str | None = None
     """The authority's number of the statement."""
     digest: str | None = None
     """The statement's digest, by which a policy may revoke it."""
     not_after: str | None = Field(default=None, json_schema_extra={"format": "date-time"})
-    """Until when it is valid."""
+    """The end of the statement's validity."""
     policies: tuple[str, ...] = Field(default=(), max_length=64)
     """The policies for which it is evidence now."""

@@ -58,14 +58,14 @@ class EvidenceTier(StrEnum):
 
 
 class AuthorityKey(Spec):
-    """A public key of an authority, and for which statements it is good."""
+    """A public key of an authority, and the time for which it may sign."""
 
     public_key: PublicKey
     """The key as PEM: Ed25519, or ECDSA on P-256."""
     not_before: Time | None = None
-    """If set, a statement that is valid from an earlier time on is no evidence."""
+    """If set, a statement whose validity begins earlier isn't accepted."""
     not_after: Time | None = None
-    """If set, a statement that is valid beyond this time is no evidence."""
+    """If set, a statement whose validity ends later isn't accepted."""
 
     def covers(self, not_before: float, not_after: float) -> bool:
         """Say whether the key is good for all of a statement's time, in seconds since the epoch."""
@@ -75,20 +75,20 @@ class AuthorityKey(Spec):
 
 
 class TrustedAuthority(Spec):
-    """An authority whose statements about nodes are believed."""
+    """An authority whose statements about nodes are trusted."""
 
     name: ObjectName
-    """The authority, as its statements name it."""
+    """The name of the authority, as in its statements."""
     keys: tuple[AuthorityKey, ...] = Field(min_length=1, max_length=8)
-    """Its keys. One of them must have signed a statement. To rotate, add the new key, have the nodes attested anew, and remove the
-    old one."""
+    """Its public keys. A statement must be signed by one of them. To rotate a key, add the new one, have the nodes attested
+    again, and remove the old one."""
     revoked: tuple[SerialNumber, ...] = Field(default=(), max_length=1024)
-    """Statements of the authority that are withdrawn, by serial number, or by digest as sha256:DIGEST. Nodes that nothing but
-    a revoked statement attests aren't eligible."""
+    """Revoked statements of the authority, by serial number, or by digest as sha256:DIGEST. A node that only revoked statements
+    attest isn't eligible."""
 
 
 class AttestationRequirements(Spec):
-    """Whose NodeAttestations are evidence."""
+    """The authorities whose NodeAttestations are evidence."""
 
     authorities: tuple[TrustedAuthority, ...] = Field(
         min_length=1,
@@ -97,8 +97,8 @@ class AttestationRequirements(Spec):
     )
     """The authorities that are trusted."""
     max_duration: Annotated[Duration, Field(max_length=7)] | None = None
-    """For how long a statement is valid at most, in s, m or h, such as 2160h for 90 days. A statement that claims a longer time is
-    no evidence; left out, any time is fine."""
+    """The longest validity of a statement, in s, m or h, such as 2160h for 90 days. A statement with a longer validity isn't
+    accepted; left out, any validity is accepted."""
 
     @model_validator(mode="after")
     def _names_each_once(self) -> Self:

@@ -53,9 +53,10 @@ class Autoscaling(Spec):
     )
 
     min_replicas: int = Field(default=1, ge=0, le=1000, json_schema_extra={"format": "int32"})
-    """The fewest replicas. 0 needs KEDA, and a Prometheus that can tell requests while nothing answers them."""
+    """The minimum number of replicas. 0 requires KEDA, and a Prometheus that has a metric of requests while no replica runs."""
     max_replicas: int = Field(ge=1, le=1000, json_schema_extra={"format": "int32"})
-    """The most. Those that find no room in the chosen zone wait there; none goes elsewhere."""
+    """The maximum number of replicas. Replicas for which the chosen zone has no free devices stay pending there; they don't run
+    in another zone."""
     metric: EngineMetric = "Waiting"
     """What counts: requests that wait, requests that are being answered, or how full the key-value cache is."""
     target: int = Field(ge=1, le=100000, json_schema_extra={"format": "int32"})
@@ -63,7 +64,8 @@ class Autoscaling(Spec):
     metric_name: MetricName | None = None
     """What the custom metrics API calls the metric of the pods; left out, the engine's name with underscores for colons."""
     scale_down_seconds: int = Field(default=300, ge=0, le=3600, json_schema_extra={"format": "int32"})
-    """For how long fewer replicas must have been enough before one goes. None goes while another loads."""
+    """Seconds for which fewer replicas must have been enough before one is removed. Scale-down waits while a replica is
+    loading."""
 
     @model_validator(mode="after")
     def _fits(self) -> Autoscaling:

@@ -12,10 +12,10 @@ from .requirements import UserName
 
 
 class Approval(Spec):
-    """One person's approval, which admission lets that person alone write."""
+    """One user's approval. Admission lets only that user write it."""
 
     user: UserName
-    """The user name of the approver in this cluster; never that of whoever asked."""
+    """The user name of the approver in this cluster, which must not be the requester's."""
     reference: str = Field(min_length=1, max_length=512)
     """Where the decision is filed, such as a ticket."""
 
@@ -32,7 +32,7 @@ class SovereigntyExemptionSpec(Spec):
     reason: str = Field(min_length=10, max_length=1024)
     """Why."""
     requested_by: UserName
-    """The user name of whoever asks; admission compares it with who really does."""
+    """The user name of the requester. Admission compares it with the user of the request."""
     approvals: tuple[Approval, ...] = Field(
         default=(),
         max_length=8,

@@ -39,12 +39,12 @@ class ModelExposure(Spec):
     listener: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")] | None = Field(
         default=None, max_length=253
     )
-    """The listener of the Gateway; left out, every one that takes the route."""
+    """The listener of the Gateway; left out, every listener that accepts the route."""
     hostnames: tuple[Hostname, ...] = Field(default=(), max_length=16)
-    """The names that clients ask for; left out, those of the listener."""
+    """The host names that clients use; left out, those of the listener."""
     paths: tuple[UrlPath, ...] = Field(default=("/v1",), min_length=1, max_length=8)
-    """What is let through, as prefixes of the path. An engine's metrics and its other doors aren't."""
+    """The path prefixes that the route matches. An engine's metrics and administrative endpoints aren't among them."""
     timeout_seconds: int = Field(default=3600, ge=0, le=86400, json_schema_extra={"format": "int32"})
-    """How long an answer may take from the first byte of the request to the last of the answer; 0 is without a limit."""
+    """Seconds from the first byte of a request to the last byte of its response; 0 means no limit."""
     endpoint_picker: EndpointPicker | None = None
     """Who chooses the replica for each request; left out, the Service does."""

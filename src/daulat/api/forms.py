@@ -11,7 +11,7 @@ LONGEST = 48
 
 FORMS = MappingProxyType(
     {
-        weights.URI_PATTERN: "a URI of weights starts with oci://, pvc://, s3://, hf:// or ms://, and names what is there, such as"
+        weights.URI_PATTERN: "a URI of weights starts with oci://, pvc://, s3://, hf:// or ms://, followed by the location, such as"
         " oci://registry.example.my/models/NAME@sha256:DIGEST",
         weights.ADDRESS_PATTERN: "an address starts with http:// or https:// and has neither a user nor a query, such as"
         " https://s3.example.my",

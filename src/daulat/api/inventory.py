@@ -32,7 +32,7 @@ class Permit(Spec):
 
 
 class Delivery(Spec):
-    """Chips that came together."""
+    """Chips that were delivered together."""
 
     name: Text
     """The delivery's name of record, such as the number of its delivery note."""
@@ -41,9 +41,9 @@ class Delivery(Spec):
     received: Date | None = None
     """The day on which they were received; left out, the day on which the inventory was created."""
     zones: tuple[ObjectName, ...] = Field(default=(), max_length=64)
-    """The SovereignZones in which these chips may stand; left out, those of the inventory."""
+    """The SovereignZones in which these chips may be; left out, those of the inventory."""
     countries: tuple[CountryCode, ...] = Field(default=(), max_length=64)
-    """The countries in which these chips may stand; left out, those of the inventory."""
+    """The countries in which these chips may be; left out, those of the inventory."""
     observed_by: Literal["ResourceSlices", "Exporters"] = "ResourceSlices"
     """What shows these chips. With Exporters the operator doesn't count them as missing or gone, for it reads no exporters: daulat
     chips compares them. Huawei's and AMD's drivers publish no ids of chips. Default: ResourceSlices."""
@@ -53,12 +53,12 @@ class Delivery(Spec):
 
 
 class AcceleratorInventorySpec(Spec):
-    """Chips of record: what was delivered, under which permit, and where it may stand."""
+    """Chips of record: the deliveries, their permits, and the zones and countries where the chips may be."""
 
     zones: tuple[ObjectName, ...] = Field(default=(), max_length=64)
-    """The SovereignZones in which the chips may stand; left out, any."""
+    """The SovereignZones in which the chips may be; left out, any."""
     countries: tuple[CountryCode, ...] = Field(default=(), max_length=64)
-    """The countries in which the chips may stand; left out, any."""
+    """The countries in which the chips may be; left out, any."""
     gone_after: Duration = "72h"
     """For how long a chip may not be seen before it counts as gone. Default: 72h."""
     deliveries: tuple[Delivery, ...] = Field(
@@ -70,7 +70,7 @@ class AcceleratorInventorySpec(Spec):
 
 
 class ChipPlace(Observed):
-    """Chips that came to the same place at the same time."""
+    """Chips that were first seen at the same place at the same time."""
 
     node: str
     """The node, by its name."""
@@ -92,13 +92,13 @@ class ChipMove(Observed):
     chip: str
     """The chip, by the first of the ids that are declared."""
     from_node: str
-    """The node where it was."""
+    """The node where the chip was."""
     from_zone: str = ""
-    """The zone of record where it was."""
+    """The zone of record where the chip was."""
     to_node: str
-    """The node where it is."""
+    """The node where the chip is."""
     to_zone: str = ""
-    """The zone of record where it is."""
+    """The zone of record where the chip is."""
     at: str = Field(json_schema_extra={"format": "date-time"})
     """When it was first seen there."""
 
@@ -130,7 +130,7 @@ class AcceleratorInventoryStatus(ConditionedStatus):
     unobserved: int | None = None
     """Declared chips that only exporters show, which the operator doesn't read."""
     outside: int | None = None
-    """Declared chips that stand in a zone or country where they may not."""
+    """Declared chips in a zone or country where they may not be."""
     ambiguous: int | None = None
     """Declared chips that are seen on several nodes at once, or declared twice."""
     undeclared: int | None = None

@@ -142,7 +142,7 @@ class Condition(Observed):
     reason: str = Field(max_length=1024)
     """Why, as one CamelCase word."""
     message: str = Field(max_length=32768)
-    """Why, as a sentence for people."""
+    """Why the condition has its status, as a sentence."""
     last_transition_time: str = Field(json_schema_extra={"format": "date-time"})
     """When the status last changed."""
     observed_generation: int | None = Field(default=None, json_schema_extra={"format": "int64"})
@@ -157,7 +157,7 @@ class ConditionedStatus(Observed):
     conditions: tuple[Condition, ...] = Field(
         default=(), json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
     )
-    """What is true of the object now. True is the good value for all of them but those that name a weakness."""
+    """The conditions of the object. Status True is good, except for conditions that name a weakness."""
 
     def condition(self, type_: str) -> Condition | None:
         """Return the condition of that type, or None where there is none."""

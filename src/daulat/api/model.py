@@ -28,7 +28,8 @@ class ModelSource(Spec):
     """Which model, from where, made by whom, under which licence."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9._/]*[A-Za-z0-9])?$", max_length=128)
-    """The name that clients ask for in the OpenAI API. One of the catalogue's (daulat sizing) lets Daulat work out the devices."""
+    """The name of the model that clients send in requests to the OpenAI API. For a name in the catalogue (daulat sizing --list)
+    Daulat computes the number of devices."""
     uri: str = Field(max_length=1024, pattern=URI_PATTERN, json_schema_extra={"x-kubernetes-validations": [PLAIN_URI]})
     """Where the weights are: oci://REGISTRY/REPOSITORY (mounted as an image volume), pvc://CLAIM/PATH, s3://BUCKET/PATH,
     hf://ORGANISATION/NAME:REVISION or ms://ORGANISATION/NAME:REVISION, each followed by @sha256:DIGEST to pin the content."""
@@ -37,7 +38,7 @@ class ModelSource(Spec):
     fetch: Fetch | None = None
     """How the weights are fetched, where no volume can mount them: s3, hf and ms always, oci where this is set."""
     signature: Annotated[str, Field(pattern=FILE_PATTERN)] = Field(default="model.sig", max_length=512)
-    """Where the signature lies under uri (OpenSSF model signing), which policies with models.signatures ask for."""
+    """The path of the signature under uri (OpenSSF model signing). Policies with models.signatures require it."""
     developer: str = Field(min_length=1, max_length=128, pattern=ONE_LINE)
     """Who made the model, as one word, such as deepseek-ai."""
     origin_country: CountryCode
@@ -66,7 +67,7 @@ class KeySecret(Spec):
 
 
 class CustomEngine(Spec):
-    """An engine that Daulat doesn't know. It must speak HTTP, and find its devices by itself.
+    """An engine that isn't in the catalogue. It must serve HTTP, and discover its devices itself.
 
     Arguments and command may hold {weights}, {name}, {port}, {devices}, {stages}, {context}, {concurrency} and {cache}.
     For a replica of several nodes also {nodes}, {leader} (where they meet) and $(GROUP_RANK) (a node's number, the leader's is 0).
@@ -79,34 +80,35 @@ class CustomEngine(Spec):
     group_args: tuple[Argument, ...] = Field(default=(), max_length=64)
     """Further arguments that divide a replica between nodes; left out, a replica has one node."""
     worker_args: tuple[Argument, ...] = Field(default=(), max_length=64)
-    """Further arguments of the nodes beside the leader."""
+    """Further arguments on the worker nodes of a replica, which are all nodes but the leader's."""
     port: int = Field(default=8000, ge=1024, le=65535)
-    """Where it listens. It isn't root, so not below 1024."""
+    """The port that the engine listens on. It runs as non-root, so the port is 1024 or above."""
     health_path: UrlPath = "/health"
-    """What answers 200 once it can serve."""
+    """The path that returns status 200 when the engine can serve."""
     metrics_path: UrlPath = "/metrics"
-    """Where its metrics are, on the same port."""
+    """The path of its metrics, on the same port."""
     metrics: CustomMetrics | None = None
-    """What it calls them, for autoscaling."""
+    """The names of the engine's metrics, for autoscaling."""
     startup_seconds: int = Field(default=3600, ge=10, le=86400)
-    """How long it may take to start."""
+    """Seconds that the engine may take to start."""
     api_key_env: EnvName | None = None
-    """The variable that it reads the key from that clients must send."""
+    """The environment variable from which the engine reads the API key."""
 
 
 class Engine(Spec):
-    """What serves the model."""
+    """The engine that serves the model."""
 
     name: EngineName = "vllm"
     """The inference engine."""
     context: int | None = Field(default=None, ge=1, le=16777216, json_schema_extra={"format": "int32"})
-    """Tokens in the longest sequence; left out, as many as the model was made for."""
+    """Tokens in the longest sequence; left out, the model's own context length."""
     concurrency: int | None = Field(default=None, ge=1, le=65536, json_schema_extra={"format": "int32"})
-    """Sequences at the same time that the engine takes at most, and that devices are worked out for; left out, sized for one."""
+    """The largest number of concurrent sequences that the engine accepts and that devices are computed for; left out, devices
+    are computed for one."""
     args: tuple[Argument, ...] = Field(default=(), max_length=64)
     """Arguments for the engine on every accelerator."""
     api_key_secret: KeySecret | None = None
-    """Where the key is that clients must send; left out, the engine asks for none."""
+    """The Secret with the API key that clients must send; left out, the engine requires no key."""
     grace_period: Duration = Field(
         default=f"{GRACE_SECONDS}s",
         max_length=7,
@@ -119,8 +121,9 @@ class Engine(Spec):
             ]
         },
     )
-    """For how long a replica that is to end goes on with the requests that it has, before its engine is told to end; in s, m or
-    h, from 5s to 1h; left out, 5s. It keeps its devices for all of that time, busy or not. A change of it alone is a rollout."""
+    """How long a terminating replica keeps processing the requests that it has accepted, before its engine is stopped; in s, m
+    or h, from 5s to 1h; left out, 5s. The replica holds its devices for all of that time, busy or not. A change of this field
+    starts a rollout."""
     custom: CustomEngine | None = None
     """How the engine named custom is run."""
 
@@ -139,7 +142,7 @@ class Engine(Spec):
     @model_validator(mode="after")
     def _custom_is_told(self) -> Engine:
         if (self.name == "custom") != (self.custom is not None):
-            raise ValueError("custom goes with the engine named custom, and with no other")
+            raise ValueError("custom must be set if name is custom, and only then")
         return self
 
 
@@ -153,7 +156,7 @@ class AcceleratorChoice(Spec):
     nodes: int | None = Field(default=None, ge=1, le=64, json_schema_extra={"format": "int32"})
     """Nodes for each replica, with as many devices on each; left out with a count, one, and without, as many as it needs."""
     claims: Literal["DevicePlugin", "DynamicResourceAllocation"] = "DevicePlugin"
-    """How pods ask for the devices: by the extended resource of a device plugin, or by a ResourceClaim."""
+    """How pods request the devices: by the extended resource of a device plugin, or by a ResourceClaim."""
     image: Annotated[str, Field(pattern=IMAGE_PATTERN)] | None = Field(default=None, max_length=512)
     """The engine's image on this accelerator; left out, the profile's."""
     args: tuple[Argument, ...] = Field(default=(), max_length=64)
@@ -173,24 +176,24 @@ class SovereignModelSpec(Spec):
             "x-kubernetes-validations": [
                 {
                     "rule": "(has(self.name) && self.name == 'custom') == has(self.custom)",
-                    "message": "custom goes with the engine named custom, and with no other",
+                    "message": "custom must be set if name is custom, and only then",
                 }
             ]
         },
     )
-    """What serves it."""
+    """The engine that serves the model."""
     accelerators: tuple[AcceleratorChoice, ...] = Field(
         min_length=1,
         max_length=8,
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["profile"]},
     )
-    """The accelerators that it may run on, in order of preference. The first that has room is taken."""
+    """The accelerators that the model may run on, in order of preference. The first one with enough free devices is used."""
     image_pull_secrets: tuple[ObjectName, ...] = Field(default=(), max_length=8)
     """Names of Secrets in the model's namespace for pulling images and weights."""
     replicas: int = Field(default=1, ge=0, le=1000, json_schema_extra={"format": "int32", **DEFAULTED})
-    """How many copies to run. Where an autoscaler says it, leave it out."""
+    """The number of replicas. Leave it out if an autoscaler sets it."""
     autoscaling: Autoscaling | None = None
-    """Who says how many copies run: an autoscaler, by the engine's own metrics; left out, whoever writes replicas."""
+    """An autoscaler that sets the number of replicas by the engine's own metrics; left out, spec.replicas sets it."""
     exposure: ModelExposure | None = None
     """How the model is reached from outside the cluster; left out, not at all."""
     queue_name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=63)] | None = None
@@ -198,11 +201,11 @@ class SovereignModelSpec(Spec):
     priority_class_name: ObjectName | None = None
     """The PriorityClass of the pods; those that start with system- are the cluster's own and refused."""
     pod_metadata: PodMetadata | None = None
-    """Labels and annotations for the pods and the Service, such as a cost centre; left out, Daulat's own alone."""
+    """Labels and annotations for the pods and the Service, such as a cost centre; left out, they have only Daulat's own."""
     resources: ComputeResources | None = None
-    """CPU and memory of the engine; left out, it asks for none and has no limit."""
+    """CPU and memory of the engine; left out, it has neither requests nor limits for them."""
     tolerations: tuple[Toleration, ...] = Field(default=(), max_length=16)
-    """Taints that the pods tolerate beside that of the accelerator. Placement counts nodes with these taints in."""
+    """Taints that the pods tolerate, in addition to the accelerator's. Placement considers nodes with these taints."""
     topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = Field(
         default=(),
         max_length=4,
@@ -218,7 +221,7 @@ class SovereignModelSpec(Spec):
             "x-kubernetes-validations": [APART],
         },
     )
-    """Volumes that the engine finds under /mnt beside its weights, such as adapters or certificates."""
+    """Volumes that are mounted under /mnt in addition to the weights, such as adapters or certificates."""
 
     @field_validator("volumes")
     @classmethod
@@ -252,7 +255,7 @@ class GoverningPolicy(Observed):
 
 
 class SizingStatus(Observed):
-    """How many devices a replica has, and how that came about."""
+    """How many devices a replica has, and how that number was computed."""
 
     devices: int
     """Devices of each replica."""
@@ -263,21 +266,21 @@ class SizingStatus(Observed):
     pipeline_parallel: int
     """How many stages of layers follow each other."""
     model: str | None = None
-    """The model of the catalogue that it was worked out for."""
+    """The model of the catalogue that the number was computed for."""
     precision: str | None = None
     """The form of the weights."""
     context: int | None = None
-    """Tokens in a sequence, for which it was worked out."""
+    """Tokens in a sequence, for which the number was computed."""
     concurrency: int | None = None
-    """Sequences at the same time, for which it was worked out."""
+    """Concurrent sequences, for which the number was computed."""
     account: tuple[str, ...] | None = None
-    """The account, line by line; empty where the model isn't in the catalogue."""
+    """The computation, line by line; absent if the model isn't in the catalogue."""
     note: str | None = None
-    """What to know about a count that the model's author gave."""
+    """A note about spec.accelerators[].count, such as that the weights may not fit."""
 
 
 class WeightsStatus(Observed):
-    """How the weights come into the pods. A model that stands keeps it over upgrades of the operator."""
+    """How the weights get into the pods. A placed model keeps its method when the operator is upgraded."""
 
     method: str
     """Mounted: the volume itself. Fetched: an init container brings them."""
@@ -286,57 +289,59 @@ class WeightsStatus(Observed):
     endpoint: str | None = None
     """The server that they are fetched from, where the URI doesn't name it."""
     trusted_by: tuple[str, ...] | None = None
-    """The policies whose keys a signature is checked against before the engine starts."""
+    """The policies with whose keys the signature is verified before the engine starts."""
 
 
 class DrainStatus(Observed):
-    """What is done for nodes that are cordoned while the model runs on them."""
+    """Nodes that were cordoned while the model runs on them."""
 
     since: str = Field(json_schema_extra={"format": "date-time"})
-    """Since when. A replica elsewhere is made for a while alone: nobody sees whether a cordoned node will be drained."""
+    """When the first of these nodes was cordoned. The operator creates a replica on another node only for a limited time,
+    because a cordon doesn't show whether the node will be drained."""
     nodes: tuple[str, ...] = ()
     """The nodes."""
 
 
 class ModelDriftStatus(Observed):
-    """A model that runs where, or as, a policy doesn't accept it any more."""
+    """A running model that a policy no longer accepts, because of its node or its spec."""
 
     since: str = Field(json_schema_extra={"format": "date-time"})
-    """Since when that is known."""
+    """When it was first observed."""
     until: str | None = Field(default=None, json_schema_extra={"format": "date-time"})
     """When the grace period is over and its pods are evicted; left out where the policies only report drift."""
 
 
 class Revision(Observed):
-    """What the model's pods ran, or run."""
+    """One revision that the model's pods run or have run."""
 
     revision: int
     """The number, which grows."""
     template: str
     """The revision of the pod template, as on the pods: the same template, the same revision."""
     generation: int
-    """The model's metadata.generation that first asked for it."""
+    """The model's metadata.generation that first led to the revision."""
     started_at: str = Field(json_schema_extra={"format": "date-time"})
     """When the rollout began."""
     finished_at: str | None = Field(default=None, json_schema_extra={"format": "date-time"})
-    """When every replica was ready with it; left out where that never came about."""
+    """When every replica was ready with the revision; absent if that never happened."""
     rollback_to: int | None = None
-    """The earlier number that it is the same as."""
+    """The number of the earlier revision with the same pod template."""
     summary: str
     """What runs, where."""
 
 
 class Placement(Observed):
-    """Where the model runs, and why not elsewhere."""
+    """Where the model runs, and why other nodes were rejected."""
 
     zone: str | None = None
     """The chosen SovereignZone."""
     accelerator: str | None = None
     """The chosen AcceleratorProfile."""
     resource: str | None = None
-    """The extended resource that the pods ask for, or the DeviceClass that their claims name."""
+    """The extended resource that the pods request, or the DeviceClass that their claims name."""
     nodes: tuple[str, ...] = ()
-    """The nodes that may take the pods, with room when they were chosen; where pods run already, those nodes."""
+    """The nodes that the pods may run on and that had enough free devices when they were chosen; if pods run already, the nodes
+    of these pods."""
     policies: tuple[GoverningPolicy, ...] = ()
     """The policies that govern the model."""
     rejected: tuple[Rejected, ...] = ()
@@ -344,33 +349,33 @@ class Placement(Observed):
 
 
 class SovereignModelStatus(ConditionedStatus):
-    """Where the model stands."""
+    """The observed state of the model."""
 
     phase: str | None = None
-    """A word for people: Pending, Refused, Placing, Ready, Drifting. Nothing decides on it."""
+    """A summary for display: Pending, Refused, Placing, Ready or Drifting. No decision depends on it."""
     url: str | None = None
-    """Where clients reach the OpenAI API in the cluster, once a replica is ready."""
+    """The URL of the OpenAI API inside the cluster, once a replica is ready."""
     external_url: str | None = None
-    """Where clients reach it from outside, once a Gateway has taken the route."""
+    """The URL for clients outside the cluster, once a Gateway has accepted the route."""
     ready: str | None = None
-    """Replicas that are ready, of those that are asked for, such as 2/3."""
+    """Ready replicas of the desired ones, such as 2/3."""
     replicas: int | None = Field(default=None, json_schema_extra={"format": "int32"})
     """Replicas that exist."""
     ready_replicas: int | None = Field(default=None, json_schema_extra={"format": "int32"})
     """Replicas that are ready."""
     updated_replicas: int | None = Field(default=None, json_schema_extra={"format": "int32"})
-    """Replicas that run the present settings."""
+    """Replicas that run the current revision."""
     selector: str | None = None
     """The label selector of the replicas, for autoscalers."""
     sizing: SizingStatus | None = None
     """How many devices each replica has, and why."""
     weights: WeightsStatus | None = None
-    """How the weights come into the pods."""
+    """How the weights get into the pods."""
     placement: Placement | None = None
-    """Where the model runs, and why not elsewhere."""
+    """Where the model runs, and why other nodes were rejected."""
     drain: DrainStatus | None = None
     """Nodes of the model that are cordoned."""
     drift: ModelDriftStatus | None = None
-    """What a policy doesn't accept any more of a model that runs on, and for how long; PolicyCompliant says what it is."""
+    """The time for which a model that a policy no longer accepts keeps running. The condition PolicyCompliant has the cause."""
     history: tuple[Revision, ...] | None = None
-    """What the model has run, the latest last; the last ten are kept."""
+    """The revisions that the model has run, the latest last. The last ten are kept."""

@@ -35,7 +35,7 @@ class Peer(Spec):
     pod_selector: LabelSelector | None = None
     """Pods with these labels, in the selected namespaces or in the model's own."""
     ip_block: IPBlock | None = None
-    """Addresses, alone without the selectors."""
+    """Addresses; it can't be combined with the selectors."""
 
 
 EITHER: dict[str, JsonValue] = {
@@ -49,7 +49,7 @@ EITHER: dict[str, JsonValue] = {
 
 
 class EgressPeer(Peer):
-    """Whom the pods of a SovereignModel may talk to beside DNS."""
+    """The peers that the pods of a SovereignModel may connect to in addition to DNS."""
 
     ports: tuple[EgressPort, ...] = Field(default=(), max_length=32)
     """Only these ports; every port where none is given."""
@@ -68,11 +68,11 @@ class Egress(Spec):
     allow: tuple[EgressPeer, ...] = Field(max_length=32, json_schema_extra=EITHER)
     """The allowed peers."""
     scope: EgressScope | None = None
-    """Models, the default, governs the pods of SovereignModels alone. With Namespace, every other pod of governed namespaces
-    reaches DNS, pods of its own namespace and the allowed peers alone; the policy must refuse requests that break USE-05."""
+    """Models, the default, restricts only the pods of SovereignModels. With Namespace, all other pods of governed namespaces
+    can reach only DNS, pods of their own namespace and the allowed peers; USE-05 must have the action Enforce."""
     allow_kubernetes_api: bool = Field(default=False, alias="allowKubernetesAPI")
-    """With scope Namespace, pods other than those of models may talk to the Kubernetes API, at the addresses that the chart's value
-    kubernetesAPI names."""
+    """With scope Namespace, pods other than those of models may connect to the Kubernetes API, at the addresses in the chart's
+    value kubernetesAPI."""
 
     @property
     def whole_namespace(self) -> bool:

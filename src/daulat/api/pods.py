@@ -58,7 +58,7 @@ class PodMetadata(Spec):
 
 
 class Toleration(Spec):
-    """One taint that the model's pods tolerate. That of the accelerator's resource is tolerated anyway."""
+    """One taint that the model's pods tolerate. The taint of the accelerator's resource is always tolerated."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -69,11 +69,11 @@ class Toleration(Spec):
                 },
                 {
                     "rule": "!has(self.value) || self.?operator.orValue('Equal') == 'Equal'",
-                    "message": "value goes with operator Equal",
+                    "message": "value requires operator Equal",
                 },
                 {
                     "rule": "!has(self.tolerationSeconds) || self.?effect.orValue('') == 'NoExecute'",
-                    "message": "tolerationSeconds goes with effect NoExecute",
+                    "message": "tolerationSeconds requires effect NoExecute",
                 },
             ]
         }
@@ -95,9 +95,9 @@ class Toleration(Spec):
         if self.key.startswith(_RESERVED_TAINTS):
             raise ValueError(_TAINT)
         if self.value is not None and self.operator != "Equal":
-            raise ValueError("value goes with operator Equal")
+            raise ValueError("value requires operator Equal")
         if self.toleration_seconds is not None and self.effect != "NoExecute":
-            raise ValueError("tolerationSeconds goes with effect NoExecute")
+            raise ValueError("tolerationSeconds requires effect NoExecute")
         return self
 
     def tolerates(self, key: str, value: str, effect: str) -> bool:
@@ -152,7 +152,7 @@ class ComputeAmounts(Spec):
 
 
 class ComputeResources(Spec):
-    """CPU and memory of the engine's container, in every pod of a replica. Devices are asked for by accelerators alone."""
+    """CPU and memory of the engine's container, in every pod of a replica. Devices are requested by spec.accelerators only."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -169,9 +169,9 @@ class ComputeResources(Spec):
     )
 
     requests: ComputeAmounts | None = None
-    """What a node must have free for the pod."""
+    """The amounts that a node must have free for the pod."""
     limits: ComputeAmounts | None = None
-    """The most that the engine may use. Its shared memory, up to 16Gi, counts as memory."""
+    """The upper bounds for the engine. Its shared memory, up to 16Gi, counts as memory."""
 
     @model_validator(mode="after")
     def _requests_fit(self) -> ComputeResources:
@@ -187,14 +187,14 @@ def _decimal(amount: Amount) -> Decimal:
 
 
 class TopologySpreadConstraint(Spec):
-    """How replicas are spread over nodes. Only the model's own pods count; of a replica of several nodes, its leader."""
+    """How replicas are spread over nodes. Only the model's own pods count; of a replica with several nodes, only its leader."""
 
     topology_key: LabelKey
-    """The node label whose values are the places, such as kubernetes.io/hostname."""
+    """The node label whose values are the topology domains, such as kubernetes.io/hostname."""
     max_skew: int = Field(default=1, ge=1, le=1000, json_schema_extra={"format": "int32"})
-    """By how many replicas two places may differ."""
+    """The largest difference in the number of replicas between two topology domains."""
     when_unsatisfiable: Literal["ScheduleAnyway", "DoNotSchedule"] = "ScheduleAnyway"
-    """Whether a replica that would break that waits, or is started all the same."""
+    """Whether a replica that violates the constraint stays pending (DoNotSchedule) or is scheduled anyway (ScheduleAnyway)."""
 
 
 class KeyPath(Spec):
@@ -260,14 +260,14 @@ class ProjectedSource(Spec):
     """Several ConfigMaps and Secrets in one folder."""
 
     sources: tuple[Projection, ...] = Field(min_length=1, max_length=8)
-    """What is in it."""
+    """The ConfigMaps and Secrets that it contains."""
 
 
 class EmptyDirSource(Spec):
     """A folder that is empty at first and ends with the pod."""
 
     size_limit: Size | None = None
-    """The most that it may hold; left out, what the node's disk does."""
+    """The size limit; left out, the capacity of the node's disk."""
 
 
 class ClaimSource(Spec):
@@ -278,7 +278,7 @@ class ClaimSource(Spec):
 
 
 class ModelVolume(Spec):
-    """A volume that the engine finds beside its weights. All but an emptyDir can only be read."""
+    """A volume that is mounted in addition to the weights. All but an emptyDir are read-only."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -299,7 +299,7 @@ class ModelVolume(Spec):
             "x-kubernetes-validations": [{"rule": f"self.matches('^{_MOUNT_PATH}$')", "message": _UNDER}]
         },
     )
-    """Where the engine finds it: a path under /mnt. No volume is mounted inside another."""
+    """The mount path, under /mnt. A volume must not be mounted inside another."""
     config_map: ConfigMapSource | None = None
     """A ConfigMap."""
     secret: SecretSource | None = None

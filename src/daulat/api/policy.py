@@ -73,7 +73,7 @@ class PresetReference(Spec):
 
 
 class EnforcementSource(StrEnum):
-    """Who applies what the policy compiles to."""
+    """Which component applies the compiled policy."""
 
     OPERATOR = "Operator"
     GITOPS = "GitOps"
@@ -83,30 +83,32 @@ class Enforcement(Spec):
     """How the compiled policy reaches the API server."""
 
     source: EnforcementSource
-    """Operator applies it. With GitOps somebody else applies what daulat compile prints, and the operator watches for drift."""
+    """With Operator, the operator applies the compiled policy. With GitOps, a GitOps engine applies the output of daulat
+    compile, and the operator watches it for drift."""
 
 
 class DriftAction(StrEnum):
-    """What becomes of a governed pod whose node isn't eligible any more, and of a model that isn't accepted any more."""
+    """What happens to a governed pod whose node is no longer eligible, and to a model that is no longer accepted."""
 
     EVICT = "Evict"
     REPORT = "Report"
 
 
 class Drift(Spec):
-    """What happens when facts change under pods that were let in."""
+    """What happens to running pods when facts change."""
 
     action: DriftAction = DriftAction.EVICT
-    """Evict deletes governed pods whose node isn't eligible any more, and stops models that the policy doesn't accept any more,
-    after gracePeriod; Report only tells of them."""
+    """After gracePeriod, Evict deletes governed pods whose node is no longer eligible and stops models that the policy no
+    longer accepts. Report only reports them in the status."""
     grace_period: Duration = f"{GRACE_SECONDS}s"
-    """How long such a pod or model may stay, in s, m or h; left out, 60s. A model uses it to serve elsewhere first."""
+    """How long such a pod or model may stay, in s, m or h; left out, 60s. The operator uses the time to start a model's
+    replacement elsewhere first."""
     limit: Percentage = f"{LIMIT_PERCENT}%"
-    """How many of the policy's running governed pods may be evicted within ten minutes, in percent; left out, 20%. One always may.
-    Beyond that, evictions are held until release names their batch."""
+    """The share of the policy's running governed pods that may be evicted within ten minutes, in percent; left out, 20%. One
+    pod may always be evicted. Further evictions are held until release names their batch."""
     release: BatchName | None = None
-    """The batch of held evictions that may go on, as status.brake.batch names it: all that was due by that time is evicted.
-    A name that is no held batch releases nothing."""
+    """The batch of held evictions to release, from status.brake.batch: all pods whose eviction was due by that time are
+    evicted. A name that isn't a held batch has no effect."""
 
     @property
     def limit_percent(self) -> int:
@@ -120,20 +122,20 @@ class Drift(Spec):
 
 
 class ExemptionRequirements(Spec):
-    """What exemptions of the policy may be."""
+    """Limits on exemptions of the policy."""
 
     max_duration: Annotated[Duration, Field(max_length=7)] | None = None
-    """For how long an exemption lasts at most, from its creation on, in s, m or h, such as 720h for 30 days; left out, until
-    its own expiresAt, whenever that is. One that was there before lasts no longer either."""
+    """The longest duration of an exemption, from its creation, in s, m or h, such as 720h for 30 days; left out, an exemption
+    lasts until its expiresAt. The limit also applies to exemptions that existed before it was set."""
 
 
 class SovereigntyPolicySpec(Spec):
-    """What governed namespaces may do."""
+    """The rules for governed namespaces."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "x-kubernetes-validations": [
-                {"rule": "has(self.zones) || has(self.preset)", "message": "zones is needed unless a preset says it"}
+                {"rule": "has(self.zones) || has(self.preset)", "message": "zones is required unless a preset sets it"}
             ]
         }
     )
@@ -143,7 +145,8 @@ class SovereigntyPolicySpec(Spec):
     )
     """The namespaces that are governed. Use labels under daulat.dev/, which only principals with the verb govern change."""
     action: Action = Field(default=Action.ENFORCE, json_schema_extra=DEFAULTED)
-    """What happens to a request that breaks a control: Enforce refuses it, Warn warns, Audit writes it to the audit log."""
+    """What happens to a request that violates a control: Enforce refuses it, Warn returns a warning, Audit adds an audit
+    annotation."""
     controls: FrozenDict[ControlId, ControlAction] = Field(
         default_factory=FrozenDict,
         max_length=64,
@@ -158,11 +161,11 @@ class SovereigntyPolicySpec(Spec):
     )
     """The action of single controls by id, such as {SUP-01: Warn}; Off turns one off."""
     preset: PresetReference | None = None
-    """A shipped set of rules to start from. Whatever is set here beside it takes the place of the preset's, field by field."""
+    """A shipped set of rules to start from. Fields that are set in this spec override the preset's, field by field."""
     enforcement: Enforcement | None = None
     """How the compiled policy reaches the API server; left out, the operator applies it."""
     zones: ZoneRequirements = ZoneRequirements()
-    """Which zones are good enough. Needed unless a preset says it."""
+    """Which zones are accepted. Required unless a preset sets it."""
     accelerators: AcceleratorRequirements
     """Which accelerators are approved: of the AcceleratorProfiles that profiles, vendors, vendorCountries, families and
     excludeRegimes all allow, as far as they are set."""
@@ -173,21 +176,22 @@ class SovereigntyPolicySpec(Spec):
     engines: EngineRequirements | None = None
     """How inference engines run, in any pod; left out, telemetry, hubs and remote code must not be switched on."""
     storage: StorageRequirements | None = None
-    """Where volumes may come from; left out, any StorageClass."""
+    """The StorageClasses and volume types that are allowed; left out, any StorageClass."""
     egress: Egress | None = None
-    """Whom pods may talk to beside DNS: models' pods, or with scope Namespace every pod. Left out, models reach DNS alone."""
+    """The destinations that pods may connect to in addition to DNS: pods of models, or with scope Namespace all pods. Left out,
+    pods of models can reach only DNS."""
     hosts: Hosts | None = None
-    """Names and addresses that pods may bring themselves; left out, none."""
+    """Host names with addresses that pods may add to their hosts file; left out, none."""
     exposure: Exposure | None = None
     """How Services may be reached from outside the cluster; left out, not at all."""
     monitoring: Monitoring | None = None
-    """Who reads engines' metrics; left out, nobody but the model's own namespace."""
+    """Access to engines' metrics; left out, only pods of the model's own namespace can read them."""
     access: AccessRequirements | None = None
-    """Who may reach into running pods; left out, whomever RBAC lets."""
+    """Who may open sessions in running pods; left out, every user with the RBAC permission."""
     exemptions: ExemptionRequirements | None = None
-    """What exemptions of the policy may be; left out, they last as long as their expiresAt says."""
+    """Limits on exemptions of the policy; left out, an exemption lasts until its expiresAt."""
     drift: Drift | None = None
-    """What happens to pods whose node isn't eligible any more; left out, they are evicted after 60s."""
+    """What happens to pods whose node is no longer eligible; left out, they are evicted after 60s."""
     schedulers: tuple[UserName, ...] = Field(
         default=("system:kube-scheduler",), min_length=1, max_length=16, json_schema_extra=DEFAULTED
     )
@@ -196,7 +200,7 @@ class SovereigntyPolicySpec(Spec):
     @model_validator(mode="after")
     def _says_zones(self) -> Self:
         if not {"zones", "preset"} & self.model_fields_set:
-            raise ValueError("zones is needed unless a preset says it")
+            raise ValueError("zones is required unless a preset sets it")
         return self
 
 
@@ -223,16 +227,16 @@ class ControlInForce(Observed):
     guard: str
     """What it judges, such as pods, volumeclaims or sessions."""
     action: str
-    """What happens to a request that breaks it."""
+    """What happens to a request that violates it."""
 
 
 class DriftedNode(Observed):
-    """A node that isn't eligible any more, with governed pods on it."""
+    """A node that is no longer eligible, with governed pods on it."""
 
     node: str
     """The node."""
     since: str | None = None
-    """Since when that is known."""
+    """When it was first observed."""
     reason: str | None = None
     """Why it isn't eligible."""
     pods: int | None = None
@@ -242,20 +246,20 @@ class DriftedNode(Observed):
 
 
 class UndecidedNode(Observed):
-    """Nodes with governed pods of which it can't be decided whether they are eligible."""
+    """Nodes with governed pods whose eligibility can't be decided."""
 
     reason: str
     """The fact that is missing."""
     nodes: int | None = None
     """How many nodes."""
     pods: int | None = None
-    """How many governed pods are on them. They stay."""
+    """How many governed pods are on them. These pods aren't evicted."""
     sample: tuple[str, ...] = ()
     """The first of the nodes."""
 
 
 class BrakeStatus(Observed):
-    """What was evicted under the policy within the last ten minutes, and what is held."""
+    """Pods that were evicted under the policy within the last ten minutes, and pods whose eviction is held."""
 
     limit: int | None = None
     """Running pods that may be evicted within ten minutes."""
@@ -266,39 +270,40 @@ class BrakeStatus(Observed):
     held: int | None = None
     """Pods that are due and held."""
     batch: str | None = None
-    """The name of what is held, to be written into spec.drift.release."""
+    """The name of the held batch, for spec.drift.release."""
     released: str | None = None
     """The batch that spec.drift.release has released."""
 
 
 class ApprovedAccelerators(Observed):
-    """What the policy approves now. An Event says what was added and taken away when it changes."""
+    """The accelerators that the policy approves. When the lists change, an Event names what was added and removed."""
 
     count: int | None = None
     """How many AcceleratorProfiles are approved."""
     profiles: tuple[str, ...] = ()
     """The approved profiles that exist and can be read, in order; the first 128 of them."""
     resources: tuple[str, ...] = ()
-    """The extended resources that they stand for, and patterns of them, in order; the first 256 of them."""
+    """The extended resources of the approved profiles, and patterns of them, in order; the first 256."""
     device_classes: tuple[str, ...] = ()
-    """The DeviceClasses that they stand for, in order; the first 128 of them."""
+    """The DeviceClasses of the approved profiles, in order; the first 128."""
     digest: str | None = None
     """Changes whenever one of the complete lists changes."""
     selectors: str | None = None
     """A digest of the spec.accelerators that this was decided on."""
     missing: tuple[str, ...] = ()
-    """Profiles that the selectors approved and that can't be read or don't exist any more, while nodes or models depend on them:
-    these keep what they run. A change of spec.accelerators decides about them."""
+    """Profiles that the selectors approved and that can't be read or no longer exist, while nodes or models depend on them.
+    These nodes and models keep their pods until spec.accelerators changes."""
 
 
 class SovereigntyPolicyStatus(ConditionedStatus):
-    """What the policy governs, and proof that it does."""
+    """The scope of the policy, and whether it is enforced."""
 
     revision: str | None = None
     """The revision of the compiled policy that is applied."""
     pin: str | None = None
-    """What adds the policy's nodeSelector to pods that lack it, as the last dry run showed: MutatingAdmissionPolicy, OpenShift,
-    PodNodeSelector, Other where it isn't Daulat's, or Refuse where such pods are refused."""
+    """The component that adds the policy's nodeSelector to pods that lack it, as the last dry run showed:
+    MutatingAdmissionPolicy, OpenShift, PodNodeSelector, Other for a component that isn't Daulat's, or Refuse if such pods are
+    refused."""
     namespaces: int | None = None
     """How many namespaces are governed."""
     governed_namespaces: tuple[str, ...] = ()
@@ -306,17 +311,18 @@ class SovereigntyPolicyStatus(ConditionedStatus):
     eligible_nodes: int | None = None
     """Nodes that governed pods may run on."""
     controls_by_action: ControlsByAction | None = None
-    """The controls in force, by what happens to a request that breaks one. daulat explain policy has them one by one."""
+    """The controls in force, by their action. daulat explain policy lists them one by one."""
     controls: tuple[ControlInForce, ...] | None = None
-    """Not written any more: controlsByAction has the controls. A status that an earlier release wrote may have it."""
+    """Deprecated and no longer written: controlsByAction has the controls. A status that an earlier release wrote may still
+    have it."""
     accelerators: ApprovedAccelerators | None = None
     """What spec.accelerators approves now, of the AcceleratorProfiles in the cluster."""
     drift: tuple[DriftedNode, ...] | None = None
-    """The nodes that aren't eligible any more and still have governed pods."""
+    """The nodes that are no longer eligible and still have governed pods."""
     undecided: tuple[UndecidedNode, ...] | None = None
-    """Nodes with governed pods of which it can't be decided whether they are eligible, by the fact that is missing."""
+    """Nodes with governed pods whose eligibility can't be decided, by the missing fact."""
     brake: BrakeStatus | None = None
-    """What was evicted within the last ten minutes, and what is held."""
+    """Pods that were evicted within the last ten minutes, and pods whose eviction is held."""
     egress_scope: EgressScope | None = None
-    """The scope of egress in force. Where a release's preset comes to say Namespace, a policy that was in force before keeps
-    Models, until its own spec.egress.scope says otherwise."""
+    """The scope of egress in force. If a release changes its preset to Namespace, policies already in force keep Models until
+    their own spec.egress.scope is set."""

@@ -72,7 +72,7 @@ KIND_PATTERN = r"^[A-Z][A-Za-z0-9]*(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$"
 
 
 class ZoneRequirements(Spec):
-    """Which zones are good enough. Every field that is set must hold; one that isn't set doesn't restrict."""
+    """Which zones are accepted. A zone must satisfy every field that is set; a field that isn't set doesn't restrict."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -88,7 +88,7 @@ class ZoneRequirements(Spec):
     names: tuple[ObjectName, ...] | None = Field(default=None, min_length=1, max_length=64)
     """Only these zones."""
     countries: tuple[CountryCode, ...] | None = Field(default=None, min_length=1, max_length=64)
-    """The facility stands in one of these countries."""
+    """The facility is in one of these countries."""
     operator_countries: tuple[CountryCode, ...] | None = Field(default=None, min_length=1, max_length=64)
     """The facility's operator is incorporated in one of these countries."""
     parent_countries: tuple[CountryCode, ...] | None = Field(default=None, min_length=1, max_length=64)
@@ -96,11 +96,12 @@ class ZoneRequirements(Spec):
     minimum_data_class: DataClass | None = None
     """The zone may handle at least this class of data."""
     minimum_evidence: EvidenceTier | None = None
-    """How it must be known that a node stands in its zone: declared < observed < attested; left out, declared. Observed: the node
+    """The minimum evidence that a node is in its zone: declared < observed < attested; left out, declared. Observed: the node
     reports a system UUID that no other node reports, and one of the zone's regions. Attested: a NodeAttestation of an authority
-    that attestations trusts. Where the evidence is missing, ends or is contradicted by the node, the node takes no new pods."""
+    that attestations trusts. If the evidence is missing, has expired or is contradicted by the node, the node isn't eligible
+    for new pods."""
     attestations: AttestationRequirements | None = None
-    """Whose NodeAttestations are evidence; left out, no authority's."""
+    """The authorities whose NodeAttestations are evidence; left out, none."""
 
     @model_validator(mode="after")
     def _says_whom_to_trust(self) -> Self:
@@ -157,12 +158,12 @@ class AcceleratorRequirements(Spec):
     other_resources: tuple[ResourceName, ...] = Field(default=(), max_length=64)
     """Extended resources that aren't accelerators and are fine, such as rdma/hca."""
     other_drivers: tuple[Annotated[ObjectName, Field(max_length=63)], ...] = Field(default=(), max_length=64)
-    """Drivers of dynamic resource allocation whose devices aren't accelerators, such as networks: nodes may have them. Claims of
-    them are refused all the same."""
+    """Drivers of dynamic resource allocation whose devices aren't accelerators, such as network devices. Nodes with such
+    devices can be eligible. Claims for these devices are still refused."""
     component_users: tuple[UserName, ...] = Field(default=(), max_length=16)
     """User names of the vendors' components that may set device annotations on pods, such as a device plugin's."""
     runtime_class_names: tuple[ObjectName, ...] = Field(default=(), max_length=16)
-    """RuntimeClasses that are fine beside those of the approved profiles, such as gvisor."""
+    """RuntimeClasses that are allowed in addition to those of the approved profiles, such as gvisor."""
     require_acknowledgement: tuple[Regime, ...] = Field(default=(), max_length=16)
     """Legal regimes that matter here, such as US-GP10: an approved profile that carries one needs an acknowledgement."""
     acknowledgements: tuple[Acknowledgement, ...] = Field(
@@ -170,7 +171,7 @@ class AcceleratorRequirements(Spec):
         max_length=16,
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["regime"]},
     )
-    """Who took note of which regime."""
+    """Acknowledgements of legal regimes."""
 
     @property
     def selects(self) -> bool:
@@ -194,11 +195,11 @@ class WeightEndpoints(Spec):
     """The servers that weights are fetched from. Whatever isn't named here isn't fetched from."""
 
     s3: tuple[Endpoint, ...] = Field(default=(), max_length=16)
-    """Object stores that speak S3."""
+    """Object stores with the S3 API."""
     hf: tuple[Endpoint, ...] = Field(default=(), max_length=16)
-    """Mirrors that speak the Hugging Face Hub's protocol."""
+    """Mirrors with the API of the Hugging Face Hub."""
     ms: tuple[Endpoint, ...] = Field(default=(), max_length=16)
-    """Mirrors that speak ModelScope's protocol."""
+    """Mirrors with the API of ModelScope."""
     proxies: tuple[Endpoint, ...] = Field(default=(), max_length=16)
     """Proxies on the way to them."""
 
@@ -209,14 +210,14 @@ class TrustedSigners(Spec):
     keys: tuple[PublicKey, ...] = Field(default=(), max_length=16)
     """Public keys: EC keys as PEM."""
     certificates: tuple[Certificate, ...] = Field(default=(), max_length=16)
-    """Authorities whose certificates may have signed, as PEM."""
+    """Certificates of the authorities that issue the signers' certificates, as PEM."""
 
 
 class ModelRequirements(Spec):
     """Which models may be served. A field that isn't set doesn't restrict."""
 
     sources: tuple[SourcePrefix, ...] | None = Field(default=None, min_length=1, max_length=64)
-    """Where weights may come from, as prefixes of spec.model.uri."""
+    """The allowed sources of weights, as prefixes of spec.model.uri."""
     endpoints: WeightEndpoints | None = None
     """Where s3, hf and ms weights may be fetched from; left out, from nowhere."""
     signatures: TrustedSigners | None = Field(
@@ -240,23 +241,23 @@ class ModelRequirements(Spec):
     developers: tuple[Annotated[str, Field(min_length=1, max_length=128)], ...] | None = Field(
         default=None, min_length=1, max_length=128
     )
-    """Developers whose models are fine."""
+    """Developers whose models are allowed."""
     origin_countries: tuple[CountryCode, ...] | None = Field(default=None, min_length=1, max_length=64)
-    """Countries of origin whose models are fine."""
+    """Countries of origin whose models are allowed."""
     parent_countries: tuple[CountryCode, ...] | None = Field(default=None, min_length=1, max_length=64)
     """The developer's ultimate parent is in one of these countries: spec.model.developerParentCountry, or originCountry where a
     model names no parent."""
     exclude_developers: tuple[Annotated[str, Field(min_length=1, max_length=128)], ...] = Field(
         default=(), max_length=128
     )
-    """Developers whose models are refused, whatever else allows them."""
+    """Developers whose models are refused, even if another field allows them."""
 
 
 class ImageRequirements(Spec):
     """Which container images may run."""
 
     registries: tuple[Prefix, ...] = Field(min_length=1, max_length=64)
-    """Where images may come from."""
+    """The registries that images may be pulled from, as prefixes."""
     require_digest: bool = False
     """Images must be pinned by digest."""
 
@@ -267,16 +268,17 @@ class PrometheusServer(Spec):
     address: Endpoint
     """Where it answers queries."""
     wake_query: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^\r\n]*$")] | None = None
-    """A query that is above 0 when a model is asked for while no replica of it runs, such as one of the Gateway's metrics.
-    {namespace} and {name} are the model's. Without it no model goes to zero: engines that don't run tell nothing."""
+    """A query whose result is above 0 when requests for a model arrive while it has no replica, such as one of the Gateway's
+    metrics. {namespace} and {name} are the model's. Without it no model scales to zero, because an engine that doesn't run has
+    no metrics."""
 
 
 class Monitoring(Spec):
     """Who reads engines' metrics. Left out, nobody but the model's own namespace."""
 
     allow: tuple[Peer, ...] = Field(default=(), max_length=16, json_schema_extra=EITHER)
-    """Who may come to the port of the metrics, such as the namespace of Prometheus. Where an engine has its metrics on the port
-    of its API, that is open to them as well."""
+    """Peers that may connect to the port of the metrics, such as the namespace of Prometheus. If an engine serves its metrics
+    on the port of its API, these peers can reach the API as well."""
     prometheus: PrometheusServer | None = None
     """The Prometheus of these models; left out, the operator's."""
 
@@ -285,15 +287,16 @@ class EngineRequirements(Spec):
     """How inference engines run, in the pods of a SovereignModel and in any other."""
 
     require_offline: bool = False
-    """Containers that ask for an accelerator must set the variables that keep telemetry off and model hubs offline."""
+    """Containers that request an accelerator must set the variables that keep telemetry off and model hubs offline."""
     allow_remote_code: bool = False
-    """Engines may run code that comes with the weights."""
+    """Engines may run code from the weights' repository."""
     additional_arguments: tuple[
         Annotated[str, Field(pattern=r"^-{1,2}[A-Za-z][-A-Za-z0-9]*$", max_length=128)], ...
     ] = Field(default=(), max_length=64)
-    """Options of engines, such as --new-option, that SovereignModels may use beside those that are known as safe."""
+    """Options of engines, such as --new-option, that SovereignModels may use in addition to those that the catalogue lists as
+    safe."""
     additional_variables: tuple[EnvName, ...] = Field(default=(), max_length=64)
-    """Environment variables of engines that SovereignModels may set beside those that are known as safe."""
+    """Environment variables of engines that SovereignModels may set in addition to those that the catalogue lists as safe."""
 
 
 class StorageRequirements(Spec):
@@ -302,45 +305,50 @@ class StorageRequirements(Spec):
     storage_classes: tuple[ObjectName, ...] | None = Field(default=None, max_length=64)
     """StorageClasses that are fine, if an accepted zone has them on record; left out, every such class."""
     volume_types: tuple[VolumeType, ...] = Field(default=(), max_length=16)
-    """Volume sources that are fine beside those that hold no data outside the pod's node and namespace, such as nfs."""
+    """Volume sources that are allowed in addition to those that hold no data outside the pod's node and namespace, such as
+    nfs."""
     drivers: tuple[Annotated[str, Field(min_length=1, max_length=63)], ...] = Field(default=(), max_length=32)
-    """CSI drivers that may stand behind these StorageClasses; left out, any."""
+    """CSI drivers that volumes of these StorageClasses may use; left out, any."""
     snapshot_classes: tuple[ObjectName, ...] | None = Field(default=None, max_length=64)
     """VolumeSnapshotClasses and VolumeGroupSnapshotClasses that snapshots may name; left out, any. An empty list allows no
     snapshots."""
     volume_attributes_classes: tuple[ObjectName, ...] = Field(default=(), max_length=64)
     """VolumeAttributesClasses that claims may name."""
     binders: tuple[UserName, ...] = Field(default=(), max_length=16)
-    """Users beside Kubernetes' own controller that may bind claims to volumes, such as the ServiceAccount of a restore tool."""
+    """Users that may bind claims to volumes in addition to Kubernetes' own controller, such as the ServiceAccount of a restore
+    tool."""
 
 
 class Exposure(Spec):
     """How Services may be reached from outside the cluster."""
 
     load_balancer_classes: tuple[str, ...] = Field(default=(), max_length=16)
-    """Values of spec.loadBalancerClass that are fine; an empty string stands for Services that name none."""
+    """Values of spec.loadBalancerClass that are allowed; an empty string stands for Services without a class."""
     ingress_classes: tuple[ObjectName, ...] = Field(default=(), max_length=16)
-    """IngressClasses that are fine."""
+    """IngressClasses that are allowed."""
     gateway_classes: tuple[ObjectName, ...] = Field(default=(), max_length=16)
-    """GatewayClasses that are fine."""
+    """GatewayClasses that are allowed."""
     domains: tuple[Hostname, ...] = Field(default=(), max_length=32)
-    """If set, routes and listeners of Gateways have these host names alone, or names under them."""
+    """If set, routes and listeners of Gateways may have only these host names or subdomains of them."""
     route_kinds: tuple[Annotated[str, Field(pattern=KIND_PATTERN, max_length=253)], ...] = Field(
         default=(), max_length=32
     )
-    """Kinds of routes of other projects that are fine, as KIND.GROUP, such as Route.route.openshift.io; left out, none."""
+    """Kinds of routes of other projects that are allowed, as KIND.GROUP, such as Route.route.openshift.io; left out, none."""
     backend_namespaces: tuple[ObjectName, ...] = Field(default=(), max_length=16)
-    """Other namespaces whose Services routes may lead to, such as a shared cache's. A ReferenceGrant there is needed as well."""
+    """Other namespaces whose Services may be backends of routes, such as that of a shared cache. Each also needs a
+    ReferenceGrant."""
     gateway_peers: tuple[Peer, ...] = Field(default=(), max_length=16, json_schema_extra=EITHER)
-    """Who else may come to the API of models that are exposed: the pods of Gateways that run outside the model's namespace."""
+    """Peers that may connect to the API of exposed models, such as the pods of Gateways that run outside the model's
+    namespace."""
     node_ports: bool = False
     """Services may open a port on every node."""
 
 
 class AccessRequirements(Spec):
-    """Who may reach into running pods: exec, attach, port-forward, proxies, ephemeral containers. Empty lists let nobody."""
+    """Who may open sessions in running pods: exec, attach, port-forward, proxies, ephemeral containers. With empty lists, no
+    user may."""
 
     users: tuple[UserName, ...] = Field(default=(), max_length=64)
-    """User names that may."""
+    """Users that may open sessions."""
     groups: tuple[GroupName, ...] = Field(default=(), max_length=64)
-    """Groups whose members may."""
+    """Groups whose members may open sessions."""

@@ -64,11 +64,13 @@ class Fetch(Spec):
     proxy: Endpoint | None = None
     """A proxy on the way to it."""
     secret_name: ObjectName | None = None
-    """A Secret with what the server asks for: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, HF_TOKEN or MODELSCOPE_API_TOKEN."""
+    """A Secret with the credentials for the server: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, HF_TOKEN or
+    MODELSCOPE_API_TOKEN."""
     ca_config_map_name: ObjectName | None = None
-    """A ConfigMap with the certificates of the server's authority as ca.crt, where it is a private one."""
+    """A ConfigMap with the certificates of the server's certificate authority under the key ca.crt, if that authority is
+    private."""
     size: Size | None = None
-    """The most that the weights may take on the node's own disk; without a limit where it's left out."""
+    """The upper bound on the size of the weights on the node's own disk; left out, there is no limit."""
     cache: WeightsCache | None = None
     """A volume that keeps them; left out, each pod fetches its own."""
 

@@ -19,7 +19,7 @@ from .meta import (
 
 
 class Facility(Spec):
-    """The building that the nodes stand in."""
+    """The building where the nodes are."""
 
     name: str = Field(min_length=1, max_length=128)
     """The facility's name of record."""
@@ -28,7 +28,7 @@ class Facility(Spec):
 
 
 class Operator(Spec):
-    """Who runs the facility."""
+    """The company that operates the facility."""
 
     legal_name: str = Field(min_length=1, max_length=256)
     """The operator's legal name of record."""
@@ -39,30 +39,31 @@ class Operator(Spec):
 
 
 class SovereignZoneSpec(Spec):
-    """The facts of record about a facility, and which nodes stand in it."""
+    """The facts of record about a facility, and the nodes in it."""
 
     country: CountryCode
     """The country where the facility stands."""
     facility: Facility
-    """The building that the nodes stand in."""
+    """The building where the nodes are."""
     operator: Operator
-    """Who runs the facility."""
+    """The company that operates the facility."""
     maximum_data_class: DataClass
     """The most sensitive class of data that may be handled here: public < internal < restricted < confidential."""
     node_selector: LabelSelector = Field(
         # Not a validator: a zone that is older than the rule keeps its nodes, and says WeakEvidence.
         json_schema_extra={"x-kubernetes-validations": [NON_EMPTY_SELECTOR, SELECTOR_VALUES, REQUIRED_LABEL]}
     )
-    """The nodes that stand here, by at least one label that they must have. Use labels under
+    """The nodes in this facility, by at least one label that they must have. Use labels under
     daulat.node-restriction.kubernetes.io/, which no kubelet can write."""
     regions: tuple[LabelValue, ...] = Field(default=(), max_length=32)
     """If set, a node whose topology.kubernetes.io/region is none of these contradicts the record and is never eligible."""
     storage_classes: tuple[str, ...] = Field(default=(), max_length=64)
-    """StorageClasses whose volumes stay in this facility."""
+    """StorageClasses whose volumes are stored in this facility."""
     registries: tuple[str, ...] = Field(default=(), max_length=64)
     """Registries in this facility, as prefixes that end with a slash."""
     gateway_classes: tuple[str, ...] = Field(default=(), max_length=64)
-    """GatewayClasses whose Gateways stand in this facility. A model that runs here gets no route from any other."""
+    """GatewayClasses whose Gateways are in this facility. A model in this zone gets routes only from Gateways of these
+    classes."""
 
 
 class AcceleratorCount(Observed):
@@ -71,7 +72,7 @@ class AcceleratorCount(Observed):
     profile: str
     """The AcceleratorProfile, or empty where no profile matches the resource on the node."""
     resource: str
-    """The extended resource that the devices are asked for by, or the DeviceClass where a driver hands them out by claims."""
+    """The extended resource by which pods request the devices, or the DeviceClass if a driver allocates them by claims."""
     nodes: int
     """Nodes with at least one such device."""
     devices: int
@@ -82,7 +83,7 @@ class SovereignZoneStatus(ConditionedStatus):
     """What the operator found in the zone."""
 
     nodes: int | None = None
-    """Nodes of this zone alone."""
+    """Nodes that only this zone selects."""
     conflicting_nodes: int | None = None
     """Nodes that this zone selects but that are Unknown: selected by another zone too, or in another region."""
     accelerators: tuple[AcceleratorCount, ...] = ()

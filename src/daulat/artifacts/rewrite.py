@@ -60,7 +60,7 @@ def rewrite(chunk: Chunk, changes: Iterable[Change]) -> Rewritten:
                 "the image is given in parts" if isinstance(node, yaml.MappingNode) else "it isn't written in one piece"
             )
             where = _line(chunk, node)
-            problems.append(Problem(chunk.file, where, f"write {change.new} by hand: {value}", dotted(change.path)))
+            problems.append(Problem(chunk.file, where, f"set {change.new} manually: {value}", dotted(change.path)))
         else:
             edits.add(edit)
     if not edits:
@@ -72,7 +72,7 @@ def rewrite(chunk: Chunk, changes: Iterable[Change]) -> Rewritten:
     replaced = {change.old: change.new for change in wanted if change.old}
     added = {change.new for change in wanted if not change.old}
     if after.flaws or not _only(before.value, after.value, replaced, added):
-        message = "can't be rewritten without a change of something else: write its references by hand"
+        message = "can't be rewritten without another change: edit its references manually"
         return Rewritten(chunk.text, [Problem(chunk.file, chunk.line, message)])
     return Rewritten(text, problems)
 

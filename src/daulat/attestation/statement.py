@@ -85,7 +85,7 @@ class Chip:
     """An accelerator that was found in the node."""
 
     vendor: Name
-    """Who makes it."""
+    """The vendor."""
     product: Name
     """What it is."""
     id: Text

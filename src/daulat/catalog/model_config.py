@@ -45,7 +45,7 @@ def shape_of(config: Mapping[str, Any], name: str, parameters: int | None = None
 def _shape(config: Mapping[str, Any], text: Mapping[str, Any], name: str, parameters: int | None) -> ModelShape:
     for field in _UNSUPPORTED:
         if text.get(field):
-            raise ConfigError(f"{field}: sizing doesn't know what such layers keep of a sequence")
+            raise ConfigError(f"{field}: sizing can't compute the memory of such layers for a sequence")
     precision, scales = _precision(config, text)
     layers, attention = _layers(text), _attention(text)
     _number(text, "hidden_size", "n_embd")
@@ -149,7 +149,7 @@ def _precision(config: Mapping[str, Any], text: Mapping[str, Any]) -> tuple[Prec
     if not isinstance(found, Mapping):
         kind = str(text.get("dtype") or text.get("torch_dtype") or config.get("torch_dtype") or "bfloat16")
         if kind not in _DTYPES:
-            raise ConfigError(f"torch_dtype {kind}: sizing doesn't know its size")
+            raise ConfigError(f"torch_dtype {kind}: sizing has no size for it")
         return _DTYPES[kind], {}
     method = str(found.get("quant_method"))
     block = found.get("weight_block_size")
@@ -163,7 +163,7 @@ def _precision(config: Mapping[str, Any], text: Mapping[str, Any]) -> tuple[Prec
         return _compressed(found)
     if method == "modelopt" and found.get("quant_algo") == "FP8":
         return "FP8", {}
-    raise ConfigError(f"quantization_config.quant_method {method}: sizing doesn't know its size")
+    raise ConfigError(f"quantization_config.quant_method {method}: sizing has no size for it")
 
 
 def _compressed(found: Mapping[str, Any]) -> tuple[Precision, dict[str, int]]:
@@ -178,7 +178,7 @@ def _compressed(found: Mapping[str, Any]) -> tuple[Precision, dict[str, int]]:
         return "INT8", {}
     if (bits, kind) == (4, "int"):
         return "INT4", _group(weights.get("group_size"))
-    raise ConfigError(f"quantization_config: sizing doesn't know weights of {bits} bits of type {kind}")
+    raise ConfigError(f"quantization_config: sizing doesn't support weights of {bits} bits of type {kind}")
 
 
 def _group(size: object) -> dict[str, int]:

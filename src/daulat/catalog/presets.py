@@ -92,7 +92,7 @@ def expanded(spec: SovereigntyPolicySpec) -> SovereigntyPolicySpec:
     body = merged(rules(spec.preset.name, spec.preset.data_class), _own(spec))
     if "zones" not in body:
         # Without it every zone of record would do, which nobody has said.
-        raise PresetError(f"{spec.preset.name} doesn't say which zones are good enough; set spec.zones")
+        raise PresetError(f"{spec.preset.name} doesn't set zones; set spec.zones")
     try:
         return SovereigntyPolicySpec.model_validate(body)
     except ValidationError as error:

@@ -26,7 +26,7 @@ def chip_mistakes(
                 field = f"{path}.chips[{at}]"
                 for chip in entry.split(","):
                     if not usable(chip):
-                        yield name, field, f'"{chip}" tells no chip from others'
+                        yield name, field, f'"{chip}" identifies no chip'
                         continue
                     first = seen.setdefault(canonical(chip), (name, field))
                     if first != (name, field):

@@ -168,9 +168,7 @@ class Judge:
             and not any(pod.object["kind"] == "Pod" for pod in pods)
             and (document.group, document.kind) in pod_kinds()
         ):
-            message = (
-                f"spec: what pods of {document.kind} are made of stands in another object, so they aren't judged here"
-            )
+            message = f"spec: the pod template of {document.kind} is in another object, so its pods aren't judged here"
             found.append(Unjudged(message, "spec", line_of(document, ("spec",))))
         return [*found, *outside_pods(document, pods, self._devices)]
 

@@ -10,8 +10,8 @@ from daulat.catalog import engine_settings
 from .report import Finding
 
 CONTROL = "USE-21"
-_OPTION = re.compile(r"the option (\S+) was set; .* use options of (\S+) that")
-_VARIABLE = re.compile(r'env\["([^"]+)"\]: .* set variables of (\S+) that')
+_OPTION = re.compile(r"the option (\S+) was set; .* only options of (\S+) that")
+_VARIABLE = re.compile(r'env\["([^"]+)"\]: .* only variables of (\S+) that')
 
 
 def nearest(finding: Finding) -> str | None:

@@ -44,7 +44,7 @@ def mistakes(spec: AcceleratorProfileSpec) -> Iterator[Remark]:
     selected = spec.node_selector.label_keys() if spec.node_selector else frozenset()
     for n, label in enumerate(spec.labels):
         if label.key not in selected:
-            yield ("labels", n, "key"), f'must be a key of nodeSelector, and "{label.key}" is none'
+            yield ("labels", n, "key"), f'must be a key of nodeSelector: "{label.key}" is not'
     for n, flag in enumerate(spec.risk_flags):
         if not _is_date(flag.as_of):
             yield ("riskFlags", n, "asOf"), f'invalid date "{flag.as_of}"'
@@ -55,7 +55,7 @@ def doubts(name: str, spec: AcceleratorProfileSpec, known: Mapping[str, Accelera
     for other, profile in sorted(known.items()):
         shared = [r.name for r in spec.resources if r.unit == "Device" and _names(profile, r.name)]
         if other != name and shared and profile.node_selector == spec.node_selector:
-            message = f"AcceleratorProfile {other} names {shared[0]} for the same nodes, so devices can't be told apart"
+            message = f"AcceleratorProfile {other} names {shared[0]} for the same nodes, so their devices can't be distinguished"
             yield ("nodeSelector",), message
     device = spec.resources[0]
     missing = [

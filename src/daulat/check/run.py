@@ -34,6 +34,8 @@ class Run:
     """Documents without a Kubernetes object, in files that were found in a directory."""
     unbuilt: list[str] = field(default_factory=list)
     """Remarks on charts and kustomizations in directories, which aren't built."""
+    taken: int = 0
+    """How much of ``pending`` was taken up by ``judge`` so far."""
     _pending: list[tuple[Chunk, bool] | Document] = field(default_factory=list)
 
     def add(self, data: bytes, file: str, *, judged: bool = True, named: bool = True) -> None:
@@ -56,6 +58,11 @@ class Run:
         for document in documents:
             self.problems += others.take(document)
         self.inventory.adopt(others)
+
+    @property
+    def pending(self) -> int:
+        """How many parts of the input are to be judged."""
+        return len(self._pending)
 
     @property
     def needs_no_policy(self) -> bool:
@@ -83,7 +90,8 @@ class Run:
                 yield judged
 
     def _documents(self) -> Iterator[Document]:
-        for pending in self._pending:
+        for number, pending in enumerate(self._pending):
+            self.taken = number
             if isinstance(pending, Document):
                 yield pending
             else:

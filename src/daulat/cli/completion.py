@@ -6,6 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from .errors import fail
+from .examples import examples
 
 SHELLS = ("bash", "zsh", "fish")
 PROGRAM = "daulat"
@@ -13,15 +14,17 @@ VARIABLE = "_DAULAT_COMPLETE"
 """By which the shell asks the program for completions."""
 
 
-@click.command()
+_EXAMPLES = examples(
+    ("In bash", "source <(daulat completion bash)"),
+    ("In zsh", "source <(daulat completion zsh)"),
+    ("In fish", "daulat completion fish | source"),
+)
+
+
+@click.command(epilog=_EXAMPLES)
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
     """Write the script by which a shell completes the command lines of daulat.
-
-    \b
-    bash:  source <(daulat completion bash)
-    zsh:   source <(daulat completion zsh)
-    fish:  daulat completion fish | source
 
     kubectl completes kubectl daulat by kubectl_complete-daulat, which is installed beside daulat and needs no script of its own.
     """

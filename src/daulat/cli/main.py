@@ -11,7 +11,9 @@ from .lazy import LazyCommand, LazyGroup
 # One line a command: its module is imported when it is run.
 COMMANDS = {
     "attest": LazyCommand(
-        "daulat.cli.attest.command", "attest", "Make, sign and verify statements of where nodes stand, offline."
+        "daulat.cli.attest.command",
+        "attest",
+        "Create, sign and verify statements about the facilities of nodes, offline.",
     ),
     "bundle": LazyCommand(
         "daulat.cli.bundle.command", "bundle", "Move what manifests need to a registry of your own, and rewrite them."
@@ -46,7 +48,7 @@ COMMANDS = {
     "reporter": LazyCommand(
         "daulat.cli.reporter",
         "reporter",
-        "Run the reporter, which reports what policies would refuse of what is there.",
+        "Run the reporter, which reports existing objects that policies would refuse.",
     ),
     "simulate": LazyCommand(
         "daulat.cli.simulate.command", "simulate", "Show what a change would do, on a copy of the facts."

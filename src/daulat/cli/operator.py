@@ -19,6 +19,7 @@ from daulat.logs import configure
 from daulat.operator.process import Options, run
 from daulat.process.lifecycle import default_identity
 
+from .examples import examples
 from .processes import process_options
 
 M = TypeVar("M", bound=BaseModel)
@@ -40,7 +41,12 @@ class _KubernetesApi(BaseModel):
     port: int = Field(default=6443, ge=1, le=65535)
 
 
-@click.command()
+_EXAMPLES = examples(
+    ("On a machine of your own, with its kubeconfig", "daulat operator --log-format text"),
+)
+
+
+@click.command(epilog=_EXAMPLES)
 @process_options("operator")
 @click.option(
     "--weights-image",
@@ -159,7 +165,7 @@ def _dns(text: str) -> Dns:
     addresses = tuple(map(str, read.addresses))
     if read.namespace is None:
         if not addresses or {"pod_labels", "port"} & read.model_fields_set:
-            raise click.UsageError("--dns: namespace is required, unless addresses stand alone")
+            raise click.UsageError("--dns: namespace is required unless only addresses are set")
         return Dns(addresses=addresses)
     return Dns(read.namespace, FrozenDict(read.pod_labels), read.port, addresses)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from daulat.api.kinds import KINDS, Manifest
 from daulat.api.names import GROUP, LEASE
+from daulat.catalog.kubernetes import Capabilities
 from daulat.doctor.sources import SOURCES
 from daulat.facts.definition import Definition, parse_definition
 from daulat.facts.pod import parse_pod
@@ -22,6 +23,11 @@ from .cluster import FORBIDDEN, ClusterUnreadable, Reader, why_unread, without_m
 
 _OWN = frozenset(kind.kind for kind in KINDS if kind.kind in READ)
 _MODEL = "SovereignModel"
+_LISTED = tuple(kind for kind in READ if kind in BY_KIND and kind not in (_MODEL, "Pod"))
+LEASES = replace(SOURCES["leases"].listed, kind="Lease")
+DEFINITIONS = replace(SOURCES["customresourcedefinitions"].listed, kind="CustomResourceDefinition")
+CLUSTER_WIDE: tuple[Resource, ...] = (*(BY_KIND[kind] for kind in (*_LISTED, "Pod", _MODEL)), DEFINITIONS)
+"""What is listed in all namespaces. ``LEASES`` are listed in the operator's."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,89 @@ class Scope:
     operator_namespace: str = "daulat-system"
 
 
+@dataclass(frozen=True)
+class Rights:
+    """What a user may list of what was read."""
+
+    kinds: frozenset[str]
+    """The kinds that the user may list in every namespace."""
+    models: frozenset[str] = frozenset()
+    """Further namespaces whose models the user may list."""
+    pods: frozenset[str] = frozenset()
+    """Further namespaces whose pods the user may list."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What the API server answered."""
+
+    lists: Mapping[str, Sequence[Manifest]]
+    unread: Mapping[str, str]
+    """Why a kind couldn't be read, by its name."""
+    capabilities: Capabilities
+    version: str
+    now: float
+    """Seconds since the epoch."""
+    scope: Scope
+
+    @property
+    def model_namespaces(self) -> tuple[str, ...]:
+        """The namespaces that have models, by name."""
+        return tuple(sorted({item["metadata"]["namespace"] for item in self.lists.get(_MODEL, ())}))
+
+    def facts(self, rights: Rights | None = None) -> Facts:
+        """Return the facts, or those of them that a user with these rights can read from the API server.
+
+        Raises ClusterUnreadable where none of Daulat's kinds can be read.
+        """
+        lists, unread = (self.lists, dict(self.unread)) if rights is None else self._limited(rights)
+        if unread.keys() >= _OWN and not lists.get(_MODEL):
+            raise ClusterUnreadable(_nothing(unread))
+        store = Store(self.scope.operator_namespace)
+        store.record_capabilities(self.capabilities)
+        store.advance(self.now)
+        for kind in (*_LISTED, "Pod", _MODEL):
+            for item in lists.get(kind, ()):
+                if item:
+                    store.apply(kind, item)
+        leases = (item for item in lists.get("Lease", ()) if item["metadata"]["name"] == LEASE)
+        return Facts(
+            snapshot=store.snapshot(),
+            now=self.now,
+            version=self.version,
+            lease=next(map(parse_lease, leases), None),
+            definitions=_definitions(lists.get("CustomResourceDefinition", ())),
+            unread=unread,
+            namespace=self.scope.namespace,
+            operator_namespace=self.scope.operator_namespace,
+        )
+
+    def _limited(self, rights: Rights) -> tuple[Mapping[str, Sequence[Manifest]], dict[str, str]]:
+        lists: dict[str, Sequence[Manifest]] = {}
+        unread = dict(self.unread)
+        further = {_MODEL: rights.models, "Pod": rights.pods}
+        for kind, items in self.lists.items():
+            if kind in rights.kinds:
+                lists[kind] = items
+                continue
+            namespaces = further.get(kind, frozenset())
+            lists[kind] = [
+                item for item in items if namespaces and item and item["metadata"]["namespace"] in namespaces
+            ]
+            unread[kind] = f"{FORBIDDEN} outside of {_few(sorted(namespaces))}" if namespaces else FORBIDDEN
+        return lists, unread
+
+
 async def read(reader: Reader, scope: Scope) -> Facts:
     """Return the facts. Raises RequestError where not even the API server's version can be read.
 
     Raises ClusterUnreadable where none of Daulat's kinds can be read.
     """
+    return (await gather(reader, scope)).facts()
+
+
+async def gather(reader: Reader, scope: Scope) -> Gathered:
+    """Return what the API server answers. Raises RequestError where not even its version can be read."""
     version = str((await reader.client.request("GET", "/version")).get("gitVersion") or "")
     cluster = await reader.capabilities()
     lists: dict[str, list[Manifest]] = {}
@@ -57,39 +141,22 @@ async def read(reader: Reader, scope: Scope) -> Facts:
         except RequestError as error:
             unread[kind] = why_unread(error)
 
-    own = [kind for kind in READ if kind in BY_KIND and kind not in (_MODEL, "Pod")]
     await asyncio.gather(
-        *(one(kind, BY_KIND[kind]) for kind in own),
+        *(one(kind, BY_KIND[kind]) for kind in _LISTED),
         one("Pod", BY_KIND["Pod"], keep=_holder),
         one(_MODEL, BY_KIND[_MODEL], scope.namespace),
-        one("Lease", SOURCES["leases"].listed, scope.operator_namespace),
-        one("CustomResourceDefinition", SOURCES["customresourcedefinitions"].listed),
+        one("Lease", LEASES, scope.operator_namespace),
+        one("CustomResourceDefinition", DEFINITIONS),
     )
-    namespace = scope.namespace
-    if unread.get(_MODEL) == FORBIDDEN and scope.fallback and not namespace:
-        namespace = scope.fallback
+    if unread.get(_MODEL) == FORBIDDEN and scope.fallback and not scope.namespace:
+        scope = replace(scope, namespace=scope.fallback)
         del unread[_MODEL]
-        await one(_MODEL, BY_KIND[_MODEL], namespace)
-    if unread.keys() >= _OWN:
-        raise ClusterUnreadable(_nothing(unread))
-    store = Store(scope.operator_namespace)
-    store.record_capabilities(cluster)
-    store.advance(time.time())
-    for kind in (*own, "Pod", _MODEL):
-        for item in lists.get(kind, ()):
-            if item:
-                store.apply(kind, item)
-    leases = (item for item in lists.get("Lease", ()) if item["metadata"]["name"] == LEASE)
-    return Facts(
-        snapshot=store.snapshot(),
-        now=time.time(),
-        version=version,
-        lease=next(map(parse_lease, leases), None),
-        definitions=_definitions(lists.get("CustomResourceDefinition", ())),
-        unread=unread,
-        namespace=namespace,
-        operator_namespace=scope.operator_namespace,
-    )
+        await one(_MODEL, BY_KIND[_MODEL], scope.namespace)
+    return Gathered(lists, unread, cluster, version, time.time(), scope)
+
+
+def _few(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _nothing(unread: dict[str, str]) -> str:

@@ -68,7 +68,7 @@ _EXAMPLES = examples(
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="A private key of the log, as `daulat ledger keygen` makes it. Repeatable: ed25519, and ml-dsa-44 beside it.",
+    help="A private key of the log, as created by `daulat ledger keygen`. Repeatable: ed25519, and additionally ml-dsa-44.",
 )
 @click.option(
     "--former-key",
@@ -92,7 +92,7 @@ _EXAMPLES = examples(
     envvar="DAULAT_LOG_INDEX",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Where the log's index is kept, so that a restart needn't make it anew. By default it is kept in memory.",
+    help="The file of the log's index, so that a restart needn't rebuild it. By default the index is kept in memory.",
 )
 @click.option(
     "--witness",

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import click
 from pydantic_core import to_json
-
-from daulat.manifest.yaml_writer import dump
 
 
 def as_json(value: object, *, sort_keys: bool = False) -> str:
@@ -20,8 +19,28 @@ def as_json(value: object, *, sort_keys: bool = False) -> str:
 
 def as_yaml(value: object) -> str:
     """Return the value as a YAML document. Its bytes may differ between machines; manifests are written by ``manifest``."""
+    from daulat.manifest.yaml_writer import dump  # noqa: PLC0415 - a command's help needs no YAML
+
     return dump(value, fast=True)
 
 
 WRITERS: dict[str, Callable[[object], str]] = {"json": as_json, "yaml": as_yaml}
 """How a value is written, by the name of the format."""
+
+
+TEXT = "text"
+"""The format for people, of what is a line or a few."""
+text_or_structured = click.option(
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice([TEXT, *WRITERS]),
+    default=TEXT,
+    show_default=True,
+    help="The format.",
+)
+
+
+def echo(form: str, text: str, value: object) -> None:
+    """Write the text for people, or the value in another format."""
+    click.echo(f"{text}\n" if form == TEXT else WRITERS[form](value), nl=False)

@@ -14,10 +14,18 @@ from daulat.witness.cosigner import Cosigner
 from daulat.witness.server import serve
 
 from .errors import fail
+from .examples import examples
 from .keyfiles import signer, verifier
 
+_EXAMPLES = examples(
+    (
+        "Cosign one log, on loopback",
+        "daulat witness --key w1.key --state /var/lib/witness --log log.vkey",
+    ),
+)
 
-@click.command()
+
+@click.command(epilog=_EXAMPLES)
 @click.option(
     "--listen",
     envvar="DAULAT_LISTEN",

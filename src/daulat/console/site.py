@@ -32,6 +32,8 @@ class Reading:
     """When the page is made, in seconds since the epoch; None for a page that is kept."""
     problem: str = ""
     """Why there are no newer facts; empty where these are the newest."""
+    user: str = ""
+    """Who signed in to see the page; empty where the console doesn't ask."""
 
 
 class Site:
@@ -80,7 +82,7 @@ class Site:
             "reading": reading,
             "age": None if reading.now is None else max(reading.now - view.at, 0.0),
         }
-        return _environment().get_template(sheet.template).render({**values, **sheet.context()})
+        return environment().get_template(sheet.template).render({**values, **sheet.context()})
 
 
 def style() -> str:
@@ -110,7 +112,8 @@ def _finalize(value: object) -> object:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the templates. Every value in them is escaped."""
     found = Environment(
         loader=PackageLoader("daulat.console", "templates"),
         autoescape=True,

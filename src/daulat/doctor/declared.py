@@ -78,7 +78,7 @@ def exemptions(cluster: Cluster) -> Iterator[Found]:
         if spec.expired(cluster.now):
             yield Found(f"{name} for {scope} expired at {spec.expiry}", (name,))
         elif not spec.approved:
-            yield Found(f"{name} for {scope} is approved by no one but the requester {spec.requested_by}", (name,))
+            yield Found(f"{name} for {scope} is approved only by the requester {spec.requested_by}", (name,))
         elif spec.policy not in cluster.policies:
             yield Found(f"{name} names policy {spec.policy}, which doesn't exist or can't be read", (name,))
         else:

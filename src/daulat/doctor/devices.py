@@ -36,13 +36,13 @@ def runtimes(cluster: Cluster) -> Iterator[Found]:
                 what = f"DaemonSet {daemons} hands out devices by environment variables ({_STRATEGY} is {strategy})"
                 yield Found(what, (f"DaemonSet {daemons}",))
         if "ascend" in image.lower() and "device" in image.lower() and "plugin" in image.lower():
-            what = f"DaemonSet {daemons} is Ascend's device plugin, whose runtime hands out devices by ASCEND_VISIBLE_DEVICES"
+            what = f"DaemonSet {daemons} is Ascend's device plugin, whose runtime injects devices by ASCEND_VISIBLE_DEVICES"
             yield Found(what, (f"DaemonSet {daemons}",))
     known = {c for p in accelerators.shipped().values() for c in p.device_access.runtime_class_names}
     for item in cluster.items("runtimeclasses"):
         name, handler = name_of(item), str(item.get("handler"))
         if name in known or handler in known:
-            what = f"RuntimeClass {name} selects the device runtime {handler}; outside governed namespaces any pod may ask for it"
+            what = f"RuntimeClass {name} selects the device runtime {handler}; outside governed namespaces any pod may use it"
             yield Found(what, (f"RuntimeClass {name}",), Severity.LOW)
 
 

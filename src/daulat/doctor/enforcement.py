@@ -28,7 +28,7 @@ from .finding import Found, NotLooked, Severity
 
 KINDS = {r.kind: r.plural for r in REGISTRY if r.use is Use.ADMISSION}
 """What policies compile to, with the sources in which it is looked for."""
-_OTHER_VERSION = "Use the command line in the operator's version. If it is, look whether the operator runs."
+_OTHER_VERSION = "Use the command line in the operator's version. If it is, check whether the operator runs."
 SOFTWARE_GUARD = cluster_name("software")
 GENERATED_GUARD = cluster_name("generated")
 OPERATOR_GUARD = "operator.cluster.daulat.dev"
@@ -68,7 +68,7 @@ def guards(cluster: Cluster) -> Iterator[Found]:
             what = f"{kind} {OPERATOR_GUARD} is missing, so the operator's ServiceAccount may start pods"
             yield Found(what, (f"{kind} {OPERATOR_GUARD}",), Severity.MEDIUM)
     if installation.sidecar_images:
-        what = f"beside the operator may run {', '.join(installation.sidecar_images)}, by {SOFTWARE_GUARD}"
+        what = f"sidecars of the operator may run {', '.join(installation.sidecar_images)}, by {SOFTWARE_GUARD}"
         yield Found(what, (f"ValidatingAdmissionPolicy {SOFTWARE_GUARD}",), Severity.INFO)
     for item in cluster.items("deployments"):
         if item["metadata"]["name"] == "daulat":
@@ -94,7 +94,7 @@ def operator(cluster: Cluster) -> Iterator[Found]:
     lease = next((i for i in cluster.items("leases") if i["metadata"]["name"] == LEASE), None)
     renewed = ((lease or {}).get("spec") or {}).get("renewTime")
     if not renewed:
-        yield Found(f"no operator leads: Lease {cluster.operator_namespace}/{LEASE} isn't there or is held by nobody")
+        yield Found(f"no operator leads: Lease {cluster.operator_namespace}/{LEASE} doesn't exist or has no holder")
         return
     age = cluster.now - datetime.fromisoformat(str(renewed)).timestamp()
     if age > STALE:
@@ -178,14 +178,14 @@ def anchor(cluster: Cluster) -> Iterator[Found]:
     if probe is None:
         raise NotLooked("--probe, and the right to delete validatingadmissionpolicybindings", rights=False)
     if not probe.refused:
-        yield Found("whoever may delete admission policies can delete Daulat's: no static policy stands in the way")
+        yield Found("a user who may delete admission policies can delete Daulat's: no static policy prevents it")
     elif "ValidatingAdmissionPolicy" not in probe.message:
         raise NotLooked(f"an answer of admission; the API server said: {probe.message}", rights=False)
 
 
 def kubelet_ports(_: Cluster) -> Iterator[Found]:
     """Say that the API doesn't show how kubelets are configured."""
-    raise NotLooked("the kubelets' own configuration, which the API doesn't show; look at each node", rights=False)
+    raise NotLooked("the kubelets' own configuration, which the API doesn't show; check each node", rights=False)
     yield
 
 

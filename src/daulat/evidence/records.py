@@ -149,7 +149,7 @@ class AttestationRecorded(Record):
     system_uuid: str = Field(alias="systemUUID")
     """The machine's system UUID."""
     facility: str
-    """The facility that it stands in."""
+    """The facility where the node is."""
     country: str
     """The facility's country."""
     authority: str

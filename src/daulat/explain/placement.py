@@ -90,7 +90,7 @@ def _unfit(
         held = sum(pod.devices.get(resource, 0) for pod in snapshot.pods_by_node.get(node.name, ()))
         offered = node.devices.get(resource, 0)
         if offered < count:
-            return f"has {offered} {resource}, and {count} are asked for"
+            return f"has {offered} {resource}, and {count} are requested"
         if offered - held < count:
             return f"has fewer than {count} free {resource}"
     return None

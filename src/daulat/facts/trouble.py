@@ -140,7 +140,10 @@ def _of_start(
 
 
 def _marking(spec: Mapping[str, Any]) -> frozenset[str]:
-    """Return the containers of which the kubelet copies the log's end only if they have never served: see docs/limits.md."""
+    """Return the containers of which the kubelet copies the log's end only if they have never served.
+
+    docs/explanation/limits.md says why.
+    """
     return frozenset(
         str(c.get("name"))
         for c in spec.get("containers") or ()

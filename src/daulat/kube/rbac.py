@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .reported import FACTS, JUDGED, REPORT_APIS
-from .resources import READ, RECORDED, REGISTRY, Resource, Use, operator_events
+from .resources import READ, RECORDED, REGISTRY, SHOWN, Resource, Use, operator_events
 
 _REASONS = {
     Use.INPUT: "What decisions depend on.",
@@ -68,6 +68,19 @@ def recorder_rules() -> tuple[Rule, ...]:
         reason = _REASONS_OF.get(resource.plural, "") if resource.use is Use.PROCESS else "What is recorded."
         found.setdefault((resource.group, verbs, reason), []).append(resource.plural)
     return tuple(Rule(group, tuple(names), verbs, reason) for (group, verbs, reason), names in found.items())
+
+
+def console_rules() -> tuple[Rule, ...]:
+    """Return the rules of the console's ClusterRole: it lists what it shows, and asks who its users are and what they may list."""
+    definitions = [r for r in REGISTRY if r.kind == "CustomResourceDefinition"]
+    shown: dict[str, list[str]] = {}
+    for resource in (*SHOWN, *definitions):
+        shown.setdefault(resource.group, []).append(resource.plural)
+    return (
+        *(Rule(group, tuple(names), ("list",), "What is shown.") for group, names in shown.items()),
+        Rule("authentication.k8s.io", ("tokenreviews",), ("create",), "Whose a token is."),
+        Rule("authorization.k8s.io", ("subjectaccessreviews",), ("create",), "What a user may list."),
+    )
 
 
 def reporter_rules() -> tuple[Rule, ...]:

@@ -171,6 +171,9 @@ RECORDED: tuple[Resource, ...] = tuple(
     if r.kind in _RECORDED or r.use is Use.OWN
 )
 """What the recorder watches."""
+_SHOWN = frozenset({"Node", "Pod", "ResourceClaim", "ResourceSlice"})
+SHOWN: tuple[Resource, ...] = tuple(r for r in WATCHED if r.kind in _SHOWN or r.use is Use.OWN)
+"""What the console in the cluster reads, beside the operator's Lease and the CustomResourceDefinitions."""
 MODEL_KINDS = tuple(r.kind for r in WATCHED if r.labels == OURS and r.namespaced)
 """The kinds of the objects that are made for models."""
 GROUPS = frozenset(r.group for r in REGISTRY)

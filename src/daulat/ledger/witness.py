@@ -39,7 +39,7 @@ def refusal(keys: Sequence[VerifierKey], latest: Checkpoint | None, request: Req
     """
     head = request.head
     if not keys:
-        return refused(HTTPStatus.NOT_FOUND, "this witness doesn't know the log")
+        return refused(HTTPStatus.NOT_FOUND, "this witness has no such log")
     made = [(key, s) for key in keys for s in request.note.signatures if key.made(s)]
     if not made or not all(key.verifies(request.note, s) for key, s in made):
         return refused(HTTPStatus.FORBIDDEN, "there is no signature by a key of the log, or one isn't valid")

@@ -73,7 +73,7 @@ def _policies(snapshot: Snapshot, now: float) -> Iterator[GaugeMetricFamily]:
         if proof is not None and in_force:
             canary.add_metric([name], max(now - proof.at, 0.0))
     yield from (enforced, nodes, held, drifted, canary)
-    untrusted = _gauge("daulat_facts_untrusted", "1 for an API group of which nothing new is believed.", "group")
+    untrusted = _gauge("daulat_facts_untrusted", "1 for an API group whose facts aren't trusted.", "group")
     for group in sorted(snapshot.untrusted):
         untrusted.add_metric([group], 1.0)
     yield untrusted

@@ -35,7 +35,7 @@ EVICTED = Counter(
 )
 ENFORCEMENT = Histogram(
     "daulat_policy_enforcement_seconds",
-    "Time from when a change of a policy was heard until a canary proved it.",
+    "Time from a received change of a policy until a canary proved it.",
     registry=REGISTRY,
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )

@@ -86,7 +86,7 @@ class _WithDevices:
 
 
 class CandidateNodes(DerivedFact):
-    """The candidates of every set of policies and every accelerator that was asked for."""
+    """The candidates of every set of policies and every accelerator that was requested."""
 
     depends_on = frozenset({"Node", "SovereignZone", "AcceleratorProfile", "SovereigntyPolicy", "ResourceSlice"})
 

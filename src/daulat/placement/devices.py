@@ -244,7 +244,7 @@ def _refuse_the_impossible(
         smallest = "" if spec.model.precision else f", the smallest precision that {choice.profile} serves,"
         raise NoFit(
             f'spec.accelerators["{choice.profile}"].count: the weights of {facts.name} in {form}{smallest} take {least:.1f} GiB; '
-            f"{count} x {size_of(memory)} were asked for"
+            f"{count} x {size_of(memory)} were requested"
         )
 
 

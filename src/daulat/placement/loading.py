@@ -65,8 +65,8 @@ def loading(model: Model, chosen: Chosen, policies: Sequence[Policy], image: str
         )
     elif not image:
         problem = (
-            f'spec.model.uri: "{source.uri}" needs an init container, and the operator wasn\'t told its image. Set weights.image in'
-            " the chart."
+            f'spec.model.uri: "{source.uri}" needs an init container, and the operator has no image for it.'
+            " Set weights.image in the chart."
         )
     return Loading(fetched, image, endpoint, trust, problem)
 

@@ -113,7 +113,7 @@ def size(ask: Ask) -> Sizing:
     precision = _precision(ask, supported)
     context = ask.context or ask.model.context
     if context > ask.model.context:
-        raise NoFit(f"a context of {context} tokens was asked for; {ask.model.name} was made for {ask.model.context}")
+        raise NoFit(f"a context of {context} tokens was requested; {ask.model.name} was made for {ask.model.context}")
     usable = memory * ENGINES_SHARE
     tried: list[tuple[Division, float]] = []
     limits = _limits(ask, per_node)
@@ -128,7 +128,7 @@ def size(ask: Ask) -> Sizing:
 
 
 def dividing(ask: Ask) -> Division | None:
-    """Return the first way to divide the model between the devices that are asked for, whether it fits or not."""
+    """Return the first way to divide the model between the devices that are requested, whether it fits or not."""
     limits = _limits(ask, ask.profile.devices_per_node or ask.devices or 1)
     return next(divisions(ask.model, likely_precision(ask), limits), None)
 

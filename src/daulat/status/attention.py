@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 
 from daulat.api.counted import counted
 from daulat.api.names import LEASE
-from daulat.api.reasons import INVALID, NOT_APPROVED
-from daulat.facts.declared import Unparsable
+from daulat.api.reasons import ACCEPTED, ACCOUNTED, INVALID, NOT_APPROVED
+from daulat.facts.declared import Declared, Unparsable
 
 from .facts import Facts
-from .standing import NOT_REPORTED
+from .standing import NOT_REPORTED, warnings
 from .view import (
     Attention,
     Definitions,
@@ -71,14 +71,14 @@ def installation(operator: Operator, definitions: Definitions, facts: Facts, com
             what = f"no operator leads: Lease {operator.lease} isn't there or is held by no replica"
         else:
             what = f"no operator leads: Lease {operator.lease} was renewed {operator.seconds_since_renewal:.0f} s ago"
-        what += ". Admission goes on refusing; nothing new is decided"
+        what += ". Admission still enforces policies; the operator decides nothing new"
         command = commands.write("kubectl", "get", "pods", "-n", facts.operator_namespace)
         yield Attention(Severity.FAILURE, "Lease", facts.operator_namespace, LEASE, "NoOperatorLeads", what, command)
     apply = commands.write("daulat", "crds", "apply", "--dry-run")
     for kinds, severity, reason, what in (
         (definitions.missing, Severity.FAILURE, "DefinitionMissing", "isn't installed"),
         (definitions.outdated, Severity.WARNING, "DefinitionOutdated", "lacks fields of this release of daulat"),
-        (definitions.newer, Severity.WARNING, "DefinitionNewer", "has fields that this release of daulat doesn't know"),
+        (definitions.newer, Severity.WARNING, "DefinitionNewer", "has fields of another release of daulat"),
     ):
         for kind in kinds:
             message = f"the CustomResourceDefinition of {kind} {what}"
@@ -103,7 +103,7 @@ def exemptions(rows: Iterable[ExemptionRow], commands: Commands) -> Iterator[Att
     for row in rows:
         command = commands.write("kubectl", "describe", "sovereigntyexemption", row.name)
         if row.active and row.expiring_soon:
-            what = f"ends at {row.expires_at}; from then on what is created is judged in full"
+            what = f"ends at {row.expires_at}; all controls then apply again to new objects"
         elif not row.active and row.reason != NOT_REPORTED:
             what = row.message
             if row.reason != NOT_APPROVED:
@@ -114,9 +114,23 @@ def exemptions(rows: Iterable[ExemptionRow], commands: Commands) -> Iterator[Att
         yield Attention(Severity.WARNING, "SovereigntyExemption", "", row.name, reason, what, command)
 
 
+def records(facts: Facts, commands: Commands) -> Iterator[Attention]:
+    """Yield AcceleratorInventories whose chips don't add up, and NodeAttestations that are no evidence."""
+    for name, inventory in facts.snapshot.inventories.items():
+        for reason, message in warnings(inventory.status, ACCOUNTED) if isinstance(inventory, Declared) else ():
+            command = commands.write("daulat", "chips")
+            yield Attention(Severity.WARNING, "AcceleratorInventory", "", name, reason, message, command)
+    for name, attestation in facts.snapshot.attestations.items():
+        for reason, message in warnings(attestation.status, ACCEPTED) if isinstance(attestation, Declared) else ():
+            command = commands.write("kubectl", "describe", "nodeattestation", name)
+            yield Attention(Severity.WARNING, "NodeAttestation", "", name, reason, message, command)
+
+
 def without_rows(facts: Facts, commands: Commands) -> Iterator[Attention]:
-    """Yield exemptions and profiles that can't be read. Neither has a row: nothing is known of them."""
+    """Yield objects of kinds without rows that can't be read: nothing is known of them."""
     for kind, found in (
+        ("AcceleratorInventory", facts.snapshot.inventories),
+        ("NodeAttestation", facts.snapshot.attestations),
         ("AcceleratorProfile", facts.snapshot.profiles),
         ("SovereigntyExemption", facts.snapshot.exemptions),
     ):

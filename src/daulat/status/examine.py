@@ -16,6 +16,7 @@ _WITHOUT = {
     "SovereignModel": "the models",
     "SovereigntyExemption": "the exemptions",
     "NodeAttestation": "which nodes are attested",
+    "AcceleratorInventory": "whether declared chips are where they may stand",
     "AcceleratorProfile": "free accelerators",
     "Node": "free accelerators",
     "Pod": "free accelerators",
@@ -43,6 +44,7 @@ def examine(facts: Facts, context: str = "") -> View:
         *attention.objects("SovereignZone", of_zones, commands),
         *attention.objects("SovereignModel", models, commands),
         *attention.exemptions(exemptions, commands),
+        *attention.records(facts, commands),
         *attention.without_rows(facts, commands),
     ]
     return View(

@@ -89,7 +89,7 @@ def connected(container: Any, configs: list[Path], *, insecure: bool) -> Any:
         registry.session.mount(prefix, _Patient())
     registry.auth.load_configs(container, configs=[str(c) for c in configs])
     if by_password and not hasattr(registry.auth, "_basic_auth"):
-        raise ValueError(f"{container.registry} asks for a user and a password; name a pull secret that has them")
+        raise ValueError(f"{container.registry} requires a user and a password; name a pull secret that has them")
     return registry
 
 

@@ -29,13 +29,13 @@ NEVER = "1000000000"
 
 @dataclass(frozen=True)
 class Scaler:
-    """The autoscaler of a model, or why it isn't as it was asked for."""
+    """The autoscaler of a model, or why it isn't as it was requested."""
 
     manifest: Manifest | None
     metric: str = ""
     reason: str = ""
     problem: str = ""
-    """A sentence; empty where all is as it was asked for."""
+    """A sentence; empty where all is as it was requested."""
 
 
 def scaler(model: Model, policies: Sequence[Policy], platform: Platform, *, keda: bool, loading: bool) -> Scaler | None:

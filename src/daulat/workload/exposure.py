@@ -24,14 +24,14 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class Route:
-    """The route of a model with what stands behind it, or why it isn't as it was asked for."""
+    """The route of a model with what stands behind it, or why it isn't as it was requested."""
 
     manifests: tuple[Manifest, ...] = ()
     url: str = ""
     """Where clients outside reach the model once the Gateway has taken the route; empty where nobody can say."""
     reason: str = ""
     problem: str = ""
-    """A sentence; empty where all is as it was asked for."""
+    """A sentence; empty where all is as it was requested."""
 
 
 def route(

@@ -130,12 +130,12 @@ def unusable_settings(model: Model, chosen: Chosen) -> list[str]:
         )
     if asked.api_key_secret is not None and not data.api_key_env:
         found.append(
-            f"spec.engine.apiKeySecret: {asked.name} can't ask clients for a key. Remove it, and put a gateway before it."
+            f"spec.engine.apiKeySecret: {asked.name} can't require a key from clients. Remove it, and use a gateway that does."
         )
     if data.configuration is not None and (asked.args or chosen.choice.args):
         found.append(f"spec.engine.args: {asked.name} takes a configuration and no arguments. Remove them.")
     if data.configuration is not None and context_of(model, chosen) is None:
-        found.append(f"spec.engine.context: {asked.name} has to be told how long sequences are. Set it.")
+        found.append(f"spec.engine.context: {asked.name} requires the length of sequences. Set it.")
     if data.configuration is not None and "/" in model.spec.model.name:
         found.append(
             f'spec.model.name: {asked.name} serves no name with a slash, such as "{model.spec.model.name}". Choose another.'

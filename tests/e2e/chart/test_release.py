@@ -62,7 +62,7 @@ def test_an_upgrade_changes_what_changed_and_replaces_nothing(world: World) -> N
 
 
 def test_an_upgrade_to_another_image_gets_through(world: World) -> None:
-    """Helm changes the Deployment before the guard that knows the image: pods that come too early are asked for again."""
+    """Helm changes the Deployment before the guard that knows the image: pods that come too early are requested again."""
     before = world.get("-n", NAMESPACE, "deployment", "daulat")["spec"]["template"]["spec"]["containers"][0]["image"]
     values = ["--set", "replicas=2", "--set", "image.tag=9.9.9"]
     world.helm("upgrade", "daulat", str(CHART), "--namespace", NAMESPACE, *values)

@@ -71,7 +71,7 @@ def test_the_rules_of_our_kinds_are_evaluated(installed: Server) -> None:
     """One in plain CEL, one with optionals, and one with a macro."""
     policy = next(m for m in ours() if m["kind"] == "SovereigntyPolicy")
     for change, message in (
-        ({"zones": None}, "zones is needed unless a preset says it"),
+        ({"zones": None}, "zones is required unless a preset sets it"),
         ({"namespaceSelector": {}}, "the selector must name at least one label"),
         ({"egress": {"allow": [{}]}}, "each entry needs either ipBlock or selectors"),
     ):

@@ -81,10 +81,10 @@ def test_claims_are_judged_in_the_version_that_is_served(beta_world: World, site
             claim = {**head, "spec": {"devices": {"requests": [{"name": "gpu", **request}]}}}
             return beta_world.refusal(claim, "--dry-run=server")
 
-        assert 'USE-19 spec.devices.requests: DeviceClass "gpu.amd.com" was asked for' in refusal(
+        assert 'USE-19 spec.devices.requests: DeviceClass "gpu.amd.com" was requested' in refusal(
             deviceClassName="gpu.amd.com"
         )
-        assert 'USE-19 spec.devices.requests["gpu"].selectors: none is of an approved accelerator' in refusal(
+        assert 'USE-19 spec.devices.requests["gpu"].selectors: no selector is of an approved accelerator' in refusal(
             deviceClassName="gpu.nvidia.com"
         )
 

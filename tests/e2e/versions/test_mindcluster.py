@@ -1,4 +1,4 @@
-"""MindCluster 26.1 and Volcano on the versions of Kubernetes that MindCluster names: what docs/ascend.md says holds.
+"""MindCluster 26.1 and Volcano on the versions of Kubernetes that MindCluster names: what docs/how-to/ascend.md says holds.
 
 Volcano's scheduler doesn't run here, and nodes have no kubelet: what these components write is written under their own names, with
 their rights.
@@ -45,7 +45,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def governed(world: World) -> Iterator[tuple[str, str]]:
-    """A policy as docs/ascend.md has it, and a namespace that it governs."""
+    """A policy as docs/how-to/ascend.md has it, and a namespace that it governs."""
     approved = {"profiles": ["huawei-ascend-910b"], "componentUsers": [DEVICE_PLUGIN]}
     with world.governed(accelerators=approved, schedulers=SCHEDULERS) as names:
         yield names
@@ -190,12 +190,12 @@ REFUSED: dict[str, tuple[Manifest, Manifest, str]] = {
     "another product": (
         {"resources": {"limits": {"huawei.com/Ascend310P": "1"}}, "env": []},
         {},
-        'SUP-08 spec.containers[*].resources: "huawei.com/Ascend310P" was asked for',
+        'SUP-08 spec.containers[*].resources: "huawei.com/Ascend310P" was requested',
     ),
     "the runtime without asking": (
         {"resources": {}, "env": []},
         {"runtimeClassName": "ascend"},
-        'USE-17 spec.runtimeClassName: "ascend" was set without asking for an accelerator',
+        'USE-17 spec.runtimeClassName: "ascend" was set without a request for an accelerator',
     ),
 }
 

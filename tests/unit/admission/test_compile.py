@@ -280,7 +280,7 @@ def test_a_resource_that_several_containers_ask_for_is_told_once() -> None:
         for name in ("a", "b")
     ]
     message = messages(compiled(), pod(spec={"containers": containers, "resources": {"limits": wanted}}))
-    assert message.count('"amd.com/gpu" was asked for') == 1
+    assert message.count('"amd.com/gpu" was requested') == 1
 
 
 def test_a_canary_hears_the_revision_and_is_refused() -> None:

@@ -91,7 +91,7 @@ def test_nobody_but_the_operator_creates_changes_or_deletes_what_is_daulats(mani
         assert not verdict.error
         name = manifest["metadata"]["name"]
         assert verdict.message.startswith(
-            f'MGD-08 metadata.name: user "{ADMIN}" {did} "{name}"; the anchor lets nobody but'
+            f'MGD-08 metadata.name: user "{ADMIN}" {did} "{name}"; the anchor allows only'
         )
         assert judged(operation, before, after, OPERATOR).allowed
 

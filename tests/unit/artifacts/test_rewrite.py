@@ -68,7 +68,7 @@ def test_what_cant_be_rewritten_is_said_with_what_to_write(text: str, why: str) 
     result = rewrite(Chunk("f.yaml", 3, text), [Change(AT, OLD, NEW)])
     assert result.text == text
     (problem,) = result.problems
-    assert f"spec.image: write {NEW} by hand" in str(problem)
+    assert f"spec.image: set {NEW} manually" in str(problem)
     assert why in str(problem)
 
 

@@ -37,11 +37,11 @@ REAL = [
     (CORE + "AssertionError: 10 is not divisible by 4", "10 can't be divided between 4 devices: set another count"),
     (
         "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.15 GiB",
-        "the device ran out of memory when 2.00 GiB more were asked for (CUDA)",
+        "the device ran out of memory when 2.00 GiB more were requested (CUDA)",
     ),
     (
         "RuntimeError: NPU out of memory. Tried to allocate 260.00 MiB (NPU 0; 28.50 GiB total capacity; 10.24 GiB already)",
-        "the device ran out of memory when 260.00 MiB more were asked for (NPU)",
+        "the device ran out of memory when 260.00 MiB more were requested (NPU)",
     ),
     (
         CORE
@@ -57,7 +57,7 @@ REAL = [
     (
         "  Value error, User-specified max_model_len (65536) is greater than the derived max_model_len "
         "(max_position_embeddings=32768.0 or model_max_length=None in model's config.json).",
-        "65536 tokens of context are asked for, which is more than the model takes: set a shorter spec.engine.context",
+        "65536 tokens of context are requested, which is more than the model takes: set a shorter spec.engine.context",
     ),
     (
         "ValueError: Model architectures ['DbrxForCausalLM'] are not supported for now. Supported architectures: ['A', 'B']",

@@ -11,6 +11,7 @@ import yaml
 from daulat.api.accelerator import EngineName
 from daulat.api.model import CustomEngine, Engine
 from daulat.catalog import accelerators, engines
+from dev.pages import page
 
 ROOT = Path(__file__).resolve().parents[3]
 SHIPPED = sorted(engines.shipped())
@@ -54,9 +55,9 @@ def test_every_shipped_engine_has_a_golden_rendering(name: str) -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_engine_has_its_page_and_its_column(name: str) -> None:
-    heads = next(line for line in (ROOT / "docs/engines.md").read_text().splitlines() if line.startswith("|"))
-    assert f"[`{name}`]({name}.md)" in heads
-    assert (ROOT / f"docs/{name}.md").is_file()
+    heads = next(line for line in (ROOT / page("engines")).read_text().splitlines() if line.startswith("|"))
+    assert f"[`{name}`](../how-to/{name}.md)" in heads
+    assert (ROOT / page(name)).is_file()
 
 
 def test_the_data_of_custom_engines_is_kept_for_a_limited_number_of_them() -> None:

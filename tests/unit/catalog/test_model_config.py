@@ -144,9 +144,9 @@ def test_a_number_of_parameters_that_is_given_isnt_counted() -> None:
         ({"vocab_size": None}, "another type|vocab_size"),
         ({"hidden_size": {}}, "hidden_size: it is missing, or no positive number"),
         ({"intermediate_size": [1]}, "another type"),
-        ({"hybrid_override_pattern": "M-M*"}, "hybrid_override_pattern: sizing doesn't know"),
+        ({"hybrid_override_pattern": "M-M*"}, "hybrid_override_pattern: sizing can't compute"),
         ({"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4"}}, "quant_method modelopt"),
-        ({"quantization_config": {"quant_method": "compressed-tensors"}}, "doesn't know weights of None bits"),
+        ({"quantization_config": {"quant_method": "compressed-tensors"}}, "doesn't support weights of None bits"),
         ({"quantization_config": None, "torch_dtype": "float64"}, "torch_dtype float64"),
     ],
 )

@@ -91,7 +91,7 @@ def test_fields_in_which_a_policy_departs_from_its_preset_are_named() -> None:
         ("my-ncp", "confidential", "there is no preset my-ncp; there are baseline, my-nccp"),
         ("my-nccp", None, "my-nccp needs dataClass, one of public, internal, restricted, confidential"),
         ("baseline", "public", "baseline has the same rules for all data; leave dataClass out"),
-        ("baseline", None, "baseline doesn't say which zones are good enough; set spec.zones"),
+        ("baseline", None, "baseline doesn't set zones; set spec.zones"),
     ],
 )
 def test_a_preset_that_cant_be_used_is_told_in_one_sentence(name: str, data_class: str | None, message: str) -> None:
@@ -114,5 +114,5 @@ def test_facts_hold_the_expanded_policy() -> None:
 
 
 def test_a_policy_without_a_preset_and_without_zones_is_invalid() -> None:
-    with pytest.raises(ValidationError, match="zones is needed unless a preset says it"):
+    with pytest.raises(ValidationError, match="zones is required unless a preset sets it"):
         spec()

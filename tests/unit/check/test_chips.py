@@ -60,8 +60,8 @@ def test_an_id_that_is_there_twice_is_named_with_both_places(run: Run) -> None:
 
 
 def test_a_placeholder_is_no_chip(run: Run) -> None:
-    assert '"Unknown" tells no chip from others' in run(inventory("Unknown")).stderr
-    assert '"0000" tells no chip from others' in run(inventory('"0000"')).stderr
+    assert '"Unknown" identifies no chip' in run(inventory("Unknown")).stderr
+    assert '"0000" identifies no chip' in run(inventory('"0000"')).stderr
 
 
 def test_a_zone_that_doesnt_exist_is_named(run: Run) -> None:

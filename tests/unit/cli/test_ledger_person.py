@@ -46,7 +46,7 @@ def test_an_address_has_a_digest_of_its_own(salts: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("digest", "system:node:gpu-1"), "aren't people"),
+        (("digest", "system:node:gpu-1"), "are no natural persons"),
         (("name", "alice"), "isn't a digest of a person"),
     ],
 )

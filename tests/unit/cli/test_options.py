@@ -46,3 +46,35 @@ def test_output_is_a_format_in_every_command(name: str) -> None:
         if "--output" in option.opts:
             assert isinstance(option.type, click.Choice)
             assert "json" in option.type.choices
+
+
+PROCESSES = "it is a process that runs until it is stopped: its answers are logs and metrics"
+NO_FORMATS = {
+    "daulat attest make": "it writes a statement, which is JSON already",
+    "daulat bundle": "it copies, and writes files or a shell script",
+    "daulat completion": "it writes a shell's script",
+    "daulat console": "it serves pages or writes them to a folder",
+    "daulat ledger proof": "it writes a proof in C2SP's form, tlog-proof, which other tools read",
+    "daulat operator": PROCESSES,
+    "daulat recorder": PROCESSES,
+    "daulat report": "it writes a folder with the report as JSON, OSCAL and a page",
+    "daulat reporter": PROCESSES,
+    "daulat snapshot": "it writes a folder of JSON lines",
+    "daulat weights check": "a pod's init container runs it, and its answer is the termination message",
+    "daulat weights load": "a pod's init container runs it, and its answer is the termination message",
+    "daulat witness": PROCESSES,
+}
+"""The commands without -o json, and why."""
+
+
+@pytest.mark.parametrize("name", sorted(n for n, c in COMMANDS.items() if c.callback and n not in NO_FORMATS))
+def test_a_command_that_prints_a_result_prints_json_too(name: str) -> None:
+    command = COMMANDS[name]
+    if isinstance(command, click.Group) and not command.invoke_without_command:
+        return
+    assert [option for option in command.params if "--output" in option.opts], name
+
+
+@pytest.mark.parametrize("name", sorted(NO_FORMATS))
+def test_a_command_that_is_said_to_have_no_formats_has_none(name: str) -> None:
+    assert not [option for option in COMMANDS[name].params if "--output" in option.opts]

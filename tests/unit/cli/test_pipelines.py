@@ -17,6 +17,7 @@ import yaml
 from click.testing import CliRunner
 
 from daulat.cli.main import main
+from dev.pages import page
 from tests.unit.check.scene import BAD, namespace, pod, policy
 
 ROOT = Path(__file__).parents[3]
@@ -87,7 +88,7 @@ def test_the_pre_commit_hook_judges_the_files_that_changed(tmp_path: Path, monke
     monkeypatch.chdir(repository(tmp_path))
     program, *entry = shlex.split(hook["entry"])
     assert program == "daulat"
-    ((used,),) = [yaml.safe_load(b)["repos"] for b in blocks(ROOT / "docs" / "check.md", "yaml") if "repos:" in b]
+    ((used,),) = [yaml.safe_load(b)["repos"] for b in blocks(ROOT / page("check"), "yaml") if "repos:" in b]
     assert used["hooks"][0]["id"] == hook["id"]
     arguments = [*entry, *used["hooks"][0]["args"]]
 
@@ -164,7 +165,7 @@ def test_no_step_of_the_action_holds_an_input_in_its_script() -> None:
 
 
 def test_the_documented_workflow_uses_inputs_that_there_are() -> None:
-    (workflow,) = [yaml.safe_load(b) for b in blocks(ROOT / "docs" / "check.md", "yaml") if "runs-on" in b]
+    (workflow,) = [yaml.safe_load(b) for b in blocks(ROOT / page("check"), "yaml") if "runs-on" in b]
     steps = workflow["jobs"]["policy"]["steps"]
     (ours,) = [s for s in steps if "/daulat@" in s.get("uses", "")]
     assert set(ours["with"]) <= set(action()["inputs"])
@@ -173,7 +174,7 @@ def test_the_documented_workflow_uses_inputs_that_there_are() -> None:
 
 
 def test_the_documented_gitlab_job_has_options_that_there_are() -> None:
-    (pipeline,) = [yaml.safe_load(b) for b in blocks(ROOT / "docs" / "check.md", "yaml") if "script:" in b]
+    (pipeline,) = [yaml.safe_load(b) for b in blocks(ROOT / page("check"), "yaml") if "script:" in b]
     (command,) = pipeline["policy"]["script"]
     _, options = understood(command)
     assert options["form"] == "junit"

@@ -47,7 +47,8 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def problems(server: Server, *, guarded: bool = True) -> list[str]:
     reader = Reader(server)  # type: ignore[arg-type]
-    return asyncio.run(smoketest._problems(reader, "daulat-system", 0.05, guarded=guarded))
+    found = asyncio.run(smoketest._found(reader, "daulat-system", 0.05, "text", guarded=guarded))
+    return [each.text for each in found if each.result == "problem"]
 
 
 def test_an_installation_that_leads_and_refuses_has_no_problem(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,3 +79,10 @@ def test_a_kind_that_isnt_served_is_named() -> None:
 def test_without_guards_none_is_tried(capsys: pytest.CaptureFixture[str]) -> None:
     assert problems(Server(answer=None), guarded=False) == []
     assert "skipped: whether the guards refuse" in capsys.readouterr().out
+
+
+def test_for_a_program_nothing_is_printed_in_between(capsys: pytest.CaptureFixture[str]) -> None:
+    reader = Reader(Server(holder=""))  # type: ignore[arg-type]
+    found = asyncio.run(smoketest._found(reader, "daulat-system", 0.05, "json", guarded=True))
+    assert [each.result for each in found] == ["ok", "problem", "ok"]
+    assert capsys.readouterr().out == ""

@@ -142,3 +142,18 @@ def test_a_publisher_hears_what_the_pod_will_say(tmp_path: Path) -> None:
     assert refused.exit_code == 1
     assert refused.output.startswith("none of the given keys and certificates signed these weights: ")
     assert run("verify", weights).exit_code == 2
+
+
+def test_a_program_reads_the_digest_and_the_verdict(tmp_path: Path) -> None:
+    weights = folder(tmp_path / "weights")
+    told = json.loads(run("digest", weights, "-o", "json").stdout)
+    assert told == {
+        "apiVersion": "weights.daulat.dev/v1",
+        "kind": "WeightsDigest",
+        "digest": f"sha256:{folder_digest(weights)}",
+        "leftOut": [],
+    }
+    (tmp_path / "key.pub").write_text("no key")
+    refused = run("verify", weights, "--key", tmp_path / "key.pub", "-o", "json")
+    assert refused.exit_code == 1
+    assert json.loads(refused.stdout)["verified"] is False

@@ -467,7 +467,7 @@ WEAK: list[tuple[str, Weaken, Severity, str]] = [
         "DOC-39",
         put("sovereigntyexemptions", exemption("own", approvals=[{"user": "alice", "reference": "x"}])),
         Severity.LOW,
-        "approved by no one but the requester alice",
+        "approved only by the requester alice",
     ),
     (
         "DOC-40",

@@ -58,7 +58,7 @@ def test_missing_rights_count_as_a_finding_and_what_nobody_can_see_does_not() ->
         ("DOC-31", "node-restriction", Probe(False, ""), "NodeRestriction is off", False),
         ("DOC-31", "node-restriction", Probe(True, 'cannot impersonate resource "users"'), "", True),
         ("DOC-31", "node-restriction", Probe(True, "x is not allowed to modify labels: y"), "", False),
-        ("DOC-33", "anchor", Probe(False, ""), "no static policy stands in the way", False),
+        ("DOC-33", "anchor", Probe(False, ""), "no static policy prevents it", False),
         ("DOC-33", "anchor", Probe(True, 'User "eve" cannot delete resource'), "", True),
         ("DOC-33", "anchor", Probe(True, "ValidatingAdmissionPolicy 'a.static.k8s.io' denied request"), "", False),
     ],

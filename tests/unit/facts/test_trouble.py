@@ -179,7 +179,7 @@ def crashed(message: str, spec: Raw, **more: Any) -> str:
 def test_an_engine_that_never_served_is_told_with_what_it_failed_of() -> None:
     assert crashed(OUT_OF_MEMORY, MARKING) == (
         "container engine ended with exit code 1 before it served: "
-        "the device ran out of memory when 2.00 GiB more were asked for (CUDA)"
+        "the device ran out of memory when 2.00 GiB more were requested (CUDA)"
     )
     assert crashed("", MARKING) == "container engine ended with exit code 1 before it served"
 

@@ -252,7 +252,7 @@ class _Upgraded(FakeClient):
         return aggregated(kinds)
 
     async def pages(self, resource: Resource) -> AsyncIterator[tuple[list[dict[str, Any]], int]]:
-        """List nothing, and note in which version it was asked for."""
+        """List nothing, and note in which version it was requested."""
         if resource.kind == "MutatingAdmissionPolicy":
             self.versions.append(resource.version)
         yield [], 1

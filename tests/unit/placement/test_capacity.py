@@ -163,7 +163,7 @@ def test_what_is_decided_is_not_given_away_again_whether_or_not_it_is_written(wr
 
 @dataclass
 class Scene:
-    """A cluster in which models are asked for, decided on, and put on nodes by a scheduler that hates us."""
+    """A cluster in which models are requested, decided on, and put on nodes by a scheduler that hates us."""
 
     nodes: list[dict[str, Any]]
     store: Store = field(default_factory=lambda: Store("daulat-system"))

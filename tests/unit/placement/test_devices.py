@@ -79,7 +79,7 @@ def test_a_count_that_not_even_the_weights_fit_in_is_refused() -> None:
         needed("deepseek-r1", ASCEND, 4)
     assert str(refused.value) == (
         'spec.accelerators["huawei-ascend-910b"].count: the weights of deepseek-r1 in INT4, the smallest precision that '
-        "huawei-ascend-910b serves, take 332.0 GiB; 4 x 60.96 GiB were asked for"
+        "huawei-ascend-910b serves, take 332.0 GiB; 4 x 60.96 GiB were requested"
     )
     with pytest.raises(NoFit, match=r"in BF16 take 1249\.8 GiB; 8 x 60.96 GiB"):
         needed("deepseek-r1", ASCEND, 8, precision="BF16")
@@ -104,7 +104,7 @@ def test_a_model_that_stands_with_a_count_isnt_stopped_for_it(
     if told:
         assert needed("deepseek-r1", ASCEND, 4, where=where).note.startswith("by our estimate it may not fit: ")
     else:
-        with pytest.raises(NoFit, match=r"4 x 60\.96 GiB were asked for"):
+        with pytest.raises(NoFit, match=r"4 x 60\.96 GiB were requested"):
             needed("deepseek-r1", ASCEND, 4, where=where)
 
 

@@ -24,7 +24,7 @@ class Reported(BaseModel):
     precision: Precision | None = None
     context: int = 32768
     asked: int | None = None
-    """The devices that are asked for, where the report isn't of the fewest."""
+    """The devices that are requested, where the report isn't of the fewest."""
     devices: int
     nodes: int
     tensor: int | None = None

@@ -236,7 +236,7 @@ def test_parts_of_devices_share_no_model() -> None:
             {},
             "qwen2.5-72b is published in BF16; p computes in INT8, and nothing turns the one into the other",
         ),
-        ({}, {"context": 200_000}, "a context of 200000 tokens was asked for; qwen2.5-72b was made for 131072"),
+        ({}, {"context": 200_000}, "a context of 200000 tokens was requested; qwen2.5-72b was made for 131072"),
     ],
 )
 def test_what_cant_be_sized_says_what_is_missing(changes: dict[str, Any], ask: dict[str, Any], told: str) -> None:
@@ -296,7 +296,7 @@ def test_what_is_promised_fits_and_one_step_less_doesnt(
     # The whole model is somewhere: what all devices have isn't less than it takes.
     assert one.usable_gib * one.devices >= one.weights_gib
     for fewer in range(1, one.devices):
-        # Stages wait for each other, so fewer devices are only taken for them if that many are asked for.
+        # Stages wait for each other, so fewer devices are only taken for them if that many are requested.
         try:
             asked = sized(facts, of, context, concurrency=concurrency, devices=fewer)
         except NoFit:

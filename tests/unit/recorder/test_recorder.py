@@ -45,7 +45,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class Disk(Memory):
-    """A store that fails now and then, before or after the change that it was asked for."""
+    """A store that fails now and then, before or after the change that it was requested."""
 
     failures: list[tuple[bool, int]] = field(default_factory=list)
     """Each as whether the change is made all the same, and an error number."""

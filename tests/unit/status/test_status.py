@@ -10,7 +10,8 @@ from daulat.facts.definition import Definition
 from daulat.status.examine import examine
 from daulat.status.facts import NOT_SERVED, Lease, parse_lease
 from daulat.status.view import Definitions, Severity, State, View
-from tests.unit.world import ascend, exemption, held, model, offered, pod, policy, zone
+from tests.unit.attestation.statements import attestation
+from tests.unit.world import ascend, exemption, held, inventory, model, offered, pod, policy, zone
 from tests.unit.world import device as device_of
 from tests.unit.world import node as bare_node
 
@@ -251,3 +252,36 @@ def test_thousands_of_models_are_summarised_within_seconds() -> None:
     found = examine(taken)
     assert time.process_time() - began < 5
     assert len(found.models) == 5000
+
+
+def test_chips_that_dont_add_up_need_attention_and_those_that_may_come_back_dont() -> None:
+    world = fine()
+    states = {
+        "abroad": ("Accounted", "False", "ChipsOutside", "2 chips stand in SG"),
+        "rebooting": ("Accounted", "False", "ChipsNotSeen", "1 chip"),
+        "unseen": ("Accounted", "Unknown", "NoChipsObserved", "no driver"),
+        "fine": ("Accounted", "True", "ChipsAccounted", ""),
+    }
+    world.inventories = [with_status(inventory(name, "GPU-1"), told(state)) for name, state in states.items()]
+    broken_one = inventory("typo", "GPU-1")
+    broken_one["spec"] = {"deliveries": 7}
+    world.inventories.append(broken_one)
+    found = [(each.severity.value, each.kind, each.name, each.reason) for each in view(world).attention]
+    assert found == [
+        ("failure", "AcceleratorInventory", "typo", "Invalid"),
+        ("warning", "AcceleratorInventory", "abroad", "ChipsOutside"),
+    ]
+
+
+def test_an_attestation_that_is_no_evidence_needs_attention() -> None:
+    world = fine()
+    states = {"h1": ("Accepted", "False", "Expired", "until yesterday"), "h2": ("Accepted", "True", "R", "")}
+    world.attestations = [with_status(attestation(name), told(state)) for name, state in states.items()]
+    (found,) = view(world).attention
+    assert (found.severity.value, found.kind, found.name, found.reason) == (
+        "warning",
+        "NodeAttestation",
+        "h1",
+        "Expired",
+    )
+    assert found.command == "kubectl describe nodeattestation h1"

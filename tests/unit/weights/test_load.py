@@ -1,4 +1,4 @@
-"""Weights are fetched from a server of each kind, once, and kept only where they are what was asked for."""
+"""Weights are fetched from a server of each kind, once, and kept only where they are what was requested."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def test_a_registrys_password_comes_from_a_pull_secret(site: Site, tmp_path: Pat
     target.mkdir()
     told = problem(registry_order("models/r1", digest, site, target))
     assert "xyzzy" not in str(told)
-    assert "asks for a user and a password" in told.sentence
+    assert "requires a user and a password" in told.sentence
     config = tmp_path / "0.json"
     auth = base64.b64encode(site.password.encode()).decode()
     config.write_text(json.dumps({"auths": {site.host: {"auth": auth}}}))

@@ -1,6 +1,7 @@
 """Condition types and reasons of all kinds. Each is part of the API and carries its own documentation.
 
-docs/conditions.md is generated from it, `daulat explain` shows remedies, and reconcilers read which reasons pass by themselves.
+docs/reference/conditions.md is generated from it, `daulat explain` shows remedies, and reconcilers read which reasons pass by
+themselves.
 """
 
 # ruff: noqa: F403, F405 - a reason is `reasons.NAME`, whichever file documents it

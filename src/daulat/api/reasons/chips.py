@@ -5,18 +5,18 @@ from __future__ import annotations
 from .conditions import ACCOUNTED
 from .types import Reason
 
-CHIPS_ACCOUNTED = Reason("ChipsAccounted", (ACCOUNTED,), "Every declared chip is seen where it may stand.")
+CHIPS_ACCOUNTED = Reason("ChipsAccounted", (ACCOUNTED,), "Every declared chip is seen in a zone where it may be.")
 CHIPS_NOT_SEEN = Reason(
     "ChipsNotSeen",
     (ACCOUNTED,),
-    "Some declared chips aren't seen, for less than spec.goneAfter. All others are where they may stand.",
-    "Wait, or look at the nodes named in the message: a node that isn't Ready and a driver that doesn't run show no chips.",
+    "Some declared chips aren't seen, for less than spec.goneAfter. All others are in zones where they may be.",
+    "Wait, or check the nodes named in the message: chips aren't seen while a node isn't Ready or its driver doesn't run.",
     transient=True,
 )
 CHIPS_OUTSIDE = Reason(
     "ChipsOutside",
     (ACCOUNTED,),
-    "Some declared chips stand in a zone or country where they may not, or in no zone of record.",
+    "Some declared chips are in a zone or country where they may not be, or in no zone of record.",
     "Move the chips back, or correct the zone's or the inventory's record. daulat chips lists them.",
 )
 CHIPS_GONE = Reason(
@@ -40,6 +40,7 @@ CHIPS_UNDECLARED = Reason(
 NO_CHIPS_OBSERVED = Reason(
     "NoChipsObserved",
     (ACCOUNTED,),
-    "No ResourceSlice in the cluster names a chip, or some chips are shown by exporters alone: where they are isn't known here.",
+    "No ResourceSlice in the cluster names a chip, or only exporters show some chips, so the operator doesn't see where"
+    " they are.",
     "Install a driver for dynamic resource allocation that publishes ids, or compare with exporters: daulat chips --metrics.",
 )

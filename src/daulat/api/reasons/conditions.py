@@ -62,8 +62,9 @@ SCOPE_TAMPERABLE = ConditionType(
 EGRESS_OPEN = ConditionType(
     "EgressOpen",
     ("SovereigntyPolicy",),
-    "Pods of governed namespaces that are no model's may talk to anybody, as far as the policy goes. While it is Unknown, their "
-    "NetworkPolicies are there, and nothing has proved that the network plugin enforces them. Ready doesn't depend on it.",
+    "The policy doesn't restrict the egress of pods of governed namespaces that belong to no model. Unknown means that"
+    " their NetworkPolicies exist, and that it isn't proved that the network plugin enforces them. Ready doesn't depend on"
+    " it.",
     good="False",
 )
 UPHELD = ConditionType(
@@ -90,7 +91,7 @@ ACTIVE = ConditionType("Active", ("SovereigntyExemption",), "The exemption is in
 ACCEPTED = ConditionType(
     "Accepted",
     ("NodeAttestation",),
-    "The statement is evidence of where its node stands, under at least one policy.",
+    "At least one policy accepts the statement as evidence of its node's facility.",
 )
 
 SCHEMA_CURRENT = ConditionType(
@@ -109,6 +110,7 @@ EXPIRING_SOON = ConditionType(
 ACCOUNTED = ConditionType(
     "Accounted",
     ("AcceleratorInventory",),
-    "Every declared chip is where it may stand, or hasn't been missing for longer than spec.goneAfter, and every chip in the "
+    "Every declared chip is in a zone where it may be, or hasn't been missing for longer than spec.goneAfter, and every"
+    " chip in the"
     "inventory's zones is declared.",
 )

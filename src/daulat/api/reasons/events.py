@@ -7,14 +7,15 @@ from .types import EventReason
 ACCELERATORS_APPROVED = EventReason(
     "AcceleratorsApproved",
     ("SovereigntyPolicy",),
-    "What spec.accelerators approves has changed; the message lists what was added and what was taken away. It is a Warning if the "
+    "The accelerators that spec.accelerators approves have changed; the message lists the added and the removed ones. It"
+    " is a Warning if the"
     "policy itself didn't change: then an AcceleratorProfile was created, changed or deleted.",
 )
 CHIPS_MOVED = EventReason(
     "ChipsMoved",
     ("AcceleratorInventory",),
     "Declared chips are seen on another node than before, or their node's zone of record is another one. It is a Warning where one "
-    "stands now where it may not.",
+    "is now in a zone or country where it may not be.",
 )
 CHIPS_LOST = EventReason(
     "ChipsLost",

@@ -53,7 +53,7 @@ CANNOT_SCALE_FROM_ZERO = Reason(
 EXCEEDS_CAPACITY = Reason(
     "ExceedsCapacity",
     (AUTOSCALED,),
-    "The autoscaler wants more replicas than the chosen zone has devices for. The others stay pending in that zone.",
+    "The autoscaler requests more replicas than the chosen zone has devices for. The others stay pending in that zone.",
     "Reduce maxReplicas, or add nodes to the zone.",
 )
 

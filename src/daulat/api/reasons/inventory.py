@@ -31,15 +31,15 @@ NO_DEVICES_FOUND = Reason(
 WITHOUT_EFFECT = Reason(
     "WithoutEffect",
     (ACTIVE,),
-    "The exemption takes nothing away: its controls don't exist or know no exemptions, or the policy governs none of its "
-    "namespaces.",
-    "Correct spec.controls and spec.namespaces as the message says. docs/limits.md lists what can't be exempted.",
+    "The exemption has no effect: its controls don't exist or allow no exemptions, or the policy governs none of its"
+    " namespaces.",
+    "Correct spec.controls and spec.namespaces as the message says. docs/explanation/limits.md lists what can't be exempted.",
 )
 IN_FORCE = Reason("InForce", (ACTIVE,), "The exemption holds until it expires.")
 ENDS_SOON = Reason(
     "EndsSoon",
     (EXPIRING_SOON,),
-    "The exemption ends soon. From then on its controls hold again for what is created.",
+    "The exemption ends soon. Its controls then apply again to new objects.",
     "Remove the need for it, or request a new exemption in time.",
 )
 ENDS_LATER = Reason("EndsLater", (EXPIRING_SOON,), "There is time until the exemption ends.")
@@ -52,8 +52,8 @@ NOT_APPROVED = Reason(
 NOT_OF_AUTHORITY = Reason(
     "NotOfAuthority",
     (ACTIVE,),
-    "The policy carries an authority's label, and the exemption doesn't, so it takes nothing away.",
-    "Ask the authority for an exemption, which its administrators give the same label.",
+    "The policy has an authority's label and the exemption doesn't, so the exemption has no effect.",
+    "Request the exemption from the authority: its administrators set the same label on it.",
 )
 EXPIRED = Reason(
     "Expired",
@@ -71,12 +71,13 @@ POLICY_NOT_FOUND = Reason(
 IS_EVIDENCE = Reason(
     "IsEvidence",
     (ACCEPTED,),
-    "A trusted authority has signed the statement, and nothing that the node shows contradicts it.",
+    "A trusted authority has signed the statement, and no observed fact of the node contradicts it.",
 )
 NOT_TRUSTED = Reason(
     "NotTrusted",
     (ACCEPTED,),
-    "No policy trusts an authority whose key has signed the statement, or the statement claims more than the policy allows.",
+    "No policy trusts an authority whose key has signed the statement, or the validity of the statement is longer than the"
+    " policy allows.",
     "Compare the statement's authority and its key with spec.zones.attestations of the policy; daulat attest verify says more.",
 )
 NOT_VALID_YET = Reason(
@@ -90,7 +91,7 @@ REVOKED = Reason(
     "Revoked",
     (ACCEPTED,),
     "A policy revokes the statement in spec.zones.attestations.",
-    "Have the node attested anew, and delete this one.",
+    "Have the node attested again, and delete this NodeAttestation.",
 )
 NODE_NOT_FOUND = Reason(
     "NodeNotFound",
@@ -101,6 +102,6 @@ NODE_NOT_FOUND = Reason(
 MISMATCH = Reason(
     "Mismatch",
     (ACCEPTED,),
-    "What the node, its ResourceSlices, its zone or another statement shows contradicts the statement.",
-    "Find out which one is true, as the message says; then correct the record, or have the node attested anew.",
+    "The node, its ResourceSlices, its zone or another statement contradicts the statement.",
+    "Find out which one is true, as the message says; then correct the record, or have the node attested again.",
 )

@@ -9,28 +9,28 @@ COMPLIANT = Reason("Compliant", (POLICY_COMPLIANT,), "The model satisfies every 
 POLICY_VIOLATION = Reason(
     "PolicyViolation",
     (POLICY_COMPLIANT,),
-    "The model or its pods violate at least one control. The message lists all violations, and until when pods that run already "
-    "go on.",
+    "The model or its pods violate at least one control. The message lists all violations, and the time until which"
+    " running pods are kept.",
     "Correct each field as its violation says.",
 )
 DRIFTED = Reason(
     "Drifted",
     (POLICY_COMPLIANT,),
-    "The model has no place any more, though the nodes of its pods are eligible. The message has the cause, and until when its "
-    "pods go on, or that the policy only reports drift.",
-    "Undo the change named in the message, or give the model another place.",
+    "No placement exists for the model any more, although the nodes of its pods are eligible. The message has the cause,"
+    " and the time until which its pods keep running, or that the policy only reports drift.",
+    "Undo the change named in the message, or add nodes or accelerators on which the model may run.",
 )
 NOT_GOVERNED = Reason(
     "NotGoverned",
     (POLICY_COMPLIANT,),
-    "No policy governs the namespace, so no rule says where the model may run. If its policy was deleted, what it runs goes on.",
+    "No policy governs the namespace, so the model can't be placed. If its policy was deleted, the model's pods keep running.",
     "Label the namespace so that a SovereigntyPolicy selects it.",
 )
 WAITING_FOR_POLICY = Reason(
     "WaitingForPolicy",
     (POLICY_COMPLIANT,),
-    "The namespace has the label daulat.dev/data-class, and no policy in force selects it yet. No pod of the model is created "
-    "until one does, and what runs of it stays as it is.",
+    "The namespace has the label daulat.dev/data-class, and no policy in force selects it yet. No pod of the model is"
+    " created until one does, and its running pods stay as they are.",
     "Wait, if the message says that a policy is coming into force. Otherwise create a SovereigntyPolicy that selects the "
     "namespace, or correct the one in the message.",
 )

@@ -77,8 +77,9 @@ OUT_OF_SYNC = Reason(
 FACTS_NOT_TRUSTED = Reason(
     "FactsNotTrusted",
     (ENFORCED,),
-    "Another server than the API server answers for an API group from which facts come, or every object of a kind of daulat.dev is "
-    "gone with its CustomResourceDefinition. The operator decides nothing and changes nothing; what was in force stays in force.",
+    "Another server than the API server serves an API group from which facts are read, or every object of a kind of"
+    " daulat.dev was deleted with its CustomResourceDefinition. The operator changes nothing; compiled policies stay in"
+    " force.",
     "Remove spec.service from the APIService named in the message. If a CustomResourceDefinition was replaced on purpose, apply "
     "its objects again, or stop the operator, delete its Lease daulat-operator, and start it again.",
 )
@@ -86,8 +87,8 @@ PROFILE_NOT_FOUND = Reason(
     "ProfileNotFound",
     (COMPILED,),
     "An approved AcceleratorProfile doesn't exist, so its resources aren't approved.",
-    "Create the AcceleratorProfile, or remove it from spec.accelerators.profiles. If the policy approved it by other selectors, "
-    "any change of spec.accelerators decides that it is gone.",
+    "Create the AcceleratorProfile, or remove it from spec.accelerators.profiles. If the policy approved it by other"
+    " selectors, change spec.accelerators to confirm the deletion.",
 )
 PROFILE_UNREADABLE = Reason(
     "ProfileUnreadable",
@@ -107,7 +108,7 @@ APPLY_INCOMPLETE = Reason(
 MODELS_ONLY = Reason(
     "ModelsOnly",
     (EGRESS_OPEN,),
-    "The policy governs the egress of models' pods alone. Other pods of governed namespaces have no NetworkPolicy by Daulat.",
+    "The policy governs only the egress of models' pods. Other pods of governed namespaces have no NetworkPolicy by Daulat.",
     "Set spec.egress.scope to Namespace, after listing in spec.egress.allow what these pods need; or write NetworkPolicies of your "
     "own.",
 )
@@ -121,7 +122,8 @@ NETWORK_POLICIES_MISSING = Reason(
 ENFORCEMENT_NOT_PROVEN = Reason(
     "EnforcementNotProven",
     (EGRESS_OPEN,),
-    "Every governed namespace has its NetworkPolicies. That the network plugin enforces them isn't proved: the API doesn't tell.",
+    "Every governed namespace has its NetworkPolicies. It isn't proved that the network plugin enforces them, because the"
+    " API doesn't show that.",
     "Use a network plugin that enforces NetworkPolicies, and connect from a pod to an address that isn't allowed.",
 )
 
@@ -131,7 +133,8 @@ VOLUME_NOT_ACCEPTED = Reason(
     (UPHELD,),
     "A claim of a governed namespace is bound to a volume of a StorageClass, type or driver that the policy doesn't accept. The "
     "message is what a new binding would be refused with. Pods that use the claim aren't evicted.",
-    "Move the data to a claim of an approved class and delete the claim named in the message, or approve what the volume is.",
+    "Move the data to a claim of an approved class and delete the claim named in the message, or approve the volume's"
+    " class, type and driver.",
 )
 BRAKE_HELD = Reason(
     "BrakeHeld",
@@ -146,7 +149,7 @@ POD_NOT_PINNED = Reason(
     (UPHELD,),
     "Governed pods without the policy's nodeSelector run on nodes that aren't eligible: they are older than the policy, or an "
     "exemption from the pin has ended. They aren't evicted.",
-    "Delete the pods, so that they are created anew and pinned.",
+    "Delete the pods, so that their controller creates pinned ones.",
 )
 UNDECIDED = Reason(
     "Undecided",

@@ -32,7 +32,7 @@ INVALID = Reason(
 DELETING = Reason(
     "Deleting",
     (READY,),
-    "The object is being deleted and a finalizer keeps it. What runs of it is taken away meanwhile.",
+    "The object is being deleted and a finalizer keeps it. Its running objects are removed meanwhile.",
     "Remove the finalizer, or wait for its controller.",
     transient=True,
 )

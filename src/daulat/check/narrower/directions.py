@@ -73,8 +73,9 @@ MEANINGS: dict[Direction, str] = {
     ),
     Direction.EVIDENCE: "declared < observed < attested; left out, declared. Narrower is the same or a stronger one.",
     Direction.AUTHORITIES: (
-        "A list of whom to believe. Where the national policy asks for more than a zone's record, narrower names authorities and "
-        "keys of the national one alone, for the same or a shorter time, and revokes what that revokes."
+        "A list of trusted authorities. If the national policy requires more evidence than a zone's record, a narrower"
+        " policy lists only authorities and keys of the national one, for the same or a shorter time, and revokes the"
+        " statements that it revokes."
     ),
     Direction.TRUE: "True is the stricter value.",
     Direction.FALSE: "False is the stricter value.",
@@ -105,7 +106,7 @@ MEANINGS: dict[Direction, str] = {
     Direction.NEUTRAL: "Admits and refuses nothing.",
     Direction.ITEM: "A field of an item in a list, which is compared with the list.",
 }
-"""What each direction means. docs/national-policies.md has it beside the fields."""
+"""What each direction means. docs/how-to/national-policies.md has it beside the fields."""
 
 D = Direction
 DIRECTIONS: dict[str, Direction] = {
@@ -121,7 +122,7 @@ DIRECTIONS: dict[str, Direction] = {
     "preset": D.NEUTRAL,
     "preset.name": D.NEUTRAL,
     "preset.dataClass": D.NEUTRAL,
-    # Who applies what the policy compiles to. What that says is the same.
+    # Which component applies the compiled policy. What that says is the same.
     "enforcement": D.NEUTRAL,
     "enforcement.source": D.NEUTRAL,
     "zones": D.PARTS,

@@ -46,10 +46,18 @@ _OUTPUT_FILE = click.option(
 
 @click.group(epilog=_EXAMPLES)
 def attest() -> None:
-    """Make, sign and verify statements of where nodes stand, offline."""
+    """Create, sign and verify statements about the facilities of nodes, offline."""
 
 
-@attest.command()
+@attest.command(
+    epilog=examples(
+        (
+            "A statement for 90 days, from what the cluster shows",
+            "daulat attest make gpu-1.objects.json --authority my-inspectorate --serial-number 2026-0017 --days 90 "
+            "--output-file gpu-1.json",
+        ),
+    )
+)
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
 @click.option("--node", help="The node's name; by default that of the one Node in the files.")
 @click.option("--system-uuid", help="Its system UUID; by default as the Node in the files reports it.")
@@ -70,7 +78,7 @@ def attest() -> None:
 @click.option(
     "--not-before", metavar="TIME", help="From when on it is valid, such as 2026-12-01T00:00:00Z; now by default."
 )
-@click.option("--not-after", metavar="TIME", help="Until when it is valid.")
+@click.option("--not-after", metavar="TIME", help="The end of the statement's validity.")
 @click.option("--days", type=click.IntRange(min=1, max=3660), help="Instead of --not-after: for how many days.")
 @_OUTPUT_FILE
 def make(
@@ -129,7 +137,12 @@ def make(
     _write(as_json(as_value(made)), output_file)
 
 
-@attest.command()
+@attest.command(
+    epilog=examples(
+        ("The NodeAttestation to apply", "daulat attest sign gpu-1.json --key authority.pem > gpu-1.yaml"),
+        ("The bare DSSE envelope", "daulat attest sign gpu-1.json --key authority.pem -o envelope"),
+    )
+)
 @click.argument("statement", metavar="STATEMENT")
 @click.option(
     "--key",
@@ -175,16 +188,26 @@ def sign(statement: str, key: str, keyid: str | None, name: str | None, form: st
     _write(WRITERS[form](manifest), output_file)
 
 
-@attest.command()
+@attest.command(
+    epilog=examples(
+        (
+            "Whether it is evidence under a policy",
+            "daulat attest verify gpu-1.yaml policy.yaml gpu-1.objects.json",
+        ),
+        ("By a key alone, for a program", "daulat attest verify gpu-1.yaml --key authority.pub -o json"),
+    )
+)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
     "--key",
     "key_files",
     multiple=True,
     metavar="FILE",
-    help="A public key as PEM that is trusted, where no policy says whom to trust. Repeatable.",
+    help="A trusted public key as PEM, if no policy lists trusted authorities. Repeatable.",
 )
-@click.option("--policy", help="The SovereigntyPolicy in the files that says whom to trust; by default the only one.")
+@click.option(
+    "--policy", help="The SovereigntyPolicy in the files with the trusted authorities; by default the only one."
+)
 @click.option("--at", metavar="TIME", help="The time to judge at, such as 2026-12-01T00:00:00Z; now by default.")
 @click.option(
     "-o", "--output", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="The format."
@@ -227,7 +250,7 @@ def _trust(found: Given, policy: str | None, key_files: tuple[str, ...]) -> Atte
         return None
     if policy is None and len(found.policies) != 1:
         fail(
-            "say whom to trust: --key FILE, or a SovereigntyPolicy in the files; --policy NAME where there are several"
+            "--key FILE is required, or a SovereigntyPolicy in the files; with several policies, --policy NAME as well"
         )
     name = policy or next(iter(found.policies))
     spec = found.policies.get(name)
@@ -240,12 +263,12 @@ def _trust(found: Given, policy: str | None, key_files: tuple[str, ...]) -> Atte
 
 def _node(found: Given, name: str | None, system_uuid: str | None) -> SeenNode:
     if name is None and len(found.nodes) != 1:
-        fail("say which node: --node NAME, or one Node in the files")
+        fail("--node NAME is required unless the files have exactly one Node")
     name = name or next(iter(found.nodes))
     seen = found.nodes.get(name)
     uuid = (system_uuid or (seen.system_uuid if seen else "")).lower()
     if not uuid:
-        fail(f"node {name} reports no system UUID, or isn't in the files: say --system-uuid")
+        fail(f"node {name} reports no system UUID, or isn't in the files: --system-uuid is required")
     return SeenNode(name, uuid)
 
 

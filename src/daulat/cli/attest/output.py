@@ -18,7 +18,7 @@ NEVER_PROVED = (
     "that the node is that machine: a kubelet reports the system UUID itself, without a key of the hardware",
     "anything about a TPM: the digest of its key is on record, and nothing is compared with it",
 )
-"""What no statement proves, whatever it was compared with. docs/attestation.md says more."""
+"""What no statement proves, whatever it was compared with. docs/how-to/attestation.md says more."""
 
 
 @dataclass

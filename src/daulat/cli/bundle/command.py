@@ -127,7 +127,7 @@ def bundle(
     if rewrite != (output_dir is not None):
         raise click.UsageError("--rewrite and --output-dir need each other")
     if offline and (copying or load or not rewrite):
-        raise click.UsageError("--offline goes with --rewrite alone")
+        raise click.UsageError("--offline requires --rewrite, and excludes every other action")
     if value_files and no_installation:
         raise click.UsageError("--values and --no-installation are mutually exclusive")
     gathering = read_input(paths)
@@ -166,7 +166,7 @@ def bundle(
 def _check(actions: Mapping[str, object], registry: str | None) -> None:
     asked = [name for name, value in actions.items() if value]
     if not asked:
-        raise click.UsageError(f"say what to do: one of {', '.join(actions)}")
+        raise click.UsageError(f"an action is required: one of {', '.join(actions)}")
     if len(asked) > 1 and (asked[-1] != "--rewrite" or len(asked) > 2 or asked[0] in ("--save", "--print-commands")):
         hint = ": rewrite once the artefacts are in the registry" if asked[-1] == "--rewrite" else ""
         raise click.UsageError(f"{' and '.join(asked)} are mutually exclusive{hint}")
@@ -199,10 +199,10 @@ def _rewrite(
     except OSError as error:
         fail(f"--output-dir {output_dir}: {error.strerror or error}")
     click.echo(f"{len(written)} files written to {output_dir}", err=True)
-    by_hand = [f"by hand: {problem}" for problem in problems]
+    by_hand = [f"manual step: {problem}" for problem in problems]
     if any(is_operator(document.object) for document in read.documents):
         by_hand.append(
-            f"by hand: the operator's Deployment is as it was: render the chart with {output_dir / VALUES} (helm -f)"
+            f"manual step: the operator's Deployment was not changed: render the chart with {output_dir / VALUES} (helm -f)"
         )
     return by_hand
 

@@ -16,7 +16,7 @@ import click
 from daulat.api.kinds import Manifest
 from daulat.catalog.kubernetes import Capabilities
 from daulat.check.judge import Options
-from daulat.check.layout import layout
+from daulat.check.layout import Layout, layout
 from daulat.check.narrower.report import narrowings, usable
 from daulat.check.report import Report
 from daulat.check.run import Run
@@ -27,6 +27,7 @@ from ..examples import examples
 from ..files import File, Unreadable, files
 from ..kubernetes import kubernetes_options, offered, offered_by
 from ..namespace import chosen_namespace, namespace_option, operator_namespace_option
+from ..progress import progress
 from ..text import Page
 
 if TYPE_CHECKING:
@@ -180,7 +181,10 @@ def check(
     options = Options(created, in_namespace, user, groups, strict_namespaces, strict, capabilities, operator_namespace)
     report = Report(policies=tuple(sorted(run.inventory.policies)))
     if run.inventory.policies or alone:
-        report.objects += run.judge(options, now)
+        with progress("judging", run.pending) as say:
+            for judged in run.judge(options, now):
+                report.objects.append(judged)
+                say(run.taken, "")
     if not report.objects and not run.problems and not skip_foreign:
         run.problems.append(Problem(", ".join(paths), 0, NO_OBJECT))
     if nationals:
@@ -210,8 +214,13 @@ async def _judging(reader: Reader) -> tuple[list[Document], Capabilities]:
 
 
 def _add(run: Run, paths: tuple[str, ...], limit: int, judged: bool, foreign: bool) -> None:
-    found = list(files(paths, limit, "split it, or raise --max-file-size"))
-    known = layout({f.name: f.data for f in found if isinstance(f, File) and not f.named})
+    with progress("reading files"):
+        found = list(files(paths, limit, "split it, or raise --max-file-size"))
+        known = layout({f.name: f.data for f in found if isinstance(f, File) and not f.named})
+        _take(run, found, known, judged=judged, foreign=foreign)
+
+
+def _take(run: Run, found: list[File | Unreadable], known: Layout, *, judged: bool, foreign: bool) -> None:
     if judged:
         run.unbuilt += known.unbuilt
     for file in found:

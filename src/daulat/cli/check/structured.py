@@ -1,4 +1,4 @@
-"""For programs: the whole report as one JSON or YAML document. docs/check.md describes it; fields are added, never changed."""
+"""For programs: the report as one JSON or YAML document, which docs/how-to/check.md describes. Fields are added, never changed."""
 
 from __future__ import annotations
 

@@ -53,8 +53,10 @@ _EXAMPLES = examples(
     "--metrics",
     multiple=True,
     metavar="[NODE=]FILE|URL",
-    help="Also what the metrics of an exporter show: DCGM's, MindCluster's NPU Exporter or AMD's Device Metrics Exporter. NODE is "
-    "where it runs; left out, what its labels say. Repeatable.",
+    help=(
+        "Metrics of an exporter, in addition: DCGM's, MindCluster's NPU Exporter or AMD's Device Metrics Exporter."
+        " NODE is the exporter's node; left out, it is read from the metrics' labels. Repeatable."
+    ),
 )
 @click.option(
     "--prometheus", multiple=True, metavar="URL", help="Also what a Prometheus has from such exporters. Repeatable."

@@ -18,6 +18,8 @@ from daulat.manifest.document import Problem
 from daulat.manifest.yaml_writer import dump_manifest
 
 from ..errors import fail, fail_if
+from ..examples import examples
+from ..structured import as_json
 from .lists import Lot, Terms, read_list
 
 SHARD = 2000
@@ -26,7 +28,16 @@ LARGEST = 8 << 20
 """Bytes of a list: 100,000 chips with ten columns."""
 
 
-@click.command("import")
+_EXAMPLES = examples(
+    (
+        "A delivery's list, under its permit",
+        "daulat chips import delivery.csv --name h20-2026 --permit STA-2026-0417 --zone my-1",
+    ),
+    ("From a spreadsheet's export, as JSON", "daulat chips import - --name h20-2026 -o json < export.csv"),
+)
+
+
+@click.command("import", epilog=_EXAMPLES)
 @click.argument("path", metavar="CSV")
 @click.option(
     "--name",
@@ -39,10 +50,10 @@ LARGEST = 8 << 20
 @click.option("--permit-date", metavar="DATE", help="The day on which it was issued, such as 2026-02-20.")
 @click.option("--received", metavar="DATE", help="The day on which the chips were received.")
 @click.option(
-    "--zone", "zones", multiple=True, metavar="ZONE", help="A SovereignZone in which they may stand. Repeatable."
+    "--zone", "zones", multiple=True, metavar="ZONE", help="A SovereignZone in which they may be. Repeatable."
 )
 @click.option(
-    "--country", "countries", multiple=True, metavar="CODE", help="A country in which they may stand. Repeatable."
+    "--country", "countries", multiple=True, metavar="CODE", help="A country in which they may be. Repeatable."
 )
 @click.option(
     "--exporters",
@@ -60,6 +71,15 @@ LARGEST = 8 << 20
     metavar="NUMBER",
     help="The most chips of one object.",
 )
+@click.option(
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["yaml", "json"]),
+    default="yaml",
+    show_default=True,
+    help="The format: YAML documents, or a List as JSON.",
+)
 def import_(
     path: str,
     name: str,
@@ -72,6 +92,7 @@ def import_(
     exporters: bool,
     gone_after: str | None,
     shard: int,
+    form: str,
 ) -> None:
     """Write the manifests of AcceleratorInventories for a list of chips.
 
@@ -100,6 +121,9 @@ def import_(
     manifests = [_manifest(n, {**limits, "deliveries": part}) for n, part in zip(names, parts, strict=True)]
     for manifest in manifests:
         fail_if(_mistakes(file, manifest))
+    if form == "json":
+        click.echo(as_json({"apiVersion": "v1", "kind": "List", "items": manifests}), nl=False)
+        return
     click.echo("---\n".join(dump_manifest(manifest) for manifest in manifests), nl=False)
 
 

@@ -37,7 +37,7 @@ class _Moment(click.ParamType[datetime]):
 _EXAMPLES = examples(
     ("What the operator would apply", "daulat compile policies/ zones/"),
     ("Files for the API server's own directory", "daulat compile policies/ zones/ --static --output-dir static/"),
-    ("What lets nobody but the operator change them", "daulat compile --anchor --output-dir static/"),
+    ("The anchor, which lets only the operator change them", "daulat compile --anchor --output-dir static/"),
 )
 
 

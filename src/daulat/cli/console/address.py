@@ -19,9 +19,9 @@ class Address:
     host: str
     port: int
 
-    def url(self, port: int | None = None) -> str:
+    def url(self, port: int | None = None, scheme: str = "http") -> str:
         """Return the URL of the first page, at the port that was taken where the system chose one."""
-        return f"http://{_bracketed(self.host)}:{port or self.port}/"
+        return f"{scheme}://{_bracketed(self.host)}:{port or self.port}/"
 
     def hosts(self, port: int) -> frozenset[str]:
         """Return what the Host header of a request may be.
@@ -32,8 +32,8 @@ class Address:
         return frozenset({f"{name}:{port}" for name in names} | (names if port == 80 else set()))
 
 
-def parse(text: str) -> Address:
-    """Read HOST:PORT. Raises AddressError, also for an address that other machines can reach."""
+def parse(text: str, *, anywhere: bool = False) -> Address:
+    """Read HOST:PORT. Raises AddressError, also for an address that other machines can reach, unless ``anywhere`` allows one."""
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not (colon and host and port.isascii() and port.isdigit() and int(port) <= 65535):
@@ -43,10 +43,11 @@ def parse(text: str) -> Address:
             loopback = ipaddress.ip_address(host).is_loopback
         except ValueError:
             raise AddressError(f"{host!r} is neither an IP address nor {LOCALHOST}") from None
-        if not loopback:
+        if not (loopback or anywhere):
             raise AddressError(
                 f"{host} can be reached from other machines, and the console doesn't check who reads it: it listens on loopback "
-                "addresses only. For others, write a static site with --output-dir and publish it where access is controlled"
+                "addresses only. For others, serve it over TLS with --authenticate and --tls-certificate, or write a static site "
+                "with --output-dir and publish it where access is controlled"
             )
     return Address(host, int(port))
 

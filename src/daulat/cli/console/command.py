@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
+import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from daulat.console.outlines import Outlines, OutlinesError, parse, shipped
 from daulat.console.site import Site
+from daulat.kube.client import Client
 from daulat.kube.kubeconfig import KubeconfigError, find_kubeconfig
+from daulat.logs import configure
 
 from .. import cluster
 from ..errors import fail
@@ -17,11 +23,17 @@ from ..examples import examples
 from ..namespace import context_option, operator_namespace_option
 from ..reading import Scope, read
 from . import address, folder, server
+from .users.options import UserOptions, user_options
+from .users.process import Options, run
 
 _EXAMPLES = examples(
     ("Pages of the cluster on this machine, until Ctrl-C", "daulat console"),
     ("A static site, whose index.html a browser opens from the disk", "daulat console --output-dir site/"),
     ("With borders of your own", "daulat console --output-dir site/ --outlines borders.geojson"),
+    (
+        "For users who sign in with a token of the cluster",
+        "daulat console --authenticate --listen 0.0.0.0:8443 --tls-certificate tls.crt --tls-key tls.key",
+    ),
 )
 
 
@@ -48,7 +60,10 @@ _EXAMPLES = examples(
     default=15.0,
     show_default=True,
     metavar="SECONDS",
-    help="Read the cluster anew for a page when the facts are older; or than four times as long as a read takes, if that is more.",
+    help=(
+        "Read the cluster again for a page if the facts are older than this, or than four times the duration of a"
+        " read, if that is longer."
+    ),
 )
 @click.option(
     "--outlines",
@@ -56,6 +71,7 @@ _EXAMPLES = examples(
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Draw the map from this GeoJSON FeatureCollection, in place of the outlines that Daulat ships.",
 )
+@user_options
 def console(
     context: str | None,
     namespace: str | None,
@@ -64,27 +80,34 @@ def console(
     listen: str,
     refresh: float,
     outlines_file: Path | None,
+    given: UserOptions,
 ) -> None:
     """Show the cluster in a browser: what needs attention, zones on a map, models, policies, exemptions and drift.
 
     The pages show what you may read; kinds that you may not list are named on each page. Nothing is written to the cluster, and
     no page loads anything from elsewhere. The server listens on a loopback address only: as with kubectl proxy, every user of this
-    machine can read it.
+    machine can read it. With --authenticate, users sign in with a token of the cluster, and each sees what they may list there.
 
     Exit codes: 0, or 2 where the cluster can't be read or the usage is wrong.
     """
     outlines = _outlines(outlines_file)
     try:
-        at = address.parse(listen)
+        at = address.parse(listen, anywhere=given.tls is not None)
     except address.AddressError as error:
         raise click.UsageError(f"--listen: {error}") from error
+    if given.authenticate:
+        if namespace or output_dir:
+            raise click.UsageError(
+                "--authenticate shows each user what they may list: it takes no --namespace and no --output-dir"
+            )
+        _serve_users(context, at, refresh, outlines, operator_namespace, given)
     scope = Scope(namespace or "", "" if namespace else _own_namespace(context), operator_namespace)
 
     async def site(reader: cluster.Reader) -> Site:
         return Site(await read(reader, scope), outlines, context or "")
 
     async def serve(reader: cluster.Reader) -> None:
-        latest = server.Latest(lambda: site(reader), refresh)
+        latest = server.Latest[Site](lambda: site(reader), refresh)
         found, problem = await latest.get()
         if found is None:
             raise cluster.ClusterUnreadable(problem)
@@ -101,6 +124,48 @@ def console(
         fail(error)
     except OSError as error:
         fail(f"can't listen on {listen}: {error.strerror or error}")
+
+
+def _serve_users(
+    context: str | None,
+    at: address.Address,
+    refresh: float,
+    outlines: Outlines,
+    operator_namespace: str,
+    given: UserOptions,
+) -> NoReturn:
+    configure(given.log_level, given.log_format)
+    options = Options(
+        at.host,
+        at.port,
+        operator_namespace,
+        refresh,
+        outlines,
+        given.title or context or "",
+        frozenset(given.host_names),
+        given.tls,
+        given.proxy_names,
+        given.health_port,
+    )
+    scheme = "https" if given.tls else "http"
+
+    async def serve() -> int:
+        client = await Client.from_kubeconfig(context)
+        try:
+            return await run(client, options, lambda port: click.echo(f"{at.url(port, scheme)} (Ctrl-C ends)"))
+        finally:
+            await client.close()
+
+    try:
+        sys.exit(asyncio.run(serve()))
+    except KubeconfigError as error:
+        fail(error)
+    except ssl.SSLError as error:
+        fail(f"the certificate can't be used: {error.reason or error}")
+    except OSError as error:
+        fail(
+            f"can't listen on {at.host}:{at.port}, or read a certificate: {error.filename or ''} {error.strerror or error}"
+        )
 
 
 def _outlines(file: Path | None) -> Outlines:

@@ -41,12 +41,12 @@ def _former(folder: Path) -> set[str]:
     mark = folder / MARK
     if mark.exists():
         root = folder.resolve()
-        # A user who can write the list could otherwise have other files removed.
-        return {
-            line
-            for line in mark.read_text(encoding="utf-8").splitlines()
-            if (root / line).resolve().is_relative_to(root)
-        }
+        try:
+            lines = mark.read_text(encoding="utf-8").splitlines()
+            # A user who can write the list could otherwise have other files removed.
+            return {line for line in lines if (root / line).resolve().is_relative_to(root)}
+        except ValueError as error:  # Not UTF-8, or a NUL, which no path has.
+            raise FolderError(f"{mark} isn't a list that daulat console wrote: choose another folder") from error
     if any(folder.iterdir()):
         raise FolderError(f"{folder} isn't empty and wasn't written by daulat console")
     return set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
 
 from aiohttp import web
 
@@ -25,36 +26,38 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-Read = Callable[[], Awaitable[Site]]
+F = TypeVar("F")
 
 
-class Latest:
-    """The pages of the last reading that succeeded, and why there is no later one."""
+class Latest(Generic[F]):
+    """What the last reading that succeeded gave, and why there is no later one."""
 
-    def __init__(self, read: Read, interval: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, read: Callable[[], Awaitable[F]], interval: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._read, self._interval, self._clock = read, interval, clock
-        self._site: Site | None = None
+        self._found: F | None = None
         self._problem, self._due = "", float("-inf")
         self._reading: asyncio.Task[None] | None = None
 
-    async def get(self, patience: float = PATIENCE) -> tuple[Site | None, str]:
-        """Return the pages, read anew where it is time, and the problem of the last read. Requests share one read.
+    async def get(self, patience: float = PATIENCE) -> tuple[F | None, str]:
+        """Return what was read, anew where it is time, and the problem of the last read. Requests share one read.
 
-        Where a read takes longer than ``patience`` seconds, the last pages are returned: they say how old they are.
+        Where a read takes longer than ``patience`` seconds, what was read before is returned: pages say how old it is.
         """
         if self._reading is None and self._clock() >= self._due:
             self._reading = asyncio.create_task(self._refresh())
         reading = self._reading
         if reading is not None:
-            await asyncio.wait({reading}, timeout=None if self._site is None else patience)
+            await asyncio.wait({reading}, timeout=None if self._found is None else patience)
             if reading.done():
                 reading.result()  # Raises what isn't a problem of the cluster.
-        return self._site, self._problem
+        return self._found, self._problem
 
     async def _refresh(self) -> None:
         began = self._clock()
         try:
-            self._site, self._problem = await self._read(), ""
+            self._found, self._problem = await self._read(), ""
         except ClusterUnreadable as error:
             self._problem = str(error)
         except RequestError as error:
@@ -66,7 +69,7 @@ class Latest:
 
 
 def application(
-    latest: Latest, hosts: Callable[[], frozenset[str]], now: Callable[[], float] = time.time
+    latest: Latest[Site], hosts: Callable[[], frozenset[str]], now: Callable[[], float] = time.time
 ) -> web.Application:
     """Return the server. ``hosts`` are the values of the Host header that are answered."""
 
@@ -75,36 +78,42 @@ def application(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         if request.headers.get("Host", "").lower() not in hosts():
-            return _answer(421, "This server answers requests for its own address only.\n", "text/plain")
+            return answer(421, "This server answers requests for its own address only.\n", "text/plain")
         if request.method not in ("GET", "HEAD"):
-            answer = _answer(405, "The console only reads.\n", "text/plain")
-            answer.headers["Allow"] = "GET, HEAD"
-            return answer
+            refused = answer(405, "The console only reads.\n", "text/plain")
+            refused.headers["Allow"] = "GET, HEAD"
+            return refused
         return await handler(request)
 
     async def page(request: web.Request) -> web.StreamResponse:
-        path = request.path.removeprefix("/")
-        if path == STYLE:
-            return _answer(200, style(), "text/css")
+        if request.path == f"/{STYLE}":
+            return answer(200, style(), "text/css")
         site, problem = await latest.get()
         if site is None:
-            return _answer(503, f"The cluster can't be read: {problem}\n", "text/plain")
+            return answer(503, f"The cluster can't be read: {problem}\n", "text/plain")
         reading = Reading(now(), problem)
-        path += "index.html" if not path or path.endswith("/") else ""
+        path = first_page(request)
         found = site.render(path, reading)
-        return _answer(200, found) if found is not None else _answer(404, site.missing(path, reading))
+        return answer(200, found) if found is not None else answer(404, site.missing(path, reading))
 
     app = web.Application(middlewares=[guard])
     app.router.add_route("*", "/{path:.*}", page)
     return app
 
 
-def _answer(status: int, text: str, content_type: str = "text/html") -> web.Response:
+def first_page(request: web.Request) -> str:
+    """Return the path of the page that a request is for, as the site has it."""
+    path = request.path.removeprefix("/")
+    return path + "index.html" if not path or path.endswith("/") else path
+
+
+def answer(status: int, text: str, content_type: str = "text/html") -> web.Response:
+    """Return an answer that isn't cached, and that other sites neither embed nor read."""
     return web.Response(status=status, text=text, content_type=content_type, charset="utf-8", headers=HEADERS)
 
 
 async def serve(
-    latest: Latest, host: str, port: int, hosts: Callable[[int], frozenset[str]], told: Callable[[int], None]
+    latest: Latest[Site], host: str, port: int, hosts: Callable[[int], frozenset[str]], told: Callable[[int], None]
 ) -> None:
     """Serve until cancelled. ``told`` gets the port once the server listens. Raises OSError where it can't."""
     taken = port

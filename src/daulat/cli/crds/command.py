@@ -6,6 +6,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -18,7 +19,9 @@ from daulat.manifest.yaml_writer import dump_manifest
 from .. import cluster
 from ..cluster import Reader
 from ..errors import fail, print_errors
+from ..examples import examples
 from ..namespace import context_option
+from ..structured import as_json, echo, text_or_structured
 from .plan import Step, plan
 
 COLLECTION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -32,22 +35,45 @@ def crds() -> None:
     """Upgrade the CustomResourceDefinitions of Daulat's kinds, or print them. Helm does neither after the first installation."""
 
 
-@crds.command()
-def show() -> None:
-    """Print the CustomResourceDefinitions of this release as YAML, such as for GitOps."""
-    click.echo("---\n".join(dump_manifest(manifest) for manifest in crd.manifests()), nl=False)
+@crds.command(
+    epilog=examples(
+        ("Into the folder that GitOps applies", "daulat crds show > clusters/production/daulat-crds.yaml"),
+    )
+)
+@click.option(
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["yaml", "json"]),
+    default="yaml",
+    show_default=True,
+    help="The format: YAML documents, or a List as JSON.",
+)
+def show(form: str) -> None:
+    """Print the CustomResourceDefinitions of this release, such as for GitOps."""
+    manifests = crd.manifests()
+    if form == "json":
+        click.echo(as_json({"apiVersion": "v1", "kind": "List", "items": list(manifests)}), nl=False)
+        return
+    click.echo("---\n".join(dump_manifest(manifest) for manifest in manifests), nl=False)
 
 
-@crds.command()
+@crds.command(
+    epilog=examples(
+        ("What an upgrade would do", "daulat crds apply --dry-run"),
+        ("The upgrade, before the chart's", "daulat crds apply"),
+    )
+)
 @context_option
-@click.option("--dry-run", is_flag=True, help="Only say what would be done; the API server checks it.")
+@click.option("--dry-run", is_flag=True, help="Only print the changes; the API server validates them as a dry run.")
 @click.option(
     "--force",
     is_flag=True,
     help="Replace also definitions that have what this release hasn't. The API server then drops those fields of stored objects "
     "when they are next written.",
 )
-def apply(context: str | None, dry_run: bool, force: bool) -> None:
+@text_or_structured
+def apply(context: str | None, dry_run: bool, force: bool, form: str) -> None:
     """Bring the CustomResourceDefinitions to this release, with the rights of your kubeconfig or of the pod's ServiceAccount.
 
     Definitions that are missing are created, and fields that they lack are added. One that has fields, values or versions
@@ -64,12 +90,21 @@ def apply(context: str | None, dry_run: bool, force: bool) -> None:
         steps = cluster.read(context, lambda reader: _apply(reader, dry_run=dry_run, force=force))
     except cluster.ClusterUnreadable as error:
         fail(error)
-    for step in steps:
-        click.echo(str(step))
     conflicts = [s for s in steps if s.deed == "conflict"]
+    echo(form, "\n".join(map(str, steps)), _structured(steps, dry_run=dry_run, refused=bool(conflicts) and not force))
     if conflicts and not force:
         print_errors(f"{s.name}: {s.reason}. Nothing was changed; --force replaces it" for s in conflicts)
         sys.exit(1)
+
+
+def _structured(steps: Sequence[Step], *, dry_run: bool, refused: bool) -> dict[str, Any]:
+    return {
+        "apiVersion": "crds.daulat.dev/v1",
+        "kind": "DefinitionsReport",
+        "dryRun": dry_run,
+        "changed": not dry_run and not refused,
+        "definitions": [{"name": s.name, "action": s.deed, "reason": s.reason} for s in steps],
+    }
 
 
 async def _apply(reader: Reader, *, dry_run: bool, force: bool) -> list[Step]:

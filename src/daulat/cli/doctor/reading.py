@@ -44,7 +44,7 @@ async def read(reader: Reader, namespace: str, *, probe: bool) -> Cluster:
     try:
         await asyncio.gather(*(one(s, name) for s in governed for name in cluster.governing))
     except NotLooked as unknown:
-        missing.update({s.key: f"which namespaces are governed isn't known: {unknown.needs}" for s in governed})
+        missing.update({s.key: f"the governed namespaces aren't known: {unknown.needs}" for s in governed})
     return replace(cluster, probes=await _probes(reader.client, cluster)) if probe else cluster
 
 

@@ -14,11 +14,15 @@ from ..errors import fail, fail_if
 from ..examples import examples
 from ..kubernetes import kubernetes_options, offered, offered_by
 from ..namespace import chosen_namespace, namespace_option
+from ..progress import progress
 from .gathering import NOTHING, gathered, installed, read_input
 from .output import FORMATS, formatted, remarks
 
 _EXAMPLES = examples(
-    ("What manifests need, and what isn't known", "daulat images policies/ models/ --values values.yaml"),
+    (
+        "Artefacts that manifests need, and those that can't be determined",
+        "daulat images policies/ models/ --values values.yaml",
+    ),
     ("What runs in the current cluster", "daulat images --cluster -o json"),
 )
 
@@ -36,7 +40,7 @@ _EXAMPLES = examples(
     help="Values of Daulat's chart; its defaults are used without. Repeatable, later files count more.",
 )
 @click.option("--no-installation", is_flag=True, help="Leave out what Daulat's own installation needs.")
-@click.option("--require-digest", is_flag=True, help="Exit with 1 if an artefact is named by a tag alone.")
+@click.option("--require-digest", is_flag=True, help="Exit with 1 if an artefact is named only by a tag.")
 @kubernetes_options
 @click.option(
     "-o", "--output", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="The format."
@@ -69,7 +73,8 @@ def images(
         raise click.UsageError("Missing argument 'PATH...': --no-installation leaves nothing to list without one.")
     in_namespace = chosen_namespace(namespace, cluster, context)
     capabilities = offered(kubernetes_version, pin)
-    gathering = read_input(paths)
+    with progress("reading files"):
+        gathering = read_input(paths)
     given = gathering.input
     fail_if(given.problems)
     if cluster:
@@ -77,7 +82,8 @@ def images(
         from .reading import add_cluster  # noqa: PLC0415
 
         try:
-            found = clusters.read(context, lambda reader: add_cluster(reader, given))
+            with progress("reading the cluster"):
+                found = clusters.read(context, lambda reader: add_cluster(reader, given))
             capabilities = offered_by(found, kubernetes_version, pin)
         except clusters.ClusterUnreadable as error:
             fail(Problem("--cluster", 0, str(error)))

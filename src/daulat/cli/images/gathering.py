@@ -41,7 +41,7 @@ def read_input(paths: Sequence[str]) -> Gathered:
         for text in known.unbuilt
     ]
     remarks += [
-        f"{each.chunk.file}:{each.chunk.line}: not a Kubernetes object, so what it needs isn't known: {each.reason}"
+        f"{each.chunk.file}:{each.chunk.line}: not a Kubernetes object, so its artefacts can't be determined: {each.reason}"
         for each in given.foreign
     ]
     return Gathered(found, given, tuple(remarks))

@@ -37,7 +37,7 @@ def remarks(needs: Needs) -> list[str]:
     tags = sum(not need.is_pinned for need in needs.needed if need.reference is not None)
     if tags:
         found.append(
-            f"{tags} of {len(needs.needed)} {'is' if tags == 1 else 'are'} named by a tag alone, which can be moved"
+            f"{tags} of {len(needs.needed)} {'is' if tags == 1 else 'are'} named only by a tag, which can be moved"
         )
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,7 +15,10 @@ from daulat.evidence.report.check import Checked, check
 from daulat.signing.keys import BadKey, public_key
 
 from ..errors import fail
+from ..examples import examples
 from ..keyfiles import read
+from ..progress import progress
+from ..structured import echo, text_or_structured
 from ..text import printable
 from ..trusting import trust_of, trust_options
 
@@ -25,7 +29,13 @@ _MOST = 200_000
 _LARGEST_KEY = 1 << 16
 
 
-@click.command("check-bundle")
+@click.command(
+    "check-bundle",
+    epilog=examples(
+        ("The proofs of a report", "daulat ledger check-bundle january --key log.vkey"),
+        ("And who made it", "daulat ledger check-bundle january --key log.vkey --sign-key report.pub"),
+    ),
+)
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @trust_options
 @click.option(
@@ -34,8 +44,14 @@ _LARGEST_KEY = 1 << 16
     metavar="FILE",
     help="The public key, as PEM, of who signed the report. Without it, who made the report isn't checked.",
 )
+@text_or_structured
 def check_bundle(
-    folder: Path, keys: tuple[str, ...], witnesses: tuple[str, ...], quorum: int | None, sign_key: Path | None
+    folder: Path,
+    keys: tuple[str, ...],
+    witnesses: tuple[str, ...],
+    quorum: int | None,
+    sign_key: Path | None,
+    form: str,
 ) -> None:
     """Check the report in DIR without the log: signatures, digests, all proofs, and that each claim is what its entries say.
 
@@ -52,8 +68,9 @@ def check_bundle(
         fail(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}")
     if REPORT not in files:
         fail(f"{folder}: has no {REPORT}, so it isn't a report")
-    done = check(files, trust, __version__, key)
-    click.echo(_printed(done, folder), nl=False)
+    with progress("checking the report"):
+        done = check(files, trust, __version__, key)
+    echo(form, _printed(done, folder), _structured(done, folder))
     sys.exit(1 if done.problems else 0)
 
 
@@ -62,6 +79,24 @@ def _files(folder: Path) -> Iterator[Path]:
         if number >= _MOST:
             fail(f"{folder}: has more than {_MOST} files")
         yield path
+
+
+def _structured(done: Checked, folder: Path) -> dict[str, Any]:
+    found = done.checkpoint
+    head = found.head if found is not None and not found.doubts else None
+    return {
+        "apiVersion": "ledger.daulat.dev/v1",
+        "kind": "BundleReport",
+        "holds": not done.problems,
+        "folder": str(folder),
+        "problems": [str(problem) for problem in done.problems],
+        "checkpoint": {"origin": head.origin, "size": head.size} if head is not None else None,
+        "witnesses": [w.name for w in found.witnessed] if found is not None and head is not None else [],
+        "proofs": done.proofs,
+        "claims": done.claims,
+        "signed": done.signed,
+        "notes": [str(note) for note in done.notes],
+    }
 
 
 def _printed(done: Checked, folder: Path) -> str:
@@ -76,4 +111,4 @@ def _printed(done: Checked, folder: Path) -> str:
     lines += [f"note: {note}" for note in done.notes]
     count = len(done.problems)
     lines.append(f"{folder}: " + (f"doesn't hold, {count} problem{'s' if count > 1 else ''}" if count else "holds"))
-    return "".join(f"{printable(line)}\n" for line in lines)
+    return "\n".join(map(printable, lines))

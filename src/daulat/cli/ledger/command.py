@@ -18,6 +18,8 @@ from daulat.ledger.verification import verify as verify_log
 from ..errors import fail, print_errors
 from ..examples import examples
 from ..keyfiles import read
+from ..progress import progress
+from ..structured import echo, text_or_structured
 from ..trusting import trust_of, trust_options
 from .bundle import check_bundle
 from .output import FORMATS, checked, entry_list, shown, verification
@@ -34,7 +36,7 @@ _FORMAT = click.option(
 
 _EXAMPLES = examples(
     (
-        "Whether a log is as it was signed and witnessed, and continues a checkpoint that was kept",
+        "Whether a log is as signed and witnessed, and continues a kept checkpoint",
         "daulat ledger verify ./log --key log.vkey --witness w1.vkey --previous kept/checkpoint",
     ),
     ("One file that proves an entry", "daulat ledger proof ./log 17 --output-file 17.tlog-proof"),
@@ -52,7 +54,15 @@ ledger.add_command(person)
 ledger.add_command(check_bundle)
 
 
-@ledger.command()
+@ledger.command(
+    epilog=examples(
+        (
+            "Whether the log is as signed, and continues a checkpoint that was kept",
+            "daulat ledger verify ./log --key log.vkey --previous kept/checkpoint",
+        ),
+        ("With a witness, for a program", "daulat ledger verify ./log --key log.vkey --witness w1.vkey -o json"),
+    )
+)
 @_FOLDER
 @trust_options
 @click.option(
@@ -60,7 +70,7 @@ ledger.add_command(check_bundle)
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="A checkpoint of this log that was kept elsewhere. Repeatable. Without one, a log that was cut can't be told.",
+    help="A checkpoint of this log that was stored elsewhere. Repeatable. Without one, a truncated log can't be detected.",
 )
 @_FORMAT
 def verify(
@@ -78,14 +88,18 @@ def verify(
     trust = trust_of(keys, witnesses, quorum)
     older = [(str(path), read(path, MAXIMUM_NOTE)) for path in previous]
     try:
-        found = verify_log(Folder(folder), trust, older)
+        with progress("verifying the log"):
+            found = verify_log(Folder(folder), trust, older)
     except OSError as error:
         fail(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}")
     click.echo(verification(found, str(folder), form), nl=False)
     sys.exit(1 if found.findings else 0)
 
 
-@ledger.command("proof")
+@ledger.command(
+    "proof",
+    epilog=examples(("The proof of entry 17", "daulat ledger proof ./log 17 --output-file 17.tlog-proof")),
+)
 @_FOLDER
 @click.argument("index", metavar="N", type=click.IntRange(min=0))
 @click.option(
@@ -111,7 +125,13 @@ def proof_(folder: Path, index: int, output_file: Path | None) -> None:
         fail(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}")
 
 
-@ledger.command("check-proof")
+@ledger.command(
+    "check-proof",
+    epilog=examples(
+        ("Without the log", "daulat ledger check-proof 17.tlog-proof --key log.vkey"),
+        ("For a program", "daulat ledger check-proof 17.tlog-proof --key log.vkey -o json"),
+    ),
+)
 @click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @trust_options
 @click.option(
@@ -149,7 +169,12 @@ def check_proof(
     click.echo(checked(examined, found.index, entry, form), nl=False)
 
 
-@ledger.command()
+@ledger.command(
+    epilog=examples(
+        ("Entries 0 and 17", "daulat ledger show ./log 0 17"),
+        ("All, for a program", "daulat ledger show ./log -o json"),
+    )
+)
 @_FOLDER
 @click.argument("indices", metavar="[N...]", nargs=-1, type=click.IntRange(min=0))
 @_FORMAT
@@ -180,7 +205,12 @@ def show(folder: Path, indices: tuple[int, ...], form: str) -> None:
         fail(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}")
 
 
-@ledger.command()
+@ledger.command(
+    epilog=examples(
+        ("The key of a log", "daulat ledger keygen daulat.example.my/cluster-1 --output-file log.key > log.vkey"),
+        ("The key of a witness", "daulat ledger keygen w1.example.my --type witness --output-file w1.key"),
+    )
+)
 @click.argument("name")
 @click.option(
     "--output-file",
@@ -196,7 +226,8 @@ def show(folder: Path, indices: tuple[int, ...], form: str) -> None:
     show_default=True,
     help="What signs with it.",
 )
-def keygen(name: str, output_file: Path, key_type: str) -> None:
+@text_or_structured
+def keygen(name: str, output_file: Path, key_type: str, form: str) -> None:
     """Make a key, and print its verifier key.
 
     NAME is the log's origin, such as daulat.example.my/cluster-1, or the name of a witness.
@@ -212,4 +243,5 @@ def keygen(name: str, output_file: Path, key_type: str) -> None:
         fail(error)
     except OSError as error:
         fail(f"{output_file}: {(error.strerror or str(error)).lower()}")
-    click.echo(str(made.verifier()))
+    key = str(made.verifier())
+    echo(form, key, {"apiVersion": "ledger.daulat.dev/v1", "kind": "Key", "name": name, "verifierKey": key})

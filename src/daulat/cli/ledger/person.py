@@ -14,8 +14,11 @@ from daulat.evidence.personal import PREFIX, Attribute, is_person, named
 from daulat.recorder.salts import NotSalts, Salts
 
 from ..errors import fail, print_errors
+from ..examples import examples
+from ..structured import echo, text_or_structured
 from ..text import printable
 
+_PERSON = {"apiVersion": "ledger.daulat.dev/v1", "kind": "Person"}
 _STORE = click.option(
     "--salts",
     "path",
@@ -28,33 +31,41 @@ _STORE = click.option(
 
 @click.group()
 def person() -> None:
-    """Name the people whom a log has as digests, and erase them."""
+    """Find the users behind the digests in a log, and erase them."""
 
 
-@person.command()
+@person.command(epilog=examples(("The digest of a user", "daulat ledger person digest aisha --salts salts.sqlite")))
 @click.argument("name")
 @_STORE
 @click.option("--address", metavar="IP", help="Print the digest of this source address of the person instead.")
-def digest(name: str, path: Path, address: str | None) -> None:
+@text_or_structured
+def digest(name: str, path: Path, address: str | None, form: str) -> None:
     """Print the digest by which the log names the user NAME.
 
     Exit codes: 0 printed, 1 no salt is kept for this name, 2 wrong input or usage.
     """
     if not is_person(name) and address is None:
-        fail(f"{name}: users under system: aren't people, and the log has their names")
+        fail(f"{name}: users under system: are no natural persons, and the log has their names")
     with _opened(path) as salts:
         found = salts.find(name)
     if found is None:
         print_errors([f"{name}: no salt is kept: the log doesn't name this user, or the user was erased"])
         sys.exit(1)
-    click.echo(found.pseudonym if address is None else found.digest(Attribute.ADDRESS, address))
+    made = found.pseudonym if address is None else found.digest(Attribute.ADDRESS, address)
+    of = {} if address is None else {"address": address}
+    echo(form, made, {**_PERSON, "name": name, **of, "digest": made})
 
 
-@person.command()
+@person.command(
+    epilog=examples(
+        ("The user of a digest in the log", "daulat ledger person name hmac-sha256-128:5d1e... --salts salts.sqlite")
+    )
+)
 @click.argument("digest")
 @_STORE
-def name(digest: str, path: Path) -> None:
-    """Print the name of the user whom the log has as DIGEST.
+@text_or_structured
+def name(digest: str, path: Path, form: str) -> None:
+    """Print the name of the user behind a DIGEST in the log.
 
     Exit codes: 0 printed, 1 no kept salt makes this digest, 2 wrong input or usage.
     """
@@ -65,13 +76,14 @@ def name(digest: str, path: Path) -> None:
     if found is None:
         print_errors([f"{digest}: no kept salt makes it: it is another log's, an address, or the user was erased"])
         sys.exit(1)
-    click.echo(printable(found.name))
+    echo(form, printable(found.name), {**_PERSON, "name": found.name, "digest": digest})
 
 
-@person.command()
+@person.command(epilog=examples(("Forget a user", "daulat ledger person erase aisha --salts salts.sqlite")))
 @click.argument("name")
 @_STORE
-def erase(name: str, path: Path) -> None:
+@text_or_structured
+def erase(name: str, path: Path, form: str) -> None:
     """Erase the salt of the user NAME, so that no digest in the log can be led back to the name.
 
     The log stays as it is, and verifies. What the user does from now on is recorded under another digest. Copies and backups of the
@@ -85,7 +97,7 @@ def erase(name: str, path: Path) -> None:
     if not erased:
         print_errors([f"{name}: no salt is kept"])
         sys.exit(1)
-    click.echo(printable(f"{name}: erased"))
+    echo(form, printable(f"{name}: erased"), {**_PERSON, "name": name, "erased": True})
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from daulat.signing.keys import BadKey, private_key
 from ..errors import fail
 from ..examples import examples
 from ..keyfiles import read
+from ..progress import progress
 from ..text import printable
 from ..times import Time
 from ..trusting import trust_of, trust_options
@@ -38,7 +39,7 @@ _EXAMPLES = examples(
         "daulat report ./log --key log.vkey --from 2027-01-01 --to 2027-02-01 --sign-key report.pem --output-dir january",
     ),
     (
-        "Only what one policy governs, beside a preset's rules",
+        "Only namespaces of one policy, with a preset's rules",
         "daulat report ./log --key log.vkey --policy a --preset my-nccp --from 2027-01-01 --to 2027-02-01 --output-dir a",
     ),
 )
@@ -51,7 +52,7 @@ _EXAMPLES = examples(
 @click.option("--to", "until", type=Time(), required=True, metavar="TIME", help="Its end, which isn't part of it.")
 @click.option("--policy", default="", metavar="NAME", help="Only this SovereigntyPolicy and what it governed.")
 @click.option(
-    "--preset", default="", metavar="NAME", help="Put the rules of this preset, and their sources, beside it."
+    "--preset", default="", metavar="NAME", help="Add the rules of this preset and their sources to the report."
 )
 @click.option(
     "--most",
@@ -113,17 +114,21 @@ def report(
     try:
         if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())):
             fail(f"--output-dir {output_dir}: is no empty folder")
-        verified = verify(files, trust)
+        with progress("verifying the log"):
+            verified = verify(files, trust)
         if verified.findings or verified.checkpoint is None or verified.checkpoint.head is None:
             click.echo("".join(f"{printable(str(f))}\n" for f in verified.findings), err=True, nl=False)
             sys.exit(1)
         head = verified.checkpoint.head
-        index = Index(kept)
-        index.update(files, head)
-        found = collect(index, files, head.size, scope)
-        index.close()
-        made = document(found, scope, verified.checkpoint, trust, _now(), __version__)
-        write(output_dir, bundle(made, found.proved, files.get(CHECKPOINT) or b"", signer))
+        with progress("writing the report") as say:
+            say(0, "reading the log's entries")
+            index = Index(kept)
+            index.update(files, head)
+            found = collect(index, files, head.size, scope)
+            index.close()
+            say(0, "proving what it says")
+            made = document(found, scope, verified.checkpoint, trust, _now(), __version__)
+            write(output_dir, bundle(made, found.proved, files.get(CHECKPOINT) or b"", signer))
     except (NoSuchPolicy, PresetError) as error:
         fail(error)
     except LedgerError as error:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -22,15 +21,15 @@ from ..errors import fail, fail_if
 from ..examples import examples
 from ..namespace import chosen_namespace, context_option, namespace_option, operator_namespace_option
 from ..objects import read as read_objects
+from ..progress import Report, progress
 from ..structured import WRITERS
 from ..text import Page
 from .output import draw, duration, structured
+from .picture import svg
 from .reading import SnapshotError, read_cluster, read_snapshot
 
 WIDTH = 80
 """Columns of a table that isn't written to a terminal."""
-QUIET_FOR = 2.0
-"""Seconds before progress is shown."""
 
 _EXAMPLES = examples(
     (
@@ -40,6 +39,7 @@ _EXAMPLES = examples(
     ("A zone that is trusted no longer", "daulat simulate --revoke-zone singapore-1 --cluster"),
     ("A node that fails, on facts that were written before", "daulat simulate --node-lost gpu-7 --snapshot facts/"),
     ("An exemption that is withdrawn", "daulat simulate --delete sovereigntyexemption/registry-move --cluster"),
+    ("As a picture", "daulat simulate --revoke-zone johor-1 --cluster -o svg > johor-1.svg"),
     ("For a program", "daulat simulate --change models/ --snapshot facts/ -o json"),
 )
 
@@ -70,7 +70,7 @@ class _Duration(click.ParamType[int]):
     metavar="KIND/NAME",
     help="Delete an object; KIND/NAMESPACE/NAME in a namespace.",
 )
-@click.option("--revoke-zone", "zones", multiple=True, metavar="NAME", help="Let a zone select no node any more.")
+@click.option("--revoke-zone", "zones", multiple=True, metavar="NAME", help="Make a zone select no nodes.")
 @click.option("--node-lost", "nodes", multiple=True, metavar="NAME", help="Lose a node with its pods.")
 @click.option("--cluster", "in_cluster", is_flag=True, help="Start from the facts of the current cluster.")
 @click.option(
@@ -90,7 +90,12 @@ class _Duration(click.ParamType[int]):
     help="The longest time after the change that is simulated.",
 )
 @click.option(
-    "-o", "--output", type=click.Choice(["table", *WRITERS]), default="table", show_default=True, help="The format."
+    "-o",
+    "--output",
+    type=click.Choice(["table", *WRITERS, "svg"]),
+    default="table",
+    show_default=True,
+    help="The format.",
 )
 def simulate(
     files: Sequence[str],
@@ -123,17 +128,18 @@ def simulate(
     try:
         facts = _facts(snapshot, context, operator_namespace)
         gc.freeze()  # They stay until the end: looking for garbage among them costs a fifth of the time.
-        outcome = outcome_of(facts, changes, within, _Progress())
+        with progress("simulating") as report:
+            outcome = outcome_of(facts, changes, within, _steps(report))
     except NotThere as error:
         fail(error)
-    finally:
-        _Progress.end()
     if output == "table":
         page = Page.for_output()
         if not sys.stdout.isatty():
             page.width = WIDTH
         draw(outcome, page)
         click.echo(str(page), nl=False, color=page.colour)
+    elif output == "svg":
+        click.echo(svg(outcome), nl=False)
     else:
         click.echo(WRITERS[output](structured(outcome)), nl=False)
     sys.exit(1 if outcome.worse else 0)
@@ -157,28 +163,19 @@ def _facts(snapshot: Path | None, context: str | None, operator_namespace: str) 
     try:
         if snapshot is not None:
             return read_snapshot(snapshot)
-        return clusters.read(context, lambda reader: read_cluster(reader, operator_namespace))
+        with progress("reading the cluster"):
+            return clusters.read(context, lambda reader: read_cluster(reader, operator_namespace))
     except (SnapshotError, clusters.ClusterUnreadable) as error:
         fail(error)
 
 
-class _Progress:
-    """Shows on a terminal how far a simulation is, if it takes a while."""
+def _steps(report: Report) -> Callable[[int, float], None]:
+    """Return what a simulation calls in between. Its virtual time starts with the first call."""
+    first: list[float] = []
 
-    def __init__(self) -> None:
-        self._began, self._first = time.monotonic(), 0.0
+    def step(passes: int, now: float) -> None:
+        if not first:
+            first.append(now)
+        report(passes, f"{passes} passes, {duration(now - first[0])} of virtual time")
 
-    def __call__(self, passes: int, now: float) -> None:
-        self._first = self._first or now
-        if sys.stderr.isatty() and time.monotonic() - self._began > QUIET_FOR:
-            click.echo(
-                f"\r\x1b[Ksimulating: {passes} passes, {duration(now - self._first)} of virtual time",
-                err=True,
-                nl=False,
-            )
-
-    @staticmethod
-    def end() -> None:
-        """Take the line away."""
-        if sys.stderr.isatty():
-            click.echo("\r\x1b[K", err=True, nl=False)
+    return step

@@ -22,7 +22,7 @@ LONGEST = 400
 
 
 def structured(outcome: Outcome) -> dict[str, Any]:
-    """Return the outcome for programs. docs/simulate.md has the keys."""
+    """Return the outcome for programs. docs/how-to/simulate.md has the keys."""
     return {"apiVersion": "simulate.daulat.dev/v1", "worse": outcome.worse, **_plain(outcome)}
 
 
@@ -56,7 +56,7 @@ def draw(outcome: Outcome, page: Page) -> None:
     _section(page, "Pods without a node", ((f"{w.namespace}/{w.name}", [w.why]) for w in outcome.waiting))
     _section(
         page,
-        "Running pods that would be refused if they were created anew",
+        "Running pods that would be refused if they were created again",
         (
             (f"{counted(r.pods, 'pod')} by policy {r.policy}: {_some(r.sample, r.pods)}", list(r.messages))
             for r in outcome.refused

@@ -12,6 +12,7 @@ from .. import cluster
 from ..errors import fail
 from ..examples import examples
 from ..namespace import context_option, operator_namespace_option
+from ..progress import progress
 from .reading import read_cluster, write_snapshot
 
 _EXAMPLES = examples(
@@ -37,8 +38,9 @@ def snapshot(folder: Path, context: str | None, operator_namespace: str) -> None
     decision reads are left out.
     """
     try:
-        found = cluster.read(context, lambda reader: read_cluster(reader, operator_namespace))
-        number = write_snapshot(found, folder)
+        with progress("reading the cluster"):
+            found = cluster.read(context, lambda reader: read_cluster(reader, operator_namespace))
+            number = write_snapshot(found, folder)
     except cluster.ClusterUnreadable as error:
         fail(error)
     except OSError as error:

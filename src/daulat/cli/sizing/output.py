@@ -20,7 +20,7 @@ Results = Mapping[str, Sizing | NoFit]
 
 
 def sized(model: ModelShape, results: Results, form: str, *, single: bool, limited: bool) -> str:
-    """Return the results in that format. ``single`` says that one accelerator was asked for, ``limited`` that the number of
+    """Return the results in that format. ``single`` says that one accelerator was requested, ``limited`` that the number of
     sequences was."""
     if form != "table":
         return WRITERS[form](_report(model, results))

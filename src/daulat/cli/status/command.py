@@ -30,7 +30,7 @@ from .watching import Appended, Redrawn, watch
 _EXAMPLES = examples(
     ("Everything that you may read, in all namespaces", "daulat status"),
     ("The models of one namespace", "daulat status -n treasury"),
-    ("Drawn anew as the cluster changes", "daulat status --watch"),
+    ("Updated as the cluster changes", "daulat status --watch"),
     ("Every row, for a pager", "daulat status --all"),
     ("For a program: exit code 1 where something needs attention", "daulat status --exit-code -o json"),
 )

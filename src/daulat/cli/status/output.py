@@ -13,7 +13,7 @@ from daulat.status.view import Severity, View, ready
 
 
 def structured(view: View) -> dict[str, Any]:
-    """Return the summary for programs, with every row. docs/status.md has the keys."""
+    """Return the summary for programs, with every row. docs/how-to/status.md has the keys."""
     found: dict[str, Any] = _plain(view)
     return {"apiVersion": "status.daulat.dev/v1", **found, "at": stamp(view.at)}
 

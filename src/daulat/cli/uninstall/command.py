@@ -9,13 +9,24 @@ import click
 
 from .. import cluster
 from ..errors import fail, print_errors
+from ..examples import examples
 from ..namespace import context_option, installed_in_option
+from ..progress import progress
+from ..structured import TEXT, echo, text_or_structured
 from .inventory import read_inventory
+from .output import structured
 from .plan import Choice, Inventory, Plan, plan, running
 from .removal import Outcome, remove
 
+_EXAMPLES = examples(
+    ("What would be removed, in order, and what would be kept", "daulat uninstall --dry-run"),
+    ("The same for a program", "daulat uninstall --dry-run -o json"),
+    ("What nothing depends on; models go on running", "daulat uninstall"),
+    ("All of it, with models, weights and definitions", "daulat uninstall --models --weights --crds"),
+)
 
-@click.command()
+
+@click.command(epilog=_EXAMPLES)
 @context_option
 @installed_in_option
 @click.option("--dry-run", is_flag=True, help="Only list what would be removed, in order, and what would be kept.")
@@ -32,8 +43,16 @@ from .removal import Outcome, remove
     help="Also remove the CustomResourceDefinitions, and with them every zone, policy, profile, exemption and model, and all that "
     "models own: needs --models and --weights.",
 )
+@text_or_structured
 def uninstall(
-    context: str | None, namespace: str, dry_run: bool, yes: bool, models: bool, weights: bool, crds: bool
+    context: str | None,
+    namespace: str,
+    dry_run: bool,
+    yes: bool,
+    models: bool,
+    weights: bool,
+    crds: bool,
+    form: str,
 ) -> None:
     """Remove what Daulat has made in the cluster, with the rights of your kubeconfig.
 
@@ -50,7 +69,7 @@ def uninstall(
     """
     if crds and not (models and weights):
         raise click.UsageError(
-            "--crds removes every SovereignModel, and what models own with it: say --models --weights too."
+            "--crds removes every SovereignModel and the objects that models own: --models and --weights are required as well."
         )
     choice = Choice(models, weights, crds)
     try:
@@ -58,20 +77,28 @@ def uninstall(
     except cluster.ClusterUnreadable as error:
         fail(error)
     planned = plan(found, choice, namespace)
-    _print(planned, dry_run=dry_run)
+    if form == TEXT:
+        _print(planned, dry_run=dry_run)
     runs = running(found, namespace, time.time())
     if dry_run:
-        if runs:
+        if form != TEXT:
+            echo(form, "", structured(planned, runs))
+        elif runs:
             click.echo(f"\nThe operator runs: {runs}. Stop it before you remove anything.")
         return
     _refuse_while(runs, namespace)
     if not planned.removals:
+        if form != TEXT:
+            echo(form, "", structured(planned, runs, Outcome(0)))
         return
     if not yes:
+        if form != TEXT:
+            fail(f"say --yes with -o {form}: it asks for no confirmation")
         _confirm(found)
     outcome = _removed(context, planned)
     print_errors(outcome.errors)
-    click.echo(f"{outcome.removed} of {len(planned.removals)} removed.")
+    removed = f"{outcome.removed} of {len(planned.removals)} removed."
+    echo(form, removed, structured(planned, runs, outcome))
     if outcome.stopped:
         click.echo("It stopped there: what enforces policies is still in place. Run the command again.", err=True)
     sys.exit(1 if outcome.errors else 0)
@@ -79,7 +106,8 @@ def uninstall(
 
 def _removed(context: str | None, planned: Plan) -> Outcome:
     try:
-        return cluster.read(context, lambda reader: remove(reader.client, planned.removals))
+        with progress("removing"):
+            return cluster.read(context, lambda reader: remove(reader.client, planned.removals))
     except cluster.ClusterUnreadable as error:
         fail(error)
 
@@ -87,7 +115,7 @@ def _removed(context: str | None, planned: Plan) -> Outcome:
 def _refuse_while(runs: str, namespace: str) -> None:
     if runs:
         fail(
-            f"the operator runs, and would make all of it anew: {runs}. Stop it first: "
+            f"the operator runs, and would create these objects again: {runs}. Stop it first: "
             f"kubectl scale deployment daulat --replicas=0 --namespace {namespace}"
         )
 
@@ -95,7 +123,7 @@ def _refuse_while(runs: str, namespace: str) -> None:
 def _confirm(found: Inventory) -> None:
     policies = len(found.of("SovereigntyPolicy"))
     if not sys.stdin.isatty():
-        fail("say --yes to remove it: there is no terminal to ask for confirmation")
+        fail("--yes is required: there is no terminal for a confirmation")
     click.confirm(f"\n{policies} SovereigntyPolicies won't be enforced any more. Remove all of this?", abort=True)
 
 

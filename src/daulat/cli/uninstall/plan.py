@@ -1,6 +1,7 @@
 """Decides what is removed, in which order, and what is kept: from lists of objects, without the cluster.
 
-The order opens no gap before the end. First goes what lets something in or does nothing: models' workloads if they are asked for,
+The order opens no gap before the end. First goes what lets something in or does nothing: models' workloads if they are
+requested,
 labels of nodes, what pins pods. As long as a step fails, all that refuses or isolates stays. Last go the guards, and of these the
 one that keeps namespaces without a policy closed is the very last.
 """
@@ -41,7 +42,7 @@ class Step(IntEnum):
     MODELS = 1
     """What runs models: only if it is asked for."""
     CLAIMS = 2
-    """The claims that models' weights are kept in: only if they are asked for."""
+    """The claims that models' weights are kept in: only if they are requested."""
     LABELS = 3
     """Labels of nodes to which no pod is pinned, and annotations that pin the pods of namespaces."""
     PINS = 4

@@ -21,11 +21,15 @@ from daulat.weights.problem import WeightsProblem
 from daulat.weights.signature import Trust, check_signature, read_trust
 
 from ..errors import fail
+from ..progress import progress
+from ..structured import echo
 
 TERMINATION_LOG = Path("/dev/termination-log")
 """The termination message: the kubelet copies it into the pod's status."""
 AUTHORITY = Path("/etc/weights/authority/ca.crt")
 REGISTRIES = Path("/etc/weights/registries")
+_API = "weights.daulat.dev/v1"
+_VERIFIED = {"apiVersion": _API, "kind": "WeightsVerification"}
 
 
 def load() -> None:
@@ -38,7 +42,7 @@ def check() -> None:
     _in_pod(lambda order: check_order(order, order.target))
 
 
-def digest(folder: Path) -> None:
+def digest(folder: Path, form: str) -> None:
     """Print the digest of a folder, and on standard error what isn't part of the weights."""
     try:
         if left := unfinished(folder):
@@ -49,23 +53,26 @@ def digest(folder: Path) -> None:
                 "Delete them before you upload, sign or copy the folder",
                 err=True,
             )
-        click.echo(f"sha256:{folder_digest(folder, left_by_tool)}")
+        with progress("computing the digest"):
+            found = f"sha256:{folder_digest(folder, left_by_tool)}"
+        echo(form, found, {"apiVersion": _API, "kind": "WeightsDigest", "digest": found, "leftOut": left})
     except (OSError, ValueError) as error:
         fail(error)
 
 
-def verify(folder: Path, keys: Sequence[Path], certificates: Sequence[Path], signature: str) -> None:
+def verify(folder: Path, keys: Sequence[Path], certificates: Sequence[Path], signature: str, form: str) -> None:
     """Check a folder's signature, and say what is wrong with it."""
     trust = Trust("", tuple(k.read_text() for k in keys), tuple(c.read_text() for c in certificates))
     try:
-        check_signature(folder, folder / signature, [trust])
+        with progress("verifying the signature"):
+            check_signature(folder, folder / signature, [trust])
     except WeightsProblem as problem:
-        click.echo(
-            problem.sentence.replace("policy  doesn't trust", "none of the given keys and certificates signed"),
-            err=True,
-        )
+        told = problem.sentence.replace("policy  doesn't trust", "none of the given keys and certificates signed")
+        click.echo(told, err=True)
+        if form != "text":
+            echo(form, "", {**_VERIFIED, "verified": False, "problem": told})
         sys.exit(1)
-    click.echo("signed by a trusted key, and unchanged since")
+    echo(form, "signed by a trusted key, and unchanged since", {**_VERIFIED, "verified": True})
 
 
 def _in_pod(carry_out: Callable[[Order], object]) -> None:

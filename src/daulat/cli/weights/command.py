@@ -9,6 +9,7 @@ import click
 
 from ..examples import examples
 from ..lazy import imported
+from ..structured import text_or_structured
 
 EXTRA = "weights"
 """The optional dependencies that its commands need, by their name in pyproject.toml. Their help needs none."""
@@ -41,19 +42,25 @@ def check() -> None:
     _code().check()
 
 
-@weights.command()
+@weights.command(epilog=examples(("The digest for a model's URI", "daulat weights digest deepseek-r1/")))
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def digest(folder: Path) -> None:
+@text_or_structured
+def digest(folder: Path, form: str) -> None:
     """Print the digest that pins FOLDER in a model's URI.
 
     Files that download tools keep in the folder are left out, with a warning: a pod that fetches from a hub doesn't have them.
 
     Exit codes: 0 printed, 2 wrong input or usage.
     """
-    _code().digest(folder)
+    _code().digest(folder, form)
 
 
-@weights.command()
+@weights.command(
+    epilog=examples(
+        ("By a public key", "daulat weights verify deepseek-r1/ --key key.pub"),
+        ("By an authority's certificate", "daulat weights verify deepseek-r1/ --certificate ca.pem -o json"),
+    )
+)
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
     "--key",
@@ -70,11 +77,12 @@ def digest(folder: Path) -> None:
     help="The certificate of an authority, as PEM. Repeatable.",
 )
 @click.option("--signature", default="model.sig", show_default=True, help="The signature's path under FOLDER.")
-def verify(folder: Path, keys: tuple[Path, ...], certificates: tuple[Path, ...], signature: str) -> None:
+@text_or_structured
+def verify(folder: Path, keys: tuple[Path, ...], certificates: tuple[Path, ...], signature: str, form: str) -> None:
     """Check the signature of FOLDER as a pod does.
 
     Exit codes: 0 valid, 1 not valid, 2 wrong input or usage.
     """
     if not keys and not certificates:
         raise click.UsageError("Missing option '--key' or '--certificate'.")
-    _code().verify(folder, keys, certificates, signature)
+    _code().verify(folder, keys, certificates, signature, form)

@@ -24,7 +24,7 @@ _EXAMPLES = examples(
         "Where a model ran in a month",
         "daulat where-ran ./log --key log.vkey --model treasury/r1 --from 2027-01-01 --to 2027-02-01",
     ),
-    ("Whatever ran outside of Malaysia, as JSON", "daulat where-ran ./log --key log.vkey --outside MY -o json"),
+    ("Runs outside of Malaysia, as JSON", "daulat where-ran ./log --key log.vkey --outside MY -o json"),
     ("What ran on a node", "daulat where-ran ./log --key log.vkey --node npu-host-7"),
 )
 

@@ -111,7 +111,8 @@ def _accounted(found: Account, inventory: Inventory, snapshot: Snapshot) -> Cond
     unobserved = found.in_state(State.UNOBSERVED)
     if unobserved:
         message = (
-            f"{len(unobserved)} of {counted(len(found.chips), 'chip')} can be seen by exporters alone: compare by daulat chips; "
+            f"{len(unobserved)} of {counted(len(found.chips), 'chip')} can be seen only by exporters: compare them with"
+            f" daulat chips;"
             f"{counted(seen(found), 'chip is', 'chips are')} seen"
         )
         return condition(reasons.ACCOUNTED, None, reasons.NO_CHIPS_OBSERVED, message)

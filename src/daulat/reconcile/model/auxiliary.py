@@ -97,8 +97,8 @@ def _scales(model: Model, made: Scaler, kind: str, chosen: Chosen, waits: bool, 
         return condition(reasons.AUTOSCALED, False, reasons.AUTOSCALER_FAILED, f"{kind}: {child.answer.message}")
     if waits and chosen.capacity is not None and model.spec.replicas > chosen.capacity:
         message = (
-            f"{counted(model.spec.replicas, 'replica is', 'replicas are')} asked for, and zone {chosen.zone} has room for"
-            f" {chosen.capacity} on {chosen.choice.profile}: the others wait there, and go nowhere else"
+            f"{counted(model.spec.replicas, 'replica is', 'replicas are')} requested, and zone {chosen.zone} has room for"
+            f" {chosen.capacity} on {chosen.choice.profile}: the others stay pending there and don't run in another zone"
         )
         return condition(reasons.AUTOSCALED, False, reasons.EXCEEDS_CAPACITY, message)
     if child is None or child.answer is None:

@@ -44,5 +44,5 @@ def _of_node(pod: Pod, snapshot: Snapshot) -> Trouble | None:
     if node is None:
         return Trouble(reasons.NODE_NOT_READY, f"its node {pod.node} is gone")
     if isinstance(node, Node) and not node.ready:
-        return Trouble(reasons.NODE_NOT_READY, f"its node {pod.node} isn't ready, so nobody knows whether it runs")
+        return Trouble(reasons.NODE_NOT_READY, f"its node {pod.node} isn't ready, so its state is unknown")
     return None

@@ -70,8 +70,8 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
         return Verdict(waits)
     if not policies:
         message = (
-            f"no policy governs namespace {model.namespace}, so nothing says where the model may run; "
-            "label the namespace so that a SovereigntyPolicy selects it"
+            f"no policy governs namespace {model.namespace}, so the model can't be placed; label the namespace so that a"
+            f" SovereigntyPolicy selects it"
         )
         told = condition(reasons.POLICY_COMPLIANT, False, reasons.NOT_GOVERNED, message)
         # That a policy is gone decides nothing about what runs under it. That the namespace isn't selected any more does.

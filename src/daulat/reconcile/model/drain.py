@@ -25,7 +25,7 @@ class Drain:
     """What a drain, or the wait for one, means for a model."""
 
     extra: int
-    """Replicas beyond those that are asked for."""
+    """Replicas beyond those that are requested."""
     evictable: int
     """How many pods may be evicted at a time."""
     status: DrainStatus | None = None

@@ -121,7 +121,7 @@ def _workload(serving: Serving, placed: Condition) -> Condition:
         return condition(reasons.WORKLOAD_READY, False, why, serving.obstacle)
     also = f"; {ends}" if (ends := describe_terminating(serving.leaving)) else ""
     if model.spec.replicas == 0:
-        return condition(reasons.WORKLOAD_READY, True, reasons.SCALED_TO_ZERO, f"the model asks for no replica{also}")
+        return condition(reasons.WORKLOAD_READY, True, reasons.SCALED_TO_ZERO, f"spec.replicas is 0{also}")
     _, ready, _ = serving.replicas
     message = f"{min(ready, model.spec.replicas)} of {model.spec.replicas} replicas are ready"
     if deployment is not None and deployment.message:

@@ -140,6 +140,6 @@ class Brake:
 def release_hint(policy: str, batch: str) -> str:
     """Return how a batch is released."""
     return (
-        f"somebody with the verb govern releases them: kubectl patch spolicy {policy} --type merge "
+        f"a user with the verb govern releases them: kubectl patch spolicy {policy} --type merge "
         f"""-p '{{"spec":{{"drift":{{"release":"{batch}"}}}}}}'"""
     )

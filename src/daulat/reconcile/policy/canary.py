@@ -65,10 +65,10 @@ def judge(found: Canary | None, proof: Proof | None, result: CompiledPolicy, now
         if proof is not None and proof.revision == revision and now - proof.at < PROOF_LASTS:
             message = f"revision {revision} refused a violating pod; the latest try had no verdict: {found.error}"
             return condition(reasons.ENFORCED, True, reasons.CANARY_REFUSED, message), False
-        message = f"it can't be told whether revision {revision} is in force; the dry run had no verdict: {found.error}"
+        message = f"it is unknown whether revision {revision} is in force; the dry run had no verdict: {found.error}"
         return condition(reasons.ENFORCED, None, reasons.CANARY_FAILED, message), False
     if not found.refused:
-        message = f"a violating pod would have been let into namespace {found.namespace}: {found.message}"
+        message = f"a violating pod would have been admitted to namespace {found.namespace}: {found.message}"
         return condition(reasons.ENFORCED, False, reasons.CANARY_ADMITTED, message), False
     if f"revision {revision}" not in found.message:
         message = f"revision {revision} isn't live yet; the answer was: {found.message}"

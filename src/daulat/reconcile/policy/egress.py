@@ -41,5 +41,8 @@ def egress_condition(policy: Policy, namespaces: Sequence[str], snapshot: Snapsh
 
 def _why(policy: Policy) -> str:
     if scope(policy) is EgressScope.NAMESPACE:
-        return f"spec.egress.scope is Namespace, but {closed_egress.CONTROL} isn't enforced, so models' pods alone are governed"
-    return "spec.egress.scope is Models, so models' pods alone are governed"
+        return (
+            f"spec.egress.scope is Namespace, but {closed_egress.CONTROL} isn't enforced, so only the egress of"
+            " models' pods is governed"
+        )
+    return "spec.egress.scope is Models, so only the egress of models' pods is governed"

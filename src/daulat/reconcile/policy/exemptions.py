@@ -42,7 +42,7 @@ def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Result:
         message = f"policy {exemption.spec.policy} is of authority {authority}, whose label the exemption doesn't carry"
         active = condition(reasons.ACTIVE, False, reasons.NOT_OF_AUTHORITY, message)
     elif not exemption.spec.approved:
-        message = "waits for the approval of somebody else than " + exemption.spec.requested_by
+        message = "waits for the approval of a user other than " + exemption.spec.requested_by
         active = condition(reasons.ACTIVE, False, reasons.NOT_APPROVED, message)
     else:
         active = _in_force(exemption, counts, snapshot)
@@ -84,7 +84,7 @@ def _ends_soon(exemption: Exemption, counts: SovereigntyExemptionSpec, now: floa
     soon = left <= (min(SOON, (left + now - created) / 5) if created else SOON)
     message = f"ends at {counts.expiry}"
     if soon:
-        message += "; from then on what is created is judged in full"
+        message += "; all controls then apply again to new objects"
     reason = reasons.ENDS_SOON if soon else reasons.ENDS_LATER
     return condition(reasons.EXPIRING_SOON, soon, reason, message, good="False", initial=not soon)
 

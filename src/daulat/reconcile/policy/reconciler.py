@@ -261,7 +261,7 @@ def _compiled_condition(
         reason = reasons.APPLY_INCOMPLETE if report.differs else reasons.APPLY_FAILED
         return condition(reasons.COMPILED, False, reason, report.apply)
     if report.sweep:
-        message = f"what is left of a former revision is still in force: {report.sweep[0]}"
+        message = f"an object of a former revision is still in force: {report.sweep[0]}"
         return condition(reasons.COMPILED, False, reasons.APPLY_INCOMPLETE, message)
     if missing:
         told = "; ".join(f"AcceleratorProfile {name} {why}" for name, why in missing.items())
@@ -288,7 +288,7 @@ def _scope(policy: Policy) -> Condition:
     keys = policy.spec.namespace_selector.label_keys()
     loose = sorted(k for k in keys if not k.startswith(f"{GROUP}/") and k != "kubernetes.io/metadata.name")
     if loose:
-        message = f"{', '.join(loose)} can be changed by anyone who may label namespaces; select by {GROUP}/ labels"
+        message = f"{', '.join(loose)} can be changed by every user who may label namespaces; select by {GROUP}/ labels"
         return condition(reasons.SCOPE_TAMPERABLE, True, reasons.SELECTS_UNPROTECTED_LABELS, message, good="False")
     message = "the selector reads guarded labels only"
     return condition(reasons.SCOPE_TAMPERABLE, False, reasons.SELECTS_PROTECTED_LABELS, message, good="False")

@@ -17,7 +17,7 @@ def reconcile_untrusted(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     if not isinstance(policy, Declared) or GROUP in snapshot.untrusted:
         return Result()
     told = "; ".join(why for _, why in sorted(snapshot.untrusted.items()))
-    message = f"{told}. What is answered there isn't believed. What was in force stays in force."
+    message = f"{told}. Its responses aren't trusted. Compiled policies stay in force."
     enforced = condition(reasons.ENFORCED, None, reasons.FACTS_NOT_TRUSTED, message)
     change = conditions_change(ref, policy, [ready(enforced), enforced], now)
     return Result(status=change.status, events=change.events)

@@ -6,7 +6,6 @@ import asyncio
 import hmac
 import logging
 import sqlite3
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from aiohttp import web
 
 from daulat.evidence.audit.batch import Origin
 from daulat.evidence.audit.entries import AuditGap, AuditUnreadable, Doubt, Source
+from daulat.process.tls import ServerTls, common_name
 
 from .intake import Intake, Unavailable
 
@@ -36,7 +36,6 @@ _RETRY_SECONDS = 3
 """Ten repetitions, which are all that client-go makes for this header, fit into the 30 s after which it gives one try up."""
 _READ_SECONDS = 25.0
 """Less than the 30 s after which the API server gives a request up."""
-_RELOAD_SECONDS = 60.0
 _CLOSES = 10.0
 """Seconds that requests have to be answered when the webhook stops."""
 
@@ -87,7 +86,6 @@ class AuditWebhook:
         self._reading = asyncio.Semaphore(_AT_ONCE)
         self._runner: web.AppRunner | None = None
         self._reloading: asyncio.Task[None] | None = None
-        self._context: ssl.SSLContext | None = None
 
     async def tell_gap(self, down_since: datetime) -> None:
         """Record a gap if API servers have given batches up since then: the last time at which batches were taken for certain."""
@@ -95,14 +93,15 @@ class AuditWebhook:
 
     async def start(self) -> int:
         """Listen, and return the port. OSError or ssl.SSLError if it can't be."""
-        self._context = self._tls()
+        tls = ServerTls(self._options.certificate, self._options.key, self._options.client_ca)
+        context = tls.context()
         app = web.Application()
         app.router.add_post(PATH, self._take)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSES)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._options.host, self._options.port, ssl_context=self._context)
+        site = web.TCPSite(self._runner, self._options.host, self._options.port, ssl_context=context)
         await site.start()
-        self._reloading = asyncio.create_task(self._reload())
+        self._reloading = asyncio.create_task(tls.reload(context))
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
@@ -153,39 +152,13 @@ class AuditWebhook:
 
     def _may(self, request: web.Request) -> bool:
         options = self._options
-        if options.client_names:
-            peer = request.transport.get_extra_info("peercert") if request.transport else None
-            subject = {key: value for part in (peer or {}).get("subject", ()) for key, value in part}
-            if subject.get("commonName") not in options.client_names:
-                return False
+        if options.client_names and common_name(request) not in options.client_names:
+            return False
         if options.token_file is not None:
             expected = options.token_file.read_bytes().strip()
             given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
             return bool(expected) and hmac.compare_digest(given, b"Bearer " + expected)
         return True
-
-    def _tls(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(self._options.certificate, self._options.key)
-        if self._options.client_ca is not None:
-            context.load_verify_locations(self._options.client_ca)
-            context.verify_mode = ssl.CERT_REQUIRED
-        return context
-
-    async def _reload(self) -> None:
-        """Take up a renewed certificate, for connections that are made from then on."""
-        options = self._options
-        known = options.certificate.stat().st_mtime_ns
-        while True:
-            await asyncio.sleep(_RELOAD_SECONDS)
-            try:
-                found = options.certificate.stat().st_mtime_ns
-                if found != known and self._context is not None:
-                    self._context.load_cert_chain(options.certificate, options.key)
-                    known = found
-            except OSError as error:
-                log.warning("the audit webhook's certificate can't be read", extra={"error": str(error)})
 
 
 def _later() -> web.Response:

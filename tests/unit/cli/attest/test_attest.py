@@ -226,7 +226,7 @@ def test_the_example_is_evidence_under_its_policy_and_agrees_with_the_example_of
     ("arguments", "why"),
     [
         (["verify", "policy.yaml"], "hold no NodeAttestation"),
-        (["verify", "h1.yaml"], "say whom to trust"),
+        (["verify", "h1.yaml"], "--key FILE is required"),
         (["verify", "h1.yaml", "--key", "authority.pem"], "not a public key"),
         (["verify", "h1.yaml", "policy.yaml", "--at", "tomorrow"], "isn't a time in UTC"),
         (["verify", "h1.yaml", "policy.yaml", "--policy", "other"], "no SovereigntyPolicy other"),
@@ -234,7 +234,7 @@ def test_the_example_is_evidence_under_its_policy_and_agrees_with_the_example_of
         (["sign", "h1.json", "--key", "authority.pub"], "not a private key"),
         (["sign", "policy.yaml", "--key", "authority.pem"], "isn't the JSON of a statement"),
         (["make", "objects.json", "--authority", "a", "--serial-number", "1"], "either --not-after or --days"),
-        (["make", "--authority", "a", "--serial-number", "1", "--days", "1"], "say which node"),
+        (["make", "--authority", "a", "--serial-number", "1", "--days", "1"], "--node NAME is required"),
         (
             ["make", "objects.json", "--authority", "a", "--serial-number", "1", "--days", "1", "--country", "my"],
             "facility.country",

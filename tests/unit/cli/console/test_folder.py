@@ -72,3 +72,11 @@ def test_a_file_in_the_way_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(FolderError, match="file"):
         write(site(fine()), tmp_path / "file" / "site")
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe", b"index.html\n\xe9.html\n", b"a\0b\n"])
+def test_a_list_that_isnt_text_is_an_error_and_nothing_is_touched(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / MARK).write_bytes(data)
+    with pytest.raises(FolderError, match="isn't a list that daulat console wrote"):
+        write(site(fine()), tmp_path)
+    assert files(tmp_path) == {MARK}

@@ -146,7 +146,7 @@ class Reads:
             raise self.error
         return site(busy())
 
-    def latest(self) -> Latest:
+    def latest(self) -> Latest[Site]:
         return Latest(self, 15, lambda: self.now)
 
 

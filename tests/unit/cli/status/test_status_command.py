@@ -27,6 +27,7 @@ OWN = (
     "sovereignzones",
     "acceleratorprofiles",
     "sovereigntyexemptions",
+    "acceleratorinventories",
     "nodeattestations",
 )
 

@@ -22,6 +22,7 @@ from daulat.cli.status.screen import FEWEST, MOST, console, duration, rows_for, 
 from daulat.cli.status.watching import Appended, Redrawn, pause, watch
 from daulat.cli.structured import WRITERS
 from daulat.status.view import View
+from dev.pages import page
 from tests.unit.status.worlds import NOW, ago, broken, fine, serving, told, view, with_status
 from tests.unit.world import World, exemption, model, policy, zone
 
@@ -167,10 +168,10 @@ def test_programs_get_every_row_under_documented_keys(name: str) -> None:
 
 def test_every_key_is_documented() -> None:
     found = structured(view(busy(), {"Pod": "forbidden"}))
-    page = (Path(__file__).parents[4] / "docs" / "status.md").read_text()
+    text = (Path(__file__).parents[4] / page("status")).read_text()
     keys = {*found, *(key for row in (*found.values(), *found["zones"][1]["accelerators"]) for key in keys_of(row))}
     assert len(keys) > 40
-    assert {key for key in keys if f"`{key}`" not in page and f"`{key}[]`" not in page} == set()
+    assert {key for key in keys if f"`{key}`" not in text and f"`{key}[]`" not in text} == set()
 
 
 def keys_of(value: object) -> set[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -120,8 +122,8 @@ def test_a_node_that_was_made_anew_is_left_alone() -> None:
     ("options", "code", "told"),
     [
         (["--dry-run"], 0, f"Node a1: label {PIN}"),
-        ([], 2, "say --yes"),
-        (["--crds", "--yes"], 2, "say --models --weights too"),
+        ([], 2, "--yes is required"),
+        (["--crds", "--yes"], 2, "--models and --weights are required as well"),
     ],
 )
 def test_nothing_is_removed_without_a_confirmation(tmp_path: Path, options: list[str], code: int, told: str) -> None:
@@ -137,3 +139,42 @@ def test_a_cluster_without_daulat_has_nothing_to_remove(tmp_path: Path) -> None:
     with serving(FakeApiServer()) as api:
         done = run(api, tmp_path, uninstall, "--yes")
     assert (done.exit_code, done.output) == (0, "Daulat has left nothing to remove.\n")
+
+
+@pytest.fixture
+def pinned() -> Iterator[FakeApiServer]:
+    """A cluster with a label on a node, which the server lets nobody change."""
+    api = FakeApiServer()
+    api.serve_watched()
+    node = {"apiVersion": "v1", "kind": "Node", **item("a1", labels={PIN: "eligible"})}
+    node["metadata"]["resourceVersion"] = "7"
+    api.add(node)
+    with serving(api):
+        yield api
+
+
+def test_a_program_reads_the_plan(tmp_path: Path, pinned: FakeApiServer) -> None:
+    done = run(pinned, tmp_path, uninstall, "--dry-run", "-o", "json")
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["dryRun"], told["removed"], told["errors"]) == (0, True, 0, [])
+    (only,) = told["removals"]
+    where = (only["step"], only["action"], only["kind"], only["name"], only["labels"])
+    assert where == ("labels", "edit", "Node", "a1", [PIN])
+
+
+def test_a_program_reads_what_couldnt_be_removed(tmp_path: Path, pinned: FakeApiServer) -> None:
+    done = run(pinned, tmp_path, uninstall, "--yes", "-o", "json")
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["dryRun"], told["removed"], told["stopped"]) == (1, False, 0, True)
+    assert told["errors"][0].startswith("Node a1: ")
+
+
+def test_a_program_isnt_asked_for_a_confirmation(tmp_path: Path, pinned: FakeApiServer) -> None:
+    done = run(pinned, tmp_path, uninstall, "-o", "json")
+    assert (done.exit_code, done.stdout, "say --yes" in done.stderr) == (2, "", True)
+
+
+def test_a_program_is_told_that_there_is_nothing_to_remove(tmp_path: Path) -> None:
+    with serving(FakeApiServer()) as api:
+        done = run(api, tmp_path, uninstall, "--yes", "-o", "json")
+    assert json.loads(done.stdout)["removals"] == []

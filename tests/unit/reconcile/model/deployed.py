@@ -112,7 +112,7 @@ def unplaced(seconds: float = NOW) -> dict[str, Any]:
 
 
 def under_way(nodes: int = 2, replicas: int = 1) -> tuple[Cluster, str]:
-    """Return such a cluster once another image was asked for, and the revision of the former pods."""
+    """Return such a cluster once another image was requested, and the revision of the former pods."""
     cluster = settled(nodes, replicas)
     old = cluster.wanted
     cluster.change()

@@ -176,8 +176,8 @@ def test_replicas_beyond_what_fits_wait_in_the_chosen_zone_and_move_nothing() ->
     assert condition(result, "Autoscaled") == (
         "False",
         "ExceedsCapacity",
-        "9 replicas are asked for, and zone cyberjaya-1 has room for 4 on huawei-ascend-910b: the others wait there, and go "
-        "nowhere else",
+        "9 replicas are requested, and zone cyberjaya-1 has room for 4 on huawei-ascend-910b: the others stay pending "
+        "there and don't run in another zone",
     )
     (deployment,) = [e.manifest for e in result.effects if isinstance(e, Apply) and e.manifest["kind"] == "Deployment"]
     assert deployment["spec"]["replicas"] == 9

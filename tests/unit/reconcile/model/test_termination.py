@@ -85,7 +85,7 @@ def test_a_model_is_ready_while_a_former_replica_goes_on_and_says_that_it_does()
     ready = condition(result, "Ready")
     assert (ready["status"], ready["message"]) == ("True", f"1 of 1 replicas are ready; {goes_on('p0')}")
     cluster.world.models[0]["spec"]["replicas"] = 0
-    assert condition(run(cluster.world), "WorkloadReady")["message"].endswith(f"asks for no replica; {goes_on('p0')}")
+    assert condition(run(cluster.world), "WorkloadReady")["message"].endswith(f"spec.replicas is 0; {goes_on('p0')}")
 
 
 def test_what_a_pod_says_that_is_on_its_way_out_is_no_trouble() -> None:

@@ -73,8 +73,8 @@ def test_an_accelerator_that_an_eligible_node_has_is_no_reason_to_warn() -> None
 def test_accelerators_that_no_eligible_node_has_are_told_with_those_that_they_have() -> None:
     world = World(nodes=[h20("h1"), ascend("sg-1", "sg")], zones=[zone(), zone("sg", country="SG")])
     assert asked(world, ASCEND) == (
-        "spec.accelerators: huawei-ascend-910b was asked for; the nodes that are eligible under policy confidential "
-        "have nvidia-h20 now. It waits until one has what it asks for; list one that they have."
+        "spec.accelerators: huawei-ascend-910b was requested; the nodes that are eligible under policy confidential "
+        "have nvidia-h20 now. The model waits until an eligible node has that accelerator; list one that these nodes have."
     )
 
 

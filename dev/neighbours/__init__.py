@@ -1,0 +1,1 @@
+"""Controllers of other projects, built from their Go modules, for tests of how they run beside Daulat."""

@@ -1,0 +1,80 @@
+"""Runs the console for users who sign in: pages, probes, metrics, a clean stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from daulat.console.outlines import Outlines
+from daulat.console.site import Site
+from daulat.kube.client import Client
+from daulat.process.health import CLOSES, HealthServer
+from daulat.process.lifecycle import until_stopped
+from daulat.process.tls import ServerTls
+
+from ...cluster import Reader
+from ...reading import Gathered, Rights, Scope, gather
+from ..server import Latest
+from . import metrics
+from .pages import Pages
+from .server import Settings, Users
+
+log = logging.getLogger("daulat.console")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the process runs."""
+
+    host: str
+    port: int
+    operator_namespace: str
+    refresh: float
+    """Seconds after which facts are read anew."""
+    outlines: Outlines
+    title: str = ""
+    """Shown on each page beside the product's name."""
+    hosts: frozenset[str] = frozenset()
+    tls: ServerTls | None = None
+    proxies: tuple[str, ...] = ()
+    """Common names of the client certificates of proxies that name their users."""
+    health_port: int = 8080
+
+
+async def run(client: Client, options: Options, told: Callable[[int], None]) -> int:
+    """Serve until a signal; ``told`` gets the port that is served at. Raises OSError where it can't listen."""
+    reader = Reader(client)
+    client.count = lambda method: metrics.API_REQUESTS.labels(method).inc()
+    scope = Scope(operator_namespace=options.operator_namespace)
+    latest: Latest[Gathered] = Latest(lambda: gather(reader, scope), options.refresh)
+
+    def make(gathered: Gathered, rights: Rights) -> Site:
+        return Site(gathered.facts(rights), options.outlines, options.title)
+
+    users = Users(
+        client,
+        latest,
+        Pages(make),
+        Settings(options.tls is not None, options.hosts),
+        operator_namespace=options.operator_namespace,
+        proxies=options.proxies,
+    )
+    context: ssl.SSLContext | None = options.tls.context() if options.tls else None
+    # A page can hold what a browser, or its extensions, shouldn't see in a log either; and a path names objects.
+    runner = web.AppRunner(users.application(), access_log=None, shutdown_timeout=CLOSES)
+    health = HealthServer(options.health_port, metrics.REGISTRY, lambda: "", lambda: "")
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, options.host, options.port, ssl_context=context).start()
+        await health.start()
+        told(int(runner.addresses[0][1]))
+        tasks = [options.tls.reload(context)] if options.tls and context else [asyncio.Event().wait()]
+        return await until_stopped(tasks, [], [runner.cleanup, health.stop])
+    finally:
+        await runner.cleanup()
+        await health.stop()

@@ -13,7 +13,6 @@ from typing import Any
 import yaml
 
 from daulat.catalog import accelerators
-from daulat.kube.resources import BY_KIND
 from daulat.simulate.run import Simulation
 from daulat.simulate.world import Cluster
 from dev.cluster.scenario import load, node_manifests, zone_manifests

@@ -6,16 +6,19 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener, urlopen
 
+import yaml
 from click.testing import CliRunner
 
 from daulat.cli.main import main
-from dev.deployment import poll
+from dev.deployment import CHART, NAMESPACE, helm, operator_kubeconfig, poll
 
 from .world import World, model_manifest, unique
 
@@ -27,8 +30,18 @@ def write(kubeconfig: Path, folder: Path, *arguments: str) -> None:
 
 
 @contextmanager
-def served(kubeconfig: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "daulat.cli.main", "console", "--listen", "127.0.0.1:0", "--refresh", "1"]
+def served(kubeconfig: Path, *arguments: str) -> Iterator[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "daulat.cli.main",
+        "console",
+        "--listen",
+        "127.0.0.1:0",
+        "--refresh",
+        "1",
+        *arguments,
+    ]
     env = {**os.environ, "KUBECONFIG": str(kubeconfig), "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -81,3 +94,70 @@ def test_an_admin_of_a_namespace_sees_its_models_and_what_they_may_not_read(worl
         assert f"model/{namespace}/m.html" in page
         assert "<code>SovereigntyPolicy</code>" in page
         assert "forbidden" in page
+
+
+class _Stays(HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+def ask(url: str, token: str = "", cookie: str = "", form: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+    """Return the status, the page, and the cookie that was set."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {"Cookie": cookie} if cookie else {}
+    request = Request(url, urlencode(form).encode() if form else None, headers)  # noqa: S310 - of this machine
+    opener: OpenerDirector = build_opener(_Stays)
+    try:
+        with opener.open(request, timeout=30) as answer:
+            return answer.status, answer.read().decode(), ""
+    except HTTPError as error:
+        return error.code, error.read().decode(), error.headers.get("Set-Cookie", "").partition(";")[0]
+
+
+def test_users_sign_in_with_tokens_of_the_cluster_and_see_what_they_may_list(world: World, tmp_path: Path) -> None:
+    """The console has the rights of the chart's ServiceAccount, and its users are ServiceAccounts of two teams and an auditor."""
+    rights = helm(
+        world.cluster.kubeconfig(),
+        "template",
+        "daulat",
+        str(CHART),
+        "--set=console.enabled=true",
+        "--show-only=templates/console/rbac.yaml",
+    )
+    world.admin.apply(
+        [{**each, "metadata": {"namespace": NAMESPACE, **each["metadata"]}} for each in yaml.safe_load_all(rights)]
+    )
+    config = operator_kubeconfig(world.cluster, tmp_path, account="daulat-console", name="console.yaml")
+    with world.governed() as (policy, ours), world.governed() as (_, theirs):
+        for namespace in (ours, theirs):
+            world.admin.apply([model_manifest("m", namespace)])
+            world.admin.run("create", "serviceaccount", "reader", "-n", namespace)
+        world.admin.run(
+            "create", "rolebinding", "reader", "--clusterrole=view", f"--serviceaccount={ours}:reader", "-n", ours
+        )
+        auditor = unique("auditor")
+        world.admin.run(
+            "create", "clusterrolebinding", auditor, "--clusterrole=view", f"--serviceaccount={theirs}:reader"
+        )
+        for namespace in (ours, theirs):
+            world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
+        team, audit = (world.admin.run("create", "token", "reader", "-n", each).strip() for each in (ours, theirs))
+        try:
+            with served(config, "--authenticate", "--health-port=0", "--title=test") as url:
+                assert ask(f"{url}models.html")[0] == 303
+                assert ask(f"{url}models.html", token="wrong")[0] == 401
+                poll("the team's pages", lambda: f"model/{ours}/m.html" in ask(f"{url}models.html", token=team)[1])
+                page = ask(f"{url}models.html", token=team)[1]
+                assert theirs not in page
+                assert f"system:serviceaccount:{ours}:reader" in page
+                assert ask(f"{url}model/{theirs}/m.html", token=team)[0] == 404
+                assert ask(f"{url}policy/{policy}.html", token=team)[0] == 404
+                poll("the auditor's pages", lambda: f"model/{ours}/m.html" in ask(f"{url}models.html", token=audit)[1])
+                assert f"model/{theirs}/m.html" in ask(f"{url}models.html", token=audit)[1]
+                assert ask(f"{url}policy/{policy}.html", token=audit)[0] == 200
+                signed_in, _, cookie = ask(f"{url}session", form={"token": team, "to": "/models.html"})
+                assert signed_in == 303
+                assert f"model/{ours}/m.html" in ask(f"{url}models.html", cookie=cookie)[1]
+                world.admin.run("delete", "rolebinding", "reader", "-n", ours)
+                poll("the right to end", lambda: ask(f"{url}models.html", cookie=cookie)[0] == 403, 90)
+        finally:
+            world.admin.run("delete", "clusterrolebinding", auditor)

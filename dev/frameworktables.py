@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from daulat.catalog.frameworks import Framework, frameworks
 from daulat.catalog.presets import presets
-from dev.pages import between, table
+from dev.pages import between, page, table
 
-PAGE = Path("docs/reference/frameworks.md")
+PAGE = page("frameworks")
 
 
 def written(text: str) -> str:
@@ -53,7 +51,7 @@ def _source(framework: Framework) -> tuple[str, ...]:
         return (
             framework.title,
             framework.dated,
-            f"the citations of the preset [{framework.preset}](../presets.md#{framework.preset}), by field",
+            f"the citations of the preset [{framework.preset}](presets.md#{framework.preset}), by field",
             "there",
             ", ".join(grades),
         )

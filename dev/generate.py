@@ -2,9 +2,8 @@
 
 CRDs come from the kinds, the cluster's guards from their controls, the rules of the operator's roles from the table of kinds in
 ``kube``, accelerator profiles and presets from the catalog, tables of conditions from their
-reasons, the help of commands, the map to public frameworks, the table of the chart's values from their schema, the audit
-policy from the guards,
-rules of Prometheus from the alerts, and tables of metrics from what the processes expose.
+reasons, the map to public frameworks, the help of commands, the table of the chart's values from their schema, the audit policy
+from the guards, rules of Prometheus from the alerts, and tables of metrics from what the processes expose.
 """
 
 from __future__ import annotations

@@ -16,10 +16,11 @@ from daulat.cli.console import address, server
 from daulat.cli.console.folder import write
 from daulat.console.site import Site
 from tests.unit.console.test_hostile import MARKUP, hostile
+from tests.unit.console.test_site import FURTHER
 from tests.unit.console.worlds import busy, site
 
 SERIOUS = ("serious", "critical")
-PAGES = tuple(site(busy()).paths())
+PAGES = tuple(site(busy(), further=FURTHER).paths())
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def browser() -> Iterator[Browser]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site on the disk."""
     found = tmp_path_factory.mktemp("site")
-    write(site(busy(), {"Pod": "forbidden"}), found)
+    write(site(busy(), {"Pod": "forbidden"}, further=FURTHER), found)
     return found
 
 
@@ -48,7 +49,7 @@ def url() -> Iterator[str]:
     loop, listening, taken = asyncio.new_event_loop(), threading.Event(), []
 
     async def read() -> Site:
-        return site(busy())
+        return site(busy(), further=FURTHER)
 
     def told(port: int) -> None:
         taken.append(port)

@@ -32,6 +32,8 @@ _MODEL_KEYS = frozenset(
     for what in ("model", "id", "name", "uri", "url", "path", "repo", "repoid", "ref", "modelid")
     if holder or what in ("model", "repo", "repoid")
 )
+_ADAPTERS = ("adaptersource", "modelsource", "lora")
+"""Fields whose ``repository`` is one of models. Elsewhere it is one of images."""
 _AMOUNTS = frozenset(("limits", "requests", "resources", "capacity", "custom", "extendedresources"))
 _LISTED = 3
 
@@ -131,7 +133,8 @@ def _named(path: Path, value: Any, devices: Devices) -> str:
         return ""
     if plain.endswith("image") and (plain == "image" or re.search("[/:@]", value)) and "://" not in value:
         return value if _REFERENCE.fullmatch(value) else ""
-    if _HUB.match(value) or (plain in _MODEL_KEYS and _HUB_ID.fullmatch(value)):
+    is_model = plain in _MODEL_KEYS or (plain == "repository" and parent in _ADAPTERS)
+    if _HUB.match(value) or (is_model and _HUB_ID.fullmatch(value)):
         return value
     return value if "/" in value and devices.has(value) else ""
 

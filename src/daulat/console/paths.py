@@ -37,6 +37,11 @@ def model(namespace: str, name: str) -> str:
     return f"model/{part(namespace)}/{part(name)}.html"
 
 
+def inventory(name: str) -> str:
+    """Return the path of an inventory's page."""
+    return f"inventory/{part(name)}.html"
+
+
 def numbered(path: str, number: int) -> str:
     """Return the path of one of the pages that a table is spread over; the first has the number 1."""
     return path if number == 1 else f"{path.removesuffix('.html')}_{number}.html"

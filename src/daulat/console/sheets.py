@@ -16,6 +16,8 @@ from daulat.status.facts import Facts
 from daulat.status.view import ExemptionRow, ModelRow, PolicyRow, View, ZoneRow, ready
 
 from . import paths
+from .chips import COUNTS, LISTED, InventoryRow, by_node, chips, inventories
+from .further import NOTHING, Further
 from .hierarchy import hierarchy, places, readable
 from .nodes import Nodes, nodes
 from .outlines import Outlines
@@ -23,7 +25,7 @@ from .paths import Part, parts
 from .policies import controls, demands, verdicts
 from .worldmap import draw
 
-SECTIONS = ("overview", "zones", "models", "policies", "exemptions", "drift")
+SECTIONS = ("overview", "zones", "models", "policies", "exemptions", "drift", "chips", "weaknesses", "log")
 """The views, in the order of the navigation. A view's first page has its name, but that of the overview, which is the index."""
 FIRST = 25
 """Findings on the overview; the others are on pages of their own."""
@@ -66,8 +68,8 @@ def entry(section: str) -> str:
 class Sheets:
     """The pages of one reading of a cluster."""
 
-    def __init__(self, facts: Facts, outlines: Outlines, context: str = "") -> None:
-        self.facts, self.outlines = facts, outlines
+    def __init__(self, facts: Facts, outlines: Outlines, context: str = "", further: Further = NOTHING) -> None:
+        self.facts, self.outlines, self.further = facts, outlines, further
         self.view: View = examine(facts, context)
         """The summary, with commands for this context of the kubeconfig."""
 
@@ -75,6 +77,11 @@ class Sheets:
     def nodes(self) -> Nodes:
         """The nodes by zone."""
         return nodes(self.facts.snapshot, count_free=self.facts.has("Pod", "ResourceClaim"))
+
+    @cached_property
+    def chips(self) -> Mapping[str, tuple[str, ...]]:
+        """The declared chips that are seen now, by node."""
+        return by_node(self.facts.snapshot)
 
     @cached_property
     def by_path(self) -> Mapping[str, Sheet]:
@@ -103,6 +110,28 @@ class Sheets:
         exempt = [(row, self._exemption(row)) for row in view.exemptions]
         yield from self._table("exemptions.html", "exemptions.html", "exemptions", "exemptions", exempt)
         yield Sheet("drift.html", "drift.html", "drift", "drift", self._drift)
+        yield from self._chips()
+        yield from self._weaknesses()
+        yield Sheet("log.html", "log.html", "log", "log", lambda: {"log": self.further.log})
+
+    def _chips(self) -> Iterator[Sheet]:
+        rows = inventories(self.facts.snapshot)
+        listed = partial(dict[str, Any], columns=LISTED, read=self.facts.has("AcceleratorInventory"))
+        for part in parts("chips.html", rows):
+            yield Sheet(part.here, "chips.html", "chips", "chips", partial(listed, part=part))
+        for row in rows:
+            for own in parts(paths.inventory(row.name), chips(row)):
+                yield Sheet(own.here, "inventory.html", "chips", "inventory", self._inventory(row, own), row.name)
+
+    def _weaknesses(self) -> Iterator[Sheet]:
+        report = self.further.weaknesses
+        for part in parts("weaknesses.html", report.findings if report is not None else ()):
+            yield Sheet(
+                part.here, "weaknesses.html", "weaknesses", "weaknesses", partial(dict, part=part, report=report)
+            )
+
+    def _inventory(self, row: InventoryRow, part: Part[Any]) -> Callable[[], Mapping[str, Any]]:
+        return lambda: {"row": row, "part": part, "counts": [(name, row.count(name)) for name in COUNTS]}
 
     def _table(self, path: str, template: str, section: str, title: str, rows: Sequence[Any]) -> Iterator[Sheet]:
         for part in parts(path, rows):
@@ -116,7 +145,11 @@ class Sheets:
             ("models", ready(view.models), len(view.models)),
             ("exemptions", sum(row.active for row in view.exemptions), len(view.exemptions)),
         )
-        return {"findings": view.attention[:FIRST], "counts": counts}
+        return {
+            "findings": view.attention[:FIRST],
+            "counts": counts,
+            "weaknesses": self.further.weaknesses,
+        }
 
     def _zones(self, part: Part[ZoneRow]) -> Callable[[], Mapping[str, Any]]:
         def build() -> Mapping[str, Any]:
@@ -140,6 +173,7 @@ class Sheets:
         return lambda: {
             "row": row,
             "part": part,
+            "chips": self.chips if self.facts.has("AcceleratorInventory") else None,
             "spec": zone.spec if isinstance(zone, Declared) else None,
             "conditions": zone.status.conditions,
         }
@@ -171,6 +205,7 @@ class Sheets:
                 "verdicts": verdicts(policy, self.facts.snapshot) if isinstance(policy, Declared) else (),
                 "controls": controls(policy.status.controls_by_action),
                 "exemptions": [(e, self._exemption(e)) for e in self.view.exemptions if e.policy == row.name],
+                "weakening": self.further.weakening(row.name),
                 "drifts": [each for each in (*self._drifted(), *self._undecided()) if each.policy == row.name],
             }
 

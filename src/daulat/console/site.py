@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from daulat.status.facts import Facts
 
 from . import paths
+from .further import NOTHING, Further
 from .language import DEFAULT, LANGUAGES, Language
 from .outlines import Outlines
 from .paths import numbered
@@ -22,6 +23,8 @@ from .sheets import LIST, SECTIONS, Sheet, Sheets, entry
 POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
 """The Content-Security-Policy of every page: nothing runs, and nothing is loaded from elsewhere."""
 STYLE = "style.css"
+CHECKPOINT = "checkpoint.txt"
+"""The log's checkpoint, a signed note, as a file beside the pages."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,19 @@ class Reading:
 class Site:
     """The pages of one reading of a cluster. Paths are relative to the site's root."""
 
-    def __init__(self, facts: Facts, outlines: Outlines, context: str = "") -> None:
-        self._sheets, self._context = Sheets(facts, outlines, context), context
+    def __init__(self, facts: Facts, outlines: Outlines, context: str = "", further: Further = NOTHING) -> None:
+        self._sheets, self._context = Sheets(facts, outlines, context, further), context
 
     @property
     def at(self) -> float:
         """When the facts were read, in seconds since the epoch."""
         return self._sheets.facts.now
+
+    @property
+    def checkpoint(self) -> bytes | None:
+        """The log's last checkpoint as it was signed; None where no log was given, or it has none."""
+        log = self._sheets.further.log
+        return log.signed or None if log is not None else None
 
     def paths(self) -> Iterator[str]:
         """Return the path of every page."""
@@ -123,5 +132,7 @@ def environment() -> Environment:
         finalize=_finalize,
     )
     found.filters["stamp"] = _stamp
-    found.globals.update(paths=paths, numbered=numbered, policy=POLICY, most=LIST, style=STYLE)
+    found.globals.update(
+        paths=paths, numbered=numbered, policy=POLICY, most=LIST, style=STYLE, checkpoint_file=CHECKPOINT
+    )
     return found

@@ -113,10 +113,12 @@ def drift(cluster: Cluster) -> Iterator[Found]:
             kind, name = manifest["kind"], manifest["metadata"]["name"]
             wanted.add((kind, name))
             if (found := live.get((kind, name))) is None:
-                yield Found(f"{kind} {name} of policy {policy} is missing", (f"{kind} {name}",))
+                yield Found(
+                    f"{kind} {name} of policy {policy} is missing", (f"{kind} {name}", f"SovereigntyPolicy {policy}")
+                )
             elif found.get("spec") != manifest["spec"]:
                 what = f"{kind} {name} isn't what policy {policy} compiles to for the namespaces that it governs"
-                yield Found(what, (f"{kind} {name}",))
+                yield Found(what, (f"{kind} {name}", f"SovereigntyPolicy {policy}"))
     for policy, compiled in sorted(cluster.compiled.items()):
         others: dict[str, list[str]] = {}
         if _static(cluster, policy, compiled, live):
@@ -131,14 +133,16 @@ def drift(cluster: Cluster) -> Iterator[Found]:
             if found is not None and found.get("spec") != manifest["spec"] and revision != compiled.revision:
                 others.setdefault(revision, []).append(f"{kind} {name}")
             elif found is None:
-                yield Found(f"{kind} {name} of policy {policy} is missing", (f"{kind} {name}",))
+                yield Found(
+                    f"{kind} {name} of policy {policy} is missing", (f"{kind} {name}", f"SovereigntyPolicy {policy}")
+                )
             elif found.get("spec") != manifest["spec"]:
                 what = f"{kind} {name} was changed: it isn't what revision {revision} of policy {policy} says"
-                yield Found(what, (f"{kind} {name}",))
+                yield Found(what, (f"{kind} {name}", f"SovereigntyPolicy {policy}"))
         for revision, names in sorted(others.items()):
             objects = f"{counted(len(names), 'object')} of policy {policy} {either(len(names), 'is', 'are')} of revision {revision}"
             what = f"{objects}; this daulat compiles {compiled.revision}"
-            yield Found(what, tuple(names), Severity.MEDIUM, _OTHER_VERSION)
+            yield Found(what, (*names, f"SovereigntyPolicy {policy}"), Severity.MEDIUM, _OTHER_VERSION)
     # What governs is decided on what is applied, so that a new policy opens nothing before it is in force.
     shared = reconcile_ungoverned(KEY, _applied(cluster), cluster.now).effects
     for manifest in (effect.manifest for effect in shared if isinstance(effect, Apply)):

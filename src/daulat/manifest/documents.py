@@ -102,7 +102,7 @@ _CLIENTS = frozenset(
 
 def _is_own(value: dict[str, Any]) -> bool:
     group = str(value.get("apiVersion") or "").rpartition("/")[0]
-    return group == GROUP or value.get("kind") in {kind.kind for kind in KINDS}
+    return group == GROUP or any(value.get("kind") == kind.kind for kind in KINDS)
 
 
 def _is_patch(value: dict[str, Any]) -> bool:

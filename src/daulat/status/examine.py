@@ -15,6 +15,7 @@ _WITHOUT = {
     "SovereignZone": "the zones",
     "SovereignModel": "the models",
     "SovereigntyExemption": "the exemptions",
+    "AcceleratorInventory": "the chips of record",
     "NodeAttestation": "which nodes are attested",
     "AcceleratorInventory": "whether declared chips are where they may stand",
     "AcceleratorProfile": "free accelerators",

@@ -252,8 +252,8 @@ CASES: list[tuple[str, str, Raw, dict[str, str]]] = [
     ),
     ("kubeai.org/v1", "Model", {"url": HUB, "image": BAD}, {"USE-07": "spec.url", "STO-07": "spec.image"}),
 ]
-AT_TOP = {"Workspace"}
-"""Kinds without a spec, which have tests of their own."""
+AT_TOP = {"Workspace", "MultiRoleInference", "RayJob"}
+"""Kinds without a spec, or without an image in it, which have tests of their own."""
 OF_CLUSTERS = {"ClusterWorkflowTemplate", "ClusterTask"}
 
 
@@ -271,6 +271,19 @@ def test_the_pods_of_a_known_kind_are_judged_at_their_fields(
 
 def test_every_kind_of_the_catalogue_has_a_case() -> None:
     assert {kind for _, kind in pod_kinds()} == {case[1] for case in CASES} | AT_TOP | OF_CLUSTERS
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "spec"),
+    [
+        ("kaito.sh/v1alpha1", "MultiRoleInference", {"model": {"name": "phi-4"}, "roles": [{"type": "prefill"}]}),
+        ("ray.io/v1", "RayJob", {"entrypoint": "python a.py", "clusterSelector": {"ray.io/cluster": "a"}}),
+    ],
+)
+def test_pods_whose_image_stands_nowhere_in_the_object_arent_judged(api_version: str, kind: str, spec: Raw) -> None:
+    (found,) = judged(owner(api_version, kind, spec))
+    assert found.result == "unjudged"
+    assert all("is set later" in u.message for u in found.unjudged)
 
 
 def test_a_preset_of_a_workspace_isnt_judged() -> None:

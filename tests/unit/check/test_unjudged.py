@@ -206,3 +206,14 @@ def test_a_container_without_a_name_is_judged(api_version: str, kind: str, name:
     (found,) = judged(owner(api_version, kind, spec))
     assert set(controls(found)) == {"STO-07"}
     assert found.findings[0].field.endswith(f'.containers["{name}"].image')
+
+
+def test_an_adapter_of_a_hub_is_told_where_its_repository_is_named() -> None:
+    source = {"type": "huggingface", "repository": "nvidia/some-adapter"}
+    (found,) = judged(owner("production-stack.vllm.ai/v1alpha1", "LoraAdapter", {"adapterSource": source}))
+    assert (found.result, [u.field for u in found.unjudged]) == ("unjudged", ["spec.adapterSource.repository"])
+
+
+def test_an_api_service_without_a_spec_is_evaluated() -> None:
+    patch = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1.a.example.my"}}
+    assert judged(patch)[0].result == "allowed"

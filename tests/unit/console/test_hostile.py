@@ -5,15 +5,20 @@ from __future__ import annotations
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from daulat.console.further import Further
+from daulat.console.log import Log
+from daulat.console.paths import inventory as inventory_page
 from daulat.console.paths import model, part
 from daulat.console.site import Reading, visible
+from daulat.ledger.checkpoint import Checkpoint
+from daulat.ledger.trust import Witnessed
 from tests.strategies import TEXT
 from tests.unit.status.worlds import broken, facts, told, with_status
-from tests.unit.world import SITE, World, exemption, zone
+from tests.unit.world import SITE, World, exemption, inventory, zone
 from tests.unit.world import model as model_of
 from tests.unit.world import node as node_of
 
-from .worlds import Seen, busy, parsed, site
+from .worlds import Seen, busy, parsed, site, weakened
 
 MARKUP = (
     "<script>alert(1)</script>",
@@ -30,7 +35,18 @@ CONTROLS = ("\u202e", "\u2066", "\x1b[31m", "\n")
 PATHS = ("../..", "%2e%2e")
 PIECES = st.sampled_from((*MARKUP, *TEMPLATES, *CONTROLS, *PATHS))
 HOSTILE = st.one_of(TEXT, st.lists(PIECES | TEXT, max_size=4).map("".join))
-PAGES = ("index.html", "zones.html", "models.html", "policies.html", "exemptions.html", "drift.html", "nodes.html")
+PAGES = (
+    "index.html",
+    "chips.html",
+    "weaknesses.html",
+    "log.html",
+    "zones.html",
+    "models.html",
+    "policies.html",
+    "exemptions.html",
+    "drift.html",
+    "nodes.html",
+)
 
 
 def hostile(text: str) -> World:
@@ -59,9 +75,26 @@ def hostile(text: str) -> World:
     )
     world.nodes.append(node_of(f"n{text}", "nowhere"))
     world.exemptions.append(exemption(f"e{text}", reason=f"because of {text}", requestedBy="x", namespaces=["a"]))
+    world.inventories.append(
+        with_status(
+            inventory(f"i{text}"),
+            told(
+                broken("X", text),
+                problems=[{"chip": text, "reason": text, "message": text}],
+                moves=[{"chip": text, "fromNode": text, "toNode": text, "at": text}],
+                places=[{"node": text, "zone": text, "since": text, "chips": [text]}],
+            ),
+        )
+    )
     drift = [{"node": text, "reason": text, "sample": [text]}]
     world.policies[-1]["status"] = told(broken("X", text), governedNamespaces=[text], drift=drift, revision=text)
     return world
+
+
+def strange_log(text: str) -> Log:
+    """Return a log whose checkpoint says the text wherever it can."""
+    head = Checkpoint(text, 1, bytes(32))
+    return Log(b"x", head, text, True, (text,), (Witnessed(text, 1),), (text,))
 
 
 def shape(seen: Seen) -> list[str]:
@@ -73,9 +106,17 @@ def shape(seen: Seen) -> list[str]:
 @example("<script>alert(1)</script>")
 @example('" onmouseover="x" \'')
 def test_a_string_of_the_cluster_brings_no_element_and_no_attribute(text: str) -> None:
-    pages, plain = site(hostile(text), {"Pod": text}), site(hostile("plain"), {"Pod": "plain"})
+    pages, plain = (
+        site(hostile(each), {"Pod": each}, further=Further(weakened(text=each), strange_log(each)))
+        for each in (text, "plain")
+    )
     known = {name for path in PAGES for _, given in parsed(plain.render(path) or "").elements for name in given}
-    objects = [model(f"m{text}", f"n{text}"), f"zone/{part(f'z{text}')}.html", "policy/restricted.html"]
+    objects = [
+        model(f"m{text}", f"n{text}"),
+        f"zone/{part(f'z{text}')}.html",
+        "policy/restricted.html",
+        inventory_page(f"i{text}"),
+    ]
     for path in (*PAGES, *objects):
         page = pages.render(path, Reading(0, text))
         if page is None:  # Names that the store refuses, such as one without text.

@@ -10,7 +10,9 @@ import pytest
 
 import daulat.console
 from daulat.catalog.countries import codes
+from daulat.console.chips import COUNTS
 from daulat.console.language import LANGUAGES, Language, strings
+from daulat.doctor.finding import Severity as Rank
 from daulat.status.view import Severity, State
 
 SOURCE = Path(str(daulat.console.__file__)).parent
@@ -33,6 +35,7 @@ def test_every_string_is_used_by_a_template_or_by_the_code() -> None:
     text = "".join(file.read_text() for pattern in ("*.py", "templates/*.html") for file in SOURCE.glob(pattern))
     used = set(re.findall(r"[\"']([A-Za-z_]+)[\"']", text))
     used |= {f"state_{state}" for state in State} | {f"severity_{severity}" for severity in Severity}
+    used |= {f"chips_{count}" for count in COUNTS} | {f"rank_{severity}" for severity in Rank}
     assert set(strings()) - used == set()
 
 

@@ -7,14 +7,21 @@ import re
 
 import pytest
 
+from daulat.console.further import Further
 from daulat.console.language import LANGUAGES
-from daulat.console.site import POLICY, STYLE, Reading, style
+from daulat.console.log import read_log
+from daulat.console.site import CHECKPOINT, POLICY, STYLE, Reading, style
+from daulat.ledger.trust import Trust
+from tests.unit.ledger.logs import KEY, WITNESSES, log
 from tests.unit.status.worlds import NOW, fine, serving
 from tests.unit.world import ascend, zone
 
-from .worlds import busy, page, parsed, site
+from .worlds import busy, page, parsed, site, weakened
 
-BUSY = site(busy())
+FURTHER = Further(
+    weakened(), read_log(log(5, witnesses=WITNESSES[:1]), Trust((KEY.verifier(),), (WITNESSES[0].verifier(),), 1))
+)
+BUSY = site(busy(), further=FURTHER)
 LIMITED = site(busy(), {"Pod": "forbidden"})
 EVERY = tuple(BUSY.paths())
 
@@ -34,7 +41,7 @@ def test_every_page_is_well_formed_and_names_its_language_and_its_title(path: st
 
 def test_every_link_leads_to_a_page_of_the_site() -> None:
     pages = BUSY
-    there = {*EVERY, STYLE}
+    there = {*EVERY, STYLE, CHECKPOINT}
     for path in EVERY:
         seen = page(pages, path)
         for link in seen.values("href"):
@@ -48,7 +55,7 @@ def test_every_page_is_reached_from_the_first() -> None:
     pages, found, ahead = BUSY, set[str](), ["index.html"]
     while ahead:
         path = ahead.pop()
-        if path in found or path == STYLE:
+        if path in found or path in (STYLE, CHECKPOINT):
             continue
         found.add(path)
         links = (x for x in page(pages, path).values("href") if not x.startswith(("data:", "#")))
@@ -117,8 +124,8 @@ def test_a_zone_lists_its_nodes_with_their_accelerators_and_the_policies_that_th
     certified = {"daulat.node-restriction.kubernetes.io/confidential": "eligible"}
     world.nodes = [ascend("gpu-1", labels=certified), ascend("gpu-2", ready=False)]
     text = page(site(world), "zone/cyberjaya-1.html").text
-    assert "gpu-1 Yes Yes huawei-ascend-910b : 8, free 8 confidential" in text
-    assert "gpu-2 No Yes huawei-ascend-910b : 8, free 8 None" in text
+    assert "gpu-1 Yes Yes huawei-ascend-910b : 8, free 8 None confidential" in text
+    assert "gpu-2 No Yes huawei-ascend-910b : 8, free 8 None None" in text
 
 
 def test_free_devices_arent_shown_where_pods_couldnt_be_read() -> None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 
+from daulat.console.further import NOTHING, Further
 from daulat.console.outlines import Outlines, shipped
 from daulat.console.site import Site
+from daulat.doctor.finding import Finding, Report, Severity, Unchecked
 from tests.unit.status.worlds import ago, broken, facts, fine, ready, serving, told, with_status
-from tests.unit.world import World, ascend, exemption, h20, model, policy, zone
+from tests.unit.world import Raw, World, ascend, exemption, h20, inventory, model, policy, zone
 
 VOID = {"meta", "link", "br"}
 PROVED = ("Enforced", "True", "CanaryRefused", "a violating pod was refused")
@@ -62,12 +64,60 @@ def busy() -> World:
         with_status(exemption("long", policy="restricted"), told(active)),
         with_status(exemption("short", expiresAt="2026-06-03T12:00:00Z"), told(active)),
     ]
+    world.inventories = [tracked()]
     return world
 
 
-def site(world: World, unread: Mapping[str, str] | None = None, outlines: Outlines | None = None, **more: Any) -> Site:
+def tracked() -> Raw:
+    """Return an inventory with a chip on a node, one that is missing, one that is gone, and one that has moved."""
+    place = {"zone": "johor-1", "since": ago(9000)}
+    status = told(
+        broken("ChipsGone", "1 chip is gone"),
+        declared=4,
+        seen=2,
+        missing=1,
+        gone=1,
+        outside=0,
+        undeclared=3,
+        problems=[{"chip": "SN-4", "reason": "Gone", "message": "SN-4 hasn't been seen for 80h"}],
+        moves=[
+            {
+                "chip": "SN-2",
+                "fromNode": "s-1",
+                "fromZone": "singapore-1",
+                "toNode": "j-1",
+                "toZone": "johor-1",
+                "at": ago(600),
+            }
+        ],
+        places=[
+            {"node": "j-1", **place, "chips": ["SN-1", "SN-2"]},
+            {"node": "j-2", **place, "absentSince": ago(300), "chips": ["SN-3"]},
+            {"node": "j-2", **place, "absentSince": ago(400000), "gone": True, "chips": ["SN-4"]},
+        ],
+    )
+    return with_status(inventory("delivered", "SN-1", "SN-2", "SN-3", "SN-4"), status)
+
+
+def weakened(policy: str = "restricted", text: str = "it selects namespaces by team") -> Report:
+    """Return doctor's report with a finding about a policy, one about something else, and a check that wasn't made."""
+    found = Finding(
+        "DOC-20", "Open policies", Severity.MEDIUM, text, (f"SovereigntyPolicy {policy}",), "anybody may", "Relabel."
+    )
+    other = Finding("DOC-01", "Administrators", Severity.HIGH, f"User {text}", ("User x",), "they may all", "Revoke.")
+    unchecked = Unchecked("DOC-34", "Pod security", Severity.LOW, f"list pods ({text})", True)
+    return Report("v1.37.2", (other, found), (unchecked,), ("DOC-13",))
+
+
+def site(
+    world: World,
+    unread: Mapping[str, str] | None = None,
+    outlines: Outlines | None = None,
+    further: Further = NOTHING,
+    **more: Any,
+) -> Site:
     """Return the pages of a cluster."""
-    return Site(facts(world, unread, **more), outlines or shipped())
+    return Site(facts(world, unread, **more), outlines or shipped(), further=further)
 
 
 @dataclass

@@ -160,3 +160,11 @@ def test_a_typed_value_stays_what_kubectl_takes_it_for() -> None:
     (found,) = _objects("apiVersion: v1\nkind: Pod\nspec: {privileged: yes, mode: 0777, text: 'yes'}\n")
     spec: dict[str, Any] = found.object["spec"]
     assert spec == {"privileged": True, "mode": 511, "text": "yes"}
+
+
+def test_a_kind_that_is_no_text_is_foreign_or_told() -> None:
+    # GitHub's file of labels has a list of that name.
+    (chunk,) = chunks(b"kind:\n- name: bug\n  color: red\n", "labels.yaml")
+    assert isinstance(chunk, Chunk)
+    (found,) = documents(chunk)
+    assert isinstance(found, Foreign)

@@ -22,16 +22,19 @@ from ..errors import fail
 from ..examples import examples
 from ..namespace import context_option, operator_namespace_option
 from ..reading import Scope, read
+from ..trusting import trust_of
 from . import address, folder, server
+from .further import Source
 from .users.options import UserOptions, user_options
 from .users.process import Options, run
 
 _EXAMPLES = examples(
     ("Pages of the cluster on this machine, until Ctrl-C", "daulat console"),
     ("A static site, whose index.html a browser opens from the disk", "daulat console --output-dir site/"),
+    ("With the last checkpoint of the log", "daulat console --log ledger/ --log-key log.vkey"),
     ("With borders of your own", "daulat console --output-dir site/ --outlines borders.geojson"),
     (
-        "For users who sign in with a token of the cluster, each with what they may list",
+        "For users who sign in with a token of the cluster",
         "daulat console --authenticate --listen 0.0.0.0:8443 --tls-certificate tls.crt --tls-key tls.key",
     ),
 )
@@ -71,6 +74,27 @@ _EXAMPLES = examples(
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Draw the map from this GeoJSON FeatureCollection, in place of the outlines that Daulat ships.",
 )
+@click.option(
+    "--log",
+    "log",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIRECTORY",
+    help="Show the last checkpoint of the log in this folder, as the recorder or a mirror of its bucket writes it.",
+)
+@click.option(
+    "--log-key",
+    "log_keys",
+    multiple=True,
+    metavar="VKEY",
+    help="A verifier key of the log, or a file with one. Repeatable: each has to have signed. Without it no signature is verified.",
+)
+@click.option(
+    "--log-witness",
+    "log_witnesses",
+    multiple=True,
+    metavar="VKEY",
+    help="A verifier key of a witness, or a file with one. Repeatable: each has to have cosigned.",
+)
 @user_options
 def console(
     context: str | None,
@@ -80,9 +104,13 @@ def console(
     listen: str,
     refresh: float,
     outlines_file: Path | None,
+    log: Path | None,
+    log_keys: tuple[str, ...],
+    log_witnesses: tuple[str, ...],
     given: UserOptions,
 ) -> None:
-    """Show the cluster in a browser: what needs attention, zones on a map, models, policies, exemptions and drift.
+    """Show the cluster in a browser: what needs attention, zones on a map, models, policies, exemptions, drift, chips,
+    what weakens enforcement, and the log.
 
     The pages show what you may read; kinds that you may not list are named on each page. Nothing is written to the cluster, and
     no page loads anything from elsewhere. The server listens on a loopback address only: as with kubectl proxy, every user of this
@@ -96,15 +124,19 @@ def console(
     except address.AddressError as error:
         raise click.UsageError(f"--listen: {error}") from error
     if given.authenticate:
-        if namespace or output_dir:
+        if namespace or output_dir or log:
             raise click.UsageError(
-                "--authenticate shows each user what they may list: it takes no --namespace and no --output-dir"
+                "--authenticate shows each user what they may list: it takes no --namespace, no --output-dir and no --log"
             )
         _serve_users(context, at, refresh, outlines, operator_namespace, given)
+    if (log_keys or log_witnesses) and not (log and log_keys):
+        raise click.UsageError("--log-key requires --log, and --log-witness requires both")
+    further = Source(operator_namespace, log, trust_of(log_keys, log_witnesses, None) if log_keys else None)
     scope = Scope(namespace or "", "" if namespace else _own_namespace(context), operator_namespace)
 
     async def site(reader: cluster.Reader) -> Site:
-        return Site(await read(reader, scope), outlines, context or "")
+        facts = await read(reader, scope)
+        return Site(facts, outlines, context or "", await further.read(reader))
 
     async def serve(reader: cluster.Reader) -> None:
         latest = server.Latest[Site](lambda: site(reader), refresh)

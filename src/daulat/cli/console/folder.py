@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from daulat.console.site import STYLE, Site, style
+from daulat.console.site import CHECKPOINT, STYLE, Site, style
 
 MARK = ".daulat-console"
 """The file that says that a folder was written by this command. It lists what was written."""
@@ -25,10 +25,14 @@ def write(site: Site, folder: Path) -> int:
         for path in pages:
             page = site.render(path)
             if page is not None:
-                _put(folder, path, page)
-        _put(folder, STYLE, style())
-        _put(folder, MARK, "".join(f"{path}\n" for path in (*pages, STYLE)))
-        for path in sorted(former - {*pages, STYLE}):
+                _put(folder, path, page.encode())
+        files = {STYLE: style().encode()}
+        if site.checkpoint is not None:
+            files[CHECKPOINT] = site.checkpoint
+        for path, data in files.items():
+            _put(folder, path, data)
+        _put(folder, MARK, "".join(f"{path}\n" for path in (*pages, *files)).encode())
+        for path in sorted(former - {*pages, *files}):
             (folder / path).unlink(missing_ok=True)
     except OSError as error:
         raise FolderError(f"{error.filename}: {error.strerror}") from error
@@ -52,11 +56,11 @@ def _former(folder: Path) -> set[str]:
     return set()
 
 
-def _put(folder: Path, path: str, text: str) -> None:
+def _put(folder: Path, path: str, data: bytes) -> None:
     file = folder / path
     # Another user who can write to the folder could otherwise have files elsewhere overwritten.
     for part in (file, *file.parents[: path.count("/")]):
         if part.is_symlink():
             raise FolderError(f"{part} is a symbolic link, and pages are written to the folder alone")
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
+    file.write_bytes(data)

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from aiohttp import web
 
-from daulat.console.site import POLICY, STYLE, Reading, Site, style
+from daulat.console.site import CHECKPOINT, POLICY, STYLE, Reading, Site, style
 from daulat.kube.errors import RequestError
 
 from ..cluster import ClusterUnreadable, sentence
@@ -91,6 +91,8 @@ def application(
         site, problem = await latest.get()
         if site is None:
             return answer(503, f"The cluster can't be read: {problem}\n", "text/plain")
+        if request.path == f"/{CHECKPOINT}" and site.checkpoint is not None:
+            return web.Response(body=site.checkpoint, content_type="text/plain", charset="utf-8", headers=HEADERS)
         reading = Reading(now(), problem)
         path = first_page(request)
         found = site.render(path, reading)

@@ -15,8 +15,8 @@ from ..examples import examples
 from ..namespace import context_option, installed_in_option
 from ..structured import WRITERS
 from ..text import Page
+from ..weaknesses import read
 from .output import as_table, structured
-from .reading import read
 
 _EXAMPLES = examples(
     ("What weakens enforcement in the current cluster", "daulat doctor"),

@@ -15,9 +15,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from daulat.cli.console.command import console
+from daulat.ledger.folder import Folder
+from daulat.ledger.writer import Writer
 from tests.unit.cli.explain.test_explain import typed
 from tests.unit.console.worlds import busy
 from tests.unit.kube.api_server import FakeApiServer, serving
+from tests.unit.ledger.logs import KEY, NOW, entries, log
 
 PODS = "/api/v1/pods"
 
@@ -102,3 +105,41 @@ def test_the_server_serves_until_it_is_interrupted(api: FakeApiServer, tmp_path:
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (0, "")
+
+
+def test_a_site_shows_the_logs_checkpoint_and_has_it_beside_the_pages(api: FakeApiServer, tmp_path: Path) -> None:
+    made = log(3)
+    with Writer.create(Folder(tmp_path / "log"), (KEY,), NOW) as writer:
+        writer.append(entries(3), NOW)
+    done = run(
+        api,
+        tmp_path,
+        *("--output-dir", str(tmp_path / "site"), "--log", str(tmp_path / "log"), "--log-key", str(KEY.verifier())),
+    )
+    assert done.exit_code == 0, done.output
+    assert "signed the checkpoint" in (tmp_path / "site/log.html").read_text()
+    assert (tmp_path / "site/checkpoint.txt").read_bytes() == made.files["checkpoint"]
+    done = run(api, tmp_path, "--output-dir", str(tmp_path / "site"))
+    assert done.exit_code == 0, done.output
+    assert not (tmp_path / "site/checkpoint.txt").exists()
+
+
+def test_a_key_without_a_log_is_a_usage_error_before_anything_is_read(api: FakeApiServer, tmp_path: Path) -> None:
+    for words in (("--log-key", str(KEY.verifier())), ("--log", str(tmp_path), "--log-witness", "x")):
+        done = run(api, tmp_path, *words)
+        assert done.exit_code == 2
+        assert "--log-key requires --log" in done.stderr
+    assert api.requests == []
+
+
+def test_weaknesses_are_shown_and_secrets_are_never_read(api: FakeApiServer, tmp_path: Path) -> None:
+    api.refusals["/apis/rbac.authorization.k8s.io/v1/clusterroles"] = (403, "cannot list clusterroles")
+    done = run(api, tmp_path, "--output-dir", str(tmp_path / "site"))
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / "site/weaknesses.html").read_text()
+    assert "ValidatingAdmissionPolicy nodes.cluster.daulat.dev is missing" in text
+    policy = (tmp_path / "site/policy/restricted.html").read_text()
+    assert "of policy restricted is missing" in policy
+    assert "of policy confidential is missing" not in policy
+    assert "list clusterroles.rbac.authorization.k8s.io (forbidden)" in text
+    assert not [request for request in api.requests if "/secrets" in request]

@@ -22,6 +22,7 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/daulat-system/leases"
 DAULAT = "/apis/daulat.dev/v1alpha1"
 OWN = (
+    "acceleratorinventories",
     "sovereignmodels",
     "sovereigntypolicies",
     "sovereignzones",

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
-from multidict import CIMultiDictProxy
 
 from daulat.kube.client import Client
 from daulat.process.tls import common_name
@@ -93,10 +92,11 @@ class Proxy:
         users = headers.getall(USER_HEADER, [])
         if len(users) != 1 or not users[0]:
             raise NotAuthenticated(f"the proxy names no user in {USER_HEADER}")
-        return Identity(users[0], groups=tuple(headers.getall(GROUP_HEADER, ())), extra=_extra(headers))
+        return Identity(users[0], groups=tuple(headers.getall(GROUP_HEADER, ())), extra=_extra(request))
 
 
-def _extra(headers: CIMultiDictProxy[str]) -> Mapping[str, tuple[str, ...]]:
+def _extra(request: web.Request) -> Mapping[str, tuple[str, ...]]:
+    headers = request.headers
     names = sorted({name for name in headers if name.lower().startswith(EXTRA_PREFIX.lower())})
     found: dict[str, tuple[str, ...]] = {}
     for name in names:

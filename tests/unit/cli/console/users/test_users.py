@@ -88,6 +88,7 @@ def gathered() -> Gathered:
             pod(f"{name}-0", "ascend-1", {"huawei.com/Ascend910": "1"}, namespace=namespace, model=name)
             for name, namespace in (("llama", "treasury"), ("qwen", "audit"))
         ],
+        "AcceleratorInventory": [],
         "NodeAttestation": [],
         "ResourceSlice": [],
         "ResourceClaim": [],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,17 +16,21 @@ from daulat.doctor.sources import SOURCES, Source
 from daulat.kube.client import MERGE, Client
 from daulat.kube.errors import ApiError, NotFound, RequestError
 
-from ..cluster import Reader, why_unread, without_managers
+from .cluster import Reader, why_unread, without_managers
 
 
-async def read(reader: Reader, namespace: str, *, probe: bool) -> Cluster:
-    """Return the cluster. Raises RequestError where not even its version can be read."""
+async def read(reader: Reader, namespace: str, *, probe: bool = False, left_out: Mapping[str, str] = {}) -> Cluster:
+    """Return the cluster. ``left_out`` are sources that aren't read, by key, with the reason.
+
+    Raises RequestError where not even its version can be read."""
     version = str((await reader.client.request("GET", "/version")).get("gitVersion") or "")
     capabilities = await reader.capabilities()
     lists: dict[str, tuple[Manifest, ...]] = {}
-    missing: dict[str, str] = {}
+    missing: dict[str, str] = dict(left_out)
 
     async def one(source: Source, where: str) -> None:
+        if source.key in left_out:
+            return
         try:
             found = await reader.items(
                 source.listed.on(capabilities), where, _keys if source.keys_only else without_managers

@@ -88,6 +88,10 @@ test-console: $(VENV)/ready ## The console's pages in headless Chromium: accessi
 	@command -v chromium >/dev/null || { echo "make test-console needs chromium: apt-get install chromium" >&2; exit 2; }
 	@$(PY) -m pytest tests -m browser
 
+headlamp: ## Lint, test and build the Headlamp plugin in ui/headlamp/dist (needs Node.js 20 with npm; 2 minutes)
+	@command -v npm >/dev/null || { echo "make headlamp needs Node.js 20 with npm" >&2; exit 2; }
+	@cd ui/headlamp && npm ci --ignore-scripts --no-audit --no-fund && npm run lint && npm run tsc && npm test && npm run build
+
 test-node: $(VENV)/ready ## Tests on real nodes alone: a kubelet, containers, a model that answers (needs root; 6 minutes)
 	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m pytest tests -m node
@@ -109,6 +113,7 @@ layers: $(VENV)/ready ## Check that layers import only what stands above them
 generate: $(VENV)/ready ## Write CRDs, the chart's generated files and the example of evidence
 	@$(PY) -m dev.generate
 	@$(PY) -m dev.evidence
+	@$(PY) -m dev.headlamp
 
 verify: $(VENV)/ready ## Check that generated files are up to date
 	@$(PY) -m dev.generate --check
@@ -214,6 +219,7 @@ $(DOCS)/ready: requirements/docs.txt
 	e2e \
 	fmt \
 	generate \
+	headlamp \
 	help \
 	image \
 	image-refresh \

@@ -17,7 +17,6 @@ _WITHOUT = {
     "SovereigntyExemption": "the exemptions",
     "AcceleratorInventory": "the chips of record",
     "NodeAttestation": "which nodes are attested",
-    "AcceleratorInventory": "whether declared chips are where they may stand",
     "AcceleratorProfile": "free accelerators",
     "Node": "free accelerators",
     "Pod": "free accelerators",

@@ -28,7 +28,8 @@ def commands(group: click.Group, context: click.Context) -> Iterator[click.Conte
 
 
 def wide(columns: int) -> dict[str, click.Context]:
-    root = click.Context(main, info_name="daulat", terminal_width=columns)
+    settings = {**main.context_settings, "terminal_width": columns}
+    root = click.Context(main, info_name="daulat", **settings)
     return {each.command_path: each for each in commands(main, root)}
 
 

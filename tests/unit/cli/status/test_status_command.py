@@ -28,7 +28,6 @@ OWN = (
     "sovereignzones",
     "acceleratorprofiles",
     "sovereigntyexemptions",
-    "acceleratorinventories",
     "nodeattestations",
 )
 

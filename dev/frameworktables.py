@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from daulat.catalog.frameworks import Framework, frameworks
 from daulat.catalog.presets import presets
-from dev.pages import between, table
+from dev.pages import between, page, table
 
-PAGE = Path("docs/reference/frameworks.md")
+PAGE = page("frameworks")
 
 
 def written(text: str) -> str:

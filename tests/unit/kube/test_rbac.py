@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from daulat.api.kinds import KINDS
-from daulat.kube.rbac import cluster_rules, namespace_rules, reporter_rules
-from tests.rights import OPERATOR_MAY, REPORTER_MAY, flat
+from daulat.kube.rbac import cluster_rules, console_rules, namespace_rules, reporter_rules
+from tests.rights import CONSOLE_MAY, OPERATOR_MAY, REPORTER_MAY, flat
 
 CHART = Path(__file__).resolve().parents[3] / "charts/daulat"
 CLUSTER = {(group, resource, verb) for group, resource, verb, namespace in flat(OPERATOR_MAY) if not namespace}
@@ -43,6 +43,13 @@ def test_the_reporter_may_do_exactly_what_is_listed_and_writes_reports_alone() -
     assert granted(yaml.safe_load((CHART / "files/reporter-clusterrole.yaml").read_text())) == may
     assert {group for group, _, verb in may if verb != "list"} == {"openreports.io", "wgpolicyk8s.io"}
     assert "secrets" not in {resource for _, resource, _ in may}
+
+
+def test_the_console_may_do_exactly_what_is_listed_and_changes_nothing() -> None:
+    may = {(group, resource, verb) for group, resource, verb, _ in flat(CONSOLE_MAY)}
+    assert {right for rule in console_rules() for right in rule.rights} == may
+    assert granted(yaml.safe_load((CHART / "files/console-clusterrole.yaml").read_text())) == may
+    assert {resource for _, resource, verb in may if verb != "list"} == {"tokenreviews", "subjectaccessreviews"}
 
 
 def test_the_template_of_the_operators_roles_has_no_rule_beside_them() -> None:

@@ -84,12 +84,12 @@ def test_an_example_has_options_and_arguments_that_the_command_takes(name: str, 
     for parameter in found.params:
         if isinstance(parameter.type, click.Path | click.File):
             parameter.type = click.STRING
-    found.make_context(name, rest)
+    found.make_context(name, rest, **main.context_settings)
 
 
 def test_a_line_that_is_no_option_of_the_command_is_found() -> None:
     with pytest.raises(click.NoSuchOption):
-        COMMANDS["daulat doctor"].command.make_context("doctor", ["--frobnicate"])
+        COMMANDS["daulat doctor"].command.make_context("doctor", ["--frobnicate"], **main.context_settings)
 
 
 def test_a_long_example_is_continued_as_a_shell_reads_it() -> None:

@@ -46,7 +46,7 @@ def understood(command: str) -> tuple[str, dict[str, Any]]:
     program, name, *arguments = [word for word in shlex.split(command) if not re.match(r"[A-Z_]+=", word)]
     assert program == "daulat"
     assert isinstance(main, click.Group)
-    with click.Context(main) as parent:
+    with click.Context(main, **main.context_settings) as parent:
         found = main.get_command(parent, name)
         assert found is not None, f"there is no command {name}"
         while isinstance(found, click.Group) and not (
@@ -66,7 +66,7 @@ def test_a_documented_command_has_only_options_that_there_are(page: str, command
 
 def test_every_command_is_documented() -> None:
     documented = {understood(c)[0] for p in PAGES for c in commands(p)}
-    with click.Context(main) as context:
+    with click.Context(main, **main.context_settings) as context:
         assert documented == set(main.list_commands(context)) - {"operator"}
 
 

@@ -49,7 +49,10 @@ def served(kubeconfig: Path, *arguments: str) -> Iterator[str]:
             yield process.stdout.readline().split()[0]
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(20)
+            try:
+                process.wait(20)
+            finally:
+                process.kill()
 
 
 def get(url: str) -> str:

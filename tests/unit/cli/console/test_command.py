@@ -103,7 +103,10 @@ def test_the_server_serves_until_it_is_interrupted(api: FakeApiServer, tmp_path:
                 urlopen(Request(url, headers={"Host": "attacker.example"}), timeout=20)  # noqa: S310
         finally:
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=20)
+            try:
+                _, errors = process.communicate(timeout=20)
+            finally:
+                process.kill()
     assert (process.returncode, errors) == (0, "")
 
 

@@ -23,6 +23,8 @@ def helps(command: click.Command, path: str, parent: click.Context | None = None
     """Yield a command's full name and its help, then those of its subcommands, by name."""
     settings = {**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
     context = click.Context(command, info_name=path.rpartition(" ")[2], parent=parent, **settings)
+    # Click keeps the help option of a command's first context, which may have been one without the names that ``main`` gives it.
+    command._help_option = None
     with context:
         yield path, command.get_help(context).rstrip()
         if isinstance(command, click.Group):

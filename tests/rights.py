@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from daulat.api.kinds import KINDS
 
@@ -78,3 +79,9 @@ REPORTER_MAY: list[tuple[str, str, Sequence[str], str]] = [
 
 def flat(table: list[tuple[str, str, Sequence[str], str]]) -> list[tuple[str, str, str, str]]:
     return [(group, resource, verb, namespace) for group, resource, verbs, namespace in table for verb in verbs]
+
+
+def granted(rules: Sequence[Mapping[str, Any]]) -> set[tuple[str, str, str]]:
+    """Return what rules of a role grant: group, resource and verb. They have no other fields."""
+    assert all(set(rule) == {"apiGroups", "resources", "verbs"} for rule in rules)
+    return {(g, r, v) for rule in rules for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]}

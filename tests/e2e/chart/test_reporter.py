@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from daulat.cli.reporter import reporter
-from tests.rights import REPORTER_MAY, flat
+from tests.rights import REPORTER_MAY, flat, granted
 
 from .world import Helm, rendered
 
@@ -40,14 +40,8 @@ def test_values_become_arguments_that_the_command_has(helm: Helm) -> None:
 
 def test_its_roles_grant_exactly_what_is_listed(helm: Helm) -> None:
     made = objects(helm)
-    granted = {
-        (group, resource, verb)
-        for rule in made["ClusterRole"]["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
-    assert granted == {(group, resource, verb) for group, resource, verb, _ in flat(REPORTER_MAY)}
+    found = granted(made["ClusterRole"]["rules"])
+    assert found == {(group, resource, verb) for group, resource, verb, _ in flat(REPORTER_MAY)}
     assert made["Role"]["rules"] == [
         {
             "apiGroups": ["coordination.k8s.io"],

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from daulat.api.kinds import KINDS
 from daulat.kube.rbac import cluster_rules, console_rules, namespace_rules, reporter_rules
-from tests.rights import CONSOLE_MAY, OPERATOR_MAY, REPORTER_MAY, flat
+from tests.rights import CONSOLE_MAY, OPERATOR_MAY, REPORTER_MAY, flat, granted
 
 CHART = Path(__file__).resolve().parents[3] / "charts/daulat"
 CLUSTER = {(group, resource, verb) for group, resource, verb, namespace in flat(OPERATOR_MAY) if not namespace}
@@ -19,11 +18,6 @@ NAMESPACED = {(group, resource, verb) for group, resource, verb, namespace in fl
 
 ANNOTATING = {("", "namespaces", "patch")}
 """What the operator may do beside that where pods are pinned by an annotation of their namespace."""
-
-
-def granted(rules: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
-    assert all(set(rule) == {"apiGroups", "resources", "verbs"} for rule in rules)
-    return {(g, r, v) for rule in rules for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]}
 
 
 def test_the_table_of_kinds_grants_exactly_the_list() -> None:

@@ -15,11 +15,10 @@ from daulat.api.inventory import AcceleratorInventorySpec
 from daulat.api.kinds import Manifest
 from daulat.api.names import API_VERSION
 from daulat.manifest.document import Problem
-from daulat.manifest.yaml_writer import dump_manifest
 
 from ..errors import fail, fail_if
 from ..examples import examples
-from ..structured import as_json
+from ..structured import manifest_format, manifests_as
 from .lists import Lot, Terms, read_list
 
 SHARD = 2000
@@ -71,15 +70,7 @@ _EXAMPLES = examples(
     metavar="NUMBER",
     help="The most chips of one object.",
 )
-@click.option(
-    "-o",
-    "--output",
-    "form",
-    type=click.Choice(["yaml", "json"]),
-    default="yaml",
-    show_default=True,
-    help="The format: YAML documents, or a List as JSON.",
-)
+@manifest_format()
 def import_(
     path: str,
     name: str,
@@ -121,10 +112,7 @@ def import_(
     manifests = [_manifest(n, {**limits, "deliveries": part}) for n, part in zip(names, parts, strict=True)]
     for manifest in manifests:
         fail_if(_mistakes(file, manifest))
-    if form == "json":
-        click.echo(as_json({"apiVersion": "v1", "kind": "List", "items": manifests}), nl=False)
-        return
-    click.echo("---\n".join(dump_manifest(manifest) for manifest in manifests), nl=False)
+    click.echo(manifests_as(form, manifests), nl=False)
 
 
 def _data(path: str) -> tuple[str, str]:

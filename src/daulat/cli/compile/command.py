@@ -16,7 +16,8 @@ from daulat.api.kinds import Manifest
 from ..examples import examples
 from ..kubernetes import kubernetes_options, offered
 from ..namespace import operator_namespace_option
-from .manifests import as_json, as_yaml, compiled, guards_of_cluster
+from ..structured import manifest_format, manifests_as
+from .manifests import compiled, guards_of_cluster
 from .static_files import write_static
 
 
@@ -49,15 +50,7 @@ _EXAMPLES = examples(
 @click.option(
     "--anchor", is_flag=True, help="Write one static policy that keeps Daulat's policies in the API as they are."
 )
-@click.option(
-    "-o",
-    "--output",
-    "form",
-    type=click.Choice(["yaml", "json"]),
-    default="yaml",
-    show_default=True,
-    help="The format.",
-)
+@manifest_format("The format.")
 @click.option(
     "--output-file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -165,7 +158,7 @@ def compile_(
     if output_dir is not None:
         write_static(output_dir, manifests, "daulat-anchor.yaml" if anchor else "daulat.yaml", host_path)
         return
-    text = as_json(manifests) if form == "json" else as_yaml(manifests)
+    text = manifests_as(form, manifests, sort_keys=True)
     if output_file is None:
         sys.stdout.write(text)
         return

@@ -12,10 +12,9 @@ from daulat.api.kinds import Manifest
 from daulat.catalog.kubernetes import Capabilities
 from daulat.explain.world import snapshot_of
 from daulat.manifest.document import Problem
-from daulat.manifest.yaml_writer import dump_manifest
 from daulat.reconcile.policy.desired import desired
 
-from .. import objects, structured
+from .. import objects
 from ..errors import fail, fail_if
 
 
@@ -85,13 +84,3 @@ def _is_operator(manifest: Manifest) -> bool:
     pod = ((manifest.get("spec") or {}).get("template") or {}).get("spec") or {}
     names = [c.get("name") for c in pod.get("containers") or ()]
     return manifest.get("kind") == "Deployment" and "operator" in names and bool(pod.get("serviceAccountName"))
-
-
-def as_yaml(manifests: Sequence[Manifest]) -> str:
-    """Return a stream of documents, keys in order. ValueError where one wouldn't be read back as it is."""
-    return "---\n".join(dump_manifest(manifest, sort_keys=True) for manifest in manifests)
-
-
-def as_json(manifests: Sequence[Manifest]) -> str:
-    """Return a List, keys in order."""
-    return structured.as_json({"apiVersion": "v1", "kind": "List", "items": list(manifests)}, sort_keys=True)

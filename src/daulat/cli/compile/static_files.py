@@ -13,7 +13,7 @@ from daulat.api.kinds import Manifest
 from daulat.manifest.document import Problem
 
 from ..errors import fail
-from .manifests import as_yaml
+from ..structured import manifests_as
 
 CONFIGURATION = "admission-configuration.yaml"
 _MARK = "Written by daulat compile, which replaces and removes this file."
@@ -61,7 +61,7 @@ def write_static(root: Path, manifests: Sequence[Manifest], name: str, host_path
 
 
 def _file(manifests: Sequence[Manifest]) -> str | None:
-    return f"# {_MARK}\n{as_yaml(manifests)}" if manifests else None
+    return f"# {_MARK}\n{manifests_as('yaml', manifests, sort_keys=True)}" if manifests else None
 
 
 def _put(root: Path, files: Mapping[str, str | None]) -> tuple[list[str], list[str]]:

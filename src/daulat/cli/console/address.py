@@ -6,6 +6,8 @@ import ipaddress
 from dataclasses import dataclass
 
 LOCALHOST = "localhost"
+LOOPBACK = frozenset({LOCALHOST, "127.0.0.1", "[::1]"})
+"""The names of this machine in a Host header, without a port."""
 
 
 class AddressError(Exception):
@@ -28,7 +30,7 @@ class Address:
 
         A page of another site can be made to resolve to this machine (DNS rebinding). Its requests have that site's name.
         """
-        names = {_bracketed(self.host), LOCALHOST, "127.0.0.1", "[::1]"}
+        names = LOOPBACK | {_bracketed(self.host)}
         return frozenset({f"{name}:{port}" for name in names} | (names if port == 80 else set()))
 
 

@@ -115,9 +115,9 @@ def answer(status: int, text: str, content_type: str = "text/html") -> web.Respo
 
 
 async def serve(
-    latest: Latest[Site], host: str, port: int, hosts: Callable[[int], frozenset[str]], told: Callable[[int], None]
+    latest: Latest[Site], host: str, port: int, hosts: Callable[[int], frozenset[str]], listening: Callable[[int], None]
 ) -> None:
-    """Serve until cancelled. ``told`` gets the port once the server listens. Raises OSError where it can't."""
+    """Serve until cancelled. ``listening`` gets the port once the server listens. Raises OSError where it can't."""
     taken = port
     # A page can hold what a browser, or its extensions, shouldn't see in a log either.
     runner = web.AppRunner(application(latest, lambda: hosts(taken)), access_log=None)
@@ -125,7 +125,7 @@ async def serve(
     try:
         await web.TCPSite(runner, host, port).start()
         taken = int(runner.addresses[0][1])
-        told(taken)
+        listening(taken)
         await asyncio.Event().wait()
     finally:
         await runner.cleanup()

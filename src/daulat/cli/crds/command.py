@@ -14,14 +14,13 @@ from daulat.api import crd
 from daulat.api.kinds import KINDS
 from daulat.api.names import GROUP
 from daulat.kube.client import APPLY, Client
-from daulat.manifest.yaml_writer import dump_manifest
 
 from .. import cluster
 from ..cluster import Reader
 from ..errors import fail, print_errors
 from ..examples import examples
 from ..namespace import context_option
-from ..structured import as_json, echo, text_or_structured
+from ..structured import echo, manifest_format, manifests_as, text_or_structured
 from .plan import Step, plan
 
 COLLECTION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -40,22 +39,10 @@ def crds() -> None:
         ("Into the folder that GitOps applies", "daulat crds show > clusters/production/daulat-crds.yaml"),
     )
 )
-@click.option(
-    "-o",
-    "--output",
-    "form",
-    type=click.Choice(["yaml", "json"]),
-    default="yaml",
-    show_default=True,
-    help="The format: YAML documents, or a List as JSON.",
-)
+@manifest_format()
 def show(form: str) -> None:
     """Print the CustomResourceDefinitions of this release, such as for GitOps."""
-    manifests = crd.manifests()
-    if form == "json":
-        click.echo(as_json({"apiVersion": "v1", "kind": "List", "items": list(manifests)}), nl=False)
-        return
-    click.echo("---\n".join(dump_manifest(manifest) for manifest in manifests), nl=False)
+    click.echo(manifests_as(form, crd.manifests()), nl=False)
 
 
 @crds.command(

@@ -12,6 +12,9 @@ import click
 
 from daulat.process.tls import ServerTls
 
+from ...processes import added, log_options, port_option
+
+_LEAD = "With --authenticate: the"
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -65,31 +68,10 @@ _OPTIONS = (
         multiple=True,
         metavar="NAME",
         help="The common name of a proxy's client certificate: its headers X-Remote-User, X-Remote-Group and X-Remote-Extra-* are "
-        "believed.",
+        "trusted.",
     ),
-    click.option(
-        "--health-port",
-        envvar="DAULAT_PORT",
-        default=8080,
-        show_default=True,
-        help="With --authenticate: the port of /metrics, /healthz and /readyz.",
-    ),
-    click.option(
-        "--log-level",
-        envvar="DAULAT_LOG_LEVEL",
-        type=click.Choice(["debug", "info", "warning", "error"]),
-        default="info",
-        show_default=True,
-        help="With --authenticate: the least severe messages that are logged.",
-    ),
-    click.option(
-        "--log-format",
-        envvar="DAULAT_LOG_FORMAT",
-        type=click.Choice(["json", "text"]),
-        default="json",
-        show_default=True,
-        help="With --authenticate: how a log line is written.",
-    ),
+    port_option("--health-port", _LEAD),
+    *log_options(_LEAD),
 )
 
 
@@ -131,7 +113,4 @@ def user_options(command: Callable[..., Any]) -> Callable[..., Any]:
         given = UserOptions(authenticate, title, host_names, tls, proxy_names, health_port, log_level, log_format)
         return command(*args, given=given, **kwargs)
 
-    wrapped: Callable[..., Any] = checked
-    for option in reversed(_OPTIONS):
-        wrapped = option(wrapped)
-    return wrapped
+    return added(_OPTIONS)(checked)

@@ -46,8 +46,8 @@ class Options:
     health_port: int = 8080
 
 
-async def run(client: Client, options: Options, told: Callable[[int], None]) -> int:
-    """Serve until a signal; ``told`` gets the port that is served at. Raises OSError where it can't listen."""
+async def run(client: Client, options: Options, listening: Callable[[int], None]) -> int:
+    """Serve until a signal; ``listening`` gets the port once it does. Raises OSError where it can't listen."""
     reader = Reader(client)
     client.count = lambda method: metrics.API_REQUESTS.labels(method).inc()
     scope = Scope(operator_namespace=options.operator_namespace)
@@ -72,9 +72,9 @@ async def run(client: Client, options: Options, told: Callable[[int], None]) -> 
     try:
         await web.TCPSite(runner, options.host, options.port, ssl_context=context).start()
         await health.start()
-        told(int(runner.addresses[0][1]))
+        listening(int(runner.addresses[0][1]))
         tasks = [options.tls.reload(context)] if options.tls and context else [asyncio.Event().wait()]
-        return await until_stopped(tasks, [], [runner.cleanup, health.stop])
+        return await until_stopped(tasks, [], [])
     finally:
         await runner.cleanup()
         await health.stop()

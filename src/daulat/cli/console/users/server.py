@@ -18,6 +18,7 @@ from daulat.kube.errors import RequestError
 
 from ...cluster import ClusterUnreadable
 from ...reading import Gathered
+from ..address import LOOPBACK
 from ..server import HEADERS, Latest, answer, first_page
 from . import metrics
 from .identity import Identity, NotAuthenticated, Proxy, Tokens, bearer
@@ -117,7 +118,7 @@ class Users:
 
     @property
     def _names(self) -> frozenset[str]:
-        return self._settings.hosts | {"localhost", "127.0.0.1", "[::1]"}
+        return self._settings.hosts | LOOPBACK
 
     async def _style(self, request: web.Request) -> web.StreamResponse:
         return answer(200, style(), "text/css")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from tests.e2e.world import World, lower, raise_world, unique
 # The same examples each time, and never judged by the clock of a busy machine.
 settings.register_profile("daulat", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("daulat")
+# A shell starts what runs in its background with SIGINT ignored, and so would the programs be that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _GITOPS = "tests/gitops/"
 """A target of their own (`make test-gitops`): they build and run Argo CD and Flux."""

@@ -38,7 +38,11 @@ ORIGIN = "daulat.example.my/development"
 """The origin of the log that a development cluster's recorder writes."""
 
 
-def poll(what: str, question: Callable[[], bool], seconds: float = 30.0, pause: float = 0.1) -> None:
+DEADLINE_SECONDS = 180.0
+"""For how long something is waited for. It ends a wait in vain: a slow machine must not reach it, and no test measures by it."""
+
+
+def poll(what: str, question: Callable[[], bool], seconds: float = DEADLINE_SECONDS, pause: float = 0.1) -> None:
     """Ask until the answer is yes. ClusterError where the time runs out."""
     deadline = time.monotonic() + seconds
     while not question():
@@ -167,7 +171,7 @@ class OperatorProcess:
         """The process id while it runs; 0 otherwise."""
         return self._process.pid if self._process is not None and self._process.poll() is None else 0
 
-    def start(self, wait: bool = True, seconds: float = 60.0) -> None:
+    def start(self, wait: bool = True, seconds: float = DEADLINE_SECONDS) -> None:
         """Start it, and wait until its facts are synced, at most for so many seconds once it listens; or only until it listens."""
         config = operator_kubeconfig(self._cluster, self._directory, self._server, self.account, self.kubeconfig.name)
         environment = {**os.environ, "KUBECONFIG": str(config), "DAULAT_NAMESPACE": NAMESPACE, "POD_NAME": self._name}
@@ -183,7 +187,7 @@ class OperatorProcess:
                 env={**environment, "PYTHONPATH": str(self._source / "src")},
                 start_new_session=True,
             )
-        poll(f"the {self.what} to listen", self._find_port, 30)
+        poll(f"the {self.what} to listen", self._find_port)
         if wait:
             self.wait_ready(seconds)
 
@@ -193,7 +197,7 @@ class OperatorProcess:
     def _arguments(self) -> Sequence[str]:
         return ()
 
-    def wait_ready(self, seconds: float = 60.0) -> None:
+    def wait_ready(self, seconds: float = DEADLINE_SECONDS) -> None:
         """Wait until it is ready: every kind was listed that no cluster is without."""
         poll(f"the {self.what} to be ready", lambda: self.answer("/readyz") == "ok", seconds)
 

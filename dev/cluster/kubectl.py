@@ -20,7 +20,7 @@ class Kubectl:
     command: str
     kubeconfig: Path
 
-    def run(self, *arguments: str, stdin: str | None = None, timeout_seconds: float = 60.0) -> str:
+    def run(self, *arguments: str, stdin: str | None = None, timeout_seconds: float = 180.0) -> str:
         """What kubectl prints; an error of its own is a ClusterError with its words."""
         # The user's own kubectl settings (kuberc aliases and defaults) must not change what we ask for.
         environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig), "KUBERC": "off"}
@@ -54,7 +54,7 @@ class Kubectl:
         """Make an object. ClusterError where there is one by that name, or the API server refuses it."""
         self.run("create", "-f", "-", stdin=json.dumps(manifest))
 
-    def apply(self, manifests: Sequence[Mapping[str, Any]], *options: str, timeout_seconds: float = 60.0) -> None:
+    def apply(self, manifests: Sequence[Mapping[str, Any]], *options: str, timeout_seconds: float = 180.0) -> None:
         """Server-side apply, as field manager daulat-dev; nothing to apply is fine."""
         if manifests:
             content = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})

@@ -140,7 +140,7 @@ def _answer(cluster: EmbeddedCluster, operator: OperatorProcess, rows: Rows) -> 
 
 def _await_enforcement(cluster: Cluster, policy: str) -> None:
     announce(f"waiting for policy {policy} to be enforced")
-    poll(f"policy {policy} to be enforced", partial(_is_enforced, cluster, policy), 60)
+    poll(f"policy {policy} to be enforced", partial(_is_enforced, cluster, policy))
 
 
 def _is_enforced(cluster: Cluster, policy: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from dev.cluster import ClusterError
 from dev.cluster.kubectl import Kubectl
-from dev.deployment import poll
+from dev.deployment import DEADLINE_SECONDS, poll
 
 Outcome = Literal["placed", "pinned", "refused", "told why", "answered"]
 Manifest = dict[str, Any]
@@ -27,7 +27,7 @@ class Row:
     answer: str
 
 
-def came(what: str, question: Callable[[], bool], seconds: float = 30) -> bool:
+def came(what: str, question: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> bool:
     """Wait until the answer is yes; say whether it came to that."""
     try:
         poll(what, question, seconds)

@@ -183,7 +183,7 @@ class ArgoCD(Engine):
         for name in names:
             self._admin.run("annotate", "--overwrite", "-n", NAMESPACE, f"{APPLICATION}/{name}", f"{REFRESH}=normal")
         for name in names:
-            poll(f"Application {name} to be compared", partial(self._compared, name), 120, pause=1)
+            poll(f"Application {name} to be compared", partial(self._compared, name), pause=1)
 
     def _compared(self, name: str) -> bool:
         app = self.get(name)

@@ -80,7 +80,7 @@ class Flux(Engine):
         """Apply Kustomizations once more, and wait until that is over."""
         for name, stamp in {name: self._request(f"{KUSTOMIZATION}/{name}") for name in names}.items():
             handled = partial(self._handled, name, stamp)
-            poll(f"Kustomization {name} to be reconciled", handled, 120, pause=1)
+            poll(f"Kustomization {name} to be reconciled", handled, pause=1)
 
     def _handled(self, name: str, stamp: str) -> bool:
         handled = self.get(name).get("status", {}).get("lastHandledReconcileAt") == stamp

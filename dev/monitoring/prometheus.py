@@ -65,7 +65,7 @@ class Prometheus:
         ]
         with (self._directory / "prometheus.log").open("wb") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        poll("Prometheus to be ready", self._ready, 30)
+        poll("Prometheus to be ready", self._ready)
 
     def stop(self) -> None:
         """End it."""

@@ -47,7 +47,7 @@ class Kueue(Controller):
         # The visibility server is an aggregated API, for which nothing here has a Service.
         apart = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", IN_OWN_ETC, str(certificates))
         self._run(f"--config={settings}", "--feature-gates=VisibilityOnDemand=false", wrapper=apart)
-        poll("Kueue's webhooks to listen", lambda: self._is_ready(at["health"]), 90)
+        poll("Kueue's webhooks to listen", lambda: self._is_ready(at["health"]))
         self._admin.apply([redirected(o, address, bundle) for o in objects if o["kind"] in WEBHOOKS])
 
     def stop(self) -> None:

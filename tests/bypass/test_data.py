@@ -127,7 +127,7 @@ def test_more_a_models_own_network_policy(ground: Ground) -> None:
     """What closes a model off is the operator's, and the labels by which it finds the pods are, too."""
     world, namespace = ground.world, ground.namespace
     world.admin.apply([model_manifest("kept", namespace)])
-    world.wait_condition("sovereignmodel", "kept", "Ready", "True", namespace, seconds=60)
+    world.wait_condition("sovereignmodel", "kept", "Ready", "True", namespace)
     policies = ground.within("networking.k8s.io/v1", "networkpolicies")
     path, shared = f"{policies}/kept", f"{policies}/{DEFAULT_DENY}"
     refused(ground.tenant.ask("DELETE", path), "USE-05 ")
@@ -152,7 +152,7 @@ def test_more_what_is_left_of_a_deleted_model(ground: Ground) -> None:
     world, namespace = ground.world, ground.namespace
     policies = ground.within("networking.k8s.io/v1", "networkpolicies")
     world.admin.apply([model_manifest("left", namespace)])
-    world.wait_condition("sovereignmodel", "left", "Ready", "True", namespace, seconds=60)
+    world.wait_condition("sovereignmodel", "left", "Ready", "True", namespace)
     (pod,) = [p for p in world.pods(namespace) if p["metadata"].get("labels", {}).get("daulat.dev/model") == "left"]
     path = f"{ground.pods}/{pod['metadata']['name']}"
     taken(ground.tenant.change(path, lambda p: p["metadata"].update(finalizers=["example.my/stay"])))

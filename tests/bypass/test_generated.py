@@ -24,7 +24,7 @@ def model(ground: Ground) -> Iterator[str]:
     """A model that serves."""
     name = unique("made")
     ground.world.admin.apply([model_manifest(name, ground.namespace)])
-    ground.world.wait_condition("sovereignmodel", name, "Ready", "True", ground.namespace, seconds=60)
+    ground.world.wait_condition("sovereignmodel", name, "Ready", "True", ground.namespace)
     yield name
     ground.world.admin.run("delete", "sovereignmodel", name, "-n", ground.namespace)
 
@@ -232,4 +232,4 @@ def test_more_what_others_write_of_a_model_goes_on(ground: Ground, model: str) -
             return False
 
     poll("the Deployment to be there again", again)
-    world.wait_condition("sovereignmodel", model, "Ready", "True", ground.namespace, seconds=60)
+    world.wait_condition("sovereignmodel", model, "Ready", "True", ground.namespace)

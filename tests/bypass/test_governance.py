@@ -140,9 +140,9 @@ def test_row_25_whoever_takes_a_policy_away(ground: Ground) -> None:
         answer = ground.server.ask("GET", f"{bindings}/{name}")
         return answer.status == 200 and answer.body["metadata"]["uid"] != uid
 
-    poll("the binding to be back", back, 20)
+    poll("the binding to be back", back)
     bad = ground.pod(nodeName="x")
-    poll("it to hold", lambda: "USE-04 " in ground.tenant.create(f"{ground.pods}?dryRun=All", bad).text, 10)
+    poll("it to hold", lambda: "USE-04 " in ground.tenant.create(f"{ground.pods}?dryRun=All", bad).text)
 
 
 def test_row_30_pods_of_a_controller(ground: Ground) -> None:
@@ -158,7 +158,7 @@ def test_row_30_pods_of_a_controller(ground: Ground) -> None:
         status = ground.server.must("GET", f"{deployments}/{labels['app']}").get("status", {})
         return any("USE-04 " in c.get("message", "") for c in status.get("conditions", []))
 
-    poll("the Deployment to tell why it has no pods", told, 30)
+    poll("the Deployment to tell why it has no pods", told)
     selector = f"?labelSelector=app={labels['app']}"
     assert ground.server.must("GET", ground.pods + selector)["items"] == []
     taken(ground.tenant.ask("DELETE", f"{deployments}/{labels['app']}"))

@@ -28,7 +28,7 @@ def silent(world: World, server: Server) -> Iterator[Ground]:
         tenant = unique("tenant")
         world.make_admin(tenant, namespace)
         world.admin.apply([model_manifest("kept", namespace)])
-        world.wait_condition("sovereignmodel", "kept", "Ready", "True", namespace, seconds=60)
+        world.wait_condition("sovereignmodel", "kept", "Ready", "True", namespace)
         yield Ground(world, server, policy, namespace, Attacker(server, tenant))
 
 

@@ -112,13 +112,13 @@ def test_row_09_a_node_that_changes_after_pods_are_on_it(ground: Ground) -> None
     ground.world.admin.apply([zone_manifest(site), node_manifest(node, site=site)])
     label, path = RECORD + ground.policy, f"{NODES}/{node}"
     try:
-        poll("the node to be certified", lambda: label in ground.server.must("GET", path)["metadata"]["labels"], 30)
+        poll("the node to be certified", lambda: label in ground.server.must("GET", path)["metadata"]["labels"])
         pod = ground.pod(nodeSelector={"kubernetes.io/hostname": node}, schedulerName="default-scheduler")
         taken(ground.tenant.create(ground.pods, pod))
         mine = f"{ground.pods}/{pod['metadata']['name']}"
-        poll("the pod to be placed", lambda: ground.server.must("GET", mine)["spec"].get("nodeName") == node, 30)
+        poll("the pod to be placed", lambda: ground.server.must("GET", mine)["spec"].get("nodeName") == node)
         ground.world.admin.run("label", "node", node, f"{RECORD}site-")
-        poll("the node to lose it", lambda: label not in ground.server.must("GET", path)["metadata"]["labels"], 30)
+        poll("the node to lose it", lambda: label not in ground.server.must("GET", path)["metadata"]["labels"])
         assert ground.server.must("GET", mine)["metadata"].get("deletionTimestamp") is None
         ground.server.ask("DELETE", f"{mine}?gracePeriodSeconds=0")
     finally:
@@ -177,7 +177,7 @@ def test_row_31_a_virtual_node(ground: Ground, daemon: Attacker) -> None:
             conditions = ground.server.must("GET", mine)["status"].get("conditions") or []
             return any(c["reason"] == "Unschedulable" for c in conditions if c["type"] == "PodScheduled")
 
-        poll("the scheduler to find no node", unschedulable, 30)
+        poll("the scheduler to find no node", unschedulable)
     finally:
         daemon.ask("DELETE", path)
 

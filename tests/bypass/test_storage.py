@@ -135,7 +135,7 @@ def test_more_a_volume_that_the_controller_binds(ground: Ground, abroad: str) ->
         taken(velero.create(path, honest))
         mine, fine = (f"{path}/{c['metadata']['name']}" for c in (restored, honest))
         # What is accepted is bound, by the controller, after it has tried what isn't.
-        poll("the other claim to be bound", lambda: ground.server.must("GET", fine)["status"]["phase"] == "Bound", 40)
+        poll("the other claim to be bound", lambda: ground.server.must("GET", fine)["status"]["phase"] == "Bound")
         assert "claimRef" not in ground.server.must("GET", f"{VOLUMES}/{abroad}")["spec"]
         reference = {**given["spec"]["claimRef"], "name": restored["metadata"]["name"]}
         for user in ("system:serviceaccount:kube-system:persistent-volume-binder", "system:kube-controller-manager"):
@@ -154,10 +154,10 @@ def test_more_a_volume_that_was_bound_before(ground: Ground, abroad: str) -> Non
     older["metadata"]["annotations"] = BOUND
     ground.server.must("POST", path, older)
     mine = f"{path}/{older['metadata']['name']}"
-    poll("the claim to be bound", lambda: ground.server.must("GET", mine)["status"].get("phase") == "Bound", 40)
+    poll("the claim to be bound", lambda: ground.server.must("GET", mine)["status"].get("phase") == "Bound")
     with world.governed(storage={"storageClasses": ["encrypted-cyberjaya"]}) as (policy, _):
         world.admin.run("label", "namespace", namespace, f"daulat.dev/scope={policy}")
-        world.wait_condition("sovereigntypolicy", policy, "Upheld", "False", seconds=30)
+        world.wait_condition("sovereigntypolicy", policy, "Upheld", "False")
         told = world.condition("sovereigntypolicy", policy, "Upheld")
         assert told["reason"] == "VolumeNotAccepted"
         assert abroad in told["message"]
@@ -169,7 +169,7 @@ def test_more_a_volume_that_was_bound_before(ground: Ground, abroad: str) -> Non
             )
         )
         ground.server.must("DELETE", mine)
-        world.wait_condition("sovereigntypolicy", policy, "Upheld", "True", seconds=30)
+        world.wait_condition("sovereigntypolicy", policy, "Upheld", "True")
     world.admin.run("delete", "namespace", namespace, "--wait=false")
 
 

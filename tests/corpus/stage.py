@@ -219,7 +219,6 @@ class Stage:
         poll(
             "every policy to be in force",
             lambda: self._server.ask("POST", path, probe).denied == ("sentinel", "both" if mutates else "one"),
-            120,
         )
 
     # --- asking

@@ -36,5 +36,5 @@ def faulty(shared_faulty: Faulty) -> Faulty:
     world = shared_faulty.world
     if not world.operator.pid:
         world.operator.start()
-    poll("the operator to lead", lambda: world.metric(world.operator, "daulat_leader") == 1, 60)
+    poll("the operator to lead", lambda: world.metric(world.operator, "daulat_leader") == 1)
     return shared_faulty

@@ -57,10 +57,10 @@ class Faulty:
         self.world.operator.start(wait=False)
         return before
 
-    def leads(self, seconds: float = 60) -> None:
+    def leads(self) -> None:
         """Wait until the operator is ready and leads."""
         operator = self.world.operator
-        poll("the operator to lead", lambda: self.world.metric(operator, "daulat_leader") == 1, seconds)
+        poll("the operator to lead", lambda: self.world.metric(operator, "daulat_leader") == 1)
 
 
 __all__ = ["PREFIX", "Faulty"]

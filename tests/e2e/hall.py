@@ -52,7 +52,7 @@ class Hall:
 
     def _run(self, pods: list[Manifest]) -> list[str]:
         self.world.admin.apply(pods)
-        poll("the pods to run", lambda: len(self.running()) == len(pods), 90)
+        poll("the pods to run", lambda: len(self.running()) == len(pods))
         # All may run on one node before the next has its label: what a test begins with is a hall that is complete.
         poll("the nodes to be eligible", lambda: set(self.eligible()) == set(self.nodes) - self.closed)
         return [p["metadata"]["uid"] for p in self.running()]
@@ -82,9 +82,9 @@ class Hall:
         found = {n: self.world.get("node", n)["spec"].get("taints") or [] for n in self.nodes}
         return [n for n, taints in found.items() if any(t["key"] == UNDECIDED for t in taints)]
 
-    def upheld(self, status: str, seconds: float = 60) -> str:
+    def upheld(self, status: str) -> str:
         """Wait until the policy says whether it is upheld, and return what it says."""
-        found = self.world.wait_condition("sovereigntypolicy", self.policy, "Upheld", status, seconds=seconds)
+        found = self.world.wait_condition("sovereigntypolicy", self.policy, "Upheld", status)
         return str(found["message"])
 
 

@@ -48,7 +48,7 @@ class Racks:
         finally:
             self.admin.run("delete", "deployments,pods", "--all", "-n", name, "--wait=false")
             self.admin.run("delete", "namespace", name, "--wait=false")
-            poll(f"the pods in {name} to go", lambda: not self.objects("pods", name), 60)
+            poll(f"the pods in {name} to go", lambda: not self.objects("pods", name))
 
 
 def raise_racks(directory: Path, addons: Sequence[str] = (), **options: Any) -> Racks:

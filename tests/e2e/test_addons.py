@@ -86,7 +86,7 @@ def test_an_add_on_that_does_not_exist_is_refused_by_name() -> None:
 def test_a_group_gets_a_leader_and_a_worker_that_know_each_other(racks: Racks, namespace: str) -> None:
     """The pods come from the project's controller, their variables from its webhook."""
     racks.admin.apply([lws_manifest("pair", namespace, 1)])
-    poll("both pods to be Ready", lambda: [*map(ready, racks.objects("pods", namespace).values())] == [True, True], 60)
+    poll("both pods to be Ready", lambda: [*map(ready, racks.objects("pods", namespace).values())] == [True, True])
     pods = racks.objects("pods", namespace)
     assert set(pods) == {"pair-0", "pair-0-1"}
     for index, pod in enumerate((pods["pair-0"], pods["pair-0-1"])):
@@ -108,7 +108,7 @@ def test_groups_with_an_exclusive_topology_share_no_rack(racks: Racks, namespace
         pods = racks.objects("pods", namespace).values()
         return sum(map(ready, pods)) == 4 and sum(map(unschedulable, pods)) == 1
 
-    poll("two groups to run and a third to wait", settled, 60)
+    poll("two groups to run and a third to wait", settled)
     held: dict[str, set[str]] = {}
     for pod in racks.objects("pods", namespace).values():
         if ready(pod):
@@ -119,9 +119,9 @@ def test_groups_with_an_exclusive_topology_share_no_rack(racks: Racks, namespace
 def test_deleting_a_set_deletes_its_pods(racks: Racks, namespace: str) -> None:
     """The garbage collector knows the kind, which it learns of while it runs."""
     racks.admin.apply([lws_manifest("brief", namespace, 1)])
-    poll("both pods to exist", lambda: len(racks.objects("pods", namespace)) == 2, 60)
+    poll("both pods to exist", lambda: len(racks.objects("pods", namespace)) == 2)
     racks.admin.run("delete", "lws", "brief", "-n", namespace)
-    poll("the pods to go", lambda: not racks.objects("pods", namespace), 90)
+    poll("the pods to go", lambda: not racks.objects("pods", namespace))
 
 
 def test_a_set_that_the_project_refuses_is_refused(racks: Racks, namespace: str) -> None:
@@ -133,7 +133,7 @@ def test_a_set_that_the_project_refuses_is_refused(racks: Racks, namespace: str)
 def test_the_manager_acts_as_the_service_account_of_its_release(racks: Racks, namespace: str) -> None:
     """A policy that judges who asks must see the name that it has in a real cluster."""
     racks.admin.apply([lws_manifest("who", namespace, 1)])
-    poll("the worker's StatefulSet", lambda: "who-0" in racks.objects("statefulsets", namespace), 60)
+    poll("the worker's StatefulSet", lambda: "who-0" in racks.objects("statefulsets", namespace))
     account = "system:serviceaccount:lws-system:lws-controller-manager"
     assert racks.admin.run("auth", "can-i", "create", "statefulsets", f"--as={account}").strip() == "yes"
     with pytest.raises(ClusterError):  # kubectl ends with 1 for "no"
@@ -149,4 +149,4 @@ def test_the_manager_can_be_stopped_and_started_again(racks: Racks, namespace: s
     racks.cluster.start("lws-manager")
     assert racks.cluster.status().ready
     racks.admin.apply([lws_manifest("late", namespace, 1)])
-    poll("both pods to exist", lambda: len(racks.objects("pods", namespace)) == 2, 60)
+    poll("both pods to exist", lambda: len(racks.objects("pods", namespace)) == 2)

@@ -113,12 +113,12 @@ def test_a_node_is_eligible_while_it_is_attested(world: World, place: tuple[str,
 
         ends = time.time() + 20
         world.admin.apply([authority.attest(world, node, zone, "1", 20)])
-        world.wait_condition("nattest", f"{node}-1", "Accepted", "True", seconds=15)
-        poll("the pod to be on the node", lambda: on_node("main"), 15)
+        world.wait_condition("nattest", f"{node}-1", "Accepted", "True")
+        poll("the pod to be on the node", lambda: on_node("main"))
         assert time.time() < ends, "the statement ended before anything was seen of it"
 
         # At that moment, and no resync later, it is closed to new pods; what runs stays.
-        poll("the node to be closed", closed, 25)
+        poll("the node to be closed", closed)
         world.wait_reason("nattest", f"{node}-1", "Accepted", "Expired")
         assert eligible()
         assert on_node("main")

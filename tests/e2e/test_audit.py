@@ -83,7 +83,7 @@ class Audited:
             found.update({way: [e for e in self.recorder.entries(way, kind) if so(e)] for way in ("webhook", "file")})
             return all(found.values())
 
-        poll(f"{kind} by webhook and by file", both, 20)
+        poll(f"{kind} by webhook and by file", both)
         return [found["webhook"][0], found["file"][0]]
 
     def by(self, user: str) -> str:
@@ -168,7 +168,7 @@ def test_a_violation_that_a_policy_only_warns_of_is_recorded(audited: Audited) -
         assert world.refusal(pod_manifest(name, namespace, hostPID=True)) == ""
         return any(e["policy"] == policy for e in ways.entries("webhook", "ViolationAdmitted"))
 
-    poll("the warning policy to be in force", warned, 20)
+    poll("the warning policy to be in force", warned)
     for entry in audited.recorded("ViolationAdmitted", lambda e: e["policy"] == policy):
         assert entry["admission"] == f"{policy}.pods.warn.daulat.dev"
         assert any(v.startswith("USE-") for v in entry["violations"])
@@ -226,7 +226,7 @@ def test_a_request_in_anothers_name_is_recorded_with_both(audited: Audited, gove
         audited.world.admin.run(
             "create", "configmap", "x", "-n", namespace, f"--as={other}", "--as-group=system:masterz"
         )
-    poll("a salt", lambda: audited.recorder.salts.find(other) is not None, 20)
+    poll("a salt", lambda: audited.recorder.salts.find(other) is not None)
     for entry in audited.recorded("Impersonated", lambda e: e["as"] == audited.by(other)):
         assert entry["by"] == audited.by("kubernetes-admin")
         assert entry["asGroups"] == ["system:masterz"]
@@ -252,7 +252,7 @@ def test_a_batch_that_the_log_could_not_take_comes_again(audited: Audited, gover
     try:
         assert "USE-04 " in audited.world.refusal(pod_manifest(name, namespace, nodeName="x"))
         before = recorder.refused
-        poll("a batch to be sent and refused", lambda: recorder.refused >= before + 2, 20)
+        poll("a batch to be sent and refused", lambda: recorder.refused >= before + 2)
     finally:
         recorder.full = False
     for entry in audited.recorded("Refused", lambda e: e["on"].get("name") == name):

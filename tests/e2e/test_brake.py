@@ -48,7 +48,7 @@ def test_at_most_a_share_is_evicted_and_the_rest_waits_for_somebody_who_governs(
         own.close(*own.nodes)
         told = world.wait_reason("sovereigntypolicy", own.policy, "Upheld", "BrakeHeld")
         assert told["status"] == "False"
-        poll("two pods to go", lambda: len(own.running()) == 8, 60)
+        poll("two pods to go", lambda: len(own.running()) == 8)
         found = _brake(own)
         assert {k: found[k] for k in ("limit", "evicted", "held")} == {"limit": 2, "evicted": 2, "held": 8}
         assert f'"release":"{found["batch"]}"' in told["message"]
@@ -66,7 +66,7 @@ def test_at_most_a_share_is_evicted_and_the_rest_waits_for_somebody_who_governs(
             poll("the policy to be looked at", _seen(world, own.policy))
             assert (len(own.running()), _brake(own)["held"]) == (8, 8)
         officer.run(*_released(own.policy, found["batch"]))
-        poll("the rest to go", lambda: not own.running(), 60)
+        poll("the rest to go", lambda: not own.running())
         own.upheld("True")
         assert _brake(own)["evicted"] == 10
 
@@ -101,9 +101,9 @@ def test_a_leader_that_is_killed_at_any_stage_evicts_nothing_twice_and_forgets_n
             what = {"after": operator.kill} if carried_out else {"before": operator.kill, "status": 503}
             with faulty.between.fault(**stage, **what, left=1) as fault:
                 own.close(node)
-                poll(f"the leader to be killed at {stage}", lambda f=fault: _killed(operator, f), 60)  # type: ignore[misc]
+                poll(f"the leader to be killed at {stage}", lambda f=fault: _killed(operator, f))  # type: ignore[misc]
             operator.start()
-            poll("the pods to be evicted", lambda n=node: not own.running(n), 60)  # type: ignore[misc]
+            poll("the pods to be evicted", lambda n=node: not own.running(n))  # type: ignore[misc]
         own.upheld("True")
 
 
@@ -118,11 +118,11 @@ def test_a_leader_that_is_killed_while_it_puts_a_policy_in_force_leaves_no_gap(f
         for change in ({"SUP-01": "Warn"}, {"SUP-01": "Warn", "STO-07": "Audit"}):
             with faulty.between.fault("PATCH", rf"{kinds}.*/{policy}\.", after=operator.kill, left=1) as fault:
                 world.admin.apply([policy_manifest(policy, controls=change)])
-                poll("the leader to be killed", lambda f=fault: _killed(operator, f), 60)  # type: ignore[misc]
+                poll("the leader to be killed", lambda f=fault: _killed(operator, f))  # type: ignore[misc]
             assert "USE-04 " in world.refusal(pod_manifest("p", namespace, nodeName="x"), "--dry-run=server")
             operator.start()
-            poll("the policy to be looked at", _seen(world, policy), 60)
-            world.wait_condition("sovereigntypolicy", policy, "Enforced", "True", seconds=60)
+            poll("the policy to be looked at", _seen(world, policy))
+            world.wait_condition("sovereigntypolicy", policy, "Enforced", "True")
 
 
 @pytest.fixture
@@ -152,10 +152,10 @@ def test_two_operators_have_one_brake_whichever_of_them_is_killed(faulty: Faulty
         deletions = f"/namespaces/{own.namespace}/pods/"
         with between.fault("DELETE", deletions, after=killed_during_evictions(first, 5)):
             own.close(*own.nodes)
-            poll("the leader to be killed", lambda: not first.pid, 60)
-            poll("the other to lead", lambda: world.metric(second, "daulat_leader") == 1, 60)
+            poll("the leader to be killed", lambda: not first.pid)
+            poll("the other to lead", lambda: world.metric(second, "daulat_leader") == 1)
             passes = '"SovereigntyPolicy"'
-            poll("its first pass", lambda: world.metric(second, "daulat_reconcile_total", passes) > 0, 60)
+            poll("its first pass", lambda: world.metric(second, "daulat_reconcile_total", passes) > 0)
             told = world.wait_reason("sovereigntypolicy", own.policy, "Upheld", "BrakeHeld")
             assert told["status"] == "False"
             found = _brake(own)
@@ -165,8 +165,8 @@ def test_two_operators_have_one_brake_whichever_of_them_is_killed(faulty: Faulty
         first.start()
         with between.fault("DELETE", deletions, after=killed_during_evictions(second, 8)):
             world.admin.run(*_released(own.policy, found["batch"]))
-            poll("the other leader to be killed", lambda: not second.pid, 60)
-        poll("the first to lead again", lambda: world.metric(first, "daulat_leader") == 1, 60)
-        poll("the rest to go", lambda: not own.running(), 60)
+            poll("the other leader to be killed", lambda: not second.pid)
+        poll("the first to lead again", lambda: world.metric(first, "daulat_leader") == 1)
+        poll("the rest to go", lambda: not own.running())
         assert evicted() == 20
         own.upheld("True")

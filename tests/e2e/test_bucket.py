@@ -20,6 +20,7 @@ from daulat.ledger.errors import Locked
 from daulat.ledger.trust import trusted
 from daulat.ledger.verification import verify
 from daulat.ledger.writer import Writer
+from dev.deployment import DEADLINE_SECONDS
 from dev.s3.build import program
 from tests.unit.ledger.logs import KEY, NOW, TRUST, entries
 
@@ -49,7 +50,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _listens(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + DEADLINE_SECONDS
     while True:
         assert process.poll() is None, log.read_text()
         try:

@@ -124,7 +124,7 @@ def test_chips_are_accounted_for_moved_abroad_and_lost(hall: Hall) -> None:
 
     # It goes from there, too: within the time allowed it is missing, and then gone.
     hall.world.admin.run("delete", "resourceslice", f"{hall.node('c')}-gpu.nvidia.com-1")
-    poll("the chip to be missing", lambda: hall.status(name)["missing"] == 1, 20)
+    poll("the chip to be missing", lambda: hall.status(name)["missing"] == 1)
     assert hall.world.condition(KIND, name, "Accounted")["reason"] == "ChipsUndeclared"
     message = hall.world.wait_reason(KIND, name, "Accounted", "ChipsGone")["message"]
     assert f"nothing shows it; it was last on node {hall.node('c')} in zone {hall.abroad}" in message

@@ -28,7 +28,7 @@ def test_a_deletion_is_not_tried_again_before_the_api_server_wants_it(faulty: Fa
             ) as untold,
         ):
             own.close(*own.nodes)
-            poll("the pods to be evicted", lambda: not own.running(), 60)
+            poll("the pods to be evicted", lambda: not own.running())
             own.upheld("True")
         assert (len(refused.met), len(untold.met)) == (2, 3)
         for first in refused.met:
@@ -43,13 +43,13 @@ def test_what_changes_while_the_watches_are_cut_is_seen(faulty: Faulty) -> None:
         for node in own.nodes[:2]:
             assert between.cut_watches() > 10
             own.close(node)
-            poll("the pods to be evicted", lambda n=node: not own.running(n), 60)  # type: ignore[misc]
+            poll("the pods to be evicted", lambda n=node: not own.running(n))  # type: ignore[misc]
         # Longer, too: nothing of it is heard until the API server lets itself be watched again.
         with between.fault("GET", "", watch=True, status=503) as refused:
             between.cut_watches()
             own.close(own.nodes[2])
             poll("the watches to be refused", lambda: len(refused.met) > 20)
-        poll("the pods to be evicted", lambda: not own.running(own.nodes[2]), 60)
+        poll("the pods to be evicted", lambda: not own.running(own.nodes[2]))
         own.upheld("True")
 
 
@@ -69,10 +69,10 @@ def test_a_kind_that_clusters_do_without_holds_nothing_up_but_what_needs_it(faul
             assert told["status"] == "Unknown"
             assert world.condition("sovereigntypolicy", own.policy, "Enforced")["status"] == "True"
             own.close(own.nodes[0])
-            poll("the pods to be evicted", lambda: not own.running(own.nodes[0]), 60)
+            poll("the pods to be evicted", lambda: not own.running(own.nodes[0]))
             poll("the label to be taken", lambda: own.eligible() == [own.nodes[1]])
             assert own.undecided() == []
-        own.upheld("True", 90)
+        own.upheld("True")
         assert {p["metadata"]["uid"] for p in own.running()} <= set(uids)
 
 
@@ -83,7 +83,7 @@ def test_without_a_kind_that_decisions_need_nothing_is_done(faulty: Faulty, kind
         uids = own.fill(2)
         with between.fault("GET", rf"/{kind}$", status=503) as refused:
             start = faulty.restart()
-            poll("the kind to be asked for again and again", lambda: len(refused.met) >= 3, 60)
+            poll("the kind to be asked for again and again", lambda: len(refused.met) >= 3)
             own.close(own.nodes[0])
             status, said = world.operator.asked("/readyz")
             assert (status, "couldn't be listed" in said) == (503, True)
@@ -92,7 +92,7 @@ def test_without_a_kind_that_decisions_need_nothing_is_done(faulty: Faulty, kind
             assert own.eligible() == [*own.nodes]
             assert {p["metadata"]["uid"] for p in own.running()} == set(uids)
         faulty.leads()
-        poll("the pods to be evicted", lambda: not own.running(own.nodes[0]), 60)
+        poll("the pods to be evicted", lambda: not own.running(own.nodes[0]))
         own.upheld("True")
 
 
@@ -110,9 +110,9 @@ def test_an_answer_that_is_lost_neither_undoes_nor_repeats_a_write(faulty: Fault
         ):
             own.close(*own.nodes[:2])
             world.admin.apply([model_manifest("m", own.namespace)])
-            poll("the pods to be evicted", lambda: not own.running(*own.nodes[:2]), 60)
+            poll("the pods to be evicted", lambda: not own.running(*own.nodes[:2]))
             poll("the labels to be taken", lambda: own.eligible() == [own.nodes[2]])
-            world.wait_condition("sovereignmodel", "m", "Ready", "True", own.namespace, seconds=60)
+            world.wait_condition("sovereignmodel", "m", "Ready", "True", own.namespace)
             own.upheld("True")
             poll("the lease to be renewed all the same", lambda: len(leases.met) == 2)
         assert all(f.met for f in (deletions, labels, statuses, deployments, models))
@@ -135,7 +135,7 @@ def test_a_node_that_was_made_anew_gets_no_label_of_the_one_before(faulty: Fault
         try:
             with between.fault("PATCH", f"/nodes/{name}$", before=replaced, left=1) as patched:
                 world.admin.apply([first])
-                poll("the patch to arrive", lambda: bool(patched.met and patched.met[0].status), 60)
+                poll("the patch to arrive", lambda: bool(patched.met and patched.met[0].status))
             body = patched.met[0].body or {}
             assert body["metadata"]["labels"][own.label] == "eligible"
             assert patched.met[0].status == 422
@@ -143,7 +143,7 @@ def test_a_node_that_was_made_anew_gets_no_label_of_the_one_before(faulty: Fault
             assert {k: v for k, v in labels.items() if k.startswith(PREFIX)} == {}
             # Once something vouches for it, it gets them.
             world.admin.run("label", "node", name, *(f"{k}={v}" for k, v in site.items()))
-            poll("the label", lambda: world.get("node", name)["metadata"]["labels"].get(own.label) == "eligible", 60)
+            poll("the label", lambda: world.get("node", name)["metadata"]["labels"].get(own.label) == "eligible")
         finally:
             world.admin.run("delete", "node", name, "--ignore-not-found")
 
@@ -163,9 +163,9 @@ def test_a_policy_that_was_made_anew_gets_no_status_of_the_one_before(faulty: Fa
             path = f"/sovereigntypolicies/{name}/status$"
             with between.fault("PATCH", path, before=replaced, left=1) as patched:
                 world.admin.apply([manifest])
-                poll("the status to arrive", lambda: bool(patched.met and patched.met[0].status), 60)
+                poll("the status to arrive", lambda: bool(patched.met and patched.met[0].status))
             assert patched.met[0].status == 409
-            poll("the other's own status", lambda: world.condition("sovereigntypolicy", name, "Ready") != {}, 60)
+            poll("the other's own status", lambda: world.condition("sovereigntypolicy", name, "Ready") != {})
             poll("no eligible node", lambda: world.get("sovereigntypolicy", name)["status"]["eligibleNodes"] == 0)
             first = between.writes("PATCH", path)
             live = world.get("sovereigntypolicy", name)["metadata"]["uid"]

@@ -161,6 +161,6 @@ def test_users_sign_in_with_tokens_of_the_cluster_and_see_what_they_may_list(wor
                 assert signed_in == 303
                 assert f"model/{ours}/m.html" in ask(f"{url}models.html", cookie=cookie)[1]
                 world.admin.run("delete", "rolebinding", "reader", "-n", ours)
-                poll("the right to end", lambda: ask(f"{url}models.html", cookie=cookie)[0] == 403, 90)
+                poll("the right to end", lambda: ask(f"{url}models.html", cookie=cookie)[0] == 403)
         finally:
             world.admin.run("delete", "clusterrolebinding", auditor)

@@ -72,7 +72,7 @@ def of_pods(metric: str, average: str) -> Manifest:
 def wait_replicas(racks: Racks, name: str, namespace: str, count: int) -> None:
     """Wait until a Deployment has so many ready pods."""
     path = ("get", "deployment", name, "-n", namespace, "-o", "jsonpath={.status.readyReplicas} {.spec.replicas}")
-    poll(f"{name} to have {count} pods", lambda: racks.admin.run(*path) == f"{count} {count}", 60)
+    poll(f"{name} to have {count} pods", lambda: racks.admin.run(*path) == f"{count} {count}")
 
 
 def test_an_autoscaler_follows_a_metric_of_its_pods(racks: Racks, namespace: str, metrics: MetricsServer) -> None:
@@ -93,7 +93,7 @@ def test_an_autoscaler_follows_a_metric_of_an_object(racks: Racks, namespace: st
     metric = {"type": "Object", "object": {"metric": {"name": "rate"}, "describedObject": described, "target": target}}
     metrics.set_object(namespace, "services", "web", "rate", 20)
     racks.admin.apply([deployment_manifest("web", namespace), autoscaler_manifest("web", namespace, metric)])
-    poll("the autoscaler to ask for more", lambda: wanted(racks, namespace) >= 2, 60)
+    poll("the autoscaler to ask for more", lambda: wanted(racks, namespace) >= 2)
 
 
 def test_an_autoscaler_follows_a_metric_of_no_object(racks: Racks, namespace: str, metrics: MetricsServer) -> None:
@@ -112,7 +112,7 @@ def test_an_autoscaler_whose_metric_nobody_set_says_so(racks: Racks, namespace: 
     racks.admin.apply([deployment_manifest("web", namespace), autoscaler_manifest("web", namespace, metric)])
     path = 'jsonpath={.status.conditions[?(@.type=="ScalingActive")].reason}'
     asked = ("get", "hpa", "web", "-n", namespace, "-o", path)
-    poll("the autoscaler to give the reason", lambda: racks.admin.run(*asked) == "FailedGetPodsMetric", 60)
+    poll("the autoscaler to give the reason", lambda: racks.admin.run(*asked) == "FailedGetPodsMetric")
     wait_replicas(racks, "web", namespace, 1)
 
 
@@ -176,7 +176,7 @@ def allocated(racks: Racks, namespace: str) -> list[str]:
 def test_a_pod_gets_the_device_that_its_template_describes(racks: Racks, namespace: str, devices: str) -> None:
     """The controller makes the claim, the scheduler allocates the device and goes where it is."""
     racks.admin.apply(claiming(namespace, devices, "first", "H200"))
-    poll("the pod to be Ready", lambda: ready(racks.objects("pods", namespace)["first"]), 30)
+    poll("the pod to be Ready", lambda: ready(racks.objects("pods", namespace)["first"]))
     pod = racks.objects("pods", namespace)["first"]
     assert pod["spec"]["nodeName"] == NODE
     (claim,) = racks.objects("resourceclaims", namespace).values()
@@ -189,11 +189,11 @@ def test_a_pod_gets_the_device_that_its_template_describes(racks: Racks, namespa
 def test_a_device_is_given_to_one_claim_at_a_time(racks: Racks, namespace: str, devices: str) -> None:
     """The second pod waits until the first is gone."""
     racks.admin.apply(claiming(namespace, devices, "first", "H20"))
-    poll("the first pod to be Ready", lambda: ready(racks.objects("pods", namespace)["first"]), 30)
+    poll("the first pod to be Ready", lambda: ready(racks.objects("pods", namespace)["first"]))
     racks.admin.apply(claiming(namespace, devices, "second", "H20"))
-    poll("the second pod to wait", lambda: unschedulable(racks.objects("pods", namespace)["second"]), 30)
+    poll("the second pod to wait", lambda: unschedulable(racks.objects("pods", namespace)["second"]))
     racks.admin.run("delete", "pod", "first", "-n", namespace)
-    poll("the second pod to be Ready", lambda: ready(racks.objects("pods", namespace)["second"]), 60)
+    poll("the second pod to be Ready", lambda: ready(racks.objects("pods", namespace)["second"]))
     assert allocated(racks, namespace) == ["gpu-0"]
 
 
@@ -202,7 +202,7 @@ def test_a_request_for_an_extended_resource_is_served_by_a_claim(racks: Racks, n
     limits = {"limits": {f"example.my/{devices}": "2"}}
     container = {"name": "main", "image": IMAGE, "resources": limits}
     racks.admin.apply([pod_manifest("plain", namespace, containers=[container])])
-    poll("the pod to be Ready", lambda: ready(racks.objects("pods", namespace)["plain"]), 30)
+    poll("the pod to be Ready", lambda: ready(racks.objects("pods", namespace)["plain"]))
     assert racks.objects("pods", namespace)["plain"]["spec"]["nodeName"] == NODE
     assert allocated(racks, namespace) == ["gpu-0", "gpu-1"]
 
@@ -210,7 +210,7 @@ def test_a_request_for_an_extended_resource_is_served_by_a_claim(racks: Racks, n
 def test_a_pod_is_evicted_from_a_device_that_is_tainted(racks: Racks, namespace: str, devices: str) -> None:
     """DRADeviceTaints is on, and a rule taints a device without its driver."""
     racks.admin.apply(claiming(namespace, devices, "first", "H20"))
-    poll("the pod to be Ready", lambda: ready(racks.objects("pods", namespace)["first"]), 30)
+    poll("the pod to be Ready", lambda: ready(racks.objects("pods", namespace)["first"]))
     broken = unique("broken")
     rule = {
         "apiVersion": "resource.k8s.io/v1",
@@ -223,7 +223,7 @@ def test_a_pod_is_evicted_from_a_device_that_is_tainted(racks: Racks, namespace:
     }
     racks.admin.apply([rule])
     try:
-        poll("the pod to be evicted", lambda: "first" not in racks.objects("pods", namespace), 60)
+        poll("the pod to be evicted", lambda: "first" not in racks.objects("pods", namespace))
     finally:
         racks.admin.run("delete", "devicetaintrule", broken)
 
@@ -234,7 +234,7 @@ def test_a_volume_may_be_an_image(racks: Racks, namespace: str) -> None:
     mount = [{"name": "weights", "mountPath": "/weights"}]
     container = {"name": "main", "image": IMAGE, "volumeMounts": mount}
     racks.admin.apply([pod_manifest("reader", namespace, containers=[container], volumes=[volume])])
-    poll("the pod to be Ready", lambda: ready(racks.objects("pods", namespace)["reader"]), 30)
+    poll("the pod to be Ready", lambda: ready(racks.objects("pods", namespace)["reader"]))
     kept = racks.objects("pods", namespace)["reader"]["spec"]["volumes"]
     assert volume in kept
 

@@ -202,7 +202,7 @@ def test_an_aggregated_role_and_a_namespace_of_the_operator_are_seen_through(cli
     clinic.make_admin(user, "governed")
     clinic.admin.apply([_bound("edit", user, namespace=NAMESPACE)])
     try:
-        poll("the aggregated right", lambda: any(user in line for line in told(clinic, "DOC-03")), 15)
+        poll("the aggregated right", lambda: any(user in line for line in told(clinic, "DOC-03")))
         assert any(user in line and "create pods" in line for line in told(clinic, "DOC-11"))
         # spec.access of the policy lets nobody else reach into pods, whatever RBAC says.
         assert told(clinic, "DOC-05") == []

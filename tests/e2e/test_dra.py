@@ -97,7 +97,6 @@ def place(world: World) -> Iterator[Place]:
             any(c["type"] == "Ready" and c["status"] == "True" for c in world.get("node", n)["status"]["conditions"])
             for n in names
         ),
-        60,
     )
     yield here
     world.admin.run("delete", "resourceslice", *(m["metadata"]["name"] for m in made), "--ignore-not-found")
@@ -137,7 +136,7 @@ def templates(world: World, namespace: str) -> list[str]:
 def test_a_model_gets_matching_devices_by_a_claim_on_the_node_that_has_them(world: World, place: Place) -> None:
     with world.governed(**place.rules) as (policy, namespace):
         world.admin.apply([by_claims("m", namespace, 2)])
-        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, seconds=60)
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         (pod,) = world.pods(namespace)
         assert pod["spec"]["nodeName"] == place.node("two")
         assert pod["spec"]["containers"][0]["resources"] == {"claims": [{"name": "devices"}]}
@@ -180,18 +179,18 @@ def test_a_device_that_nobody_approved_takes_the_nodes_label_away_and_its_going_
 def test_who_holds_the_devices_is_told_and_a_second_preference_by_plugin_is_taken(world: World, place: Place) -> None:
     with world.governed(**place.rules) as (_, namespace):
         world.admin.apply([by_claims("first", namespace, 2)])
-        world.wait_condition("sovereignmodel", "first", "Ready", "True", namespace, seconds=60)
+        world.wait_condition("sovereignmodel", "first", "Ready", "True", namespace)
         world.admin.apply([by_claims("second", namespace, 1)])
         told = world.wait_condition("sovereignmodel", "second", "Placed", "False", namespace)
         assert told["reason"] == "InsufficientDevices"
         assert f"2 of 2 devices of gpu.nvidia.com are held: 2 by model {namespace}/first" in told["message"]
         world.admin.apply([by_claims("third", namespace, 1, ascend("third", namespace))])
-        world.wait_condition("sovereignmodel", "third", "Ready", "True", namespace, seconds=60)
+        world.wait_condition("sovereignmodel", "third", "Ready", "True", namespace)
         placement = world.get("sovereignmodel", "third", namespace=namespace)["status"]["placement"]
         assert placement["accelerator"] == "huawei-ascend-910b"
         assert placement["nodes"] == [place.node("ascend")]
         world.admin.run("delete", "sovereignmodel", "first", "-n", namespace)
-        world.wait_condition("sovereignmodel", "second", "Ready", "True", namespace, seconds=60)
+        world.wait_condition("sovereignmodel", "second", "Ready", "True", namespace)
         assert len(held(world, namespace)) == 1
 
 
@@ -200,19 +199,19 @@ def test_another_count_is_another_template_and_the_old_one_goes_once_nothing_nee
 ) -> None:
     with world.governed(**place.rules) as (_, namespace):
         world.admin.apply([by_claims("m", namespace, 1)])
-        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, seconds=60)
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         (old,) = templates(world, namespace)
         world.admin.apply([by_claims("m", namespace, 2)])
-        poll("two devices to be held", lambda: len(held(world, namespace)) == 2, 60)
-        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, seconds=60)
+        poll("two devices to be held", lambda: len(held(world, namespace)) == 2)
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         poll("the old template to go", lambda: old not in templates(world, namespace))
         (new,) = templates(world, namespace)
         world.admin.apply([by_claims("m", namespace, 3)])
-        told = world.wait_condition("sovereignmodel", "m", "Ready", "False", namespace, seconds=60)
+        told = world.wait_condition("sovereignmodel", "m", "Ready", "False", namespace)
         assert told["message"]
         assert new in templates(world, namespace)
         world.admin.run("delete", "sovereignmodel", "m", "-n", namespace)
-        poll("everything to be free", lambda: held(world, namespace) == [] and templates(world, namespace) == [], 60)
+        poll("everything to be free", lambda: held(world, namespace) == [] and templates(world, namespace) == [])
 
 
 def test_the_example_is_taken_and_runs(world: World, place: Place) -> None:
@@ -221,5 +220,5 @@ def test_the_example_is_taken_and_runs(world: World, place: Place) -> None:
         manifest["metadata"]["namespace"] = namespace
         world.admin.apply([json.loads(json.dumps(manifest))])
         name = manifest["metadata"]["name"]
-        world.wait_condition("sovereignmodel", name, "Ready", "True", namespace, seconds=60)
+        world.wait_condition("sovereignmodel", name, "Ready", "True", namespace)
         assert len(held(world, namespace)) == manifest["spec"]["accelerators"][0]["count"]

@@ -124,7 +124,7 @@ def test_a_model_without_another_place_goes_on_as_long_as_its_policy_lets_it(wor
         world.admin.apply([again])
         poll("the model to drift", lambda: "until" in (_drift(world, own.namespace) or {}))
         assert before == [p["metadata"]["uid"] for p in own.running()]
-        poll("the pods to be evicted", lambda: not own.running(), 60)
+        poll("the pods to be evicted", lambda: not own.running())
         poll("the workload to be withdrawn", lambda: not world.exists("deployment", "m", own.namespace))
         assert uids
 

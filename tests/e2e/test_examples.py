@@ -64,7 +64,7 @@ def test_the_readmes_command_serves_a_first_model_by_one_apply(world: World) -> 
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        world.wait_condition("sovereignmodel", "deepseek-r1", "Ready", "True", "treasury", 60)
+        world.wait_condition("sovereignmodel", "deepseek-r1", "Ready", "True", "treasury")
         assert world.condition("sovereigntypolicy", "confidential", "Enforced")["status"] == "True"
     finally:
         world.remove("treasury", "confidential")

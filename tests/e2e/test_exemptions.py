@@ -101,14 +101,14 @@ def test_an_exemption_holds_once_somebody_else_has_approved_it(world: World, ask
         assert "STO-07 " in world.refusal(pod, "--dry-run=server")
         assert server_side(approver, "ciso", approval(name, "ciso")) == ""
         poll("the exemption to be in force", lambda: reason(world, name) == "InForce")
-        poll("the exemption to be live", lambda: world.refusal(pod, "--dry-run=server") == "", 10)
+        poll("the exemption to be live", lambda: world.refusal(pod, "--dry-run=server") == "")
         row = world.admin.run("get", "sexempt", name, "-o", "wide", "--no-headers").split()
         assert row[3:5] == ["True", "InForce"]
         assert row[6:8] == ["alice", "ciso"]
         # Whoever approved takes it back.
         assert answer(approver, "patch", "sexempt", name, "--type=merge", '--patch={"spec": {"approvals": null}}') == ""
         poll("the exemption to wait again", lambda: reason(world, name) == "NotApproved")
-        poll("the exemption to be over", lambda: "STO-07 " in world.refusal(pod, "--dry-run=server"), 10)
+        poll("the exemption to be over", lambda: "STO-07 " in world.refusal(pod, "--dry-run=server"))
         asker.run("delete", "sexempt", name)
 
 

@@ -95,7 +95,7 @@ def _there(world: World, kind: str, name: str, namespace: str = "", uid: str = "
     poll(f"a new {kind} {name}", again)
 
 
-def _repaired(world: World, kind: str, name: str, seconds: float = 20) -> None:
+def _repaired(world: World, kind: str, name: str) -> None:
     """Wait until the object is there and its spec is what the operator made of it."""
 
     def whole() -> bool:
@@ -105,7 +105,7 @@ def _repaired(world: World, kind: str, name: str, seconds: float = 20) -> None:
         harmed = any(c["expression"] == "false" for c in spec.get("matchConditions", []))
         return not harmed and spec.get("validationActions", ["Deny"]) == ["Deny"]
 
-    poll(f"{kind} {name} to be as it was", whole, seconds)
+    poll(f"{kind} {name} to be as it was", whole)
 
 
 def test_what_a_policy_was_compiled_to_is_repaired_within_seconds(world: World) -> None:
@@ -121,13 +121,13 @@ def test_what_a_policy_was_compiled_to_is_repaired_within_seconds(world: World) 
             uid = world.get(kind, name)["metadata"]["uid"]
             world.admin.run("delete", kind, name)
             _there(world, kind, name, uid=uid)
-            poll("the policy to refuse", refuses, 10)
+            poll("the policy to refuse", refuses)
         never = '[{"op": "add", "path": "/spec/matchConditions/-", "value": {"name": "never", "expression": "false"}}]'
         world.admin.run("patch", kinds[0], name, "--type=json", f"--patch={never}")
         _repaired(world, kinds[0], name)
         world.admin.run("patch", kinds[1], name, "--type=merge", '--patch={"spec": {"validationActions": ["Audit"]}}')
         _repaired(world, kinds[1], name)
-        poll("the policy to refuse", refuses, 10)
+        poll("the policy to refuse", refuses)
         pin = f"{policy}.pin.daulat.dev"
         for kind in ("mutatingadmissionpolicy", "mutatingadmissionpolicybinding"):
             world.admin.run("delete", kind, pin)
@@ -136,7 +136,7 @@ def test_what_a_policy_was_compiled_to_is_repaired_within_seconds(world: World) 
         def pinned() -> bool:
             return world.refusal(pod_manifest("p", namespace), "--dry-run=server") == ""
 
-        poll("pods to be pinned again", pinned, 10)
+        poll("pods to be pinned again", pinned)
 
 
 def test_a_harmed_binding_of_bindings_is_repaired_too(world: World) -> None:
@@ -467,7 +467,7 @@ def test_a_namespace_with_a_class_stays_closed_until_a_policy_is_in_force(world:
     for _ in range(30):
         assert "GOV-01 " not in world.refusal(pod_manifest("r", name), "--dry-run=server")
     world.admin.run("delete", "sovereigntypolicy", name)
-    poll("the namespace to be closed again", lambda: "GOV-01 " in world.refusal(pod_manifest("r", name)), 20)
+    poll("the namespace to be closed again", lambda: "GOV-01 " in world.refusal(pod_manifest("r", name)))
     # What ran goes on, and can still be looked after.
     world.admin.run("label", "pod", "p", "-n", name, "team=x")
     world.remove(name)

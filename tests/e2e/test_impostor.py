@@ -70,10 +70,10 @@ def led_away(world: World, items: list[Manifest]) -> Iterator[None]:
                 return False
             return True
 
-        poll("the guard to be gone", led, 30)
+        poll("the guard to be gone", led)
         try:
             names = {i["metadata"]["name"] for i in items}
-            poll("the other server to answer", lambda: set(_policies(world)) == names, 30)
+            poll("the other server to answer", lambda: set(_policies(world)) == names)
             yield
         finally:
             _patch(world, {"service": None, "insecureSkipTLSVerify": None}, "true")
@@ -107,13 +107,13 @@ def test_what_another_server_says_sweeps_nothing_and_lifts_nothing(fragile: Worl
 
     with led_away(world, [forged] if forges else []):
         says = f"APIService {REGISTRATION} leads to Service"
-        poll("the operator to say so", lambda: says in world.operator.asked("/readyz")[1], 30)
+        poll("the operator to say so", lambda: says in world.operator.asked("/readyz")[1])
         holds()
         world.operator.kill()
         world.operator.start(wait=False)
         # Its own kinds are tried again and again, and it doesn't lead.
-        poll("tries in vain", lambda: world.operator.log.read_text().count(says) > 5, 60)
+        poll("tries in vain", lambda: world.operator.log.read_text().count(says) > 5)
         holds()
-    poll("the operator to lead", lambda: world.metric(world.operator, "daulat_leader") == 1, 60)
+    poll("the operator to lead", lambda: world.metric(world.operator, "daulat_leader") == 1)
     world.wait_reason("sovereigntypolicy", policy, "Enforced", "CanaryRefused")
     holds()

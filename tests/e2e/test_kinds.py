@@ -88,19 +88,19 @@ def test_zones_that_cant_be_converted_cost_no_label_and_stop_no_eviction(faulty:
         with _cannot_be_converted(world, own.site) as stranger:
             # What the operator knows already goes on.
             own.close(own.nodes[0])
-            poll("the pods to be evicted", lambda: not own.running(own.nodes[0]), 60)
+            poll("the pods to be evicted", lambda: not own.running(own.nodes[0]))
             poll("the label to be taken", lambda: own.eligible() == [*own.nodes[1:]])
             # One that starts now doesn't begin without the zones.
             start = faulty.restart()
-            poll("the zones to be asked for", lambda: "SovereignZone" in world.operator.asked("/readyz")[1], 60)
+            poll("the zones to be asked for", lambda: "SovereignZone" in world.operator.asked("/readyz")[1])
             own.close(own.nodes[1])
-            poll("all others to be known", lambda: _missing(faulty) == ["SovereignZone"], 60)
+            poll("all others to be known", lambda: _missing(faulty) == ["SovereignZone"])
             assert world.metric(world.operator, "daulat_leader") == 0
             assert [a for a in faulty.between.asked[start:] if a.method != "GET"] == []
             assert own.eligible() == [*own.nodes[1:]]
             assert stranger.asked
-        faulty.leads(90)
-        poll("the pods to be evicted", lambda: not own.running(own.nodes[1]), 60)
+        faulty.leads()
+        poll("the pods to be evicted", lambda: not own.running(own.nodes[1]))
         own.upheld("True")
         assert {p["metadata"]["uid"] for p in own.running()} < set(uids)
 
@@ -124,7 +124,7 @@ def test_a_kind_that_is_withdrawn_and_served_again_stops_nothing_else(faulty: Fa
         world.admin.apply(_exposed(own.namespace))
         world.made("httproute", "m", own.namespace)
         world.wait_reason("sovereignmodel", "m", "Exposed", "RoutePending", own.namespace)
-        world.wait_condition("sovereignmodel", "m", "WorkloadReady", "True", own.namespace, 60)
+        world.wait_condition("sovereignmodel", "m", "WorkloadReady", "True", own.namespace)
         pid, uids = world.operator.pid, [p["metadata"]["uid"] for p in own.running()]
         definition = _definition(world, ROUTES)
         world.admin.run("delete", "crd", ROUTES)
@@ -135,7 +135,7 @@ def test_a_kind_that_is_withdrawn_and_served_again_stops_nothing_else(faulty: Fa
         finally:
             world.admin.run("create", "-f", "-", stdin=json.dumps(definition))
         poll("the kind to be served", lambda: "httproutes" in world.admin.run("api-resources"))
-        poll("the route to be made anew", lambda: world.exists("httproute", "m", own.namespace), 90)
+        poll("the route to be made anew", lambda: world.exists("httproute", "m", own.namespace))
         world.wait_reason("sovereignmodel", "m", "Exposed", "RoutePending", own.namespace)
         assert world.operator.pid == pid
         assert [p["metadata"]["uid"] for p in own.running()] == uids

@@ -127,7 +127,7 @@ def test_each_query_of_each_dashboard_has_data_unless_it_says_when_not(world: Wo
     def without_data() -> list[str]:
         return sorted(title for title, expr in wanted if not scraped.prometheus.query(expr))
 
-    poll("every query to have data", lambda: not without_data(), 30)
+    poll("every query to have data", lambda: not without_data())
     for _, expr, empty in dashboards.queries():
         if empty:
             scraped.prometheus.query(expr.replace("$__rate_interval", RATE))

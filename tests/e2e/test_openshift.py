@@ -91,7 +91,7 @@ def test_a_policy_is_proved_although_other_plugins_refuse_first(openshift: World
 def test_a_model_runs_as_the_user_that_admission_chose(openshift: World) -> None:
     with openshift.governed() as (_, namespace):
         openshift.admin.apply([model_manifest("m", namespace)])
-        openshift.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, 60)
+        openshift.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         (pod,) = openshift.pods(namespace)
         context = pod["spec"]["securityContext"]
         assert (context["runAsUser"], context["fsGroup"]) == (USER, USER)

@@ -57,7 +57,7 @@ def test_what_others_add_to_a_models_objects_is_taken_away(
         world.admin.run("patch", kind, "m", "-n", namespace, "--type=merge", f"--patch={patch}", OTHERS)
         assert world.get(kind, "m", namespace=namespace)["metadata"]["generation"] > before["metadata"]["generation"]
         poll("the object as applied", lambda: world.get(kind, "m", namespace=namespace)["spec"] == before["spec"])
-        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, 60)
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         # Both changes of a template roll the pods out: of the replicas of neither, or of two, there may be some for a while.
         poll("only pods as applied", lambda: _as_applied(world.pods(namespace)))
 
@@ -108,7 +108,7 @@ def test_what_is_changed_in_the_operators_own_name_is_brought_back(world: World)
     """Field managers don't tell who it was, and a Service has no generation."""
     with world.governed() as (_, namespace):
         world.admin.apply([model_manifest("m", namespace)])
-        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, 60)
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         for kind, change in CHANGES:
             before = world.get(kind, "m", namespace=namespace)["spec"]
             _change(world, kind, namespace, change)
@@ -124,13 +124,13 @@ def test_what_is_changed_in_the_operators_own_name_is_brought_back(world: World)
                 return bool(live.get(lost) == owned[lost] and live["uid"] == owned["uid"])  # noqa: B023
 
             poll(f"its {lost} to be back", back)
-        world.wait_condition("sovereignmodel", "m", "WorkloadReady", "True", namespace, 60)
+        world.wait_condition("sovereignmodel", "m", "WorkloadReady", "True", namespace)
 
 
 def test_what_is_changed_again_after_two_repairs_is_told(world: World) -> None:
     with world.governed() as (_, namespace):
         world.admin.apply([model_manifest("m", namespace)])
-        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, 60)
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         before = world.get("service", "m", namespace=namespace)["spec"]
         for _ in range(2):
             _change(world, "service", namespace, _not_ready)
@@ -140,17 +140,17 @@ def test_what_is_changed_again_after_two_repairs_is_told(world: World) -> None:
         assert "Service/" in told["message"]
         assert "publishNotReadyAddresses" in told["message"]
         _change(world, "service", namespace, lambda spec: spec.update(publishNotReadyAddresses=None))
-        world.wait_condition("sovereignmodel", "m", "WorkloadReady", "True", namespace, 60)
+        world.wait_condition("sovereignmodel", "m", "WorkloadReady", "True", namespace)
 
 
 def test_a_model_that_a_finalizer_holds_runs_no_more(world: World) -> None:
     with world.governed() as (_, namespace):
         world.admin.apply([model_manifest("m", namespace)])
-        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, 60)
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         hold = json.dumps({"metadata": {"finalizers": ["example.my/hold"]}})
         world.admin.run("patch", "sovereignmodel", "m", "-n", namespace, "--type=merge", f"--patch={hold}")
         world.admin.run("delete", "sovereignmodel", "m", "-n", namespace, "--wait=false")
-        poll("its pods to go", lambda: not world.pods(namespace), 60)
+        poll("its pods to go", lambda: not world.pods(namespace))
         assert world.condition("sovereignmodel", "m", "Ready", namespace)["reason"] == "Deleting"
         free = json.dumps({"metadata": {"finalizers": None}})
         world.admin.run("patch", "sovereignmodel", "m", "-n", namespace, "--type=merge", f"--patch={free}")
@@ -159,12 +159,12 @@ def test_a_model_that_a_finalizer_holds_runs_no_more(world: World) -> None:
 def test_a_deployment_that_a_finalizer_holds_keeps_no_pods_of_a_deleted_model(world: World) -> None:
     with world.governed() as (_, namespace):
         world.admin.apply([model_manifest("m", namespace)])
-        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, 60)
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         hold = json.dumps({"metadata": {"finalizers": ["example.my/hold"]}})
         for kind in ("deployment", "sovereignmodel"):
             world.admin.run("patch", kind, "m", "-n", namespace, "--type=merge", f"--patch={hold}")
         world.admin.run("delete", "sovereignmodel", "m", "-n", namespace, "--wait=false")
-        poll("its pods to go", lambda: not world.pods(namespace), 60)
+        poll("its pods to go", lambda: not world.pods(namespace))
         free = json.dumps({"metadata": {"finalizers": None}})
         for kind in ("deployment", "sovereignmodel"):
             world.admin.run("patch", kind, "m", "-n", namespace, "--type=merge", f"--patch={free}")
@@ -174,9 +174,9 @@ def test_a_deployment_without_owner_outlives_no_model(world: World) -> None:
     """As `kubectl delete --cascade=orphan` leaves it, by somebody who may."""
     with world.governed() as (_, namespace):
         world.admin.apply([model_manifest("m", namespace)])
-        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, 60)
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         world.admin.run("delete", "sovereignmodel", "m", "-n", namespace, "--cascade=orphan")
-        poll("its pods to go", lambda: not world.pods(namespace), 60)
+        poll("its pods to go", lambda: not world.pods(namespace))
         assert not world.exists("deployment", "m", namespace)
 
 

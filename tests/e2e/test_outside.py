@@ -40,7 +40,7 @@ def test_a_connection_to_elsewhere_is_recorded(tmp_path: Path) -> None:
     connections = Connections(tmp_path)
     program = f"import socket; s = socket.socket(); s.setblocking(False); s.connect_ex(('{NOWHERE}', 443))"
     subprocess.run([*connections.wrapper, sys.executable, "-c", program], check=True, timeout=60)
-    poll("the record", lambda: (NOWHERE, 443) in connections.addresses, 10)
+    poll("the record", lambda: (NOWHERE, 443) in connections.addresses)
 
 
 def test_the_operator_reaches_the_api_server_alone(world: World, traced: tuple[OperatorProcess, Connections]) -> None:

@@ -102,7 +102,7 @@ def test_a_model_of_the_catalogue_gets_the_nodes_that_it_needs(world: World) -> 
     with world.governed() as (_, namespace):
         world.admin.apply([_known("m", namespace, "deepseek-r1", concurrency=1)])
         # The demo has four Ascend nodes' worth of devices nowhere, and two nodes of H20.
-        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, 60)
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         status = world.get("sovereignmodel", "m", namespace=namespace)["status"]
         assert (status["placement"]["accelerator"], status["sizing"]["devices"], status["sizing"]["nodes"]) == (
             "nvidia-h20",

@@ -38,7 +38,7 @@ def logged(recorder: RecorderProcess, *kinds: str) -> list[Entry]:
     return [{**e.data, "entry": n, "kind": e.kind, "time": e.time} for n, e in found if not kinds or e.kind in kinds]
 
 
-def once(recorder: RecorderProcess, kind: str, seconds: float = 30, **fields: Any) -> Entry:
+def once(recorder: RecorderProcess, kind: str, **fields: Any) -> Entry:
     """Wait until there is an entry of a kind with these fields, and return it."""
     found: list[Entry] = []
 
@@ -46,7 +46,7 @@ def once(recorder: RecorderProcess, kind: str, seconds: float = 30, **fields: An
         found[:] = [e for e in logged(recorder, kind) if all(e.get(k) == v for k, v in fields.items())]
         return bool(found)
 
-    poll(f"an entry {kind} with {fields}", there, seconds)
+    poll(f"an entry {kind} with {fields}", there)
     return found[0]
 
 
@@ -67,7 +67,7 @@ def recorder(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     helm(kubeconfig, "upgrade", "daulat", str(CHART), "--reuse-values", *RECORDER)
     process = RecorderProcess(world.cluster, tmp_path_factory.mktemp("recorder"))
     process.start()
-    poll("the recorder to write", lambda: world.metric(process, "daulat_ledger_size") > 0, 60)
+    poll("the recorder to write", lambda: world.metric(process, "daulat_ledger_size") > 0)
     yield process
     process.stop()
     helm(kubeconfig, "upgrade", "daulat", str(CHART), "--reuse-values", "--set=recorder.enabled=false")
@@ -148,7 +148,7 @@ def test_a_killed_recorder_loses_no_run_and_says_when_it_saw_nothing(world: Worl
         poll("the pod to go", lambda: goes["pod"] not in {p["metadata"]["name"] for p in world.pods(namespace)})
         recorder.start()
 
-        ended = once(recorder, "RunEnded", uid=goes["uid"], seconds=60)
+        ended = once(recorder, "RunEnded", uid=goes["uid"])
         assert ended["reason"] == "UnseenEnd"
         once(recorder, "RunStarted", namespace=namespace, model="comes")
         later = logged(recorder)[size:]
@@ -185,10 +185,10 @@ def test_an_eviction_is_recorded_with_the_policy_s_reason(world: World, recorder
         world.admin.apply([pod_manifest("report", own.namespace)])
         run = once(recorder, "RunStarted", namespace=own.namespace)
         own.close(run["node"])
-        evicted = once(recorder, "Evicted", uid=run["uid"], seconds=60)
+        evicted = once(recorder, "Evicted", uid=run["uid"])
         assert (evicted["of"], evicted["name"], evicted["reason"]) == ("Pod", "report", "NodeNotEligible")
         assert evicted["message"].startswith(f"deleted: {run['node']} stands in no zone of record")
-        ended = once(recorder, "RunEnded", uid=run["uid"], seconds=60)
+        ended = once(recorder, "RunEnded", uid=run["uid"])
         assert ended["runEntry"] == run["entry"]
         moved = once(recorder, "NodeRecorded", name=run["node"], noZone="stands in no zone of record")
         assert run["entry"] < moved["entry"] < ended["entry"]

@@ -176,7 +176,7 @@ def test_a_key_that_an_agent_holds_signs(made: Made, tmp_path: Path, monkeypatch
     socket = tmp_path / "agent"
     with subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL) as agent:
         try:
-            poll("the agent", socket.exists, 10)
+            poll("the agent", socket.exists)
             monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
             subprocess.run(["ssh-add", "-q", str(made.key)], check=True)
             folder = release(tmp_path / "dist", ["crds"], Path(shutil.copy(made.key.with_suffix(".pub"), tmp_path)))

@@ -110,7 +110,7 @@ def test_a_pass_without_changes_writes_nothing(reported: tuple[World, ReporterPr
         return world.metric(reporter, "daulat_report_writes_total") == before[0]
 
     # The operator may still be writing statuses, which the cluster's report repeats.
-    poll("passes without a write", quiet, 20)
+    poll("passes without a write", quiet)
     assert world.metric(reporter, "daulat_report_write_failures_total") == 0
 
 

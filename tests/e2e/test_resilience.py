@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import signal
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -116,7 +115,7 @@ def test_no_violating_pod_slips_in_while_the_api_server_restarts(breakable: Worl
     assert world.operator.pid == pid
     revision = world.get("sovereigntypolicy", policy)["status"]["revision"]
     world.admin.apply([policy_manifest(policy, controls={"SUP-01": "Warn"})])
-    poll("a new revision", lambda: world.get("sovereigntypolicy", policy)["status"]["revision"] != revision, 60)
+    poll("a new revision", lambda: world.get("sovereigntypolicy", policy)["status"]["revision"] != revision)
     world.wait_condition("sovereigntypolicy", policy, "Enforced", "True")
     world.admin.apply([model_manifest("n", namespace)])
     world.wait_condition("sovereignmodel", "n", "Ready", "True", namespace)
@@ -154,20 +153,17 @@ def test_one_of_two_operators_leads_and_the_other_takes_over(breakable: World, s
     assert world.metric(second, "daulat_effects_total") == 0
 
     # Asked to end, the leader hands over at once.
-    began = time.monotonic()
     assert first.stop() == 0
-    poll("the second to lead", lambda: world.metric(second, "daulat_leader") == 1, 10)
+    assert _holder(world) != "operator-0", "a leader that ends gives its lease up"
+    poll("the second to lead", lambda: world.metric(second, "daulat_leader") == 1)
     assert _holder(world) == "operator-1"
-    assert time.monotonic() - began < 10
     first.start()
     assert world.metric(first, "daulat_leader") == 0
 
     # Ended without a chance to hand over, its lease must run out first.
-    began = time.monotonic()
     second.kill()
     world.admin.apply([policy_manifest(policy, controls={"SUP-01": "Warn"})])
-    poll("the first to lead again", lambda: world.metric(first, "daulat_leader") == 1, 30)
-    assert time.monotonic() - began < 30
+    poll("the first to lead again", lambda: world.metric(first, "daulat_leader") == 1)
     assert _holder(world) == "operator-0"
     generation = world.get("sovereigntypolicy", policy)["metadata"]["generation"]
     poll(
@@ -201,7 +197,7 @@ def test_an_operator_killed_at_any_moment_loses_nothing_and_leaves_nothing_over(
 
     def killed_after(writes: int) -> None:
         start = written()
-        poll("the operator to write", lambda: written() - start >= writes or not operator.pid, 30, pause=0.005)
+        poll("the operator to write", lambda: written() - start >= writes or not operator.pid, pause=0.005)
         operator.kill()
         operator.start()
 
@@ -213,11 +209,11 @@ def test_an_operator_killed_at_any_moment_loses_nothing_and_leaves_nothing_over(
     ]
     for step in work:
         # It has the name of the one that was killed, as in a StatefulSet, and so the lease.
-        poll("the operator to lead", lambda: world.metric(operator, "daulat_leader") == 1, 30)
+        poll("the operator to lead", lambda: world.metric(operator, "daulat_leader") == 1)
         world.admin.apply(step)
         killed_after(chance.randint(1, 6))
     # What is deleted while nobody watches is swept up too.
-    poll("the operator to lead", lambda: world.metric(operator, "daulat_leader") == 1, 30)
+    poll("the operator to lead", lambda: world.metric(operator, "daulat_leader") == 1)
     operator.kill()
     gone = policies.pop(1)
     world.remove(spaces[gone])
@@ -232,10 +228,9 @@ def test_an_operator_killed_at_any_moment_loses_nothing_and_leaves_nothing_over(
                 (told := world.condition("sovereigntypolicy", p, "Enforced")).get("observedGeneration") == g
                 and told["status"] == "True"
             ),
-            60,
         )
         for n in range(2):
-            world.wait_condition("sovereignmodel", f"m{n}", "Ready", "True", spaces[policy], 60)
+            world.wait_condition("sovereignmodel", f"m{n}", "Ready", "True", spaces[policy])
     poll("what the deleted policy left to go", lambda: not _compiled(world, gone))
     for policy in policies:
         spec = SovereigntyPolicySpec.model_validate(world.get("sovereigntypolicy", policy)["spec"])

@@ -93,13 +93,13 @@ def test_a_model_follows_the_metric_of_its_pods_up_and_down(world: World, metric
         metrics.set_pods(namespace, WAITING, total=1)
         world.admin.apply([ascend_model(namespace, 1, autoscaling=SCALED)])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
-        told = world.wait_condition("sovereignmodel", "m", "Autoscaled", "True", namespace, 60)
+        told = world.wait_condition("sovereignmodel", "m", "Autoscaled", "True", namespace)
         assert told["message"] == f"1 to 3 replicas by {WAITING}, with a HorizontalPodAutoscaler"
         metrics.set_pods(namespace, WAITING, total=100)
-        poll("a second replica", lambda: replicas(world, namespace) == (2, 2), 120)
+        poll("a second replica", lambda: replicas(world, namespace) == (2, 2))
         assert len(world.pods(namespace)) == 2
         metrics.set_pods(namespace, WAITING, total=1)
-        poll("one replica again", lambda: replicas(world, namespace) == (1, 1), 120)
+        poll("one replica again", lambda: replicas(world, namespace) == (1, 1))
 
 
 def test_a_metric_that_nobody_serves_is_told(world: World, metrics: MetricsServer) -> None:
@@ -238,7 +238,7 @@ def test_the_example_of_autoscaling_scales(world: World, metrics: MetricsServer)
         model["metadata"]["namespace"] = namespace
         metrics.set_pods(namespace, WAITING, total=1)
         world.admin.apply([model])
-        world.wait_condition("sovereignmodel", "deepseek-scaled", "Autoscaled", "True", namespace, 60)
+        world.wait_condition("sovereignmodel", "deepseek-scaled", "Autoscaled", "True", namespace)
 
 
 def test_the_example_of_going_to_zero_is_what_keda_takes(world: World) -> None:
@@ -250,7 +250,7 @@ def test_the_example_of_going_to_zero_is_what_keda_takes(world: World) -> None:
         world.wait_condition("sovereignmodel", "qwen3-now-and-then", "Ready", "True", "evenings")
         poll("it to be let to zero", lambda: minimum(world) == 0)
         world.admin.run("scale", "sovereignmodel", "qwen3-now-and-then", "--replicas=0", "-n", "evenings")
-        poll("its pods to go", lambda: not world.pods("evenings"), 60)
+        poll("its pods to go", lambda: not world.pods("evenings"))
         world.wait_reason("sovereignmodel", "qwen3-now-and-then", "WorkloadReady", "ScaledToZero", "evenings")
     finally:
         world.remove("evenings", "evenings")

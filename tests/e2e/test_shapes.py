@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dev.deployment import ROOT, poll
+from dev.deployment import DEADLINE_SECONDS, ROOT, poll
 
 from .world import IMAGE, Manifest, World, lower, model_manifest, node_manifest, raise_world, unique, zone_manifest
 
@@ -60,9 +60,9 @@ class Site:
         """Return a model."""
         return self.world.get("smodel", name, namespace=self.namespace)
 
-    def wait(self, name: str, type_: str, status: str, seconds: float = 60) -> str:
+    def wait(self, name: str, type_: str, status: str) -> str:
         """Wait until a condition of a model has a status, and return its reason."""
-        return self.world.wait_condition("smodel", name, type_, status, self.namespace, seconds)["reason"]
+        return self.world.wait_condition("smodel", name, type_, status, self.namespace)["reason"]
 
     def pods(self, name: str) -> list[Manifest]:
         """Return the pods of a model that aren't on their way out."""
@@ -131,7 +131,7 @@ def test_a_rollout_without_a_spare_device_isnt_stuck(site: Site) -> None:
     name = site.model(replicas=2)
     site.wait(name, "Ready", "True")
     site.use(name, OTHER_IMAGE)
-    poll("all pods to be new", lambda: [image(p) for p in site.pods(name)] == [OTHER_IMAGE] * 2, 60)
+    poll("all pods to be new", lambda: [image(p) for p in site.pods(name)] == [OTHER_IMAGE] * 2)
     assert strategy(site, name) == {"maxSurge": 0, "maxUnavailable": 1}
     site.wait(name, "Ready", "True")
 
@@ -167,7 +167,6 @@ def test_a_surge_whose_device_is_taken_meanwhile_isnt_stuck(site: Site) -> None:
     poll(
         "the old pod to make way or the new one to find room",
         lambda: [image(p) for p in site.pods(name)] == [OTHER_IMAGE],
-        60,
     )
     site.wait(name, "Ready", "True")
 
@@ -195,9 +194,16 @@ def test_a_failed_rollout_keeps_the_old_one_and_a_revert_brings_it_back(site: Si
     assert (last["revision"], last["rollbackTo"]) == (3, 1)
 
 
-def drain(site: Site, node: str, seconds: int = 60) -> None:
+def drain(site: Site, node: str) -> None:
+    waits = f"--timeout={DEADLINE_SECONDS:.0f}s"
     site.world.admin.run(
-        "drain", node, "--ignore-daemonsets", "--force", "--delete-emptydir-data", f"--timeout={seconds}s"
+        "drain",
+        node,
+        "--ignore-daemonsets",
+        "--force",
+        "--delete-emptydir-data",
+        waits,
+        timeout_seconds=DEADLINE_SECONDS,
     )
 
 
@@ -262,7 +268,7 @@ def test_a_rollout_of_groups_has_one_whole_group_all_the_time(site: Site) -> Non
     site.use(name, OTHER_IMAGE)
     site.wait(name, "RolledOut", "True")
     site.wait(name, "Ready", "True")
-    poll("the old pods to go", lambda: [image(p) for p in site.pods(name)] == [OTHER_IMAGE] * 2, 60)
+    poll("the old pods to go", lambda: [image(p) for p in site.pods(name)] == [OTHER_IMAGE] * 2)
 
 
 def test_a_group_that_finds_half_of_its_nodes_gives_them_back(site: Site) -> None:
@@ -274,7 +280,7 @@ def test_a_group_that_finds_half_of_its_nodes_gives_them_back(site: Site) -> Non
     site.world.admin.run("delete", "node", second)
     # As the garbage collection of pods does, which waits for 40 s.
     site.world.admin.run("delete", "pod", lost, "-n", site.namespace, "--force", "--grace-period=0")
-    poll("the devices to be free", lambda: not [p for p in site.pods(name) if on(p) == first], 150)
+    poll("the devices to be free", lambda: not [p for p in site.pods(name) if on(p) == first])
     site.world.wait_reason("smodel", name, "Ready", "InsufficientDomainCapacity", site.namespace)
     site.add(1)
     site.wait(name, "Ready", "True")
@@ -310,7 +316,7 @@ def test_a_replica_of_two_nodes_is_a_leader_worker_set_where_there_are_such(with
     site = Site(with_lws)
     site.add(4)
     name = grouped(site)
-    site.wait(name, "Ready", "True", 120)
+    site.wait(name, "Ready", "True")
     (made,) = with_lws.get("leaderworkersets", namespace=site.namespace)["items"]
     assert made["metadata"]["name"] == f"{name}-0"
     pods = {p["metadata"]["labels"]["daulat.dev/role"]: p for p in site.pods(name)}
@@ -321,10 +327,10 @@ def test_a_replica_of_two_nodes_is_a_leader_worker_set_where_there_are_such(with
     service = with_lws.get("service", f"{name}-0", namespace=site.namespace)["spec"]
     assert service["clusterIP"] == "None"
     site.use(name, OTHER_IMAGE)
-    site.wait(name, "RolledOut", "True", 120)
-    site.wait(name, "Ready", "True", 120)
+    site.wait(name, "RolledOut", "True")
+    site.wait(name, "Ready", "True")
     # What made them is gone; the garbage collector follows.
-    poll("the old pods to go", lambda: {image(p) for p in site.pods(name)} == {OTHER_IMAGE}, 60)
+    poll("the old pods to go", lambda: {image(p) for p in site.pods(name)} == {OTHER_IMAGE})
     (made,) = with_lws.get("leaderworkersets", namespace=site.namespace)["items"]
     assert made["metadata"]["name"] == f"{name}-1"
 
@@ -348,7 +354,7 @@ def test_all_pods_of_a_leader_worker_set_begin_to_end_together_where_they_take_t
     site = Site(with_lws)
     site.add(2)
     name = grouped(site, engine={"name": "vllm", "gracePeriod": "10m"})
-    site.wait(name, "Ready", "True", 120)
+    site.wait(name, "Ready", "True")
     with kept(site, name):
         assert len(site.pods(name)) == 2
         site.patch(name, replicas=0)

@@ -63,7 +63,7 @@ def test_a_revocation_does_what_was_simulated_before(world: World, tmp_path: Pat
         assert (policy["before"]["eligibleNodes"], policy["after"]["eligibleNodes"]) == (2, 0)
 
         world.admin.run("patch", "sovereignzone", own.site, "--type=merge", "-p", _NOWHERE)
-        poll("the pods to be gone", lambda: not own.running(), 60)
+        poll("the pods to be gone", lambda: not own.running())
         placed = world.wait_condition("sovereignmodel", "m", "Placed", "False", own.namespace)
         assert (model["what"], model["after"]["reason"]) == ("without a place", placed["reason"])
         assert model["after"]["message"] == placed["message"]

@@ -120,19 +120,19 @@ def test_nobody_reaches_static_manifests_through_the_api(fortress: Fortress) -> 
 def test_a_change_is_live_and_a_broken_file_keeps_what_was_in_force(fortress: Fortress) -> None:
     there = [{"name": "main", "image": ELSEWHERE}]
     fortress.write(images={"registries": ["registry.example.com/"], "requireDigest": True})
-    poll("the new policy to be live", lambda: fortress.refusal(containers=there) == "", 20)
+    poll("the new policy to be live", lambda: fortress.refusal(containers=there) == "")
     assert "STO-07 " in fortress.refusal(containers=[{"name": "main", "image": IMAGE}])
     broken = fortress.directory / "validating" / "broken.yaml"
     log = fortress.cluster.logs_dir / "kube-apiserver.log"
     broken.write_text("kind: [")
     try:
-        poll("the API server to have read it", lambda: "reloading manifest config" in log.read_text(), 90)
+        poll("the API server to have read it", lambda: "reloading manifest config" in log.read_text())
         assert fortress.refusal(containers=there) == ""
         assert "USE-04 " in fortress.refusal(nodeName="sg-gpu-1")
     finally:
         broken.unlink()
     fortress.write()
-    poll("the old policy to be back", lambda: "STO-07 " in fortress.refusal(containers=there), 90)
+    poll("the old policy to be back", lambda: "STO-07 " in fortress.refusal(containers=there))
     fortress.holds()
 
 
@@ -216,7 +216,7 @@ def anchored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anchored]:
                 return "MGD-08" in str(error)
             return False
 
-        poll("the anchor to be live", live, 90)
+        poll("the anchor to be live", live)
         yield made
     finally:
         lower(world)
@@ -404,9 +404,9 @@ def test_whoever_holds_the_control_plane_lifts_the_anchor_and_puts_it_back(ancho
             return False
         return True
 
-    poll("the anchor to be lifted", lifted, 90)
+    poll("the anchor to be lifted", lifted)
     compiled("--anchor", "--output-dir", anchored.directory)
-    poll("the anchor to be back", lambda: not lifted(), 90)
+    poll("the anchor to be back", lambda: not lifted())
     anchored.world.cluster.restart_apiserver()
     anchored.denied("delete", "validatingadmissionpolicy", name)
     anchored.holds()

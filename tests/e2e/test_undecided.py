@@ -61,7 +61,7 @@ def _newer(faulty: Faulty, plural: str) -> Iterator[Callable[[str], None]]:
         body = json.dumps([{"op": op, "path": path, **value}])
         world.admin.run("patch", "crd", crd, "--type=json", f"--patch={body}")
         # The API server ends watches that read objects by the definition before.
-        poll("the kind to be watched anew", lambda: between.opened(plural) > before, 60)
+        poll("the kind to be watched anew", lambda: between.opened(plural) > before)
 
     patch("add", value={"type": "string"})
     try:
@@ -83,7 +83,7 @@ def _write(world: World, plural: str, name: str) -> None:
 def _stays(own: Hall, uids: list[str], reason: str) -> None:
     """Wait until the nodes are undecided, and see that nothing was taken away."""
     world = own.world
-    poll("the nodes to be undecided", lambda: own.undecided() == [*own.nodes], 60)
+    poll("the nodes to be undecided", lambda: own.undecided() == [*own.nodes])
     told = world.wait_reason("sovereigntypolicy", own.policy, "Upheld", "Undecided")
     assert told["status"] == "Unknown"
     assert reason in told["message"]
@@ -93,7 +93,7 @@ def _stays(own: Hall, uids: list[str], reason: str) -> None:
 
 def _ends(own: Hall, uids: list[str]) -> None:
     """Wait until the nodes are decided again."""
-    poll("the nodes to be decided", lambda: own.undecided() == [], 60)
+    poll("the nodes to be decided", lambda: own.undecided() == [])
     own.upheld("True")
     assert own.eligible() == [*own.nodes]
     assert sorted(p["metadata"]["uid"] for p in own.running()) == sorted(uids)
@@ -131,7 +131,7 @@ def test_where_a_profile_is_deleted_that_a_policy_approved_by_its_vendor_what_ru
         own.closed.update(own.nodes)
         world.admin.run("patch", "sovereigntypolicy", own.policy, "--type=merge", f"--patch={other}")
         poll("the labels to be taken", lambda: own.eligible() == [])
-        poll("the pods to go", lambda: not own.running(), 60)
+        poll("the pods to go", lambda: not own.running())
 
 
 def test_where_a_zone_is_deleted_what_runs_stays_and_nothing_new_comes(faulty: Faulty) -> None:
@@ -170,7 +170,7 @@ def test_where_a_zone_is_edited_so_that_a_policy_rejects_it_its_pods_go_after_th
         own.closed.update(own.nodes)
         poll("the labels to be taken", lambda: own.eligible() == [])
         assert f"zone {own.site} is in SG" in own.upheld("False")
-        poll("the pods to go", lambda: not own.running(), 60)
+        poll("the pods to go", lambda: not own.running())
         own.upheld("True")
         labels = next(a for a in between.asked[start:] if a.path.startswith("/api/v1/nodes/"))
         # The status has whole seconds.

@@ -105,7 +105,7 @@ def test_nothing_that_runs_ends_whichever_way_one_begins(own: World) -> None:
     install(own.cluster)
     own.operator.start()
     own.admin.apply([policy_manifest(policy, egress=EGRESS, drift={"limit": "30%"})])
-    poll("the policy to be in force again", lambda: _enforced(own, policy).get("observedGeneration") == 2, 60)
+    poll("the policy to be in force again", lambda: _enforced(own, policy).get("observedGeneration") == 2)
     own.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
     assert uids(own, namespace) == before
 
@@ -123,7 +123,7 @@ def test_nothing_that_runs_ends_whichever_way_one_begins(own: World) -> None:
     helm(own.cluster.kubeconfig(), "uninstall", "daulat", "--namespace", NAMESPACE)
     everything = run(own, "--yes", "--models", "--weights", "--crds")
     assert everything.exit_code == 0, everything.output
-    poll("the pods to go", lambda: not own.pods(namespace), 60)
+    poll("the pods to go", lambda: not own.pods(namespace))
     poll("the kinds to go", lambda: not _kinds(own))
     assert run(own, "--yes").exit_code == 0
     assert labels(own) == set()

@@ -27,7 +27,7 @@ def test_an_operator_that_is_newer_than_its_definitions_goes_on_and_says_so(worl
             _patch(world, name, replace, older["spec"]["versions"][0]["schema"])
             world.operator.stop()
             world.operator.start()
-            told = world.wait_condition("sovereigntypolicy", policy, "SchemaCurrent", "False", seconds=60)
+            told = world.wait_condition("sovereigntypolicy", policy, "SchemaCurrent", "False")
             assert "lacks status.controls, status.revision" in told["message"]
             # A pass comes to its end: a change of the policy is put in force and proved.
             generation = json.loads(
@@ -47,11 +47,10 @@ def test_an_operator_that_is_newer_than_its_definitions_goes_on_and_says_so(worl
                     world.condition("sovereigntypolicy", policy, "Enforced").get("observedGeneration") == generation
                     and world.condition("sovereigntypolicy", policy, "Enforced")["status"] == "True"
                 ),
-                30,
             )
         finally:
             _patch(world, name, replace, whole["spec"]["versions"][0]["schema"])
-        poll("the status to be whole", lambda: not world.condition("sovereigntypolicy", policy, "SchemaCurrent"), 30)
+        poll("the status to be whole", lambda: not world.condition("sovereigntypolicy", policy, "SchemaCurrent"))
         assert world.get("sovereigntypolicy", policy)["status"]["revision"]
 
 
@@ -61,7 +60,7 @@ def test_models_are_upgraded_one_after_the_other_and_nobody_is_blamed(world: Wor
     with world.governed() as (_, namespace):
         world.admin.apply([model_manifest(name, namespace, replicas=1) for name in names])
         for name in names:
-            world.wait_condition("sovereignmodel", name, "Ready", "True", namespace, 60)
+            world.wait_condition("sovereignmodel", name, "Ready", "True", namespace)
         revision = {
             name: world.get("deployment", name, namespace=namespace)["metadata"]["annotations"][REVISION_ANNOTATION]
             for name in names
@@ -80,7 +79,7 @@ def test_models_are_upgraded_one_after_the_other_and_nobody_is_blamed(world: Wor
             world.admin.run("rollout", "status", f"deployment/{name}", "-n", namespace, "--timeout=60s")
         world.operator.start()
         for name in names:
-            poll(f"{name} to be upgraded", partial(_is_upgraded, world, name, namespace, revision[name]), 90)
+            poll(f"{name} to be upgraded", partial(_is_upgraded, world, name, namespace, revision[name]))
             template = world.get("deployment", name, namespace=namespace)["spec"]["template"]
             assert template["spec"]["terminationGracePeriodSeconds"] == 60
         one, other = sorted(_began_and_served(world, name, namespace) for name in names)

@@ -22,6 +22,7 @@ from daulat.ledger.verification import verify
 from daulat.ledger.writer import Writer
 from daulat.witness.client import Witness, Witnesses
 from daulat.witness.standing import Outcome
+from dev.deployment import DEADLINE_SECONDS
 from dev.witness.build import LITEWITNESS, SUBMIT, program
 from tests.unit.cli.test_witness import SIGNER, running
 from tests.unit.ledger.logs import KEY, NOW, ORIGIN, POST_QUANTUM, STRANGER, entries
@@ -68,7 +69,7 @@ def litewitness(database: Path) -> Iterator[str]:
 
 
 def _listens(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + DEADLINE_SECONDS
     while True:
         assert process.poll() is None, process.stderr and process.stderr.read().decode()
         try:

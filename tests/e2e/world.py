@@ -143,19 +143,15 @@ class World:
         conditions = self.get(kind, name, namespace=namespace).get("status", {}).get("conditions", [])
         return next((c for c in conditions if c["type"] == type_), {})
 
-    def wait_condition(
-        self, kind: str, name: str, type_: str, status: str, namespace: str = "", seconds: float = 30
-    ) -> Mapping[str, str]:
+    def wait_condition(self, kind: str, name: str, type_: str, status: str, namespace: str = "") -> Mapping[str, str]:
         """Wait until a condition has a status, and return it."""
-        return self._wait(kind, name, type_, "status", status, namespace, seconds)
+        return self._wait(kind, name, type_, "status", status, namespace)
 
     def wait_reason(self, kind: str, name: str, type_: str, reason: str, namespace: str = "") -> Mapping[str, str]:
         """Wait until a condition has a reason, and return it."""
-        return self._wait(kind, name, type_, "reason", reason, namespace, 30)
+        return self._wait(kind, name, type_, "reason", reason, namespace)
 
-    def _wait(
-        self, kind: str, name: str, type_: str, field: str, value: str, namespace: str, seconds: float
-    ) -> Mapping[str, str]:
+    def _wait(self, kind: str, name: str, type_: str, field: str, value: str, namespace: str) -> Mapping[str, str]:
         seen: Mapping[str, str] = {}
 
         def so() -> bool:
@@ -164,7 +160,7 @@ class World:
             return seen.get(field) == value
 
         try:
-            poll(f"{kind} {name} to have {type_} with {field} {value}", so, seconds)
+            poll(f"{kind} {name} to have {type_} with {field} {value}", so)
         except ClusterError as error:
             raise ClusterError(f"{error}; it was {dict(seen)}") from error
         return seen
@@ -204,7 +200,7 @@ class World:
 
     def wait_empty(self, namespace: str, *policies: str) -> None:
         """Wait until no pod is left in a namespace, and remove the policies that govern it."""
-        poll(f"the pods in {namespace} to go", lambda: not self.pods(namespace), 60)
+        poll(f"the pods in {namespace} to go", lambda: not self.pods(namespace))
         if policies:
             self.admin.run("delete", "sovereigntypolicy", *policies, "--ignore-not-found")
 

@@ -66,11 +66,11 @@ def landed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def _without_operator(world: World, engine: Engine) -> tuple[str, bool]:
     """Wait until the engine has applied the policy and has looked at it again, and return what it says and whether it went on."""
     admin = world.admin
-    poll("the chart's account", lambda: world.exists("serviceaccount", "daulat", NAMESPACE), 120)
+    poll("the chart's account", lambda: world.exists("serviceaccount", "daulat", NAMESPACE))
     served = partial(admin.run, "api-resources", "--api-group=daulat.dev", "--no-headers")
-    poll("the kinds", lambda: len(served().splitlines()) == len(KINDS), 60)
-    poll("the policy", lambda: world.exists("sovereigntypolicy", estate.POLICY), 120)
-    poll("the engine to wait for the policy", lambda: bool(engine.message(engine.sovereignty)), 60)
+    poll("the kinds", lambda: len(served().splitlines()) == len(KINDS))
+    poll("the policy", lambda: world.exists("sovereigntypolicy", estate.POLICY))
+    poll("the engine to wait for the policy", lambda: bool(engine.message(engine.sovereignty)))
     said = engine.message(engine.sovereignty)
     assert not engine.healthy(engine.sovereignty)
     return said, world.exists("namespace", estate.TREASURY) and world.exists("smodel", estate.MODEL, estate.TREASURY)

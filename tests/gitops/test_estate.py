@@ -105,10 +105,10 @@ def test_what_is_loosened_or_deleted_beside_git_comes_back(landed: Landed) -> No
             there = world.exists(BINDING, name)
             return there and world.get(BINDING, name)["spec"]["validationActions"] == ["Deny"]
 
-        poll(f"the binding to come back from {loosened or 'its deletion'}", restored, 90, pause=1)
-    poll("the zone to come back", lambda: world.exists("sovereignzone", "cyberjaya-1"), 60)
-    poll("the policy to refuse again", lambda: "USE-04 " in world.refusal(bad, "--dry-run=server"), 60)
-    world.wait_condition("sovereigntypolicy", estate.BY_GITOPS, "Enforced", "True", seconds=60)
+        poll(f"the binding to come back from {loosened or 'its deletion'}", restored, pause=1)
+    poll("the zone to come back", lambda: world.exists("sovereignzone", "cyberjaya-1"))
+    poll("the policy to refuse again", lambda: "USE-04 " in world.refusal(bad, "--dry-run=server"))
+    world.wait_condition("sovereigntypolicy", estate.BY_GITOPS, "Enforced", "True")
 
 
 def test_a_reverted_commit_takes_back_what_it_brought_and_prunes_what_it_added(landed: Landed) -> None:
@@ -121,13 +121,13 @@ def test_a_reverted_commit_takes_back_what_it_brought_and_prunes_what_it_added(l
     revision = repository.commit("Narrow the registries, and add a profile")
     pod = pod_manifest("p", estate.TREASURY)
     landed.engine.fetch()
-    poll("the policy to be narrower", lambda: "STO-07 " in world.refusal(pod, "--dry-run=server"), 90, pause=1)
+    poll("the policy to be narrower", lambda: "STO-07 " in world.refusal(pod, "--dry-run=server"), pause=1)
     assert world.exists("acceleratorprofile", "another-gaudi3")
     assert repository.revision == revision
     repository.revert()
     landed.engine.fetch()
-    poll("the policy to be as before", lambda: not world.refusal(pod, "--dry-run=server"), 90, pause=1)
-    poll("the profile to be pruned", lambda: not world.exists("acceleratorprofile", "another-gaudi3"), 60)
+    poll("the policy to be as before", lambda: not world.refusal(pod, "--dry-run=server"), pause=1)
+    poll("the profile to be pruned", lambda: not world.exists("acceleratorprofile", "another-gaudi3"))
     landed.engine.settled(repository.revision)
 
 
@@ -140,7 +140,7 @@ def test_the_pipeline_the_api_server_and_the_engine_refuse_in_the_same_words(lan
     words = in_the_pipeline(repository)
     assert words in world.refusal(bad, "--dry-run=server", verb="apply")
     landed.engine.fetch()
-    poll("the refusal", lambda: words in landed.engine.message(landed.engine.models), 90, pause=1)
+    poll("the refusal", lambda: words in landed.engine.message(landed.engine.models), pause=1)
     stored = world.get("smodel", estate.MODEL, namespace=estate.TREASURY)
     assert stored["spec"]["model"]["uri"] != bad["spec"]["model"]["uri"]
     repository.revert()
@@ -190,7 +190,7 @@ def test_without_its_verb_the_engine_changes_nothing_and_names_the_verb(
         repository.commit("Change what needs a verb")
         landed.engine.fetch()
         words = f"only principals with the verb {verb} on {resource} may"
-        poll("the refusal", lambda: words in landed.engine.message(landed.engine.sovereignty), 120, pause=1)
+        poll("the refusal", lambda: words in landed.engine.message(landed.engine.sovereignty), pause=1)
     finally:
         admin.run("replace", "-f", "-", stdin=json.dumps(role))
         repository.revert()

@@ -66,12 +66,12 @@ def uids(world: World, namespace: str) -> set[str]:
 def test_evicted_pods_come_back_on_eligible_nodes(neighbourhood: World, start: Start) -> None:
     with neighbourhood.governed() as (policy, namespace):
         neighbourhood.admin.apply([deployment(namespace)])
-        poll("both pods", lambda: len(uids(neighbourhood, namespace)) == 2, 60)
+        poll("both pods", lambda: len(uids(neighbourhood, namespace)) == 2)
         before = uids(neighbourhood, namespace)
         descheduler = start(namespace)
-        poll("both to be evicted", lambda: not before & uids(neighbourhood, namespace), 60)
+        poll("both to be evicted", lambda: not before & uids(neighbourhood, namespace))
         descheduler.stop()
-        poll("others in their place", lambda: len(uids(neighbourhood, namespace)) == 2, 60)
+        poll("others in their place", lambda: len(uids(neighbourhood, namespace)) == 2)
         assert all(pinned(neighbourhood, pod, policy) for pod in neighbourhood.pods(namespace))
         assert events(neighbourhood, namespace, "Pod", "PodLifeTime")
 
@@ -88,13 +88,13 @@ def test_a_pod_whose_only_eligible_node_is_its_own_stays(neighbourhood: World, s
         with neighbourhood.governed(zones=zones) as (_, namespace):
             poll("an account", lambda: neighbourhood.exists("serviceaccount", "default", free))
             admin.apply([deployment(namespace, replicas=1), deployment(free, replicas=1)])
-            poll("both", lambda: bool(uids(neighbourhood, namespace) and uids(neighbourhood, free)), 60)
+            poll("both", lambda: bool(uids(neighbourhood, namespace) and uids(neighbourhood, free)))
             stays, goes = uids(neighbourhood, namespace), uids(neighbourhood, free)
             descheduler = start(namespace, free)
-            poll("the other to be evicted", lambda: not goes & uids(neighbourhood, free), 60)
+            poll("the other to be evicted", lambda: not goes & uids(neighbourhood, free))
             # Each round looks at all nodes: the one that evicted the other, and two more.
             rounds = descheduler.log.read_text().count(descheduler.ROUND)
-            poll("two more rounds", lambda: descheduler.log.read_text().count(descheduler.ROUND) >= rounds + 2, 60)
+            poll("two more rounds", lambda: descheduler.log.read_text().count(descheduler.ROUND) >= rounds + 2)
             descheduler.stop()
             assert uids(neighbourhood, namespace) == stays
             neighbourhood.empty(free)
@@ -110,15 +110,15 @@ def test_a_pod_older_than_the_policy_is_evicted_once_and_its_successor_is_refuse
         admin = neighbourhood.admin
         admin.run("label", "namespace", namespace, "daulat.dev/scope-")
         admin.apply([deployment(namespace, "nginx:1.27", replicas=1)])
-        poll("the pod", lambda: bool(uids(neighbourhood, namespace)), 60)
+        poll("the pod", lambda: bool(uids(neighbourhood, namespace)))
         admin.run("label", "namespace", namespace, f"daulat.dev/scope={policy}")
         probe = pod_manifest("probe", namespace, containers=[{"name": "main", "image": "nginx:1.27"}])
         # The admission policy reads the namespace's labels from a cache.
         poll("the namespace to be governed", lambda: bool(neighbourhood.refusal(probe, "--dry-run=server")))
         start(namespace)
-        poll("it to be evicted", lambda: not uids(neighbourhood, namespace), 60)
-        poll("the reason", lambda: bool(events(neighbourhood, namespace, "ReplicaSet", "FailedCreate")), 30)
+        poll("it to be evicted", lambda: not uids(neighbourhood, namespace))
+        poll("the reason", lambda: bool(events(neighbourhood, namespace, "ReplicaSet", "FailedCreate")))
         said = events(neighbourhood, namespace, "ReplicaSet", "FailedCreate")
         assert any(f"policy {policy} allows images from registry.example.my/" in message for message in said), said
-        poll("the ReplicaSet to back off", lambda: backs_off(requests.refusals(REPLICASETS, namespace)), 90)
+        poll("the ReplicaSet to back off", lambda: backs_off(requests.refusals(REPLICASETS, namespace)))
         assert len(events(neighbourhood, namespace, "Pod", "PodLifeTime")) == 1

@@ -70,7 +70,7 @@ def team(queued: World) -> Iterator[tuple[str, str]]:
             *classes,
         ]
     )
-    queued.wait_condition("clusterqueue", namespace, "Active", "True", seconds=60)
+    queued.wait_condition("clusterqueue", namespace, "Active", "True")
     yield policy, namespace
     queued.remove(namespace, policy)
 
@@ -105,7 +105,7 @@ def running(world: World, namespace: str) -> dict[str, Manifest]:
 def test_a_job_is_admitted_and_runs_pinned(queued: World, team: tuple[str, str]) -> None:
     policy, namespace = team
     queued.admin.apply([job("one", namespace)])
-    queued.wait_condition("job", "one", "Complete", "True", namespace, 60)
+    queued.wait_condition("job", "one", "Complete", "True", namespace)
     assert [pinned(queued, pod, policy) for pod in queued.pods(namespace)] == [True]
 
 
@@ -114,16 +114,16 @@ def test_a_job_that_does_not_comply_is_explained_and_backs_off(
 ) -> None:
     policy, namespace = team
     queued.admin.apply([job("bad", namespace, "perl:5.34")])
-    poll("a reason", lambda: bool(events(queued, namespace, "Job", "FailedCreate")), 60)
+    poll("a reason", lambda: bool(events(queued, namespace, "Job", "FailedCreate")))
     said = events(queued, namespace, "Job", "FailedCreate")
     assert any(f"policy {policy} allows images from registry.example.my/" in message for message in said), said
-    poll("the Job to back off", lambda: backs_off(requests_of_queued.refusals(JOBS, namespace)), 90)
+    poll("the Job to back off", lambda: backs_off(requests_of_queued.refusals(JOBS, namespace)))
     writes = requests_of_queued.of(KUEUE, namespace, "create", "update", "patch", "delete")
     assert len(writes) <= 20, [(e["verb"], e["requestURI"]) for e in writes]
     # It holds its quota until it is removed: Kueue has admitted it, and knows of no refused pods.
     queued.admin.apply([job("next", namespace)])
     queued.admin.run("delete", "job", "bad", "-n", namespace)
-    queued.wait_condition("job", "next", "Complete", "True", namespace, 60)
+    queued.wait_condition("job", "next", "Complete", "True", namespace)
 
 
 def service(name: str, namespace: str, priority: str) -> Manifest:
@@ -145,12 +145,12 @@ def service(name: str, namespace: str, priority: str) -> Manifest:
 def test_the_more_urgent_one_preempts_and_the_other_follows(queued: World, team: tuple[str, str]) -> None:
     policy, namespace = team
     queued.admin.apply([service("first", namespace, "low")])
-    poll("the first to run", lambda: "first" in running(queued, namespace), 60)
+    poll("the first to run", lambda: "first" in running(queued, namespace))
     queued.admin.apply([service("urgent", namespace, "high")])
-    poll("the urgent one alone to run", lambda: set(running(queued, namespace)) == {"urgent"}, 60)
+    poll("the urgent one alone to run", lambda: set(running(queued, namespace)) == {"urgent"})
     assert pinned(queued, running(queued, namespace)["urgent"], policy)
     queued.admin.run("delete", "deployment", "urgent", "-n", namespace)
-    poll("the first to run again", lambda: set(running(queued, namespace)) == {"first"}, 90)
+    poll("the first to run again", lambda: set(running(queued, namespace)) == {"first"})
     assert pinned(queued, running(queued, namespace)["first"], policy)
 
 
@@ -158,12 +158,12 @@ def test_models_take_turns_in_a_queue(queued: World, team: tuple[str, str]) -> N
     """Each wants the queue's one accelerator: the second waits, and follows when the first is gone."""
     policy, namespace = team
     queued.admin.apply([model_manifest("first", namespace, queueName="team")])
-    queued.wait_condition("smodel", "first", "Ready", "True", namespace, 40)
+    queued.wait_condition("smodel", "first", "Ready", "True", namespace)
     assert pinned(queued, running(queued, namespace)["first"], policy)
     queued.admin.apply([model_manifest("second", namespace, queueName="team")])
-    poll("the second's pod to wait", lambda: "second" in gated(queued, namespace), 60)
+    poll("the second's pod to wait", lambda: "second" in gated(queued, namespace))
     queued.admin.run("delete", "smodel", "first", "-n", namespace)
-    queued.wait_condition("smodel", "second", "Ready", "True", namespace, 60)
+    queued.wait_condition("smodel", "second", "Ready", "True", namespace)
     assert pinned(queued, running(queued, namespace)["second"], policy)
 
 

@@ -41,7 +41,7 @@ def sample(namespace: str, image: str, replicas: int = 2, size: int = 2) -> Mani
 def test_leaders_and_workers_run_pinned(neighbourhood: World, governed: tuple[str, str]) -> None:
     policy, namespace = governed
     neighbourhood.admin.apply([sample(namespace, IMAGE)])
-    neighbourhood.wait_condition("leaderworkerset", "sample", "Available", "True", namespace, 60)
+    neighbourhood.wait_condition("leaderworkerset", "sample", "Available", "True", namespace)
     pods = {pod["metadata"]["name"]: pod for pod in neighbourhood.pods(namespace)}
     assert set(pods) == {"sample-0", "sample-0-1", "sample-1", "sample-1-1"}
     assert [name for name, pod in pods.items() if not pinned(neighbourhood, pod, policy)] == []
@@ -52,7 +52,7 @@ def test_what_does_not_comply_is_explained_and_not_asked_for_in_a_loop(
 ) -> None:
     policy, namespace = governed
     neighbourhood.admin.apply([sample(namespace, SAMPLE_IMAGE)])
-    poll("the StatefulSet to wait longer each time", lambda: backs_off(requests.refusals(STATEFULSETS, namespace)), 90)
+    poll("the StatefulSet to wait longer each time", lambda: backs_off(requests.refusals(STATEFULSETS, namespace)))
     said = events(neighbourhood, namespace, "StatefulSet", "FailedCreate")
     assert any(f"policy {policy} allows images from registry.example.my/" in message for message in said), said
     assert any("SUP-01" in message and "Append @sha256:" in message for message in said), said
@@ -68,10 +68,10 @@ def test_a_set_that_is_replaced_by_a_corrected_one_runs(
     """Changed in place it isn't rolled out within 90 s, so docs/neighbours/leaderworkerset.md has it replaced."""
     policy, namespace = governed
     neighbourhood.admin.apply([sample(namespace, SAMPLE_IMAGE)])
-    poll("a refusal", lambda: bool(requests.refusals(STATEFULSETS, namespace)), 30)
+    poll("a refusal", lambda: bool(requests.refusals(STATEFULSETS, namespace)))
     neighbourhood.admin.run("delete", "leaderworkerset", "sample", "-n", namespace)
     neighbourhood.admin.apply([sample(namespace, IMAGE)])
-    neighbourhood.wait_condition("leaderworkerset", "sample", "Available", "True", namespace, 90)
+    neighbourhood.wait_condition("leaderworkerset", "sample", "Available", "True", namespace)
     assert all(pinned(neighbourhood, pod, policy) for pod in neighbourhood.pods(namespace))
 
 
@@ -83,15 +83,15 @@ def test_a_group_whose_namespace_becomes_governed_is_made_anew_only_if_it_compli
     label = f"--overwrite=true daulat.dev/scope={policy}".split()
     neighbourhood.admin.run("label", "namespace", namespace, "daulat.dev/scope-")
     neighbourhood.admin.apply([sample(namespace, SAMPLE_IMAGE, replicas=1)])
-    neighbourhood.wait_condition("leaderworkerset", "sample", "Available", "True", namespace, 60)
+    neighbourhood.wait_condition("leaderworkerset", "sample", "Available", "True", namespace)
     neighbourhood.admin.run("label", "namespace", namespace, *label)
     # The admission policy reads the namespace's labels from a cache.
     probe = json.dumps({**sample_pod(SAMPLE_IMAGE), "metadata": {"name": "probe", "namespace": namespace}})
     poll("the namespace to be governed", lambda: bool(neighbourhood.refusal(json.loads(probe), "--dry-run=server")))
     neighbourhood.admin.run("delete", "pod", "sample-0-1", "-n", namespace, "--wait=false")
-    poll("the group to be refused", lambda: bool(requests.refusals(STATEFULSETS, namespace)), 60)
-    poll("the reason", lambda: bool(events(neighbourhood, namespace, "StatefulSet", "FailedCreate")), 30)
-    poll("the StatefulSet to wait longer each time", lambda: backs_off(requests.refusals(STATEFULSETS, namespace)), 90)
+    poll("the group to be refused", lambda: bool(requests.refusals(STATEFULSETS, namespace)))
+    poll("the reason", lambda: bool(events(neighbourhood, namespace, "StatefulSet", "FailedCreate")))
+    poll("the StatefulSet to wait longer each time", lambda: backs_off(requests.refusals(STATEFULSETS, namespace)))
 
 
 def sample_pod(image: str) -> Manifest:

@@ -48,8 +48,8 @@ class Model:
             found[:] = pods_of(self.real, self.namespace, self.name)
             return len(found) == 1 and is_ready(found[0])
 
-        self.real.wait_condition("sovereignmodel", self.name, "Ready", "True", self.namespace, 90)
-        poll(f"one pod to serve {self.name}", alone, 60)
+        self.real.wait_condition("sovereignmodel", self.name, "Ready", "True", self.namespace)
+        poll(f"one pod to serve {self.name}", alone)
         (pod,) = found
         return Served(self.real, self.name, self.namespace, pod["spec"]["nodeName"], pod["metadata"]["name"])
 
@@ -105,13 +105,13 @@ class Served:
         """A client of it."""
         return chat(self.real, self.name, self.namespace)
 
-    def wait_ready(self, seconds: float = 30) -> None:
+    def wait_ready(self) -> None:
         """Wait until it says that it is ready."""
-        self.real.wait_condition("sovereignmodel", self.name, "Ready", "True", self.namespace, seconds)
+        self.real.wait_condition("sovereignmodel", self.name, "Ready", "True", self.namespace)
 
     def wait_elsewhere(self) -> None:
         """Wait until the other node alone serves it."""
-        poll("the model to serve elsewhere alone", lambda: where(self.real, self.namespace) == [self.other], 60)
+        poll("the model to serve elsewhere alone", lambda: where(self.real, self.namespace) == [self.other])
 
 
 def serve(real: RealWorld, uri: str, namespace: str, **spec: object) -> Model:

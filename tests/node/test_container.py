@@ -214,7 +214,7 @@ def test_an_engine_that_is_to_end_answers_first_and_its_successor_has_the_limits
     answer = json.loads(asked.getresponse().read())
     assert (answer["usage"]["completion_tokens"], answer["choices"][0]["finish_reason"]) == (300, "length")
 
-    poll("its process to end", lambda: not kept.runs, 20)
+    poll("its process to end", lambda: not kept.runs)
     assert PRESTOP_SECONDS - 0.5 < time.monotonic() - began < kept.pod["spec"]["terminationGracePeriodSeconds"]
 
     def ended() -> Manifest:
@@ -226,7 +226,7 @@ def test_an_engine_that_is_to_end_answers_first_and_its_successor_has_the_limits
     poll("its end to be told", lambda: bool(ended()))
     assert (ended()["exitCode"], ended()["reason"]) == (0, "Completed")
 
-    served.wait_ready(60)
+    served.wait_ready()
     successor = current(real, served)
     assert successor.spec["resources"]["limits"] == {**ROOM, "example.my/cpu-slot": "1"}
     assert successor.limits == Limits(memory=GI, cpus=1.0, processes=None)

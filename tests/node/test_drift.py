@@ -81,7 +81,7 @@ def test_a_kubelet_that_starts_anew_ends_what_isnt_eligible_and_the_model_goes_e
         real.wait_reason("sovereignmodel", name, "PolicyCompliant", "NodeNotEligible", namespace)
         assert where(real, namespace) == [served.node]
         real.restart(served.node, "kubelet")
-        poll("the kubelet to end it", lambda: real.pod_phase(served.pod, namespace)[0] in ENDED, 60)
+        poll("the kubelet to end it", lambda: real.pod_phase(served.pod, namespace)[0] in ENDED)
         assert {"NodeAffinity", f"OutOf{SLOT}"} & real.reasons(served.pod, namespace)
         served.wait_elsewhere()
         poll("its processes to be gone", lambda: not observer.now(served.node), ENDS)
@@ -98,7 +98,7 @@ def test_a_node_that_nobody_reaches_is_told_as_such_until_it_is_back(real: RealW
     try:
         with served.under(drift={"gracePeriod": "1s", "limit": "100%"}), Observer(real, namespace) as observer:
             machine.disconnect()
-            told = real.wait_condition("sovereignmodel", name, "Ready", "False", namespace, 60)
+            told = real.wait_condition("sovereignmodel", name, "Ready", "False", namespace)
             assert told["reason"] == "NodeNotReady"
             assert f"its node {served.node} isn't ready, so its state is unknown" in told["message"]
             with out_of_the_zone(real, served.node):
@@ -109,10 +109,10 @@ def test_a_node_that_nobody_reaches_is_told_as_such_until_it_is_back(real: RealW
                 assert (drifted["node"], drifted["sample"]) == (served.node, [f"{namespace}/{served.pod}"])
                 assert real.condition("sovereigntypolicy", policy, "Upheld")["status"] == "False"
                 machine.disconnect(cut=False)
-                poll("its processes to be gone", lambda: not observer.now(served.node), 90)
+                poll("its processes to be gone", lambda: not observer.now(served.node))
                 observer.close(served.node)
                 real.wait_condition("sovereigntypolicy", policy, "Upheld", "True")
                 served.wait_ready()
     finally:
         machine.disconnect(cut=False)
-        poll("the node to be ready", lambda: real.is_ready(served.node), 90)
+        poll("the node to be ready", lambda: real.is_ready(served.node))

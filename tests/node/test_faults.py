@@ -36,17 +36,17 @@ def test_a_models_container_goes_on_while_a_program_of_its_node_is_killed_and_st
     with Observer(real, served.namespace) as observer, Steady(served.chat) as steady:
         observer.forbid(lambda seen: seen.program == ENGINE and (seen.node, seen.pod) != (served.node, served.pod))
         real.restart(served.node, part)
-        poll("answers after it", lambda: len(steady.answers) > 20, 30)
+        poll("answers after it", lambda: len(steady.answers) > 20)
         poll("the node to be ready", lambda: real.is_ready(served.node))
         poll("its devices to be offered", lambda: offered(real) == [SLOTS, SLOTS])
         many = len(steady.answers)
-        poll("answers after that", lambda: len(steady.answers) > many + 20, 30)
+        poll("answers after that", lambda: len(steady.answers) > many + 20)
     # A kubelet that starts, or that misses its runtime, may take the pod for not ready until it has asked again. Another replica
     # would answer meanwhile. The process itself goes on: nothing was loaded anew.
     assert engine_of(real, served) == engine
     assert set(steady.answers) == {FIRST}
     assert part not in ("kube-proxy", "plugin") or steady.errors == []
-    served.wait_ready(60)
+    served.wait_ready()
     assert real.reasons(served.pod, served.namespace) & {"Killing", "BackOff", "Evicted"} == set()
 
 
@@ -71,7 +71,7 @@ def test_an_unhealthy_device_is_no_room_and_is_told(real: RealWorld, served: Ser
         for node in (NPU, GPU):
             real.machine(node).devices.restore()
     assert [p["metadata"]["name"] for p in pods_of(real, served.namespace, served.name)] == [served.pod]
-    real.wait_condition("sovereignmodel", late, "Ready", "True", served.namespace, 90)
+    real.wait_condition("sovereignmodel", late, "Ready", "True", served.namespace)
     real.admin.run("delete", "sovereignmodel", late, "-n", served.namespace)
 
 
@@ -86,7 +86,7 @@ def test_an_image_that_nobody_has_is_told_in_words(real: RealWorld, weights: Wei
         assert "ImagePullFailed" in real.reasons(name, place)
     # A correction alone brings it up.
     real.admin.apply([tiny(name, place, weights.uris["first"])])
-    real.wait_condition("sovereignmodel", name, "Ready", "True", place, 90)
+    real.wait_condition("sovereignmodel", name, "Ready", "True", place)
 
 
 def test_a_device_that_is_lost_and_comes_back_costs_no_container(real: RealWorld, served: Served) -> None:

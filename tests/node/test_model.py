@@ -21,7 +21,7 @@ def test_a_model_answers_and_lives_its_whole_life_without_an_error(
 ) -> None:
     name = f"tiny-{uuid.uuid4().hex[:4]}"
     real.admin.apply([tiny(name, place, weights.uris["first"])])
-    real.wait_condition("sovereignmodel", name, "Ready", "True", place, 90)
+    real.wait_condition("sovereignmodel", name, "Ready", "True", place)
     client = chat(real, name, place)
     assert client.answer() == FIRST
     parts = client.stream()
@@ -35,17 +35,17 @@ def test_a_model_answers_and_lives_its_whole_life_without_an_error(
     # Scaled to two, rolled to another version, and a node drained: a client that asks all along sees no error.
     with Steady(client) as steady:
         real.admin.run("scale", "sovereignmodel", name, "-n", place, "--replicas=2")
-        poll("two replicas", lambda: len(where(real, place)) == 2, 60)
+        poll("two replicas", lambda: len(where(real, place)) == 2)
         real.admin.apply([tiny(name, place, weights.uris["second"], replicas=2)])
-        poll("the second version alone", lambda: set(_last(steady, 10)) == {SECOND}, 120)
-        real.wait_condition("sovereignmodel", name, "RolledOut", "True", place, 60)
+        poll("the second version alone", lambda: set(_last(steady, 10)) == {SECOND})
+        real.wait_condition("sovereignmodel", name, "RolledOut", "True", place)
         left = where(real, place)[0]
         real.admin.run("cordon", left)
         try:
             # Who asks may be there, too, and stays.
             drain = ("drain", left, "--delete-emptydir-data", f"--pod-selector={MODEL_LABEL}={name}")
             real.admin.run(*drain, timeout_seconds=120)
-            poll("both replicas elsewhere", lambda: len(where(real, place)) == 2 and left not in where(real, place), 60)
+            poll("both replicas elsewhere", lambda: len(where(real, place)) == 2 and left not in where(real, place))
         finally:
             real.admin.run("uncordon", left)
     assert steady.errors == []
@@ -53,11 +53,11 @@ def test_a_model_answers_and_lives_its_whole_life_without_an_error(
 
     real.admin.run("delete", "pod", CLIENT, "-n", place, "--now")
     real.admin.run("delete", "sovereignmodel", name, "-n", place)
-    poll("its pods to be gone", lambda: not real.pods(place), 60)
+    poll("its pods to be gone", lambda: not real.pods(place))
     observer = Observer(real, place)
     poll("its processes to be gone", lambda: not list(observer.look()))
     for kind in ("deployments", "services", "networkpolicies", "serviceaccounts", "poddisruptionbudgets"):
-        poll(f"its {kind} to be gone", partial(_none_left, real, kind, place), 60)
+        poll(f"its {kind} to be gone", partial(_none_left, real, kind, place))
     of_this = f'labels."io.kubernetes.pod.namespace"=={place}'
     for machine in real.cluster.machines:
         ctr = ("ctr", "--namespace=k8s.io")

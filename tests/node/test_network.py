@@ -189,7 +189,7 @@ def test_who_deletes_a_model_doesnt_let_its_engine_out(real: RealWorld, weights:
     assert [open_ways(out) for _ in range(4)] == [set()] * 4
     assert engine.runs
     engine.kill()
-    poll("nothing to be left", lambda: not real.exists("networkpolicy", DEFAULT_DENY, place), 60)
+    poll("nothing to be left", lambda: not real.exists("networkpolicy", DEFAULT_DENY, place))
     assert not pods_of(real, place)
 
 

@@ -67,8 +67,8 @@ class Operator:
 
     def await_other(self, than: str) -> str:
         """Wait until another pod leads and two are ready, and return its name."""
-        poll("another leader", lambda: self.leader not in ("", than) and self.leader in self.ready, 60)
-        poll("two ready replicas", lambda: len(self.ready) == 2, 60)
+        poll("another leader", lambda: self.leader not in ("", than) and self.leader in self.ready)
+        poll("two ready replicas", lambda: len(self.ready) == 2)
         return self.leader
 
 
@@ -81,7 +81,7 @@ def operator(real: RealWorld) -> Iterator[Operator]:
         yield Operator(real)
     finally:
         install(real.cluster)
-        poll("its pods to go", lambda: not operator_pods(real.cluster), 60)
+        poll("its pods to go", lambda: not operator_pods(real.cluster))
         real.operator.start()
 
 
@@ -185,7 +185,7 @@ def test_it_enforces_serves_and_goes_on_when_its_leader_is_drained_or_deleted(
     with opened(real, weights) as namespace:
         name = unique("tiny")
         real.admin.apply([tiny(name, namespace, weights.uris["first"])])
-        real.wait_condition("sovereignmodel", name, "Ready", "True", namespace, 90)
+        real.wait_condition("sovereignmodel", name, "Ready", "True", namespace)
         assert chat(real, name, namespace).answer() == FIRST
         (pod,) = pods_of(real, namespace, name)
         assert [c["image"] for c in pod["spec"]["initContainers"]] == [real.images["daulat"]]
@@ -198,13 +198,13 @@ def test_it_enforces_serves_and_goes_on_when_its_leader_is_drained_or_deleted(
         finally:
             real.admin.run("uncordon", node)
         real.admin.run("scale", "sovereignmodel", name, "-n", namespace, "--replicas=2")
-        poll("the next leader to scale the model", lambda: len(pods_of(real, namespace, name)) == 2, 60)
+        poll("the next leader to scale the model", lambda: len(pods_of(real, namespace, name)) == 2)
 
         # Without a moment to give the Lease back. A container that is killed has its pod's name again, and so the Lease.
         real.admin.run("delete", "pod", second, "-n", NAMESPACE, "--grace-period=0", "--force")
         third = operator.await_other(second)
         real.admin.run("scale", "sovereignmodel", name, "-n", namespace, "--replicas=1")
-        poll("the leader after it to scale the model", lambda: len(pods_of(real, namespace, name)) == 1, 60)
+        poll("the leader after it to scale the model", lambda: len(pods_of(real, namespace, name)) == 1)
 
         for one in operator.ready:
             lines = operator.log(one)

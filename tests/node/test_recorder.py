@@ -59,8 +59,8 @@ def test_every_program_that_ran_belongs_to_a_run_of_the_log(
     with Observer(real, served.namespace) as observer:
         observer.forbid(note)
         real.admin.run("delete", "pod", pod["metadata"]["name"], "-n", served.namespace)
-        ended = once(recorder, "RunEnded", uid=pod["metadata"]["uid"], seconds=90)
-        poll("another pod to serve", lambda: bool(ready(real, served, pod)), 120)
+        ended = once(recorder, "RunEnded", uid=pod["metadata"]["uid"])
+        poll("another pod to serve", lambda: bool(ready(real, served, pod)))
         (next_pod,) = ready(real, served, pod)
         after = once(recorder, "RunStarted", uid=next_pod["metadata"]["uid"])
     assert ended["runEntry"] == before["entry"]

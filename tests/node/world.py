@@ -106,7 +106,7 @@ class RealWorld(World):
         status = self.get("pod", name, namespace=namespace).get("status", {})
         return status.get("phase", ""), status.get("reason", "")
 
-    def wait_phase(self, name: str, namespace: str, phase: str, seconds: float = 40) -> str:
+    def wait_phase(self, name: str, namespace: str, phase: str) -> str:
         """Wait until a pod has a phase, and return the reason for it."""
         seen = ("", "")
 
@@ -116,7 +116,7 @@ class RealWorld(World):
             return seen[0] == phase
 
         try:
-            poll(f"pod {name} to be {phase}", so, seconds)
+            poll(f"pod {name} to be {phase}", so)
         except ClusterError as error:
             raise ClusterError(f"{error}; it was {seen}") from error
         return seen[1]

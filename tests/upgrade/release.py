@@ -119,4 +119,4 @@ def uids(cluster: EmbeddedCluster, what: str, namespace: str = "") -> dict[str, 
 def settled(what: str, cluster: EmbeddedCluster, namespace: str, pods: dict[str, str]) -> Iterator[None]:
     """Say that a block neither ends nor makes a pod of a namespace, by name and uid."""
     yield
-    poll(f"the pods after {what}", lambda: uids(cluster, "pods", namespace) == pods, 10)
+    poll(f"the pods after {what}", lambda: uids(cluster, "pods", namespace) == pods)

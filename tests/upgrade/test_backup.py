@@ -52,7 +52,7 @@ def test_a_restored_etcd_enforces_before_anything_else_runs(site: Site) -> None:
     site.world.admin.run("delete", "spolicy", POLICY)
     site.world.admin.run("delete", "validatingadmissionpolicybindings", "--all")
     with site.prober() as prober:
-        poll("the pod to be let in", lambda: prober.answers["let in"] > 0, 30)
+        poll("the pod to be let in", lambda: prober.answers["let in"] > 0)
         # Whatever has watched the cluster knows of times that come again.
         for component in reversed(COMPONENTS):
             cluster.stop(component)
@@ -61,7 +61,7 @@ def test_a_restored_etcd_enforces_before_anything_else_runs(site: Site) -> None:
         cluster.start(ETCD)
     with site.prober() as prober:
         cluster.start(APISERVER)
-        poll("it to be refused", lambda: prober.answers["refused"] > 50, 60)
+        poll("it to be refused", lambda: prober.answers["refused"] > 50)
         # No operator and no controller runs: the API server enforces what it stores, from its first answer on.
         assert not prober.answers["let in"], prober.answers
         for component in COMPONENTS[2:]:
@@ -86,8 +86,8 @@ def test_exported_objects_are_applied_to_another_cluster_in_an_order_that_admits
             if plural == "namespaces":
                 # Before the policy is in force, the guard of governed namespaces refuses what isn't judged yet.
                 with fresh.prober() as prober:
-                    poll("the policy to be proved", fresh.proved, 60)
-                    poll("the policy to judge", lambda: prober.answers["refused"] > 5, 30)
+                    poll("the policy to be proved", fresh.proved)
+                    poll("the policy to judge", lambda: prober.answers["refused"] > 5)
                 assert not prober.answers["let in"], prober.answers
         fresh.serves()
         assert len(fresh.pods()) == 1

@@ -82,7 +82,7 @@ def test_while_the_operator_runs_what_is_opened_at_the_bindings_is_closed_at_onc
         ops = everything(world, "ops")
         binding = f"{policy}.pods.daulat.dev"
         ops.run("patch", "validatingadmissionpolicybinding", binding, "--type=merge", OPEN)
-        poll("the binding to be as compiled", lambda: _actions(world, binding) == ["Deny"], 15)
+        poll("the binding to be as compiled", lambda: _actions(world, binding) == ["Deny"])
         assert namespace
 
 
@@ -103,10 +103,10 @@ def test_without_the_operator_an_administrator_opens_one_policy_and_its_return_e
             assert "USE-04" in json.dumps(trace[-1]["annotations"])
         finally:
             world.operator.start()
-        poll("the binding to be as compiled", lambda: _actions(world, binding) == ["Deny"], 30)
+        poll("the binding to be as compiled", lambda: _actions(world, binding) == ["Deny"])
         poll("the pod to be refused", lambda: "USE-04" in world.refusal(mend, "--dry-run=server"))
         # The pod that was let in doesn't stay unseen.
-        world.wait_condition("spolicy", policy, "Upheld", "False", seconds=60)
+        world.wait_condition("spolicy", policy, "Upheld", "False")
 
 
 def _actions(world: World, binding: str) -> list[str]:

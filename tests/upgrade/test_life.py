@@ -68,7 +68,7 @@ def test_install_upgrade_rollback_uninstall_and_reinstall(tmp_path: Path) -> Non
         kubeconfig = {"KUBECONFIG": str(site.cluster.kubeconfig())}
         done = CliRunner().invoke(uninstall, ["--yes", "--models", "--weights", "--crds"], env=kubeconfig)
         assert done.exit_code == 0, done.output
-        poll("the namespace to be gone", lambda: not site.world.exists("namespace", NAMESPACE), 60)
+        poll("the namespace to be gone", lambda: not site.world.exists("namespace", NAMESPACE))
         for what in ("validatingadmissionpolicies", "validatingadmissionpolicybindings", "crd"):
             assert [n for n in uids(site.cluster, what) if n.endswith(".daulat.dev")] == []
         # The cluster works, for everybody.
@@ -82,7 +82,7 @@ def _a_newer_object_keeps_what_is_in_force(site: Site) -> None:
     where = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/later"
     field = json.dumps([{"op": "add", "path": where, "value": {"type": "string"}}])
     admin.run("patch", "crd", name, "--type=json", f"--patch={field}")
-    poll("the field to be served", lambda: _set_later(site, '"x"') == "x", 30)
+    poll("the field to be served", lambda: _set_later(site, '"x"') == "x")
     site.world.wait_reason("sovereigntypolicy", POLICY, "Ready", "Invalid")
     assert site.world.get("sovereigntypolicy", POLICY)["spec"]["later"] == "x"
     # This release's CRDs aren't put over those of a later one.
@@ -92,7 +92,7 @@ def _a_newer_object_keeps_what_is_in_force(site: Site) -> None:
     )
     assert site.world.get("sovereigntypolicy", POLICY)["spec"]["later"] == "x"
     _set_later(site, "null")
-    poll("the policy to be proved", site.proved, 60)
+    poll("the policy to be proved", site.proved)
     site.serves()
 
 

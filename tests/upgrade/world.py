@@ -61,7 +61,7 @@ class Site:
         """Change the policy, and wait until its operator has decided upon it and has proved that it is in force."""
         patch = json.dumps({"spec": {"drift": {"limit": limit}}})
         self.world.admin.run("patch", "spolicy", POLICY, "--type=merge", f"--patch={patch}")
-        poll("the policy to be proved", self.proved, 60)
+        poll("the policy to be proved", self.proved)
 
     def proved(self) -> bool:
         """Whether the policy as it is now is in force, as its canary showed."""
@@ -71,9 +71,9 @@ class Site:
             found and found["status"] == "True" and int(found["observedGeneration"]) == policy["metadata"]["generation"]
         )
 
-    def serves(self, seconds: float = 60) -> None:
+    def serves(self) -> None:
         """Wait until the model is ready."""
-        self.world.wait_condition("sovereignmodel", MODEL, "Ready", "True", NAMESPACE, seconds)
+        self.world.wait_condition("sovereignmodel", MODEL, "Ready", "True", NAMESPACE)
 
 
 @contextmanager
@@ -109,4 +109,4 @@ def _serve(world: World) -> None:
     world.wait_condition("sovereigntypolicy", POLICY, "Enforced", "True")
     poll("the default ServiceAccount", lambda: world.exists("serviceaccount", "default", NAMESPACE))
     admin.apply([model_manifest(MODEL, NAMESPACE)])
-    world.wait_condition("sovereignmodel", MODEL, "Ready", "True", NAMESPACE, 60)
+    world.wait_condition("sovereignmodel", MODEL, "Ready", "True", NAMESPACE)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from functools import partial
 
+from dev.deployment import poll
+
 from .world import (
     NAMESPACE,
     OPERATOR,
     TENANT,
     World,
     as_operator,
-    eventually,
     operator_pods,
     pod,
     says,
@@ -30,7 +31,7 @@ def test_others_create_pods_as_before(world: World) -> None:
 
 
 def test_the_operator_runs_and_runs_the_releases_image_alone(world: World) -> None:
-    eventually("the operator's pods come up", lambda: len(operator_pods(world)) == 2)
+    poll("the operator's pods come up", lambda: len(operator_pods(world)) == 2)
     image = operator_pods(world)[0]["spec"]["containers"][0]["image"]
     create = ["create", "--dry-run=server", "-f", "-"]
     assert "MGD-08 spec.containers" in world.refusal(
@@ -62,7 +63,7 @@ def test_nobody_without_govern_reaches_into_the_operator(world: World) -> None:
     ref = {"apiGroup": rbac, "kind": "Role", "name": "test-support"}
     binding = {**head, "kind": "RoleBinding", "roleRef": ref, "subjects": subjects}
     world.kubectl().apply([{**head, "kind": "Role", "rules": rules}, binding])
-    eventually("the operator's pods come up", lambda: len(operator_pods(world)) == 2)
+    poll("the operator's pods come up", lambda: len(operator_pods(world)) == 2)
     name = operator_pods(world)[0]["metadata"]["name"]
     pod = f"/api/v1/namespaces/{NAMESPACE}/pods/{name}"
     secret = {
@@ -89,7 +90,7 @@ def test_nobody_without_govern_reaches_into_the_operator(world: World) -> None:
         ([*on_pod, "--subresource=ephemeralcontainers", "--type=strategic", f"--patch={ephemeral}"], None),
     ]
     for arguments, stdin in attempts:
-        eventually(
+        poll(
             f"{arguments} is refused by the guard",
             partial(says, world, "sam", arguments, stdin, "MGD-08 metadata.name"),
         )
@@ -112,7 +113,7 @@ def test_the_kinds_themselves_are_kept(world: World) -> None:
     world.kubectl().apply([role, {**head, "kind": "ClusterRoleBinding", "roleRef": ref, "subjects": subjects}])
     crd = "sovereigntypolicies.daulat.dev"
     delete = ["delete", "crd", crd, "--dry-run=server"]
-    eventually("mallory is refused by the guard", partial(says, world, "mallory", delete, None, "MGD-08 "))
+    poll("mallory is refused by the guard", partial(says, world, "mallory", delete, None, "MGD-08 "))
     unserved = '--patch=[{"op": "replace", "path": "/spec/versions/0/served", "value": false}]'
     assert "MGD-08 " in world.refusal("mallory", "patch", "crd", crd, "--type=json", unserved)
     hidden = '--patch=[{"op": "replace", "path": "/status/conditions", "value": []}]'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from daulat.catalog import accelerators
+from dev.deployment import poll
 from tests.rights import PLURALS
 
 from .world import (
@@ -14,7 +15,6 @@ from .world import (
     SITE,
     World,
     as_operator,
-    eventually,
     operator_pods,
     zone,
 )
@@ -41,7 +41,7 @@ def test_the_api_server_finds_no_fault_in_the_guards_expressions(world: World) -
         statuses = [i.get("status", {}) for i in world.get("validatingadmissionpolicies")["items"]]
         return all("typeChecking" in s for s in statuses)
 
-    eventually("the guards are type checked", checked)
+    poll("the guards are type checked", checked)
     statuses = [i["status"]["typeChecking"] for i in world.get("validatingadmissionpolicies")["items"]]
     assert [s for s in statuses if s.get("expressionWarnings")] == []
 
@@ -71,14 +71,12 @@ def test_an_upgrade_to_another_image_gets_through(world: World) -> None:
         return {p["spec"]["containers"][0]["image"].rpartition(":")[2] for p in operator_pods(world)}
 
     # The first of the new pods is enough: no kubelet here makes it ready, so the old ones stay.
-    eventually("a pod runs the new image", lambda: "9.9.9" in images())
+    poll("a pod runs the new image", lambda: "9.9.9" in images())
     said = world.refusal("admin", "create", "--dry-run=server", "-f", "-", stdin=as_operator("x", before))
     assert "MGD-08 " in said
     world.helm("rollback", "daulat", "--namespace", NAMESPACE)
     trial = ["create", "--dry-run=server", "-f", "-"]
-    eventually(
-        "the old image may run again", lambda: world.refusal("admin", *trial, stdin=as_operator("x", before)) == ""
-    )
+    poll("the old image may run again", lambda: world.refusal("admin", *trial, stdin=as_operator("x", before)) == "")
 
 
 def test_an_uninstall_leaves_the_kinds_and_what_users_made(world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from dev.deployment import poll
 from tests.rights import OPERATOR_MAY, OWN, PLURALS, READ, flat
 
 from .world import (
@@ -14,7 +15,6 @@ from .world import (
     TENANT,
     World,
     answers,
-    eventually,
 )
 
 OPERATOR_MAY_NOT: list[tuple[str, str, Sequence[str], str]] = [
@@ -79,7 +79,7 @@ def test_no_role_of_the_chart_has_a_wildcard(world: World) -> None:
 
 def test_the_builtin_roles_gain_the_kinds(world: World) -> None:
     everywhere = [("daulat.dev", r, "list", "") for r in PLURALS]
-    eventually("view reads every kind", lambda: all(answers(world, "vera", [], everywhere)))
+    poll("view reads every kind", lambda: all(answers(world, "vera", [], everywhere)))
     assert answers(world, "vera", [], [("daulat.dev", "sovereignmodels", "create", TENANT)]) == [False]
 
 

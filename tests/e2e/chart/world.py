@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from dev.cluster.cluster import Cluster
 from dev.cluster.errors import ClusterError
 from dev.cluster.kubectl import Kubectl
 from dev.cluster.kubernetes import versions
+from dev.deployment import poll
 
 ROOT = Path(__file__).resolve().parents[3]
 CHART = ROOT / "charts/daulat"
@@ -35,10 +35,6 @@ ANNOTATES = not versions.offered().has("pin")
 GUARDS = {m["metadata"]["name"] for m in compile_cluster_guards()} | {"operator.cluster.daulat.dev"}
 GUARDS |= {"operator-annotations.cluster.daulat.dev"} if ANNOTATES else set()
 
-# A policy takes a second or two to be live after it is created, and RBAC a moment.
-LIVE_SECONDS = 30.0
-POLL_SECONDS = 0.1
-
 # Who may patch nodes and namespaces; whether also their labels of record is what the guards decide.
 EDITOR = [
     {"apiGroups": [""], "resources": ["nodes", "nodes/status"], "verbs": ["get", "create", "update", "patch"]},
@@ -48,14 +44,6 @@ EDITOR = [
         "verbs": ["get", "create", "update", "patch"],
     },
 ]
-
-
-def eventually(what: str, holds: Callable[[], bool]) -> None:
-    """Wait until it holds."""
-    deadline = time.monotonic() + LIVE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, f"{what}: not within {LIVE_SECONDS:.0f} s"
-        time.sleep(POLL_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -114,9 +102,10 @@ class World:
         self.helm("install", "daulat", str(CHART), "--namespace", NAMESPACE)
         # By the policy's name: what it says is for the tests to judge.
         relabel, reclassify = label_node("--dry-run=server"), classify("--dry-run=server")
+        # A policy takes a second or two to be live after it is created, and RBAC a moment.
         for name, trial in (("nodes.cluster.daulat.dev", relabel), ("namespaces.cluster.daulat.dev", reclassify)):
-            eventually(f"{name} refuses", partial(self._refuses, name, trial))
-        eventually("operator.cluster.daulat.dev refuses", self._operator_is_guarded)
+            poll(f"{name} refuses", partial(self._refuses, name, trial))
+        poll("operator.cluster.daulat.dev refuses", self._operator_is_guarded)
 
     def _refuses(self, policy: str, request: Sequence[str]) -> bool:
         return policy in self.refusal("mallory", *request)

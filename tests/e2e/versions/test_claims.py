@@ -65,7 +65,7 @@ def site(beta_world: World) -> str:
 def test_a_model_gets_its_devices_by_a_claim(beta_world: World, site: str) -> None:
     with beta_world.governed(zones={"names": [site]}) as (_, namespace):
         beta_world.admin.apply([by_claims("m", namespace, 2)])
-        beta_world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, seconds=90)
+        beta_world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         (pod,) = beta_world.pods(namespace)
         assert pod["spec"]["nodeName"] == f"{site}-two"
         placement = beta_world.get("sovereignmodel", "m", namespace=namespace)["status"]["placement"]

@@ -24,13 +24,13 @@ def test_the_pods_of_a_deployment_become_ready(racks: Racks) -> None:
             pods = list(racks.objects("pods", namespace).values())
             return len(pods) == 1 and ready(pods[0])
 
-        poll("the pod to be Ready", runs, 60)
+        poll("the pod to be Ready", runs)
 
 
 def test_a_pinned_pod_goes_where_it_is_pinned_to(racks: Racks) -> None:
     with racks.namespace() as namespace:
         racks.admin.apply([pod_manifest("p", namespace, nodeSelector={RACK: "b"})])
-        poll("the pod to be Ready", lambda: ready(racks.objects("pods", namespace)["p"]), 60)
+        poll("the pod to be Ready", lambda: ready(racks.objects("pods", namespace)["p"]))
         assert racks.rack_of(racks.objects("pods", namespace)["p"]) == "b"
 
 
@@ -42,5 +42,5 @@ def test_an_administrator_of_a_namespace_may_make_pods(racks: Racks) -> None:
         who = kubectl(racks.cluster, user)
         allowed = ("get", "--raw", f"/api/v1/namespaces/{namespace}/pods")
         poll(f"{user} to be known", lambda: user in racks.admin.run("get", "rolebinding", "-n", namespace))
-        poll("the right", lambda: "yes" in who.run("auth", "can-i", "create", "pods", "-n", namespace), 30)
+        poll("the right", lambda: "yes" in who.run("auth", "can-i", "create", "pods", "-n", namespace))
         assert '"items":[]' in who.run(*allowed).replace(" ", "")

@@ -99,7 +99,7 @@ def test_a_model_runs_with_fetched_weights(world: World, governed: tuple[str, st
     policy, namespace = governed
     choices = [a for a in model_manifest("m", namespace)["spec"]["accelerators"] if "huawei" in a["profile"]]
     world.admin.apply([model_manifest("m", namespace, accelerators=choices)])
-    world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, 60)
+    world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
     assert world.get("sovereigntypolicy", policy)["status"]["pin"] == Pin.POD_NODE_SELECTOR
     assert world.get("sovereignmodel", "m", namespace=namespace)["status"]["weights"]["method"] == "Fetched"
     (pod,) = [p for p in world.pods(namespace) if p["metadata"]["name"].startswith("m-")]
@@ -128,7 +128,7 @@ def test_volcano_places_a_model_whose_profile_names_it(world: World) -> None:
             assert pod["spec"]["nodeSelector"]["accelerator-type"] == "module-910b-8"
             assert "nodeName" not in pod["spec"]
             bind(world, namespace, pod["metadata"]["name"], "ascend-1")
-            world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, 60)
+            world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
     finally:
         world.admin.run("delete", "acceleratorprofile", name)
 

@@ -95,7 +95,6 @@ def test_the_policy_is_enforced_and_says_what_pins_pods(pinned_world: World, set
         poll(
             "the pin to be told",
             lambda: pinned_world.get("sovereigntypolicy", policy)["status"].get("pin") == str(setting.pin),
-            90,
         )
         message = pinned_world.wait_condition("sovereigntypolicy", policy, "Enforced", "True")["message"]
         pinned_world.wait_condition("sovereigntypolicy", policy, "Ready", "True")
@@ -132,7 +131,7 @@ def test_a_plain_pod_is_pinned_or_refused_with_the_line_to_add(pinned_world: Wor
 def test_a_model_runs_and_a_pod_that_names_its_node_doesnt(pinned_world: World) -> None:
     with pinned_world.governed() as (policy, namespace):
         pinned_world.admin.apply([model_manifest("m", namespace)])
-        pinned_world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, 60)
+        pinned_world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         (pod,) = pinned_world.pods(namespace)
         assert pod["spec"]["nodeSelector"][eligible_label(policy)] == "eligible"
         selector = {eligible_label(policy): "eligible"}
@@ -153,7 +152,7 @@ def test_a_node_that_leaves_its_zone_loses_its_pods(pinned_world: World) -> None
         before = pinned_world.get("node", node)["metadata"]["labels"][site]
         pinned_world.admin.run("label", "node", node, f"{site}-")
         try:
-            poll("the pod to be evicted", lambda: not pinned_world.exists("pod", "plain", namespace), 60)
+            poll("the pod to be evicted", lambda: not pinned_world.exists("pod", "plain", namespace))
             assert label not in pinned_world.get("node", node)["metadata"]["labels"]
         finally:
             pinned_world.admin.run("label", "node", node, f"{site}={before}")

@@ -94,7 +94,7 @@ def test_enforcement_holds_through_an_upgrade_of_kubernetes(tmp_path: Path, beta
     try:
         policy, namespace = world.govern()
         world.admin.apply([model_manifest("m", namespace)])
-        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace, 90)
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         (before,) = world.pods(namespace)
         _check(world, policy, namespace, expected(first, switched_on(first)))
         for version in STEPS[1:]:
@@ -115,7 +115,7 @@ def test_enforcement_holds_through_an_upgrade_of_kubernetes(tmp_path: Path, beta
 def _check(world: World, policy: str, namespace: str, pin: Pin) -> None:
     """Fail unless the operator names the pin, and a plain pod gets the policy's line by it."""
     _poll(f"the pin {pin}", lambda: world.get("sovereigntypolicy", policy)["status"].get("pin") == str(pin))
-    world.wait_condition("sovereigntypolicy", policy, "Enforced", "True", seconds=60)
+    world.wait_condition("sovereigntypolicy", policy, "Enforced", "True")
     annotations = world.get("namespace", namespace)["metadata"].get("annotations", {})
     entry = f"{eligible_label(policy)}=eligible"
     if pin is Pin.MUTATING_POLICY:
@@ -152,7 +152,7 @@ def _edit(world: World, policy: str, pin: Pin) -> None:
         return bool(revision == made != before["status"]["revision"])
 
     _poll("the changed policy to be applied", applied)
-    world.wait_condition("sovereigntypolicy", policy, "Ready", "True", seconds=60)
+    world.wait_condition("sovereigntypolicy", policy, "Ready", "True")
 
 
 def _poll(what: str, question: Callable[[], bool]) -> None:

@@ -3,7 +3,7 @@ pages say so."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from daulat.doctor.finding import Finding, Report
 
@@ -19,7 +19,7 @@ class Further:
     """Doctor's report; None where its lists weren't read."""
     log: Log | None = None
     """The log as it was read; None where none was given."""
-    whatif: WhatIf = WhatIf()
+    whatif: WhatIf = field(default_factory=WhatIf)
     """Which changes are simulated, and what was worked out before the pages were made."""
 
     def weakening(self, policy: str) -> tuple[Finding, ...]:

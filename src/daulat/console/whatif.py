@@ -204,4 +204,3 @@ class Choices:
 def first(choices: Choices, most: int) -> tuple[Choice, ...]:
     """Return the changes that a static site has: each zone revoked and each approved profile banned, at most so many."""
     return (*choices.zones, *choices.profiles)[:most]
-

@@ -17,10 +17,11 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from daulat.catalog.kubernetes import DEFAULT
-from daulat.cli.console.server import Latest
+from daulat.cli.console.latest import Latest
 from daulat.cli.console.users import identity, rights, sessions
 from daulat.cli.console.users.pages import Pages
 from daulat.cli.console.users.server import AT_ONCE, MOST_BYTES, Settings, Users
+from daulat.cli.console.whatif import Simulations
 from daulat.cli.reading import CLUSTER_WIDE, LEASES, Gathered, Rights, Scope
 from daulat.console.outlines import shipped
 from daulat.console.site import Site

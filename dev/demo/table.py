@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -16,9 +14,9 @@ from rich.text import Text
 from dev.cluster import Cluster
 from dev.cluster.build import ensure
 from dev.cluster.cluster import announce
-from dev.deployment import PROGRAM
 
 from .attempts import NAMESPACE
+from .commandline import command_line
 from .row import Row
 
 COLOURS = {"placed": "green", "pinned": "green", "answered": "green", "refused": "yellow", "told why": "yellow"}
@@ -137,8 +135,7 @@ def explain(
 
 def console_command(cluster: Cluster) -> str:
     """Return the command that serves the console of the demo's cluster, whatever KUBECONFIG is set to."""
-    words = ("env", f"KUBECONFIG={cluster.kubeconfig()}", sys.executable, "-m", PROGRAM, "console")
-    return shlex.join((*words, f"--listen={LISTEN}"))
+    return command_line("console", f"--listen={LISTEN}", KUBECONFIG=str(cluster.kubeconfig()))
 
 
 def _print(console: Console, *lines: str) -> None:

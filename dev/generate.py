@@ -37,6 +37,7 @@ from daulat.kube.rbac import (
     namespace_rules,
     recorder_rules,
     reporter_rules,
+    simulation_rules,
 )
 from daulat.manifest.yaml_writer import dump_manifest
 from dev import chartvalues, clireference, conditiontables, diagrams, entrytables, frameworktables, karmada, routes
@@ -92,6 +93,7 @@ def render() -> dict[Path, str]:
         "operator-role": namespace_rules(),
         "operator-annotations": annotation_rules(),
         "console-clusterrole": console_rules(),
+        "console-what-if-clusterrole": simulation_rules(),
         "recorder-clusterrole": recorder_rules(),
         "reporter-clusterrole": reporter_rules(),
     }

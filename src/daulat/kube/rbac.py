@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .reported import FACTS, JUDGED, REPORT_APIS
-from .resources import READ, RECORDED, REGISTRY, SHOWN, Resource, Use, operator_events
+from .resources import READ, RECORDED, REGISTRY, SHOWN, WATCHED, Resource, Use, operator_events
 
 _REASONS = {
     Use.INPUT: "What decisions depend on.",
@@ -73,14 +73,23 @@ def recorder_rules() -> tuple[Rule, ...]:
 def console_rules() -> tuple[Rule, ...]:
     """Return the rules of the console's ClusterRole: it lists what it shows, and asks who its users are and what they may list."""
     definitions = [r for r in REGISTRY if r.kind == "CustomResourceDefinition"]
-    shown: dict[str, list[str]] = {}
-    for resource in (*SHOWN, *definitions):
-        shown.setdefault(resource.group, []).append(resource.plural)
     return (
-        *(Rule(group, tuple(names), ("list",), "What is shown.") for group, names in shown.items()),
+        *_listed((*SHOWN, *definitions), "What is shown."),
         Rule("authentication.k8s.io", ("tokenreviews",), ("create",), "Whose a token is."),
         Rule("authorization.k8s.io", ("subjectaccessreviews",), ("create",), "What a user may list."),
     )
+
+
+def simulation_rules() -> tuple[Rule, ...]:
+    """Return the rules of who sees what a change would do: they list all kinds that a simulation depends on."""
+    return _listed(WATCHED, "What a simulation depends on.")
+
+
+def _listed(resources: Iterable[Resource], reason: str) -> tuple[Rule, ...]:
+    found: dict[str, list[str]] = {}
+    for resource in resources:
+        found.setdefault(resource.group, []).append(resource.plural)
+    return tuple(Rule(group, tuple(names), ("list",), reason) for group, names in found.items())
 
 
 def reporter_rules() -> tuple[Rule, ...]:

@@ -16,13 +16,15 @@ from tests.unit.ledger.logs import KEY, WITNESSES, log
 from tests.unit.status.worlds import NOW, fine, serving
 from tests.unit.world import ascend, zone
 
-from .worlds import busy, page, parsed, site, weakened
+from .worlds import answered, busy, page, parsed, site, weakened
 
 FURTHER = Further(
-    weakened(), read_log(log(5, witnesses=WITNESSES[:1]), Trust((KEY.verifier(),), (WITNESSES[0].verifier(),), 1))
+    weakened(),
+    read_log(log(5, witnesses=WITNESSES[:1]), Trust((KEY.verifier(),), (WITNESSES[0].verifier(),), 1)),
+    answered(),
 )
 BUSY = site(busy(), further=FURTHER)
-LIMITED = site(busy(), {"Pod": "forbidden"})
+LIMITED = site(busy(), {"Pod": "forbidden"}, further=Further(whatif=answered()))
 EVERY = tuple(BUSY.paths())
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import yaml
 
 from daulat.api.kinds import KINDS
-from daulat.kube.rbac import cluster_rules, console_rules, namespace_rules, reporter_rules
-from tests.rights import CONSOLE_MAY, OPERATOR_MAY, REPORTER_MAY, flat, granted
+from daulat.kube.rbac import cluster_rules, console_rules, namespace_rules, reporter_rules, simulation_rules
+from tests.rights import CONSOLE_MAY, OPERATOR_MAY, REPORTER_MAY, SIMULATION_MAY, flat, granted
 
 CHART = Path(__file__).resolve().parents[3] / "charts/daulat"
 CLUSTER = {(group, resource, verb) for group, resource, verb, namespace in flat(OPERATOR_MAY) if not namespace}
@@ -44,6 +44,14 @@ def test_the_console_may_do_exactly_what_is_listed_and_changes_nothing() -> None
     assert {right for rule in console_rules() for right in rule.rights} == may
     assert granted(yaml.safe_load((CHART / "files/console-clusterrole.yaml").read_text())) == may
     assert {resource for _, resource, verb in may if verb != "list"} == {"tokenreviews", "subjectaccessreviews"}
+
+
+def test_a_simulation_needs_exactly_what_is_listed_and_no_secrets() -> None:
+    may = {(group, resource, verb) for group, resource, verb, _ in flat(SIMULATION_MAY)}
+    assert {right for rule in simulation_rules() for right in rule.rights} == may
+    assert granted(yaml.safe_load((CHART / "files/console-what-if-clusterrole.yaml").read_text())) == may
+    assert {verb for _, _, verb in may} == {"list"}
+    assert not {resource for _, resource, _ in may} & {"secrets", "configmaps"}
 
 
 def test_the_template_of_the_operators_roles_has_no_rule_beside_them() -> None:

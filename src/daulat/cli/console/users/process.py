@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from daulat.console.further import Further
 from daulat.console.outlines import Outlines
 from daulat.console.site import Site
+from daulat.console.whatif import WhatIf
 from daulat.kube.client import Client
 from daulat.process.health import CLOSES, HealthServer
 from daulat.process.lifecycle import until_stopped
@@ -19,7 +21,8 @@ from daulat.process.tls import ServerTls
 
 from ...cluster import Reader
 from ...reading import Gathered, Rights, Scope, gather
-from ..server import Latest
+from ..latest import Latest
+from ..whatif import Simulations, facts
 from . import metrics
 from .pages import Pages
 from .server import Settings, Users
@@ -54,12 +57,14 @@ async def run(client: Client, options: Options, listening: Callable[[int], None]
     latest: Latest[Gathered] = Latest(lambda: gather(reader, scope), options.refresh)
 
     def make(gathered: Gathered, rights: Rights) -> Site:
-        return Site(gathered.facts(rights), options.outlines, options.title)
+        return Site(gathered.facts(rights), options.outlines, options.title, Further(whatif=WhatIf(live=True)))
 
+    simulations = Simulations(lambda: facts(reader, options.operator_namespace), options.refresh)
     users = Users(
         client,
         latest,
         Pages(make),
+        simulations,
         Settings(options.tls is not None, options.hosts),
         operator_namespace=options.operator_namespace,
         proxies=options.proxies,
@@ -76,5 +81,6 @@ async def run(client: Client, options: Options, listening: Callable[[int], None]
         tasks = [options.tls.reload(context)] if options.tls and context else [asyncio.Event().wait()]
         return await until_stopped(tasks, [], [])
     finally:
+        simulations.close()
         await runner.cleanup()
         await health.stop()

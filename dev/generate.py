@@ -35,6 +35,7 @@ from daulat.kube.rbac import (
     cluster_rules,
     console_rules,
     namespace_rules,
+    queue_rules,
     recorder_rules,
     reporter_rules,
 )
@@ -91,6 +92,7 @@ def render() -> dict[Path, str]:
         "operator-clusterrole": cluster_rules(),
         "operator-role": namespace_rules(),
         "operator-annotations": annotation_rules(),
+        "operator-queues": queue_rules(),
         "console-clusterrole": console_rules(),
         "recorder-clusterrole": recorder_rules(),
         "reporter-clusterrole": reporter_rules(),

@@ -255,9 +255,14 @@ def gated(world: World, namespace: str) -> set[str]:
 def test_a_job_is_sent_back_until_a_node_joins_that_its_policy_allows(checked: Checked) -> None:
     world, namespace = checked.world, checked.namespace
     world.admin.apply([job("one", namespace, device=ASCEND)])
-    poll("the job to be sent back", lambda: checked.saw("Pending", "Previously: Retry"))
+    poll(
+        "the job to be sent back, and its reason to be told",
+        lambda: bool(events(world, namespace, "Job", "AdmissionCheckRetry")),
+    )
+    poll("its quota to be free again", lambda: checked.saw("Pending", "Previously: Retry"))
     told = f"no node is eligible under policy {checked.policy}"
-    poll("the reason at the Job", lambda: told in " ".join(events(world, namespace, "Job", "UpdatedAdmissionCheck")))
+    for kind in ("Workload", "Job"):
+        assert told in " ".join(events(world, namespace, kind, "AdmissionCheckRetry"))
     assert world.pods(namespace) == []
     node = checked.add_node(devices=2)
     world.wait_condition("job", "one", "Complete", "True", namespace)

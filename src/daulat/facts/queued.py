@@ -60,6 +60,16 @@ class PodSet:
 
 
 @dataclass(frozen=True)
+class Owner:
+    """The object that a workload stands for, such as a Job."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
 class QueuedWorkload:
     """A workload in a queue."""
 
@@ -74,6 +84,8 @@ class QueuedWorkload:
     """Whether quota is reserved for it, and it isn't evicted, deactivated or finished."""
     admitted: bool = False
     """Whether it runs already, or may."""
+    owners: tuple[Owner, ...] = ()
+    """What it stands for: one object, or the pods of a group."""
 
     def states(self, names: frozenset[str]) -> set[str]:
         """Return the states of these AdmissionChecks."""
@@ -134,6 +146,10 @@ def parse_workload(raw: Mapping[str, Any]) -> QueuedWorkload | None:
         checks=checks,
         reserved=bool(active) and "QuotaReserved" in holds and not holds & {"Evicted", "Finished"},
         admitted="Admitted" in holds,
+        owners=tuple(
+            Owner(str(o.get("apiVersion")), str(o.get("kind")), str(o.get("name")), str(o.get("uid")))
+            for o in meta.get("ownerReferences") or ()
+        ),
     )
 
 

@@ -258,6 +258,8 @@ class Executor:
                 continue
             log.info("decided", extra={"object": str(effect.ref), "status": effect.status})
             self.learn(kind, answer)
+            for event in effect.events:
+                await self._recorder.record(event)
             return True
         raise ApiError(409, "Conflict", f"{effect.ref} changes faster than its status can be written")
 

@@ -81,6 +81,8 @@ class EmitEvent:
     type: Literal["Normal", "Warning"]
     reason: str
     message: str
+    api_version: str = ""
+    """Of an object whose kind the operator doesn't watch."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ class ApplyForeignStatus:
     ref: Ref
     uid: str
     status: Manifest
+    events: tuple[EmitEvent, ...] = ()
+    """Recorded once it is written."""
 
 
 Effect = Apply | Adjust | PatchNode | PinNamespace | ApplyForeignStatus | DryRunPod | Delete | ApplyStatus | EmitEvent

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from daulat.api.kinds import Manifest
 from daulat.api.timestamps import stamp
-from daulat.facts.queued import CheckState
+from daulat.facts.queued import CheckState, QueuedWorkload
 from daulat.facts.snapshot import Snapshot
 from daulat.kube.ref import Ref
 from daulat.placement.queued import Judgement, Verdict, judge
 from daulat.reconcile.conditions import cut
-from daulat.reconcile.result import ApplyForeignStatus, Result
+from daulat.reconcile.result import ApplyForeignStatus, EmitEvent, Result
 
 FIRST_RETRY, LONGEST_RETRY = 10, 300
 """Seconds until a workload that was sent back is in its queue again: twice as long each time. A node that joins is used after
 the longer one at the latest."""
+OWNERS = 3
+"""The pods of a group that get the Event: a group may have hundreds."""
 LOOK_AGAIN = 5.0
 """Seconds after which a workload is looked at again that waits for pods to end."""
 
@@ -28,7 +32,8 @@ def reconcile_workload(ref: Ref, snapshot: Snapshot, now: float) -> Result:
         return Result(requeue_after=LOOK_AGAIN)
     # All of them, also one that is decided already: server-side apply takes away what isn't applied any more.
     entries = [_entry(check, judged, now) for check in workload.checks if check.name in snapshot.own_checks]
-    return Result(apply=(ApplyForeignStatus(ref, workload.uid, {"admissionChecks": entries}),))
+    status: Manifest = {"admissionChecks": entries}
+    return Result(apply=(ApplyForeignStatus(ref, workload.uid, status, tuple(_events(ref, workload, judged))),))
 
 
 def reconcile_admission_check(ref: Ref, snapshot: Snapshot, now: float) -> Result:
@@ -52,6 +57,17 @@ def reconcile_admission_check(ref: Ref, snapshot: Snapshot, now: float) -> Resul
         "lastTransitionTime": since,
     }
     return Result(apply=(ApplyForeignStatus(ref, check.uid, {"conditions": [condition]}),))
+
+
+def _events(ref: Ref, workload: QueuedWorkload, judged: Judgement) -> Iterator[EmitEvent]:
+    """Yield what a user sees at the workload and at what it stands for: Kueue drops the message when it takes the quota back."""
+    if judged.verdict is Verdict.READY:
+        return
+    reason, message = f"AdmissionCheck{judged.verdict}", cut(judged.message)
+    yield EmitEvent(ref, workload.uid, "Warning", reason, message)
+    for owner in workload.owners[:OWNERS]:
+        at = Ref(owner.kind, ref.namespace, owner.name)
+        yield EmitEvent(at, owner.uid, "Warning", reason, message, owner.api_version)
 
 
 def _entry(check: CheckState, judged: Judgement, now: float) -> Manifest:

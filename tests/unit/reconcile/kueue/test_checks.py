@@ -9,7 +9,7 @@ import pytest
 from daulat.api.timestamps import stamp
 from daulat.kube.ref import Ref
 from daulat.reconcile.registry import reconcile
-from daulat.reconcile.result import ApplyForeignStatus, Result
+from daulat.reconcile.result import ApplyForeignStatus, EmitEvent, Result
 from tests.unit.world import (
     ASCEND_RESOURCE,
     Raw,
@@ -63,6 +63,43 @@ def test_each_retry_waits_longer_up_to_a_limit(retries: int | None, seconds: int
     world.nodes = []
     (entry,) = states(decide(world))
     assert (entry["state"], entry["requeueAfterSeconds"]) == ("Retry", seconds)
+
+
+@pytest.mark.parametrize(
+    ("zones", "reason", "message"),
+    [
+        (
+            [zone("sg", country="SG")],
+            "AdmissionCheckRejected",
+            "policy confidential accepts no zone: zone sg is in SG, outside MY",
+        ),
+        ([zone()], "AdmissionCheckRetry", "no node is eligible under policy confidential: there are no nodes"),
+    ],
+)
+def test_the_reason_stands_at_the_workload_and_at_the_job_that_it_stands_for(
+    zones: list[Raw], reason: str, message: str
+) -> None:
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "one", "uid": "uid-one"}
+    world = one(metadata={"ownerReferences": [owner]})
+    world.nodes, world.zones = [], zones
+    (effect,) = decide(world).effects
+    assert isinstance(effect, ApplyForeignStatus)
+    assert effect.events == (
+        EmitEvent(JOB, "uid-job", "Warning", reason, message),
+        EmitEvent(Ref("Job", "treasury", "one"), "uid-one", "Warning", reason, message, "batch/v1"),
+    )
+
+
+def test_what_is_admitted_gets_no_event_and_a_group_of_pods_only_some() -> None:
+    owners = [{"apiVersion": "v1", "kind": "Pod", "name": f"p{n}", "uid": f"uid-{n}"} for n in range(9)]
+    world = one(metadata={"ownerReferences": owners})
+    (effect,) = decide(world).effects
+    assert isinstance(effect, ApplyForeignStatus)
+    assert effect.events == ()
+    world.nodes = []
+    (effect,) = decide(world).effects
+    assert isinstance(effect, ApplyForeignStatus)
+    assert [e.ref.name for e in effect.events] == ["job", "p0", "p1", "p2"]
 
 
 def test_a_rejection_has_no_time_to_come_again() -> None:

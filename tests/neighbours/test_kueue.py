@@ -311,6 +311,24 @@ def test_models_take_turns_on_the_only_device(checked: Checked) -> None:
     assert pinned(world, running(world, namespace)["second"], checked.policy)
 
 
+def test_the_more_urgent_model_takes_the_quota_and_gives_it_back(checked: Checked) -> None:
+    world, namespace = checked.world, checked.namespace
+    checked.add_node(devices=2)
+    head = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass"}
+    world.admin.apply([{**head, "metadata": {"name": f"{namespace}-high"}, "value": 1000}])
+    world.admin.apply([model_manifest("first", namespace, queueName="team")])
+    world.wait_condition("smodel", "first", "Ready", "True", namespace)
+    urgent = model_manifest("urgent", namespace, queueName="team", priorityClassName=f"{namespace}-high")
+    world.admin.apply([urgent])
+    world.wait_condition("smodel", "urgent", "Ready", "True", namespace)
+    poll("the urgent one alone to run", lambda: set(running(world, namespace)) == {"urgent"})
+    assert pinned(world, running(world, namespace)["urgent"], checked.policy)
+    world.admin.run("delete", "smodel", "urgent", "-n", namespace)
+    world.wait_condition("smodel", "first", "Ready", "True", namespace)
+    assert pinned(world, running(world, namespace)["first"], checked.policy)
+    world.admin.run("delete", "priorityclass", f"{namespace}-high")
+
+
 def test_a_namespace_that_is_not_governed_is_admitted(queued: World) -> None:
     namespace = unique("free")
     queued.admin.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}, CHECK])

@@ -23,7 +23,7 @@ from daulat.facts.snapshot import Policy, Snapshot
 from daulat.kube.ref import Ref
 
 from .approval import approval
-from .candidates import Candidates, candidates_under
+from .candidates import candidates_under
 from .capacity import DeviceAccounting
 from .refusal import summary
 from .reservations import Reservation, reservations
@@ -246,13 +246,27 @@ def _without_ending(snapshot: Snapshot, now: float) -> Snapshot | None:
 def _without_nodes(pods: PodSet, policies: Sequence[Policy], snapshot: Snapshot) -> str:
     candidates = candidates_under(policies, snapshot)
     if not candidates.eligible:
-        return f"no node is eligible under {_named(policies)}: {summary(_groups(candidates))}"
-    wanted, _ = _bound_to(pods, snapshot)
-    labels = f" with the labels {', '.join(f'{k}={v}' for k, v in sorted(wanted.items()))}" if wanted else ""
-    number = len(candidates.eligible)
-    which = f"none of the {number} eligible nodes" if number > 1 else "the one eligible node doesn't"
-    takes = either(number, "take", "takes")
-    return f"podSet {pods.name}: {which} {takes} its pods{labels} ({_named(policies)})"
+        return (
+            f"no node is eligible under {_named(policies)}: {summary(_by_reason(sorted(candidates.refused.items())))}"
+        )
+    wanted, tolerated = _bound_to(pods, snapshot)
+    groups = _by_reason(
+        (name, _closed(node.as_tolerated(tolerated), wanted)) for name, node in sorted(candidates.eligible.items())
+    )
+    return f"podSet {pods.name}: no eligible node takes its pods ({_named(policies)}): {summary(groups)}"
+
+
+def _closed(node: Node, wanted: Mapping[str, str]) -> str:
+    """Return why a node doesn't take the pods."""
+    if lacking := sorted(f"{k}={v}" for k, v in wanted.items() if node.labels.get(k) != v):
+        return f"lacks the labels {', '.join(lacking)}"
+    states = (
+        (node.ready, "isn't ready"),
+        (node.schedulable, "is cordoned"),
+        (node.tolerated, "is tainted"),
+        (not node.undecided, "isn't decided yet"),
+    )
+    return " and ".join(word for holds, word in states if not holds)
 
 
 def _too_few(
@@ -270,12 +284,13 @@ def _too_few(
     return told
 
 
-def _groups(candidates: Candidates) -> list[Group]:
-    by_reason: dict[str, list[str]] = {}
-    for name, why in sorted(candidates.refused.items()):
-        by_reason.setdefault(why, []).append(name)
-    found = [Group(why, tuple(names)) for why, names in by_reason.items()]
-    return sorted(found, key=lambda group: (-len(group.nodes), group.reason))
+def _by_reason(reasons: Iterable[tuple[str, str]]) -> list[Group]:
+    """Gather nodes by the reason of each, the largest groups first."""
+    found: dict[str, list[str]] = {}
+    for name, why in reasons:
+        found.setdefault(why, []).append(name)
+    groups = [Group(why, tuple(names)) for why, names in found.items()]
+    return sorted(groups, key=lambda group: (-len(group.nodes), group.reason))
 
 
 def _where(nodes: Sequence[Node], snapshot: Snapshot) -> str:

@@ -156,10 +156,20 @@ def test_the_chosen_flavor_binds_it_to_nodes() -> None:
     assert verdict(wanted).message == "ResourceFlavor second isn't known"
     here = flavor("second", nodeLabels={"rack": "2"})
     assert verdict(wanted, flavors=[here]).message == (
-        "podSet main: none of the 3 eligible nodes takes its pods with the labels rack=2 (policy confidential)"
+        "podSet main: no eligible node takes its pods (policy confidential): 3 nodes: lacks the labels rack=2"
     )
     nodes = [ascend("a1"), ascend("a2", labels={"rack": "2"})]
     assert verdict(wanted, flavors=[here], nodes=nodes).verdict is Verdict.READY
+
+
+def test_nodes_that_take_no_pods_are_counted_by_what_is_wrong_with_them() -> None:
+    cordoned = ascend("a2")
+    cordoned["spec"]["unschedulable"] = True
+    found = verdict(asking(), nodes=[ascend("a1", ready=False), ascend("a3", ready=False), cordoned])
+    assert found == Judgement(
+        Verdict.RETRY,
+        "podSet main: no eligible node takes its pods (policy confidential): 2 nodes: isn't ready; 1 node: is cordoned",
+    )
 
 
 def test_a_tainted_node_takes_the_pods_that_tolerate_it_by_themselves_or_by_their_flavor() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from daulat.kube.ref import Ref
@@ -19,7 +21,7 @@ JOB, CHECK = Ref("Workload", "treasury", "job"), Ref("AdmissionCheck", "", "sove
 READY = {"name": "sovereignty", "state": "Ready", "lastTransitionTime": "2026-01-01T00:00:00Z", "message": "a place"}
 
 
-def served(**more: object) -> FakeServer:
+def served(**more: Any) -> FakeServer:
     server = serve(World(models=[]))
     server.put("AdmissionCheck", admission_check())
     server.put("Workload", workload(devices={ASCEND_RESOURCE: "8"}, **more), manager="kueue-admission")

@@ -224,7 +224,9 @@ def test_what_was_admitted_elsewhere_takes_nothing_here() -> None:
             "south", namespaceSelector={"matchLabels": {"daulat.dev/data-class": "south"}}, zones={"names": ["johor-1"]}
         ),
     ]
-    namespaces = [namespace(), namespace("south", **{"daulat.dev/data-class": "south"})]
+    south = namespace("south")
+    south["metadata"]["labels"] = {"daulat.dev/data-class": "south"}
+    namespaces = [namespace(), south]
     other = ready("other", 1, namespace="south")
     found = verdict(asking(), workloads=[other], nodes=nodes, zones=zones, policies=policies, namespaces=namespaces)
     assert found.message == "1 eligible node in zone cyberjaya-1 under policy confidential"
@@ -242,7 +244,7 @@ def test_while_pods_are_ending_that_hold_the_devices_it_keeps_its_quota_and_wait
 
 def test_what_a_placed_model_is_about_to_take_is_not_free_unless_it_waits_in_a_queue_itself() -> None:
     placed = standing("huawei-ascend-910b", ASCEND_RESOURCE, "a1")
-    of = {"accelerators": [{"profile": "huawei-ascend-910b", "count": 8, "image": "i"}]}
+    of: dict[str, Any] = {"accelerators": [{"profile": "huawei-ascend-910b", "count": 8, "image": "i"}]}
     world: dict[str, Any] = {"nodes": [ascend("a1")]}
     assert verdict(asking(), models=[model(status=placed, **of)], **world).verdict is Verdict.RETRY
     assert verdict(asking(), models=[model(status=placed, queueName="team", **of)], **world).verdict is Verdict.READY

@@ -44,6 +44,11 @@ OPERATOR_MAY: list[tuple[str, str, Sequence[str], str]] = [
 """Group, resource, verbs, and the namespace where they hold; empty where they hold in the cluster."""
 
 
+QUEUES_MAY: list[tuple[str, str, Sequence[str], str]] = [
+    *[("kueue.x-k8s.io", r, READ, "") for r in ("workloads", "admissionchecks", "resourceflavors")],
+    *[("kueue.x-k8s.io", f"{r}/status", ("get", "patch"), "") for r in ("workloads", "admissionchecks")],
+]
+"""What the operator may do beside that where it decides on AdmissionChecks of Kueue."""
 CONSOLE_MAY: list[tuple[str, str, Sequence[str], str]] = [
     *[("", r, ("list",), "") for r in ("nodes", "pods")],
     ("apiextensions.k8s.io", "customresourcedefinitions", ("list",), ""),

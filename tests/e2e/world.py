@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -312,24 +312,27 @@ def raise_world(
     scenario: Path = SCENARIO,
     weights_image: str = WEIGHTS_IMAGE,
     between: Callable[[EmbeddedCluster], str] | None = None,
+    settings: Sequence[str] = (),
+    arguments: Sequence[str] = (),
     **options: Any,
 ) -> World:
     """Bring up a cluster with a scenario's nodes and zones, install the chart, start the operator.
 
-    ``between`` returns the URL of what the operator is to reach the API server by. Where the version has no mutating policies, the
-    admission plugin PodNodeSelector pins pods, unless ``admission_plugins`` says otherwise. The expressions of admission policies
-    are not type checked, unless ``controller_args`` says otherwise.
+    ``between`` returns the URL of what the operator is to reach the API server by. ``settings`` are helm's, for the chart, and
+    ``arguments`` those of ``daulat operator``. Where the version has no mutating policies, the admission plugin PodNodeSelector
+    pins pods, unless ``admission_plugins`` says otherwise. The expressions of admission policies are not type checked, unless
+    ``controller_args`` says otherwise.
     """
     options.setdefault("admission_plugins", versions.pinning_plugins(options.get("kubernetes", "")))
     options.setdefault("controller_args", NO_TYPE_CHECKING)
     cluster = EmbeddedCluster(name, say=say, **options)
     cluster.up(scenario)
     try:
-        install(cluster)
+        install(cluster, *settings)
         admin = kubectl(cluster)
         admin.apply(zone_manifests(load(scenario)))
         server = between(cluster) if between else ""
-        operator = OperatorProcess(cluster, directory, weights_image=weights_image, server=server)
+        operator = OperatorProcess(cluster, directory, weights_image=weights_image, server=server, arguments=arguments)
         operator.start()
     except BaseException:
         cluster.down()

@@ -30,6 +30,11 @@ _REASONS_OF = {
     "apiservices": "Whether the API server serves these groups itself, or another server answers in its place.",
     "events": "What the operator reports on its own kinds.",
     "leases": "The Lease by which one replica leads.",
+    "workloads": "What Kueue has reserved quota for, and what it requests.",
+    "workloads/status": "The state of Daulat's AdmissionChecks is written there, and nothing else.",
+    "admissionchecks": "Which AdmissionChecks name Daulat as their controller.",
+    "admissionchecks/status": "The condition Active, without which Kueue doesn't use an AdmissionCheck.",
+    "resourceflavors": "The nodes that Kueue has chosen for a workload.",
 }
 
 
@@ -109,11 +114,16 @@ def annotation_rules() -> tuple[Rule, ...]:
     return (Rule("", ("namespaces",), ("patch",), reason),)
 
 
-def _rules(*, in_own_namespace: bool) -> tuple[Rule, ...]:
+def queue_rules() -> tuple[Rule, ...]:
+    """Return the rules of its ClusterRole where it is the controller of Kueue's AdmissionChecks."""
+    return _rules(in_own_namespace=False, switched=True)
+
+
+def _rules(*, in_own_namespace: bool, switched: bool = False) -> tuple[Rule, ...]:
     """Gather resources of one group with the same verbs for the same reason, in the order of the table."""
     found: dict[tuple[str, tuple[str, ...], str], list[str]] = {}
     for resource in REGISTRY:
-        if resource.in_own_namespace is in_own_namespace:
+        if (resource.in_own_namespace, resource.switched) == (in_own_namespace, switched):
             for name, verbs in _granted(resource):
                 reason = _REASONS_OF.get(name) or _REASONS[resource.use]
                 found.setdefault((resource.group, verbs, reason), []).append(name)

@@ -8,8 +8,8 @@ from pathlib import Path
 import yaml
 
 from daulat.api.kinds import KINDS
-from daulat.kube.rbac import cluster_rules, console_rules, namespace_rules, reporter_rules, simulation_rules
-from tests.rights import CONSOLE_MAY, OPERATOR_MAY, REPORTER_MAY, SIMULATION_MAY, flat, granted
+from daulat.kube.rbac import cluster_rules, console_rules, namespace_rules, queue_rules, reporter_rules, simulation_rules
+from tests.rights import CONSOLE_MAY, OPERATOR_MAY, QUEUES_MAY, REPORTER_MAY, SIMULATION_MAY, flat, granted
 
 CHART = Path(__file__).resolve().parents[3] / "charts/daulat"
 CLUSTER = {(group, resource, verb) for group, resource, verb, namespace in flat(OPERATOR_MAY) if not namespace}
@@ -29,6 +29,15 @@ def test_the_chart_ships_exactly_these_rules() -> None:
     assert granted(yaml.safe_load((CHART / "files/operator-clusterrole.yaml").read_text())) == CLUSTER
     assert granted(yaml.safe_load((CHART / "files/operator-role.yaml").read_text())) == NAMESPACED
     assert granted(yaml.safe_load((CHART / "files/operator-annotations.yaml").read_text())) == ANNOTATING
+
+
+def test_the_operator_reads_queues_and_writes_statuses_there_only_by_a_role_of_its_own() -> None:
+    may = {(group, resource, verb) for group, resource, verb, _ in flat(QUEUES_MAY)}
+    assert {right for rule in queue_rules() for right in rule.rights} == may
+    assert granted(yaml.safe_load((CHART / "files/operator-queues.yaml").read_text())) == may
+    assert "kueue.x-k8s.io" not in {group for group, _, _ in CLUSTER}
+    text = (CHART / "templates/operator-rbac.yaml").read_text()
+    assert text.index("if .Values.kueue.admissionCheck.enabled") < text.index("operator-queues.yaml")
 
 
 def test_the_reporter_may_do_exactly_what_is_listed_and_writes_reports_alone() -> None:
@@ -58,7 +67,7 @@ def test_the_template_of_the_operators_roles_has_no_rule_beside_them() -> None:
     text = (CHART / "templates/operator-rbac.yaml").read_text()
     assert re.findall(r"rules:(.*?)(?=\n---|\n\w|\Z)", text, re.DOTALL) == [
         f'\n  {{{{- .Files.Get "files/{name}.yaml" | trim | nindent 2 }}}}'
-        for name in ("operator-clusterrole", "operator-annotations", "operator-role")
+        for name in ("operator-clusterrole", "operator-annotations", "operator-queues", "operator-role")
     ]
     assert "aggregationRule" not in text
 

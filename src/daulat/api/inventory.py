@@ -45,8 +45,8 @@ class Delivery(Spec):
     countries: tuple[CountryCode, ...] = Field(default=(), max_length=64)
     """The countries in which these chips may be; left out, those of the inventory."""
     observed_by: Literal["ResourceSlices", "Exporters"] = "ResourceSlices"
-    """The source that shows these chips. The operator doesn't read exporters, so with Exporters it doesn't count chips as missing or
-    gone; daulat chips compares them. Huawei's and AMD's drivers publish no ids of chips. Default: ResourceSlices."""
+    """The source that shows these chips. The operator doesn't read exporters, so with Exporters it doesn't count chips as missing
+    or gone; daulat chips compares them. Huawei's and AMD's drivers publish no ids of chips. Default: ResourceSlices."""
     chips: tuple[Chip, ...] = Field(default=(), max_length=MAX_CHIPS)
     """The chips, one per item: up to three ids of the chip, separated by commas. An id is the serial number, or the chip's id in
     the driver or the exporter, such as a GPU's UUID or an NPU's VDie ID. Ids aren't case-sensitive."""

@@ -259,7 +259,8 @@ class RunEnded(Record):
     uid: str
     """The pod's metadata.uid."""
     reason: str
-    """Completed, Failed, Deleted, NotGoverned, UnseenEnd if it ended while nothing was recorded, or the reason that Kubernetes reports."""
+    """Completed, Failed, Deleted, NotGoverned, UnseenEnd if it ended while nothing was recorded, or the
+    reason that Kubernetes reports."""
     ended: str = ""
     """When its last container ended, as the kubelet reports it. Without it, the entry has the time when the pod was found gone."""
     run_entry: int | None = None
@@ -314,7 +315,8 @@ class RecorderStarted(Record):
 
 
 class Gap(Record):
-    """The recorder could not observe something for a while. The log has the events of that time only as far as they could be read later."""
+    """The recorder could not observe something for a while. The log has the events of that time only as far as
+    they could be read later."""
 
     of: str
     """Recorder, Cluster (the API server didn't respond, its facts weren't trusted, or a policy couldn't be read), or Operator (no

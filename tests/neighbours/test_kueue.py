@@ -56,10 +56,14 @@ class Checked:
         self.world.admin.apply([node], "--subresource=status")
         return name
 
+    def workloads(self) -> list[Manifest]:
+        """Return the workloads in the queue."""
+        return list(self.world.get("workloads.kueue.x-k8s.io", namespace=self.namespace)["items"])
+
     def states(self) -> list[tuple[str, str]]:
         """Return the state of the AdmissionCheck of each workload, and its message."""
-        found = self.world.get("workloads.kueue.x-k8s.io", namespace=self.namespace)["items"]
-        return [(c["state"], c["message"]) for w in found for c in w["status"].get("admissionChecks", [])]
+        checks = (c for w in self.workloads() for c in w.get("status", {}).get("admissionChecks", []))
+        return [(c["state"], c["message"]) for c in checks]
 
     def saw(self, state: str, text: str) -> bool:
         """Say whether a workload has the state with a message that holds the text."""
@@ -277,7 +281,7 @@ def test_a_job_that_asks_for_an_accelerator_that_nobody_approves_is_rejected_wit
     world.admin.apply([job("bad", namespace, device="amd.com/gpu")])
     told = f'SUP-08 podSet main: "amd.com/gpu" was requested; policy {checked.policy} approves'
     poll("the reason", lambda: told in " ".join(events(world, namespace, "Job", "AdmissionCheckRejected")))
-    poll("Kueue to deactivate it", lambda: bool(events(world, namespace, "Workload", "AdmissionCheckRejected")))
+    poll("Kueue to deactivate it", lambda: [w["spec"]["active"] for w in checked.workloads()] == [False])
     assert world.pods(namespace) == []
     # It gives its quota back, so that the next one starts.
     world.admin.apply([job("next", namespace, device=ASCEND)])

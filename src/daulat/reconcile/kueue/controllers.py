@@ -15,7 +15,7 @@ from .checks import reconcile_admission_check, reconcile_workload
 def _awaiting(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
     """Wake the workloads that wait for a decision. All others were decided on, and Kueue itself brings back what was sent back."""
     own = snapshot.own_checks
-    return (ref for ref, workload in sorted(snapshot.workloads.items()) if own and workload.awaits(own))
+    return sorted(ref for ref, workload in snapshot.workloads.items() if workload.awaits(own)) if own else ()
 
 
 def _workload(change: Change, snapshot: Snapshot) -> Iterable[Ref]:

@@ -46,7 +46,7 @@ def _reference() -> str:
             if condition != reasons.READY:
                 parts += [f"### {condition}", _about(condition), _reasons(condition)]
     rows = [(f"`{event}`", ", ".join(event.kinds), event.meaning) for event in reasons.EVENTS.values()]
-    parts += ["## Events", "Events that tell of no condition.", table(("reason", "on", "meaning"), rows)]
+    parts += ["## Events", "Events that don't report a condition.", table(("reason", "on", "meaning"), rows)]
     return "\n\n".join(parts)
 
 

@@ -34,7 +34,7 @@ class DeviceResource(Spec):
     name: ResourceName
     """The exact resource name, such as huawei.com/Ascend910."""
     sharing: Literal["Whole", "Partition", "TimeSliced"]
-    """Whole: a device of one's own. Partition: a part with its own memory. TimeSliced: a device shared without isolation."""
+    """Whole: a whole device. Partition: a part with its own memory. TimeSliced: a device shared without isolation."""
     memory_gi_b: int | None = Field(default=None, ge=1, le=4096, alias="memoryGiB")
     """Memory of one such device in GiB, where the vendor publishes it: the nominal size."""
     allocatable_memory_mi_b: int | None = Field(default=None, ge=1, le=4194304, alias="allocatableMemoryMiB")
@@ -53,7 +53,7 @@ class ResourceFamily(Spec):
     approves them."""
 
     pattern: ResourcePattern
-    """The names, where # stands for digits and * for any part of a name after the slash, such as nvidia.com/mig-#g.#gb."""
+    """The names: # matches digits, and * any part of a name after the slash, such as nvidia.com/mig-#g.#gb."""
     sharing: Literal["Whole", "Partition", "TimeSliced"]
     """As in resources."""
     unit: Literal["Device", "Companion"] = "Device"

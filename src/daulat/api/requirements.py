@@ -323,7 +323,7 @@ class Exposure(Spec):
     """How Services may be reached from outside the cluster."""
 
     load_balancer_classes: tuple[str, ...] = Field(default=(), max_length=16)
-    """Values of spec.loadBalancerClass that are allowed; an empty string stands for Services without a class."""
+    """Values of spec.loadBalancerClass that are allowed; an empty string is for Services without a class."""
     ingress_classes: tuple[ObjectName, ...] = Field(default=(), max_length=16)
     """IngressClasses that are allowed."""
     gateway_classes: tuple[ObjectName, ...] = Field(default=(), max_length=16)

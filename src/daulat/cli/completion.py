@@ -26,7 +26,7 @@ _EXAMPLES = examples(
 def completion(shell: str) -> None:
     """Write the script by which a shell completes the command lines of daulat.
 
-    kubectl completes kubectl daulat by kubectl_complete-daulat, which is installed beside daulat and needs no script of its own.
+    kubectl completes kubectl daulat by kubectl_complete-daulat, which is installed with daulat and needs no script of its own.
     """
     kind = get_completion_class(shell)
     if kind is None:

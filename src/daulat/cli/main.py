@@ -20,7 +20,7 @@ COMMANDS = {
     ),
     "check": LazyCommand("daulat.cli.check.command", "check", "Judge manifests before they reach a cluster."),
     "chips": LazyCommand(
-        "daulat.cli.chips.command", "chips", "Show where each chip is, under which permit, and what doesn't add up."
+        "daulat.cli.chips.command", "chips", "Show where each chip is, under which permit, and problems."
     ),
     "compile": LazyCommand(
         "daulat.cli.compile.command", "compile_", "Write what policies compile to, for GitOps or the API server."

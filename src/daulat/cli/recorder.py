@@ -106,7 +106,7 @@ _EXAMPLES = examples(
     envvar="DAULAT_QUORUM",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Witnesses that should cosign; all of them by default. Where fewer do, the log is written and the metrics say so.",
+    help="Witnesses that should cosign; all of them by default. With fewer, the log is written and the metrics report it.",
 )
 @click.option(
     "--audit-webhook",

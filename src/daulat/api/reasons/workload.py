@@ -17,8 +17,8 @@ REPLICAS_PENDING = Reason(
 CHANGED_BY_OTHERS = Reason(
     "ChangedByOthers",
     (WORKLOAD_READY,),
-    "Another writer or a mutating webhook changes an object that the operator made for the model. It was brought back twice within "
-    "ten minutes, or can't be brought back. The message names the object, the writer and the field.",
+    "Another writer or a mutating webhook changes an object that the operator made for the model. The operator reverted it twice "
+    "within ten minutes, or can't revert it. The message names the object, the writer and the field.",
     "Stop the writer that the message names, or exclude objects with the label daulat.dev/model from its webhook.",
 )
 INSUFFICIENT_DOMAIN_CAPACITY = Reason(
@@ -143,7 +143,7 @@ ROLLOUT_FAILED = Reason(
 UPGRADE_PENDING = Reason(
     "UpgradePending",
     (UPGRADED,),
-    "The pods were rendered by the operator's former release and go on as they are, until the model before this one is upgraded.",
+    "The pods were rendered by the operator's former release and keep running until the model before this one is upgraded.",
     transient=True,
 )
 UPGRADING = Reason(
@@ -156,7 +156,7 @@ UPGRADING = Reason(
 UPGRADES_PAUSED = Reason(
     "UpgradesPaused",
     (UPGRADED,),
-    "The pods were rendered by the operator's former release and go on as they are: the chart's models.pauseUpgrades is true.",
+    "The pods were rendered by the operator's former release and keep running unchanged: the chart's models.pauseUpgrades is true.",
     "Set models.pauseUpgrades to false when the models may be upgraded.",
 )
 UPGRADE_FAILED = Reason(

@@ -92,7 +92,7 @@ MEANINGS: dict[Direction, str] = {
         "Which AcceleratorProfiles are approved. Narrower approves no profile that the national policy doesn't approve."
     ),
     Direction.OTHER_RESOURCES: (
-        "A list of what is allowed. Narrower is a subset without what only the national policy takes for an accelerator's."
+        "A list of what is allowed. Narrower is a subset without resources that only the national policy treats as accelerators."
     ),
     Direction.ACKNOWLEDGEMENTS: (
         "Narrower acknowledges no regime for which the national policy requires an acknowledgement and has none."

@@ -215,7 +215,7 @@ def sign(statement: str, key: str, keyid: str | None, name: str | None, form: st
 def verify(paths: tuple[str, ...], key_files: tuple[str, ...], policy: str | None, at: str | None, form: str) -> None:
     """Verify the NodeAttestations, or bare envelopes, in the files, and say what they prove and what not.
 
-    PATHs are files or directories. A SovereigntyPolicy there says which authorities are trusted and which statements are revoked.
+    PATHs are files or directories. A SovereigntyPolicy in them has the trusted authorities and the revoked statements.
     Statements are compared with the Nodes, SovereignZones and ResourceSlices there.
 
     Exit codes: 0 all are verified, 1 one isn't, 2 wrong input or usage.

@@ -117,7 +117,7 @@ def bundle(
 
     PATH is a YAML or JSON file, a directory, or - for standard input. Without a PATH only Daulat's own installation is moved.
     Artefacts keep their repository, tag and digest; every platform of an image is copied. Rewritten manifests keep their comments
-    and their order, and go to the folder manifests of the directory. The chart's values beside it, values.yaml, are for helm -f.
+    and their order, and go to the folder manifests of the directory. values.yaml next to it has the chart's values, for helm -f.
 
     Exit codes: 0 done, 1 something couldn't be copied, rewritten or isn't known, 2 wrong input or usage.
     """

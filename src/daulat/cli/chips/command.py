@@ -23,7 +23,7 @@ from .rows import problems, rows, unreadable
 
 _KINDS = ("AcceleratorInventory", "SovereignZone", "Node", "ResourceSlice")
 _EXAMPLES = examples(
-    ("Every chip of the current cluster, and what doesn't add up", "daulat chips"),
+    ("Every chip of the current cluster, and the problems", "daulat chips"),
     ("For a register: one line a chip", "daulat chips -o csv"),
     (
         "With what an exporter shows, which names no node itself",
@@ -87,7 +87,7 @@ def chips(
     ca_file: str | None,
     form: str,
 ) -> None:
-    """Show where each chip is, since when, under which permit, and what doesn't add up.
+    """Show where each chip is, since when, under which permit, and the problems.
 
     Chips that AcceleratorInventories declare are compared with those that ResourceSlices and exporters show. Nothing is written to
     the cluster.

@@ -108,7 +108,7 @@ def explain(
 ) -> None:
     """Explain a control, a policy, an object of any kind, or what comes with Daulat.
 
-    TARGET is an object as KIND/NAME, KIND/NAMESPACE/NAME or KIND NAME, with the kinds and short names that kubectl knows, such as
+    TARGET is an object as KIND/NAME, KIND/NAMESPACE/NAME or KIND NAME, with kubectl's names and short names of kinds, such as
     model, zone, node, pod or deployment. A name alone is a policy's. A control (USE-04), a check of daulat doctor (DOC-04), a
     shipped preset or a shipped AcceleratorProfile needs no PATH. With -f TARGET is left out.
 

@@ -59,7 +59,7 @@ def images(
 ) -> None:
     """List every image, chart and weights that manifests need, and where each is named.
 
-    PATH is a YAML or JSON file, a directory, or - for standard input, with objects of Daulat's kinds, pods, and whatever makes
+    PATH is a YAML or JSON file, a directory, or - for standard input, with objects of Daulat's kinds, pods, and objects that create
     pods. Without a PATH only Daulat's own installation is listed. What can't be known, such as an image that a controller chooses,
     is written to standard error.
 

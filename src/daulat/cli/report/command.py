@@ -98,7 +98,7 @@ def report(
 ) -> None:
     """Write what the log in LOGDIR shows of a period: as a page, as JSON and OSCAL, with a proof of each entry that it names.
 
-    The whole log is verified first. The report says which facts are declared, observed or attested, and what it doesn't prove.
+    The whole log is verified first. The report has the tier of each fact (declared, observed or attested), and its limits.
 
     Exit codes: 0 written, 1 the log isn't as it was signed, 2 wrong input or usage.
     """

@@ -62,7 +62,7 @@ def uninstall(
     them. So are labels of nodes to which pods are pinned, and what Helm installed, which helm uninstall removes. Static manifests
     aren't in the API: delete their files on the API servers.
 
-    The operator mustn't run, since it would make all of it anew: scale its Deployment to zero, or uninstall the chart first.
+    The operator mustn't run, since it would create these objects again: scale its Deployment to zero, or uninstall the chart first.
 
     Exit codes: 0 all of it is removed, or listed; 1 something couldn't be removed; 2 the cluster can't be read, the operator runs,
     or wrong usage.

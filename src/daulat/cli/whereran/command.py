@@ -67,10 +67,10 @@ def where_ran(
     index: Path | None,
     form: str,
 ) -> None:
-    """Show what ran where, as the log in DIR says.
+    """Show which pods ran where, from the log in DIR.
 
-    The answer is made of entries that lead to the checkpoint's root, which has to be signed and witnessed as the options say.
-    It also says when nothing was observed.
+    The result uses only entries covered by the checkpoint's root, which has to be signed and witnessed as the options require.
+    It also lists the times without observation.
 
     Exit codes: 0 answered, 1 the log isn't as it was signed, 2 wrong input or usage.
     """

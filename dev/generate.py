@@ -1,8 +1,8 @@
 """`python -m dev.generate [--check]`: writes what the source decides and the chart ships, or says what has drifted.
 
-CRDs and the reference of fields come from the kinds, the cluster's guards from their controls, the rules of the operator's roles from the table of kinds in
-``kube``, accelerator profiles and presets from the catalog, tables of conditions from their
-reasons, the map to public frameworks, the help of commands, the table of the chart's values from their schema, the audit policy
+CRDs and the reference of fields come from the kinds, the cluster's guards from their controls, the rules of the operator's roles
+from the table of kinds in ``kube``, accelerator profiles and presets from the catalog, tables of conditions from their
+reasons, the map to public frameworks, the help of commands, the tables of the chart's values from their schema, the audit policy
 from the guards, rules of Prometheus from the alerts, and tables of metrics from what the processes expose.
 """
 

@@ -23,7 +23,7 @@ def row(kind: str, field: str) -> list[str]:
 def paths(schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
     for name, field in schema.get("properties", {}).items():
         yield f"{path}{name}"
-        if not {"matchLabels", "matchExpressions"} == set(field.get("properties", ())):
+        if {"matchLabels", "matchExpressions"} != set(field.get("properties", ())):
             yield from paths(field, f"{path}{name}.")
             yield from paths(field.get("items", {}), f"{path}{name}[].")
 

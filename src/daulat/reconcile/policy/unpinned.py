@@ -16,8 +16,8 @@ from daulat.placement.candidates import candidates_under
 from daulat.reconcile.conditions import Condition, condition
 
 RECHECK = 30.0
-"""Seconds after which these pods are counted again. Of pods that nothing pins only numbers are kept, so that no change of theirs wakes
-the policy, and its status would report pods that are gone until the next proof."""
+"""Seconds after which these pods are counted again. Of pods that nothing pins only numbers are kept, so that no change of
+theirs wakes the policy, and its status would report pods that are gone until the next proof."""
 
 
 def unpinned(policy: Policy, snapshot: Snapshot, exempt: Container[str] = ()) -> Counter[tuple[str, str]]:

@@ -1,4 +1,7 @@
-"""Writes the table of the chart's values: what each means is in values.schema.json, and what it is by default in values.yaml."""
+"""Writes the table of the chart's values: what each means is in values.schema.json, and what it is by default in values.yaml.
+
+The chart's README has it, and the site, which has no files of the chart.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,19 @@ from typing import Any
 
 import yaml
 
-from .pages import between, table
+from .pages import between, page, table
 
 CHART = Path("charts/daulat")
-PAGE = CHART / "README.md"
+PAGES = (CHART / "README.md", page("chart-values"))
 SECTION = "values"
 
 
-def written(root: Path) -> str:
-    """Return the chart's README with its table written anew. ValueError where schema and values differ, or a text is missing."""
+def written(root: Path) -> dict[Path, str]:
+    """Return the pages with the table written anew. ValueError where schema and values differ, or a text is missing."""
     schema = json.loads((root / CHART / "values.schema.json").read_text(encoding="utf-8"))
     values = yaml.safe_load((root / CHART / "values.yaml").read_text(encoding="utf-8"))
-    rows = list(_rows(schema, schema, values, ""))
-    return between((root / PAGE).read_text(encoding="utf-8"), SECTION, table(("value", "default", "meaning"), rows))
+    values_table = table(("value", "default", "meaning"), list(_rows(schema, schema, values, "")))
+    return {path: between((root / path).read_text(encoding="utf-8"), SECTION, values_table) for path in PAGES}
 
 
 def _rows(

@@ -1,4 +1,5 @@
-"""Draws the pictures of docs/explanation/ as SVG: steps from above to below, each with who takes it and what may end it there."""
+"""Draws the pictures of docs/explanation/ as SVG: steps from above to below, each with who takes it and what may end it there; and
+maps, in which frames stand for what is on one side of a boundary, with what crosses it between them."""
 
 from __future__ import annotations
 
@@ -11,12 +12,15 @@ from textwrap import wrap
 FOLDER = Path("docs/pictures")
 _LEFT, _BOX, _GAP, _SIDE = 20, 400, 60, 300
 _LINE, _PAD, _BETWEEN = 20, 12, 34
+_LETTER = 7.6
+"""The width of a letter, on average and with room to spare."""
 _WIDTH = _LEFT * 2 + _BOX + _GAP + _SIDE
 _STYLE = """
   .bg{fill:#ffffff} .box{fill:#eef3fb;stroke:#3b5b92} .end{fill:#fdf0ee;stroke:#a33b2a} text{font:14px sans-serif;fill:#1b1b1b}
-  .who{font-weight:bold} .arrow{stroke:#555555;fill:none;stroke-width:1.5} .head{fill:#555555}
+  .who{font-weight:bold} .frame{fill:none;stroke:#777777;stroke-dasharray:6 4}
+  .arrow{stroke:#555555;fill:none;stroke-width:1.5} .head{fill:#555555}
   @media (prefers-color-scheme: dark){.bg{fill:#16181d} .box{fill:#1f2a40;stroke:#8fb0ea} .end{fill:#3a2320;stroke:#e59a8c}
-  text{fill:#eaeaea} .arrow{stroke:#aaaaaa} .head{fill:#aaaaaa}}
+  text{fill:#eaeaea} .arrow{stroke:#aaaaaa} .head{fill:#aaaaaa} .frame{stroke:#999999}}
 """
 
 
@@ -36,6 +40,28 @@ class Picture:
     name: str
     title: str
     steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Who and what is on one side of a boundary, and what crosses the boundary below."""
+
+    title: str
+    parts: tuple[tuple[str, str], ...]
+    """A name, and what is true of it."""
+    down: str = ""
+    up: str = ""
+    outside: bool = False
+    """Whether its parts are drawn as those that aren't trusted."""
+
+
+@dataclass(frozen=True)
+class Map:
+    """A picture of frames by the name of its file."""
+
+    name: str
+    title: str
+    frames: tuple[Frame, ...]
 
 
 PICTURES = (
@@ -89,10 +115,109 @@ PICTURES = (
     ),
 )
 
+MAPS = (
+    Map(
+        "data-flow",
+        "The flow of data",
+        (
+            Frame(
+                "Users, pipelines, GitOps engines",
+                (
+                    ("Administrators", "policies, zones, profiles, exemptions, labels of record"),
+                    ("Tenants", "models, pods and other objects of their namespaces"),
+                    ("daulat check, simulate", "read manifests and policies; write nothing"),
+                ),
+                down="manifests, with the user's identity",
+                up="refusals, warnings, statuses",
+            ),
+            Frame(
+                "Kubernetes control plane",
+                (
+                    ("API server", "evaluates the admission policies on each request"),
+                    ("etcd", "stores objects, and admission policies among them"),
+                    ("Audit log", "requests and refusals, on the control plane's disk"),
+                ),
+                down="watched: nodes, pods, Daulat's kinds; no Secrets",
+                up="admission policies, labels, workloads, statuses, reports",
+            ),
+            Frame(
+                "Daulat, in its own namespace",
+                (
+                    ("Operator", "decides on facts in memory; keeps no state of its own"),
+                    ("Reporter", "judges existing objects; keeps only results"),
+                    ("Recorder", "turns changes and audit events into entries"),
+                ),
+                down="entries with pseudonyms, signed checkpoints",
+            ),
+            Frame(
+                "Log",
+                (
+                    ("Volume or bucket", "entries as static files"),
+                    ("Salts", "what names are behind pseudonyms, apart from the entries"),
+                    ("Witness, auditor", "get checkpoints and entries, no access to the cluster"),
+                ),
+            ),
+            Frame(
+                "Governed nodes, beside all of this",
+                (
+                    ("Registry, bucket", "images and weights, by digest and signature"),
+                    ("Engine", "prompts and answers stay between it and its clients"),
+                    ("Clients", "connect to the model's Service or its Gateway"),
+                ),
+            ),
+        ),
+    ),
+    Map(
+        "trust-boundaries",
+        "Trust boundaries",
+        (
+            Frame(
+                "Not trusted",
+                (
+                    ("Tenants, their pods", "may send any request that RBAC allows them"),
+                    ("Kubelets, nodes", "can't write labels of record; report observed facts"),
+                    ("Images, weights", "count only by registry, digest and signature"),
+                ),
+                down="every request: authentication, RBAC, guards, controls",
+                outside=True,
+            ),
+            Frame(
+                "Trusted for one statement each",
+                (
+                    ("Verb certify", "where nodes stand, what an accelerator is"),
+                    ("Verb govern", "the policies, and which namespaces they govern"),
+                    ("Verb approve", "exemptions that another user requested"),
+                    ("Authorities", "attestations, by their signature"),
+                ),
+                down="facts and rules, compiled into admission policies",
+            ),
+            Frame(
+                "Trusted computing base",
+                (
+                    ("API server, etcd", "enforce, also while the operator is down"),
+                    ("Operator", "writes the admission policies and labels"),
+                    ("Schedulers", "those that a policy names may bind pods"),
+                    ("Cluster admins", "can change all of it, which leaves traces"),
+                ),
+                down="signed checkpoints and entries, which can't be changed unnoticed",
+            ),
+            Frame(
+                "Outside, to verify",
+                (
+                    ("Witness", "cosigns a log, and refuses a second history"),
+                    ("Auditor", "verifies entries, signatures and proofs offline"),
+                ),
+            ),
+        ),
+    ),
+)
+
 
 def written() -> dict[Path, str]:
     """Return each picture by its path."""
-    return {FOLDER / f"{p.name}.svg": _drawn(p) for p in PICTURES}
+    return {FOLDER / f"{p.name}.svg": _drawn(p) for p in PICTURES} | {
+        FOLDER / f"{m.name}.svg": _mapped(m) for m in MAPS
+    }
 
 
 def _drawn(picture: Picture) -> str:
@@ -112,14 +237,52 @@ def _drawn(picture: Picture) -> str:
                 *_texts(side + _PAD, middle - tall // 2 + _PAD // 2, said),
             ]
         y += height + _BETWEEN
-    high = y - _BETWEEN + _LEFT
     told = "; ".join(f"{s.who} {s.what}" + (f" (or: {s.instead})" if s.instead else "") for s in picture.steps)
+    return _svg(picture.title, told, y - _BETWEEN + _LEFT, parts)
+
+
+def _mapped(picture: Map) -> str:
+    y, drawn = _LEFT, list[str]()
+    for frame in picture.frames:
+        wide = (_WIDTH - 2 * _LEFT - _PAD) // len(frame.parts) - _PAD
+        texts = [[name, *wrap(what, int((wide - _PAD) / _LETTER))] for name, what in frame.parts]
+        tall = _PAD * 2 + _LINE * max(map(len, texts))
+        height = tall + _LINE + 3 * _PAD
+        drawn += [_box("frame", _LEFT, y, _WIDTH - 2 * _LEFT, height)]
+        drawn += _texts(_LEFT + _PAD, y + _PAD // 2, [frame.title], bold=True)
+        for number, lines in enumerate(texts):
+            x, top = _LEFT + _PAD + number * (wide + _PAD), y + _LINE + 2 * _PAD
+            drawn += [_box("end" if frame.outside else "box", x, top, wide, tall)]
+            drawn += _texts(x + _PAD, top + _PAD, lines, bold=True)
+        y += height
+        y = _crossing(frame, y, drawn)
+    told = ". ".join(
+        f"{f.title}: {'; '.join(f'{n}: {w}' for n, w in f.parts)}"
+        + (f". Crosses the boundary below: {'; '.join(t for t in (f.down, f.up) if t)}" if f.down else "")
+        for f in picture.frames
+    )
+    return _svg(picture.title, told, y - _LINE + _LEFT, drawn)
+
+
+def _crossing(frame: Frame, y: int, drawn: list[str]) -> int:
+    """Draw what crosses the boundary below a frame, and return where the next one begins."""
+    if not frame.down:
+        return y + _LINE
+    below, x = y + _BETWEEN + _LINE * bool(frame.up), _LEFT + 2 * _PAD
+    drawn += [_arrow(x, y, x, below), *_texts(x + _PAD, y + _PAD // 2, [frame.down])]
+    if frame.up:
+        drawn += [_arrow(x + 3 * _PAD, below, x + 3 * _PAD, y + _LINE + _PAD // 2)]
+        drawn += _texts(x + 4 * _PAD, y + _PAD // 2 + _LINE, [frame.up])
+    return below
+
+
+def _svg(title: str, told: str, high: int, parts: Sequence[str]) -> str:
     return "\n".join(
         [
             '<!-- Generated by "make generate" from dev/diagrams.py; do not edit. -->',
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {high}" width="{_WIDTH}" height="{high}" role="img"'
             f' aria-labelledby="title desc">',
-            f'<title id="title">{escape(picture.title)}</title>',
+            f'<title id="title">{escape(title)}</title>',
             f'<desc id="desc">{escape(told)}</desc>',
             f"<style>{_STYLE}</style>",
             f'<rect class="bg" width="{_WIDTH}" height="{high}"/>',
@@ -143,8 +306,9 @@ def _texts(x: int, y: int, lines: Sequence[str], *, bold: bool = False) -> list[
 
 def _arrow(x: int, y: int, to_x: int, to_y: int) -> str:
     line = f'<path class="arrow" d="M{x} {y}L{to_x} {to_y}"/>'
+    back = -9 if to_y >= y else 9
     points = (
-        f"{to_x},{to_y} {to_x - 5},{to_y - 9} {to_x + 5},{to_y - 9}"
+        f"{to_x},{to_y} {to_x - 5},{to_y + back} {to_x + 5},{to_y + back}"
         if x == to_x
         else f"{to_x},{to_y} {to_x - 9},{to_y - 5} {to_x - 9},{to_y + 5}"
     )

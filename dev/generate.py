@@ -1,8 +1,8 @@
 """`python -m dev.generate [--check]`: writes what the source decides and the chart ships, or says what has drifted.
 
-CRDs come from the kinds, the cluster's guards from their controls, the rules of the operator's roles from the table of kinds in
-``kube``, accelerator profiles and presets from the catalog, tables of conditions from their
-reasons, the map to public frameworks, the help of commands, the table of the chart's values from their schema, the audit policy
+CRDs and the reference of fields come from the kinds, the cluster's guards from their controls, the rules of the operator's roles
+from the table of kinds in ``kube``, accelerator profiles and presets from the catalog, tables of conditions from their
+reasons, the map to public frameworks, the help of commands, the tables of the chart's values from their schema, the audit policy
 from the guards, rules of Prometheus from the alerts, and tables of metrics from what the processes expose.
 """
 
@@ -41,7 +41,17 @@ from daulat.kube.rbac import (
     simulation_rules,
 )
 from daulat.manifest.yaml_writer import dump_manifest
-from dev import chartvalues, clireference, conditiontables, diagrams, entrytables, frameworktables, karmada, routes
+from dev import (
+    chartvalues,
+    clireference,
+    conditiontables,
+    diagrams,
+    entrytables,
+    fieldtables,
+    frameworktables,
+    karmada,
+    routes,
+)
 from dev.gitops import healthfiles
 from dev.monitoring import dashboards, metrics
 from dev.monitoring import rules as alerts
@@ -59,7 +69,16 @@ KUBERNETES_DOC = page("kubernetes")
 NATIONAL_DOC = page("national-policies")
 AUDIT_POLICY = Path("contrib/audit/policy.yaml")
 CHART_ACCELERATORS = CHART_FILES / "accelerators"
-OWNED = (CRDS, CHART_CRDS, CHART_FILES, CHART_ACCELERATORS, karmada.FOLDER, *alerts.PLACES, *dashboards.PLACES)
+OWNED = (
+    CRDS,
+    CHART_CRDS,
+    CHART_FILES,
+    CHART_ACCELERATORS,
+    fieldtables.FOLDER,
+    karmada.FOLDER,
+    *alerts.PLACES,
+    *dashboards.PLACES,
+)
 """Folders that hold nothing but generated files, so that one of a kind that is gone can be told and removed."""
 
 PLACEHOLDERS = Installation(
@@ -116,7 +135,8 @@ def render() -> dict[Path, str]:
     files[PRESETS_DOC] = between((ROOT / PRESETS_DOC).read_text(encoding="utf-8"), "presets", f"\n{text}\n")
     files[DOCTOR_DOC] = _doctor_doc((ROOT / DOCTOR_DOC).read_text(encoding="utf-8"))
     files[KUBERNETES_DOC] = _kubernetes_doc((ROOT / KUBERNETES_DOC).read_text(encoding="utf-8"))
-    files[chartvalues.PAGE] = chartvalues.written(ROOT)
+    files |= chartvalues.written(ROOT)
+    files |= fieldtables.written()
     files[NATIONAL_DOC] = _national_doc((ROOT / NATIONAL_DOC).read_text(encoding="utf-8"))
     files[frameworktables.PAGE] = frameworktables.written((ROOT / frameworktables.PAGE).read_text(encoding="utf-8"))
     files |= diagrams.written()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -26,6 +28,7 @@ suppress_warnings = ["misc.highlighting_failure"]
 pygments_style = "friendly"
 
 _LOG = logging.getLogger(__name__)
+_CHANGES = "<!-- changes -->"
 _OUTSIDE = re.compile(r"\]\(((?:\.\./)+[^)#\s]+)(#[^)]*)?\)")
 
 
@@ -44,6 +47,22 @@ def _link_to_the_repository(app: object, name: str, source: list[str]) -> None:
     source[0] = _OUTSIDE.sub(to, source[0])
 
 
+def _changes() -> str:
+    """Return the changes since the last release, and those of earlier ones, as sections of a page in docs/."""
+    command = [sys.executable, "-m", "towncrier", "build", "--draft", "--version", release]
+    drafted = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    written = ROOT / "CHANGELOG.md"
+    text = drafted + (written.read_text() if written.exists() else "")
+    return re.sub(r"^#", "##", text, flags=re.MULTILINE).replace("](docs/", "](")
+
+
+def _add_changes(app: object, name: str, source: list[str]) -> None:
+    """Put the changes where a page has the mark of them."""
+    if _CHANGES in source[0]:
+        source[0] = source[0].replace(_CHANGES, _changes())
+
+
 def setup(app: object) -> None:
     """Connect what changes pages before they are read."""
+    app.connect("source-read", _add_changes)  # type: ignore[attr-defined]
     app.connect("source-read", _link_to_the_repository)  # type: ignore[attr-defined]

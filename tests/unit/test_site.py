@@ -74,6 +74,13 @@ def test_texts_outside_of_pages_name_only_pages_that_there_are() -> None:
     assert sorted((file, name) for file, name in named if not (DOCS / name).is_file()) == []
 
 
+def test_the_glossary_is_in_alphabetical_order() -> None:
+    lines = (ROOT / page("glossary")).read_text().splitlines()
+    words = [line.split("|")[1].strip() for line in lines if line.startswith("| ")][1:]
+    assert len(words) > 40
+    assert words == sorted(words, key=str.casefold)
+
+
 def test_the_readme_stays_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < 150
 

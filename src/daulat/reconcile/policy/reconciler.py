@@ -134,6 +134,7 @@ def _in_force(
                 *_retry(policy, snapshot, now),
                 *_expiries(policy, snapshot, now),
                 *watch.again(),
+                *unpinned.again(upheld),
             ]
         ),
         enqueue=(

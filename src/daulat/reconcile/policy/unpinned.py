@@ -15,6 +15,10 @@ from daulat.facts.snapshot import Policy, Snapshot
 from daulat.placement.candidates import candidates_under
 from daulat.reconcile.conditions import Condition, condition
 
+RECHECK = 30.0
+"""Seconds after which these pods are counted again. Of pods that nothing pins only numbers are kept, so that no change of
+theirs wakes the policy, and its status would report pods that are gone until the next proof."""
+
 
 def unpinned(policy: Policy, snapshot: Snapshot, exempt: Container[str] = ()) -> Counter[tuple[str, str]]:
     """Return how many such pods there are, by namespace and node. Namespaces that are exempt from the pin are left out."""
@@ -42,3 +46,8 @@ def upheld(decided: Condition, policy: Policy, snapshot: Snapshot, exempt: Conta
         f"{either(pods, 'it stays until it is', 'they stay until they are')} deleted"
     )
     return condition(reasons.UPHELD, False, reasons.POD_NOT_PINNED, message)
+
+
+def again(decided: Condition) -> tuple[float, ...]:
+    """Return in how many seconds such pods are counted again, where the condition is about them."""
+    return (RECHECK,) if decided.reason == reasons.POD_NOT_PINNED else ()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from daulat.facts.store import Store
-from tests.unit.world import World, ascend, exemption, namespace, pod
+from daulat.reconcile.policy.unpinned import RECHECK
+from tests.unit.world import World, ascend, exemption, namespace, pod, policy
 
 from .test_drift import PIN, moved, run, running, upheld
 
@@ -32,6 +33,13 @@ def test_pods_that_nothing_pins_are_fine_on_eligible_nodes_and_elsewhere() -> No
     going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     found = upheld(run(world(*others, done, going, namespaces=[namespace(), namespace("open", team="ml")])))
     assert found[:2] == ("True", "AllPodsOnEligibleNodes")
+
+
+def test_they_are_counted_again_soon_since_no_change_of_theirs_wakes_the_policy() -> None:
+    """On trial no canary wakes it sooner."""
+    on_trial = [policy(action="Warn")]
+    assert run(world(pod("old", on="gone"), policies=on_trial)).requeue_after == RECHECK
+    assert (run(world(pod("ok", on="a1"), policies=on_trial)).requeue_after or 0) > RECHECK
 
 
 def test_an_exemption_from_the_pin_is_no_failure() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import yaml
@@ -20,7 +21,7 @@ from .session import Done, Session
 from .stage import Stage
 
 _ASKS = re.compile(
-    r"(kubectl|helm) (-\S+ \S+ )*(get|describe|wait|events|explain|auth|list|status)\b"
+    r"(KUBECONFIG=\S+ )?(kubectl|helm) (-\S+ \S+ )*(get|describe|wait|events|explain|auth|list|status)\b"
     r"|(kubectl )?daulat (check|chips|doctor|explain|simulate|smoke-test|snapshot|status)\b"
 )
 """Commands that change nothing: a reader repeats them until the cluster has done what the command before requested."""
@@ -49,7 +50,13 @@ class Reader:
             if isinstance(step, Shown):
                 self._write(step)
             elif not step.marks.needs:
+                self._edit(step)
                 self._do(step)
+
+    def _edit(self, command: Command) -> None:
+        for pattern, edit in self._state.edits.items():
+            if fnmatchcase(command.bare, pattern):
+                self._do(Command(edit, 0))
 
     def _write(self, shown: Shown) -> None:
         """Write a file; one that the repository has must be as the page shows it."""
@@ -68,7 +75,7 @@ class Reader:
         def is_right() -> bool:
             nonlocal last
             until = (lambda printed: self._shows(command, printed)) if command.marks.interrupt else None
-            last = self._session.run(text, command.marks.user, until)
+            last = self._session.run(text, command.marks.user, command.marks.input, until)
             return last.status == command.marks.exit and self._shows(command, last.output)
 
         right = is_right()

@@ -19,13 +19,15 @@ class Given(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     cluster: Literal["none", "empty", "installed"] = "installed"
-    """None, one without Daulat, or one with Daulat and the zones of the scenario."""
+    """None, one without Daulat, or one with Daulat and nothing else."""
     apply: tuple[str, ...] = ()
     """Manifests to apply, in their order, each once what the one before needs is there."""
     shell: tuple[str, ...] = ()
     """Commands to run before, in the page's folder."""
+    edits: dict[str, str] = {}
+    """What a reader does otherwise than by a command, as one: in an editor, before the commands that match a pattern."""
     names: dict[str, str] = {}
-    """Words in capitals, and what stands for them."""
+    """Words of the page that stand for others, and these: `{tomorrow}` is a time, `{context}` the cluster's context."""
 
 
 _ALL = TypeAdapter(dict[str, Given])

@@ -22,7 +22,8 @@ SHELL = "console"
 PAGES = tuple(
     sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "charts/daulat/README.md", *ROOT.glob("docs/**/*.md")])
 )
-_MARK = re.compile(r"<!-- (run|output of|file): (.*?) -->")
+_MARK = re.compile(r"<!-- (run|output of|output|file): (.*?) -->")
+_ILLUSTRATION = "illustration"
 _FILE = re.compile(r"# ([\w./-]+\.(?:yaml|json|csv))\n")
 _SHORTENED = re.compile(r"sha256:([0-9a-f]{4})\.\.\.")
 """A digest as pages write it where its length would hide the rest."""
@@ -41,7 +42,7 @@ class Need(StrEnum):
     NETWORK = "network"
     ROOT = "root"
     SOFTWARE = "software"
-    LOG = "log"
+    DATA = "data"
     LONG = "long"
 
 
@@ -57,6 +58,8 @@ class Marks:
     user: str = ""
     exit: int = 0
     interrupt: bool = False
+    input: str = ""
+    """What the reader types."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ class Page:
 
     path: Path
     steps: list[Command | Shown] = field(default_factory=list)
+    illustrations: int = 0
+    """How many texts show what a command may print, and aren't compared."""
 
     @property
     def name(self) -> str:
@@ -151,7 +156,11 @@ def _add(page: Page, token: Token, marks: list[tuple[str, str]], follows: bool, 
     named = dict(marks)
     if "run" in named:
         raise PageError(f"{where}: the mark run: stands before a fence that isn't {SHELL}")
-    if "output of" in named or (follows and _language(token) == "text"):
+    if "output" in named:
+        if named["output"] != _ILLUSTRATION:
+            raise PageError(f"{where}: a mark says output: {named['output']}; there is {_ILLUSTRATION}")
+        page.illustrations += 1
+    elif "output of" in named or (follows and _language(token) == "text"):
         _print(page, named.get("output of", ""), token.content, where)
     elif name := named.get("file") or (m[1] if (m := _FILE.match(token.content)) else ""):
         page.steps.append(Shown(name, _SHORTENED.sub(lambda m: "sha256:" + m[1] * 16, token.content)))
@@ -219,11 +228,12 @@ def _marks(command: Command, texts: list[str], where: str) -> Marks:
             words.get("user", found.user),
             int(words.get("exit", found.exit)),
             found.interrupt or "interrupt" in words,
+            words.get("input", found.input),
         )
     return found
 
 
-_WORDS = {"needs", "for", "user", "exit", "interrupt"}
+_WORDS = {"needs", "for", "user", "exit", "interrupt", "input"}
 
 
 def _word(word: str, where: str) -> tuple[str, str]:

@@ -12,7 +12,6 @@ import yaml
 
 from dev.cluster import EmbeddedCluster
 from dev.cluster.kubernetes import versions
-from dev.cluster.scenario import load, zone_manifests
 from dev.deployment import NAMESPACE, ROOT, WEIGHTS_IMAGE, OperatorProcess, helm, install, kubectl, poll
 
 SCENARIO = ROOT / "dev" / "scenarios" / "docs.yaml"
@@ -92,7 +91,6 @@ class Stage:
         # Also where a page has changed the release: what a page sets is set for it alone.
         install(self._cluster)
         self.follow_helm()
-        kubectl(self._cluster).apply(zone_manifests(load(SCENARIO)))
 
     def _uninstall(self) -> None:
         assert self._cluster is not None

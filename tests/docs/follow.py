@@ -20,13 +20,6 @@ from .page import ROOT, Command, Page, Shown
 from .session import Done, Session
 from .stage import Stage
 
-_ASKS = re.compile(
-    r"(KUBECONFIG=\S+ )?(kubectl|helm) (-\S+ \S+ )*(get|describe|wait|events|explain|auth|list|status)\b"
-    r"|(kubectl )?daulat (check|chips|doctor|explain|simulate|smoke-test|snapshot|status)\b"
-)
-"""Commands that change nothing: a reader repeats them until the cluster has done what the command before requested."""
-
-
 class Reader:
     """Follows a page in a folder of its own."""
 
@@ -42,10 +35,13 @@ class Reader:
         """Do what the page says. AssertionError at the first command that does something else."""
         if files := given.files(self._page):
             shutil.copytree(files, self._session.folder, dirs_exist_ok=True)
-        for manifest in self._state.apply:
-            self._do(Command(f"kubectl apply -f {manifest}", 0))
         for text in self._state.shell:
             self._do(Command(text, 0))
+        if self._stage and self._stage.fresh:
+            for manifest in self._state.apply:
+                self._do(Command(f"kubectl apply -f {manifest}", 0))
+            for what in self._state.wait:
+                self._do(Command(f"kubectl wait {what} --timeout=3m", 0))
         for step in self._page.steps:
             if isinstance(step, Shown):
                 self._write(step)
@@ -79,7 +75,7 @@ class Reader:
             return last.status == command.marks.exit and self._shows(command, last.output)
 
         right = is_right()
-        if not right and self._stage and _ASKS.match(command.bare):
+        if not right and self._stage and command.asks:
             try:
                 poll(f"`{command.bare}` to do what the page shows", is_right, pause=1.0)
                 right = True

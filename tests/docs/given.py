@@ -21,9 +21,11 @@ class Given(BaseModel):
     cluster: Literal["none", "empty", "installed"] = "installed"
     """None, one without Daulat, or one with Daulat and nothing else."""
     apply: tuple[str, ...] = ()
-    """Manifests to apply, in their order, each once what the one before needs is there."""
+    """Manifests to apply, in their order."""
+    wait: tuple[str, ...] = ()
+    """What to wait for after that, as `kubectl wait` has it."""
     shell: tuple[str, ...] = ()
-    """Commands to run before, in the page's folder."""
+    """Commands to run before that, which write files in the page's folder."""
     edits: dict[str, str] = {}
     """What a reader does otherwise than by a command, as one: in an editor, before the commands that match a pattern."""
     names: dict[str, str] = {}

@@ -24,6 +24,10 @@ PAGES = tuple(
 )
 _MARK = re.compile(r"<!-- (run|output of|output|file): (.*?) -->")
 _ILLUSTRATION = "illustration"
+_ASKS = re.compile(
+    r"([A-Z_]+=\S+ )?((kubectl|helm) (-\S+ \S+ )*(get|describe|wait|events|explain|auth|list|status)\b"
+    r"|(kubectl )?daulat (check|chips|doctor|explain|simulate|smoke-test|snapshot|status)\b)"
+)
 _FILE = re.compile(r"# ([\w./-]+\.(?:yaml|json|csv))\n")
 _SHORTENED = re.compile(r"sha256:([0-9a-f]{4})\.\.\.")
 """A digest as pages write it where its length would hide the rest."""
@@ -78,6 +82,11 @@ class Command:
         """The command on one line, without its comment."""
         return re.sub(r"\s+#.*$", "", " ".join(self.text.replace("\\\n", " ").split("\n"))).strip()
 
+    @property
+    def asks(self) -> bool:
+        """Whether it changes nothing. A reader repeats it until the cluster has done what the command before requested."""
+        return bool(_ASKS.match(self.bare))
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -110,6 +119,11 @@ class Page:
     def unmarked(self) -> list[Command]:
         """The commands that need nothing which a test doesn't have."""
         return [command for command in self.commands if not command.marks.needs]
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes anything in a cluster, as far as its commands show it."""
+        return not all(command.asks for command in self.unmarked)
 
 
 def fences(path: Path) -> Iterator[Token]:

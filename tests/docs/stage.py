@@ -6,13 +6,16 @@ import json
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
 from dev.cluster import EmbeddedCluster
 from dev.cluster.kubernetes import versions
 from dev.deployment import NAMESPACE, ROOT, WEIGHTS_IMAGE, OperatorProcess, helm, install, kubectl, poll
+
+from .given import Given
+from .page import Page
 
 SCENARIO = ROOT / "dev" / "scenarios" / "docs.yaml"
 _OURS = (
@@ -38,6 +41,9 @@ class Stage:
         self._operator: OperatorProcess | None = None
         self._before: dict[str, Manifest] = {}
         self._installed = False
+        self._left: Given | None = None
+        self.fresh = True
+        """Whether what the page is given has to be applied."""
 
     @property
     def context(self) -> str:
@@ -49,17 +55,24 @@ class Stage:
         assert self._cluster is not None
         return self._cluster.kubeconfig(*((user,) if user else ()))
 
-    def prepared(self, state: Literal["none", "empty", "installed"]) -> Stage | None:
-        """Return the cluster in this state, with nothing of earlier pages; none for a page that needs none."""
-        if state == "none":
+    def prepared(self, page: Page, state: Given) -> Stage | None:
+        """Return the cluster as a page expects it, with nothing of earlier pages; none for a page that needs none.
+
+        It is left as it is between two pages that are given the same, of which the first changed nothing: then it isn't `fresh`.
+        """
+        if state.cluster == "none":
             return None
+        self.fresh = state != self._left
+        self._left = None if page.changes else state
+        if not self.fresh:
+            return self
         if self._cluster is None:
             self._raise()
         else:
             self._reset()
-        if state == "empty" and self._installed:
+        if state.cluster == "empty" and self._installed:
             self._uninstall()
-        if state == "installed":
+        if state.cluster == "installed":
             self._install()
         return self
 

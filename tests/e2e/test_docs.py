@@ -17,8 +17,10 @@ GIVEN = given.every()
 _ORDER = ("none", "empty", "installed")
 
 
-def _turn(page: Page) -> tuple[int, str]:
-    return _ORDER.index(given.of(page, GIVEN).cluster), page.name
+def _turn(page: Page) -> tuple[int, str, str]:
+    """Pages that are given the same follow each other, so that the cluster may stay as it is."""
+    state = given.of(page, GIVEN)
+    return _ORDER.index(state.cluster), state.model_dump_json(), page.name
 
 
 FOLLOWED = sorted((page for page in map(read, PAGES) if page.unmarked), key=_turn)
@@ -45,4 +47,4 @@ def test_the_commands_of_a_page_work_in_their_order_and_print_what_it_shows(
     page: Page, stage: Stage, programs: Path, tmp_path: Path
 ) -> None:
     state = given.of(page, GIVEN)
-    Reader(page, state, programs, tmp_path, stage.prepared(state.cluster)).follow()
+    Reader(page, state, programs, tmp_path, stage.prepared(page, state)).follow()

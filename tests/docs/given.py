@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +36,7 @@ class Given(BaseModel):
 _ALL = TypeAdapter(dict[str, Given])
 
 
+@cache
 def every() -> dict[str, Given]:
     """Return what is given, by the names of pages; a page of which nothing is said is given Daulat on a cluster."""
     return _ALL.validate_python(yaml.safe_load(FOLDER.with_suffix(".yaml").read_text()))

@@ -1,9 +1,10 @@
-"""Whoever follows a page gets what it shows: its commands in their order, on a real API server with Daulat on it."""
+"""The commands of each page of the documentation, run in their order, on a real API server with Daulat on it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,12 @@ def _turn(page: Page) -> tuple[int, str, str]:
     """Pages that are given the same follow each other, so that the cluster may stay as it is."""
     state = given.of(page, GIVEN)
     return _ORDER.index(state.cluster), state.model_dump_json(), page.name
+
+
+def _parameter(page: Page) -> Any:
+    """Pages that are read first are followed by `make test`, the others by `make test-docs`."""
+    first = page.name == "README" or page.name.startswith("docs/tutorials/")
+    return pytest.param(page, id=page.name, marks=() if first else pytest.mark.docs)
 
 
 FOLLOWED = sorted((page for page in map(read, PAGES) if page.unmarked), key=_turn)
@@ -42,7 +49,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("page", FOLLOWED, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", map(_parameter, FOLLOWED))
 def test_the_commands_of_a_page_work_in_their_order_and_print_what_it_shows(
     page: Page, stage: Stage, programs: Path, tmp_path: Path
 ) -> None:

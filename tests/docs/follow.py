@@ -82,8 +82,8 @@ class Reader:
             except ClusterError:
                 right = False
         assert right, self._complaint(command, last)
-        if self._stage and re.match(r"helm (install|upgrade|uninstall)\b", command.bare):
-            self._stage.follow_helm()
+        if self._stage:
+            self._stage.follow(command)
 
     def _shows(self, command: Command, printed: str) -> bool:
         if command.output is None:

@@ -71,6 +71,7 @@ class Session:
             "USER": "reader",
             "KUBERC": "off",
             "COLUMNS": "80",
+            "PYTHONUNBUFFERED": "1",
         }
 
     def run(self, command: str, user: str = "", typed: str = "", until: Callable[[str], bool] | None = None) -> Done:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from dev.cluster.kubernetes import versions
 from dev.deployment import NAMESPACE, ROOT, WEIGHTS_IMAGE, OperatorProcess, helm, install, kubectl, poll
 
 from .given import Given
-from .page import Page
+from .page import Command, Page
 
 SCENARIO = ROOT / "dev" / "scenarios" / "docs.yaml"
 _OURS = (
@@ -52,8 +53,7 @@ class Stage:
 
     def kubeconfig(self, user: str) -> Path:
         """Return the kubeconfig of a user; "" is the administrator."""
-        assert self._cluster is not None
-        return self._cluster.kubeconfig(*((user,) if user else ()))
+        return self._up().kubeconfig(*((user,) if user else ()))
 
     def prepared(self, page: Page, state: Given) -> Stage | None:
         """Return the cluster as a page expects it, with nothing of earlier pages; none for a page that needs none.
@@ -76,14 +76,11 @@ class Stage:
             self._install()
         return self
 
-    def follow_helm(self) -> None:
-        """Run the operator if a page has installed the chart: without a kubelet its Deployment runs nothing."""
-        assert self._cluster is not None
-        self._installed = '"daulat"' in helm(self._cluster.kubeconfig(), "list", "-o", "json")
-        if self._installed and self._operator is None:
-            self._operator = OperatorProcess(self._cluster, self._folder, weights_image=WEIGHTS_IMAGE)
-            self._operator.start()
-        elif not self._installed:
+    def follow(self, command: Command) -> None:
+        """Start or stop the operator where a command does so: without a kubelet its Deployment runs nothing."""
+        if re.match(r"helm (install|upgrade|uninstall)\b", command.bare):
+            self._run_operator()
+        elif re.match(r"kubectl scale deployment daulat --replicas=0\b", command.bare):
             self._stop()
 
     def lower(self) -> None:
@@ -100,15 +97,21 @@ class Stage:
         self._before = self._objects()
 
     def _install(self) -> None:
-        assert self._cluster is not None
         # Also where a page has changed the release: what a page sets is set for it alone.
-        install(self._cluster)
-        self.follow_helm()
+        install(self._up())
+        self._run_operator()
+
+    def _run_operator(self) -> None:
+        self._installed = '"daulat"' in helm(self._up().kubeconfig(), "list", "-o", "json")
+        if self._installed and self._operator is None:
+            self._operator = OperatorProcess(self._up(), self._folder, weights_image=WEIGHTS_IMAGE)
+            self._operator.start()
+        elif not self._installed:
+            self._stop()
 
     def _uninstall(self) -> None:
-        assert self._cluster is not None
         self._stop()
-        helm(self._cluster.kubeconfig(), "uninstall", "daulat")
+        helm(self._up().kubeconfig(), "uninstall", "daulat")
         self._installed = False
 
     def _stop(self) -> None:
@@ -118,8 +121,7 @@ class Stage:
 
     def _reset(self) -> None:
         """Delete what pages have created, and give nodes back what they had."""
-        assert self._cluster is not None
-        admin = kubectl(self._cluster)
+        admin = kubectl(self._up())
         if self._installed:
             # The operator cleans up behind a policy while it runs.
             self._delete(self._objects(*_OURS), keep=lambda o: _managed(o))

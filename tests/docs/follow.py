@@ -20,6 +20,7 @@ from .page import ROOT, Command, Page, Shown
 from .session import Done, Session
 from .stage import Stage
 
+
 class Reader:
     """Follows a page in a folder of its own."""
 

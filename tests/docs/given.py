@@ -19,6 +19,8 @@ class Given(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    followed: bool = True
+    """False for a page whose commands weren't put to a test yet; test_marks.py counts these."""
     cluster: Literal["none", "empty", "installed"] = "installed"
     """None, one without Daulat, or one with Daulat and nothing else."""
     apply: tuple[str, ...] = ()

@@ -58,7 +58,7 @@ class Session:
     """Runs one command after the other."""
 
     def __init__(self, folder: Path, programs: Path, kubeconfig: Callable[[str], Path] | None = None) -> None:
-        """Take an empty folder, the one of `install_programs`, and what writes a kubeconfig for a user ("" is the administrator)."""
+        """Take an empty folder, that of `install_programs`, and what writes a kubeconfig for a user ("": the administrator)."""
         self._home, self._kubeconfig = folder, kubeconfig
         self.folder = folder / "page"
         self.folder.mkdir(parents=True)

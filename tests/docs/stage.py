@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -124,10 +124,12 @@ class Stage:
         admin = kubectl(self._up())
         if self._installed:
             # The operator cleans up behind a policy while it runs.
-            self._delete(self._objects(*_OURS), keep=lambda o: _managed(o))
+            self._delete(self._objects(*_OURS), keep=_managed)
         found = self._objects()
         self._delete({k: o for k, o in found.items() if k not in self._before}, keep=_is_needed)
-        changed = [o for k, o in self._before.items() if k.startswith("Node/") and _facts(found.get(k, {})) != _facts(o)]
+        changed = [
+            o for k, o in self._before.items() if k.startswith("Node/") and _facts(found.get(k, {})) != _facts(o)
+        ]
         if changed:
             admin.run("delete", "nodes", *(o["metadata"]["name"] for o in changed), "--ignore-not-found")
             manifests = [_bare(o) for o in changed]
@@ -144,7 +146,7 @@ class Stage:
         assert self._cluster is not None
         return self._cluster
 
-    def _delete(self, objects: Mapping[str, Manifest], keep: Any) -> None:
+    def _delete(self, objects: Mapping[str, Manifest], keep: Callable[[Manifest], bool]) -> None:
         gone = [o for o in objects.values() if not keep(o)]
         if gone:
             listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": [_reference(o) for o in gone]})

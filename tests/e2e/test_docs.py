@@ -30,7 +30,7 @@ def _parameter(page: Page) -> Any:
     return pytest.param(page, id=page.name, marks=() if first else pytest.mark.docs)
 
 
-FOLLOWED = sorted((page for page in map(read, PAGES) if page.unmarked), key=_turn)
+FOLLOWED = sorted((p for p in map(read, PAGES) if p.unmarked and given.of(p, GIVEN).followed), key=_turn)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ _FLAGS = ELLIPSIS | NORMALIZE_WHITESPACE
 _EACH_TIME = (
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "UID"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "TIME"),
-    (re.compile(r"\bv1\.\d+\.\d+\S*"), "VERSION"),
+    (re.compile(r"\b(v1\.\d+|kwok-\d+)\.\d+\S*"), "VERSION"),
     (re.compile(r"(?<![\w.-])(\d+[dhms])+(?![\w.-])|(?<![\w.-])\d+ s\b"), "AGE"),
 )
 

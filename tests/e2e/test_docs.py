@@ -49,7 +49,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("page", map(_parameter, FOLLOWED))
+@pytest.mark.parametrize("page", [_parameter(page) for page in FOLLOWED])
 def test_the_commands_of_a_page_work_in_their_order_and_print_what_it_shows(
     page: Page, stage: Stage, programs: Path, tmp_path: Path
 ) -> None:

@@ -44,7 +44,7 @@ test: lint type layers verify ## Everything: lint, types, layers, generated file
 	@$(PY) -m dev.expressions.build
 	@$(PY) -m dev.registry.build
 	@$(PYTEST) $(ON_EVERY_VERSION) --kubernetes $(OLDEST)
-	@$(PYTEST) tests -m "not faults and not versions and not lives and not gitops and not neighbours and not browser"
+	@$(PYTEST) tests -m "not faults and not versions and not lives and not gitops and not neighbours and not browser and not docs"
 
 unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 	@$(PYTEST) tests -m "not e2e and not node and not browser"
@@ -53,7 +53,11 @@ e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 	@$(PY) -m dev.cluster build --nodes
 	@$(PY) -m dev.expressions.build
 	@$(PY) -m dev.registry.build
-	@$(PYTEST) tests -m "e2e and not faults and not versions and not lives and not gitops and not neighbours and not browser"
+	@$(PYTEST) tests -m "e2e and not faults and not versions and not lives and not gitops and not neighbours and not browser and not docs"
+
+test-docs: $(VENV)/ready ## Every command of the documentation, page by page, on a control plane (10 minutes); make test follows README and tutorials
+	@$(PY) -m dev.cluster build
+	@$(PY) -m pytest tests/e2e/test_docs.py
 
 test-faults: $(VENV)/ready ## End-to-end tests of faults: webhooks and connections that fail, leaders that are killed (10 minutes)
 	@$(PY) -m dev.cluster build
@@ -230,6 +234,7 @@ $(DOCS)/ready: requirements/docs.txt
 	release-digests \
 	test \
 	test-console \
+	test-docs \
 	test-faults \
 	test-gitops \
 	test-neighbours \

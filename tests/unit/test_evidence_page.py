@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import shutil
 from pathlib import Path
@@ -14,10 +13,10 @@ from click.testing import CliRunner
 from daulat.cli.main import main
 from dev.evidence.example import FOLDER, drift, render
 from dev.pages import page
+from tests.docs.page import read
 
 ROOT = Path(__file__).parents[2]
-_PAIR = re.compile(r"^```console\ndaulat ([^\n]*)\n```\n\n```text\n(.*?)^```", re.MULTILINE | re.DOTALL)
-COMMANDS = _PAIR.findall((ROOT / page("evidence")).read_text())
+COMMANDS = [(c.bare, c.output) for c in read(ROOT / page("evidence")).unmarked if c.output is not None]
 
 
 def test_the_example_is_what_its_script_makes() -> None:
@@ -29,7 +28,7 @@ def test_five_commands_check_the_example(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     assert len(COMMANDS) == 5
     for command, shown in COMMANDS:
-        done = CliRunner().invoke(main, shlex.split(command))
+        done = CliRunner().invoke(main, shlex.split(command)[1:])
         assert (done.exit_code, done.output) == (0, shown), command
     before, after = tmp_path / FOLDER / "report", tmp_path / "again"
     files = {p.relative_to(before) for p in before.rglob("*") if p.is_file()} - {Path("report.dsse.json")}

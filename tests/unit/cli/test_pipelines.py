@@ -18,27 +18,16 @@ from click.testing import CliRunner
 
 from daulat.cli.main import main
 from dev.pages import page
+from tests.docs.page import PAGES, blocks, read
 from tests.unit.check.scene import BAD, namespace, pod, policy
 
 ROOT = Path(__file__).parents[3]
-PAGES = sorted(
-    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("**/*.md"), ROOT / "charts/daulat/README.md"]
-)
-_FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    return [text for found, text in _FENCE.findall(page.read_text()) if found == language]
 
 
 def commands(page: Path) -> list[str]:
     """Return every command of ours in the console blocks of a page, without what is piped into it or out of it."""
-    found = []
-    for block in blocks(page, "console"):
-        for line in block.replace("\\\n", " ").splitlines():
-            parts = re.split(r"\s\|\s|\s&&\s|\s>\s", line.split("  #")[0])
-            found += [part.strip() for part in parts if re.match(r"([A-Z_]+=\S+ )*daulat ", part.strip())]
-    return found
+    parts = [p.strip() for c in read(page).commands for p in re.split(r"\s\|\s|\s&&\s|\s>\s", c.bare)]
+    return [part for part in parts if re.match(r"([A-Z_]+=\S+ )*daulat ", part)]
 
 
 def understood(command: str) -> tuple[str, dict[str, Any]]:

@@ -124,7 +124,7 @@ async def read(reader: Reader, scope: Scope) -> Facts:
 
 async def gather(reader: Reader, scope: Scope) -> Gathered:
     """Return what the API server answers. Raises RequestError where not even its version can be read."""
-    version = str((await reader.client.request("GET", "/version")).get("gitVersion") or "")
+    version = await reader.version()
     cluster = await reader.capabilities()
     lists: dict[str, list[Manifest]] = {}
     unread: dict[str, str] = {}

@@ -135,8 +135,9 @@ def console(
     scope = Scope(namespace or "", "" if namespace else _own_namespace(context), operator_namespace)
 
     async def site(reader: cluster.Reader) -> Site:
-        facts = await read(reader, scope)
-        return Site(facts, outlines, context or "", await further.read(reader))
+        shared = cluster.Shared(reader)
+        facts = await read(shared, scope)
+        return Site(facts, outlines, context or "", await further.read(shared))
 
     async def serve(reader: cluster.Reader) -> None:
         latest = server.Latest[Site](lambda: site(reader), refresh)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError
@@ -146,3 +147,14 @@ def test_weaknesses_are_shown_and_secrets_are_never_read(api: FakeApiServer, tmp
     assert "of policy confidential is missing" not in policy
     assert "list clusterroles.rbac.authorization.k8s.io (forbidden)" in text
     assert not [request for request in api.requests if "/secrets" in request]
+
+
+def test_a_refresh_lists_each_kind_once_for_the_summary_and_the_weaknesses_together(
+    api: FakeApiServer, tmp_path: Path
+) -> None:
+    done = run(api, tmp_path, "--output-dir", str(tmp_path / "site"))
+    assert done.exit_code == 0, done.output
+    lists = Counter(request for request in api.requests if "limit=" in request)
+    assert [path for path, count in lists.items() if count > 1] == []
+    for plural in ("nodes", "pods", "namespaces", "sovereigntypolicies", "sovereignzones", "leases"):
+        assert len([path for path in lists if path.partition("?")[0].endswith(f"/{plural}")]) == 1, plural

@@ -225,7 +225,7 @@ def test_readings_that_share_list_a_kind_once_and_each_keeps_what_it_needs(
         )
         assert [{"name": node["metadata"]["name"]} for node in whole] == names
         assert {"name": "a1"} in names
-        assert versions == ["v1.37.2", "v1.37.2"]
+        assert set(versions) == {"v1.37.2"}
 
     share(api, tmp_path, monkeypatch, readings)
     assert sorted(api.requests) == ["/api/v1/nodes?limit=500", "/version"]

@@ -24,14 +24,14 @@ from ..namespace import context_option, operator_namespace_option
 from ..reading import Scope, read
 from ..trusting import trust_of
 from . import address, folder, server
-from .further import Source
+from .further import LogSource, Source
 from .users.options import UserOptions, user_options
 from .users.process import Options, run
 
 _EXAMPLES = examples(
     ("Pages of the cluster on this machine, until Ctrl-C", "daulat console"),
     ("A static site, whose index.html a browser opens from the disk", "daulat console --output-dir site/"),
-    ("With the last checkpoint of the log", "daulat console --log ledger/ --log-key log.vkey"),
+    ("With the log, and proofs of where models ran last", "daulat console --log ledger/ --log-key log.vkey"),
     ("With borders of your own", "daulat console --output-dir site/ --outlines borders.geojson"),
     (
         "For users who sign in with a token of the cluster",
@@ -79,7 +79,10 @@ _EXAMPLES = examples(
     "log",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="DIRECTORY",
-    help="Show the last checkpoint of the log in this folder, as the recorder or a mirror of its bucket writes it.",
+    help=(
+        "Show the last checkpoint of the log in this folder, as the recorder or a mirror of its bucket writes it, and with"
+        " --log-key where each model ran last, with proofs."
+    ),
 )
 @click.option(
     "--log-key",
@@ -95,6 +98,12 @@ _EXAMPLES = examples(
     metavar="VKEY",
     help="A verifier key of a witness, or a file with one. Repeatable: each has to have cosigned.",
 )
+@click.option(
+    "--log-index",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where the index of the log is kept; never one that came with the log. By default it is made in memory each time.",
+)
 @user_options
 def console(
     context: str | None,
@@ -107,6 +116,7 @@ def console(
     log: Path | None,
     log_keys: tuple[str, ...],
     log_witnesses: tuple[str, ...],
+    log_index: Path | None,
     given: UserOptions,
 ) -> None:
     """Show the cluster in a browser: what needs attention, zones on a map, models, policies, exemptions, drift, chips,
@@ -123,21 +133,23 @@ def console(
         at = address.parse(listen, anywhere=given.tls is not None)
     except address.AddressError as error:
         raise click.UsageError(f"--listen: {error}") from error
+    if (log_keys or log_witnesses or log_index) and not (log and log_keys):
+        raise click.UsageError("--log-key requires --log, and --log-witness and --log-index require both")
+    trust = trust_of(log_keys, log_witnesses, None) if log_keys else None
+    log_source = LogSource(log, trust, log_index) if log is not None else None
     if given.authenticate:
-        if namespace or output_dir or log:
+        if namespace or output_dir:
             raise click.UsageError(
-                "--authenticate shows each user what they may list: it takes no --namespace, no --output-dir and no --log"
+                "--authenticate shows each user what they may list: it takes no --namespace and no --output-dir"
             )
-        _serve_users(context, at, refresh, outlines, operator_namespace, given)
-    if (log_keys or log_witnesses) and not (log and log_keys):
-        raise click.UsageError("--log-key requires --log, and --log-witness requires both")
-    further = Source(operator_namespace, log, trust_of(log_keys, log_witnesses, None) if log_keys else None)
+        _serve_users(context, at, refresh, outlines, operator_namespace, log_source, given)
+    further = Source(operator_namespace, log_source)
     scope = Scope(namespace or "", "" if namespace else _own_namespace(context), operator_namespace)
 
     async def site(reader: cluster.Reader) -> Site:
         shared = cluster.Shared(reader)
         facts = await read(shared, scope)
-        return Site(facts, outlines, context or "", await further.read(shared))
+        return Site(facts, outlines, context or "", await further.read(shared, facts))
 
     async def serve(reader: cluster.Reader) -> None:
         latest = server.Latest[Site](lambda: site(reader), refresh)
@@ -165,6 +177,7 @@ def _serve_users(
     refresh: float,
     outlines: Outlines,
     operator_namespace: str,
+    log_source: LogSource | None,
     given: UserOptions,
 ) -> NoReturn:
     configure(given.log_level, given.log_format)
@@ -179,6 +192,7 @@ def _serve_users(
         given.tls,
         given.proxy_names,
         given.health_port,
+        log_source,
     )
     scheme = "https" if given.tls else "http"
 

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from aiohttp import web
 
-from daulat.console.site import CHECKPOINT, POLICY, STYLE, Reading, Site, style
+from daulat.console.site import POLICY, STYLE, Reading, Site, style
 from daulat.kube.errors import RequestError
 
 from ..cluster import ClusterUnreadable, sentence
@@ -91,11 +91,13 @@ def application(
         site, problem = await latest.get()
         if site is None:
             return answer(503, f"The cluster can't be read: {problem}\n", "text/plain")
-        if request.path == f"/{CHECKPOINT}" and site.checkpoint is not None:
-            return web.Response(body=site.checkpoint, content_type="text/plain", charset="utf-8", headers=HEADERS)
         reading = Reading(now(), problem)
         path = first_page(request)
-        found = site.render(path, reading)
+        # Proofs are made of files that are read for them.
+        file = await asyncio.to_thread(site.file, path)
+        if file is not None:
+            return attached(file)
+        found = await asyncio.to_thread(site.render, path, reading)
         return answer(200, found) if found is not None else answer(404, site.missing(path, reading))
 
     app = web.Application(middlewares=[guard])
@@ -112,6 +114,11 @@ def first_page(request: web.Request) -> str:
 def answer(status: int, text: str, content_type: str = "text/html") -> web.Response:
     """Return an answer that isn't cached, and that other sites neither embed nor read."""
     return web.Response(status=status, text=text, content_type=content_type, charset="utf-8", headers=HEADERS)
+
+
+def attached(file: bytes) -> web.Response:
+    """Return an answer with a file of the log, as it is."""
+    return web.Response(body=file, content_type="text/plain", charset="utf-8", headers=HEADERS)
 
 
 async def serve(

@@ -18,10 +18,11 @@ from daulat.process.lifecycle import until_stopped
 from daulat.process.tls import ServerTls
 
 from ...cluster import Reader
-from ...reading import Gathered, Rights, Scope, gather
+from ...reading import Rights, Scope, gather
+from ..further import LogSource
 from ..server import Latest
 from . import metrics
-from .pages import Pages
+from .pages import Pages, Taken, made
 from .server import Settings, Users
 
 log = logging.getLogger("daulat.console")
@@ -44,6 +45,7 @@ class Options:
     proxies: tuple[str, ...] = ()
     """Common names of the client certificates of proxies that name their users."""
     health_port: int = 8080
+    log: LogSource | None = None
 
 
 async def run(client: Client, options: Options, listening: Callable[[int], None]) -> int:
@@ -51,10 +53,15 @@ async def run(client: Client, options: Options, listening: Callable[[int], None]
     reader = Reader(client)
     client.count = lambda method: metrics.API_REQUESTS.labels(method).inc()
     scope = Scope(operator_namespace=options.operator_namespace)
-    latest: Latest[Gathered] = Latest(lambda: gather(reader, scope), options.refresh)
 
-    def make(gathered: Gathered, rights: Rights) -> Site:
-        return Site(gathered.facts(rights), options.outlines, options.title)
+    async def take() -> Taken:
+        gathered = await gather(reader, scope)
+        return Taken(gathered, None if options.log is None else await options.log.read(gathered.models))
+
+    latest: Latest[Taken] = Latest(take, options.refresh)
+
+    def make(taken: Taken, rights: Rights) -> Site:
+        return made(taken, rights, options.outlines, options.title)
 
     users = Users(
         client,

@@ -17,12 +17,11 @@ from daulat.kube.client import Client
 from daulat.kube.errors import RequestError
 
 from ...cluster import ClusterUnreadable
-from ...reading import Gathered
 from ..address import LOOPBACK
-from ..server import HEADERS, Latest, answer, first_page
+from ..server import HEADERS, Latest, answer, attached, first_page
 from . import metrics
 from .identity import Identity, NotAuthenticated, Proxy, Tokens, bearer
-from .pages import Pages
+from .pages import Pages, Taken
 from .rights import Reviews
 from .sessions import LASTS, Sessions
 
@@ -58,7 +57,7 @@ class Users:
     def __init__(
         self,
         client: Client,
-        latest: Latest[Gathered],
+        latest: Latest[Taken],
         pages: Pages,
         settings: Settings,
         *,
@@ -125,17 +124,20 @@ class Users:
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         identity = await self._identity(request)
-        gathered, problem = await self._latest.get()
-        if gathered is None:
+        taken, problem = await self._latest.get()
+        if taken is None:
             return answer(503, f"The cluster can't be read: {problem}\n", TEXT)
-        metrics.FACTS.set(gathered.now)
-        rights = await self._reviews.rights(identity, gathered.model_namespaces)
+        metrics.FACTS.set(taken.gathered.now)
+        rights = await self._reviews.rights(identity, taken.gathered.model_namespaces)
         try:
-            site = await self._pages.site(gathered, rights)
+            site = await self._pages.site(taken, rights)
         except ClusterUnreadable as error:
             return answer(403, f"{error}. To sign in as another user, open /{SESSION}\n", TEXT)
         path = first_page(request)
         reading = Reading(self._now(), problem, identity.user)
+        file = await asyncio.to_thread(site.file, path)
+        if file is not None:
+            return attached(file)
         found = await asyncio.to_thread(site.render, path, reading)
         return answer(200, found) if found is not None else answer(404, site.missing(path, reading))
 

@@ -17,6 +17,16 @@ from tests.unit.world import Raw
 QWEN, LLAMA = ("audit", "qwen"), ("treasury", "llama")
 
 
+def at(n: int) -> str:
+    """Return the time of so many seconds on the day of the facts."""
+    return time(n).replace("2027-01-15", "2026-06-01")
+
+
+def today(*entries: bytes) -> list[bytes]:
+    """Return entries as of the day of the facts."""
+    return [entry.replace(b"2027-01-15", b"2026-06-01") for entry in entries]
+
+
 def model_recorded(n: int, model: Raw) -> bytes:
     """Return the entry about a SovereignModel."""
     meta = model["metadata"]
@@ -41,7 +51,7 @@ def runs(qwen: Raw, llama: Raw) -> Memory:
     moved = {"zone": "singapore-1", "country": "SG", "node": "s-1", "started": time(40)}
     changed = run_of(60, qwen, 0, "q2", **moved)
     return written(
-        [
+        today(
             model_recorded(0, qwen),
             model_recorded(0, llama),
             run_of(10, qwen, 0, "q1"),
@@ -50,7 +60,7 @@ def runs(qwen: Raw, llama: Raw) -> Memory:
             run_of(40, qwen, 0, "q2"),
             entry(50, "RunEnded", uid="l1", reason="Evicted", ended=time(49)),
             changed.replace(b'"RunStarted"', b'"RunChanged"'),
-        ]
+        )
     )
 
 

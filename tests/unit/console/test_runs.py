@@ -18,7 +18,7 @@ from tests.unit.evidence.test_index import entry, indexed, time, written
 from tests.unit.ledger.logs import KEY, STRANGER, TRUST, WITNESSES, Memory
 from tests.unit.world import Raw, World
 
-from .recorded import QWEN, model_recorded, read, run_of, runs
+from .recorded import QWEN, at, model_recorded, read, run_of, runs
 from .test_hostile import MARKUP, shape
 from .worlds import busy, page, site
 
@@ -41,12 +41,12 @@ def test_a_model_shows_where_it_ran_last_and_each_entry_that_says_so() -> None:
     world = busy()
     made = pages(read(recorded(world)), world)
     text = page(made, QWEN_PAGE).text
-    assert f"Pod p-q2 Node s-1 Zone singapore-1 , Singapore (SG) Began {time(40)} Ended It hasn't ended" in text
-    assert "5 RunStarted 2027-01-15T00:00:40.000Z Download the proof of entry 5 7 RunChanged" in text
+    assert f"Pod p-q2 Node s-1 Zone singapore-1 , Singapore (SG) Began {at(40)} Ended It hasn't ended" in text
+    assert f"5 Download the proof of entry 5 RunStarted {at(40)} 7 Download the proof of entry 7 RunChanged" in text
     text = page(made, LLAMA_PAGE).text
-    assert f"Pod p-l1 Node j-1 Zone johor-1 , Malaysia (MY) Began {time(20)} Ended {time(49)} Evicted" in text
-    assert "3 RunStarted" in text
-    assert "6 RunEnded" in text
+    assert f"Pod p-l1 Node j-1 Zone johor-1 , Malaysia (MY) Began {at(20)} Ended {at(49)} Evicted" in text
+    assert "3 Download the proof of entry 3 RunStarted" in text
+    assert "6 Download the proof of entry 6 RunEnded" in text
 
 
 def test_a_proof_is_what_daulat_ledger_proof_writes_and_can_be_checked_without_the_log() -> None:

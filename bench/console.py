@@ -1,6 +1,6 @@
 """How long the console's pages take to make from facts that were read: ``make bench``. Prints figures; it judges nothing.
 
-The log has a run of each model, ended and begun anew until it has so many entries. Its index is made before, as by the first
+The figures are processor time, which other work on the machine doesn't change. The log has a run of each model, ended and begun anew until it has so many entries. Its index is made before, as by the first
 reading, and its time is printed beside that of a reading that finds nothing new.
 """
 
@@ -118,29 +118,29 @@ def main() -> None:
             models = [(ref.namespace, ref.name, model.uid) for ref, model in sorted(facts.snapshot.models.items())]
             if not round_:
                 logged(folder, models)
-            began = time.perf_counter()
+            began = time.process_time()
             log = read_log(Folder(folder), TRUST)
             if log.head is None:
                 raise AssertionError(log.problems)
             fixed = AtCheckpoint(Folder(folder), log.signed)
             runs = find(index, fixed, TRUST, log.head, [(namespace, name) for namespace, name, _ in models])
-            ended = time.perf_counter()
-            times.setdefault("the log, and its index" if round_ else "the log, with an index made", []).append(
+            ended = time.process_time()
+            times.setdefault("the log, indexed before" if round_ else "the log, and making its index", []).append(
                 ended - began
             )
-            began = time.perf_counter()
+            began = time.process_time()
             site = Site(facts, shipped(), further=Further(weaknesses(), replace(log, runs=runs)))
             for path in PAGES:
                 page = site.render(path.format(model="/".join(models[0][:2])))
                 if page is None:
                     raise AssertionError(f"no page {path}")
-                ended = time.perf_counter()
+                ended = time.process_time()
                 times.setdefault(path, []).append(ended - began)
                 sizes[path] = len(page.encode())
                 began = ended
     for what, taken in times.items():
         size = f" {sizes[what] / 1024:8.1f} KiB" if what in sizes else ""
-        print(f"{what:28} {statistics.median(taken) * 1000:8.1f} ms{size}")
+        print(f"{what:30} {statistics.median(taken) * 1000:8.1f} ms{size}")
 
 
 if __name__ == "__main__":

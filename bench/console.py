@@ -1,7 +1,7 @@
 """How long the console's pages take to make from facts that were read: ``make bench``. Prints figures; it judges nothing.
 
-The figures are processor time, which other work on the machine doesn't change. The log has a run of each model, ended and begun anew until it has so many entries. Its index is made before, as by the first
-reading, and its time is printed beside that of a reading that finds nothing new.
+The figures are processor time, which other work on the machine doesn't change. The log has a run of each model, ended and begun
+anew until it has so many entries. The first reading makes its index; the others find it made.
 """
 
 from __future__ import annotations

@@ -108,6 +108,8 @@ def operator_kubeconfig(
 
 RECORDER = ("--set=recorder.enabled=true", "--set=recorder.key.secretName=daulat-log-key", "--set=recorder.replicas=0")
 """The values by which the chart makes the recorder's rights, for one that runs as a process."""
+CHECKS = ("--set=kueue.admissionCheck.enabled=true",)
+"""The value by which the chart lets the operator decide on AdmissionChecks of Kueue."""
 REPORTER = ("--set=reporter.enabled=true", "--set=reporter.replicas=0")
 """The same for the reporter."""
 WEIGHTS_IMAGE = "registry.example.my/daulat/daulat@sha256:" + "3c" * 32
@@ -145,9 +147,11 @@ class OperatorProcess:
         source: Path = ROOT,
         server: str = "",
         wrapper: Sequence[str] = (),
+        arguments: Sequence[str] = (),
     ) -> None:
         """Take the cluster, a directory for the log and the kubeconfig, the checkout whose program runs, the URL of what stands
-        before the API server, and the command that starts the program, such as a tracer."""
+        before the API server, the command that starts the program, such as a tracer, and the program's own arguments."""
+        self._own_arguments = arguments
         self._weights_image, self._server, self._wrapper = weights_image, server, wrapper
         self._source = source
         self._cluster, self._directory, self._name = cluster, directory, name
@@ -195,7 +199,7 @@ class OperatorProcess:
         return {"DAULAT_WEIGHTS_IMAGE": self._weights_image}
 
     def _arguments(self) -> Sequence[str]:
-        return ()
+        return self._own_arguments
 
     def wait_ready(self, seconds: float = DEADLINE_SECONDS) -> None:
         """Wait until it is ready: every kind was listed that no cluster is without."""

@@ -19,7 +19,7 @@ def written(root: Path) -> dict[Path, str]:
     observed = [row for kind in KINDS for row in _described(kind)]
     audited = [(f"`{kind.kind}`", _meaning(kind), _names(kind)) for kind in ENTRIES]
     text = (root / AUDITED).read_text(encoding="utf-8")
-    text = between(text, "audit entries", table(("kind", "says", "has"), audited))
+    text = between(text, "audit entries", table(("kind", "meaning", "fields"), audited))
     return {
         OBSERVED: between(
             (root / OBSERVED).read_text(encoding="utf-8"), "entries", table(("kind", "field", "meaning"), observed)

@@ -35,8 +35,10 @@ from daulat.kube.rbac import (
     cluster_rules,
     console_rules,
     namespace_rules,
+    queue_rules,
     recorder_rules,
     reporter_rules,
+    simulation_rules,
 )
 from daulat.manifest.yaml_writer import dump_manifest
 from dev import chartvalues, clireference, conditiontables, diagrams, entrytables, frameworktables, karmada, routes
@@ -91,7 +93,9 @@ def render() -> dict[Path, str]:
         "operator-clusterrole": cluster_rules(),
         "operator-role": namespace_rules(),
         "operator-annotations": annotation_rules(),
+        "operator-queues": queue_rules(),
         "console-clusterrole": console_rules(),
+        "console-what-if-clusterrole": simulation_rules(),
         "recorder-clusterrole": recorder_rules(),
         "reporter-clusterrole": reporter_rules(),
     }

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from dev.cluster.kubernetes import versions
-from tests.e2e.world import World, lower, raise_world, unique
+from tests.e2e.world import World, lower, raise_world, remove_shared_policies, unique
 
 # The same examples each time, and never judged by the clock of a busy machine.
 settings.register_profile("daulat", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -112,6 +112,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     if os.environ.get("DAULAT_KEEP_CLUSTER"):
         return
     lower(raised)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shared_policies() -> Iterator[None]:
+    """Policies that the tests of a file share are gone after it."""
+    yield
+    remove_shared_policies()
 
 
 @pytest.fixture

@@ -44,6 +44,11 @@ OPERATOR_MAY: list[tuple[str, str, Sequence[str], str]] = [
 """Group, resource, verbs, and the namespace where they hold; empty where they hold in the cluster."""
 
 
+QUEUES_MAY: list[tuple[str, str, Sequence[str], str]] = [
+    *[("kueue.x-k8s.io", r, READ, "") for r in ("workloads", "admissionchecks", "resourceflavors")],
+    *[("kueue.x-k8s.io", f"{r}/status", ("get", "patch"), "") for r in ("workloads", "admissionchecks")],
+]
+"""What the operator may do beside that where it decides on AdmissionChecks of Kueue."""
 CONSOLE_MAY: list[tuple[str, str, Sequence[str], str]] = [
     *[("", r, ("list",), "") for r in ("nodes", "pods")],
     ("apiextensions.k8s.io", "customresourcedefinitions", ("list",), ""),
@@ -53,6 +58,23 @@ CONSOLE_MAY: list[tuple[str, str, Sequence[str], str]] = [
     ("authorization.k8s.io", "subjectaccessreviews", ("create",), ""),
 ]
 """As OPERATOR_MAY, for the console."""
+SIMULATION_MAY: list[tuple[str, str, Sequence[str], str]] = [
+    *[("", r, ("list",), "") for r in ("namespaces", "nodes", "pods", "persistentvolumes")],
+    *[("", r, ("list",), "") for r in ("services", "serviceaccounts", "persistentvolumeclaims")],
+    *[("daulat.dev", r, ("list",), "") for r in PLURALS],
+    *[("admissionregistration.k8s.io", r, ("list",), "") for r in ADMISSION],
+    *[("apps", r, ("list",), "") for r in ("deployments", "statefulsets")],
+    ("leaderworkerset.x-k8s.io", "leaderworkersets", ("list",), ""),
+    ("autoscaling", "horizontalpodautoscalers", ("list",), ""),
+    ("keda.sh", "scaledobjects", ("list",), ""),
+    *[("gateway.networking.k8s.io", r, ("list",), "") for r in ("httproutes", "gateways")],
+    ("inference.networking.k8s.io", "inferencepools", ("list",), ""),
+    ("monitoring.coreos.com", "podmonitors", ("list",), ""),
+    *[("resource.k8s.io", r, ("list",), "") for r in ("resourceclaimtemplates", "resourceslices", "resourceclaims")],
+    ("networking.k8s.io", "networkpolicies", ("list",), ""),
+    ("policy", "poddisruptionbudgets", ("list",), ""),
+]
+"""As OPERATOR_MAY, for those who see what a change would do."""
 REPORTS = ("get", "list", "create", "patch", "delete")
 REPORTER_MAY: list[tuple[str, str, Sequence[str], str]] = [
     ("", "namespaces", ("list",), ""),

@@ -49,6 +49,7 @@ class EmbeddedCluster:
         admission_plugins: Sequence[str] = (),
         api_only: bool = False,
         apiserver_args: Sequence[str] = (),
+        controller_args: Sequence[str] = (),
         addons: Sequence[str] = (),
         fixed_ports: Mapping[str, int] | None = None,
         audit_policy: Mapping[str, Any] | None = None,
@@ -59,7 +60,8 @@ class EmbeddedCluster:
         """`kubernetes` is a minor version of kubernetes/versions.yaml, by default versions.find()'s; `features` are its.
 
         `admission_plugins` are switched on beside the default ones. `api_only` starts components.API_ONLY alone.
-        `apiserver_args` go to the API server last; `addons` are installed by `up`, as `addon` does.
+        `apiserver_args` go to the API server last, `controller_args` to the controller manager.
+        `up` installs `addons`, as `addon` does.
         `fixed_ports` maps names of components.PORTS to ports. With an audit policy, `audit_log` is written. Without
         `node_leases`, simulated nodes renew no Lease, and the node controller leaves them Ready for `components.UNWATCHED_HOURS`.
         With `real_nodes_later`, a second `up` may name a scenario with real nodes, and adds them.
@@ -71,6 +73,7 @@ class EmbeddedCluster:
         self._real_nodes_later = real_nodes_later
         self._choice = choose(kubernetes, features, admission_plugins, api_only=api_only)
         self._more_args = tuple(apiserver_args)
+        self._controller_args = tuple(controller_args)
         self._addons = tuple(addons)
         for addon in self._addons:
             catalog.check(addon)
@@ -175,7 +178,7 @@ class EmbeddedCluster:
     def _bring_up_controllers(self, at: Layout, plan: Scenario | None) -> None:
         gates = self._choice.gates()
         # Not before: both end when the built-in roles, which the API server makes while it starts, aren't there yet.
-        self._launch(CONTROLLERS, components.controllers(at, [*self._patience(plan), *gates]))
+        self._launch(CONTROLLERS, components.controllers(at, [*self._patience(plan), *gates, *self._controller_args]))
         self._launch(SCHEDULER, components.scheduler(at, gates))
         kubectl = self._kubectl()
         kubectl.apply(fakenodes.permissions(self.name, fakenodes.USER))
@@ -305,7 +308,8 @@ class EmbeddedCluster:
             self._choice = choice
             programs = {APISERVER: components.apiserver(at, self._apiserver_args)}
             if choice.controllers:
-                programs[CONTROLLERS] = components.controllers(at, [*self._patience(None), *choice.gates()])
+                arguments = [*self._patience(None), *choice.gates(), *self._controller_args]
+                programs[CONTROLLERS] = components.controllers(at, arguments)
                 programs[SCHEDULER] = components.scheduler(at, choice.gates())
             for component, argv in programs.items():
                 processes.stop([self._recorded(component)], patience_seconds=30.0)

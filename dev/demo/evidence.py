@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dev.cluster import ClusterError
 from dev.deployment import PROGRAM, RecorderProcess
 
+from .commandline import command_line
+
 
 def answer(recorder: RecorderProcess) -> str:
     """Return what ``daulat where-ran`` says. ClusterError where the log can't be verified."""
@@ -22,8 +24,7 @@ def answer(recorder: RecorderProcess) -> str:
 
 def commands(recorder: RecorderProcess) -> list[str]:
     """Return the commands by which a reader asks and checks the log."""
-    program = f"{sys.executable} -m {PROGRAM}"
-    return [" ".join([program, *_arguments(recorder, *words)]) for words in (("where-ran",), ("ledger", "verify"))]
+    return [command_line(*_arguments(recorder, *words)) for words in (("where-ran",), ("ledger", "verify"))]
 
 
 def _arguments(recorder: RecorderProcess, *words: str) -> Sequence[str]:

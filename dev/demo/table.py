@@ -16,11 +16,15 @@ from dev.cluster.build import ensure
 from dev.cluster.cluster import announce
 
 from .attempts import NAMESPACE
+from .commandline import command_line
 from .row import Row
 
 COLOURS = {"placed": "green", "pinned": "green", "answered": "green", "refused": "yellow", "told why": "yellow"}
 
 
+LISTEN = "127.0.0.1:8765"
+CONSOLE = f"http://{LISTEN}/"
+"""Where the console of the demo's cluster is served."""
 WIDTHS = {"#": 2, "attempt": 33, "by": 13, "outcome": 8}
 NARROW = 100
 """A terminal with fewer columns gives the attempt fewer."""
@@ -119,8 +123,19 @@ def explain(
     if why_not:
         _print(console, f"\nNo model answers here: {why_not}.")
     _print(console, "\nTo ask the log, and to verify it, without the cluster:\n", *(f"  {c}" for c in checking))
+    _print(
+        console,
+        "\nTo see the cluster in a browser, what a change would do included, until Ctrl-C:\n",
+        f"  {console_command(cluster)}",
+        f"\nThen open {CONSOLE}",
+    )
     suffix = f" NAME={cluster.name}" if cluster.name != "demo" else ""
     _print(console, f"\n{where_logged}.", f"To remove it all: make demo-down{suffix}\n")
+
+
+def console_command(cluster: Cluster) -> str:
+    """Return the command that serves the console of the demo's cluster, whatever KUBECONFIG is set to."""
+    return command_line("console", f"--listen={LISTEN}", KUBECONFIG=str(cluster.kubeconfig()))
 
 
 def _print(console: Console, *lines: str) -> None:

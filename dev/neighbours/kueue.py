@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import urllib.request
 from collections.abc import Sequence
 from typing import Any
@@ -39,8 +40,7 @@ class Kueue(Controller):
         address, bundle = f"https://{HOST}:{at['webhook']}", authority.pair.certificate
         kinds = [_converted(o, address, bundle) for o in objects if o["kind"] == CRD]
         self._admin.apply(kinds, "--force-conflicts", timeout_seconds=240)
-        names = [f"crd/{kind['metadata']['name']}" for kind in kinds]
-        self._admin.run("wait", "--for=condition=Established", *names, "--timeout=60s", timeout_seconds=65)
+        poll("Kueue's kinds to be established", lambda: self._are_established([k["metadata"]["name"] for k in kinds]))
         self._grant(objects)
         settings = self._directory / "configuration.yaml"
         settings.write_text(yaml.safe_dump(configuration(str(certificates), at["webhook"], at["health"])))
@@ -55,6 +55,12 @@ class Kueue(Controller):
         for kind in sorted(WEBHOOKS):
             self._admin.run("delete", kind, "-l", "app.kubernetes.io/name=kueue", "--ignore-not-found")
         super().stop()
+
+    def _are_established(self, names: Sequence[str]) -> bool:
+        # `kubectl wait` fails on an object that has no conditions yet.
+        found = json.loads(self._admin.run("get", "crd", *names, "-o", "json"))["items"]
+        conditions = [{c["type"]: c["status"] for c in o.get("status", {}).get("conditions") or ()} for o in found]
+        return all(of_one.get("Established") == "True" for of_one in conditions)
 
     def _is_ready(self, port: int) -> bool:
         self._await_log("", 5)

@@ -14,13 +14,20 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from daulat.cli.console import address, server
 from daulat.cli.console.folder import write
-from daulat.console.site import STYLE, Site
+from daulat.cli.console.latest import Latest
+from daulat.cli.console.whatif import Facts, Simulations
+from daulat.console.further import Further
+from daulat.console.site import STYLE, Reading, Site
+from daulat.console.whatif import Answer, Choice, State, What, WhatIf
 from tests.unit.console.test_hostile import MARKUP, hostile
 from tests.unit.console.test_site import FURTHER, LARGE_PAGES, large
 from tests.unit.console.worlds import busy, site
+from tests.unit.simulate.worlds import cluster
 
 SERIOUS = ("serious", "critical")
 PAGES = tuple(site(busy(), further=FURTHER).paths())
+OUTCOMES = tuple(path for path in PAGES if path.removeprefix("ms/").startswith("whatif/"))
+"""The server works these out, which takes seconds each. The test of a reader who chooses a change opens one."""
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +56,18 @@ def url() -> Iterator[str]:
     loop, listening, taken = asyncio.new_event_loop(), threading.Event(), []
 
     async def read() -> Site:
-        return site(busy(), further=FURTHER)
+        return site(busy(), further=Further(FURTHER.weaknesses, FURTHER.log, WhatIf(live=True)))
+
+    async def facts() -> Facts:
+        return cluster(busy())
 
     def told(port: int) -> None:
         taken.append(port)
         listening.set()
 
     async def serve() -> None:
-        await server.serve(server.Latest(read, 15), at.host, at.port, at.hosts, told)
+        simulations = Simulations(facts, 15)
+        await server.serve(Latest(read, 15), simulations, at.host, at.port, at.hosts, told)
 
     task = loop.create_task(serve())
 
@@ -114,7 +125,7 @@ def test_pages_from_the_disk_and_from_the_server_are_drawn_with_their_style_and_
     page = browser.new_page()
     complaints = watched(page)
     for path in PAGES:
-        for address_ in ((folder / path).as_uri(), url + path):
+        for address_ in ((folder / path).as_uri(), *([url + path] if path not in OUTCOMES else [])):
             page.goto(address_)
             assert page.evaluate("getComputedStyle(document.querySelector('header')).display") == "flex", address_
     page.close()
@@ -200,3 +211,45 @@ def test_navigation_is_left_out_in_print(browser: Browser, folder: Path) -> None
     assert not page.locator("nav").first.is_visible()
     assert page.locator("h1").is_visible()
     page.close()
+
+
+def test_a_reader_chooses_a_change_and_sees_what_it_would_do(browser: Browser, url: str) -> None:
+    page = browser.new_page()
+    complaints = watched(page)
+    page.goto(url)
+    page.get_by_role("link", name="What if").click()
+    page.get_by_role("link", name="What if a zone is revoked: cyberjaya-1").click()
+    again = page.get_by_role("link", name="Open this page again")
+    while again.count():
+        again.click()
+    assert page.get_by_text("Something gets worse").first.is_visible()
+    assert page.get_by_role("region", name="Models").get_by_role("row").count() > 1
+    assert page.get_by_text("daulat simulate --revoke-zone cyberjaya-1 --cluster").is_visible()
+    page.get_by_role("link", name="What if").click()
+    page.get_by_role("link", name="confidential", exact=True).click()
+    assert page.get_by_role("link", name="What if a policy bans the accelerator: nvidia-h20").is_visible()
+    page.close()
+    assert complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_lists_of_changes_and_pages_without_an_outcome_have_no_serious_obstacle_either(
+    browser: Browser, tmp_path: Path, scheme: str
+) -> None:
+    context = browser.new_context(color_scheme="dark" if scheme == "dark" else "light", bypass_csp=True)
+    page, axe, found = context.new_page(), Axe(), []
+    pages, choice = site(busy(), further=Further(whatif=WhatIf(live=True))), Choice(What.ZONE, "johor-1")
+    write(site(busy()), tmp_path)  # The style.
+    texts = {path: pages.render(path) for path in ("whatif.html", "whatif-nodes.html", "whatif/policy/restricted.html")}
+    for state in set(State) - {State.DONE}:
+        answer = Answer(state, why="why", other=choice, kinds={"Pod": "forbidden"})
+        texts[f"whatif/zone/{state}.html"] = pages.render(choice.path, Reading(0), answer)
+    for path, text in texts.items():
+        assert text is not None
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+        page.goto((tmp_path / path).as_uri())
+        violations = axe.run(page).response["violations"]
+        found += [f"{path}: {v['id']} {v['nodes'][0]['html']}" for v in violations if v["impact"] in SERIOUS]
+    context.close()
+    assert found == []

@@ -29,7 +29,7 @@ from .world import World, model_manifest, recording, unique
 
 
 def write(kubeconfig: Path, folder: Path, *arguments: str) -> None:
-    words = ["console", "--output-dir", str(folder), *arguments]
+    words = ["console", "--output-dir", str(folder), "--what-if=0", *arguments]
     done = CliRunner().invoke(main, words, env={"KUBECONFIG": str(kubeconfig)})
     assert done.exit_code == 0, done.output
 
@@ -268,3 +268,53 @@ def test_users_sign_in_with_tokens_of_the_cluster_and_see_what_they_may_list(wor
                 poll("the right to end", lambda: ask(f"{url}models.html", cookie=cookie)[0] == 403)
         finally:
             world.admin.run("delete", "clusterrolebinding", auditor)
+
+
+def test_the_console_shows_what_a_change_would_do_to_who_may_list_everything(world: World, tmp_path: Path) -> None:
+    """The console and its users have the rights that the chart grants, and a simulation changes nothing in the cluster."""
+    rights = helm(
+        world.cluster.kubeconfig(),
+        "template",
+        "daulat",
+        str(CHART),
+        "--set=console.enabled=true,console.whatIf=true",
+        "--show-only=templates/console/rbac.yaml",
+    )
+    role = "daulat-console-what-if"
+    made = [each for each in yaml.safe_load_all(rights) if each["metadata"]["name"] == role]
+    world.admin.apply(made)
+    with world.governed() as (policy, namespace):
+        world.admin.apply([model_manifest("m", namespace)])
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
+        before = world.get("sovereignmodel", "m", namespace=namespace)
+        zone = before["status"]["placement"]["zone"]
+        auditor = unique("auditor")
+        world.admin.run("create", "serviceaccount", auditor, "-n", namespace)
+        account = f"--serviceaccount={namespace}:{auditor}"
+        world.admin.run("create", "clusterrolebinding", auditor, "--clusterrole=view", account)
+        token = world.admin.run("create", "token", auditor, "-n", namespace).strip()
+        try:
+            with served(world.cluster.kubeconfig(), "--authenticate", "--health-port=0") as url:
+                page = f"{url}whatif/zone/{zone}.html"
+                poll("the auditor's pages", lambda: f"model/{namespace}/m.html" in ask(f"{url}models.html", token)[1])
+                status, text, _ = ask(f"{url}whatif.html", token)
+                assert status == 403
+                assert "<code>Node</code>" in text
+                assert "<code>PersistentVolume</code>" in text
+                assert "<code>Deployment</code>" not in text
+                world.admin.run("create", "clusterrolebinding", f"{auditor}-2", f"--clusterrole={role}", account)
+                # Answers of the API server are kept for a minute.
+                poll("the right to simulate", lambda: ask(page, token)[0] in (200, 202))
+                poll("the outcome", lambda: "Not simulated" in ask(page, token)[1])
+                text = ask(page, token)[1]
+                assert f"model/{namespace}/m.html" in text
+                assert f"policy/{policy}.html" in text
+                assert "Something gets worse" in text
+                assert ask(f"{url}whatif/policy/{policy}.html", token)[0] == 200
+        finally:
+            world.admin.run("delete", "clusterrolebinding", auditor, f"{auditor}-2", "--ignore-not-found")
+            world.admin.run("delete", "clusterrole,clusterrolebinding", role, "--ignore-not-found")
+        after = world.get("sovereignmodel", "m", namespace=namespace)
+        assert (after["spec"], after["status"]["placement"]) == (before["spec"], before["status"]["placement"])
+        write(world.cluster.kubeconfig(), tmp_path / "site", "--what-if=100")
+        assert f"model/{namespace}/m.html" in (tmp_path / "site/whatif/zone" / f"{zone}.html").read_text()

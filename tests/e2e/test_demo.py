@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 from dev.cluster.node import cgroups, requirements
 from dev.cluster.paths import clusters_dir
@@ -17,7 +20,7 @@ from .world import unique
 CONTROLS = ("SUP-08", "STO-07", "USE-04", "USE-15", "USE-16", "STO-03", "SUP-01", "MGD-02", "MGD-13")
 
 
-def test_the_demo_places_refuses_answers_and_goes_away_again() -> None:
+def test_the_demo_places_refuses_answers_and_goes_away_again(tmp_path: Path) -> None:
     name, why_not = unique("demo"), requirements.missing()
     up = demo("up", name, 400)
     try:
@@ -45,9 +48,10 @@ def test_the_demo_places_refuses_answers_and_goes_away_again() -> None:
         assert len(processes) == 1 + bool(why_not)
         # The log names what the table says was placed, and the command that is printed verifies it.
         assert re.search(r"treasury/deepseek-r1-\S+ +deepseek-r1 +ascend-1 +cyberjaya-1 +MY +running", up.stdout)
-        (verify,) = re.findall(r"^  (\S+ -m \S+ ledger verify .*)$", up.stdout, re.MULTILINE)
-        done = subprocess.run(verify.split(), check=False, capture_output=True, text=True)
-        assert "entries, verified" in done.stdout, done.stdout + done.stderr
+        assert "entries, verified" in printed(up.stdout, "ledger verify")
+        # The same command as is printed, but for the folder that it writes to, so that it ends.
+        assert "pages: open" in printed(up.stdout, "console", "--output-dir", str(tmp_path / "site"), "--what-if=1")
+        assert re.search(r"^Then open http://127\.0\.0\.1:8765/$", up.stdout, re.MULTILINE)
     finally:
         down = demo("down", name, 60)
     assert down.returncode == 0, down.stderr
@@ -55,6 +59,15 @@ def test_the_demo_places_refuses_answers_and_goes_away_again() -> None:
     assert not (clusters_dir() / name).exists()
     assert not directory(name).exists()
     assert cgroups.places(name) == []
+
+
+def printed(output: str, command: str, *more: str) -> str:
+    """Return what a command says that the demo has printed, in a shell and a folder of its own."""
+    (line,) = re.findall(rf"^  (env \S.* {command} .*)$", output, re.MULTILINE)
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "KUBECONFIG")}
+    words = [*shlex.split(line), *more]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, cwd="/", env=environment)
+    return done.stdout + done.stderr
 
 
 def demo(command: str, name: str, seconds: float) -> subprocess.CompletedProcess[str]:

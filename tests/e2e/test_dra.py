@@ -177,7 +177,7 @@ def test_a_device_that_nobody_approved_takes_the_nodes_label_away_and_its_going_
 
 
 def test_who_holds_the_devices_is_told_and_a_second_preference_by_plugin_is_taken(world: World, place: Place) -> None:
-    with world.governed(**place.rules) as (_, namespace):
+    with world.namespace(**place.rules) as namespace:
         world.admin.apply([by_claims("first", namespace, 2)])
         world.wait_condition("sovereignmodel", "first", "Ready", "True", namespace)
         world.admin.apply([by_claims("second", namespace, 1)])
@@ -197,7 +197,7 @@ def test_who_holds_the_devices_is_told_and_a_second_preference_by_plugin_is_take
 def test_another_count_is_another_template_and_the_old_one_goes_once_nothing_needs_it(
     world: World, place: Place
 ) -> None:
-    with world.governed(**place.rules) as (_, namespace):
+    with world.namespace(**place.rules) as namespace:
         world.admin.apply([by_claims("m", namespace, 1)])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         (old,) = templates(world, namespace)
@@ -215,7 +215,7 @@ def test_another_count_is_another_template_and_the_old_one_goes_once_nothing_nee
 
 
 def test_the_example_is_taken_and_runs(world: World, place: Place) -> None:
-    with world.governed(**place.rules) as (_, namespace):
+    with world.namespace(**place.rules) as namespace:
         manifest = yaml.safe_load((ROOT / "examples" / "dra.yaml").read_text())
         manifest["metadata"]["namespace"] = namespace
         world.admin.apply([json.loads(json.dumps(manifest))])

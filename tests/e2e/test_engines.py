@@ -57,7 +57,7 @@ def served(namespace: str, engine: str, profile: str, **choice: Any) -> dict[str
 
 @pytest.mark.parametrize(("engine", "profile"), sorted(STARTS))
 def test_a_model_is_served(world: World, engine: str, profile: str) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         world.admin.apply([served(namespace, engine, profile)])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         (pod,) = world.pods(namespace)
@@ -85,12 +85,12 @@ def test_a_model_is_served(world: World, engine: str, profile: str) -> None:
     ],
 )
 def test_an_engine_that_cant_be_is_refused_at_once(world: World, engine: dict[str, Any], words: str) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         assert words in world.refusal(model_manifest("m", namespace, engine=engine))
 
 
 def test_an_engine_without_an_image_anywhere_is_told(world: World) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         manifest = served(namespace, "sglang", "nvidia-h20")
         del manifest["spec"]["accelerators"][0]["image"]
         world.admin.apply([manifest])
@@ -99,7 +99,7 @@ def test_an_engine_without_an_image_anywhere_is_told(world: World) -> None:
 
 
 def test_an_engine_that_the_accelerator_doesnt_run_is_told(world: World) -> None:
-    with world.governed(accelerators={"profiles": ["huawei-ascend-910b-vnpu"]}) as (_, namespace):
+    with world.namespace(accelerators={"profiles": ["huawei-ascend-910b-vnpu"]}) as namespace:
         world.admin.apply([served(namespace, "sglang", "huawei-ascend-910b-vnpu")])
         told = world.wait_condition("sovereignmodel", "m", "Placed", "False", namespace)
         assert told["message"].startswith("AcceleratorProfile huawei-ascend-910b-vnpu doesn't run sglang")
@@ -120,7 +120,7 @@ OTHERS = {
 def test_a_model_is_served_on_other_families_too(world: World, profile: str) -> None:
     approved = {"profiles": [profile]}
     count = 1 if profile == "nvidia-h100-mig" else 2
-    with node_with(world, accelerators.shipped()[profile]), world.governed(accelerators=approved) as (_, namespace):
+    with node_with(world, accelerators.shipped()[profile]), world.namespace(accelerators=approved) as namespace:
         for engine in OTHERS[profile]:
             manifest = served(namespace, engine, profile, count=count)
             manifest["metadata"]["name"] = name = f"m-{engine.replace('.', '')}"

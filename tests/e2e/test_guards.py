@@ -147,7 +147,7 @@ def test_a_harmed_binding_of_bindings_is_repaired_too(world: World) -> None:
 
 
 def test_what_a_model_was_rendered_to_is_repaired(world: World) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         world.admin.apply([model_manifest("m", namespace)])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         pod = world.pods(namespace)[0]["metadata"]["uid"]
@@ -175,7 +175,7 @@ def test_what_a_model_was_rendered_to_is_repaired(world: World) -> None:
 
 
 def test_the_network_policy_of_all_models_goes_with_the_last_of_them(world: World) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         world.admin.apply([model_manifest(name, namespace) for name in ("m", "n")])
         for name in ("m", "n"):
             world.wait_condition("sovereignmodel", name, "Ready", "True", namespace)
@@ -191,7 +191,7 @@ def test_the_network_policy_of_all_models_goes_with_the_last_of_them(world: Worl
 
 
 def test_what_others_wrote_into_the_network_policy_of_all_models_is_taken_out(world: World) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         labels = {"app.kubernetes.io/managed-by": "daulat", "app.kubernetes.io/part-of": "daulat"}
         opened = {
             "apiVersion": "networking.k8s.io/v1",
@@ -226,7 +226,7 @@ def test_what_others_wrote_into_the_network_policy_of_all_models_is_taken_out(wo
 
 
 def test_somebody_elses_service_of_the_models_name_is_not_taken_over(world: World) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         spec = {"selector": {"app": "theirs"}, "ports": [{"port": 80}]}
         theirs = {
             "apiVersion": "v1",

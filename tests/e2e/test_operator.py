@@ -11,7 +11,7 @@ from .world import World, model_manifest, unique
 
 def test_the_log_is_json_and_tells_no_secret(world: World) -> None:
     secret, value = unique("s3cr3t-of-a-secret"), unique("s3cr3t-of-a-model")
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         head = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys", "namespace": namespace}}
         world.admin.apply([{**head, "stringData": {"token": secret}}])
         manifest = model_manifest("m", namespace)
@@ -32,7 +32,7 @@ def test_the_log_is_json_and_tells_no_secret(world: World) -> None:
 
 def test_the_log_stays_free_of_secrets_when_the_workload_is_refused(world: World) -> None:
     value = unique("s3cr3t-of-a-model")
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none", "namespace": namespace}}
         world.admin.apply([{**quota, "spec": {"hard": {"count/deployments.apps": "0"}}}])
         poll(

@@ -47,7 +47,7 @@ def _environment(spec: Manifest) -> None:
 def test_what_others_add_to_a_models_objects_is_taken_away(
     world: World, kind: str, change: Callable[[Manifest], None]
 ) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         world.admin.apply([model_manifest("m", namespace)])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         before = world.get(kind, "m", namespace=namespace)
@@ -106,7 +106,7 @@ def _change(world: World, kind: str, namespace: str, change: Callable[[Manifest]
 
 def test_what_is_changed_in_the_operators_own_name_is_brought_back(world: World) -> None:
     """Field managers don't tell who it was, and a Service has no generation."""
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         world.admin.apply([model_manifest("m", namespace)])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         for kind, change in CHANGES:
@@ -128,7 +128,7 @@ def test_what_is_changed_in_the_operators_own_name_is_brought_back(world: World)
 
 
 def test_what_is_changed_again_after_two_repairs_is_told(world: World) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         world.admin.apply([model_manifest("m", namespace)])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         before = world.get("service", "m", namespace=namespace)["spec"]
@@ -144,7 +144,7 @@ def test_what_is_changed_again_after_two_repairs_is_told(world: World) -> None:
 
 
 def test_a_model_that_a_finalizer_holds_runs_no_more(world: World) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         world.admin.apply([model_manifest("m", namespace)])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         hold = json.dumps({"metadata": {"finalizers": ["example.my/hold"]}})
@@ -157,7 +157,7 @@ def test_a_model_that_a_finalizer_holds_runs_no_more(world: World) -> None:
 
 
 def test_a_deployment_that_a_finalizer_holds_keeps_no_pods_of_a_deleted_model(world: World) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         world.admin.apply([model_manifest("m", namespace)])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         hold = json.dumps({"metadata": {"finalizers": ["example.my/hold"]}})
@@ -172,7 +172,7 @@ def test_a_deployment_that_a_finalizer_holds_keeps_no_pods_of_a_deleted_model(wo
 
 def test_a_deployment_without_owner_outlives_no_model(world: World) -> None:
     """As `kubectl delete --cascade=orphan` leaves it, by somebody who may."""
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         world.admin.apply([model_manifest("m", namespace)])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         world.admin.run("delete", "sovereignmodel", "m", "-n", namespace, "--cascade=orphan")

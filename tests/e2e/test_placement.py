@@ -73,7 +73,7 @@ def _known(name: str, namespace: str, of: str, **engine: Any) -> dict[str, Any]:
 
 
 def test_a_model_of_the_catalogue_gets_the_devices_that_it_needs(world: World) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         world.admin.apply([_known("m", namespace, "qwen3-32b")])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         sizing = world.get("sovereignmodel", "m", namespace=namespace)["status"]["sizing"]
@@ -86,7 +86,7 @@ def test_a_model_of_the_catalogue_gets_the_devices_that_it_needs(world: World) -
 
 
 def test_a_model_that_fits_nowhere_is_told_with_the_numbers(world: World) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         large = _known("m", namespace, "deepseek-r1", concurrency=1)
         for choice in large["spec"]["accelerators"]:
             choice["nodes"] = 1
@@ -99,7 +99,7 @@ def test_a_model_that_fits_nowhere_is_told_with_the_numbers(world: World) -> Non
 
 
 def test_a_model_of_the_catalogue_gets_the_nodes_that_it_needs(world: World) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         world.admin.apply([_known("m", namespace, "deepseek-r1", concurrency=1)])
         # The demo has four Ascend nodes' worth of devices nowhere, and two nodes of H20.
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
@@ -113,7 +113,7 @@ def test_a_model_of_the_catalogue_gets_the_nodes_that_it_needs(world: World) -> 
 
 
 def test_kubectl_scale_changes_the_number_of_replicas(world: World) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         world.admin.apply([model_manifest("m", namespace)])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         world.admin.run("scale", "sovereignmodel", "m", "--replicas=3", "-n", namespace)
@@ -127,7 +127,7 @@ def test_kubectl_scale_changes_the_number_of_replicas(world: World) -> None:
 
 
 def test_a_second_model_falls_back_to_nvidia_while_ascend_is_full(world: World) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         world.admin.apply([_large("first", namespace, 8, 2)])
         world.wait_condition("sovereignmodel", "first", "Ready", "True", namespace)
         world.admin.apply([_large("second", namespace, 8, 1)])
@@ -193,7 +193,7 @@ def test_pods_of_other_controllers_are_pinned_and_land_on_an_eligible_node(world
 
 
 def test_the_template_of_a_controller_is_not_changed_by_the_pin(world: World) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         world.admin.run("create", "deployment", "x", f"--image={IMAGE}", "-n", namespace)
         poll("a pod", lambda: bool(world.pods(namespace)))
         template = world.get("deployment", "x", namespace=namespace)["spec"]["template"]["spec"]

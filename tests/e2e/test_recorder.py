@@ -128,7 +128,7 @@ def test_a_run_whose_zone_gets_another_owner_says_so_from_then_on(world: World, 
 
 
 def test_a_killed_recorder_loses_no_run_and_says_when_it_saw_nothing(world: World, recorder: RecorderProcess) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         world.admin.apply([model_manifest("goes", namespace), model_manifest("stays", namespace)])
         for name in ("goes", "stays"):
             world.wait_condition("sovereignmodel", name, "Ready", "True", namespace)
@@ -156,7 +156,7 @@ def test_a_killed_recorder_loses_no_run_and_says_when_it_saw_nothing(world: Worl
 
 def test_a_second_replica_stands_by_and_goes_on_where_the_first_ended(world: World, recorder: RecorderProcess) -> None:
     second = RecorderProcess(world.cluster, recorder.ledger.parent, "recorder-1")
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         world.admin.apply([pod_manifest("p", namespace)])
         run = once(recorder, "RunStarted", namespace=namespace)
         second.start()

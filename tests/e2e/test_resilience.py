@@ -34,8 +34,9 @@ PREFIX = "daulat.node-restriction.kubernetes.io/"
 
 @pytest.fixture(scope="module")
 def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A cluster for the tests here, which stop and kill its parts."""
-    raised = raise_world(unique("fragile"), tmp_path_factory.mktemp("operator"), say=lambda line: None)
+    """A cluster for the tests here, which stop and kill its parts. Expressions are type checked, as in clusters of users."""
+    directory = tmp_path_factory.mktemp("operator")
+    raised = raise_world(unique("fragile"), directory, say=lambda line: None, controller_args=())
     yield raised
     lower(raised)
 
@@ -47,6 +48,23 @@ def breakable(fragile: World) -> World:
         fragile.operator.start()
     poll("the operator to lead", lambda: fragile.metric(fragile.operator, "daulat_leader") == 1)
     return fragile
+
+
+def test_the_api_server_has_no_warning_about_an_expression_of_a_policy(breakable: World) -> None:
+    world = breakable
+    policy, _ = world.govern()
+    advice = f"{policy}.advice.daulat.dev"
+    poll("the policy that advises", lambda: world.exists("validatingadmissionpolicy", advice))
+    compiled = [f"{policy}.", "cluster.daulat.dev"]
+
+    def statuses() -> dict[str, dict[str, Any]]:
+        items = world.get("validatingadmissionpolicies")["items"]
+        names = [i for i in items if any(part in i["metadata"]["name"] for part in compiled)]
+        return {i["metadata"]["name"]: i.get("status", {}) for i in names}
+
+    poll("all expressions to be type checked", lambda: all("typeChecking" in s for s in statuses().values()))
+    assert {n: w for n, s in statuses().items() if (w := s["typeChecking"].get("expressionWarnings"))} == {}
+    assert advice in statuses()
 
 
 def test_with_the_operator_stopped_pods_are_still_refused_admitted_and_pinned(breakable: World) -> None:

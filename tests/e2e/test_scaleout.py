@@ -89,7 +89,7 @@ def replicas(world: World, namespace: str) -> tuple[int, int]:
 
 
 def test_a_model_follows_the_metric_of_its_pods_up_and_down(world: World, metrics: MetricsServer) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         metrics.set_pods(namespace, WAITING, total=1)
         world.admin.apply([ascend_model(namespace, 1, autoscaling=SCALED)])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
@@ -103,7 +103,7 @@ def test_a_model_follows_the_metric_of_its_pods_up_and_down(world: World, metric
 
 
 def test_a_metric_that_nobody_serves_is_told(world: World, metrics: MetricsServer) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         world.admin.apply([ascend_model(namespace, 1, autoscaling={**SCALED, "metricName": "nobodys"})])
         told = world.wait_reason("sovereignmodel", "m", "Autoscaled", "AutoscalerFailed", namespace)
         assert "nobodys" in told["message"]
@@ -112,7 +112,7 @@ def test_a_metric_that_nobody_serves_is_told(world: World, metrics: MetricsServe
 
 def test_more_replicas_than_fit_wait_in_the_zone_and_the_model_stays(world: World, metrics: MetricsServer) -> None:
     """Whoever writes /scale: here kubectl, as anybody's autoscaler would."""
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         metrics.set_pods(namespace, WAITING, total=5000)
         world.admin.apply([ascend_model(namespace, 8, autoscaling={**SCALED, "maxReplicas": 20})])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
@@ -184,7 +184,7 @@ def test_a_route_comes_with_an_approved_class_of_record_and_goes_without(world: 
 
 
 def test_a_pool_stands_behind_the_route_where_a_picker_is_named(world: World) -> None:
-    with world.governed(exposure={"gatewayClasses": ["internal"]}) as (_, namespace):
+    with world.namespace(exposure={"gatewayClasses": ["internal"]}) as namespace:
         exposure = {"gateway": "edge", "endpointPicker": {"service": "picker"}}
         world.admin.apply([gateway(namespace), ascend_model(namespace, 1, exposure=exposure)])
         route = world.made("httproute", "m", namespace)
@@ -198,7 +198,7 @@ def test_a_pool_stands_behind_the_route_where_a_picker_is_named(world: World) ->
 
 def test_a_prometheus_that_policies_let_in_finds_the_pods(world: World) -> None:
     peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
-    with world.governed(monitoring={"allow": [peer]}) as (_, namespace):
+    with world.namespace(monitoring={"allow": [peer]}) as namespace:
         world.admin.apply([ascend_model(namespace, 1)])
         assert world.made("podmonitor", "m", namespace)["spec"]["podTargetLabels"] == ["daulat.dev/model"]
         (_, rule) = world.made("networkpolicy", "m", namespace)["spec"]["ingress"]
@@ -219,21 +219,21 @@ def test_a_prometheus_that_policies_let_in_finds_the_pods(world: World) -> None:
     ],
 )
 def test_what_would_lead_out_of_the_policy_is_refused_at_once(world: World, spec: dict[str, Any], words: str) -> None:
-    with world.governed(exposure={"gatewayClasses": ["internal"], "domains": ["example.my"]}) as (_, namespace):
+    with world.namespace(exposure={"gatewayClasses": ["internal"], "domains": ["example.my"]}) as namespace:
         tenant = world.make_admin(unique("tenant"), namespace)
         assert words in world.refusal(model_manifest("m", namespace, **spec), "--validate=strict", kubectl=tenant)
 
 
 def test_one_replica_on_a_volume_of_one_node_cant_become_two_by_an_autoscaler(world: World) -> None:
     cache = {"storageClassName": "encrypted-cyberjaya", "size": "1Gi", "accessMode": "ReadWriteOnce"}
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         manifest = ascend_model(namespace, 1, autoscaling=SCALED)
         manifest["spec"]["model"]["fetch"] = {"cache": cache}
         assert "ReadWriteOnce is for one replica" in world.refusal(manifest)
 
 
 def test_the_example_of_autoscaling_scales(world: World, metrics: MetricsServer) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         (model,) = read("autoscaling.yaml")
         model["metadata"]["namespace"] = namespace
         metrics.set_pods(namespace, WAITING, total=1)
@@ -277,7 +277,7 @@ def test_the_example_of_a_model_that_is_exposed_gets_its_address(world: World) -
 def test_a_model_goes_on_when_kinds_of_other_projects_vanish(world: World) -> None:
     """The last test of this file: it uninstalls them. The operator learns of it at its next full list, which a start is."""
     options = {"exposure": {"gatewayClasses": ["internal"]}, "monitoring": {"prometheus": PROMETHEUS}}
-    with world.governed(**options) as (_, namespace):
+    with world.namespace(**options) as namespace:
         asked = {"exposure": {"gateway": "edge"}, "autoscaling": {**SCALED, "minReplicas": 0}}
         world.admin.apply([gateway(namespace), ascend_model(namespace, 1, **asked)])
         world.made("scaledobject", "m", namespace)

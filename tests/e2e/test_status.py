@@ -43,7 +43,7 @@ def test_a_model_that_runs_is_ready_where_its_status_says(world: World) -> None:
 
 
 def test_the_command_that_is_shown_for_a_model_without_a_place_explains_it(world: World) -> None:
-    with world.governed(zones={"countries": ["JP"]}) as (_, namespace):
+    with world.namespace(zones={"countries": ["JP"]}) as namespace:
         world.admin.apply([model_manifest("m", namespace)])
         world.wait_condition("sovereignmodel", "m", "Placed", "False", namespace)
         done = run(world.cluster.kubeconfig(), "status", "-n", namespace, "--exit-code", "-o", "json")
@@ -60,7 +60,7 @@ def test_the_command_that_is_shown_for_a_model_without_a_place_explains_it(world
 
 
 def test_an_admin_of_a_namespace_sees_its_models_and_what_they_may_not_read(world: World) -> None:
-    with world.governed() as (_, namespace):
+    with world.namespace() as namespace:
         world.admin.apply([model_manifest("m", namespace)])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         user = world.make_admin(unique("user"), namespace)

@@ -39,7 +39,7 @@ def env_of(container: dict[str, Any]) -> dict[str, str]:
     [("s3://models/r1", S3), ("hf://deepseek-ai/R1:main", HUB), ("ms://deepseek-ai/R1", HUB)],
 )
 def test_fetched_weights_come_by_an_init_container(world: World, uri: str, endpoint: str) -> None:
-    with world.governed(models=SOURCES) as (_, namespace):
+    with world.namespace(models=SOURCES) as namespace:
         world.admin.apply([of(namespace, uri)])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
         (pod,) = world.pods(namespace)
@@ -53,7 +53,7 @@ def test_fetched_weights_come_by_an_init_container(world: World, uri: str, endpo
 
 
 def test_a_claims_digest_is_checked_in_the_pod(world: World) -> None:
-    with world.governed(models=SOURCES) as (_, namespace):
+    with world.namespace(models=SOURCES) as namespace:
         world.admin.apply([of(namespace, "pvc://shared/r1"), claim("shared", namespace)])
         world.wait_condition("sovereignmodel", "m", "Placed", "True", namespace)
         deployment = world.made("deployment", "m", namespace)
@@ -65,7 +65,7 @@ def test_a_claims_digest_is_checked_in_the_pod(world: World) -> None:
 
 def test_a_cache_is_kept_where_the_zone_is(world: World) -> None:
     fetch = {"cache": {"storageClassName": "encrypted-cyberjaya", "size": "100Gi"}}
-    with world.governed(models=SOURCES) as (_, namespace):
+    with world.namespace(models=SOURCES) as namespace:
         world.admin.apply([of(namespace, "s3://models/r1", fetch=fetch)])
         world.wait_condition("sovereignmodel", "m", "Placed", "True", namespace)
         kept = world.made("persistentvolumeclaim", "m-weights", namespace)
@@ -77,7 +77,7 @@ def test_a_cache_is_kept_where_the_zone_is(world: World) -> None:
 
 def test_a_cache_that_no_zone_has_is_told(world: World) -> None:
     fetch = {"cache": {"storageClassName": "global", "size": "100Gi"}}
-    with world.governed(models=SOURCES) as (_, namespace):
+    with world.namespace(models=SOURCES) as namespace:
         world.admin.apply([of(namespace, "s3://models/r1", fetch=fetch)])
         told = world.wait_condition("sovereignmodel", "m", "Placed", "False", namespace)
         assert "has no StorageClass global on record" in told["message"]
@@ -98,7 +98,7 @@ def test_every_policys_trust_is_checked_before_the_engine_starts(world: World) -
 
 @pytest.mark.parametrize("fault", ["SignatureValidationFailed", "DigestMismatch", "FetchFailed"])
 def test_weights_that_arent_good_are_told_and_nothing_serves(world: World, fault: str) -> None:
-    with world.governed(models={**SOURCES, "signatures": {"keys": [KEY]}}) as (_, namespace):
+    with world.namespace(models={**SOURCES, "signatures": {"keys": [KEY]}}) as namespace:
         world.admin.apply([of(namespace, "s3://models/r1", env={"FAULT": fault})])
         told = world.wait_reason("sovereignmodel", "m", "WorkloadReady", fault, namespace)
         assert "what the init container said" in told["message"]
@@ -112,7 +112,7 @@ def test_weights_that_arent_good_are_told_and_nothing_serves(world: World, fault
     [("image", "ImagePullFailed", "Back-off pulling image"), ("crash", "EngineCrashed", "exit code 137, OOMKilled")],
 )
 def test_why_the_engine_doesnt_run_is_told(world: World, fault: str, reason: str, words: str) -> None:
-    with world.governed(models=SOURCES) as (_, namespace):
+    with world.namespace(models=SOURCES) as namespace:
         world.admin.apply([of(namespace, "oci://registry.example.my/models/r1", env={"FAULT": fault})])
         told = world.wait_reason("sovereignmodel", "m", "WorkloadReady", reason, namespace)
         assert words in told["message"]
@@ -120,7 +120,7 @@ def test_why_the_engine_doesnt_run_is_told(world: World, fault: str, reason: str
 
 
 def test_a_slow_start_becomes_ready(world: World) -> None:
-    with world.governed(models=SOURCES) as (_, namespace):
+    with world.namespace(models=SOURCES) as namespace:
         world.admin.apply([of(namespace, "oci://registry.example.my/models/r1", env={"SLOW_START": "3s"})])
         world.wait_reason("sovereignmodel", "m", "WorkloadReady", "ReplicasPending", namespace)
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
@@ -147,7 +147,7 @@ def test_a_slow_start_becomes_ready(world: World) -> None:
     ],
 )
 def test_what_isnt_allowed_is_refused_at_once(world: World, uri: str, fetch: Any, words: str) -> None:
-    with world.governed(models=SOURCES) as (_, namespace):
+    with world.namespace(models=SOURCES) as namespace:
         manifest = of(namespace, uri, **({"fetch": fetch} if fetch else {}))
         assert words in world.refusal(manifest)
 

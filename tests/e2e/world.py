@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,9 @@ from .reader import NotFound, Reader
 SCENARIO = ROOT / "dev" / "scenarios" / "demo.yaml"
 IMAGE = "registry.example.my/vllm@sha256:" + "2b" * 32
 Manifest = dict[str, Any]
+NO_TYPE_CHECKING = ("--controllers=*,-validatingadmissionpolicy-status-controller",)
+"""Without the controller that writes `status.typeChecking`: after each write the API server compiles the policy again."""
+_RAISED: dict[str, World] = {}
 
 
 def admission() -> tuple[str, ...]:
@@ -127,6 +130,8 @@ class World:
     cluster: EmbeddedCluster
     operator: OperatorProcess
     admin: Kubectl
+    _shared: dict[str, str] = field(default_factory=dict)
+    """The policies that tests share, by what they change in the example."""
 
     def as_user(self, user: str, *groups: str) -> Kubectl:
         """Return kubectl as an ordinary user, with the rights that RBAC gives them."""
@@ -199,6 +204,33 @@ class World:
             yield policy, namespace
         finally:
             self.remove(namespace, policy)
+
+    @contextmanager
+    def namespace(self, **changes: Any) -> Iterator[str]:
+        """A namespace of a test's own for as long as the block lasts, under a policy that the tests of a file share.
+
+        An API server needs seconds to take up a policy. A test that changes or reads its policy takes `governed`.
+        """
+        key = json.dumps(changes, sort_keys=True)
+        if key not in self._shared:
+            self._shared[key] = unique("pol")
+            self.admin.apply([policy_manifest(self._shared[key], **changes)])
+        policy, namespace = self._shared[key], unique("ns")
+        self.admin.apply([namespace_manifest(namespace, policy)])
+        self.wait_condition("sovereigntypolicy", policy, "Enforced", "True")
+        poll("the default ServiceAccount", lambda: self.exists("serviceaccount", "default", namespace))
+        probe = pod_manifest("probe", namespace)
+        poll("the namespace to be open", lambda: "GOV-01 " not in self.refusal(probe, "--dry-run=server"))
+        try:
+            yield namespace
+        finally:
+            self.remove(namespace)
+
+    def remove_shared(self) -> None:
+        """Remove the policies that tests shared so far."""
+        shared, self._shared = list(self._shared.values()), {}
+        if shared:
+            self.admin.run("delete", "sovereigntypolicy", *shared, "--ignore-not-found")
 
     def remove(self, namespace: str, *policies: str) -> None:
         """Remove all that runs in a namespace, wait until no pod is left there, then the namespace and the policies."""
@@ -292,31 +324,45 @@ def raise_world(
     scenario: Path = SCENARIO,
     weights_image: str = WEIGHTS_IMAGE,
     between: Callable[[EmbeddedCluster], str] | None = None,
+    settings: Sequence[str] = (),
+    arguments: Sequence[str] = (),
     **options: Any,
 ) -> World:
     """Bring up a cluster with a scenario's nodes and zones, install the chart, start the operator.
 
-    ``between`` returns the URL of what the operator is to reach the API server by. Where the version has no mutating policies, the
-    admission plugin PodNodeSelector pins pods, unless ``admission_plugins`` says otherwise.
+    ``between`` returns the URL of what the operator is to reach the API server by. ``settings`` are helm's, for the chart, and
+    ``arguments`` those of ``daulat operator``. Where the version has no mutating policies, the admission plugin PodNodeSelector
+    pins pods, unless ``admission_plugins`` says otherwise. The expressions of admission policies are not type checked, unless
+    ``controller_args`` says otherwise.
     """
     options.setdefault("admission_plugins", versions.pinning_plugins(options.get("kubernetes", "")))
+    options.setdefault("controller_args", NO_TYPE_CHECKING)
     cluster = EmbeddedCluster(name, say=say, **options)
     cluster.up(scenario)
     try:
-        install(cluster)
+        install(cluster, *settings)
         admin = kubectl(cluster)
         admin.apply(zone_manifests(load(scenario)))
         server = between(cluster) if between else ""
-        operator = OperatorProcess(cluster, directory, weights_image=weights_image, server=server)
+        operator = OperatorProcess(cluster, directory, weights_image=weights_image, server=server, arguments=arguments)
         operator.start()
     except BaseException:
         cluster.down()
         raise
-    return World(cluster, operator, admin)
+    world = World(cluster, operator, admin)
+    _RAISED[name] = world
+    return world
+
+
+def remove_shared_policies() -> None:
+    """Remove the policies that the tests of a file shared."""
+    for world in _RAISED.values():
+        world.remove_shared()
 
 
 def lower(world: World) -> None:
     """Stop the operator and remove the cluster."""
+    _RAISED.pop(world.cluster.name, None)
     world.operator.stop()
     world.cluster.down()
 

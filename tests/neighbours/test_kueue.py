@@ -3,19 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from dev.cluster import audit
-from dev.deployment import poll
+from dev.deployment import CHECKS, poll
 from dev.neighbours.kueue import Kueue
-from tests.e2e.world import IMAGE, Manifest, World, lower, model_manifest, raise_world, unique
+from tests.e2e.world import (
+    IMAGE,
+    Manifest,
+    World,
+    lower,
+    model_manifest,
+    node_manifest,
+    raise_world,
+    unique,
+    zone_manifest,
+)
 
 from .conftest import JOBS, KUEUE, Requests, backs_off, events, pinned
 
 API = "kueue.x-k8s.io/v1beta2"
-RESOURCES = ("cpu", "memory", "huawei.com/Ascend910", "nvidia.com/gpu")
+ASCEND = "huawei.com/Ascend910"
+RESOURCES = ("cpu", "memory", ASCEND, "nvidia.com/gpu", "amd.com/gpu")
+NAME = "sovereignty"
+CHECK = {
+    "apiVersion": API,
+    "kind": "AdmissionCheck",
+    "metadata": {"name": NAME},
+    "spec": {"controllerName": "daulat.dev/sovereignty"},
+}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A namespace with a queue that has the AdmissionCheck, and the one zone that its policy allows."""
+
+    world: World
+    policy: str
+    namespace: str
+    zone: str
+
+    def add_node(self, devices: int) -> str:
+        """Add a node of the zone with so many devices."""
+        name = unique("joined")
+        node = node_manifest(name, site=self.zone)
+        amounts = {**node["status"]["allocatable"], ASCEND: str(devices)}
+        node["status"] = {**node["status"], "allocatable": amounts, "capacity": amounts}
+        self.world.admin.apply([node])
+        self.world.admin.apply([node], "--subresource=status")
+        return name
+
+    def states(self) -> list[tuple[str, str]]:
+        """Return the state of the AdmissionCheck of each workload, and its message."""
+        found = self.world.get("workloads.kueue.x-k8s.io", namespace=self.namespace)["items"]
+        return [(c["state"], c["message"]) for w in found for c in w["status"].get("admissionChecks", [])]
+
+    def saw(self, state: str, text: str) -> bool:
+        """Say whether a workload has the state with a message that holds the text."""
+        return any(state == found and text in message for found, message in self.states())
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +71,14 @@ def queued(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A cluster with Daulat and Kueue of their own: without Kueue, its webhooks would refuse pods of every namespace."""
     directory = tmp_path_factory.mktemp("queued")
     logged = audit.requests_of([JOBS, KUEUE])
-    raised = raise_world(unique("queued"), directory / "operator", say=lambda line: None, audit_policy=logged)
+    raised = raise_world(
+        unique("queued"),
+        directory / "operator",
+        say=lambda line: None,
+        audit_policy=logged,
+        settings=CHECKS,
+        arguments=("--kueue-admission-check",),
+    )
     kueue = Kueue(raised.cluster, directory / "kueue")
     try:
         kueue.start()
@@ -37,12 +92,38 @@ def queued(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def team(queued: World) -> Iterator[tuple[str, str]]:
     """A policy and a namespace that it governs, with a queue of two CPUs and one accelerator."""
     policy, namespace = queued.govern()
+    make_queue(queued, namespace)
+    yield policy, namespace
+    queued.remove(namespace, policy)
+
+
+@pytest.fixture
+def checked(queued: World) -> Iterator[Checked]:
+    """The same with the AdmissionCheck in the queue, and a policy that allows one zone alone, which has no node yet."""
+    zone = unique("zone")
+    queued.admin.apply([zone_manifest(zone), CHECK])
+    queued.wait_condition("admissioncheck", NAME, "Active", "True")
+    policy, namespace = queued.govern(zones={"names": [zone]})
+    make_queue(queued, namespace, NAME)
+    yield Checked(queued, policy, namespace, zone)
+    queued.remove(namespace, policy)
+    queued.admin.run("delete", "nodes", "-l", f"daulat.node-restriction.kubernetes.io/site={zone}")
+    queued.admin.run("delete", "szone", zone)
+
+
+def make_queue(world: World, namespace: str, *checks: str) -> None:
+    """Make a queue with these AdmissionChecks, of which the namespace's LocalQueue is a part, and two priorities."""
     head = {"name": namespace}
-    amounts = dict(zip(RESOURCES, ("2", "64Gi", "1", "1"), strict=True))
+    amounts = dict(zip(RESOURCES, ("2", "64Gi", "1", "1", "1"), strict=True))
     quotas = [{"name": name, "nominalQuota": amount} for name, amount in amounts.items()]
     covered = {"coveredResources": list(RESOURCES), "flavors": [{"name": namespace, "resources": quotas}]}
-    selector = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
-    preemption = {"withinClusterQueue": "LowerPriority"}
+    spec: Manifest = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        "resourceGroups": [covered],
+        "preemption": {"withinClusterQueue": "LowerPriority"},
+    }
+    if checks:
+        spec["admissionChecksStrategy"] = {"admissionChecks": [{"name": name} for name in checks]}
     classes = [
         {
             "apiVersion": API,
@@ -52,15 +133,10 @@ def team(queued: World) -> Iterator[tuple[str, str]]:
         }
         for name, value in (("low", 1), ("high", 100))
     ]
-    queued.admin.apply(
+    world.admin.apply(
         [
             {"apiVersion": API, "kind": "ResourceFlavor", "metadata": head},
-            {
-                "apiVersion": API,
-                "kind": "ClusterQueue",
-                "metadata": head,
-                "spec": {"namespaceSelector": selector, "resourceGroups": [covered], "preemption": preemption},
-            },
+            {"apiVersion": API, "kind": "ClusterQueue", "metadata": head, "spec": spec},
             {
                 "apiVersion": API,
                 "kind": "LocalQueue",
@@ -70,15 +146,15 @@ def team(queued: World) -> Iterator[tuple[str, str]]:
             *classes,
         ]
     )
-    queued.wait_condition("clusterqueue", namespace, "Active", "True")
-    yield policy, namespace
-    queued.remove(namespace, policy)
+    world.wait_condition("clusterqueue", namespace, "Active", "True")
 
 
-def job(name: str, namespace: str, image: str = IMAGE) -> Manifest:
-    """Return the project's sample Job with a queue: it takes all of the queue's CPUs."""
+def job(name: str, namespace: str, image: str = IMAGE, device: str = "") -> Manifest:
+    """Return the project's sample Job with a queue: it takes all of the queue's CPUs, and one device where one is named."""
     labels = {"kueue.x-k8s.io/queue-name": "team"}
-    resources = {"requests": {"cpu": "2", "memory": "200Mi"}}
+    resources: Manifest = {"requests": {"cpu": "2", "memory": "200Mi"}}
+    if device:
+        resources["limits"] = {device: "1"}
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 0,
@@ -126,10 +202,10 @@ def test_a_job_that_does_not_comply_is_explained_and_backs_off(
     queued.wait_condition("job", "next", "Complete", "True", namespace)
 
 
-def service(name: str, namespace: str, priority: str) -> Manifest:
-    """Return a Deployment with a queue, whose pod takes all of the queue's CPUs."""
+def service(name: str, namespace: str, priority: str, device: str = "") -> Manifest:
+    """Return a Deployment with a queue, whose pod takes all of the queue's CPUs, and one device where one is named."""
     queue = {"kueue.x-k8s.io/queue-name": "team", "kueue.x-k8s.io/priority-class": f"{namespace}-{priority}"}
-    spec = job(name, namespace)["spec"]["template"]["spec"]
+    spec = job(name, namespace, device=device)["spec"]["template"]["spec"]
     labels = {"app": name}
     return {
         "apiVersion": "apps/v1",
@@ -174,6 +250,90 @@ def gated(world: World, namespace: str) -> set[str]:
         for pod in world.pods(namespace)
     }
     return {name for name, found in gates.items() if {"name": "kueue.x-k8s.io/admission"} in found}
+
+
+def test_a_job_is_sent_back_until_a_node_joins_that_its_policy_allows(checked: Checked) -> None:
+    world, namespace = checked.world, checked.namespace
+    world.admin.apply([job("one", namespace, device=ASCEND)])
+    poll(
+        "the job to be sent back, and its reason to be told",
+        lambda: bool(events(world, namespace, "Job", "AdmissionCheckRetry")),
+    )
+    poll("its quota to be free again", lambda: checked.saw("Pending", "Previously: Retry"))
+    told = f"no node is eligible under policy {checked.policy}"
+    for kind in ("Workload", "Job"):
+        assert told in " ".join(events(world, namespace, kind, "AdmissionCheckRetry"))
+    assert world.pods(namespace) == []
+    node = checked.add_node(devices=2)
+    world.wait_condition("job", "one", "Complete", "True", namespace)
+    assert [pod["spec"]["nodeName"] for pod in world.pods(namespace)] == [node]
+    place = f"1 eligible node in zone {checked.zone} under policy {checked.policy}"
+    assert checked.states() == [("Ready", place)]
+
+
+def test_a_job_that_asks_for_an_accelerator_that_nobody_approves_is_rejected_with_words(checked: Checked) -> None:
+    world, namespace = checked.world, checked.namespace
+    checked.add_node(devices=2)
+    world.admin.apply([job("bad", namespace, device="amd.com/gpu")])
+    told = f'SUP-08 podSet main: "amd.com/gpu" was requested; policy {checked.policy} approves'
+    poll("the reason", lambda: told in " ".join(events(world, namespace, "Job", "AdmissionCheckRejected")))
+    poll("Kueue to deactivate it", lambda: bool(events(world, namespace, "Workload", "AdmissionCheckRejected")))
+    assert world.pods(namespace) == []
+    # It gives its quota back, so that the next one starts.
+    world.admin.apply([job("next", namespace, device=ASCEND)])
+    world.wait_condition("job", "next", "Complete", "True", namespace)
+
+
+def test_the_more_urgent_one_takes_the_only_device_and_gives_it_back(checked: Checked) -> None:
+    world, namespace = checked.world, checked.namespace
+    checked.add_node(devices=1)
+    world.admin.apply([service("first", namespace, "low", ASCEND)])
+    poll("the first to run", lambda: "first" in running(world, namespace))
+    world.admin.apply([service("urgent", namespace, "high", ASCEND)])
+    poll("the urgent one alone to run", lambda: set(running(world, namespace)) == {"urgent"})
+    assert pinned(world, running(world, namespace)["urgent"], checked.policy)
+    world.admin.run("delete", "deployment", "urgent", "-n", namespace)
+    poll("the first to run again", lambda: set(running(world, namespace)) == {"first"})
+    assert pinned(world, running(world, namespace)["first"], checked.policy)
+
+
+def test_models_take_turns_on_the_only_device(checked: Checked) -> None:
+    world, namespace = checked.world, checked.namespace
+    checked.add_node(devices=2)
+    world.admin.apply([model_manifest("first", namespace, queueName="team")])
+    world.wait_condition("smodel", "first", "Ready", "True", namespace)
+    world.admin.apply([model_manifest("second", namespace, queueName="team")])
+    poll("the second's pod to wait", lambda: "second" in gated(world, namespace))
+    world.admin.run("delete", "smodel", "first", "-n", namespace)
+    world.wait_condition("smodel", "second", "Ready", "True", namespace)
+    assert pinned(world, running(world, namespace)["second"], checked.policy)
+
+
+def test_the_more_urgent_model_takes_the_quota_and_gives_it_back(checked: Checked) -> None:
+    world, namespace = checked.world, checked.namespace
+    checked.add_node(devices=2)
+    head = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass"}
+    world.admin.apply([{**head, "metadata": {"name": f"{namespace}-high"}, "value": 1000}])
+    world.admin.apply([model_manifest("first", namespace, queueName="team")])
+    world.wait_condition("smodel", "first", "Ready", "True", namespace)
+    urgent = model_manifest("urgent", namespace, queueName="team", priorityClassName=f"{namespace}-high")
+    world.admin.apply([urgent])
+    world.wait_condition("smodel", "urgent", "Ready", "True", namespace)
+    poll("the urgent one alone to run", lambda: set(running(world, namespace)) == {"urgent"})
+    assert pinned(world, running(world, namespace)["urgent"], checked.policy)
+    world.admin.run("delete", "smodel", "urgent", "-n", namespace)
+    world.wait_condition("smodel", "first", "Ready", "True", namespace)
+    assert pinned(world, running(world, namespace)["first"], checked.policy)
+    world.admin.run("delete", "priorityclass", f"{namespace}-high")
+
+
+def test_a_namespace_that_is_not_governed_is_admitted(queued: World) -> None:
+    namespace = unique("free")
+    queued.admin.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}, CHECK])
+    make_queue(queued, namespace, NAME)
+    queued.admin.apply([job("one", namespace)])
+    queued.wait_condition("job", "one", "Complete", "True", namespace)
+    queued.remove(namespace)
 
 
 @pytest.fixture

@@ -190,6 +190,37 @@ def held(name: str, node: str, *devices: str, namespace: str = "treasury", model
     }
 
 
+def workload(
+    name: str = "job", pods: int = 1, devices: Mapping[str, Any] | None = None, namespace: str = "treasury", **more: Any
+) -> Raw:
+    """Return a Workload of Kueue that has quota and waits for the AdmissionCheck ``sovereignty``, changed by merging."""
+    spec = {"containers": [{"name": "c", "resources": {"limits": dict(devices or {})}}]}
+    reserved = {"type": "QuotaReserved", "status": "True", "reason": "QuotaReserved", "message": ""}
+    body = {
+        "metadata": {**_meta(name), "namespace": namespace, "uid": f"uid-{name}"},
+        "spec": {
+            "active": True,
+            "queueName": "team",
+            "podSets": [{"name": "main", "count": pods, "template": {"spec": spec}}],
+        },
+        "status": {
+            "conditions": [reserved],
+            "admissionChecks": [{"name": "sovereignty", "state": "Pending", "message": ""}],
+        },
+    }
+    return cast("Raw", merge(body, more))
+
+
+def admission_check(name: str = "sovereignty", controller: str = "daulat.dev/sovereignty", **more: Any) -> Raw:
+    """Return an AdmissionCheck of Kueue, changed by merging."""
+    return cast("Raw", merge({"metadata": _meta(name), "spec": {"controllerName": controller}}, more))
+
+
+def flavor(name: str, **spec: Any) -> Raw:
+    """Return a ResourceFlavor of Kueue."""
+    return {"metadata": _meta(name), "spec": spec}
+
+
 def child(kind: str, name: str, namespace: str = "", model: str = "", policy: str = "", **more: Any) -> Raw:
     """Return an object that Daulat made."""
     labels = {"app.kubernetes.io/managed-by": "daulat"}
@@ -254,6 +285,9 @@ class World:
     weights_image: str = WEIGHTS_IMAGE
     gateways: list[Raw] = field(default_factory=list)
     volumes: list[Raw] = field(default_factory=list)
+    workloads: list[Raw] = field(default_factory=list)
+    checks: list[Raw] = field(default_factory=lambda: [admission_check()])
+    flavors: list[Raw] = field(default_factory=list)
     platform: Platform = field(default_factory=Platform)
     unserved: tuple[str, ...] = ()
     """Kinds of other projects that aren't installed."""
@@ -289,6 +323,9 @@ class World:
             "AcceleratorInventory": self.inventories,
             "Gateway": self.gateways,
             "PersistentVolume": self.volumes,
+            "Workload": self.workloads,
+            "AdmissionCheck": self.checks,
+            "ResourceFlavor": self.flavors,
         }
         for kind, items in kinds.items():
             for item in items:

@@ -178,6 +178,10 @@ The variables of the operator's container. The guard of its pods takes no others
 - name: DAULAT_PAUSE_UPGRADES
   value: "true"
 {{- end }}
+{{- if .Values.kueue.admissionCheck.enabled }}
+- name: DAULAT_KUEUE_ADMISSION_CHECK
+  value: "true"
+{{- end }}
 {{- if ne .Values.logLevel "info" }}
 - name: DAULAT_LOG_LEVEL
   value: {{ .Values.logLevel | quote }}

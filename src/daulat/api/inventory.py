@@ -1,4 +1,4 @@
-"""AcceleratorInventory: these chips were delivered under this permit, and may stand here."""
+"""AcceleratorInventory: delivered chips, their permits, and the zones and countries where they may be."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class Delivery(Spec):
     countries: tuple[CountryCode, ...] = Field(default=(), max_length=64)
     """The countries in which these chips may be; left out, those of the inventory."""
     observed_by: Literal["ResourceSlices", "Exporters"] = "ResourceSlices"
-    """What shows these chips. With Exporters the operator doesn't count them as missing or gone, for it reads no exporters: daulat
-    chips compares them. Huawei's and AMD's drivers publish no ids of chips. Default: ResourceSlices."""
+    """The source that shows these chips. The operator doesn't read exporters, so with Exporters it doesn't count chips as missing
+    or gone; daulat chips compares them. Huawei's and AMD's drivers publish no ids of chips. Default: ResourceSlices."""
     chips: tuple[Chip, ...] = Field(default=(), max_length=MAX_CHIPS)
-    """The chips, one an item: up to three ids of the chip, with commas between. An id is the serial number, or what the driver or
-    the exporter calls the chip, such as a GPU's UUID or an NPU's VDie ID. Letters count the same in upper and lower case."""
+    """The chips, one per item: up to three ids of the chip, separated by commas. An id is the serial number, or the chip's id in
+    the driver or the exporter, such as a GPU's UUID or an NPU's VDie ID. Ids aren't case-sensitive."""
 
 
 class AcceleratorInventorySpec(Spec):
@@ -60,26 +60,26 @@ class AcceleratorInventorySpec(Spec):
     countries: tuple[CountryCode, ...] = Field(default=(), max_length=64)
     """The countries in which the chips may be; left out, any."""
     gone_after: Duration = "72h"
-    """For how long a chip may not be seen before it counts as gone. Default: 72h."""
+    """A chip that isn't seen for longer than this counts as gone. Default: 72h."""
     deliveries: tuple[Delivery, ...] = Field(
         default=(),
         max_length=64,
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
-    """What was delivered."""
+    """The deliveries."""
 
 
 class ChipPlace(Observed):
-    """Chips that were first seen at the same place at the same time."""
+    """Chips that were first seen on the same node at the same time."""
 
     node: str
     """The node, by its name."""
     zone: str = ""
     """The node's zone of record; empty where it has none."""
     since: str = Field(json_schema_extra={"format": "date-time"})
-    """Since when the chips are seen there."""
+    """The time since when the chips are seen there."""
     absent_since: str | None = Field(default=None, json_schema_extra={"format": "date-time"})
-    """Since when they aren't seen any more; left out while they are."""
+    """The time since when they aren't seen; omitted while they are seen."""
     gone: bool | None = None
     """Whether that is longer than spec.goneAfter."""
     chips: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ class ChipPlace(Observed):
 
 
 class ChipMove(Observed):
-    """A chip that was seen in another place than before."""
+    """A chip that was seen on another node, or in another zone, than before."""
 
     chip: str
     """The chip, by the first of the ids that are declared."""
@@ -104,18 +104,18 @@ class ChipMove(Observed):
 
 
 class ChipProblem(Observed):
-    """One thing that doesn't add up."""
+    """A chip that doesn't match the inventory."""
 
     chip: str
     """The chip, by the first of its ids."""
     reason: str
-    """What it is, in one word."""
+    """The problem, in one word."""
     message: str
-    """What it is, as a sentence."""
+    """The problem, as a sentence."""
 
 
 class AcceleratorInventoryStatus(ConditionedStatus):
-    """Where the chips are, as far as the cluster shows it."""
+    """The locations of the chips that the cluster shows."""
 
     declared: int | None = None
     """Declared chips."""
@@ -136,8 +136,8 @@ class AcceleratorInventoryStatus(ConditionedStatus):
     undeclared: int | None = None
     """Chips on nodes of the inventory's zones and countries that no inventory declares."""
     problems: tuple[ChipProblem, ...] = ()
-    """The first 20 things that don't add up."""
+    """The first 20 problems."""
     moves: tuple[ChipMove, ...] = ()
     """The newest 50 moves between nodes or zones."""
     places: tuple[ChipPlace, ...] = ()
-    """Where every chip is that was ever seen, or was last: the memory that a restart of the operator doesn't lose."""
+    """The current or last location of every chip that was ever seen. It survives a restart of the operator."""

@@ -43,6 +43,8 @@ REPORT_NAME = "daulat"
 """The name of the report in each governed namespace, and of the one of the cluster."""
 REPORTER = "daulat.dev/operator"
 """The reportingComponent of the operator's Events."""
+CHECK_CONTROLLER = "daulat.dev/sovereignty"
+"""The controllerName of the AdmissionChecks of Kueue that the operator decides on."""
 RESERVED_POLICY_NAMES = frozenset({"zone", "site"})
 MAX_POLICY_NAME = 50
 

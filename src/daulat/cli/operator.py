@@ -110,6 +110,12 @@ _EXAMPLES = examples(
     is_flag=True,
     help="Leave the pods of models as the operator's former release rendered them, until this isn't set any more.",
 )
+@click.option(
+    "--kueue-admission-check",
+    envvar="DAULAT_KUEUE_ADMISSION_CHECK",
+    is_flag=True,
+    help="Decide on the AdmissionChecks of Kueue with controllerName daulat.dev/sovereignty.",
+)
 def operator(
     namespace: str,
     port: int,
@@ -123,6 +129,7 @@ def operator(
     any_user: bool,
     pin: str,
     pause_upgrades: bool,
+    kueue_admission_check: bool,
     log_level: str,
     log_format: str,
 ) -> None:
@@ -134,7 +141,13 @@ def operator(
     )
     configure(log_level, log_format)
     options = Options(
-        namespace, identity or default_identity(), port, weights_image, platform, None if pin == "Auto" else Pin(pin)
+        namespace,
+        identity or default_identity(),
+        port,
+        weights_image,
+        platform,
+        None if pin == "Auto" else Pin(pin),
+        kueue_admission_check,
     )
     sys.exit(asyncio.run(run(options)))
 

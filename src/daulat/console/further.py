@@ -1,12 +1,14 @@
-"""What the pages show beyond the facts: what weakens enforcement, and the log. Each may be absent, and the pages say so."""
+"""What the pages show beyond the facts: what weakens enforcement, the log, and what changes would do. Each may be absent, and the
+pages say so."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from daulat.doctor.finding import Finding, Report
 
 from .log import Log
+from .whatif import WhatIf
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,8 @@ class Further:
     """Doctor's report; None where its lists weren't read."""
     log: Log | None = None
     """The log as it was read; None where none was given."""
+    whatif: WhatIf = field(default_factory=WhatIf)
+    """Which changes are simulated, and what was worked out before the pages were made."""
 
     def weakening(self, policy: str) -> tuple[Finding, ...]:
         """Return the findings that are about a policy, the worst first."""

@@ -42,6 +42,15 @@ def inventory(name: str) -> str:
     return f"inventory/{part(name)}.html"
 
 
+LOST_NODES = "whatif-nodes.html"
+"""The path of the page that lists the nodes that can be lost."""
+
+
+def narrowed(policy: str) -> str:
+    """Return the path of the page that lists what a policy can accept no more."""
+    return f"whatif/policy/{part(policy)}.html"
+
+
 def numbered(path: str, number: int) -> str:
     """Return the path of one of the pages that a table is spread over; the first has the number 1."""
     return path if number == 1 else f"{path.removesuffix('.html')}_{number}.html"

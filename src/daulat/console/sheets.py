@@ -11,6 +11,7 @@ from daulat.api import reasons
 from daulat.facts.declared import Declared
 from daulat.facts.snapshot import Exemption
 from daulat.kube.ref import Ref
+from daulat.status.attention import Commands
 from daulat.status.examine import examine
 from daulat.status.facts import Facts
 from daulat.status.view import ExemptionRow, ModelRow, PolicyRow, View, ZoneRow, ready
@@ -24,9 +25,10 @@ from .outlines import Outlines
 from .paths import Part, parts
 from .policies import controls, demands, verdicts
 from .runs import LastRun, NotProved, proofs
+from .whatif import Answer, Choice, Choices, State, What
 from .worldmap import draw
 
-SECTIONS = ("overview", "zones", "models", "policies", "exemptions", "drift", "chips", "weaknesses", "log")
+SECTIONS = ("overview", "zones", "models", "policies", "exemptions", "drift", "chips", "weaknesses", "log", "whatif")
 """The views, in the order of the navigation. A view's first page has its name, but that of the overview, which is the index."""
 FIRST = 25
 """Findings on the overview; the others are on pages of their own."""
@@ -84,6 +86,28 @@ class Sheets:
         self.view: View = examine(facts, context)
         """The summary, with commands for this context of the kubeconfig."""
         self._runs: dict[Ref, RunView] = {}
+        self._commands = Commands(context)
+
+    def find(self, path: str) -> Sheet | None:
+        """Return a page, or None where there is no such page."""
+        return self.by_path.get(path) or self._live(path)
+
+    def has(self, path: str) -> bool:
+        """Say whether there is a page of this path."""
+        return path in self.by_path or self.choice(path) is not None
+
+    def choice(self, path: str) -> Choice | None:
+        """Return the change that a page shows, where it is worked out when the page is requested."""
+        return self.choices.by_path.get(path) if self.further.whatif.live else None
+
+    def _live(self, path: str) -> Sheet | None:
+        found = self.choice(path)
+        return self._outcome(found, Answer(State.LINKED)) if found is not None else None
+
+    @cached_property
+    def choices(self) -> Choices:
+        """The changes that can be simulated."""
+        return Choices(self.facts.snapshot)
 
     @cached_property
     def nodes(self) -> Nodes:
@@ -155,6 +179,41 @@ class Sheets:
         yield from self._chips()
         yield from self._weaknesses()
         yield Sheet("log.html", "log.html", "log", "log", lambda: {"log": self.further.log})
+        yield from self._whatif()
+
+    def _whatif(self) -> Iterator[Sheet]:
+        known, choices = self.further.whatif, self.choices
+        yield Sheet("whatif.html", "whatif.html", "whatif", "whatif", self._changes)
+        if not known.live:
+            for choice in choices.by_path.values():
+                if (answer := known.answers.get(choice.path)) is not None:
+                    yield self._outcome(choice, answer)
+            return
+        for part in parts(paths.LOST_NODES, choices.nodes):
+            yield Sheet(part.here, "changes.html", "whatif", "whatif_nodes", partial(dict, part=part, answer=None))
+        for policy, found in choices.policies.items():
+            for own in parts(paths.narrowed(policy), found):
+                context = partial(dict[str, Any], part=own, answer=None)
+                yield Sheet(own.here, "changes.html", "whatif", "whatif_policy", context, policy)
+
+    def _outcome(self, choice: Choice, answer: Answer) -> Sheet:
+        context = partial(dict[str, Any], choice=choice, answer=answer, command=self.command(choice))
+        return Sheet(choice.path, "outcome.html", "whatif", f"whatif_{choice.what}", context, choice.name)
+
+    def _changes(self) -> Mapping[str, Any]:
+        known = self.further.whatif
+        return {
+            "choices": self.choices,
+            "live": known.live,
+            "answers": known.answers,
+            "answer": known.refused,
+            "command": self.command,
+        }
+
+    def command(self, choice: Choice) -> str:
+        """Return the command that simulates a change; empty where it takes a manifest."""
+        option, name = choice.option
+        return self._commands.write("daulat", "simulate", option, name, "--cluster") if option else ""
 
     def _chips(self) -> Iterator[Sheet]:
         rows = inventories(self.facts.snapshot)
@@ -218,6 +277,7 @@ class Sheets:
             "chips": self.chips if self.facts.has("AcceleratorInventory") else None,
             "spec": zone.spec if isinstance(zone, Declared) else None,
             "conditions": zone.status.conditions,
+            "revoked": Choice(What.ZONE, row.name).path,
         }
 
     def _model(self, row: ModelRow) -> Callable[[], Mapping[str, Any]]:

@@ -20,6 +20,7 @@ from .outlines import Outlines
 from .paths import numbered
 from .runs import SUFFIX
 from .sheets import LIST, SECTIONS, Sheet, Sheets, entry
+from .whatif import Answer, Choice
 
 POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
 """The Content-Security-Policy of every page: nothing runs, and nothing is loaded from elsewhere."""
@@ -75,11 +76,20 @@ class Site:
         for language in LANGUAGES:
             yield from (Language(language).prefix + path for path in self._sheets.by_path)
 
-    def render(self, path: str, reading: Reading = Reading()) -> str | None:
-        """Return a page, or None where there is no such page."""
+    def choice(self, path: str) -> Choice | None:
+        """Return the change that a page shows, where it is worked out when the page is requested; else None."""
+        return self._sheets.choice(_split(path)[1])
+
+    def about_changes(self, path: str) -> bool:
+        """Say whether a page is about changes that are worked out when it is requested."""
+        sheet = self._sheets.find(_split(path)[1]) if self._sheets.further.whatif.live else None
+        return sheet is not None and sheet.section == "whatif"
+
+    def render(self, path: str, reading: Reading = Reading(), answer: Answer | None = None) -> str | None:
+        """Return a page, or None where there is no such page. ``answer`` is what is known of the change that it shows."""
         language, own = _split(path)
-        sheet = self._sheets.by_path.get(own)
-        return None if sheet is None else self._write(sheet, language, reading)
+        sheet = self._sheets.find(own)
+        return None if sheet is None else self._write(sheet, language, reading, answer=answer)
 
     def missing(self, path: str, reading: Reading) -> str:
         """Return what is shown instead of a page that isn't there. Its links are absolute: any path may be asked for."""
@@ -87,15 +97,26 @@ class Site:
         sheet = Sheet("index.html", "missing.html", "", "missing_object", dict)
         return self._write(sheet, language, reading, root="/")
 
-    def _write(self, sheet: Sheet, language: Language, reading: Reading, root: str | None = None) -> str:
+    def _write(
+        self,
+        sheet: Sheet,
+        language: Language,
+        reading: Reading,
+        root: str | None = None,
+        answer: Answer | None = None,
+    ) -> str:
         full = language.prefix + sheet.path
         up = "../" * full.count("/") if root is None else root
-        view = self._sheets.view
+        view, context = self._sheets.view, dict(sheet.context())
+        if answer is not None:
+            context["answer"] = answer
+        known: Answer | None = context.get("answer")
+        at = known.at if known is not None and known.at is not None else view.at
         values: dict[str, Any] = {
             "t": language.text,
             "language": language,
             "to": lambda target: up + language.prefix + target,
-            "has": lambda target: target in self._sheets.by_path,
+            "has": self._sheets.has,
             "root": up,
             "languages": [(tag, name, up + Language(tag).prefix + sheet.path) for tag, name in LANGUAGES.items()],
             "sections": [(section, entry(section)) for section in SECTIONS],
@@ -103,9 +124,10 @@ class Site:
             "view": view,
             "cluster": self._context,
             "reading": reading,
-            "age": None if reading.now is None else max(reading.now - view.at, 0.0),
+            "at": at,
+            "age": None if reading.now is None else max(reading.now - at, 0.0),
         }
-        return environment().get_template(sheet.template).render({**values, **sheet.context()})
+        return environment().get_template(sheet.template).render({**values, **context})
 
 
 def style() -> str:

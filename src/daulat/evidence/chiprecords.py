@@ -6,7 +6,7 @@ from .record import Record
 
 
 class InventoryRecorded(Record):
-    """An AcceleratorInventory as it is from here on, and what was found of its chips."""
+    """An AcceleratorInventory: its content from this entry on, and the state of its chips."""
 
     name: str
     """The inventory."""
@@ -21,25 +21,25 @@ class InventoryRecorded(Record):
     seen: int = 0
     """Those that are seen."""
     missing: int = 0
-    """Those that were seen and aren't, for less than is allowed."""
+    """Those that were seen before and aren't now, for less than goneAfter."""
     gone: int = 0
-    """Those that haven't been seen for longer."""
+    """Those that haven't been seen for longer than goneAfter."""
     awaited: int = 0
-    """Those that haven't been seen yet, for less than is allowed."""
+    """Those that haven't been seen yet, for less than goneAfter."""
     unobserved: int = 0
-    """Those that only exporters show, which the operator doesn't read."""
+    """Those that only exporters report, which the operator doesn't read."""
     outside: int = 0
-    """Those that stand where they may not."""
+    """Those in a zone or country where they may not be."""
     ambiguous: int = 0
     """Those that are on several nodes, or declared twice."""
     undeclared: int = 0
     """Chips in its zones that no inventory declares."""
     spec: str
-    """The digest of the spec as canonical JSON, which is kept beside the log: deliveries, permits and chips."""
+    """The digest of the spec as canonical JSON, which is stored next to the log: deliveries, permits and chips."""
 
 
 class ChipRecorded(Record):
-    """A declared chip is, or was last, on this node from here on: it came, moved, isn't seen any more, is gone, or is back."""
+    """The current or last node of a declared chip changed: it appeared, moved, isn't seen any more, is gone, or has reappeared."""
 
     name: str
     """The chip, by the first of its declared ids."""
@@ -52,14 +52,14 @@ class ChipRecorded(Record):
     permit: str = ""
     """The reference of the permit under which it was imported."""
     node: str
-    """The node where it is, or was last."""
+    """The current or last node."""
     zone: str = ""
     """That node's zone of record; its entry has the country."""
     since: str
-    """Since when it is there."""
+    """The time since when it is on that node."""
     absent_since: str = ""
-    """Since when it isn't seen any more."""
+    """The time since when it isn't seen."""
     gone: bool = False
-    """Whether that is longer than is allowed."""
+    """Whether it hasn't been seen for longer than goneAfter."""
     outside: bool = False
-    """Whether the zone of record is one where it may not stand."""
+    """Whether it may not be in the zone of record."""

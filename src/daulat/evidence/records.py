@@ -24,7 +24,7 @@ REFERENCES = (
 
 
 class NodeRecorded(Record):
-    """A node was seen for the first time, or anything of this differs from the entry before."""
+    """A node was seen for the first time, or one of these fields changed."""
 
     name: str
     """The node."""
@@ -47,7 +47,7 @@ class NodeRecorded(Record):
 
 
 class ZoneRecorded(Record):
-    """A SovereignZone as it is from here on."""
+    """A SovereignZone: its content from this entry on."""
 
     name: str
     """The zone."""
@@ -56,13 +56,13 @@ class ZoneRecorded(Record):
     generation: int
     """Its metadata.generation."""
     country: str
-    """The country where the facility stands."""
+    """The country of the facility."""
     facility: str
     """The facility's name of record."""
     un_locode: str = ""
     """The place's UN/LOCODE."""
     operator: str
-    """The legal name of who runs it."""
+    """The legal name of its operator."""
     operator_country: str
     """The country where the operator is incorporated."""
     parent_country: str
@@ -70,11 +70,11 @@ class ZoneRecorded(Record):
     maximum_data_class: str
     """The most sensitive class of data that may be handled there."""
     spec: str
-    """The digest of the spec as canonical JSON, which is kept beside the log."""
+    """The digest of the spec as canonical JSON, which is stored next to the log."""
 
 
 class PolicyRecorded(Record):
-    """A SovereigntyPolicy as it is from here on, and whether it was in force."""
+    """A SovereigntyPolicy: its content from this entry on, and whether it was in force."""
 
     name: str
     """The policy."""
@@ -89,13 +89,13 @@ class PolicyRecorded(Record):
     namespaces: int = 0
     """How many namespaces it governs."""
     governed: str = ""
-    """The digest of their names, as canonical JSON, which is kept beside the log."""
+    """The digest of their names, as canonical JSON, which is stored next to the log."""
     spec: str
-    """The digest of the spec with its preset, as canonical JSON, which is kept beside the log."""
+    """The digest of the spec with its preset, as canonical JSON, which is stored next to the log."""
 
 
 class ProfileRecorded(Record):
-    """An AcceleratorProfile as it is from here on."""
+    """An AcceleratorProfile: its content from this entry on."""
 
     name: str
     """The profile."""
@@ -104,11 +104,11 @@ class ProfileRecorded(Record):
     generation: int
     """Its metadata.generation."""
     spec: str
-    """The digest of the spec as canonical JSON, which is kept beside the log."""
+    """The digest of the spec as canonical JSON, which is stored next to the log."""
 
 
 class ExemptionRecorded(Record):
-    """A SovereigntyExemption as it is from here on. Who asked and who approved are pseudonyms."""
+    """A SovereigntyExemption: its content from this entry on. Requester and approvers are pseudonyms."""
 
     name: str
     """The exemption."""
@@ -121,19 +121,19 @@ class ExemptionRecorded(Record):
     controls: list[str]
     """The controls that don't apply."""
     namespaces: list[str]
-    """Where they don't apply."""
+    """The namespaces in which they don't apply."""
     expires: str
     """When it ends."""
     state: str = ""
     """Its condition Active, as status and reason."""
     requested_by: str
-    """The pseudonym of the user who asked."""
+    """The pseudonym of the user who requested it."""
     approved_by: list[str] = []
     """The pseudonyms of the users who approved it."""
 
 
 class AttestationRecorded(Record):
-    """A NodeAttestation as it is from here on: what its statement says, by whichever key it was signed.
+    """A NodeAttestation: the content of its statement from this entry on, for any signing key.
 
     Runs say whether it was evidence.
     """
@@ -155,19 +155,19 @@ class AttestationRecorded(Record):
     authority: str
     """The authority that states it."""
     serial_number: str
-    """The authority's number of the statement."""
+    """The serial number that the authority gave the statement."""
     not_before: str
-    """From when on it is valid."""
+    """The start of its validity."""
     not_after: str
-    """Until when."""
+    """The end of its validity."""
     statement: str
     """The digest of the statement."""
     envelope: str
-    """The digest of the signed envelope as canonical JSON, which is kept beside the log."""
+    """The digest of the signed envelope as canonical JSON, which is stored next to the log."""
 
 
 class ModelRecorded(Record):
-    """A SovereignModel as it is from here on, and where it was placed."""
+    """A SovereignModel: its content from this entry on, and its placement."""
 
     namespace: str
     """The model's namespace."""
@@ -178,9 +178,9 @@ class ModelRecorded(Record):
     generation: int
     """Its metadata.generation."""
     model: str
-    """The name of the model that clients ask for."""
+    """The name of the model in clients' requests."""
     uri: str
-    """Where its weights are, without the digest."""
+    """The location of its weights, without the digest."""
     weights: str = ""
     """The digest that pins the weights."""
     zone: str = ""
@@ -190,11 +190,11 @@ class ModelRecorded(Record):
     conditions: dict[str, str] = {}
     """Its conditions, each as status and reason."""
     spec: str
-    """The digest of the spec as canonical JSON. The spec may hold what isn't for auditors, so it isn't kept."""
+    """The digest of the spec as canonical JSON. The spec isn't stored, since it may hold content that auditors must not read."""
 
 
 class RunStarted(Record):
-    """A pod of a governed namespace runs: from here on it is known to have started, on this node."""
+    """A pod of a governed namespace runs on this node: the recorder has read that it started."""
 
     namespace: str
     """The pod's namespace."""
@@ -209,7 +209,7 @@ class RunStarted(Record):
     no_zone: str = ""
     """Why the node has no zone of record."""
     country: str = ""
-    """The country where the zone's facility stands."""
+    """The country of the zone's facility."""
     operator_country: str = ""
     """The country where the zone's operator is incorporated."""
     parent_country: str = ""
@@ -219,28 +219,28 @@ class RunStarted(Record):
     weights: str = ""
     """The digest that pins the model's weights."""
     loaded: str = ""
-    """The digest that the weights had that were loaded, as the init container reports that it checked."""
+    """The digest of the loaded weights, as the init container checked and reported it."""
     started: str
     """When its first container started, as the kubelet reports it."""
     containers: dict[str, str] = {}
     """The digest of each container's image, as the kubelet reports it, by container."""
     accelerators: dict[str, int] = {}
-    """The devices that it asks for, by resource."""
+    """The devices that it requests, by resource."""
     devices: list[str] = []
     """The devices that its ResourceClaims hold, as driver/pool/device."""
     left_out: dict[str, int] = {}
-    """How many more containers, accelerators or devices there are than an entry has room for, by field."""
+    """How many containers, accelerators or devices are left out because the entry would be too long, by field."""
     data_class: str = ""
-    """The class of data that its policies demand of zones, the most sensitive one."""
+    """The most sensitive data class that its policies require of zones."""
     evidence: dict[str, str] = {}
-    """How it was known that the node stands in the zone: declared, observed or attested, by each policy that demands more than the
+    """The evidence that the node is in the zone: declared, observed or attested, by each policy that requires more than the
     zone's record."""
     node_entry: int | None = None
-    """The node as it was."""
+    """The entry of the node at that time."""
     zone_entry: int | None = None
-    """The zone as it was."""
+    """The entry of the zone at that time."""
     model_entry: int | None = None
-    """The model as it was."""
+    """The entry of the model at that time."""
     policy_entries: list[int] = []
     """The policies that governed it."""
     exemption_entries: list[int] = []
@@ -250,7 +250,7 @@ class RunStarted(Record):
 
 
 class RunChanged(RunStarted):
-    """Anything of a run differs from the entry before: another container has started, or its zone has other facts."""
+    """A field of a run has changed: another container has started, or facts of its zone have changed."""
 
 
 class RunEnded(Record):
@@ -259,9 +259,10 @@ class RunEnded(Record):
     uid: str
     """The pod's metadata.uid."""
     reason: str
-    """Completed, Failed, Deleted, NotGoverned, UnseenEnd where it ended while nothing was recorded, or what Kubernetes reports."""
+    """Completed, Failed, Deleted, NotGoverned, UnseenEnd if it ended while nothing was recorded, or the
+    reason that Kubernetes reports."""
     ended: str = ""
-    """When its last container ended, as the kubelet reports it. Without it, the entry's time is when the pod was seen gone."""
+    """When its last container ended, as the kubelet reports it. Without it, the entry has the time when the pod was found gone."""
     run_entry: int | None = None
     """The RunStarted."""
 
@@ -280,7 +281,7 @@ class Gone(Record):
 
 
 class Evicted(Record):
-    """The operator has taken away a pod or a workload, as its Event reports."""
+    """The operator has evicted a pod or deleted a workload, as its Event reports."""
 
     of: str
     """Pod or SovereignModel."""
@@ -295,7 +296,7 @@ class Evicted(Record):
     message: str
     """The Event's message, at most 256 characters."""
     at: str
-    """When, by the operator's clock."""
+    """The time, by the operator's clock."""
     event: str
     """The Event's uid."""
 
@@ -314,28 +315,29 @@ class RecorderStarted(Record):
 
 
 class Gap(Record):
-    """Something was not observed for a while: what happened then is in the log only as far as it could still be seen later."""
+    """The recorder could not observe something for a while. The log has the events of that time only as far as
+    they could be read later."""
 
     of: str
-    """Recorder, Cluster (the API server didn't answer, nothing new was believed, or a policy couldn't be read), or Operator (no
+    """Recorder, Cluster (the API server didn't respond, its facts weren't trusted, or a policy couldn't be read), or Operator (no
     replica led)."""
     since: str
     """The last time at which it was observed."""
     until: str
     """When it was observed again."""
     reason: str = ""
-    """Why, as far as it is known; at most 256 characters."""
+    """The cause, if it is known; at most 256 characters."""
 
 
 class GapOpened(Record):
-    """Something isn't observed any more. The Gap follows once it is again."""
+    """The recorder can't observe something any more. A Gap follows once it can again."""
 
     of: str
     """As for Gap."""
     since: str
     """The last time at which it was observed."""
     reason: str = ""
-    """Why, as far as it is known; at most 256 characters."""
+    """The cause, if it is known; at most 256 characters."""
 
 
 class ClockSetBack(Record):
@@ -344,11 +346,11 @@ class ClockSetBack(Record):
     before: str
     """The time of the entry before."""
     now: str
-    """What the clock shows."""
+    """The time that the clock shows."""
 
 
 class NotRecorded(Record):
-    """Something happened of which the log can't hold the entry, such as one of more than 65,535 bytes."""
+    """The log can't hold an entry, for example because it has more than 65,535 bytes."""
 
     of: str
     """The kind of the entry."""
@@ -361,11 +363,11 @@ class NotRecorded(Record):
     uid: str = ""
     """Its uid."""
     reason: str
-    """Why, at most 256 characters."""
+    """The cause; at most 256 characters."""
 
 
 class Heartbeat(Record):
-    """Nothing else was recorded for a while, and the recorder saw the cluster."""
+    """No other entry was written for a while, and the recorder could read the cluster."""
 
 
 KINDS: tuple[type[Record], ...] = (

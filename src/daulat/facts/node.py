@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from daulat.api.frozen import FrozenDict
 from daulat.api.names import UNDECIDED_TAINT
-from daulat.api.pods import Toleration
 from daulat.api.quantity import whole
 from daulat.catalog import kubernetes
 from daulat.catalog.kubernetes import CapabilityError, Minor
@@ -28,6 +27,13 @@ class Taint(NamedTuple):
     key: str
     value: str
     effect: str
+
+
+class Toleration(Protocol):
+    """What pods tolerate."""
+
+    def tolerates(self, key: str, value: str, effect: str) -> bool:
+        """Say whether such a taint doesn't keep the pods away."""
 
 
 @dataclass(frozen=True)

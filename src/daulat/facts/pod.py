@@ -14,6 +14,9 @@ from daulat.api.quantity import whole
 from .node import is_extended
 from .trouble import PASSING, Trouble, trouble
 
+QUEUE_LABELS = ("kueue.x-k8s.io/local-queue-name", "kueue.x-k8s.io/queue-name")
+"""The labels with the queue of a pod: Kueue sets the first on the pods of every workload that it admits, users the second."""
+
 ALL = 10**9
 """What a quantity that can't be read counts as: nothing is free beside it."""
 _MAKERS = ("ReplicaSet", "StatefulSet")
@@ -51,6 +54,8 @@ class Pod:
     """Whether a ReplicaSet or a StatefulSet made it, where it carries a model's label."""
     loading: bool = False
     """Whether a model's pod has its devices and is on its way to serve: it would be a waste to take it away."""
+    queue: str = ""
+    """The LocalQueue of Kueue that it came through; empty where it came through none."""
 
     @property
     def runs(self) -> bool:
@@ -74,7 +79,7 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
     meta, spec, status = raw.get("metadata") or {}, raw.get("spec") or {}, raw.get("status") or {}
     if _is_finished(raw):
         return None
-    devices = _requests(spec)
+    devices = requested(spec)
     templates = {str(c.get("resourceClaimTemplateName") or "") for c in spec.get("resourceClaims") or ()}
     pins = _pins(spec)
     if not devices and not pins:
@@ -106,6 +111,7 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
         is_of_workload=bool(model)
         and any(o.get("controller") and o.get("kind") in _MAKERS for o in meta.get("ownerReferences") or ()),
         claim_templates=frozenset(templates - {""}) if model else frozenset(),
+        queue=next((str(labels[name]) for name in QUEUE_LABELS if labels.get(name)), "") if devices else "",
     )
 
 
@@ -117,8 +123,10 @@ def _pins(spec: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(key for key in spec.get("nodeSelector") or {} if key.startswith(NODE_PREFIX))
 
 
-def _requests(spec: Mapping[str, Any]) -> dict[str, int]:
-    """Add containers up as the scheduler does: init containers count where they ask for more, sidecars always."""
+def requested(spec: Mapping[str, Any]) -> dict[str, int]:
+    """Return the devices that a pod's spec asks for, by extended resource.
+
+    Containers are added up as the scheduler does it: init containers count where they ask for more, sidecars always."""
     total: dict[str, int] = {}
     for container in spec.get("containers") or ():
         _add(total, _devices(container))

@@ -13,6 +13,7 @@ from daulat.api.exemption import SovereigntyExemptionSpec, SovereigntyExemptionS
 from daulat.api.inventory import AcceleratorInventorySpec, AcceleratorInventoryStatus
 from daulat.api.meta import ConditionedStatus, LabelSelector
 from daulat.api.model import SovereignModelSpec, SovereignModelStatus
+from daulat.api.names import CHECK_CONTROLLER
 from daulat.api.policy import SovereigntyPolicySpec, SovereigntyPolicyStatus
 from daulat.api.zone import SovereignZoneSpec, SovereignZoneStatus
 from daulat.catalog.kubernetes import DEFAULT, Capabilities
@@ -29,6 +30,7 @@ from .namespace import Namespace
 from .node import Node
 from .platform import Platform
 from .pod import Pod
+from .queued import AdmissionCheck, Flavor, QueuedWorkload
 from .report import Report
 from .unknown import Unknown
 from .volume import Volume
@@ -112,6 +114,10 @@ class Snapshot:
     """What every policy was compiled to, by the policy's name."""
     gateways: Mapping[Ref, Gateway] = field(default_factory=dict)
     volumes: Mapping[str, Volume] = field(default_factory=dict)
+    workloads: Mapping[Ref, QueuedWorkload] = field(default_factory=dict)
+    """The workloads in Kueue's queues that have AdmissionChecks. They are read only where that is switched on."""
+    admission_checks: Mapping[str, AdmissionCheck] = field(default_factory=dict)
+    flavors: Mapping[str, Flavor] = field(default_factory=dict)
     canaries: Mapping[str, Canary] = field(default_factory=dict)
     proofs: Mapping[str, Proof] = field(default_factory=dict)
     """What was proved last of each policy, as far as nothing has disproved it since."""
@@ -161,6 +167,11 @@ class Snapshot:
     def known_profiles(self) -> dict[str, AcceleratorProfileSpec]:
         """The profiles that could be read, by name."""
         return {name: profile.spec for name, profile in _known(self.profiles).items()}
+
+    @cached_property
+    def own_checks(self) -> frozenset[str]:
+        """The names of the AdmissionChecks that the operator is the controller of."""
+        return frozenset(n for n, check in self.admission_checks.items() if check.controller == CHECK_CONTROLLER)
 
     @cached_property
     def known_models(self) -> dict[Ref, Model]:

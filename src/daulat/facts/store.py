@@ -27,6 +27,7 @@ from .namespace import parse_namespace
 from .node import parse_node
 from .platform import Platform
 from .pod import parse_placed, parse_pod
+from .queued import parse_admission_check, parse_flavor, parse_workload
 from .report import Report
 from .snapshot import Canary, Proof, Snapshot
 from .tally import Tally
@@ -43,6 +44,8 @@ OWN_KINDS = {
 }
 CHILD_KINDS = kinds(*CHILDREN)
 DEVICE_KINDS = {"ResourceSlice": "slices", "ResourceClaim": "allocations"}
+QUEUE_KINDS = {"Workload": "workloads", "AdmissionCheck": "admission_checks", "ResourceFlavor": "flavors"}
+_NAMESPACED = CHILD_KINDS | {"Pod", "Gateway", "ResourceClaim", "SovereignModel", "Workload"}
 KUBERNETES = Ref("Kubernetes", "", "cluster")
 """What a change of the cluster's capabilities is about. No object of that kind exists."""
 assert {k.kind for k in KINDS} == set(OWN_KINDS)  # noqa: S101
@@ -72,6 +75,7 @@ class Store:
                 "gateways",
                 "volumes",
                 *DEVICE_KINDS.values(),
+                *QUEUE_KINDS.values(),
                 *OWN_KINDS.values(),
             )
         }
@@ -254,7 +258,7 @@ class Store:
                 self._assumed[ref] = status
 
     def version(self, ref: Ref, uid: str) -> str:
-        """Return the resource version of one of Daulat's own objects; empty where none of that uid is known."""
+        """Return the resource version of an object whose status the operator writes; empty where none of that uid is known."""
         facts, key = self._place(ref)
         known, version = facts.get(key), self._versions.get(ref)
         return str(version) if version and known is not None and known.uid == uid else ""
@@ -343,15 +347,14 @@ class Store:
         self._derived.changed(change)
 
     def _place(self, ref: Ref) -> tuple[dict[Any, Any], Any]:
-        namespaced = ref.kind in CHILD_KINDS or ref.kind in ("Pod", "Gateway", "ResourceClaim", "SovereignModel")
-        return self._facts[_shelf(ref)], ref if namespaced else ref.name
+        return self._facts[_shelf(ref)], ref if ref.kind in _NAMESPACED else ref.name
 
 
 def _shelf(ref: Ref) -> str:
     if ref.kind in CHILD_KINDS:
         return "children"
     others = {"Pod": "pods", "Node": "nodes", "Namespace": "namespaces", "Gateway": "gateways"}
-    others |= {"PersistentVolume": "volumes", **DEVICE_KINDS}
+    others |= {"PersistentVolume": "volumes", **DEVICE_KINDS, **QUEUE_KINDS}
     return OWN_KINDS.get(ref.kind) or others[ref.kind]
 
 
@@ -376,6 +379,12 @@ def parse_fact(kind: str, raw: dict[str, Any]) -> Any:
         return parse_claim(raw)
     if kind == "Namespace":
         return parse_namespace(meta)
+    if kind == "Workload":
+        return parse_workload(raw)
+    if kind == "AdmissionCheck":
+        return parse_admission_check(raw)
+    if kind == "ResourceFlavor":
+        return parse_flavor(raw)
     raise KeyError(kind)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .reported import FACTS, JUDGED, REPORT_APIS
-from .resources import READ, RECORDED, REGISTRY, SHOWN, Resource, Use, operator_events
+from .resources import READ, RECORDED, REGISTRY, SHOWN, WATCHED, Resource, Use, operator_events
 
 _REASONS = {
     Use.INPUT: "What decisions depend on.",
@@ -30,6 +30,11 @@ _REASONS_OF = {
     "apiservices": "Whether the API server serves these groups itself, or another server answers in its place.",
     "events": "What the operator reports on its own kinds.",
     "leases": "The Lease by which one replica leads.",
+    "workloads": "What Kueue has reserved quota for, and what it requests.",
+    "workloads/status": "The state of Daulat's AdmissionChecks is written there, and nothing else.",
+    "admissionchecks": "Which AdmissionChecks name Daulat as their controller.",
+    "admissionchecks/status": "The condition Active, without which Kueue doesn't use an AdmissionCheck.",
+    "resourceflavors": "The nodes that Kueue has chosen for a workload.",
 }
 
 
@@ -73,14 +78,23 @@ def recorder_rules() -> tuple[Rule, ...]:
 def console_rules() -> tuple[Rule, ...]:
     """Return the rules of the console's ClusterRole: it lists what it shows, and asks who its users are and what they may list."""
     definitions = [r for r in REGISTRY if r.kind == "CustomResourceDefinition"]
-    shown: dict[str, list[str]] = {}
-    for resource in (*SHOWN, *definitions):
-        shown.setdefault(resource.group, []).append(resource.plural)
     return (
-        *(Rule(group, tuple(names), ("list",), "What is shown.") for group, names in shown.items()),
+        *_listed((*SHOWN, *definitions), "What is shown."),
         Rule("authentication.k8s.io", ("tokenreviews",), ("create",), "Whose a token is."),
         Rule("authorization.k8s.io", ("subjectaccessreviews",), ("create",), "What a user may list."),
     )
+
+
+def simulation_rules() -> tuple[Rule, ...]:
+    """Return the rules of who sees what a change would do: they list all kinds that a simulation depends on."""
+    return _listed(WATCHED, "What a simulation depends on.")
+
+
+def _listed(resources: Iterable[Resource], reason: str) -> tuple[Rule, ...]:
+    found: dict[str, list[str]] = {}
+    for resource in resources:
+        found.setdefault(resource.group, []).append(resource.plural)
+    return tuple(Rule(group, tuple(names), ("list",), reason) for group, names in found.items())
 
 
 def reporter_rules() -> tuple[Rule, ...]:
@@ -100,11 +114,16 @@ def annotation_rules() -> tuple[Rule, ...]:
     return (Rule("", ("namespaces",), ("patch",), reason),)
 
 
-def _rules(*, in_own_namespace: bool) -> tuple[Rule, ...]:
+def queue_rules() -> tuple[Rule, ...]:
+    """Return the rules of its ClusterRole where it is the controller of Kueue's AdmissionChecks."""
+    return _rules(in_own_namespace=False, switched=True)
+
+
+def _rules(*, in_own_namespace: bool, switched: bool = False) -> tuple[Rule, ...]:
     """Gather resources of one group with the same verbs for the same reason, in the order of the table."""
     found: dict[tuple[str, tuple[str, ...], str], list[str]] = {}
     for resource in REGISTRY:
-        if resource.in_own_namespace is in_own_namespace:
+        if (resource.in_own_namespace, resource.switched) == (in_own_namespace, switched):
             for name, verbs in _granted(resource):
                 reason = _REASONS_OF.get(name) or _REASONS[resource.use]
                 found.setdefault((resource.group, verbs, reason), []).append(name)

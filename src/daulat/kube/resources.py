@@ -74,6 +74,8 @@ class Resource:
     """The verbs that it is granted on the subresource ``status``."""
     in_own_namespace: bool = False
     """Whether the rights hold in the operator's namespace alone."""
+    switched: bool = False
+    """Whether the operator deals with it only where an option switches that on. The rights are in a role of their own."""
 
     @property
     def api_version(self) -> str:
@@ -113,7 +115,14 @@ def _made(kind: str, group: str, version: str, plural: str, use: Use, optional: 
     return Resource(kind, group, version, plural, namespaced, OURS, optional=optional, use=use, verbs=MAKE)
 
 
+def _queue(kind: str, plural: str, *, namespaced: bool = False, status_verbs: tuple[str, ...] = ()) -> Resource:
+    return Resource(
+        kind, _QUEUES, "v1beta2", plural, namespaced, optional=True, status_verbs=status_verbs, switched=True
+    )
+
+
 _ADMISSION, _DEVICES, _GATEWAYS = "admissionregistration.k8s.io", "resource.k8s.io", "gateway.networking.k8s.io"
+_QUEUES = "kueue.x-k8s.io"
 _CHECKED_BY_GUARDS = {"SovereignZone": ("certify",), "SovereigntyPolicy": ("govern",)}
 """Verbs that no request has: admission policies look whether a user has them, and the operator is one of the users."""
 
@@ -152,6 +161,10 @@ REGISTRY: tuple[Resource, ...] = (
     Resource("ResourceSlice", _DEVICES, "v1", "resourceslices", False, optional=True, use=Use.DEVICE),
     Resource("ResourceClaim", _DEVICES, "v1", "resourceclaims", True, optional=True, use=Use.DEVICE),
     Resource("Pod", "", "v1", "pods", True, fields=UNFINISHED, verbs=(*READ, "create", "delete")),
+    # Kueue serves this version since 0.15.
+    _queue("ResourceFlavor", "resourceflavors"),
+    _queue("AdmissionCheck", "admissionchecks", status_verbs=STATUS),
+    _queue("Workload", "workloads", namespaced=True, status_verbs=STATUS),
     Resource(
         "CustomResourceDefinition", "apiextensions.k8s.io", "v1", "customresourcedefinitions", False, use=Use.PROCESS
     ),
@@ -160,9 +173,12 @@ REGISTRY: tuple[Resource, ...] = (
     Resource("Lease", "coordination.k8s.io", "v1", "leases", True, use=Use.PROCESS, verbs=LEAD, in_own_namespace=True),
 )
 
-WATCHED: tuple[Resource, ...] = tuple(r for r in REGISTRY if r.use is not Use.PROCESS)
+WATCHED: tuple[Resource, ...] = tuple(r for r in REGISTRY if r.use is not Use.PROCESS and not r.switched)
 """What the operator watches, in the order in which it is listed."""
+QUEUED: tuple[Resource, ...] = tuple(r for r in REGISTRY if r.switched)
+"""What it watches as well where it is the controller of Kueue's AdmissionChecks."""
 BY_KIND = {r.kind: r for r in WATCHED}
+_QUEUED_BY_KIND = {r.kind: r for r in QUEUED}
 _RECORDED = frozenset({"Namespace", "Node", "ResourceClaim", "Pod"})
 RECORDED: tuple[Resource, ...] = tuple(
     # Finished pods too: how they ended is part of the record.
@@ -176,7 +192,7 @@ SHOWN: tuple[Resource, ...] = tuple(r for r in WATCHED if r.kind in _SHOWN or r.
 """What the console in the cluster reads, beside the operator's Lease and the CustomResourceDefinitions."""
 MODEL_KINDS = tuple(r.kind for r in WATCHED if r.labels == OURS and r.namespaced)
 """The kinds of the objects that are made for models."""
-GROUPS = frozenset(r.group for r in REGISTRY)
+GROUPS = frozenset(r.group for r in REGISTRY if not r.switched)
 """The API groups that the operator reads and writes. The API server serves them itself."""
 _BY_GROUP_AND_KIND = {(r.group, r.kind): r for r in REGISTRY}
 
@@ -201,6 +217,11 @@ def kinds(*uses: Use) -> frozenset[str]:
     return frozenset(r.kind for r in REGISTRY if r.use in uses)
 
 
+def watched_as(kind: str) -> Resource:
+    """Return a kind that the operator watches, or does where that is switched on. KeyError for others."""
+    return BY_KIND.get(kind) or _QUEUED_BY_KIND[kind]
+
+
 def path_of(ref: Ref, cluster: Capabilities, subresource: str = "") -> str:
     """Return the URL path of one object in a cluster."""
-    return BY_KIND[ref.kind].on(cluster).path(ref.namespace, ref.name, subresource)
+    return watched_as(ref.kind).on(cluster).path(ref.namespace, ref.name, subresource)

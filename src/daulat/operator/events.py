@@ -11,7 +11,7 @@ from uuid import uuid4
 from daulat.api.names import REPORTER
 from daulat.kube.client import Client
 from daulat.kube.errors import RequestError
-from daulat.kube.resources import BY_KIND
+from daulat.kube.resources import watched_as
 from daulat.reconcile.result import EmitEvent
 
 log = logging.getLogger("daulat.events")
@@ -73,7 +73,7 @@ class Recorder:
             "reason": effect.reason,
             "message": effect.message,
             "involvedObject": {
-                "apiVersion": BY_KIND[effect.ref.kind].api_version,
+                "apiVersion": effect.api_version or watched_as(effect.ref.kind).api_version,
                 "kind": effect.ref.kind,
                 "name": effect.ref.name,
                 "namespace": effect.ref.namespace,

@@ -22,11 +22,12 @@ from daulat.facts.store import Store
 from daulat.kube.client import Client
 from daulat.kube.errors import ApiError, BadRequest, Conflict, Forbidden, Invalid, NotFound, RequestError
 from daulat.kube.ref import Ref
-from daulat.kube.resources import BY_KIND, path_of
+from daulat.kube.resources import BY_KIND, path_of, watched_as
 from daulat.reconcile.policy.pinning import is_pinned
 from daulat.reconcile.result import (
     Adjust,
     Apply,
+    ApplyForeignStatus,
     ApplyStatus,
     Delete,
     DryRunPod,
@@ -109,6 +110,8 @@ class Executor:
                 return await self._adjust(effect)
             case ApplyStatus():
                 return await self._apply_status(effect)
+            case ApplyForeignStatus():
+                return await self._apply_foreign_status(effect)
             case Delete():
                 return await self._delete(effect)
             case PatchNode():
@@ -228,6 +231,35 @@ class Executor:
                 continue
             self.learn(effect.ref.kind, answer)
             self._store.assume(effect.ref, None)  # It is a fact now.
+            return True
+        raise ApiError(409, "Conflict", f"{effect.ref} changes faster than its status can be written")
+
+    async def _apply_foreign_status(self, effect: ApplyForeignStatus) -> bool:
+        kind = effect.ref.kind
+        meta = {"name": effect.ref.name, **({"namespace": effect.ref.namespace} if effect.ref.namespace else {})}
+        version = watched_as(kind).on(self._store.capabilities).api_version
+        body = {"apiVersion": version, "kind": kind, "status": effect.status}
+        for _ in range(TRIES):
+            known = self._store.version(effect.ref, effect.uid)
+            if not known:
+                return False
+            head = {**meta, "uid": effect.uid, "resourceVersion": known}
+            try:
+                answer = await self._client.apply(self._path(effect.ref, "status"), {**body, "metadata": head})
+            except NotFound:
+                return False
+            except Conflict:
+                live = await self._live(effect.ref, effect.uid)
+                if live is None:
+                    return False
+                if (change := self._store.apply(kind, live)) is not None:
+                    self._sink(change)
+                    return False  # Another decision may be right now.
+                continue
+            log.info("decided", extra={"object": str(effect.ref), "status": effect.status})
+            self.learn(kind, answer)
+            for event in effect.events:
+                await self._recorder.record(event)
             return True
         raise ApiError(409, "Conflict", f"{effect.ref} changes faster than its status can be written")
 

@@ -53,13 +53,13 @@ def _gauge(name: str, help_: str, *labels: str) -> GaugeMetricFamily:
 def _policies(snapshot: Snapshot, now: float) -> Iterator[GaugeMetricFamily]:
     enforced = _gauge(
         "daulat_policy_enforced",
-        "1 where a canary proved the policy, and 0 where none did; without those that refuse nothing or govern nothing.",
+        "1 if a canary proved the policy, otherwise 0; without policies that don't enforce or don't govern a namespace.",
         "policy",
     )
     nodes = _gauge("daulat_eligible_nodes", "Nodes that are eligible under a policy.", "policy")
     held = _gauge("daulat_evictions_held", "Pods that the brake of a policy holds.", "policy")
     drifted = _gauge("daulat_drifted_pods", "Governed pods on nodes that aren't eligible any more.", "policy")
-    canary = _gauge("daulat_canary_age_seconds", "Time since a canary proved the policy's present revision.", "policy")
+    canary = _gauge("daulat_canary_age_seconds", "Time since a canary proved the policy's current revision.", "policy")
     for name, policy in sorted(snapshot.policies.items()):
         status = policy.status
         condition = status.condition(reasons.ENFORCED)
@@ -80,8 +80,8 @@ def _policies(snapshot: Snapshot, now: float) -> Iterator[GaugeMetricFamily]:
 
 
 def _zones(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
-    nodes = _gauge("daulat_zone_nodes", "Nodes whose zone of record it is.", "zone", "country")
-    conflicts = _gauge("daulat_zone_conflicting_nodes", "Nodes that it selects and that aren't its own.", "zone")
+    nodes = _gauge("daulat_zone_nodes", "Nodes with this zone of record.", "zone", "country")
+    conflicts = _gauge("daulat_zone_conflicting_nodes", "Nodes that the zone selects and that aren't in it.", "zone")
     devices = _gauge("daulat_zone_devices", "Allocatable accelerators.", "zone", "profile", "resource")
     free = _gauge(
         "daulat_zone_free_devices",
@@ -134,7 +134,7 @@ def _exemptions(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
 
 
 def _chips(snapshot: Snapshot) -> GaugeMetricFamily:
-    chips = _gauge("daulat_chips", "Chips by inventory, and by what is known of them.", "inventory", "state")
+    chips = _gauge("daulat_chips", "Chips by inventory and state.", "inventory", "state")
     for name, inventory in sorted(snapshot.inventories.items()):
         for state in CHIP_STATES:
             chips.add_metric([name, state], float(getattr(inventory.status, state) or 0))
@@ -144,7 +144,7 @@ def _chips(snapshot: Snapshot) -> GaugeMetricFamily:
 def _conditions(snapshot: Snapshot) -> Iterator[GaugeMetricFamily]:
     conditions = _gauge(
         "daulat_condition",
-        "1 for the present status of a condition of one of Daulat's objects.",
+        "1 for the current status of a condition of one of Daulat's objects.",
         "kind",
         "namespace",
         "name",

@@ -19,11 +19,11 @@ DURATION = Histogram(
 )
 EFFECTS = Counter("daulat_effects_total", "Writes to the cluster.", ["effect", "result"], registry=REGISTRY)
 REQUESTS = Counter(
-    "daulat_api_requests_total", "Requests to the API server, watches aside.", ["method"], registry=REGISTRY
+    "daulat_api_requests_total", "Requests to the API server, except watches.", ["method"], registry=REGISTRY
 )
 API_ERRORS = Counter(
     "daulat_api_errors_total",
-    "Requests to the API server that failed: with the status of the answer, or NoAnswer.",
+    "Requests to the API server that failed: with the status of the response, or NoAnswer.",
     ["method", "status"],
     registry=REGISTRY,
 )
@@ -39,10 +39,17 @@ ENFORCEMENT = Histogram(
     registry=REGISTRY,
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
-FACTS_AGE = Gauge("daulat_facts_age_seconds", "Time since the API server answered the mirror last.", registry=REGISTRY)
+FACTS_AGE = Gauge(
+    "daulat_facts_age_seconds",
+    "Time since the API server's last response to the mirror.",
+    registry=REGISTRY,
+)
 EVENTS = Counter("daulat_watch_events_total", "Watch events received.", ["kind"], registry=REGISTRY)
 MISSED = Counter(
-    "daulat_watch_missed_total", "Facts that a full list brought and no watch.", ["kind"], registry=REGISTRY
+    "daulat_watch_missed_total",
+    "Changes that a full list had and no watch reported.",
+    ["kind"],
+    registry=REGISTRY,
 )
 FAILED_LISTS = Counter("daulat_list_failures_total", "Full lists of a kind that failed.", ["kind"], registry=REGISTRY)
 LOOP_BLOCKED = lag.histogram("daulat_loop_blocked_seconds", REGISTRY)

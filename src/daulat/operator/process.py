@@ -12,6 +12,7 @@ from daulat.catalog.kubernetes import Pin
 from daulat.facts.platform import Platform
 from daulat.facts.store import Store
 from daulat.kube.client import Client
+from daulat.kube.resources import QUEUED, WATCHED
 from daulat.mirror.follow import Follower
 from daulat.process.health import HealthServer
 from daulat.process.lag import measure
@@ -40,6 +41,8 @@ class Options:
     platform: Platform = field(default_factory=Platform)
     pin: Pin | None = None
     """What adds to the nodeSelector of pods; None for what the cluster shows."""
+    admission_checks: bool = False
+    """Whether it is the controller of Kueue's AdmissionChecks that name it."""
 
 
 class Operator:
@@ -52,7 +55,13 @@ class Operator:
         self._leader = Leader(client, store, self._lease, options.identity)
         self._store = store
         self._follower = Follower(
-            client, store, self._leader.changed, self._leader.everything, metrics.mirror(), options.pin
+            client,
+            store,
+            self._leader.changed,
+            self._leader.everything,
+            metrics.mirror(),
+            options.pin,
+            (*WATCHED, *QUEUED) if options.admission_checks else WATCHED,
         )
 
     async def run(self) -> int:

@@ -16,7 +16,7 @@ from daulat.facts.snapshot import Snapshot
 from daulat.kube.ref import Ref
 
 from .dra import Asked, Claimed, DeviceClaims, open_to
-from .reservations import reservations
+from .reservations import Reservation, reservations
 
 _NOTHING: Mapping[str, int] = {}
 
@@ -40,7 +40,10 @@ class _Group:
 class DeviceAccounting:
     """Free devices by node and resource as one model sees them: its own pods don't stand in its way."""
 
-    def __init__(self, snapshot: Snapshot, model: Ref) -> None:
+    def __init__(self, snapshot: Snapshot, model: Ref, reserved: Iterable[Reservation] | None = None) -> None:
+        """Take who it is for, and what others are about to take; left out, what all other placed models are."""
+        if reserved is None:
+            reserved = (claim for ref, claim in reservations(snapshot) if ref != model)
         self._snapshot = snapshot
         self.devices = DeviceClaims(snapshot, model)
         self._own: Counter[tuple[str, str]] = Counter()
@@ -48,10 +51,9 @@ class DeviceAccounting:
             for name, count in pod.devices.items() if pod.node else ():
                 self._own[pod.node, name] += count
         groups: dict[tuple[Asked, frozenset[str]], _Group] = {}
-        for ref, claim in reservations(snapshot):
-            if ref != model:
-                group = groups.setdefault((claim.resource, claim.nodes), _Group(claim.nodes, Counter()))
-                group.waiting[claim.count] += claim.waiting
+        for claim in reserved:
+            group = groups.setdefault((claim.resource, claim.nodes), _Group(claim.nodes, Counter()))
+            group.waiting[claim.count] += claim.waiting
         self._groups: dict[Asked, list[_Group]] = {}
         for (resource, _), group in groups.items():
             self._groups.setdefault(resource, []).append(self._that_can_come(group, resource))

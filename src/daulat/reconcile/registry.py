@@ -11,6 +11,7 @@ from daulat.kube.ref import Ref
 from .controller import Controller
 from .definitions import as_defined
 from .inventory.controllers import ATTESTATIONS, INVENTORIES, NODES, PROFILES, ZONES
+from .kueue.controllers import CHECKS, WORKLOADS
 from .model.controllers import CAPACITY, DEFAULT_DENIES, MODELS
 from .policy.controllers import ADVICE, EXEMPTIONS, PINS, POLICIES, UNGOVERNED
 from .policy.untrusted import reconcile_untrusted
@@ -32,6 +33,8 @@ CONTROLLERS: tuple[Controller, ...] = (
     DEFAULT_DENIES,
     CAPACITY,
     MODELS,
+    CHECKS,
+    WORKLOADS,
 )
 BY_KIND = {controller.kind: controller for controller in CONTROLLERS}
 

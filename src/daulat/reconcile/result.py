@@ -81,6 +81,8 @@ class EmitEvent:
     type: Literal["Normal", "Warning"]
     reason: str
     message: str
+    api_version: str = ""
+    """Of an object whose kind the operator doesn't watch."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,21 @@ class ApplyStatus:
     """The same as later decisions read it."""
 
 
-Effect = Apply | Adjust | PatchNode | PinNamespace | DryRunPod | Delete | ApplyStatus | EmitEvent
+@dataclass(frozen=True)
+class ApplyForeignStatus:
+    """Make these fields of the status of another project's object so, and leave all others. ``uid``: of the object that was seen.
+
+    It isn't written where the object has changed since in what was decided on.
+    """
+
+    ref: Ref
+    uid: str
+    status: Manifest
+    events: tuple[EmitEvent, ...] = ()
+    """Recorded once it is written."""
+
+
+Effect = Apply | Adjust | PatchNode | PinNamespace | ApplyForeignStatus | DryRunPod | Delete | ApplyStatus | EmitEvent
 
 
 @dataclass(frozen=True)
@@ -125,7 +141,7 @@ class Result:
     reserve: tuple[ApplyStatus, ...] = ()
     """The status that says what ``apply`` and ``evict`` are about to take. Where it can't be written ``apply`` doesn't run: another
     leader wouldn't know. ``evict`` does, for what must not run would stay otherwise: the brake's limit holds in any case."""
-    apply: tuple[Apply | Adjust | PatchNode | PinNamespace, ...] = ()
+    apply: tuple[Apply | Adjust | PatchNode | PinNamespace | ApplyForeignStatus, ...] = ()
     prove: tuple[DryRunPod, ...] = ()
     evict: tuple[Delete, ...] = ()
     """Deletions of what must not run: pods, workloads, ways to them."""

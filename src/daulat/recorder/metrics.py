@@ -11,13 +11,17 @@ REGISTRY = CollectorRegistry()
 
 ENTRIES = Counter("daulat_ledger_entries_total", "Entries appended to the log.", ["kind"], registry=REGISTRY)
 SIZE = Gauge("daulat_ledger_size", "Entries in the log.", registry=REGISTRY)
-LAST = Gauge("daulat_ledger_last_append_timestamp_seconds", "When entries were appended last.", registry=REGISTRY)
+LAST = Gauge("daulat_ledger_last_append_timestamp_seconds", "The time of the last append.", registry=REGISTRY)
 PENDING = Gauge("daulat_ledger_pending_entries", "Entries that aren't on the disk yet.", registry=REGISTRY)
 FAILURES = Counter(
-    "daulat_ledger_failures_total", "Tries to open or to append to the log that failed.", registry=REGISTRY
+    "daulat_ledger_failures_total", "Failed attempts to open or to append to the log.", registry=REGISTRY
 )
-OPEN_GAPS = Gauge("daulat_ledger_gap_open", "1 while something isn't observed, by what.", ["of"], registry=REGISTRY)
-DEFECTS = Counter("daulat_recorder_defects_total", "Looks at the facts that failed by a defect.", registry=REGISTRY)
+OPEN_GAPS = Gauge(
+    "daulat_ledger_gap_open", "1 while the recorder can't observe something, by what.", ["of"], registry=REGISTRY
+)
+DEFECTS = Counter(
+    "daulat_recorder_defects_total", "Passes over the facts that failed because of a defect.", registry=REGISTRY
+)
 COSIGNED = Counter(
     "daulat_ledger_witness_submissions_total",
     "Checkpoints submitted to witnesses.",
@@ -26,12 +30,10 @@ COSIGNED = Counter(
 )
 UNWITNESSED = Gauge(
     "daulat_ledger_quorum_missed_since_timestamp_seconds",
-    "Since when too few witnesses cosign; 0 while enough do.",
+    "The time since when too few witnesses cosign; 0 while enough do.",
     registry=REGISTRY,
 )
-GAPS = Counter(
-    "daulat_ledger_gaps_total", "Gaps that were recorded, by what wasn't observed.", ["of"], registry=REGISTRY
-)
+GAPS = Counter("daulat_ledger_gaps_total", "Recorded gaps, by what couldn't be observed.", ["of"], registry=REGISTRY)
 APPEND = Histogram(
     "daulat_ledger_append_seconds",
     "Time of one append, until it is on the disk and witnessed.",
@@ -41,7 +43,10 @@ APPEND = Histogram(
 LOOP_BLOCKED = lag.histogram("daulat_recorder_loop_blocked_seconds", REGISTRY)
 EVENTS = Counter("daulat_recorder_watch_events_total", "Watch events received.", ["kind"], registry=REGISTRY)
 MISSED = Counter(
-    "daulat_recorder_watch_missed_total", "Facts that a full list brought and no watch.", ["kind"], registry=REGISTRY
+    "daulat_recorder_watch_missed_total",
+    "Changes that a full list had and no watch reported.",
+    ["kind"],
+    registry=REGISTRY,
 )
 FAILED_LISTS = Counter(
     "daulat_recorder_list_failures_total", "Full lists of a kind that failed.", ["kind"], registry=REGISTRY

@@ -14,6 +14,9 @@ from .world import Cluster
 
 SAMPLE = 5
 """Pods that a group of evictions names."""
+REMOVED, PLACED, RUNS_AGAIN, MOVED, NOT_READY = "removed", "placed", "runs again", "moved", "not ready"
+WHATS = (REMOVED, PLACED, RUNS_AGAIN, MOVED, NOT_READY, *(str(each) for each in Place if each is not Place.RUNS))
+"""What can become of a model."""
 NOT_SIMULATED = (
     "Enforced: that the API server takes up what is applied is assumed",
     "processors, memory, pod affinity, ResourceQuotas and claims of dynamic resource allocation aren't looked at",
@@ -45,14 +48,12 @@ class Eviction:
 
 @dataclass(frozen=True)
 class ModelChange:
-    """A model that stands otherwise.
-
-    ``what``: placed, moved, refused, held, undecided, without a place, not ready, runs again or removed.
-    """
+    """A model that stands otherwise."""
 
     namespace: str
     name: str
     what: str
+    """One of WHATS."""
     before: ModelStanding | None
     after: ModelStanding | None
     worse: bool
@@ -174,25 +175,25 @@ def _models(before: Standing, after: Standing) -> list[ModelChange]:
         was, will_be = before.models.get(ref), after.models.get(ref)
         what = _what(was, will_be)
         if what:
-            worse = what not in ("placed", "runs again", "removed")
+            worse = what not in (PLACED, RUNS_AGAIN, REMOVED)
             found.append(ModelChange(ref.namespace, ref.name, what, was, will_be, worse))
     return found
 
 
 def _what(was: ModelStanding | None, will_be: ModelStanding | None) -> str:
     if will_be is None:
-        return "removed"
+        return REMOVED
     stood = was is not None and was.place is Place.RUNS
     if will_be.place is not Place.RUNS:
         same = was is not None and (was.place, was.reason) == (will_be.place, will_be.reason)
         return "" if same else str(will_be.place)
     if was is None:
-        return "placed"
+        return PLACED
     if not stood:
-        return "runs again"
+        return RUNS_AGAIN
     if (was.zone, was.accelerator) != (will_be.zone, will_be.accelerator):
-        return "moved"
-    return "not ready" if will_be.reason and not was.reason else ""
+        return MOVED
+    return NOT_READY if will_be.reason and not was.reason else ""
 
 
 def _evictions(ended: Sequence[Ended], began: float) -> list[Eviction]:

@@ -11,6 +11,7 @@ from daulat.kube.ref import Ref
 from daulat.reconcile.result import (
     Adjust,
     Apply,
+    ApplyForeignStatus,
     ApplyStatus,
     Delete,
     DryRunPod,
@@ -55,8 +56,8 @@ class Effects:
                 live = self._world.objects.get(effect.ref)
                 if live is not None and live["metadata"].get("uid") == effect.uid:
                     self._world.edit(effect.ref, status=effect.status)
-            case EmitEvent():
-                pass
+            case EmitEvent() | ApplyForeignStatus():
+                pass  # The copy has none of Kueue's objects.
 
     def _adjust(self, effect: Adjust) -> None:
         live = self._world.objects.get(effect.ref)

@@ -24,9 +24,11 @@ _AFTER_POLICIES = 1.0
 """Seconds after which models are looked at at first, as a leader looks at them after all policies."""
 PASSES_PER_OBJECT = 40
 """Passes beyond which a simulation gives up. A revocation takes two or three an object."""
+STEP = 200
+"""Passes between two reports of progress."""
 
 Progress = Callable[[int, float], None]
-"""Is called now and then with the passes so far and the virtual seconds that have passed."""
+"""Is called now and then with the passes so far and the virtual time. What it raises ends the simulation."""
 
 
 class Simulation:
@@ -119,7 +121,7 @@ class Simulation:
     def _pass(self, key: Ref) -> None:
         self.passes += 1
         self._passed.add(key)
-        if self.passes % 200 == 0:
+        if self.passes % STEP == 0:
             self._progress(self.passes, self.world.now)
         world, run = self.world, self._effects.run
         result = reconcile(key, world.snapshot, world.now)

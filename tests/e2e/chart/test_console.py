@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from daulat.cli.console.command import console
-from tests.rights import CONSOLE_MAY, flat, granted
+from tests.rights import CONSOLE_MAY, SIMULATION_MAY, flat, granted
 
 from .world import CHART, Helm, rendered
 
@@ -81,6 +81,15 @@ def test_its_roles_grant_exactly_what_is_listed(helm: Helm) -> None:
     }
     (rule,) = made["Role", "daulat-console"]["rules"]
     assert (rule["resources"], rule["verbs"]) == (["leases"], ["list"])
+
+
+def test_it_lists_what_a_simulation_depends_on_where_that_is_turned_on(helm: Helm) -> None:
+    name = "daulat-console-what-if"
+    assert ("ClusterRole", name) not in objects(helm)
+    made = objects(helm, "--set=console.whatIf=true")
+    assert granted(made["ClusterRole", name]["rules"]) == {(g, r, verb) for g, r, verb, _ in flat(SIMULATION_MAY)}
+    (subject,) = made["ClusterRoleBinding", name]["subjects"]
+    assert (made["ClusterRoleBinding", name]["roleRef"]["name"], subject["name"]) == (name, "daulat-console")
 
 
 def test_its_pod_runs_as_restricted_as_the_operators(helm: Helm) -> None:

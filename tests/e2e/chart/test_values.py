@@ -88,6 +88,7 @@ def test_a_bad_value_is_refused(helm: Helm, value: str, said: str) -> None:
             "logLevel": "debug",
             "logFormat": "text",
             "models": {"pauseUpgrades": True},
+            "kueue": {"admissionCheck": {"enabled": True}},
         },
         {"serviceAccount": {"name": "keeper"}, "tolerations": [{"operator": "Exists"}], "podAnnotations": {"a": "b"}},
         {

@@ -10,6 +10,7 @@ from daulat.console.log import Log
 from daulat.console.paths import inventory as inventory_page
 from daulat.console.paths import model, part
 from daulat.console.site import Reading, visible
+from daulat.console.whatif import Answer, Choice, State, What, WhatIf
 from daulat.ledger.checkpoint import Checkpoint
 from daulat.ledger.trust import Witnessed
 from tests.strategies import TEXT
@@ -18,7 +19,7 @@ from tests.unit.world import SITE, World, exemption, inventory, zone
 from tests.unit.world import model as model_of
 from tests.unit.world import node as node_of
 
-from .worlds import Seen, busy, parsed, site, weakened
+from .worlds import Seen, answered, busy, changing, parsed, site, weakened
 
 MARKUP = (
     "<script>alert(1)</script>",
@@ -46,7 +47,9 @@ PAGES = (
     "exemptions.html",
     "drift.html",
     "nodes.html",
+    "whatif.html",
 )
+LIVE = ("whatif.html", "whatif-nodes.html", "whatif/policy/restricted.html")
 
 
 def hostile(text: str) -> World:
@@ -107,7 +110,7 @@ def shape(seen: Seen) -> list[str]:
 @example('" onmouseover="x" \'')
 def test_a_string_of_the_cluster_brings_no_element_and_no_attribute(text: str) -> None:
     pages, plain = (
-        site(hostile(each), {"Pod": each}, further=Further(weakened(text=each), strange_log(each)))
+        site(hostile(each), {"Pod": each}, further=Further(weakened(text=each), strange_log(each), answered(each)))
         for each in (text, "plain")
     )
     known = {name for path in PAGES for _, given in parsed(plain.render(path) or "").elements for name in given}
@@ -116,6 +119,10 @@ def test_a_string_of_the_cluster_brings_no_element_and_no_attribute(text: str) -
         f"zone/{part(f'z{text}')}.html",
         "policy/restricted.html",
         inventory_page(f"i{text}"),
+        Choice(What.ZONE, "cyberjaya-1").path,
+        Choice(What.ZONE, "johor-1").path,
+        Choice(What.PROFILE, "nvidia-h20").path,
+        Choice(What.ZONE, f"z{text}").path,
     ]
     for path in (*PAGES, *objects):
         page = pages.render(path, Reading(0, text))
@@ -124,9 +131,32 @@ def test_a_string_of_the_cluster_brings_no_element_and_no_attribute(text: str) -
         seen = parsed(page)
         assert seen.faults == []
         assert not {"script", "iframe", "img", "form", "style"} & set(shape(seen))
-        assert {name for _, given in seen.elements for name in given} <= known | {"rel"}
+        assert {name for _, given in seen.elements for name in given} <= known | {"rel", "aria-hidden"}
         assert all(not link.lower().startswith(("javascript:", "//", "http")) for link in seen.values("href"))
         assert not set(page) & set("\x1b\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\0")
+
+
+@settings(max_examples=20, deadline=None)
+@given(HOSTILE)
+@example("<script>alert(1)</script>")
+@example('" onmouseover="x" \'')
+def test_a_string_brings_no_element_to_the_pages_of_changes(text: str) -> None:
+    pages, plain = (site(hostile(each), further=Further(whatif=WhatIf(live=True))) for each in (text, "plain"))
+    lists = {path: sorted({*shape(parsed(plain.render(path) or ""))}) for path in LIVE}
+    for path in LIVE:
+        seen = parsed(pages.render(path) or "")
+        assert seen.faults == []
+        assert sorted({*shape(seen)}) == lists[path]
+    answers = [Answer(State.DONE, 0, changing(text)), *(Answer(state, why=text, kinds={text: text}) for state in State)]
+    for choice in (Choice(What.ZONE, f"z{text}"), Choice(What.NODE, f"n{text}")):
+        if pages.choice(choice.path) is None:  # The store refuses the name.
+            continue
+        for answer in answers:
+            seen = parsed(pages.render(choice.path, Reading(0, text), answer) or "")
+            assert seen.faults == []
+            assert not {"script", "iframe", "img", "form", "style"} & set(shape(seen))
+            assert not [name for _, given in seen.elements for name in given if name.startswith("on")]
+            assert all(not link.lower().startswith(("javascript:", "//", "http")) for link in seen.values("href"))
 
 
 @given(TEXT)

@@ -12,9 +12,13 @@ import daulat.console
 from daulat.catalog.countries import codes
 from daulat.console.chips import COUNTS
 from daulat.console.language import LANGUAGES, Language, strings
+from daulat.console.whatif import State as Known
+from daulat.console.whatif import What
 from daulat.doctor.finding import Severity as Rank
+from daulat.simulate.compare import WHATS
 from daulat.status.view import Severity, State
 
+MODEL_CHANGES = [each.replace(" ", "_") for each in WHATS]
 SOURCE = Path(str(daulat.console.__file__)).parent
 
 
@@ -36,6 +40,7 @@ def test_every_string_is_used_by_a_template_or_by_the_code() -> None:
     used = set(re.findall(r"[\"']([A-Za-z_]+)[\"']", text))
     used |= {f"state_{state}" for state in State} | {f"severity_{severity}" for severity in Severity}
     used |= {f"chips_{count}" for count in COUNTS} | {f"rank_{severity}" for severity in Rank}
+    used |= {f"whatif_{each}" for each in (*Known, *What)} | {f"whatif_model_{each}" for each in MODEL_CHANGES}
     assert set(strings()) - used == set()
 
 

@@ -19,13 +19,13 @@ from tests.unit.status.worlds import NOW, fine, ready, serving, told, with_statu
 from tests.unit.world import ascend, inventory, zone
 
 from .recorded import model_recorded, read, run_of, runs
-from .worlds import busy, named, page, parsed, site, weakened
+from .worlds import answered, busy, named, page, parsed, site, weakened
 
 WITNESSED = read_log(log(5, witnesses=WITNESSES[:1]), Trust((KEY.verifier(),), (WITNESSES[0].verifier(),), 1))
-FURTHER = Further(weakened(), replace(WITNESSED, runs=read(runs(named("qwen"), named("llama"))).runs))
-"""Weaknesses, a witnessed checkpoint, and a run of each of two models."""
+FURTHER = Further(weakened(), replace(WITNESSED, runs=read(runs(named("qwen"), named("llama"))).runs), answered())
+"""Weaknesses, a witnessed checkpoint, a run of each of two models, and outcomes of changes."""
 BUSY = site(busy(), further=FURTHER)
-LIMITED = site(busy(), {"Pod": "forbidden"})
+LIMITED = site(busy(), {"Pod": "forbidden"}, further=Further(whatif=answered()))
 EVERY = tuple(BUSY.paths())
 
 

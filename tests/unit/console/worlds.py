@@ -10,8 +10,13 @@ from typing import Any
 from daulat.console.further import NOTHING, Further
 from daulat.console.outlines import Outlines, shipped
 from daulat.console.site import Site
+from daulat.console.whatif import Answer, Choice, State, What, WhatIf
 from daulat.doctor.finding import Finding, Report, Severity, Unchecked
-from tests.unit.status.worlds import ago, broken, facts, fine, ready, serving, told, with_status
+from daulat.simulate.admission import Refusal
+from daulat.simulate.compare import Eviction, ExemptionChange, ModelChange, Outcome, PolicyChange, WaitingPod
+from daulat.simulate.edits import Edit
+from daulat.simulate.standing import ModelStanding, Place, PolicyStanding
+from tests.unit.status.worlds import NOW, ago, broken, facts, fine, ready, serving, told, with_status
 from tests.unit.world import Raw, World, ascend, exemption, h20, inventory, model, policy, zone
 
 VOID = {"meta", "link", "br"}
@@ -112,6 +117,51 @@ def weakened(policy: str = "restricted", text: str = "it selects namespaces by t
     other = Finding("DOC-01", "Administrators", Severity.HIGH, f"User {text}", ("User x",), "they may all", "Revoke.")
     unchecked = Unchecked("DOC-34", "Pod security", Severity.LOW, f"list pods ({text})", True)
     return Report("v1.37.2", (other, found), (unchecked,), ("DOC-13",))
+
+
+def changing(text: str = "qwen", *, worse: bool = True) -> Outcome:
+    """Return an outcome with something in each of its parts, and the text wherever the cluster brings any."""
+    moved = ModelStanding(Place.RUNS, "johor-1", text)
+    refused = ModelStanding(Place.REFUSED, reason=text, message=text)
+    policy = PolicyStanding(2, 4, 0, "", {})
+    upheld = PolicyStanding(2, 1, 3, text, {"Upheld": (text, text)})
+    return Outcome(
+        changes=1,
+        converged=False,
+        seconds=65,
+        passes=9,
+        policies=(
+            PolicyChange("restricted", policy, upheld, worse),
+            PolicyChange(text, policy, None, worse),
+            PolicyChange("confidential", upheld, policy, False),
+        ),
+        models=(
+            ModelChange("audit", "qwen", "moved", ModelStanding(Place.RUNS, "cyberjaya-1", text), moved, worse),
+            ModelChange(text, text, "refused", moved, refused, worse),
+            ModelChange("audit", "new", "placed", None, moved, False),
+        ),
+        evictions=(
+            Eviction(("restricted", text), text, 12, 3, 60, 300, (f"{text}/{text}",), (f"audit/{text}",)),
+            Eviction((), "its node is lost", 1, 1, 0, 0, ("audit/lone",), ()),
+        ),
+        waiting=(WaitingPod(text, text, text),),
+        refused=(Refusal("restricted", (text, "STO-07 spec"), 7, (f"{text}/{text}",)),),
+        exemptions=(ExemptionChange(text, False, text, text), ExemptionChange("new", True, "Active", "")),
+        under_way=2,
+    )
+
+
+def answered(text: str = "qwen") -> WhatIf:
+    """Return what was worked out of three changes: one does much, one nothing, and one took too long."""
+    edit = Edit("restricted", ("accelerators", "profiles"), (text,), ("nvidia-h20",))
+    nothing = Outcome(1, True, 0, 1, (), (), (), (), (), (), 0)
+    found = {
+        Choice(What.ZONE, "cyberjaya-1"): Answer(State.DONE, NOW, changing(text)),
+        Choice(What.ZONE, "johor-1"): Answer(State.LONG, NOW, why=text),
+        Choice(What.ZONE, f"z{text}"): Answer(State.DONE, NOW, nothing),
+        Choice(What.PROFILE, "nvidia-h20"): Answer(State.DONE, NOW, nothing, (edit,)),
+    }
+    return WhatIf(answers={choice.path: answer for choice, answer in found.items()})
 
 
 def site(

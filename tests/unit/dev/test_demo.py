@@ -5,14 +5,18 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import os
+import shlex
+import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
-from dev.cluster import ClusterError, EmbeddedCluster
+from dev.cluster import Cluster, ClusterError, EmbeddedCluster
 from dev.cluster.kind import quicker
 from dev.cluster.kubernetes import versions
 from dev.cluster.node.model import Signer
@@ -20,7 +24,7 @@ from dev.demo import __main__ as demo
 from dev.demo import answering
 from dev.demo.answering import SENTENCE, Answering, Supplies
 from dev.demo.row import Row
-from dev.demo.table import Rows, table
+from dev.demo.table import Rows, explain, table
 from dev.deployment import OperatorProcess
 from dev.image.oci import Archive
 
@@ -273,3 +277,36 @@ def test_refused_is_what_the_cluster_says_of_it(rows: Tried) -> None:
 )
 def test_a_refused_model_whose_engine_ever_ran_is_a_wrong_row(rows: Tried, container: dict[str, Any]) -> None:
     assert rows(Tenant(REFUSED, container), Client([], ""))[0].outcome == "served"
+
+
+# --- what is printed at the end
+
+
+@dataclass
+class Named:
+    """A cluster of which only its name and its kubeconfig matter."""
+
+    name: str
+    file: Path
+
+    def kubeconfig(self) -> Path:
+        return self.file
+
+
+@pytest.mark.parametrize("folder", ["plain", "with a space"])
+def test_the_end_names_the_command_and_the_address_of_the_console_of_this_cluster(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: str
+) -> None:
+    monkeypatch.setattr("dev.demo.table.ensure", lambda announce: {"kubectl": tmp_path / "bin/kubectl"})
+    cluster, file = Named("mine", tmp_path / folder / "kubeconfig"), io.StringIO()
+    explain(Console(file=file, width=80), cast(Cluster, cluster), "The log is there", [], "", ["verify"])
+    lines = file.getvalue().splitlines()
+    (line,) = [each.strip() for each in lines if " console " in each]
+    *command, listen = shlex.split(line)
+    assert f"KUBECONFIG={cluster.file}" in command
+    assert f"Then open http://{listen.removeprefix('--listen=')}/" in lines
+    # In another folder, and without this test's own PYTHONPATH, it is the console, and reads that file.
+    bare = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "KUBECONFIG")}
+    done = subprocess.run([*command, listen], check=False, capture_output=True, text=True, env=bare, cwd=tmp_path)
+    assert done.returncode == 2
+    assert str(cluster.file) in done.stderr

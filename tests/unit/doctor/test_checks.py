@@ -666,10 +666,10 @@ def test_a_pin_by_annotation_is_told_and_weakens_nothing() -> None:
 def test_what_a_version_lacks_is_told_with_what_holds_in_its_place() -> None:
     told = {f.what.partition(":")[0]: f for f in found(strong(), "DOC-41", capabilities=of_version("1.34"))}
     assert set(told) == {
-        "The region of its node is checked where a pod is bound (MGD-01)",
+        "The region of the node is checked when a pod is bound (MGD-01)",
         "Weights from an OCI registry as an image volume",
         "Devices have taints, and claims that tolerate all of them are refused",
-        "A DeviceClass stands for an extended resource, and only zone admins say for which (SUP-08)",
+        "A DeviceClass can define an extended resource, and only zone administrators may write it (SUP-08)",
         "Admission policies that no user of the API can change or delete (`compile --static`, `--anchor`)",
     }
     assert "--feature-gates=ImageVolume=true" in told["Weights from an OCI registry as an image volume"].remedy

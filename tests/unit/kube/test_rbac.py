@@ -8,8 +8,15 @@ from pathlib import Path
 import yaml
 
 from daulat.api.kinds import KINDS
-from daulat.kube.rbac import cluster_rules, console_rules, namespace_rules, reporter_rules
-from tests.rights import CONSOLE_MAY, OPERATOR_MAY, REPORTER_MAY, flat, granted
+from daulat.kube.rbac import (
+    cluster_rules,
+    console_rules,
+    namespace_rules,
+    queue_rules,
+    reporter_rules,
+    simulation_rules,
+)
+from tests.rights import CONSOLE_MAY, OPERATOR_MAY, QUEUES_MAY, REPORTER_MAY, SIMULATION_MAY, flat, granted
 
 CHART = Path(__file__).resolve().parents[3] / "charts/daulat"
 CLUSTER = {(group, resource, verb) for group, resource, verb, namespace in flat(OPERATOR_MAY) if not namespace}
@@ -31,6 +38,15 @@ def test_the_chart_ships_exactly_these_rules() -> None:
     assert granted(yaml.safe_load((CHART / "files/operator-annotations.yaml").read_text())) == ANNOTATING
 
 
+def test_the_operator_reads_queues_and_writes_statuses_there_only_by_a_role_of_its_own() -> None:
+    may = {(group, resource, verb) for group, resource, verb, _ in flat(QUEUES_MAY)}
+    assert {right for rule in queue_rules() for right in rule.rights} == may
+    assert granted(yaml.safe_load((CHART / "files/operator-queues.yaml").read_text())) == may
+    assert "kueue.x-k8s.io" not in {group for group, _, _ in CLUSTER}
+    text = (CHART / "templates/operator-rbac.yaml").read_text()
+    assert text.index("if .Values.kueue.admissionCheck.enabled") < text.index("operator-queues.yaml")
+
+
 def test_the_reporter_may_do_exactly_what_is_listed_and_writes_reports_alone() -> None:
     may = {(group, resource, verb) for group, resource, verb, _ in flat(REPORTER_MAY)}
     assert {right for rule in reporter_rules() for right in rule.rights} == may
@@ -46,11 +62,19 @@ def test_the_console_may_do_exactly_what_is_listed_and_changes_nothing() -> None
     assert {resource for _, resource, verb in may if verb != "list"} == {"tokenreviews", "subjectaccessreviews"}
 
 
+def test_a_simulation_needs_exactly_what_is_listed_and_no_secrets() -> None:
+    may = {(group, resource, verb) for group, resource, verb, _ in flat(SIMULATION_MAY)}
+    assert {right for rule in simulation_rules() for right in rule.rights} == may
+    assert granted(yaml.safe_load((CHART / "files/console-what-if-clusterrole.yaml").read_text())) == may
+    assert {verb for _, _, verb in may} == {"list"}
+    assert not {resource for _, resource, _ in may} & {"secrets", "configmaps"}
+
+
 def test_the_template_of_the_operators_roles_has_no_rule_beside_them() -> None:
     text = (CHART / "templates/operator-rbac.yaml").read_text()
     assert re.findall(r"rules:(.*?)(?=\n---|\n\w|\Z)", text, re.DOTALL) == [
         f'\n  {{{{- .Files.Get "files/{name}.yaml" | trim | nindent 2 }}}}'
-        for name in ("operator-clusterrole", "operator-annotations", "operator-role")
+        for name in ("operator-clusterrole", "operator-annotations", "operator-queues", "operator-role")
     ]
     assert "aggregationRule" not in text
 

@@ -12,9 +12,9 @@ from daulat.catalog.kubernetes import DEFAULT
 from daulat.catalog.scopes import known_groups
 from daulat.check import scopes
 from daulat.doctor.sources import SOURCES
-from daulat.facts.store import CHILD_KINDS, DEVICE_KINDS, OWN_KINDS, Store
+from daulat.facts.store import CHILD_KINDS, DEVICE_KINDS, OWN_KINDS, QUEUE_KINDS, Store
 from daulat.kube.ref import Ref
-from daulat.kube.resources import CHILDREN, MAKE, READ, REGISTRY, WATCHED, Resource, Use, find, kinds, path_of
+from daulat.kube.resources import CHILDREN, MAKE, QUEUED, READ, REGISTRY, WATCHED, Resource, Use, find, kinds, path_of
 from daulat.workload.autoscaling import HPA, SCALED_OBJECT
 from daulat.workload.exposure import POOL, ROUTE
 from daulat.workload.monitoring import POD_MONITOR
@@ -22,7 +22,7 @@ from daulat.workload.monitoring import POD_MONITOR
 RENDERED = sorted((Path(__file__).parents[1] / "workload").glob("golden*/*.yaml"))
 
 
-@pytest.mark.parametrize("resource", WATCHED, ids=lambda r: r.kind)
+@pytest.mark.parametrize("resource", [*WATCHED, *QUEUED], ids=lambda r: r.kind)
 def test_every_kind_that_is_watched_can_be_read_and_is_kept(resource: Resource) -> None:
     assert set(READ) <= set(resource.verbs)
     meta = {"name": "a", "labels": {"app.kubernetes.io/managed-by": "daulat"}}
@@ -34,6 +34,14 @@ def test_every_kind_that_is_watched_can_be_read_and_is_kept(resource: Resource) 
 def test_a_kind_is_in_the_table_once() -> None:
     assert [kind for kind, times in Counter(r.kind for r in WATCHED).items() if times > 1] == []
     assert len({(r.group, r.plural) for r in REGISTRY}) == len(REGISTRY)
+
+
+def test_a_kind_of_queues_is_watched_only_where_that_is_switched_on_and_known_by_its_name() -> None:
+    assert {r.kind for r in QUEUED} == set(QUEUE_KINDS)
+    assert not {r.kind for r in QUEUED} & {r.kind for r in WATCHED}
+    assert path_of(Ref("Workload", "t", "w"), DEFAULT, "status") == (
+        "/apis/kueue.x-k8s.io/v1beta2/namespaces/t/workloads/w/status"
+    )
 
 
 def test_facts_know_every_use_of_a_kind() -> None:

@@ -4,11 +4,12 @@ answer to the write."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from daulat.facts.store import Store
 from daulat.kube.ref import Ref
+from daulat.kube.resources import WATCHED, Resource
 from daulat.mirror.informer import Informer
 from daulat.operator.leader import Leader
 from daulat.process.lease import Lease
@@ -37,11 +38,11 @@ class _Held:
 class Cluster:
     """An operator process on a server."""
 
-    def __init__(self, server: FakeServer, identity: str = "test") -> None:
+    def __init__(self, server: FakeServer, identity: str = "test", resources: Sequence[Resource] = WATCHED) -> None:
         self.server = server
         self.store = Store(OPERATOR_NAMESPACE, WEIGHTS_IMAGE)
         self.leader = Leader(server, self.store, cast("Lease", _Held()), identity)
-        self._informer = Informer(server, self.store, self.leader.changed)
+        self._informer = Informer(server, self.store, self.leader.changed, resources=resources)
         self._task: asyncio.Task[str] | None = None
         server.watches.append(self._hear)
 

@@ -34,6 +34,7 @@ _LISTS: dict[str, dict[Path, tuple[str, ...]]] = {
     "Service": {("spec", "ports"): ("port", "protocol")},
     "ValidatingAdmissionPolicy": {("spec", "variables"): ("name",), ("spec", "matchConditions"): ("name",)},
     "MutatingAdmissionPolicy": {("spec", "matchConditions"): ("name",)},
+    "Workload": {("status", "admissionChecks"): ("name",)},
 }
 """By kind ("" for all): the lists that are maps, with their keys."""
 _SETS = {("metadata", "finalizers"), ("spec", "validationActions")}

@@ -16,7 +16,7 @@ from daulat.catalog.kubernetes import DEFAULT
 from daulat.kube.client import APPLY, JSON, JSON_PATCH, Client
 from daulat.kube.errors import ApiError, api_error
 from daulat.kube.ref import Ref
-from daulat.kube.resources import BY_KIND, OURS, REGISTRY, WATCHED, Resource, path_of
+from daulat.kube.resources import OURS, QUEUED, REGISTRY, WATCHED, Resource, path_of, watched_as
 from daulat.reconcile.policy.ungoverned import CANARY
 from tests.unit.discovery import discovery
 
@@ -92,7 +92,7 @@ class FakeServer(Client):
         """Make an object, or change it, as another user or controller does."""
         raw = deepcopy(raw)
         meta = raw["metadata"]
-        place = _Place(BY_KIND[kind], str(meta.get("namespace") or ""), str(meta["name"]))
+        place = _Place(watched_as(kind), str(meta.get("namespace") or ""), str(meta["name"]))
         live = self.objects.get(place.path)
         if live is not None:
             meta["uid"] = meta.get("uid") or live["metadata"]["uid"]
@@ -318,7 +318,9 @@ class FakeServer(Client):
         return {"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"} <= set(kinds)
 
     def _news(self, place: _Place, type_: str, raw: Raw) -> None:
-        if place.resource in WATCHED and (place.resource.labels != OURS or _is_ours(raw) or type_ == "DELETED"):
+        if place.resource in (*WATCHED, *QUEUED) and (
+            place.resource.labels != OURS or _is_ours(raw) or type_ == "DELETED"
+        ):
             for watch in self.watches:
                 watch(place.resource.kind, type_, deepcopy(raw))
 

@@ -40,7 +40,7 @@ CHIPS_UNDECLARED = Reason(
 NO_CHIPS_OBSERVED = Reason(
     "NoChipsObserved",
     (ACCOUNTED,),
-    "No ResourceSlice in the cluster names a chip, or only exporters show some chips, so the operator doesn't see where"
-    " they are.",
+    "No ResourceSlice in the cluster names a chip, or only exporters show some chips, so the operator can't"
+    " determine their nodes.",
     "Install a driver for dynamic resource allocation that publishes ids, or compare with exporters: daulat chips --metrics.",
 )

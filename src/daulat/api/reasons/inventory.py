@@ -18,7 +18,7 @@ NO_NODES = Reason(
     "NoNodes",
     (CERTIFIED,),
     "The zone selects no node.",
-    "Label the nodes of the facility as spec.nodeSelector says.",
+    "Add the labels in spec.nodeSelector to the nodes of the facility.",
 )
 
 DEVICES_FOUND = Reason("DevicesFound", (FOUND,), "At least one node has devices of the profile.")
@@ -33,7 +33,7 @@ WITHOUT_EFFECT = Reason(
     (ACTIVE,),
     "The exemption has no effect: its controls don't exist or allow no exemptions, or the policy governs none of its"
     " namespaces.",
-    "Correct spec.controls and spec.namespaces as the message says. docs/explanation/limits.md lists what can't be exempted.",
+    "Correct spec.controls and spec.namespaces according to the message. docs/explanation/limits.md lists what can't be exempted.",
 )
 IN_FORCE = Reason("InForce", (ACTIVE,), "The exemption holds until it expires.")
 ENDS_SOON = Reason(
@@ -78,7 +78,7 @@ NOT_TRUSTED = Reason(
     (ACCEPTED,),
     "No policy trusts an authority whose key has signed the statement, or the validity of the statement is longer than the"
     " policy allows.",
-    "Compare the statement's authority and its key with spec.zones.attestations of the policy; daulat attest verify says more.",
+    "Compare the statement's authority and its key with spec.zones.attestations of the policy; see daulat attest verify.",
 )
 NOT_VALID_YET = Reason(
     "NotValidYet",

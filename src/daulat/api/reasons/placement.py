@@ -11,7 +11,7 @@ POLICY_VIOLATION = Reason(
     (POLICY_COMPLIANT,),
     "The model or its pods violate at least one control. The message lists all violations, and the time until which"
     " running pods are kept.",
-    "Correct each field as its violation says.",
+    "Correct each field as its violation describes.",
 )
 DRIFTED = Reason(
     "Drifted",
@@ -31,7 +31,7 @@ WAITING_FOR_POLICY = Reason(
     (POLICY_COMPLIANT,),
     "The namespace has the label daulat.dev/data-class, and no policy in force selects it yet. No pod of the model is"
     " created until one does, and its running pods stay as they are.",
-    "Wait, if the message says that a policy is coming into force. Otherwise create a SovereigntyPolicy that selects the "
+    "Wait, if a policy is coming into force according to the message. Otherwise create a SovereigntyPolicy that selects the "
     "namespace, or correct the one in the message.",
 )
 POLICY_UNREADABLE = Reason(
@@ -71,8 +71,8 @@ NO_SCHEDULABLE_NODE = Reason(
 INSUFFICIENT_DEVICES = Reason(
     "InsufficientDevices",
     (PLACED,),
-    "Suitable nodes have too few free devices. The message says which pods and models hold them, and for how many replicas there "
-    "would be capacity if all devices were free.",
+    "Suitable nodes have too few free devices. The message has the pods and models that hold them, and the number of replicas that "
+    "would have capacity if all devices were free.",
     "Wait for devices to become free, remove a workload that holds them, request fewer devices, or add nodes.",
     awaits_devices=True,
 )

@@ -16,7 +16,7 @@ CANARY_PENDING = Reason(
 POD_WITHOUT_MODEL = Reason(
     "PodWithoutModel",
     (UPHELD,),
-    "A pod has the label daulat.dev/model, and no SovereignModel of that name made it. The message says what happens to it.",
+    "A pod has the label daulat.dev/model, and no SovereignModel of that name made it. The message has the consequence.",
     "Find out what made the pod. Delete that, or remove the label from it.",
 )
 CANARY_ADMITTED = Reason(

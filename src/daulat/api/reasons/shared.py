@@ -45,8 +45,8 @@ APPLY_FAILED = Reason(
 NODE_NOT_ELIGIBLE = Reason(
     "NodeNotEligible",
     (POLICY_COMPLIANT, UPHELD),
-    "A pod is on a node that isn't eligible any more. The message has the cause and says what happens to the pod.",
-    "Make the node eligible again, or let the pod be replaced on another node.",
+    "A pod is on a node that isn't eligible any more. The message has the cause and what happens to the pod.",
+    "Make the node eligible again, or wait for the replacement of the pod on another node.",
 )
 SELECTS_UNPROTECTED_LABELS = Reason(
     "SelectsUnprotectedLabels",
@@ -72,6 +72,6 @@ DEFINITION_OUTDATED = Reason(
     "DefinitionOutdated",
     (SCHEMA_CURRENT,),
     "The CustomResourceDefinition is of another release than the operator and lacks fields. The API server drops them from what "
-    "users apply, and the operator doesn't write them to the status. Enforcement goes on.",
-    "Apply the CustomResourceDefinitions of the operator's release, which helm upgrade doesn't. The chart's README says how.",
+    "users apply, and the operator doesn't write them to the status. Policies are still enforced.",
+    "Apply the CustomResourceDefinitions of the operator's release, which helm upgrade doesn't. See the chart's README.",
 )

@@ -19,7 +19,7 @@ CHANGED_BY_OTHERS = Reason(
     (WORKLOAD_READY,),
     "Another writer or a mutating webhook changes an object that the operator made for the model. It was brought back twice within "
     "ten minutes, or can't be brought back. The message names the object, the writer and the field.",
-    "Stop the writer that the message names, or let its webhook leave out objects with the label daulat.dev/model.",
+    "Stop the writer that the message names, or exclude objects with the label daulat.dev/model from its webhook.",
 )
 INSUFFICIENT_DOMAIN_CAPACITY = Reason(
     "InsufficientDomainCapacity",
@@ -51,7 +51,7 @@ VOLUME_PENDING = Reason(
     "VolumePending",
     (WORKLOAD_READY,),
     "A pod waits for a PersistentVolumeClaim that doesn't exist or isn't bound. The message is the scheduler's.",
-    "Create the PersistentVolumeClaim, or let it be bound: kubectl get pvc.",
+    "Create the PersistentVolumeClaim, or find out why it isn't bound: kubectl get pvc.",
 )
 NODE_NOT_READY = Reason(
     "NodeNotReady",
@@ -95,7 +95,7 @@ FETCH_FAILED = Reason(
     "FetchFailed",
     (WORKLOAD_READY,),
     "The weights couldn't be fetched or read. The message is the server's answer, the volume's error, or the pod waited for.",
-    "Correct spec.model.uri, its endpoint or its Secret, as the server's answer says; or the volume.",
+    "Correct spec.model.uri, its endpoint or its Secret according to the server's response, or the volume.",
 )
 DIGEST_MISMATCH = Reason(
     "DigestMismatch",

@@ -13,25 +13,35 @@ import click
 
 from daulat.console.outlines import Outlines, OutlinesError, parse, shipped
 from daulat.console.site import Site
+from daulat.console.whatif import Answer, Choices, State, WhatIf, first
 from daulat.kube.client import Client
 from daulat.kube.kubeconfig import KubeconfigError, find_kubeconfig
 from daulat.logs import configure
+from daulat.simulate.edits import snapshot_of
 
 from .. import cluster
 from ..errors import fail
 from ..examples import examples
 from ..namespace import context_option, operator_namespace_option
+from ..progress import progress
 from ..reading import Scope, read
+from ..simulation import Incomplete
 from ..trusting import trust_of
 from . import address, folder, server
 from .further import LogSource, Source
+from .latest import Latest
 from .users.options import UserOptions, user_options
 from .users.process import Options, run
+from .whatif import LIMIT, Simulations, facts, in_advance
 
 _EXAMPLES = examples(
     ("Pages of the cluster on this machine, until Ctrl-C", "daulat console"),
     ("A static site, whose index.html a browser opens from the disk", "daulat console --output-dir site/"),
     ("With the log, and proofs of where models ran last", "daulat console --log ledger/ --log-key log.vkey"),
+    (
+        "A static site with the outcomes of more changes",
+        "daulat console --output-dir site/ --what-if 100",
+    ),
     ("With borders of your own", "daulat console --output-dir site/ --outlines borders.geojson"),
     (
         "For users who sign in with a token of the cluster",
@@ -104,6 +114,18 @@ _EXAMPLES = examples(
     metavar="FILE",
     help="Where the index of the log is kept; never one that came with the log. By default it is made in memory each time.",
 )
+@click.option(
+    "--what-if",
+    "simulated",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    metavar="NUMBER",
+    help=(
+        "With --output-dir: simulate so many changes at most, each zone revoked and each approved accelerator profile"
+        f" banned, for up to {LIMIT:.0f} s each. Without it, a change is simulated when its page is opened."
+    ),
+)
 @user_options
 def console(
     context: str | None,
@@ -117,10 +139,11 @@ def console(
     log_keys: tuple[str, ...],
     log_witnesses: tuple[str, ...],
     log_index: Path | None,
+    simulated: int,
     given: UserOptions,
 ) -> None:
     """Show the cluster in a browser: what needs attention, zones on a map, models, policies, exemptions, drift, chips,
-    what weakens enforcement, and the log.
+    what weakens enforcement, the log, and what a change would do.
 
     The pages show what you may read; kinds that you may not list are named on each page. Nothing is written to the cluster, and
     no page loads anything from elsewhere. The server listens on a loopback address only: as with kubectl proxy, every user of this
@@ -146,21 +169,27 @@ def console(
     further = Source(operator_namespace, log_source)
     scope = Scope(namespace or "", "" if namespace else _own_namespace(context), operator_namespace)
 
-    async def site(reader: cluster.Reader) -> Site:
+    async def site(reader: cluster.Reader, whatif: WhatIf) -> Site:
         shared = cluster.Shared(reader)
-        facts = await read(shared, scope)
-        return Site(facts, outlines, context or "", await further.read(shared, facts))
+        found = await read(shared, scope)
+        return Site(found, outlines, context or "", await further.read(shared, found, whatif))
+
+    async def copy(reader: cluster.Reader) -> Site:
+        return await site(reader, await _in_advance(reader, operator_namespace, simulated))
 
     async def serve(reader: cluster.Reader) -> None:
-        latest = server.Latest[Site](lambda: site(reader), refresh)
+        latest = Latest[Site](lambda: site(reader, WhatIf(live=True)), refresh)
+        simulations = Simulations(lambda: facts(reader, operator_namespace), refresh)
         found, problem = await latest.get()
         if found is None:
             raise cluster.ClusterUnreadable(problem)
-        await server.serve(latest, at.host, at.port, at.hosts, lambda port: click.echo(f"{at.url(port)} (Ctrl-C ends)"))
+        await server.serve(
+            latest, simulations, at.host, at.port, at.hosts, lambda port: click.echo(f"{at.url(port)} (Ctrl-C ends)")
+        )
 
     try:
         if output_dir is not None:
-            count = folder.write(cluster.read(context, site), output_dir)
+            count = folder.write(cluster.read(context, copy), output_dir)
             click.echo(f"{count} pages: open {output_dir / 'index.html'}")
             return
         with suppress(KeyboardInterrupt):
@@ -169,6 +198,20 @@ def console(
         fail(error)
     except OSError as error:
         fail(f"can't listen on {listen}: {error.strerror or error}")
+
+
+async def _in_advance(reader: cluster.Reader, operator_namespace: str, most: int) -> WhatIf:
+    """Return what changes do, for pages that are kept."""
+    if not most:
+        return WhatIf()
+    try:
+        found = await facts(reader, operator_namespace)
+    except cluster.ClusterUnreadable as error:
+        # The other pages show what there is of Daulat.
+        return WhatIf(refused=Answer(State.UNREADABLE, why=str(error)))
+    choices = () if isinstance(found, Incomplete) else first(Choices(snapshot_of(found)), most)
+    with progress("simulating", len(choices)) as report:
+        return await asyncio.to_thread(in_advance, choices, found, report)
 
 
 def _serve_users(

@@ -1,4 +1,4 @@
-"""Reads what the pages show beyond the facts: doctor's lists, and the log."""
+"""Reads what the pages show beyond the facts: doctor's lists, the log, and what changes would do."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from daulat.console.further import Further
 from daulat.console.log import Log, read_log
 from daulat.console.runs import AtCheckpoint, Runs, find
+from daulat.console.whatif import WhatIf
 from daulat.doctor.examine import examine
 from daulat.evidence.index import Index
 from daulat.ledger.folder import Folder
@@ -61,15 +62,18 @@ class Source:
     operator_namespace: str
     log: LogSource | None = None
 
-    async def read(self, reader: Reader, facts: Facts) -> Further:
-        """Return what was read. Raises RequestError where not even the API server's version can be read."""
+    async def read(self, reader: Reader, facts: Facts, whatif: WhatIf) -> Further:
+        """Return what was read, with what is known of changes.
+
+        Raises RequestError where not even the API server's version can be read.
+        """
         cluster = await read(reader, self.operator_namespace, left_out=_LEFT_OUT)
         models = ((ref.namespace, ref.name) for ref in facts.snapshot.models)
         # The checks take seconds in a large cluster, and the server answers meanwhile.
         report, log = await asyncio.gather(
             asyncio.to_thread(examine, cluster), _nothing() if self.log is None else self.log.read(models)
         )
-        return Further(report, log)
+        return Further(report, log, whatif)
 
 
 async def _nothing() -> None:

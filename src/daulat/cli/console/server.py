@@ -1,23 +1,20 @@
-"""Serves the pages on this machine. Facts are read anew when a page is asked for and they are older than the interval."""
+"""Serves the pages on this machine."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
 
 from aiohttp import web
 
 from daulat.console.site import POLICY, STYLE, Reading, Site, style
-from daulat.kube.errors import RequestError
 
-from ..cluster import ClusterUnreadable, sentence
+from .latest import Latest
+from .whatif import Simulations, requested, status_of
 
-SHARE = 4
-"""How many times as long as a read took the next one waits at least, so that a large cluster isn't read all the time."""
-PATIENCE = 1.0
-"""Seconds that a request waits for newer facts, where there are some already."""
+READER = "local"
+"""Who reads the pages of this machine: one reader at a time has a simulation."""
 HEADERS = {
     "Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'",
     "Cache-Control": "no-store",
@@ -26,50 +23,13 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-F = TypeVar("F")
-
-
-class Latest(Generic[F]):
-    """What the last reading that succeeded gave, and why there is no later one."""
-
-    def __init__(
-        self, read: Callable[[], Awaitable[F]], interval: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._read, self._interval, self._clock = read, interval, clock
-        self._found: F | None = None
-        self._problem, self._due = "", float("-inf")
-        self._reading: asyncio.Task[None] | None = None
-
-    async def get(self, patience: float = PATIENCE) -> tuple[F | None, str]:
-        """Return what was read, anew where it is time, and the problem of the last read. Requests share one read.
-
-        Where a read takes longer than ``patience`` seconds, what was read before is returned: pages say how old it is.
-        """
-        if self._reading is None and self._clock() >= self._due:
-            self._reading = asyncio.create_task(self._refresh())
-        reading = self._reading
-        if reading is not None:
-            await asyncio.wait({reading}, timeout=None if self._found is None else patience)
-            if reading.done():
-                reading.result()  # Raises what isn't a problem of the cluster.
-        return self._found, self._problem
-
-    async def _refresh(self) -> None:
-        began = self._clock()
-        try:
-            self._found, self._problem = await self._read(), ""
-        except ClusterUnreadable as error:
-            self._problem = str(error)
-        except RequestError as error:
-            self._problem = sentence(error)
-        finally:
-            ended = self._clock()
-            self._due = ended + max(self._interval, SHARE * (ended - began))
-            self._reading = None
 
 
 def application(
-    latest: Latest[Site], hosts: Callable[[], frozenset[str]], now: Callable[[], float] = time.time
+    latest: Latest[Site],
+    simulations: Simulations,
+    hosts: Callable[[], frozenset[str]],
+    now: Callable[[], float] = time.time,
 ) -> web.Application:
     """Return the server. ``hosts`` are the values of the Host header that are answered."""
 
@@ -91,14 +51,15 @@ def application(
         site, problem = await latest.get()
         if site is None:
             return answer(503, f"The cluster can't be read: {problem}\n", "text/plain")
-        reading = Reading(now(), problem)
         path = first_page(request)
         # Proofs are made of files that are read for them.
         file = await asyncio.to_thread(site.file, path)
         if file is not None:
             return attached(file)
-        found = await asyncio.to_thread(site.render, path, reading)
-        return answer(200, found) if found is not None else answer(404, site.missing(path, reading))
+        known = await requested(request, site, path, simulations, READER)
+        reading = Reading(now(), problem)
+        found = await asyncio.to_thread(site.render, path, reading, known)
+        return answer(status_of(known), found) if found is not None else answer(404, site.missing(path, reading))
 
     app = web.Application(middlewares=[guard])
     app.router.add_route("*", "/{path:.*}", page)
@@ -122,12 +83,17 @@ def attached(file: bytes) -> web.Response:
 
 
 async def serve(
-    latest: Latest[Site], host: str, port: int, hosts: Callable[[int], frozenset[str]], listening: Callable[[int], None]
+    latest: Latest[Site],
+    simulations: Simulations,
+    host: str,
+    port: int,
+    hosts: Callable[[int], frozenset[str]],
+    listening: Callable[[int], None],
 ) -> None:
     """Serve until cancelled. ``listening`` gets the port once the server listens. Raises OSError where it can't."""
     taken = port
     # A page can hold what a browser, or its extensions, shouldn't see in a log either.
-    runner = web.AppRunner(application(latest, lambda: hosts(taken)), access_log=None)
+    runner = web.AppRunner(application(latest, simulations, lambda: hosts(taken)), access_log=None)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
@@ -135,4 +101,5 @@ async def serve(
         listening(taken)
         await asyncio.Event().wait()
     finally:
+        simulations.close()
         await runner.cleanup()

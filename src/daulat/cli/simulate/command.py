@@ -22,11 +22,12 @@ from ..examples import examples
 from ..namespace import chosen_namespace, context_option, namespace_option, operator_namespace_option
 from ..objects import read as read_objects
 from ..progress import Report, progress
+from ..simulation import read_cluster
 from ..structured import WRITERS
 from ..text import Page
 from .output import draw, duration, structured
 from .picture import svg
-from .reading import SnapshotError, read_cluster, read_snapshot
+from .reading import SnapshotError, read_snapshot
 
 WIDTH = 80
 """Columns of a table that isn't written to a terminal."""

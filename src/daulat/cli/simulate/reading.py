@@ -1,24 +1,18 @@
-"""Reads what a simulation starts from: a cluster, or the folder of a snapshot, which ``daulat snapshot`` writes."""
+"""Writes and reads the folder of a snapshot, from which a simulation can start in place of a cluster."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from daulat.api.frozen import FrozenDict
 from daulat.api.kinds import Manifest
 from daulat.catalog.kubernetes import Capabilities, CapabilityError, Minor, Pin
-from daulat.kube.errors import NotFound
 from daulat.kube.resources import BY_KIND, Resource
-from daulat.simulate.redact import KINDS, redacted
+from daulat.simulate.redact import KINDS
 from daulat.simulate.world import Cluster
-
-from ..cluster import ClusterUnreadable, Reader
 
 ABOUT = "snapshot.json"
 FORM = 1
@@ -27,38 +21,6 @@ FORM = 1
 
 class SnapshotError(Exception):
     """A folder isn't a snapshot that can be read. The text is the sentence for the user."""
-
-
-@dataclass(frozen=True)
-class _List:
-    resource: Resource
-    items: list[Manifest]
-    served: bool
-
-
-async def read_cluster(reader: Reader, operator_namespace: str) -> Cluster:
-    """Return the facts of a cluster, redacted. Raises RequestError, and ClusterUnreadable where Daulat isn't installed."""
-    capabilities = await reader.capabilities()
-
-    async def one(resource: Resource) -> _List:
-        try:
-            items = await reader.items(resource.on(capabilities), keep=lambda item: redacted(resource.kind, item))
-        except NotFound as error:
-            if not resource.optional:
-                raise ClusterUnreadable(
-                    f"the API server doesn't serve {resource.kind}: is Daulat installed?"
-                ) from error
-            return _List(resource, [], served=False)
-        return _List(resource, items, served=True)
-
-    lists = await asyncio.gather(*map(one, KINDS))
-    typed = [
-        {"apiVersion": each.resource.on(capabilities).api_version, "kind": each.resource.kind, **item}
-        for each in lists
-        for item in each.items
-    ]
-    unserved = frozenset(each.resource.kind for each in lists if not each.served)
-    return Cluster(tuple(typed), time.time(), capabilities, unserved, operator_namespace)
 
 
 def write_snapshot(cluster: Cluster, folder: Path) -> int:

@@ -13,7 +13,8 @@ from ..errors import fail
 from ..examples import examples
 from ..namespace import context_option, operator_namespace_option
 from ..progress import progress
-from .reading import read_cluster, write_snapshot
+from ..simulation import read_cluster
+from .reading import write_snapshot
 
 _EXAMPLES = examples(
     ("The facts of the current cluster", "daulat snapshot --output-dir facts/"),

@@ -34,7 +34,7 @@ class Batch(Record):
 
 
 class AuditBatch(Batch):
-    """A batch was read. The entries made of it follow, and name it by its digest."""
+    """A batch was read. The entries from it follow, and have its digest."""
 
     events: int = 0
     first: str = ""
@@ -49,7 +49,7 @@ class AuditBatch(Batch):
 
 
 class AuditUnreadable(Batch):
-    """A batch, or events of one, can't be read. What they said isn't in the log."""
+    """A batch, or events of one, can't be read. Their content isn't in the log."""
 
     count: int = 0
     """The events that can't be read; 0 if the batch as a whole can't."""
@@ -169,7 +169,7 @@ class SessionClosed(Session):
 
 
 class SessionFailed(Session):
-    """A session was requested, and not opened for another reason than one of Daulat's policies."""
+    """A session was requested and not opened, for a cause other than Daulat's policies."""
 
     code: int
     """The HTTP status."""
@@ -182,14 +182,14 @@ class Proxied(Act):
 
 
 class Impersonated(Act):
-    """Requests were sent in another user's name, whatever became of them."""
+    """Requests were sent in another user's name, with any outcome."""
 
     as_groups: tuple[str, ...] = ()
     """Those of the other user's groups that are Kubernetes' own and give rights."""
 
 
 class Changed(Act):
-    """An object was changed that Daulat decides by. What it says since then, other entries say."""
+    """An object that Daulat bases decisions on was changed. Other entries have its new content."""
 
     verb: str = ""
     on: On = On()

@@ -46,7 +46,9 @@ def api() -> Iterator[FakeApiServer]:
 
 
 def run(api: FakeApiServer, folder: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(console, list(arguments), env={"KUBECONFIG": str(api.kubeconfig(folder))})
+    # Simulations take most of the time of a static site, and one test below is about them.
+    words = [*([] if "--what-if" in arguments else ["--what-if", "0"]), *arguments]
+    return CliRunner().invoke(console, words, env={"KUBECONFIG": str(api.kubeconfig(folder))})
 
 
 def test_a_site_is_written_and_says_what_couldnt_be_read(api: FakeApiServer, tmp_path: Path) -> None:

@@ -10,14 +10,21 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
 from daulat.cli.cluster import ClusterUnreadable
-from daulat.cli.console.server import HEADERS, SHARE, Latest, application
+from daulat.cli.console.latest import SHARE, Latest
+from daulat.cli.console.server import HEADERS, application
+from daulat.cli.console.whatif import Simulations
 from daulat.console.site import Site
 from daulat.kube.errors import NoAnswer
+from daulat.simulate.world import Cluster
 from tests.unit.console.worlds import busy, site
 from tests.unit.status.worlds import NOW, fine
 
 HOST = "127.0.0.1:8765"
 Asked = Callable[..., Awaitable[ClientResponse]]
+
+
+async def no_facts() -> Cluster:
+    raise AssertionError("no page here is about a change")
 
 
 async def fine_site() -> Site:
@@ -28,7 +35,7 @@ def visit(scenario: Callable[[Asked], Awaitable[None]], read: Callable[[], Await
     """Run a scenario with a function that sends a request."""
 
     async def run() -> None:
-        app = application(Latest(read, 15), lambda: frozenset({HOST}), lambda: NOW + 5)
+        app = application(Latest(read, 15), Simulations(no_facts, 15), lambda: frozenset({HOST}), lambda: NOW + 5)
         async with TestClient(TestServer(app)) as client:
 
             async def asked(path: str, method: str = "GET", host: str = HOST) -> ClientResponse:

@@ -13,7 +13,7 @@ from aiohttp import web
 from daulat.kube.client import Client
 from daulat.process.tls import common_name
 
-from .expiring import Expiring
+from ..expiring import Expiring
 
 TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 - a path
 LASTS = 60.0

@@ -10,6 +10,7 @@ from daulat.console.further import Further
 from daulat.console.log import Log
 from daulat.console.outlines import Outlines
 from daulat.console.site import Site
+from daulat.console.whatif import WhatIf
 
 from ...reading import Gathered, Rights
 
@@ -28,7 +29,12 @@ class Taken:
 
 def made(taken: Taken, rights: Rights, outlines: Outlines, title: str) -> Site:
     """Return the pages for a user with these rights. Raises ClusterUnreadable where they show none of Daulat's kinds."""
-    return Site(taken.gathered.facts(rights), outlines, title, Further(log=_visible(taken.log, rights)))
+    return Site(
+        taken.gathered.facts(rights),
+        outlines,
+        title,
+        Further(log=_visible(taken.log, rights), whatif=WhatIf(live=True)),
+    )
 
 
 def _visible(log: Log | None, rights: Rights) -> Log | None:

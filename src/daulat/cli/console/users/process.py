@@ -20,7 +20,8 @@ from daulat.process.tls import ServerTls
 from ...cluster import Reader
 from ...reading import Rights, Scope, gather
 from ..further import LogSource
-from ..server import Latest
+from ..latest import Latest
+from ..whatif import Simulations, facts
 from . import metrics
 from .pages import Pages, Taken, made
 from .server import Settings, Users
@@ -63,10 +64,12 @@ async def run(client: Client, options: Options, listening: Callable[[int], None]
     def make(taken: Taken, rights: Rights) -> Site:
         return made(taken, rights, options.outlines, options.title)
 
+    simulations = Simulations(lambda: facts(reader, options.operator_namespace), options.refresh)
     users = Users(
         client,
         latest,
         Pages(make),
+        simulations,
         Settings(options.tls is not None, options.hosts),
         operator_namespace=options.operator_namespace,
         proxies=options.proxies,
@@ -83,5 +86,6 @@ async def run(client: Client, options: Options, listening: Callable[[int], None]
         tasks = [options.tls.reload(context)] if options.tls and context else [asyncio.Event().wait()]
         return await until_stopped(tasks, [], [])
     finally:
+        simulations.close()
         await runner.cleanup()
         await health.stop()

@@ -9,7 +9,7 @@ from daulat.kube.client import Client
 from daulat.kube.resources import BY_KIND, Resource
 
 from ...reading import CLUSTER_WIDE, LEASES, Rights
-from .expiring import Expiring
+from ..expiring import Expiring
 from .identity import Identity
 
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
@@ -44,6 +44,12 @@ class Reviews:
         # Pods are shown with their models alone.
         pods = await self._further(identity, "Pod", found, names if "SovereignModel" in found else sorted(models))
         return Rights(found, models, pods)
+
+    async def lacking(self, identity: Identity, resources: Iterable[Resource]) -> tuple[str, ...]:
+        """Return the kinds that the user may not list in all namespaces. Raises RequestError where the API server can't say."""
+        asked = tuple(resources)
+        answers = await asyncio.gather(*(self._may(identity, each, "") for each in asked))
+        return tuple(each.kind for each, may in zip(asked, answers, strict=True) if not may)
 
     async def _further(
         self, identity: Identity, kind: str, everywhere: frozenset[str], namespaces: Iterable[str]

@@ -12,13 +12,18 @@ from urllib.parse import quote, urlsplit
 from aiohttp import web
 
 from daulat.console.session import FORM_POLICY, Session, session_page
-from daulat.console.site import STYLE, Reading, style
+from daulat.console.site import STYLE, Reading, Site, style
+from daulat.console.whatif import Answer, State
 from daulat.kube.client import Client
 from daulat.kube.errors import RequestError
 
-from ...cluster import ClusterUnreadable
+from ...cluster import FORBIDDEN, ClusterUnreadable
+from ...reading import Gathered
+from ...simulation import needed
 from ..address import LOOPBACK
-from ..server import HEADERS, Latest, answer, attached, first_page
+from ..latest import Latest
+from ..server import HEADERS, answer, attached, first_page
+from ..whatif import Simulations, from_elsewhere, requested, status_of
 from . import metrics
 from .identity import Identity, NotAuthenticated, Proxy, Tokens, bearer
 from .pages import Pages, Taken
@@ -59,6 +64,7 @@ class Users:
         client: Client,
         latest: Latest[Taken],
         pages: Pages,
+        simulations: Simulations,
         settings: Settings,
         *,
         operator_namespace: str,
@@ -66,6 +72,7 @@ class Users:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._latest, self._pages, self._settings, self._now = latest, pages, settings, now
+        self._simulations = simulations
         self._tokens, self._proxy = Tokens(client), Proxy(proxies)
         self._reviews = Reviews(client, operator_namespace)
         self._sessions = Sessions()
@@ -138,8 +145,23 @@ class Users:
         file = await asyncio.to_thread(site.file, path)
         if file is not None:
             return attached(file)
-        found = await asyncio.to_thread(site.render, path, reading)
-        return answer(200, found) if found is not None else answer(404, site.missing(path, reading))
+        known = await self._known(request, site, path, identity, taken.gathered)
+        found = await asyncio.to_thread(site.render, path, reading, known)
+        return answer(status_of(known), found) if found is not None else answer(404, site.missing(path, reading))
+
+    async def _known(
+        self, request: web.Request, site: Site, path: str, identity: Identity, gathered: Gathered
+    ) -> Answer | None:
+        """Return what is known of the change that a page shows, or which rights the user lacks for it.
+
+        An outcome depends on every object, and names some. So it is for users who may list all of them, and never made of a part.
+        """
+        if not site.about_changes(path):
+            return None
+        lacking = await self._reviews.lacking(identity, needed(gathered.capabilities))
+        if lacking:
+            return Answer(State.FORBIDDEN, kinds=dict.fromkeys(lacking, FORBIDDEN))
+        return await requested(request, site, path, self._simulations, identity.key)
 
     async def _identity(self, request: web.Request) -> Identity:
         """Return who sends a request. Raises NotAuthenticated, and RequestError where the API server can't say."""
@@ -228,7 +250,7 @@ def _local(path: str) -> str:
 
 def _same_origin(request: web.Request, *, secure: bool) -> bool:
     """Say whether a form was sent by a page of this server. A client that is no browser sends neither header."""
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+    if from_elsewhere(request):
         return False
     origin = request.headers.get("Origin")
     return origin is None or origin == f"{'https' if secure else 'http'}://{request.headers.get('Host', '')}"

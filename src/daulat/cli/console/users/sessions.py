@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from .expiring import Expiring
+from ..expiring import Expiring
 
 LASTS = 8 * 3600.0
 """Seconds from signing in to the end of a session. Its token may end earlier, and ends it then."""

@@ -17,16 +17,23 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from daulat.catalog.kubernetes import DEFAULT
-from daulat.cli.console.server import Latest
+from daulat.cli.console.latest import Latest
 from daulat.cli.console.users import identity, rights, sessions
 from daulat.cli.console.users.pages import Pages, Taken, made
 from daulat.cli.console.users.server import AT_ONCE, MOST_BYTES, Settings, Users
+from daulat.cli.console.whatif import Facts, Simulations
 from daulat.cli.reading import CLUSTER_WIDE, LEASES, Gathered, Rights, Scope
+from daulat.cli.simulation import Incomplete, needed
+from daulat.console.further import Further
 from daulat.console.log import Log
 from daulat.console.outlines import shipped
 from daulat.console.site import Site
+from daulat.console.whatif import Answer, Choice, State, WhatIf
 from daulat.kube.errors import NoAnswer
 from daulat.process.tls import ServerTls
+from daulat.simulate.compare import Eviction, Outcome
+from daulat.simulate.run import Progress
+from daulat.simulate.world import Cluster
 from dev.cluster.pki import Authority
 from tests.unit.console.recorded import QWEN, read, runs
 from tests.unit.status.worlds import NOW
@@ -35,6 +42,9 @@ from tests.unit.world import World, model, pod
 HOST = {"Host": "localhost:9999"}
 EVERYTHING = {each.plural for each in CLUSTER_WIDE} | {LEASES.plural}
 SYSTEM = "daulat-system"
+LIVE = Further(whatif=WhatIf(live=True))
+SIMULATED = {each.plural for each in needed(DEFAULT)}
+REVOKED = "/whatif/zone/cyberjaya-1.html"
 
 
 @dataclass
@@ -104,6 +114,13 @@ def site_of(taken: Taken, may: Rights) -> Site:
     return made(taken, may, shipped(), "my-cluster")
 
 
+def worked_out(choice: Choice, facts: Cluster, progress: Progress) -> Answer:
+    """Return an outcome that names a pod."""
+    pod_ended = Eviction((), f"{choice.name} stands alone", 1, 1, 60, 60, ("treasury/llama-0",), ())
+    outcome = Outcome(1, True, 60, 1, (), (), (pod_ended,), (), (), (), 0)
+    return Answer(State.DONE, facts.now, outcome)
+
+
 def server(
     api: Any,
     *,
@@ -111,13 +128,24 @@ def server(
     hosts: frozenset[str] = frozenset(),
     proxies: tuple[str, ...] = (),
     log: Log | None = None,
+    facts: Facts | None = None,
 ) -> Users:
     async def read() -> Taken:
         return Taken(gathered(), log)
 
+    async def read_facts() -> Facts:
+        return facts or Cluster((), NOW - 30)
+
     settings = Settings(secure, hosts)
     return Users(
-        api, Latest(read, 15), Pages(site_of), settings, operator_namespace=SYSTEM, proxies=proxies, now=lambda: NOW
+        api,
+        Latest(read, 15),
+        Pages(site_of),
+        Simulations(read_facts, 15, work=worked_out),
+        settings,
+        operator_namespace=SYSTEM,
+        proxies=proxies,
+        now=lambda: NOW,
     )
 
 
@@ -602,3 +630,128 @@ def test_users_with_the_same_rights_share_their_pages_and_a_new_reading_ends_the
         assert await pages.site(Taken(gathered()), everything) is not sites[0]
 
     asyncio.run(scenario())
+
+
+def test_who_may_list_everything_that_a_simulation_depends_on_sees_its_outcome_with_the_age_of_its_facts() -> None:
+    api = an_api()
+    api.may["root"] |= everywhere(*SIMULATED)
+
+    async def scenario(asked: Asked) -> None:
+        for path in ("/whatif.html", "/whatif-nodes.html", "/whatif/policy/confidential.html"):
+            assert "forbidden" not in await (await asked(path, "admin-token")).text()
+        answer = await asked(REVOKED, "admin-token")
+        text = await answer.text()
+        assert answer.status == 200
+        assert "cyberjaya-1 stands alone" in text
+        assert "treasury/llama-0" in text
+        assert "30 s old" in text
+
+    visit(api, scenario)
+
+
+@pytest.mark.parametrize("plural", sorted(SIMULATED))
+def test_who_may_not_list_a_kind_that_a_simulation_depends_on_sees_which_and_no_outcome(plural: str) -> None:
+    api = an_api()
+    api.may["root"] = everywhere(*(EVERYTHING | SIMULATED) - {plural})
+    kind = next(each.kind for each in needed(DEFAULT) if each.plural == plural)
+
+    async def scenario(asked: Asked) -> None:
+        # Without zones, a user has no page of one.
+        for path in ("/whatif.html", "/whatif/profile/nvidia-h20.html" if plural == "sovereignzones" else REVOKED):
+            answer = await asked(path, "admin-token")
+            text = await answer.text()
+            assert answer.status == 403
+            assert f'<li><code>{kind}</code> (<bdi lang="en">forbidden</bdi>)</li>' in text
+            assert "stands alone" not in text
+            assert "llama-0" not in text
+
+    visit(api, scenario)
+
+
+def test_a_right_in_one_namespace_doesnt_suffice_for_a_simulation() -> None:
+    api = an_api()
+    api.may["root"] = everywhere(*(EVERYTHING | SIMULATED) - {"deployments"}) | {("deployments", "treasury")}
+
+    async def scenario(asked: Asked) -> None:
+        answer = await asked(REVOKED, "admin-token")
+        assert answer.status == 403
+        assert "<code>Deployment</code>" in await answer.text()
+
+    visit(api, scenario)
+
+
+def test_a_team_sees_why_it_gets_no_simulation_and_no_name_of_another() -> None:
+    async def scenario(asked: Asked) -> None:
+        answer = await asked("/whatif.html", "team-token")
+        text = await answer.text()
+        assert answer.status == 403
+        assert "<code>Namespace</code>" in text
+        assert "treasury" not in text
+        assert "cyberjaya-1" not in text
+        assert (await asked(REVOKED, "team-token")).status == 404
+
+    visit(an_api(), scenario)
+
+
+def test_an_outcome_that_was_worked_out_for_one_user_isnt_shown_to_another_without_the_rights() -> None:
+    api = an_api()
+    api.may["root"] |= everywhere(*SIMULATED)
+    api.users["other-token"] = {"username": "other"}
+    api.may["other"] = everywhere(*EVERYTHING)
+
+    async def scenario(asked: Asked) -> None:
+        assert (await asked(REVOKED, "admin-token")).status == 200
+        answer = await asked(REVOKED, "other-token")
+        assert answer.status == 403
+        assert "stands alone" not in await answer.text()
+
+    visit(api, scenario)
+
+
+def test_kinds_that_the_console_itself_may_not_list_are_named() -> None:
+    api = an_api()
+    api.may["root"] |= everywhere(*SIMULATED)
+
+    async def scenario(asked: Asked) -> None:
+        answer = await asked(REVOKED, "admin-token")
+        text = await answer.text()
+        assert answer.status == 403
+        assert "<code>Deployment</code>" in text
+        assert "The console couldn&#39;t list them" in text
+
+    visit(api, scenario, facts=Incomplete({"Deployment": "forbidden"}))
+
+
+def test_a_page_of_another_site_starts_no_simulation() -> None:
+    api = an_api()
+    api.may["root"] |= everywhere(*SIMULATED)
+
+    async def scenario(asked: Asked) -> None:
+        for site in ("cross-site", "same-site"):
+            text = await (await asked(REVOKED, "admin-token", headers={"Sec-Fetch-Site": site})).text()
+            assert "No simulation is started for other sites" in text
+            assert "stands alone" not in text
+        assert "stands alone" in await (await asked(REVOKED, "admin-token", headers={"Sec-Fetch-Site": "none"})).text()
+
+    visit(api, scenario)
+
+
+def test_no_outcome_is_shown_where_the_api_server_cant_say_what_a_user_may_list() -> None:
+    api = an_api()
+    api.may["root"] |= everywhere(*SIMULATED)
+    answered = api.request
+
+    async def partly(method: str, path: str, body: Any = None) -> dict[str, Any]:
+        if (body["spec"].get("resourceAttributes") or {}).get("resource") == "deployments":
+            raise NoAnswer("no route to host")
+        return await answered(method, path, body)
+
+    api.request = partly  # type: ignore[method-assign]
+
+    async def scenario(asked: Asked) -> None:
+        assert (await asked("/models.html", "admin-token")).status == 200
+        answer = await asked(REVOKED, "admin-token")
+        assert answer.status == 503
+        assert "stands alone" not in await answer.text()
+
+    visit(api, scenario)

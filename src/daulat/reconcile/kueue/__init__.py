@@ -1,0 +1,1 @@
+"""Kueue: the controller of the AdmissionChecks with controllerName daulat.dev/sovereignty."""

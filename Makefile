@@ -92,6 +92,10 @@ test-console: $(VENV)/ready ## The console's pages in headless Chromium: accessi
 	@command -v chromium >/dev/null || { echo "make test-console needs chromium: apt-get install chromium" >&2; exit 2; }
 	@$(PY) -m pytest tests -m browser
 
+pictures: $(VENV)/ready ## Take the pictures of the console in the documentation (Debian's package chromium)
+	@command -v chromium >/dev/null || { echo "make pictures needs chromium: apt-get install chromium" >&2; exit 2; }
+	@$(PY) -m dev.pictures
+
 headlamp: ## Lint, test and build the Headlamp plugin in ui/headlamp/dist (needs Node.js 20 with npm; 2 minutes)
 	@command -v npm >/dev/null || { echo "make headlamp needs Node.js 20 with npm" >&2; exit 2; }
 	@cd ui/headlamp && npm ci --ignore-scripts --no-audit --no-fund && npm run lint && npm run tsc && npm test && npm run build
@@ -230,6 +234,7 @@ $(DOCS)/ready: requirements/docs.txt
 	layers \
 	lint \
 	lock \
+	pictures \
 	release \
 	release-digests \
 	test \

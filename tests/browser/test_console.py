@@ -17,10 +17,10 @@ from daulat.cli.console.folder import write
 from daulat.cli.console.latest import Latest
 from daulat.cli.console.whatif import Facts, Simulations
 from daulat.console.further import Further
-from daulat.console.site import Reading, Site
+from daulat.console.site import STYLE, Reading, Site
 from daulat.console.whatif import Answer, Choice, State, What, WhatIf
 from tests.unit.console.test_hostile import MARKUP, hostile
-from tests.unit.console.test_site import FURTHER
+from tests.unit.console.test_site import FURTHER, LARGE_PAGES, large
 from tests.unit.console.worlds import busy, site
 from tests.unit.simulate.worlds import cluster
 
@@ -163,6 +163,45 @@ def test_a_narrow_screen_scrolls_down_and_not_sideways(browser: Browser, folder:
         page.goto((folder / path).as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
     page.close()
+
+
+def test_a_proof_is_downloaded_and_not_opened(browser: Browser, url: str, tmp_path: Path) -> None:
+    page = browser.new_page()
+    page.goto(f"{url}model/audit/qwen.html")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the proof of entry 7").click()
+    assert download.value.suggested_filename == "qwen_7.tlog-proof"
+    download.value.save_as(tmp_path / "proof")
+    assert (tmp_path / "proof").read_bytes().startswith(b"c2sp.org/tlog-proof@v1\n")
+    page.close()
+
+
+def test_a_cluster_of_5000_nodes_is_shown_in_pages_below_2_mib_without_anything_loaded_later(
+    browser: Browser, tmp_path: Path
+) -> None:
+    write(large(), tmp_path)
+    page = browser.new_page()
+    complaints = watched(page)
+    for path in LARGE_PAGES:
+        page.goto((tmp_path / path).as_uri())
+        assert page.locator("tbody tr").count() > 0, path
+        assert len((tmp_path / path).read_bytes()) + len((tmp_path / STYLE).read_bytes()) < 2 * 2**20, path
+    page.close()
+    assert complaints == []
+
+
+def test_each_view_is_whole_in_print_and_on_white(browser: Browser, folder: Path) -> None:
+    context = browser.new_context(color_scheme="dark")
+    page = context.new_page()
+    for path in PAGES:
+        page.goto((folder / path).as_uri())
+        page.emulate_media(media="print", color_scheme="dark")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)", path
+        # Paper doesn't scroll: a table that is wider than its frame would be cut.
+        assert page.evaluate(
+            "[...document.querySelectorAll('.table')].every(t => getComputedStyle(t).overflowX == 'visible')"
+        )
+    context.close()
 
 
 def test_navigation_is_left_out_in_print(browser: Browser, folder: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,13 +16,16 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener, urlopen
 
+import pytest
 import yaml
 from click.testing import CliRunner
 
 from daulat.cli.main import main
-from dev.deployment import CHART, NAMESPACE, helm, operator_kubeconfig, poll
+from daulat.ledger.keys import parse_verifier
+from daulat.ledger.trust import Trust, trusted
+from dev.deployment import CHART, NAMESPACE, RecorderProcess, helm, operator_kubeconfig, poll
 
-from .world import World, model_manifest, unique
+from .world import World, model_manifest, recording, unique
 
 
 def write(kubeconfig: Path, folder: Path, *arguments: str) -> None:
@@ -99,6 +104,116 @@ def test_an_admin_of_a_namespace_sees_its_models_and_what_they_may_not_read(worl
         assert "forbidden" in page
 
 
+@pytest.fixture(scope="module")
+def recorder(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecorderProcess]:
+    with recording(world, tmp_path_factory.mktemp("recorder")) as process:
+        yield process
+
+
+def test_a_model_s_page_has_the_proof_of_its_last_run_from_the_recorder_s_log(
+    world: World, recorder: RecorderProcess, tmp_path: Path
+) -> None:
+    with world.governed() as (_, namespace):
+        world.admin.apply([model_manifest("m", namespace)])
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
+        node = world.get("sovereignmodel", "m", namespace=namespace)["status"]["placement"]["nodes"][0]
+        words = ("--log", str(recorder.ledger), "--log-key", str(recorder.verifier))
+        with served(world.cluster.kubeconfig(), *words) as url:
+            poll("the run's proof", lambda: ".tlog-proof" in get(f"{url}model/{namespace}/m.html"))
+            page = get(f"{url}model/{namespace}/m.html")
+            assert node in page[page.index("Last run in the log") :]
+            (link,) = re.findall(rf"model/{namespace}/m_[0-9]+[.]tlog-proof", page)
+            (tmp_path / "proof").write_text(get(f"{url}{link}"))
+            assert "The log&#39;s keys signed the checkpoint" in get(f"{url}log.html")
+            checkpoint = get(f"{url}checkpoint.txt").encode()
+            assert trusted(checkpoint, Trust((parse_verifier(recorder.verifier.read_text()),))).size > 0
+        check = ["ledger", "check-proof", str(tmp_path / "proof"), "--key", str(recorder.verifier), "-o", "json"]
+        done = CliRunner().invoke(main, check)
+        assert done.exit_code == 0, done.output
+        proved = json.loads(done.stdout)["entry"]
+        assert (proved["kind"], proved["data"]["namespace"], proved["data"]["model"]) == ("RunStarted", namespace, "m")
+        assert proved["data"]["node"] == node
+        write(world.cluster.kubeconfig(), tmp_path / "site", "-n", namespace, *words)
+        assert (tmp_path / "site" / link).read_bytes().startswith(b"c2sp.org/tlog-proof@v1\n")
+
+
+def test_a_team_downloads_the_proofs_of_its_own_models_alone(
+    world: World, recorder: RecorderProcess, tmp_path: Path
+) -> None:
+    config = console_kubeconfig(world, tmp_path)
+    words = ("--log", str(recorder.ledger), "--log-key", str(recorder.verifier))
+    with world.governed() as (_, ours), world.governed() as (_, theirs):
+        for namespace in (ours, theirs):
+            world.admin.apply([model_manifest("m", namespace)])
+            world.admin.run("create", "serviceaccount", "reader", "-n", namespace)
+            world.admin.run(
+                "create",
+                "rolebinding",
+                "reader",
+                "--clusterrole=view",
+                f"--serviceaccount={namespace}:reader",
+                "-n",
+                namespace,
+            )
+            world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)
+        us, them = (world.admin.run("create", "token", "reader", "-n", each).strip() for each in (ours, theirs))
+        with served(config, "--authenticate", "--health-port=0", *words) as url:
+            page = f"{url}model/{ours}/m.html"
+            poll("the team's proof", lambda: ".tlog-proof" in ask(page, token=us)[1])
+            (link,) = re.findall(rf"model/{ours}/m_[0-9]+[.]tlog-proof", ask(page, token=us)[1])
+            status, proof, _ = ask(f"{url}{link}", token=us)
+            assert (status, proof.partition("\n")[0]) == (200, "c2sp.org/tlog-proof@v1")
+            assert ask(f"{url}{link}", token=them)[0] == 404
+            assert ask(page, token=them)[0] == 404
+            assert ask(f"{url}{link}")[0] == 303
+            world.admin.run("delete", "rolebinding", "reader", "-n", ours)
+            poll("the right to end", lambda: ask(f"{url}{link}", token=us)[0] != 200)
+
+
+def test_chips_and_weaknesses_are_shown_as_the_operator_and_doctor_find_them(world: World, tmp_path: Path) -> None:
+    name = unique("delivered")
+    delivery = {"name": "DN-1", "permit": {"reference": "STA-1", "date": "2026-02-20"}, "chips": ["SN-1"]}
+    spec = {"zones": ["cyberjaya-1"], "deliveries": [delivery]}
+    head = {"apiVersion": "daulat.dev/v1alpha1", "kind": "AcceleratorInventory"}
+    with world.governed():
+        world.admin.apply([{**head, "metadata": {"name": name}, "spec": spec}])
+        try:
+            poll(
+                "the count of chips",
+                lambda: world.get("acceleratorinventory", name).get("status", {}).get("declared") == 1,
+            )
+            write(world.cluster.kubeconfig(), tmp_path / "site")
+        finally:
+            world.admin.run("delete", "acceleratorinventory", name)
+        of_inventory = (tmp_path / "site/inventory" / f"{name}.html").read_text()
+        assert f"inventory/{name}.html" in (tmp_path / "site/chips.html").read_text()
+        assert "<dt>Declared</dt><dd>1</dd>" in of_inventory
+        weaknesses = unescape((tmp_path / "site/weaknesses.html").read_text())
+        done = CliRunner().invoke(main, ["doctor", "-o", "json"], env={"KUBECONFIG": str(world.cluster.kubeconfig())})
+        checks = {each["check"] for each in json.loads(done.stdout)["findings"]}
+        assert checks
+        # Doctor reads the names of keys of Secrets too, and the console doesn't.
+        assert [
+            check for check in checks if f"<code>{check}</code>" not in weaknesses and "Secret" not in done.stdout
+        ] == []
+
+
+def console_kubeconfig(world: World, folder: Path) -> Path:
+    """Return a kubeconfig with the rights of the chart's ServiceAccount of the console."""
+    rights = helm(
+        world.cluster.kubeconfig(),
+        "template",
+        "daulat",
+        str(CHART),
+        "--set=console.enabled=true",
+        "--show-only=templates/console/rbac.yaml",
+    )
+    world.admin.apply(
+        [{**each, "metadata": {"namespace": NAMESPACE, **each["metadata"]}} for each in yaml.safe_load_all(rights)]
+    )
+    return operator_kubeconfig(world.cluster, folder, account="daulat-console", name="console.yaml")
+
+
 class _Stays(HTTPRedirectHandler):
     def redirect_request(self, *_: object) -> None:
         return None
@@ -118,18 +233,7 @@ def ask(url: str, token: str = "", cookie: str = "", form: Mapping[str, str] | N
 
 def test_users_sign_in_with_tokens_of_the_cluster_and_see_what_they_may_list(world: World, tmp_path: Path) -> None:
     """The console has the rights of the chart's ServiceAccount, and its users are ServiceAccounts of two teams and an auditor."""
-    rights = helm(
-        world.cluster.kubeconfig(),
-        "template",
-        "daulat",
-        str(CHART),
-        "--set=console.enabled=true",
-        "--show-only=templates/console/rbac.yaml",
-    )
-    world.admin.apply(
-        [{**each, "metadata": {"namespace": NAMESPACE, **each["metadata"]}} for each in yaml.safe_load_all(rights)]
-    )
-    config = operator_kubeconfig(world.cluster, tmp_path, account="daulat-console", name="console.yaml")
+    config = console_kubeconfig(world, tmp_path)
     with world.governed() as (policy, ours), world.governed() as (_, theirs):
         for namespace in (ours, theirs):
             world.admin.apply([model_manifest("m", namespace)])

@@ -18,10 +18,10 @@ from daulat.ledger.keys import parse_verifier
 from daulat.ledger.reader import CHECKPOINT, entries
 from daulat.ledger.trust import Trust, trusted
 from dev.cluster.kubectl import Kubectl
-from dev.deployment import CHART, RECORDER, RecorderProcess, helm, poll
+from dev.deployment import RecorderProcess, poll
 
 from .hall import hall
-from .world import World, model_manifest, pod_manifest, zone_manifest
+from .world import World, model_manifest, pod_manifest, recording, zone_manifest
 
 pytestmark = pytest.mark.e2e
 Entry = dict[str, Any]
@@ -63,14 +63,8 @@ def where(recorder: RecorderProcess, *arguments: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def recorder(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecorderProcess]:
-    kubeconfig = world.cluster.kubeconfig()
-    helm(kubeconfig, "upgrade", "daulat", str(CHART), "--reuse-values", *RECORDER)
-    process = RecorderProcess(world.cluster, tmp_path_factory.mktemp("recorder"))
-    process.start()
-    poll("the recorder to write", lambda: world.metric(process, "daulat_ledger_size") > 0)
-    yield process
-    process.stop()
-    helm(kubeconfig, "upgrade", "daulat", str(CHART), "--reuse-values", "--set=recorder.enabled=false")
+    with recording(world, tmp_path_factory.mktemp("recorder")) as process:
+        yield process
 
 
 def test_a_run_is_recorded_with_where_it_runs_and_under_which_rules(world: World, recorder: RecorderProcess) -> None:

@@ -19,7 +19,19 @@ from dev.cluster import ClusterError, EmbeddedCluster
 from dev.cluster.kubectl import Kubectl
 from dev.cluster.kubernetes import versions
 from dev.cluster.scenario import load, node_manifests, zone_manifests
-from dev.deployment import NAMESPACE, ROOT, WEIGHTS_IMAGE, OperatorProcess, install, kubectl, poll
+from dev.deployment import (
+    CHART,
+    NAMESPACE,
+    RECORDER,
+    ROOT,
+    WEIGHTS_IMAGE,
+    OperatorProcess,
+    RecorderProcess,
+    helm,
+    install,
+    kubectl,
+    poll,
+)
 
 from .reader import NotFound, Reader
 
@@ -356,3 +368,18 @@ def lower(world: World) -> None:
 
 
 __all__ = ["NAMESPACE", "World", "lower", "raise_world"]
+
+
+@contextmanager
+def recording(world: World, folder: Path) -> Iterator[RecorderProcess]:
+    """Run a recorder that keeps its log in a folder, with the rights of the chart."""
+    kubeconfig = world.cluster.kubeconfig()
+    helm(kubeconfig, "upgrade", "daulat", str(CHART), "--reuse-values", *RECORDER)
+    process = RecorderProcess(world.cluster, folder)
+    try:
+        process.start()
+        poll("the recorder to write", lambda: world.metric(process, "daulat_ledger_size") > 0)
+        yield process
+    finally:
+        process.stop()
+        helm(kubeconfig, "upgrade", "daulat", str(CHART), "--reuse-values", "--set=recorder.enabled=false")

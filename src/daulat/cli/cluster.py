@@ -44,11 +44,17 @@ class Reader:
         self._cluster: Capabilities | None = None
 
     async def items(
-        self, resource: Resource, namespace: str = "", keep: Callable[[Manifest], Manifest] = without_managers
+        self,
+        resource: Resource,
+        namespace: str = "",
+        keep: Callable[[Manifest], Manifest] = without_managers,
+        *,
+        in_parts: bool = False,
     ) -> list[Manifest]:
         """Return what ``keep`` returns of each object that the resource selects, in one namespace or in all.
 
-        As in every list, objects have no apiVersion and no kind. Raises RequestError.
+        ``in_parts`` says that the rest of an object must not be held in memory. As in every list, objects have no apiVersion and
+        no kind. Raises RequestError.
         """
         async with self._slots:
             return [keep(item) async for items, _ in self.client.pages(resource, namespace) for item in items]
@@ -58,6 +64,10 @@ class Reader:
         if self._cluster is None:
             self._cluster = await discover(self.client)
         return self._cluster
+
+    async def version(self) -> str:
+        """Return the API server's version; empty where it reports none. Raises RequestError."""
+        return str((await self.client.request("GET", "/version")).get("gitVersion") or "")
 
     async def find(self, word: str) -> Resource | None:
         """Return the kind that a word means to kubectl, or None. Raises RequestError."""
@@ -83,6 +93,46 @@ class Reader:
             else:
                 found += [_document(item, resource) for item in items]
         return found
+
+
+class Shared(Reader):
+    """Reads each list, and the version, at most once: for several reports on one cluster at one time.
+
+    Lists are held whole while this reader is, but for those of which a caller keeps only parts.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(reader.client)
+        self._reader = reader
+        self._lists: dict[tuple[str, str, str], asyncio.Task[list[Manifest]]] = {}
+        self._version: asyncio.Task[str] | None = None
+
+    async def items(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        keep: Callable[[Manifest], Manifest] = without_managers,
+        *,
+        in_parts: bool = False,
+    ) -> list[Manifest]:
+        """Return what ``keep`` returns of each object. ``in_parts``: what it leaves out must not be held, so nothing is shared."""
+        if in_parts:
+            return await self._reader.items(resource, namespace, keep)
+        key = resource.path(namespace), resource.labels, resource.fields
+        if key not in self._lists:
+            self._lists[key] = asyncio.ensure_future(self._reader.items(resource, namespace))
+        found = await self._lists[key]
+        return found if keep is without_managers else [keep(item) for item in found]
+
+    async def capabilities(self) -> Capabilities:
+        """Return what the cluster offers, which is kept longer than the lists. Raises RequestError."""
+        return await self._reader.capabilities()
+
+    async def version(self) -> str:
+        """Return the API server's version, requested once. Raises RequestError."""
+        if self._version is None:
+            self._version = asyncio.ensure_future(self._reader.version())
+        return await self._version
 
 
 def read(context: str | None, what: Callable[[Reader], Awaitable[T]]) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -22,7 +23,8 @@ Report = Callable[[int, str], None]
 def progress(what: str, total: int | None = None) -> Iterator[Report]:
     """Show what is being done while the block runs, and take the line away at its end.
 
-    ``total`` is how much there is to do. Nothing else may be written to the terminal within the block.
+    ``total`` is how much there is to do. Nothing else may be written to the terminal within the block, but for warnings that are
+    logged: they stand above the line.
     """
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield lambda done, text: None
@@ -31,9 +33,13 @@ def progress(what: str, total: int | None = None) -> Iterator[Report]:
     timer = threading.Timer(QUIET_FOR, line.show)
     timer.daemon = True
     timer.start()
+    root, above = logging.getLogger(), _Above(line)
+    if not root.handlers:
+        root.addHandler(above)
     try:
         yield line.report
     finally:
+        root.removeHandler(above)
         timer.cancel()
         timer.join()
         line.remove()
@@ -75,6 +81,12 @@ class _Line:
         shown.start()
         self._shown = shown
 
+    def above(self, text: str) -> None:
+        if self._shown is None:
+            print(text, file=sys.stderr)
+        else:
+            self._shown.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def remove(self) -> None:
         if self._shown is not None:
             self._shown.stop()
@@ -82,3 +94,14 @@ class _Line:
     def _update(self, shown: Progress) -> None:
         text = f"{self._what}: {self._text}" if self._text else self._what
         shown.update(shown.task_ids[0], completed=self._done, description=text)
+
+
+class _Above(logging.Handler):
+    """Writes what is logged as Python does where no handler is configured, without the line in its way."""
+
+    def __init__(self, line: _Line) -> None:
+        super().__init__(logging.WARNING)
+        self._line = line
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._line.above(self.format(record))

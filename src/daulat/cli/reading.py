@@ -52,6 +52,10 @@ class Rights:
     pods: frozenset[str] = frozenset()
     """Further namespaces whose pods the user may list."""
 
+    def may(self, kind: str, namespace: str) -> bool:
+        """Say whether the user may list the models or the pods of a namespace."""
+        return kind in self.kinds or namespace in {_MODEL: self.models, "Pod": self.pods}[kind]
+
 
 @dataclass(frozen=True)
 class Gathered:
@@ -67,9 +71,15 @@ class Gathered:
     scope: Scope
 
     @property
+    def models(self) -> tuple[tuple[str, str], ...]:
+        """The models, by namespace and name."""
+        found = (item["metadata"] for item in self.lists.get(_MODEL, ()))
+        return tuple((meta["namespace"], meta["name"]) for meta in found)
+
+    @property
     def model_namespaces(self) -> tuple[str, ...]:
         """The namespaces that have models, by name."""
-        return tuple(sorted({item["metadata"]["namespace"] for item in self.lists.get(_MODEL, ())}))
+        return tuple(sorted({namespace for namespace, _ in self.models}))
 
     def facts(self, rights: Rights | None = None) -> Facts:
         """Return the facts, or those of them that a user with these rights can read from the API server.
@@ -124,7 +134,7 @@ async def read(reader: Reader, scope: Scope) -> Facts:
 
 async def gather(reader: Reader, scope: Scope) -> Gathered:
     """Return what the API server answers. Raises RequestError where not even its version can be read."""
-    version = str((await reader.client.request("GET", "/version")).get("gitVersion") or "")
+    version = await reader.version()
     cluster = await reader.capabilities()
     lists: dict[str, list[Manifest]] = {}
     unread: dict[str, str] = {}

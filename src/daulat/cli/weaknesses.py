@@ -23,7 +23,7 @@ async def read(reader: Reader, namespace: str, *, probe: bool = False, left_out:
     """Return the cluster. ``left_out`` are sources that aren't read, by key, with the reason.
 
     Raises RequestError where not even its version can be read."""
-    version = str((await reader.client.request("GET", "/version")).get("gitVersion") or "")
+    version = await reader.version()
     capabilities = await reader.capabilities()
     lists: dict[str, tuple[Manifest, ...]] = {}
     missing: dict[str, str] = dict(left_out)
@@ -32,9 +32,8 @@ async def read(reader: Reader, namespace: str, *, probe: bool = False, left_out:
         if source.key in left_out:
             return
         try:
-            found = await reader.items(
-                source.listed.on(capabilities), where, _keys if source.keys_only else without_managers
-            )
+            keep = _keys if source.keys_only else without_managers
+            found = await reader.items(source.listed.on(capabilities), where, keep, in_parts=source.keys_only)
         except NotFound:
             return
         except RequestError as error:

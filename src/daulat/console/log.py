@@ -15,6 +15,8 @@ from daulat.ledger.store import Files
 from daulat.ledger.trust import Trust, Witnessed
 from daulat.ledger.verification import current
 
+from .runs import AtCheckpoint, Runs
+
 
 @dataclass(frozen=True)
 class Log:
@@ -34,6 +36,8 @@ class Log:
     """The known witnesses whose cosignatures are valid."""
     problems: tuple[str, ...] = ()
     """Why it isn't to be trusted, a sentence each."""
+    runs: Runs | None = None
+    """The last runs of models; None where they weren't looked for, as in a log that isn't verified."""
 
     @property
     def verified(self) -> bool:
@@ -63,7 +67,7 @@ def _read(files: Files, trust: Trust | None) -> Log:
     problems = list(_tiles(files, head))
     witnessed: tuple[Witnessed, ...] = ()
     if trust is not None:
-        examined, findings = current(_Fixed(files, signed), trust)
+        examined, findings = current(AtCheckpoint(files, signed), trust)
         witnessed = examined.witnessed
         problems += [finding.message for finding in findings]
     return Log(
@@ -84,14 +88,3 @@ def _tiles(files: Files, head: Checkpoint) -> tuple[str, ...]:
     except LedgerError as error:
         return (str(error),)
     return () if found == head.root else ("the root that the checkpoint signs doesn't follow from the tiles",)
-
-
-@dataclass(frozen=True)
-class _Fixed:
-    """The files, with the checkpoint that was read first: the recorder may write the next one meanwhile."""
-
-    files: Files
-    signed: bytes
-
-    def get(self, path: str) -> bytes | None:
-        return self.signed if path == CHECKPOINT else self.files.get(path)

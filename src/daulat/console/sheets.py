@@ -24,6 +24,7 @@ from .nodes import Nodes, nodes
 from .outlines import Outlines
 from .paths import Part, parts
 from .policies import controls, demands, verdicts
+from .runs import LastRun, NotProved, proofs
 from .whatif import Answer, Choice, Choices, State, What
 from .worldmap import draw
 
@@ -62,6 +63,16 @@ class DriftRow:
     sample: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class RunView:
+    """What is known of a model's last run."""
+
+    run: LastRun | None = None
+    unknown: str = ""
+    """The key of a string: why no run is shown. Empty where one is, or where ``problem`` says so."""
+    problem: str = ""
+
+
 def entry(section: str) -> str:
     """Return the path of the first page of a view."""
     return "index.html" if section == "overview" else f"{section}.html"
@@ -74,6 +85,7 @@ class Sheets:
         self.facts, self.outlines, self.further = facts, outlines, further
         self.view: View = examine(facts, context)
         """The summary, with commands for this context of the kubeconfig."""
+        self._runs: dict[Ref, RunView] = {}
         self._commands = Commands(context)
 
     def find(self, path: str) -> Sheet | None:
@@ -106,6 +118,36 @@ class Sheets:
     def chips(self) -> Mapping[str, tuple[str, ...]]:
         """The declared chips that are seen now, by node."""
         return by_node(self.facts.snapshot)
+
+    @cached_property
+    def proved(self) -> Mapping[str, ModelRow]:
+        """The models by how the paths of their proofs begin."""
+        return {proofs(model.namespace, model.name): model for model in self.view.models}
+
+    def last_run(self, row: ModelRow) -> RunView:
+        """Return what is known of a model's last run. The proofs of its entries are made once, and verified."""
+        ref = Ref("SovereignModel", row.namespace, row.name)
+        if ref not in self._runs:
+            self._runs[ref] = self._last_run(ref)
+        return self._runs[ref]
+
+    def _last_run(self, ref: Ref) -> RunView:
+        log = self.further.log
+        if log is None:
+            return RunView(unknown="log_none")
+        if log.problems:
+            return RunView(unknown="run_untrusted")
+        if log.runs is None:
+            return RunView(unknown="run_without_key")
+        if log.runs.problem:
+            return RunView(problem=log.runs.problem)
+        if not log.runs.visible(ref.namespace):
+            return RunView(unknown="run_hidden")
+        try:
+            run = log.runs.last(ref.namespace, ref.name, self.facts.snapshot.models[ref].uid)
+        except NotProved as error:
+            return RunView(unknown="run_not_proved", problem=str(error))
+        return RunView(run, "" if run is not None else "run_none")
 
     @cached_property
     def by_path(self) -> Mapping[str, Sheet]:
@@ -251,6 +293,7 @@ class Sheets:
                 "since": placed.last_transition_time if placed is not None and placed.status == "True" else "",
                 "zone": zone.spec if zone is not None else None,
                 "pods": sorted(snapshot.pods_by_model.get((row.namespace, row.name), ()), key=lambda pod: pod.name),
+                "last": self.last_run(row),
             }
 
         return build

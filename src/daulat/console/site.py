@@ -18,6 +18,7 @@ from .further import NOTHING, Further
 from .language import DEFAULT, LANGUAGES, Language
 from .outlines import Outlines
 from .paths import numbered
+from .runs import SUFFIX
 from .sheets import LIST, SECTIONS, Sheet, Sheets, entry
 from .whatif import Answer, Choice
 
@@ -51,11 +52,24 @@ class Site:
         """When the facts were read, in seconds since the epoch."""
         return self._sheets.facts.now
 
-    @property
-    def checkpoint(self) -> bytes | None:
-        """The log's last checkpoint as it was signed; None where no log was given, or it has none."""
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Return the files of the log with their paths: its last checkpoint, and the proofs of where models ran last."""
         log = self._sheets.further.log
-        return log.signed or None if log is not None else None
+        if log is not None and log.signed:
+            yield CHECKPOINT, log.signed
+        for model in self._sheets.view.models:
+            run = self._sheets.last_run(model).run
+            yield from ((entry.path, entry.proof) for entry in (run.entries if run is not None else ()))
+
+    def file(self, path: str) -> bytes | None:
+        """Return one of these files, or None where there is none."""
+        if path.endswith(SUFFIX):
+            model = self._sheets.proved.get(path.rpartition("_")[0])
+            run = self._sheets.last_run(model).run if model is not None else None
+            entries = run.entries if run is not None else ()
+            return next((entry.proof for entry in entries if entry.path == path), None)
+        log = self._sheets.further.log
+        return (log.signed or None) if log is not None and path == CHECKPOINT else None
 
     def paths(self) -> Iterator[str]:
         """Return the path of every page."""

@@ -13,7 +13,10 @@ _RBAC = "rbac.authorization.k8s.io"
 
 @dataclass(frozen=True)
 class Source:
-    """One list. ``where`` narrows it to the operator's namespace or to governed ones; ``keys_only`` drops all values."""
+    """One list. ``where`` narrows it to the operator's namespace or to governed ones; ``keys_only`` drops all values.
+
+    ``labels`` and ``fields`` are selectors.
+    """
 
     key: str
     group: str
@@ -21,12 +24,13 @@ class Source:
     resource: str
     where: str = ""
     labels: str = ""
+    fields: str = ""
     keys_only: bool = False
 
     @property
     def listed(self) -> Resource:
         """What the list selects."""
-        return Resource(self.key, self.group, self.version, self.resource, bool(self.where), self.labels)
+        return Resource(self.key, self.group, self.version, self.resource, bool(self.where), self.labels, self.fields)
 
     @property
     def right(self) -> str:
@@ -37,7 +41,7 @@ class Source:
 def _known(kind: str, where: str = "") -> Source:
     """Return the list of a kind that the operator deals with."""
     known = BY_KIND[kind]
-    return Source(known.plural, known.group, known.version, known.plural, where)
+    return Source(known.plural, known.group, known.version, known.plural, where, fields=known.fields)
 
 
 JUDGED_BY = tuple(k for k in KINDS if k.kind not in ("SovereignModel", "AcceleratorInventory"))

@@ -63,6 +63,8 @@ create index run_country on run (country, since);
 create table gap (number integer primary key, of text not null, since text not null, until text not null, data text not null);
 """
 
+_COLUMNS = "number, first, last, since, until, reason, data"
+
 
 @dataclass(frozen=True)
 class Stretch:
@@ -158,6 +160,16 @@ class Index:
         """How many entries are taken in."""
         return int(self._meta(self._db)["size"])
 
+    def lacking(self, files: Files, head: Checkpoint) -> int:
+        """Return how many entries ``update`` would take in."""
+        try:
+            if self._is_at(head):
+                return 0
+            edge = self._edge(files, head)
+        except sqlite3.DatabaseError:
+            return head.size  # A damaged file is made anew.
+        return head.size if edge is None else head.size - edge.size
+
     def update(self, files: Files, head: Checkpoint) -> int:
         """Take in the entries up to a checkpoint; return how many. Inconsistent where they don't lead to its root.
 
@@ -177,8 +189,7 @@ class Index:
             raise OSError(f"the index can't be written: {error}") from error
 
     def _updated(self, files: Files, head: Checkpoint) -> int:
-        known = self._meta(self._db)
-        if int(known["size"]) == head.size and known["root"] == head.root.hex() and known["origin"] == head.origin:
+        if self._is_at(head):
             return 0
         edge = self._edge(files, head)
         if edge is None:
@@ -244,10 +255,20 @@ class Index:
         if asked.outside:
             where.append("country <> ?")
             values.append(asked.outside)
-        columns = "number, first, last, since, until, reason, data"
-        query = f"select {columns} from run where {' and '.join(where)} order by since, number"  # noqa: S608 - all named here
-        for number, first, last, since, until, reason, data in self._db.execute(query, values):
-            yield Stretch(number, first, last, since, until, reason, json.loads(data))
+        query = f"select {_COLUMNS} from run where {' and '.join(where)} order by since, number"  # noqa: S608 - all named here
+        yield from map(_stretch, self._db.execute(query, values))
+
+    def last(self, namespace: str, model: str) -> Stretch | None:
+        """Return the latest part of the run of a SovereignModel that was recorded to start last; None where there is none.
+
+        OSError where the file can't be read.
+        """
+        query = f"select {_COLUMNS} from run where namespace = ? and model = ? order by first desc, number desc limit 1"  # noqa: S608
+        try:
+            found = self._db.execute(query, (namespace, model)).fetchone()
+        except sqlite3.Error as error:
+            raise OSError(f"the index can't be read: {error}") from error
+        return None if found is None else _stretch(found)
 
     def gaps(self, since: str = "", until: str = "") -> list[Missed]:
         """Return the gaps that overlap a time, also those that aren't over."""
@@ -281,6 +302,11 @@ class Index:
             (since, since, until, until),
         )
         return dict(rows.fetchall())
+
+    def _is_at(self, head: Checkpoint) -> bool:
+        """Say whether exactly the entries up to a checkpoint are taken in."""
+        known = self._meta(self._db)
+        return (int(known["size"]), known["root"], known["origin"]) == (head.size, head.root.hex(), head.origin)
 
     def _edge(self, files: Files, head: Checkpoint) -> Edge | None:
         """Return the edge of the tree up to which entries are taken in; None where this log hasn't grown from that."""
@@ -373,6 +399,11 @@ class Index:
     @staticmethod
     def _meta(db: sqlite3.Connection) -> dict[str, str]:
         return dict(db.execute("select key, value from meta where key not like 'event/%'").fetchall())
+
+
+def _stretch(row: Sequence[Any]) -> Stretch:
+    number, first, last, since, until, reason, data = row
+    return Stretch(number, first, last, since, until, reason, json.loads(data))
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from daulat.cli.check.command import check
 from daulat.cli.doctor.command import doctor
 from daulat.cli.explain.command import explain
 from daulat.kube.client import PAGE
+from daulat.kube.errors import Forbidden
+from daulat.kube.resources import BY_KIND
 from daulat.manifest.document import Document, line_of
 from tests.unit.cli.explain.test_explain import asking, pod, typed, world
 from tests.unit.kube.api_server import FakeApiServer, Raw, serving
@@ -198,3 +201,55 @@ def test_doctor_names_what_it_couldnt_read(api: FakeApiServer, tmp_path: Path) -
     needs = [u["needs"] for u in json.loads(done.stdout)["notChecked"]]
     assert "list pods (forbidden)" in needs
     assert any("list nodes (error from the API server (InternalError): etcd is down)" in n for n in needs)
+
+
+def share(
+    api: FakeApiServer,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    readings: Callable[[clusters.Shared], Awaitable[None]],
+) -> None:
+    """Run readings that share their lists."""
+    monkeypatch.setenv("KUBECONFIG", str(api.kubeconfig(folder)))
+    clusters.read(None, lambda reader: readings(clusters.Shared(reader)))
+
+
+def test_readings_that_share_list_a_kind_once_and_each_keeps_what_it_needs(
+    api: FakeApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def readings(reader: clusters.Shared) -> None:
+        whole, names, versions = await asyncio.gather(
+            reader.items(BY_KIND["Node"]),
+            reader.items(BY_KIND["Node"], keep=lambda node: {"name": node["metadata"]["name"]}),
+            asyncio.gather(reader.version(), reader.version()),
+        )
+        assert [{"name": node["metadata"]["name"]} for node in whole] == names
+        assert {"name": "a1"} in names
+        assert set(versions) == {"v1.37.2"}
+
+    share(api, tmp_path, monkeypatch, readings)
+    assert sorted(api.requests) == ["/api/v1/nodes?limit=500", "/version"]
+
+
+def test_a_list_that_must_not_be_held_whole_is_not_shared(
+    api: FakeApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def readings(reader: clusters.Shared) -> None:
+        assert await reader.items(BY_KIND["Node"], keep=lambda _: {}, in_parts=True) == [{}] * 5
+        assert reader._lists == {}
+
+    share(api, tmp_path, monkeypatch, readings)
+
+
+def test_each_reading_that_shares_a_list_is_refused_with_it(
+    api: FakeApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.refusals["/api/v1/nodes"] = (403, "cannot list nodes")
+
+    async def readings(reader: clusters.Shared) -> None:
+        for _ in range(2):
+            with pytest.raises(Forbidden):
+                await reader.items(BY_KIND["Node"])
+
+    share(api, tmp_path, monkeypatch, readings)
+    assert len(api.requests) == 1

@@ -8,6 +8,9 @@ import select
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+from daulat.api.weights import Environment
 
 WORK = """
 import time
@@ -21,10 +24,49 @@ print("the result")
 """
 
 
+WEIGHTS = """
+import logging, time
+from pathlib import Path
+from daulat.cli import progress as shown
+shown.QUIET_FOR = 0.2
+from daulat.cli.weights import carry_out
+def slow(order):
+    logging.getLogger("daulat.weights").warning("at once: %s", order.source.uri)
+    time.sleep(1)
+    logging.getLogger("daulat.weights").warning("the copy [bold] differs")
+    time.sleep(1)
+carry_out.load_order, carry_out.TERMINATION_LOG = slow, Path("{report}")
+carry_out.load()
+"""
+DEFINITIONS = """
+import time
+from daulat.cli import cluster, progress as shown
+shown.QUIET_FOR = 0.2
+from daulat.cli.crds import command
+class Client:
+    async def get(self, path):
+        return {{"status": {{"conditions": [{{"type": "Established", "status": "True"}}]}}}} if path in made else None
+    async def request(self, method, path, body, *, query, content_type):
+        time.sleep(0.05)
+        if "dryRun" not in query:
+            made.add(path)
+made = set()
+def read(context, what):
+    import asyncio
+    return asyncio.run(what(cluster.Reader(Client())))
+command.cluster.read = read
+command.apply([], standalone_mode=False)
+"""
+
+
 def run(quiet: float, pause: float, **env: str) -> tuple[str, str]:
-    """Return what a command with progress writes to standard output, and to a terminal as standard error."""
+    """Return what work with progress writes to standard output, and to a terminal as standard error."""
+    return on_terminal(WORK.format(quiet=quiet, pause=pause), **env)
+
+
+def on_terminal(code: str, **env: str) -> tuple[str, str]:
+    """Return what code writes to standard output, and to a terminal as standard error."""
     main, sub = pty.openpty()
-    code = WORK.format(quiet=quiet, pause=pause)
     environment = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
     environment |= {"TERM": "xterm-256color", "COLUMNS": "80", **env}
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=sub, env=environment)
@@ -74,3 +116,20 @@ def test_what_isnt_a_terminal_gets_nothing() -> None:
     code = WORK.format(quiet=0.1, pause=0.02)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert (done.stdout, done.stderr) == ("the result\n", "")
+
+
+def test_weights_that_are_fetched_show_progress_on_a_terminal_and_warnings_above_it(tmp_path: Path) -> None:
+    asked = {Environment.URI: "s3://models/llama", Environment.TARGET: str(tmp_path)}
+    out, seen = on_terminal(WEIGHTS.format(report=tmp_path / "report"), **asked)
+    assert out == ""
+    assert seen.startswith("at once: s3://models/llama\r\n")
+    assert "fetching the weights" in seen
+    assert "the copy [bold] differs\r\n" in seen
+    assert "fetching" not in seen[seen.rindex("\x1b[2K") :]
+
+
+def test_definitions_that_are_applied_show_which_one_is_next_on_a_terminal() -> None:
+    out, seen = on_terminal(DEFINITIONS.format())
+    assert "sovereignmodels.daulat.dev" in out
+    for text in ("as a dry run", "applying the definitions: sovereign"):
+        assert text in seen

@@ -136,11 +136,13 @@ def test_a_log_without_a_checkpoint_or_that_cant_be_read_says_so() -> None:
 def test_where_no_log_is_given_the_page_says_how_to_give_one() -> None:
     pages = site(fine())
     assert "No log was given." in page(pages, "log.html").text
-    assert pages.checkpoint is None
+    assert list(pages.files()) == []
+    assert pages.file("checkpoint.txt") is None
 
 
 def test_the_checkpoint_is_linked_as_it_was_signed() -> None:
     files = log(3)
     pages = site(fine(), further=Further(log=read_log(files, TRUST)))
-    assert pages.checkpoint == files.files["checkpoint"]
+    assert dict(pages.files()) == {"checkpoint.txt": files.files["checkpoint"]}
+    assert pages.file("checkpoint.txt") == files.files["checkpoint"]
     assert "../checkpoint.txt" in page(pages, "ms/log.html").values("href")

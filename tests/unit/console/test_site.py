@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import posixpath
 import re
+from dataclasses import replace
 
 import pytest
 
 from daulat.console.further import Further
 from daulat.console.language import LANGUAGES
 from daulat.console.log import read_log
-from daulat.console.site import CHECKPOINT, POLICY, STYLE, Reading, style
+from daulat.console.site import CHECKPOINT, POLICY, STYLE, Reading, Site, style
 from daulat.ledger.trust import Trust
+from tests.unit.evidence.test_index import written
 from tests.unit.ledger.logs import KEY, WITNESSES, log
-from tests.unit.status.worlds import NOW, fine, serving
-from tests.unit.world import ascend, zone
+from tests.unit.status.worlds import NOW, fine, ready, serving, told, with_status
+from tests.unit.world import ascend, inventory, zone
 
-from .worlds import answered, busy, page, parsed, site, weakened
+from .recorded import model_recorded, read, run_of, runs
+from .worlds import answered, busy, named, page, parsed, site, weakened
 
-FURTHER = Further(
-    weakened(),
-    read_log(log(5, witnesses=WITNESSES[:1]), Trust((KEY.verifier(),), (WITNESSES[0].verifier(),), 1)),
-    answered(),
-)
+WITNESSED = read_log(log(5, witnesses=WITNESSES[:1]), Trust((KEY.verifier(),), (WITNESSES[0].verifier(),), 1))
+FURTHER = Further(weakened(), replace(WITNESSED, runs=read(runs(named("qwen"), named("llama"))).runs), answered())
+"""Weaknesses, a witnessed checkpoint, a run of each of two models, and outcomes of changes."""
 BUSY = site(busy(), further=FURTHER)
 LIMITED = site(busy(), {"Pod": "forbidden"}, further=Further(whatif=answered()))
 EVERY = tuple(BUSY.paths())
@@ -43,7 +44,8 @@ def test_every_page_is_well_formed_and_names_its_language_and_its_title(path: st
 
 def test_every_link_leads_to_a_page_of_the_site() -> None:
     pages = BUSY
-    there = {*EVERY, STYLE, CHECKPOINT}
+    there = {*EVERY, STYLE, *dict(pages.files())}
+    assert CHECKPOINT in there
     for path in EVERY:
         seen = page(pages, path)
         for link in seen.values("href"):
@@ -57,13 +59,15 @@ def test_every_page_is_reached_from_the_first() -> None:
     pages, found, ahead = BUSY, set[str](), ["index.html"]
     while ahead:
         path = ahead.pop()
-        if path in found or path in (STYLE, CHECKPOINT):
+        if path in found or path == STYLE:
             continue
         found.add(path)
+        if not path.endswith(".html"):
+            continue
         links = (x for x in page(pages, path).values("href") if not x.startswith(("data:", "#")))
         ahead += [posixpath.normpath(posixpath.join(posixpath.dirname(path), link)) for link in links]
     # The list of all findings is linked where the overview has a part of them.
-    assert set(EVERY) - found == {"attention.html", "ms/attention.html"}
+    assert {*EVERY, *dict(pages.files())} ^ found == {"attention.html", "ms/attention.html"}
 
 
 @pytest.mark.parametrize("path", EVERY)
@@ -199,18 +203,42 @@ def test_an_unknown_page_isnt_there() -> None:
         assert pages.render(path) is None
 
 
-def test_pages_of_5000_nodes_and_1000_models_stay_below_2_mib() -> None:
+LARGE_PAGES = (
+    "zones.html",
+    "zone/z-0.html",
+    "zone/z-0_11.html",
+    "models.html",
+    "attention.html",
+    "chips.html",
+    "inventory/delivered.html",
+    "weaknesses.html",
+    "model/treasury/model-0000.html",
+)
+
+
+def large() -> Site:
+    """Return the pages of 5,000 nodes and chips, 1,000 models, and as many weaknesses."""
     world = fine()
     world.zones = [zone(f"z-{n}") for n in range(50)]
     world.nodes = [ascend(f"node-{n:04}", f"z-{n % 50}" if n >= 1000 else "z-0") for n in range(5000)]
     world.models = [serving(f"model-{n:04}", "treasury") for n in range(1000)]
-    pages = site(world)
-    sizes = {
-        path: len(text.encode())
-        for path in ("index.html", "attention.html", "zones.html", "zone/z-0.html", "zone/z-0_11.html", "models.html")
-        if (text := pages.render(path)) is not None
-    }
-    assert len(sizes) == 6
+    chips = [f"SN-{n:05}" for n in range(5000)]
+    place = {"node": "node-0001", "zone": "z-0", "since": "2026-06-01T00:00:00Z", "chips": chips}
+    world.inventories = [with_status(inventory("delivered", *chips), told(ready(), places=[place]))]
+    report = weakened()
+    many = replace(report, findings=report.findings * 500)
+    first = world.models[0]
+    recorded = written([model_recorded(0, first), run_of(10, first, 0, "u")])
+    return site(world, further=Further(many, read(recorded, [("treasury", "model-0000")])))
+
+
+def test_pages_of_5000_nodes_and_1000_models_stay_below_2_mib() -> None:
+    pages = large()
+    found = {path: pages.render(path) for path in ("index.html", *LARGE_PAGES)}
+    sizes = {path: len(text.encode()) for path, text in found.items() if text is not None}
+    assert len(sizes) == len(LARGE_PAGES) + 1
     assert max(sizes.values()) < 300_000, sizes  # Well within the 2 MiB that a first page may have.
     assert "Page 11 of 11: 1001 to 1080 of 1080" in page(pages, "zone/z-0_11.html").text
     assert "Page 2 of 10: 101 to 200 of 1000" in page(pages, "models_2.html").text
+    assert "Page 1 of 10: 1 to 100 of 1000" in page(pages, "weaknesses.html").text
+    assert "RunStarted" in page(pages, "model/treasury/model-0000.html").text

@@ -73,6 +73,11 @@ def busy() -> World:
     return world
 
 
+def named(name: str) -> Raw:
+    """Return a model of the busy cluster."""
+    return next(model for model in busy().models if model["metadata"]["name"] == name)
+
+
 def tracked() -> Raw:
     """Return an inventory with a chip on a node, one that is missing, one that is gone, and one that has moved."""
     place = {"zone": "johor-1", "since": ago(9000)}

@@ -80,7 +80,7 @@ def _summary(page: Page, report: Report) -> None:
         parts.append(f"compared with national {', '.join(report.narrower_than)}")
     under = f" under {', '.join(report.policies)}" if report.policies else ""
     good = not refused and not unevaluated and not report.problems
-    page.line(page.styled(f"{', '.join(parts)}{under}", fg="green" if good else "red"))
+    page.wrapped(f"{', '.join(parts)}{under}", "", fg="green" if good else "red")
 
 
 def _counted(number: int, what: str) -> str:

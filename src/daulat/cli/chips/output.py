@@ -11,7 +11,7 @@ from daulat.api.counted import counted, either
 from daulat.placement.chips import State
 
 from ..structured import WRITERS
-from ..text import printable
+from ..text import aligned, printable, terminal_width, wrapped
 from .rows import Row, counts, problems
 
 FORMATS = ("table", "csv", *WRITERS)
@@ -53,17 +53,19 @@ def _table(found: Sequence[Row]) -> str:
     lines: list[tuple[str, ...]] = [_COLUMNS]
     for row in found:
         cells = (row.chip, str(row.state), row.node, row.zone, row.country, row.since, row.absent_since, row.permit)
-        lines.append(tuple(printable(cell) or "-" for cell in cells))
+        lines.append(tuple(cell or "-" for cell in cells))
     # Columns of which nothing is known take no room.
     kept = [n for n in range(len(_COLUMNS)) if n < 2 or any(line[n] != "-" for line in lines[1:])]
-    widths = {n: max(len(line[n]) for line in lines) for n in kept}
-    text = "".join("  ".join(f"{line[n]:<{widths[n]}}" for n in kept).rstrip() + "\n" for line in lines)
+    width = terminal_width()
+    rows = aligned([[line[n] for n in kept] for line in lines], width)
+    text = "".join(f"{line}\n" for line in rows)
     numbers = ", ".join(f"{number} {state}" for state, number in counts(found).items() if number)
     text += f"\n{counted(len(found), 'chip')}{f': {numbers}' if numbers else ''}\n"
     doubtful = [row for row in found if row.problems]
     if doubtful:
         text += f"\n{counted(problems(found), 'chip')} {either(len(doubtful), 'does', 'do')}n't add up:\n"
-        text += "".join(f"  {printable(row.chip)} {printable('; '.join(row.problems))}\n" for row in doubtful)
+        said = (f"{row.chip} {'; '.join(row.problems)}" for row in doubtful)
+        text += "".join(f"{line}\n" for each in said for line in wrapped(each, width, "  ", "    "))
     return text
 
 

@@ -28,7 +28,7 @@ from ..reading import Scope, read
 from ..simulation import Incomplete
 from ..trusting import trust_of
 from . import address, folder, server
-from .further import Source
+from .further import LogSource, Source
 from .latest import Latest
 from .users.options import UserOptions, user_options
 from .users.process import Options, run
@@ -37,7 +37,7 @@ from .whatif import LIMIT, Simulations, facts, in_advance
 _EXAMPLES = examples(
     ("Pages of the cluster on this machine, until Ctrl-C", "daulat console"),
     ("A static site, whose index.html a browser opens from the disk", "daulat console --output-dir site/"),
-    ("With the last checkpoint of the log", "daulat console --log ledger/ --log-key log.vkey"),
+    ("With the log, and proofs of where models ran last", "daulat console --log ledger/ --log-key log.vkey"),
     (
         "A static site with the outcomes of more changes",
         "daulat console --output-dir site/ --what-if 100",
@@ -89,7 +89,10 @@ _EXAMPLES = examples(
     "log",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="DIRECTORY",
-    help="Show the last checkpoint of the log in this folder, as the recorder or a mirror of its bucket writes it.",
+    help=(
+        "Show the last checkpoint of the log in this folder, as the recorder or a mirror of its bucket writes it, and with"
+        " --log-key where each model ran last, with proofs."
+    ),
 )
 @click.option(
     "--log-key",
@@ -104,6 +107,12 @@ _EXAMPLES = examples(
     multiple=True,
     metavar="VKEY",
     help="A verifier key of a witness, or a file with one. Repeatable: each has to have cosigned.",
+)
+@click.option(
+    "--log-index",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where the index of the log is kept; never one that came with the log. By default it is made in memory each time.",
 )
 @click.option(
     "--what-if",
@@ -129,6 +138,7 @@ def console(
     log: Path | None,
     log_keys: tuple[str, ...],
     log_witnesses: tuple[str, ...],
+    log_index: Path | None,
     simulated: int,
     given: UserOptions,
 ) -> None:
@@ -146,19 +156,23 @@ def console(
         at = address.parse(listen, anywhere=given.tls is not None)
     except address.AddressError as error:
         raise click.UsageError(f"--listen: {error}") from error
+    if (log_keys or log_witnesses or log_index) and not (log and log_keys):
+        raise click.UsageError("--log-key requires --log, and --log-witness and --log-index require both")
+    trust = trust_of(log_keys, log_witnesses, None) if log_keys else None
+    log_source = LogSource(log, trust, log_index) if log is not None else None
     if given.authenticate:
-        if namespace or output_dir or log:
+        if namespace or output_dir:
             raise click.UsageError(
-                "--authenticate shows each user what they may list: it takes no --namespace, no --output-dir and no --log"
+                "--authenticate shows each user what they may list: it takes no --namespace and no --output-dir"
             )
-        _serve_users(context, at, refresh, outlines, operator_namespace, given)
-    if (log_keys or log_witnesses) and not (log and log_keys):
-        raise click.UsageError("--log-key requires --log, and --log-witness requires both")
-    further = Source(operator_namespace, log, trust_of(log_keys, log_witnesses, None) if log_keys else None)
+        _serve_users(context, at, refresh, outlines, operator_namespace, log_source, given)
+    further = Source(operator_namespace, log_source)
     scope = Scope(namespace or "", "" if namespace else _own_namespace(context), operator_namespace)
 
     async def site(reader: cluster.Reader, whatif: WhatIf) -> Site:
-        return Site(await read(reader, scope), outlines, context or "", await further.read(reader, whatif))
+        shared = cluster.Shared(reader)
+        found = await read(shared, scope)
+        return Site(found, outlines, context or "", await further.read(shared, found, whatif))
 
     async def copy(reader: cluster.Reader) -> Site:
         return await site(reader, await _in_advance(reader, operator_namespace, simulated))
@@ -206,6 +220,7 @@ def _serve_users(
     refresh: float,
     outlines: Outlines,
     operator_namespace: str,
+    log_source: LogSource | None,
     given: UserOptions,
 ) -> NoReturn:
     configure(given.log_level, given.log_format)
@@ -220,6 +235,7 @@ def _serve_users(
         given.tls,
         given.proxy_names,
         given.health_port,
+        log_source,
     )
     scheme = "https" if given.tls else "http"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from daulat.console.site import CHECKPOINT, STYLE, Site, style
+from daulat.console.site import STYLE, Site, style
 
 MARK = ".daulat-console"
 """The file that says that a folder was written by this command. It lists what was written."""
@@ -26,9 +26,7 @@ def write(site: Site, folder: Path) -> int:
             page = site.render(path)
             if page is not None:
                 _put(folder, path, page.encode())
-        files = {STYLE: style().encode()}
-        if site.checkpoint is not None:
-            files[CHECKPOINT] = site.checkpoint
+        files = {STYLE: style().encode(), **dict(site.files())}
         for path, data in files.items():
             _put(folder, path, data)
         _put(folder, MARK, "".join(f"{path}\n" for path in (*pages, *files)).encode())

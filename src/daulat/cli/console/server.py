@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from daulat.console.site import CHECKPOINT, POLICY, STYLE, Reading, Site, style
+from daulat.console.site import POLICY, STYLE, Reading, Site, style
 
 from .latest import Latest
 from .whatif import Simulations, requested, status_of
@@ -51,12 +51,14 @@ def application(
         site, problem = await latest.get()
         if site is None:
             return answer(503, f"The cluster can't be read: {problem}\n", "text/plain")
-        if request.path == f"/{CHECKPOINT}" and site.checkpoint is not None:
-            return web.Response(body=site.checkpoint, content_type="text/plain", charset="utf-8", headers=HEADERS)
         path = first_page(request)
+        # Proofs are made of files that are read for them.
+        file = await asyncio.to_thread(site.file, path)
+        if file is not None:
+            return attached(file)
         known = await requested(request, site, path, simulations, READER)
         reading = Reading(now(), problem)
-        found = site.render(path, reading, known)
+        found = await asyncio.to_thread(site.render, path, reading, known)
         return answer(status_of(known), found) if found is not None else answer(404, site.missing(path, reading))
 
     app = web.Application(middlewares=[guard])
@@ -73,6 +75,11 @@ def first_page(request: web.Request) -> str:
 def answer(status: int, text: str, content_type: str = "text/html") -> web.Response:
     """Return an answer that isn't cached, and that other sites neither embed nor read."""
     return web.Response(status=status, text=text, content_type=content_type, charset="utf-8", headers=HEADERS)
+
+
+def attached(file: bytes) -> web.Response:
+    """Return an answer with a file of the log, as it is."""
+    return web.Response(body=file, content_type="text/plain", charset="utf-8", headers=HEADERS)
 
 
 async def serve(

@@ -20,6 +20,7 @@ from ..cluster import Reader
 from ..errors import fail, print_errors
 from ..examples import examples
 from ..namespace import context_option
+from ..progress import Report, progress
 from ..structured import echo, manifest_format, manifests_as, text_or_structured
 from .plan import Step, plan
 
@@ -74,7 +75,8 @@ def apply(context: str | None, dry_run: bool, force: bool, form: str) -> None:
     cluster can't be read or refuses a change, or wrong usage.
     """
     try:
-        steps = cluster.read(context, lambda reader: _apply(reader, dry_run=dry_run, force=force))
+        with progress("applying the definitions") as report:
+            steps = cluster.read(context, lambda reader: _apply(reader, report, dry_run=dry_run, force=force))
     except cluster.ClusterUnreadable as error:
         fail(error)
     conflicts = [s for s in steps if s.deed == "conflict"]
@@ -94,7 +96,7 @@ def _structured(steps: Sequence[Step], *, dry_run: bool, refused: bool) -> dict[
     }
 
 
-async def _apply(reader: Reader, *, dry_run: bool, force: bool) -> list[Step]:
+async def _apply(reader: Reader, report: Report, *, dry_run: bool, force: bool) -> list[Step]:
     client = reader.client
     names = [f"{kind.plural}.{GROUP}" for kind in KINDS]
     found = await asyncio.gather(*(client.get(f"{COLLECTION}/{name}") for name in names))
@@ -102,12 +104,14 @@ async def _apply(reader: Reader, *, dry_run: bool, force: bool) -> list[Step]:
     changes = [s for s in steps if force or s.deed in ("create", "upgrade")]
     if not force and any(s.deed == "conflict" for s in steps):
         return steps
-    for step in changes:
+    for done, step in enumerate(changes):
+        report(done, f"{step.name}, as a dry run")
         await _write(client, step, trial=True)
     if not dry_run:
-        for step in changes:
+        for done, step in enumerate(changes):
+            report(done, step.name)
             await _write(client, step)
-        await _served(client, changes)
+        await _served(client, changes, report)
     return steps
 
 
@@ -116,10 +120,11 @@ async def _write(client: Client, step: Step, *, trial: bool = False) -> None:
     await client.request("PATCH", f"{COLLECTION}/{step.name}", step.manifest, query=query, content_type=APPLY)
 
 
-async def _served(client: Client, steps: Sequence[Step]) -> None:
+async def _served(client: Client, steps: Sequence[Step], report: Report) -> None:
     """Wait until the kinds are served: what follows applies objects of them."""
     deadline = time.monotonic() + ESTABLISHED_SECONDS
-    for step in steps:
+    for done, step in enumerate(steps):
+        report(done, f"waiting until {step.name} is established")
         while not await _established(client, step.name):
             if time.monotonic() > deadline:
                 raise cluster.ClusterUnreadable(f"{step.name} isn't established after {ESTABLISHED_SECONDS:.0f} s")

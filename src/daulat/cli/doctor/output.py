@@ -24,7 +24,7 @@ def as_table(report: Report, page: Page) -> str:
     counts = {s: sum(f.severity is s for f in report.findings) for s in reversed(Severity)}
     findings_by_severity = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count)
     checks = f"{len(report.checked)} checks made, {len(report.unchecked)} not or not in full"
-    page.line(page.styled(f"{findings_by_severity or 'no findings'}; {checks} ({report.server})"))
+    page.wrapped(f"{findings_by_severity or 'no findings'}; {checks} ({report.server})", "")
     return str(page)
 
 

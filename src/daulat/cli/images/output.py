@@ -8,7 +8,7 @@ from typing import Any
 from daulat.artifacts.needs import Mention, Need, Needs, images
 
 from ..structured import WRITERS
-from ..text import printable
+from ..text import aligned, terminal_width
 
 FORMATS = ("table", *WRITERS, "references")
 _DIGEST = re.compile(r"(@sha256:[0-9a-f]{12})[0-9a-f]+")
@@ -71,6 +71,4 @@ def _table(needs: Needs) -> str:
         # The other formats have whole digests.
         text = _DIGEST.sub(r"\1…", need.text)
         rows.append((need.role.value, text, pinned, f"{first}{more}"))
-    widths = [max(len(row[n]) for row in rows) for n in range(len(_COLUMNS) - 1)]
-    lines = [[f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)] + [row[-1]] for row in rows]
-    return "".join(printable("  ".join(line)) + "\n" for line in lines)
+    return "".join(f"{line}\n" for line in aligned(rows, terminal_width()))

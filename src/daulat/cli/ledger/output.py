@@ -13,7 +13,7 @@ from daulat.ledger.trust import Examined
 from daulat.ledger.verification import Verified
 
 from ..structured import WRITERS
-from ..text import printable
+from ..text import printable, terminal_width, wrapped
 
 FORMATS = ("table", *WRITERS)
 _API = "ledger.daulat.dev/v1"
@@ -22,7 +22,8 @@ _API = "ledger.daulat.dev/v1"
 def verification(found: Verified, folder: str, form: str) -> str:
     """Return what verification came to in a format."""
     if form == "table":
-        return "".join(f"{printable(line)}\n" for line in _lines(found, folder))
+        width = terminal_width()
+        return "".join(f"{each}\n" for line in _lines(found, folder) for each in wrapped(line, width, "", "  "))
     return WRITERS[form](
         {
             "apiVersion": _API,

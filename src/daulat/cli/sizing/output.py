@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ from daulat.catalog.sources import unverified
 from daulat.placement.sizing import NoFit, Sizing, Unknown
 
 from ..structured import WRITERS
-from ..text import NOT_A_TERMINAL
+from ..text import NOT_A_TERMINAL, aligned, terminal_width, wrapped
 
 _COLUMNS = ("ACCELERATOR", "DEVICES", "NODES", "WEIGHTS", "PRECISION", "ROOM FOR TOKENS")
 _MODEL_COLUMNS = ("MODEL", "REPOSITORY", "PARAMETERS", "CONTEXT", "PRECISIONS", "LICENSE")
@@ -36,7 +35,7 @@ def unknown(results: Results) -> str:
     if not names:
         return ""
     which = "An AcceleratorProfile isn't" if len(names) == 1 else f"{len(names)} AcceleratorProfiles aren't"
-    return wrapped(
+    return _paragraph(
         f"{which} sized for, because memoryGiB, devicesPerNode or precisions are missing: {', '.join(names)}"
     )
 
@@ -57,22 +56,25 @@ def listed(known: Mapping[str, ModelFacts], form: str) -> str:
         )
         for name, m in sorted(known.items())
     ]
-    return "\n".join(_table([_MODEL_COLUMNS, *rows])) + "\n"
+    return "\n".join(aligned([_MODEL_COLUMNS, *rows], terminal_width())) + "\n"
 
 
-def wrapped(text: str) -> str:
+def _paragraph(text: str) -> str:
     """Return the text in lines that fit a terminal."""
-    return textwrap.fill(text, NOT_A_TERMINAL, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(wrapped(text, terminal_width() or NOT_A_TERMINAL))
 
 
 def _account(model: ModelShape, name: str, result: Sizing | NoFit, *, limited: bool) -> str:
     if isinstance(result, NoFit):
         verdict = "unknown" if isinstance(result, Unknown) else "doesn't fit"
-        return f"{model.name} on {name}: {verdict}\n  {result}\n"
-    width = max(len(line.what) for line in result.lines)
+        return (
+            "\n".join([f"{model.name} on {name}: {verdict}", *wrapped(str(result), terminal_width(), "  ", "  ")])
+            + "\n"
+        )
     values = max(len(line.value) for line in result.lines)
     lines = [f"{model.name} on {name}: {_verdict(result)}", ""]
-    lines += [f"  {line.what:<{width}}  {line.value:>{values}}  {line.why}".rstrip() for line in result.lines]
+    account = [(f"  {line.what}", f"{line.value:>{values}}", line.why) for line in result.lines]
+    lines += aligned(account, terminal_width())
     lines += ["", f"  {_command(result, limited=limited)}", *_unsure(model)]
     return "\n".join(lines) + "\n"
 
@@ -83,18 +85,19 @@ def _overview(model: ModelShape, results: Results) -> str:
         for name, r in results.items()
         if isinstance(r, Sizing)
     ]
-    lines = _table([_COLUMNS, *rows]) if rows else ["No accelerator that can be sized for has room for it."]
-    unfit = [f"{name}: {r}" for name, r in results.items() if isinstance(r, NoFit) and not isinstance(r, Unknown)]
+    lines = (
+        aligned([_COLUMNS, *rows], terminal_width())
+        if rows
+        else ["No accelerator that can be sized for has room for it."]
+    )
+    unfit = [
+        _paragraph(f"{name}: {r}") for name, r in results.items() if isinstance(r, NoFit) and not isinstance(r, Unknown)
+    ]
     lines += ["", *unfit] if unfit else []
     return (
         "\n".join([f"{model.name} ({model.parameters / 1e9:.1f} billion parameters)", "", *lines, *_unsure(model)])
         + "\n"
     )
-
-
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _unsure(model: ModelShape) -> list[str]:
@@ -104,7 +107,7 @@ def _unsure(model: ModelShape) -> list[str]:
     # Other names of the same weights don't matter where the usual one was given.
     usual = models().get(model.name) is model
     open_facts = [fact for fact in unverified(model.sources) if not (usual and fact == "variants")]
-    return ["", wrapped(f"Not verified: {', '.join(open_facts)} of {model.name}.")] if open_facts else []
+    return ["", _paragraph(f"Not verified: {', '.join(open_facts)} of {model.name}.")] if open_facts else []
 
 
 def _verdict(result: Sizing) -> str:

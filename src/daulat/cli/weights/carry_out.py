@@ -34,12 +34,12 @@ _VERIFIED = {"apiVersion": _API, "kind": "WeightsVerification"}
 
 def load() -> None:
     """Fetch weights and check them, as the environment says."""
-    _in_pod(load_order)
+    _in_pod("fetching the weights", load_order)
 
 
 def check() -> None:
     """Check weights that are mounted, as the environment says."""
-    _in_pod(lambda order: check_order(order, order.target))
+    _in_pod("checking the weights", lambda order: check_order(order, order.target))
 
 
 def digest(folder: Path, form: str) -> None:
@@ -75,13 +75,14 @@ def verify(folder: Path, keys: Sequence[Path], certificates: Sequence[Path], sig
     echo(form, "signed by a trusted key, and unchanged since", {**_VERIFIED, "verified": True})
 
 
-def _in_pod(carry_out: Callable[[Order], object]) -> None:
+def _in_pod(what: str, carry_out: Callable[[Order], object]) -> None:
     # The first process of a container ignores signals that it doesn't handle. Ending at once is safe: the next pod cleans up what
     # is incomplete, as it does after SIGKILL.
     signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
     try:
         order = _order()
-        carry_out(order)
+        with progress(what):
+            carry_out(order)
     except WeightsProblem as problem:
         click.echo(str(problem), err=True)
         _report(str(problem)[:4000])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from daulat.ledger.store import Files
 from daulat.ledger.trust import Examined
 
 from ..structured import WRITERS
-from ..text import printable
+from ..text import aligned, terminal_width, wrapped
 
 FORMATS = ("table", *WRITERS)
 _COLUMNS = ("FROM", "UNTIL", "POD", "MODEL", "NODE", "ZONE", "COUNTRY", "END", "ENTRY")
@@ -22,7 +22,7 @@ _COLUMNS = ("FROM", "UNTIL", "POD", "MODEL", "NODE", "ZONE", "COUNTRY", "END", "
 def formatted(answer: Answer, found: Examined, files: Files, asked: Question, form: str) -> str:
     """Return the answer in a format."""
     if form == "table":
-        return "".join(f"{line}\n" for line in _table(answer, found, asked))
+        return "".join(f"{line}\n" for line in _table(answer, found, asked, terminal_width()))
     assert found.head is not None  # noqa: S101 - it was examined
     beside = referred(files, found.head, answer.stretches)
     return WRITERS[form](
@@ -51,31 +51,27 @@ def _item(stretch: Stretch, refers: dict[str, Any]) -> dict[str, Any]:
     return {"from": stretch.since, **over, **reason, "entries": entries, **stretch.data, **refers}
 
 
-def _table(answer: Answer, found: Examined, asked: Question) -> list[str]:
+def _table(answer: Answer, found: Examined, asked: Question, width: int | None) -> list[str]:
     rows = [_COLUMNS, *map(_row, joined(answer.stretches))]
-    widths = [max(len(row[n]) for row in rows) for n in range(len(_COLUMNS))]
-    lines = (
-        ["   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        if answer.stretches
-        else ["nothing ran that matches"]
-    )
-    lines.append("")
+    lines = aligned(rows, width, "   ") if answer.stretches else ["nothing ran that matches"]
+    return [*lines, "", *(each for line in _beside(answer, found, asked) for each in wrapped(line, width, "", "  "))]
+
+
+def _beside(answer: Answer, found: Examined, asked: Question) -> Iterator[str]:
+    """Yield what is said below the table: what wasn't observed, and how far the answer can be trusted."""
     for gap in answer.gaps:
         reason = f": {gap.data['reason']}" if gap.data.get("reason") else ""
         until = f"until {_short(gap.until)}" if gap.until else "on"
-        lines.append(printable(f"not observed ({gap.of}) from {_short(gap.since)} {until}{reason}"))
-    lines.append(
-        f"observed from {_short(answer.first)} until {_short(answer.last)}" if answer.last else "the log is empty"
-    )
+        yield f"not observed ({gap.of}) from {_short(gap.since)} {until}{reason}"
+    yield f"observed from {_short(answer.first)} until {_short(answer.last)}" if answer.last else "the log is empty"
     head = found.head
     if head is not None:
-        lines.append(printable(f"checkpoint: {head.origin}, {head.size} entries, signed"))
-    lines += [printable(f"witnessed: {w.name}") for w in found.witnessed]
+        yield f"checkpoint: {head.origin}, {head.size} entries, signed"
+    yield from (f"witnessed: {w.name}" for w in found.witnessed)
     if asked.since and answer.first and asked.since < answer.first:
-        lines.append(f"before {_short(answer.first)} nothing was recorded")
+        yield f"before {_short(answer.first)} nothing was recorded"
     if asked.until and asked.until > answer.last:
-        lines.append(f"after {_short(answer.last)} nothing is recorded yet")
-    return lines
+        yield f"after {_short(answer.last)} nothing is recorded yet"
 
 
 def joined(stretches: Sequence[Stretch]) -> list[Stretch]:
@@ -116,7 +112,7 @@ def _row(stretch: Stretch) -> tuple[str, ...]:
         end or "changed",
         str(stretch.entry),
     )
-    return tuple(printable(str(text)) for text in texts)
+    return tuple(map(str, texts))
 
 
 def _short(time: str) -> str:

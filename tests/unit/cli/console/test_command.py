@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError
@@ -15,9 +16,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from daulat.cli.console.command import console
+from daulat.cli.ledger.command import ledger
 from daulat.ledger.folder import Folder
 from daulat.ledger.writer import Writer
 from tests.unit.cli.explain.test_explain import typed
+from tests.unit.console.recorded import runs
 from tests.unit.console.worlds import busy
 from tests.unit.kube.api_server import FakeApiServer, serving
 from tests.unit.ledger.logs import KEY, NOW, entries, log
@@ -129,8 +132,45 @@ def test_a_site_shows_the_logs_checkpoint_and_has_it_beside_the_pages(api: FakeA
     assert not (tmp_path / "site/checkpoint.txt").exists()
 
 
+def test_a_site_has_the_proofs_of_where_models_ran_last(api: FakeApiServer, tmp_path: Path) -> None:
+    models = {item["metadata"]["name"]: item for item in api.collections["/apis/daulat.dev/v1alpha1/sovereignmodels"]}
+    for path, data in runs(models["qwen"], models["llama"]).files.items():
+        at = tmp_path / "log" / path
+        at.parent.mkdir(parents=True, exist_ok=True)
+        at.write_bytes(data)
+    words = ("--log", str(tmp_path / "log"), "--log-key", str(KEY.verifier()))
+    index = ("--log-index", str(tmp_path / "index.sqlite"))
+    done = run(api, tmp_path, "--output-dir", str(tmp_path / "site"), *words, *index)
+    assert done.exit_code == 0, done.output
+    file = tmp_path / "site/model/audit/qwen_7.tlog-proof"
+    assert "qwen_7.tlog-proof" in (tmp_path / "site/model/audit/qwen.html").read_text()
+    proved = CliRunner().invoke(ledger, ["check-proof", str(file), "--key", str(KEY.verifier())])
+    assert proved.exit_code == 0, proved.output
+    assert "entry 7 is in the log" in proved.stdout
+    written = CliRunner().invoke(ledger, ["proof", str(tmp_path / "log"), "7"])
+    assert written.stdout_bytes == file.read_bytes()
+    assert (tmp_path / "index.sqlite").exists()
+    done = run(api, tmp_path, "--output-dir", str(tmp_path / "site"))
+    assert done.exit_code == 0, done.output
+    assert not file.exists()
+
+
+def test_an_index_that_cant_be_opened_is_said_on_the_page(api: FakeApiServer, tmp_path: Path) -> None:
+    with Writer.create(Folder(tmp_path / "log"), (KEY,), NOW) as writer:
+        writer.append(entries(3), NOW)
+    words = ("--log", str(tmp_path / "log"), "--log-key", str(KEY.verifier()))
+    index = ("--log-index", str(tmp_path / "none/index.sqlite"))
+    done = run(api, tmp_path, "--output-dir", str(tmp_path / "site"), *words, *index)
+    assert done.exit_code == 0, done.output
+    assert "index can&#39;t be opened" in (tmp_path / "site/model/audit/qwen.html").read_text()
+
+
 def test_a_key_without_a_log_is_a_usage_error_before_anything_is_read(api: FakeApiServer, tmp_path: Path) -> None:
-    for words in (("--log-key", str(KEY.verifier())), ("--log", str(tmp_path), "--log-witness", "x")):
+    for words in (
+        ("--log-key", str(KEY.verifier())),
+        ("--log", str(tmp_path), "--log-witness", "x"),
+        ("--log", str(tmp_path), "--log-index", "x"),
+    ):
         done = run(api, tmp_path, *words)
         assert done.exit_code == 2
         assert "--log-key requires --log" in done.stderr
@@ -148,3 +188,14 @@ def test_weaknesses_are_shown_and_secrets_are_never_read(api: FakeApiServer, tmp
     assert "of policy confidential is missing" not in policy
     assert "list clusterroles.rbac.authorization.k8s.io (forbidden)" in text
     assert not [request for request in api.requests if "/secrets" in request]
+
+
+def test_a_refresh_lists_each_kind_once_for_the_summary_and_the_weaknesses_together(
+    api: FakeApiServer, tmp_path: Path
+) -> None:
+    done = run(api, tmp_path, "--output-dir", str(tmp_path / "site"))
+    assert done.exit_code == 0, done.output
+    lists = Counter(request for request in api.requests if "limit=" in request)
+    assert [path for path, count in lists.items() if count > 1] == []
+    for plural in ("nodes", "pods", "namespaces", "sovereigntypolicies", "sovereignzones", "leases"):
+        assert len([path for path in lists if path.partition("?")[0].endswith(f"/{plural}")]) == 1, plural

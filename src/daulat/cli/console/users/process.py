@@ -10,21 +10,20 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from daulat.console.further import Further
 from daulat.console.outlines import Outlines
 from daulat.console.site import Site
-from daulat.console.whatif import WhatIf
 from daulat.kube.client import Client
 from daulat.process.health import CLOSES, HealthServer
 from daulat.process.lifecycle import until_stopped
 from daulat.process.tls import ServerTls
 
 from ...cluster import Reader
-from ...reading import Gathered, Rights, Scope, gather
+from ...reading import Rights, Scope, gather
+from ..further import LogSource
 from ..latest import Latest
 from ..whatif import Simulations, facts
 from . import metrics
-from .pages import Pages
+from .pages import Pages, Taken, made
 from .server import Settings, Users
 
 log = logging.getLogger("daulat.console")
@@ -47,6 +46,7 @@ class Options:
     proxies: tuple[str, ...] = ()
     """Common names of the client certificates of proxies that name their users."""
     health_port: int = 8080
+    log: LogSource | None = None
 
 
 async def run(client: Client, options: Options, listening: Callable[[int], None]) -> int:
@@ -54,10 +54,15 @@ async def run(client: Client, options: Options, listening: Callable[[int], None]
     reader = Reader(client)
     client.count = lambda method: metrics.API_REQUESTS.labels(method).inc()
     scope = Scope(operator_namespace=options.operator_namespace)
-    latest: Latest[Gathered] = Latest(lambda: gather(reader, scope), options.refresh)
 
-    def make(gathered: Gathered, rights: Rights) -> Site:
-        return Site(gathered.facts(rights), options.outlines, options.title, Further(whatif=WhatIf(live=True)))
+    async def take() -> Taken:
+        gathered = await gather(reader, scope)
+        return Taken(gathered, None if options.log is None else await options.log.read(gathered.models))
+
+    latest: Latest[Taken] = Latest(take, options.refresh)
+
+    def make(taken: Taken, rights: Rights) -> Site:
+        return made(taken, rights, options.outlines, options.title)
 
     simulations = Simulations(lambda: facts(reader, options.operator_namespace), options.refresh)
     users = Users(

@@ -22,11 +22,11 @@ from ...reading import Gathered
 from ...simulation import needed
 from ..address import LOOPBACK
 from ..latest import Latest
-from ..server import HEADERS, answer, first_page
+from ..server import HEADERS, answer, attached, first_page
 from ..whatif import Simulations, from_elsewhere, requested, status_of
 from . import metrics
 from .identity import Identity, NotAuthenticated, Proxy, Tokens, bearer
-from .pages import Pages
+from .pages import Pages, Taken
 from .rights import Reviews
 from .sessions import LASTS, Sessions
 
@@ -62,7 +62,7 @@ class Users:
     def __init__(
         self,
         client: Client,
-        latest: Latest[Gathered],
+        latest: Latest[Taken],
         pages: Pages,
         simulations: Simulations,
         settings: Settings,
@@ -131,18 +131,21 @@ class Users:
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         identity = await self._identity(request)
-        gathered, problem = await self._latest.get()
-        if gathered is None:
+        taken, problem = await self._latest.get()
+        if taken is None:
             return answer(503, f"The cluster can't be read: {problem}\n", TEXT)
-        metrics.FACTS.set(gathered.now)
-        rights = await self._reviews.rights(identity, gathered.model_namespaces)
+        metrics.FACTS.set(taken.gathered.now)
+        rights = await self._reviews.rights(identity, taken.gathered.model_namespaces)
         try:
-            site = await self._pages.site(gathered, rights)
+            site = await self._pages.site(taken, rights)
         except ClusterUnreadable as error:
             return answer(403, f"{error}. To sign in as another user, open /{SESSION}\n", TEXT)
         path = first_page(request)
-        known = await self._known(request, site, path, identity, gathered)
         reading = Reading(self._now(), problem, identity.user)
+        file = await asyncio.to_thread(site.file, path)
+        if file is not None:
+            return attached(file)
+        known = await self._known(request, site, path, identity, taken.gathered)
         found = await asyncio.to_thread(site.render, path, reading, known)
         return answer(status_of(known), found) if found is not None else answer(404, site.missing(path, reading))
 

@@ -19,12 +19,13 @@ from aiohttp.test_utils import TestClient, TestServer
 from daulat.catalog.kubernetes import DEFAULT
 from daulat.cli.console.latest import Latest
 from daulat.cli.console.users import identity, rights, sessions
-from daulat.cli.console.users.pages import Pages
+from daulat.cli.console.users.pages import Pages, Taken, made
 from daulat.cli.console.users.server import AT_ONCE, MOST_BYTES, Settings, Users
 from daulat.cli.console.whatif import Facts, Simulations
 from daulat.cli.reading import CLUSTER_WIDE, LEASES, Gathered, Rights, Scope
 from daulat.cli.simulation import Incomplete, needed
 from daulat.console.further import Further
+from daulat.console.log import Log
 from daulat.console.outlines import shipped
 from daulat.console.site import Site
 from daulat.console.whatif import Answer, Choice, State, WhatIf
@@ -34,6 +35,7 @@ from daulat.simulate.compare import Eviction, Outcome
 from daulat.simulate.run import Progress
 from daulat.simulate.world import Cluster
 from dev.cluster.pki import Authority
+from tests.unit.console.recorded import QWEN, read, runs
 from tests.unit.status.worlds import NOW
 from tests.unit.world import World, model, pod
 
@@ -108,8 +110,8 @@ def gathered() -> Gathered:
     return Gathered(lists, {}, DEFAULT, "v1.37.2", NOW, Scope())
 
 
-def site_of(found: Gathered, may: Rights) -> Site:
-    return Site(found.facts(may), shipped(), "my-cluster", LIVE)
+def site_of(taken: Taken, may: Rights) -> Site:
+    return made(taken, may, shipped(), "my-cluster")
 
 
 def worked_out(choice: Choice, facts: Cluster, progress: Progress) -> Answer:
@@ -125,10 +127,11 @@ def server(
     secure: bool = False,
     hosts: frozenset[str] = frozenset(),
     proxies: tuple[str, ...] = (),
+    log: Log | None = None,
     facts: Facts | None = None,
 ) -> Users:
-    async def read() -> Gathered:
-        return gathered()
+    async def read() -> Taken:
+        return Taken(gathered(), log)
 
     async def read_facts() -> Facts:
         return facts or Cluster((), NOW - 30)
@@ -222,6 +225,44 @@ def test_a_team_sees_the_models_of_its_namespace_and_no_name_of_another() -> Non
         assert "qwen-0" in await (await asked("/model/audit/qwen.html", "team-token")).text()
 
     visit(an_api(), scenario)
+
+
+@pytest.mark.parametrize(
+    ("may", "qwen", "llama"),
+    [
+        ({("sovereignmodels", "audit"), ("pods", "audit")}, True, False),
+        ({("sovereignmodels", "audit"), ("sovereignmodels", "treasury"), ("pods", "audit")}, True, False),
+        ({("sovereignmodels", "audit")}, False, False),
+        ({("sovereignmodels", "audit"), ("pods", "")}, True, False),
+        ({("sovereignmodels", ""), ("pods", "treasury")}, False, True),
+        ({("sovereignmodels", ""), ("pods", "")}, True, True),
+        ({("sovereignzones", ""), ("pods", "")}, False, False),
+    ],
+)
+def test_a_run_in_the_log_and_its_proofs_are_for_those_who_may_list_the_model_and_its_pods(
+    may: set[tuple[str, str]], qwen: bool, llama: bool
+) -> None:
+    api = an_api()
+    api.may["team"] = may
+    models = {item["metadata"]["name"]: item for item in gathered().lists["SovereignModel"]}
+    log = read(runs(models["qwen"], models["llama"]))
+
+    async def scenario(asked: Asked) -> None:
+        for allowed, path, number, pod_name in ((qwen, "audit/qwen", 5, "p-q2"), (llama, "treasury/llama", 3, "p-l1")):
+            answer = await asked(f"/model/{path}_{number}.tlog-proof", "team-token")
+            assert answer.status == (200 if allowed else 404), path
+            text = await answer.text()
+            assert text.startswith("c2sp.org/tlog-proof@v1\n") == allowed
+            assert (pod_name in await (await asked(f"/model/{path}.html", "team-token")).text()) == allowed
+            assert (await asked(f"/model/{path}_{number}.tlog-proof")).status == 303
+        assert (await asked("/checkpoint.txt", "team-token")).status == 200
+        assert (await asked("/checkpoint.txt", "nobody-token")).status == 403
+
+    visit(api, scenario, log=log)
+
+
+def test_the_log_that_is_read_has_the_runs_of_the_models_that_were_read() -> None:
+    assert gathered().models == (("treasury", "llama"), QWEN)
 
 
 def test_pods_that_a_user_may_not_list_arent_shown_with_their_model() -> None:
@@ -575,18 +616,18 @@ def test_over_tls_the_cookie_is_sent_over_tls_alone(pki: Path) -> None:
 def test_users_with_the_same_rights_share_their_pages_and_a_new_reading_ends_them() -> None:
     made: list[Rights] = []
 
-    def make(found: Gathered, may: Rights) -> Site:
+    def make(found: Taken, may: Rights) -> Site:
         made.append(may)
         return site_of(found, may)
 
     async def scenario() -> None:
-        pages, one = Pages(make), gathered()
+        pages, one = Pages(make), Taken(gathered())
         everything = Rights(frozenset(each.kind for each in (*CLUSTER_WIDE, LEASES)))
         team = Rights(frozenset(), frozenset({"audit"}))
         sites = await asyncio.gather(*(pages.site(one, may) for may in (everything, everything, team)))
         assert sites[0] is sites[1]
         assert made == [everything, team]
-        assert await pages.site(gathered(), everything) is not sites[0]
+        assert await pages.site(Taken(gathered()), everything) is not sites[0]
 
     asyncio.run(scenario())
 

@@ -166,7 +166,9 @@ def test_an_outcome_shows_what_is_refused_evicted_moved_and_left_without_a_place
     pages = site(busy(), further=Further(whatif=answered()))
     text = page(pages, "whatif/zone/cyberjaya-1.html").text
     assert "Something gets worse Something still changes at the end of the simulated time, 1 min after" in text
-    assert "restricted Something gets worse 4 → then 1 2 0 → then 3 Upheld qwen qwen" in text
+    assert "restricted Worse 4 \u2192 then 1 2 0 \u2192 then 3 Upheld qwen qwen" in text
+    assert "qwen Worse 4 \u2192 then Not there" in text
+    assert "confidential Not worse 1" in text
     assert "qwen audit Moved cyberjaya-1 , qwen johor-1 , qwen" in text
     assert "qwen qwen Refused johor-1 , qwen None qwen qwen" in text
     assert "12 3 1 min \u2013 5 min restricted qwen qwen audit/qwen qwen/qwen" in text
@@ -195,7 +197,7 @@ def test_a_copy_has_the_pages_that_were_worked_out_and_names_the_others() -> Non
     }
     text = page(pages, "whatif.html").text
     assert (
-        "singapore-1 What if a zone is revoked: Not simulated in this copy. "
+        "What if a zone is revoked: singapore-1 Not simulated in this copy. "
         "daulat simulate --revoke-zone singapore-1 --cluster" in text
     )
     assert "cyberjaya-1 Something gets worse" in text
@@ -208,7 +210,7 @@ def test_a_copy_without_simulations_names_the_kinds_that_couldnt_be_read() -> No
     refused = Answer(State.UNREAD, kinds={"Deployment": "forbidden"})
     text = page(site(busy(), further=Further(whatif=WhatIf(refused=refused))), "whatif.html").text
     assert "Deployment ( forbidden )" in text
-    assert "What if a zone is revoked" not in text
+    assert "A zone is revoked" not in text
 
 
 def test_so_many_changes_are_worked_out_for_a_copy_and_no_more() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from multiprocessing import active_children
 
 import pytest
 from aiohttp import ClientResponse
@@ -14,11 +15,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from daulat.cli.cluster import ClusterUnreadable
 from daulat.cli.console.latest import Latest
 from daulat.cli.console.server import application
-from daulat.cli.console.whatif import LASTS, WAITING, Facts, Simulations, in_advance
+from daulat.cli.console.whatif import LASTS, WAITING, Facts, Simulations, deadline, in_advance, work_apart
 from daulat.cli.simulation import Incomplete
 from daulat.console.further import Further
 from daulat.console.site import Site
-from daulat.console.whatif import Answer, Choice, State, TooLong, What, WhatIf
+from daulat.console.whatif import Answer, Choice, State, TooLong, What, WhatIf, work_out
 from daulat.simulate.compare import Outcome
 from daulat.simulate.run import Progress
 from daulat.simulate.world import Cluster
@@ -164,6 +165,23 @@ def test_a_real_simulation_is_ended_between_its_steps(monkeypatch: pytest.Monkey
     monkeypatch.setattr("daulat.simulate.run.STEP", 1)
     found = in_advance([zone("kulim-1")], cluster(two_zones()), lambda done, name: None, limit=-1)
     assert found.answers["whatif/zone/kulim-1.html"].state is State.LONG
+
+
+def test_a_simulation_in_a_process_of_its_own_gives_the_same_outcome_and_can_be_ended_at_any_moment() -> None:
+    choice, facts = zone("kulim-1"), cluster(two_zones())
+    assert work_apart(choice, facts, lambda passes, virtual: None) == work_out(choice, facts, lambda *_: None)
+    ended = work_apart(choice, facts, deadline(-1))
+    assert (ended.state, ended.outcome) == (State.LONG, None)
+    assert active_children() == []
+
+
+def test_a_process_that_ends_without_an_answer_is_a_failure() -> None:
+    def kill(passes: int, virtual: float) -> None:
+        for child in active_children():
+            child.kill()
+
+    with pytest.raises(EOFError):
+        work_apart(zone("kulim-1"), cluster(two_zones()), kill)
 
 
 def test_ending_the_server_ends_the_simulation_that_runs() -> None:

@@ -8,7 +8,14 @@ from pathlib import Path
 import yaml
 
 from daulat.api.kinds import KINDS
-from daulat.kube.rbac import cluster_rules, console_rules, namespace_rules, queue_rules, reporter_rules, simulation_rules
+from daulat.kube.rbac import (
+    cluster_rules,
+    console_rules,
+    namespace_rules,
+    queue_rules,
+    reporter_rules,
+    simulation_rules,
+)
 from tests.rights import CONSOLE_MAY, OPERATOR_MAY, QUEUES_MAY, REPORTER_MAY, SIMULATION_MAY, flat, granted
 
 CHART = Path(__file__).resolve().parents[3] / "charts/daulat"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from dev.cluster.paths import cache_dir
 
 HERE = Path(__file__).resolve().parent
 MANIFESTS = "manifests.yaml"
+SAMPLES = "samples"
 Manifest = dict[str, Any]
 
 
@@ -39,6 +41,8 @@ class Neighbour:
     manifests: str
     """The folder of the module that ``kubectl kustomize`` renders."""
     lasts: str
+    samples: tuple[str, ...] = ()
+    """Files of the module with sample workloads, which are kept beside the program."""
 
 
 DESCHEDULER = Neighbour(
@@ -55,14 +59,26 @@ KUEUE = Neighbour(
     "config/default",
     "about 5 minutes on 2 cores from nothing",
 )
-NEIGHBOURS = (DESCHEDULER, KUEUE)
+KUBERAY = Neighbour(
+    "kuberay",
+    "github.com/ray-project/kuberay/ray-operator",
+    "github.com/ray-project/kuberay/ray-operator",
+    "config/default-with-webhooks",
+    "about 4 minutes on 2 cores from nothing",
+    tuple(
+        f"config/samples/ray-{name}.yaml"
+        for name in ("cluster.sample", "cluster.autoscaler", "job.sample", "service.sample")
+    ),
+)
+NEIGHBOURS = (DESCHEDULER, KUEUE, KUBERAY)
 
 
 def program(neighbour: Neighbour) -> Path:
     """Return the program, built first where it isn't there. ClusterError where Go can't build it."""
     folder = HERE / neighbour.name
     texts = [(folder / name).read_text() for name in ("go.mod", "go.sum")]
-    parts = [*texts, *gobuild.FLAGS, neighbour.package, neighbour.manifests, sys.platform, platform.machine()]
+    parts = [*texts, *gobuild.FLAGS, neighbour.package, neighbour.manifests, *neighbour.samples]
+    parts += [sys.platform, platform.machine()]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
     target = cache_dir() / "neighbours" / f"{neighbour.name}-{key}"
 
@@ -80,6 +96,12 @@ def manifests(neighbour: Neighbour) -> list[Manifest]:
     return [found for found in yaml.load_all(text, LOADER) if found]
 
 
+def sample(neighbour: Neighbour, name: str) -> list[Manifest]:
+    """Return the objects of a file of `samples`, by the file's name."""
+    text = (program(neighbour).parent / SAMPLES / name).read_text()
+    return [found for found in yaml.load_all(text, LOADER) if found]
+
+
 def _render(neighbour: Neighbour, directory: Path, go: Callable[..., str]) -> None:
     module = Path(go("list", "-m", "-f", "{{.Dir}}", neighbour.module).strip())
     command = [str(ensure(announce)["kubectl"]), "kustomize", str(module / neighbour.manifests)]
@@ -87,6 +109,9 @@ def _render(neighbour: Neighbour, directory: Path, go: Callable[..., str]) -> No
     if result.returncode != 0:
         raise ClusterError(f"the manifests of {neighbour.name} can't be rendered: {result.stderr.strip()}")
     (directory / MANIFESTS).write_text(result.stdout)
+    (directory / SAMPLES).mkdir()
+    for path in neighbour.samples:
+        shutil.copyfile(module / path, directory / SAMPLES / Path(path).name)
 
 
 if __name__ == "__main__":

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import urllib.request
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dev.cluster import Cluster, processes
+from dev.cluster.addons.lws import WEBHOOKS
 from dev.cluster.errors import ClusterError
+from dev.cluster.ports import HOST
 from dev.deployment import kubectl, operator_kubeconfig, poll
 from dev.neighbours import build
 
 # Of a release, what means something without a kubelet: not its Deployment, Services, and what these mount.
+CRD = "CustomResourceDefinition"
 RIGHTS = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
 Manifest = dict[str, Any]
 
@@ -51,7 +57,9 @@ class Controller(ABC):
             raise
 
     def stop(self) -> None:
-        """End it."""
+        """End it, and remove its webhooks, without which nothing that they are asked about could be written."""
+        for hook in (o for o in build.manifests(self.neighbour) if o["kind"] in WEBHOOKS):
+            self._admin.run("delete", hook["kind"], hook["metadata"]["name"], "--ignore-not-found")
         if self._process is not None:
             processes.stop([self._process])
         self._process = None
@@ -65,10 +73,39 @@ class Controller(ABC):
         for kind in RIGHTS:
             self._admin.apply([o for o in objects if o["kind"] == kind])
 
-    def _run(self, *arguments: str, wrapper: Sequence[str] = ()) -> None:
+    def _establish(self, kinds: Sequence[Manifest]) -> None:
+        """Create its kinds, and wait until the API server serves them."""
+        self._admin.apply(kinds, "--force-conflicts", timeout_seconds=240)
+        names = [kind["metadata"]["name"] for kind in kinds]
+        poll(f"the kinds of {self.neighbour.name} to be established", lambda: self._are_established(names))
+
+    def _are_established(self, names: Sequence[str]) -> bool:
+        # `kubectl wait` fails on an object that has no conditions yet. Of one object it prints that, of more a list.
+        found = json.loads(self._admin.run("get", "crd", *names, "-o", "json"))
+        conditions = [
+            {c["type"]: c["status"] for c in o.get("status", {}).get("conditions") or ()}
+            for o in found.get("items", [found])
+        ]
+        return all(of_one.get("Established") == "True" for of_one in conditions)
+
+    def _run(self, *arguments: str, wrapper: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
         """Start the program, by the command of ``wrapper`` where there is one."""
         argv = [*wrapper, str(build.program(self.neighbour)), *arguments]
-        self._process = processes.start(self.neighbour.name, argv, self.log, {"KUBECONFIG": str(self._kubeconfig())})
+        variables = {"KUBECONFIG": str(self._kubeconfig()), **(environment or {})}
+        self._process = processes.start(self.neighbour.name, argv, self.log, variables)
+
+    def _await_ready(self, port: int) -> None:
+        """Wait until it calls itself ready at a port of this machine. ClusterError where it ends before."""
+
+        def ready() -> bool:
+            self._check_runs()
+            try:
+                with urllib.request.urlopen(f"http://{HOST}:{port}/readyz", timeout=5) as response:
+                    return bool(response.status == 200)
+            except OSError:
+                return False
+
+        poll(f"{self.neighbour.name} to be ready", ready)
 
     def _kubeconfig(self) -> Path:
         name = f"{self.neighbour.name}-kubeconfig.yaml"
@@ -80,8 +117,23 @@ class Controller(ABC):
         """Wait until its log has a text. ClusterError where it ends before."""
 
         def said() -> bool:
-            if self._process is None or processes.find(self._process) is None:
-                raise ClusterError(f"{self.neighbour.name} has ended; its log is {self.log}")
+            self._check_runs()
             return text in self.log.read_text()
 
         poll(f"{self.neighbour.name} to log {text!r}", said, seconds)
+
+    def _check_runs(self) -> None:
+        if self._process is None or processes.find(self._process) is None:
+            raise ClusterError(f"{self.neighbour.name} has ended; its log is {self.log}")
+
+
+def converted(kind: Manifest, address: str, authority: bytes) -> Manifest:
+    """Return a kind whose versions are converted at an address instead of a Service."""
+    conversion: dict[str, Any] = kind["spec"].get("conversion", {})
+    if conversion.get("strategy") != "Webhook":
+        return kind
+    hook = conversion["webhook"]
+    path = hook["clientConfig"]["service"]["path"]
+    client = {"url": address + path, "caBundle": base64.b64encode(authority).decode()}
+    changed = {**conversion, "webhook": {**hook, "clientConfig": client}}
+    return {**kind, "spec": {**kind["spec"], "conversion": changed}}

@@ -20,6 +20,7 @@ JOBS = "system:serviceaccount:kube-system:job-controller"
 LWS = "system:serviceaccount:lws-system:lws-controller-manager"
 DESCHEDULER = "system:serviceaccount:kube-system:descheduler-sa"
 KUEUE = "system:serviceaccount:kueue-system:kueue-controller-manager"
+KUBERAY = "system:serviceaccount:ray-system:kuberay-operator"
 FORBIDDEN = 403
 
 
@@ -50,7 +51,7 @@ def _where(entry: dict[str, Any]) -> str:
 @pytest.fixture(scope="session")
 def neighbourhood(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A cluster with Daulat and LeaderWorkerSet's controller."""
-    logged = audit.requests_of([STATEFULSETS, REPLICASETS, JOBS, LWS, DESCHEDULER, KUEUE])
+    logged = audit.requests_of([STATEFULSETS, REPLICASETS, JOBS, LWS, DESCHEDULER, KUBERAY])
     raised = raise_world(
         unique("beside"),
         tmp_path_factory.mktemp("beside"),
@@ -90,3 +91,10 @@ def events(world: World, namespace: str, kind: str, reason: str) -> list[str]:
     """Return the messages of a namespace's Events about a kind, with a reason."""
     found = world.get("events", namespace=namespace)["items"]
     return [e["message"] for e in found if e["reason"] == reason and e["involvedObject"]["kind"] == kind]
+
+
+def with_image(part: Any, image: str) -> Any:
+    """Return a part of a manifest whose containers have another image; the same where none is given."""
+    if isinstance(part, dict):
+        return {k: image if k == "image" and image else with_image(v, image) for k, v in part.items()}
+    return [with_image(item, image) for item in part] if isinstance(part, list) else part

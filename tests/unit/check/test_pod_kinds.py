@@ -16,6 +16,7 @@ from .scene import BAD, GOOD, Raw, controls, judged, namespace, owner, policy
 DEVICE = {"limits": {"amd.com/gpu": 1}}
 PARTS = {"repository": "docker.io/evil", "tag": "latest"}
 HUB = "hf://org/model"
+RAY = {"headGroupSpec": {"template": {"spec": {"containers": [{"name": "ray-head", "image": GOOD}]}}}}
 CASES: list[tuple[str, str, Raw, dict[str, str]]] = [
     (
         "argoproj.io/v1alpha1",
@@ -250,9 +251,27 @@ CASES: list[tuple[str, str, Raw, dict[str, str]]] = [
         {"predictors": [{"graph": {"children": [{"modelUri": HUB}]}}]},
         {"USE-07": "spec.predictors[0].graph.children[0].modelUri"},
     ),
+    (
+        "ray.io/v1",
+        "RayCluster",
+        {**RAY, "enableInTreeAutoscaling": True, "autoscalerOptions": {"image": BAD}},
+        {"STO-07": "spec.autoscalerOptions.image"},
+    ),
+    (
+        "ray.io/v1",
+        "RayJob",
+        {"entrypoint": f"vllm serve {HUB}", "rayClusterSpec": RAY},
+        {"USE-07": "spec.entrypoint"},
+    ),
+    (
+        "ray.io/v1",
+        "RayService",
+        {"rayClusterConfig": {**RAY, "enableInTreeAutoscaling": True, "autoscalerOptions": {"image": BAD}}},
+        {"STO-07": "spec.rayClusterConfig.autoscalerOptions.image"},
+    ),
     ("kubeai.org/v1", "Model", {"url": HUB, "image": BAD}, {"USE-07": "spec.url", "STO-07": "spec.image"}),
 ]
-AT_TOP = {"Workspace", "MultiRoleInference", "RayJob"}
+AT_TOP = {"Workspace", "MultiRoleInference"}
 """Kinds without a spec, or without an image in it, which have tests of their own."""
 OF_CLUSTERS = {"ClusterWorkflowTemplate", "ClusterTask"}
 
@@ -421,6 +440,27 @@ FULL = (policy(storage={"storageClasses": ["encrypted"]}, exposure={"gatewayClas
             "STO-02",
             "spec.storageConfig.storageClassName",
         ),
+        (
+            "ray.io/v1",
+            "RayCluster",
+            {"headGroupSpec": {**RAY["headGroupSpec"], "serviceType": "LoadBalancer"}},
+            "USE-09",
+            "spec.headGroupSpec.serviceType",
+        ),
+        (
+            "ray.io/v1",
+            "RayCluster",
+            {"headGroupSpec": {**RAY["headGroupSpec"], "headService": {"spec": {"type": "NodePort"}}}},
+            "USE-09",
+            "spec.headGroupSpec.headService.spec.type",
+        ),
+        (
+            "ray.io/v1",
+            "RayService",
+            {"rayClusterConfig": RAY, "serveService": {"spec": {"type": "LoadBalancer"}}},
+            "USE-09",
+            "spec.serveService.spec.type",
+        ),
     ],
 )
 def test_what_a_known_kind_makes_beside_pods_is_judged(
@@ -433,6 +473,13 @@ def test_what_a_known_kind_makes_beside_pods_is_judged(
 def test_a_claim_that_isnt_made_isnt_judged() -> None:
     spec = {"storage": {"pvc": {"create": False, "storageClass": "cheap"}}}
     (found,) = judged(owner("apps.nvidia.com/v1alpha1", "NIMCache", spec), by=FULL)
+    assert found.findings == ()
+
+
+@pytest.mark.parametrize("options", [{}, {"image": BAD}], ids=["head's image", "not made"])
+def test_an_autoscaler_has_the_heads_image_and_is_made_only_where_it_is_switched_on(options: Raw) -> None:
+    spec = {**RAY, "enableInTreeAutoscaling": not options, "autoscalerOptions": options}
+    (found,) = judged(owner("ray.io/v1", "RayCluster", spec))
     assert found.findings == ()
 
 

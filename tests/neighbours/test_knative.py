@@ -1,0 +1,179 @@
+"""Knative Serving in a governed namespace: revisions, what Knative writes beside them, and how refusals reach its users."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dev.cluster import ClusterError, audit
+from dev.deployment import poll
+from dev.neighbours.knative import QUEUE_IMAGE, Knative, ksvc
+from tests.e2e.world import IMAGE, Manifest, World, lower, raise_world, unique
+
+from .conftest import REPLICASETS, Requests, backs_off, events, pinned
+
+CONTROLLER = "system:serviceaccount:knative-serving:controller"
+GATEWAY = "kourier-internal.kourier-system.svc.cluster.local"
+EXPOSURE = {"knativeControllers": [CONTROLLER], "knativeGateways": [GATEWAY]}
+SAMPLE_IMAGE = "ghcr.io/knative/helloworld-go@sha256:" + "6f" * 32
+"""From the registry of the project's sample. By its digest, so that Knative doesn't look the digest up."""
+RELEASED_QUEUE = "gcr.io/knative-releases/knative.dev/serving/cmd/queue@sha256:" + "7a" * 32
+WRITES = ("create", "update", "patch", "delete")
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A cluster with Daulat and Knative of their own: without Knative, its webhooks would refuse its kinds."""
+    directory = tmp_path_factory.mktemp("serving")
+    logged = audit.requests_of([REPLICASETS, CONTROLLER])
+    raised = raise_world(unique("serving"), directory / "operator", say=lambda line: None, audit_policy=logged)
+    knative = Knative(raised.cluster, directory / "knative")
+    try:
+        knative.start()
+        yield raised
+    finally:
+        knative.stop()
+        lower(raised)
+
+
+@pytest.fixture
+def requests_of_serving(serving: World) -> Requests:
+    """What the API server of Knative's cluster logged."""
+    return Requests(serving.cluster)
+
+
+@pytest.fixture
+def team(serving: World) -> Iterator[tuple[str, str]]:
+    """A policy that lets Knative's controller do its work, and a namespace that it governs."""
+    policy, namespace = serving.govern(exposure=EXPOSURE)
+    yield policy, namespace
+    leave(serving, namespace, policy)
+
+
+def leave(world: World, namespace: str, policy: str) -> None:
+    """Remove the Services of Knative first, which make everything else anew."""
+    world.admin.run("delete", "ksvc", "--all", "-n", namespace)
+    world.remove(namespace, policy)
+
+
+def serve(world: World, namespace: str, image: str = IMAGE) -> None:
+    """Create a Service of Knative."""
+    world.admin.apply([ksvc("hello", namespace, {"name": "main", "image": image})])
+
+
+def ready(world: World, namespace: str, **balancer: str) -> None:
+    """Write into the status of the route's Ingress what a networking layer writes: where it is served."""
+    poll("the Ingress", lambda: world.exists(INGRESS, "hello", namespace))
+    generation = world.get(INGRESS, "hello", namespace=namespace)["metadata"]["generation"]
+    conditions = [{"type": t, "status": "True"} for t in ("NetworkConfigured", "LoadBalancerReady", "Ready")]
+    served = {"ingress": [balancer]}
+    status = {"observedGeneration": generation, "conditions": conditions, "privateLoadBalancer": served}
+    patch = json.dumps({"status": {**status, "publicLoadBalancer": served}})
+    world.admin.run("patch", INGRESS, "hello", "-n", namespace, "--type=merge", "--subresource=status", f"-p={patch}")
+
+
+INGRESS = "ingresses.networking.internal.knative.dev"
+
+
+def service(world: World, namespace: str) -> Manifest:
+    """Return the spec of the route's Service."""
+    return dict(world.get("services", "hello", namespace=namespace)["spec"])
+
+
+def test_a_service_runs_pinned_and_becomes_ready(serving: World, team: tuple[str, str]) -> None:
+    policy, namespace = team
+    serve(serving, namespace)
+    ready(serving, namespace, domainInternal=GATEWAY)
+    serving.wait_condition("ksvc", "hello", "Ready", "True", namespace)
+    pods = serving.pods(namespace)
+    assert [pinned(serving, pod, policy) for pod in pods] == [True]
+    assert {c["image"] for c in pods[0]["spec"]["containers"]} == {IMAGE, QUEUE_IMAGE}
+    assert service(serving, namespace)["externalName"] == GATEWAY
+    targets = addresses(serving, namespace)
+    assert targets
+    assert {t["targetRef"]["namespace"] for t in targets} <= {namespace, Knative.namespace}
+
+
+def addresses(world: World, namespace: str) -> list[dict[str, Any]]:
+    """Return the addresses that Knative's controller wrote for the revision."""
+    subsets = world.get("endpoints", "hello-00001", namespace=namespace).get("subsets", [])
+    return [a for s in subsets for a in (*s.get("addresses", ()), *s.get("notReadyAddresses", ()))]
+
+
+def test_an_image_that_does_not_comply_is_explained_in_every_status_and_backs_off(
+    serving: World, team: tuple[str, str], requests_of_serving: Requests
+) -> None:
+    policy, namespace = team
+    serve(serving, namespace, SAMPLE_IMAGE)
+    reason = f"policy {policy} allows images from registry.example.my/"
+    for kind, name in (("revision", "hello-00001"), ("configuration", "hello"), ("ksvc", "hello")):
+        serving.wait_condition(kind, name, "Ready", "False", namespace)
+        assert reason in serving.condition(kind, name, "Ready", namespace)["message"]
+    poll("the ReplicaSet to back off", lambda: backs_off(requests_of_serving.refusals(REPLICASETS, namespace)))
+    assert serving.pods(namespace) == []
+    writes = requests_of_serving.of(CONTROLLER, namespace, *WRITES)
+    assert len(writes) <= 60, [(e["verb"], e["requestURI"]) for e in writes]
+    # The next revision is made of the corrected Service, and is the one that runs.
+    serve(serving, namespace)
+    poll("the corrected revision's pod", lambda: [pinned(serving, p, policy) for p in serving.pods(namespace)] == [True])
+
+
+def test_the_proxy_beside_each_container_is_judged_too(serving: World, team: tuple[str, str]) -> None:
+    _, namespace = team
+    with_queue(serving, RELEASED_QUEUE)
+    try:
+        serve(serving, namespace)
+        said = serving.wait_condition("revision", "hello-00001", "Ready", "False", namespace)["message"]
+    finally:
+        with_queue(serving, QUEUE_IMAGE)
+    assert 'STO-07 spec.containers["queue-proxy"].image' in said
+
+
+def with_queue(world: World, image: str) -> None:
+    patch = json.dumps({"data": {"queue-sidecar-image": image}})
+    world.admin.run("patch", "configmap", "config-deployment", "-n", Knative.namespace, "--type=merge", f"-p={patch}")
+
+
+def test_without_the_setting_a_route_is_refused_with_the_reason_and_backs_off(
+    serving: World, requests_of_serving: Requests
+) -> None:
+    policy, namespace = serving.govern()
+    try:
+        serve(serving, namespace)
+        poll("the reason", lambda: bool(refusals(requests_of_serving, namespace)))
+        poll("Knative to say it", lambda: any(f"policy {policy}" in m for m in warnings(serving, namespace)))
+        poll("Knative to back off", lambda: backs_off_of(requests_of_serving, namespace))
+    finally:
+        leave(serving, namespace, policy)
+
+
+def warnings(world: World, namespace: str) -> list[str]:
+    """Return what Knative says in Events about its objects."""
+    kinds = ("Route", "ServerlessService", "Service")
+    return [m for kind in kinds for reason in ("CreationFailed", "InternalError") for m in events(world, namespace, kind, reason)]
+
+
+def refusals(requests: Requests, namespace: str) -> list[Manifest]:
+    """Return the requests of Knative's controller that were refused."""
+    return [e for e in requests.of(CONTROLLER, namespace, *WRITES) if e["responseStatus"]["code"] in (403, 422)]
+
+
+def backs_off_of(requests: Requests, namespace: str) -> bool:
+    return len(refusals(requests, namespace)) > 3
+
+
+@pytest.mark.parametrize("balancer", [{"domainInternal": "api.example.sg"}, {"ip": "203.0.113.7"}], ids=lambda b: next(iter(b)))
+def test_the_status_of_an_ingress_makes_no_way_out(
+    serving: World, team: tuple[str, str], requests_of_serving: Requests, balancer: dict[str, str]
+) -> None:
+    """Whoever may write the status of an Ingress chooses what Knative writes, but not where that may lead."""
+    _, namespace = team
+    serve(serving, namespace)
+    ready(serving, namespace, **balancer)
+    poll("Knative to try", lambda: bool(refusals(requests_of_serving, namespace)))
+    assert service(serving, namespace).get("externalName") in (None, f"hello.{namespace}.svc.cluster.local")
+    with pytest.raises(ClusterError, match="not found"):
+        serving.admin.run("get", "endpoints", "hello", "-n", namespace)

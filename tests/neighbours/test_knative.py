@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from dev.cluster import ClusterError, audit
+from dev.cluster import audit
 from dev.deployment import poll
 from dev.neighbours.knative import QUEUE_IMAGE, Knative, ksvc
 from tests.e2e.world import IMAGE, Manifest, World, lower, raise_world, unique
 
-from .conftest import REPLICASETS, Requests, backs_off, events, pinned
+from .conftest import FORBIDDEN, REPLICASETS, Requests, backs_off, events, pinned
 
 CONTROLLER = "system:serviceaccount:knative-serving:controller"
 GATEWAY = "kourier-internal.kourier-system.svc.cluster.local"
@@ -21,6 +22,7 @@ EXPOSURE = {"knativeControllers": [CONTROLLER], "knativeGateways": [GATEWAY]}
 SAMPLE_IMAGE = "ghcr.io/knative/helloworld-go@sha256:" + "6f" * 32
 """From the registry of the project's sample. By its digest, so that Knative doesn't look the digest up."""
 RELEASED_QUEUE = "gcr.io/knative-releases/knative.dev/serving/cmd/queue@sha256:" + "7a" * 32
+INGRESS = "ingresses.networking.internal.knative.dev"
 WRITES = ("create", "update", "patch", "delete")
 
 
@@ -68,14 +70,12 @@ def ready(world: World, namespace: str, **balancer: str) -> None:
     """Write into the status of the route's Ingress what a networking layer writes: where it is served."""
     poll("the Ingress", lambda: world.exists(INGRESS, "hello", namespace))
     generation = world.get(INGRESS, "hello", namespace=namespace)["metadata"]["generation"]
-    conditions = [{"type": t, "status": "True"} for t in ("NetworkConfigured", "LoadBalancerReady", "Ready")]
+    kept = {"status": "True", "lastTransitionTime": "2026-11-30T00:00:00Z"}
+    conditions = [{"type": t, **kept} for t in ("NetworkConfigured", "LoadBalancerReady", "Ready")]
     served = {"ingress": [balancer]}
     status = {"observedGeneration": generation, "conditions": conditions, "privateLoadBalancer": served}
     patch = json.dumps({"status": {**status, "publicLoadBalancer": served}})
     world.admin.run("patch", INGRESS, "hello", "-n", namespace, "--type=merge", "--subresource=status", f"-p={patch}")
-
-
-INGRESS = "ingresses.networking.internal.knative.dev"
 
 
 def service(world: World, namespace: str) -> Manifest:
@@ -118,7 +118,9 @@ def test_an_image_that_does_not_comply_is_explained_in_every_status_and_backs_of
     assert len(writes) <= 60, [(e["verb"], e["requestURI"]) for e in writes]
     # The next revision is made of the corrected Service, and is the one that runs.
     serve(serving, namespace)
-    poll("the corrected revision's pod", lambda: [pinned(serving, p, policy) for p in serving.pods(namespace)] == [True])
+    poll(
+        "the corrected revision's pod", lambda: [pinned(serving, p, policy) for p in serving.pods(namespace)] == [True]
+    )
 
 
 def test_the_proxy_beside_each_container_is_judged_too(serving: World, team: tuple[str, str]) -> None:
@@ -143,37 +145,36 @@ def test_without_the_setting_a_route_is_refused_with_the_reason_and_backs_off(
     policy, namespace = serving.govern()
     try:
         serve(serving, namespace)
-        poll("the reason", lambda: bool(refusals(requests_of_serving, namespace)))
-        poll("Knative to say it", lambda: any(f"policy {policy}" in m for m in warnings(serving, namespace)))
-        poll("Knative to back off", lambda: backs_off_of(requests_of_serving, namespace))
+        aliases = f"policy {policy} allows only Services of pods"
+        poll("the reason", lambda: any(aliases in m for m in events(serving, namespace, "Route", "CreationFailed")))
+        copies = f"policy {policy} leaves that to the controllers of Kubernetes"
+        sks = "ServerlessService"
+        poll("its reason", lambda: any(copies in m for m in events(serving, namespace, sks, "InternalError")))
+        for resource in ("services", "endpoints"):
+            poll("Knative to back off", lambda r=resource: backs_off(refusals(requests_of_serving, namespace, r)))
     finally:
         leave(serving, namespace, policy)
 
 
-def warnings(world: World, namespace: str) -> list[str]:
-    """Return what Knative says in Events about its objects."""
-    kinds = ("Route", "ServerlessService", "Service")
-    return [m for kind in kinds for reason in ("CreationFailed", "InternalError") for m in events(world, namespace, kind, reason)]
+def refusals(requests: Requests, namespace: str, resource: str) -> list[datetime]:
+    """Return when requests of Knative's controller were refused."""
+    found = [e for e in requests.of(CONTROLLER, namespace, *WRITES) if e["objectRef"]["resource"] == resource]
+    refused = [e for e in found if e["responseStatus"]["code"] == FORBIDDEN]
+    return sorted(datetime.fromisoformat(e["requestReceivedTimestamp"]) for e in refused)
 
 
-def refusals(requests: Requests, namespace: str) -> list[Manifest]:
-    """Return the requests of Knative's controller that were refused."""
-    return [e for e in requests.of(CONTROLLER, namespace, *WRITES) if e["responseStatus"]["code"] in (403, 422)]
-
-
-def backs_off_of(requests: Requests, namespace: str) -> bool:
-    return len(refusals(requests, namespace)) > 3
-
-
-@pytest.mark.parametrize("balancer", [{"domainInternal": "api.example.sg"}, {"ip": "203.0.113.7"}], ids=lambda b: next(iter(b)))
+@pytest.mark.parametrize(
+    ("balancer", "resource"),
+    [({"domainInternal": "api.example.sg"}, "services"), ({"ip": "203.0.113.7"}, "endpoints")],
+    ids=["name", "address"],
+)
 def test_the_status_of_an_ingress_makes_no_way_out(
-    serving: World, team: tuple[str, str], requests_of_serving: Requests, balancer: dict[str, str]
+    serving: World, team: tuple[str, str], requests_of_serving: Requests, balancer: dict[str, str], resource: str
 ) -> None:
     """Whoever may write the status of an Ingress chooses what Knative writes, but not where that may lead."""
     _, namespace = team
     serve(serving, namespace)
     ready(serving, namespace, **balancer)
-    poll("Knative to try", lambda: bool(refusals(requests_of_serving, namespace)))
+    poll("Knative to try", lambda: bool(refusals(requests_of_serving, namespace, resource)))
     assert service(serving, namespace).get("externalName") in (None, f"hello.{namespace}.svc.cluster.local")
-    with pytest.raises(ClusterError, match="not found"):
-        serving.admin.run("get", "endpoints", "hello", "-n", namespace)
+    assert not serving.exists("endpoints", "hello", namespace)

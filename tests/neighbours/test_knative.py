@@ -62,8 +62,9 @@ def leave(world: World, namespace: str, policy: str) -> None:
 
 
 def serve(world: World, namespace: str, image: str = IMAGE) -> None:
-    """Create a Service of Knative."""
+    """Create a Service of Knative, or change its image, and wait until Knative has made a revision."""
     world.admin.apply([ksvc("hello", namespace, {"name": "main", "image": image})])
+    world.made("revision", "hello-00001", namespace)
 
 
 def ready(world: World, namespace: str, **balancer: str) -> None:
@@ -109,9 +110,14 @@ def test_an_image_that_does_not_comply_is_explained_in_every_status_and_backs_of
     policy, namespace = team
     serve(serving, namespace, SAMPLE_IMAGE)
     reason = f"policy {policy} allows images from registry.example.my/"
-    for kind, name in (("revision", "hello-00001"), ("configuration", "hello"), ("ksvc", "hello")):
-        serving.wait_condition(kind, name, "Ready", "False", namespace)
-        assert reason in serving.condition(kind, name, "Ready", namespace)["message"]
+    said = (
+        ("revision", "hello-00001", "Ready"),
+        ("configuration", "hello", "Ready"),
+        ("ksvc", "hello", "ConfigurationsReady"),
+    )
+    for kind, name, type_ in said:
+        condition = serving.wait_condition(kind, name, type_, "False", namespace)
+        assert reason in condition["message"]
     poll("the ReplicaSet to back off", lambda: backs_off(requests_of_serving.refusals(REPLICASETS, namespace)))
     assert serving.pods(namespace) == []
     writes = requests_of_serving.of(CONTROLLER, namespace, *WRITES)

@@ -68,10 +68,9 @@ SourcePrefix = Annotated[
 
 CERTIFICATE_PATTERN = r"^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?$"
 Certificate = Annotated[str, Field(pattern=CERTIFICATE_PATTERN, max_length=8192)]
-ACCOUNT_PATTERN = r"^system:serviceaccount:[a-z0-9]([-a-z0-9]*[a-z0-9])?:[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
-SERVICE_HOST_PATTERN = (
-    r"^[a-z]([-a-z0-9]*[a-z0-9])?\.[a-z0-9]([-a-z0-9]*[a-z0-9])?\.svc(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
-)
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+ACCOUNT_PATTERN = rf"^system:serviceaccount:{_LABEL}:{_LABEL}(\.{_LABEL})*$"
+SERVICE_HOST_PATTERN = rf"^[a-z]([-a-z0-9]*[a-z0-9])?\.{_LABEL}\.svc(\.{_LABEL})*$"
 KIND_PATTERN = r"^[A-Z][A-Za-z0-9]*(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$"
 
 

@@ -76,7 +76,7 @@ def ingress(ground: Ground, visibility: str = "ClusterLocal", **split: Any) -> M
     splits = [{"serviceNamespace": ground.namespace, "serviceName": "a", "servicePort": 80, **split}]
     rules = [{"hosts": ["a"], "visibility": visibility, "http": {"paths": [{"splits": splits}]}}]
     metadata = owned("Route", "serving.knative.dev/v1", unique("route"))
-    return {"metadata": metadata, "spec": {"rules": rules}}
+    return {"kind": "Ingress", "metadata": metadata, "spec": {"rules": rules}}
 
 
 def write(ground: Ground, who: Attacker, plural: str, body: Manifest) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -158,9 +159,13 @@ def test_without_the_setting_a_route_is_refused_with_the_reason_and_backs_off(
         sks = "ServerlessService"
         poll("its reason", lambda: any(copies in m for m in events(serving, namespace, sks, "InternalError")))
         for resource in ("services", "endpoints"):
-            poll("Knative to back off", lambda r=resource: backs_off(refusals(requests_of_serving, namespace, r)))
+            poll("Knative to back off", partial(tries_less_often, requests_of_serving, namespace, resource))
     finally:
         leave(serving, namespace, policy)
+
+
+def tries_less_often(requests: Requests, namespace: str, resource: str) -> bool:
+    return backs_off(refusals(requests, namespace, resource))
 
 
 def refusals(requests: Requests, namespace: str, resource: str) -> list[datetime]:

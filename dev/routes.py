@@ -15,6 +15,16 @@ GUARD = Path("src/daulat/controls/guards/foreign-routes.yaml")
 CONTROL = Path("src/daulat/controls/USE-09.foreign-routes.yaml")
 _VARIABLES = {
     "routeKind": "object.kind + '.' + object.apiVersion.split('/')[0]",
+    "routeOfKnative": (
+        "request.userInfo.username in variables.knativeUsers"
+        " && !request.userInfo.username.startsWith('system:serviceaccount:' + request.namespace + ':')"
+        " && variables.routeKind == 'Ingress.networking.internal.knative.dev' && has(object.metadata.ownerReferences)"
+        " && object.metadata.ownerReferences.exists(o, o.apiVersion.startsWith('serving.knative.dev/') && o.kind == 'Route'"
+        " && has(o.controller) && o.controller) && has(object.spec) && (!has(object.spec.rules) || object.spec.rules.all(r,"
+        " has(r.visibility) && r.visibility == 'ClusterLocal' && (!has(r.http) || !has(r.http.paths) || r.http.paths.all(p,"
+        " !has(p.rewriteHost) && (!has(p.splits) || p.splits.all(s,"
+        " has(s.serviceNamespace) && s.serviceNamespace == request.namespace))))))"
+    ),
     "ownNamespaces": "[request.namespace] + variables.routeNamespaces",
     "ownSuffixes": (
         "variables.ownNamespaces + variables.ownNamespaces.map(n, n + '.svc')"
@@ -97,7 +107,8 @@ def _guard() -> str:
 def _violations() -> str:
     allowed = "(size(variables.routeKinds) == 0 ? 'no route of another project' : variables.routeKinds.join(', '))"
     refused = (
-        "variables.routeKind in variables.routeKinds ? [] : ['kind: a ' + variables.routeKind + ' was made; policy '"
+        "variables.routeKind in variables.routeKinds || variables.routeOfKnative ? []"
+        " : ['kind: a ' + variables.routeKind + ' was made; policy '"
         f" + variables.policy + ' allows ' + {allowed} + '. Use a route of the Gateway API.']"
     )
     kinds: dict[str, tuple[list[str], Judged]] = {}

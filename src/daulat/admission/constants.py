@@ -221,6 +221,10 @@ def _people_and_network(spec: SovereigntyPolicySpec) -> Constants:
         "routeDomains": sorted(exposure.domains),
         "routeKinds": sorted(exposure.route_kinds),
         "routeNamespaces": sorted(exposure.backend_namespaces),
+        "knativeUsers": sorted(exposure.knative_controllers),
+        # The addresses of Knative's activator are those of pods beside its controller.
+        "knativeNamespaces": sorted({user.split(":")[2] for user in exposure.knative_controllers}),
+        "knativeGateways": sorted(exposure.knative_gateways),
         "nodePortsAllowed": exposure.node_ports,
         "egressClosed": spec.egress is not None,
         "hostAliases": _names(f"{a.ip} {name}" for a in hosts.aliases for name in a.hostnames),

@@ -22,6 +22,9 @@ FORMS = MappingProxyType(
         " such as oci://registry.example.my/models/",
         authorities.KEY_PATTERN: "a public key is in PEM form, from -----BEGIN PUBLIC KEY----- on",
         requirements.CERTIFICATE_PATTERN: "a certificate is in PEM form, from -----BEGIN CERTIFICATE----- on",
+        requirements.ACCOUNT_PATTERN: "a ServiceAccount is system:serviceaccount:NAMESPACE:NAME",
+        requirements.SERVICE_HOST_PATTERN: "a Service's DNS name is NAME.NAMESPACE.svc.CLUSTER-DOMAIN, such as"
+        " gateway.edge.svc.cluster.local",
         requirements.KIND_PATTERN: "a kind is KIND.GROUP, such as Route.route.openshift.io",
         licenses.LICENSE_PATTERN: "a licence is one SPDX id, perhaps WITH an exception, such as Apache-2.0",
         resources.NAME_PATTERN: "an extended resource is DOMAIN/NAME, such as nvidia.com/gpu",

@@ -68,6 +68,9 @@ SourcePrefix = Annotated[
 
 CERTIFICATE_PATTERN = r"^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?$"
 Certificate = Annotated[str, Field(pattern=CERTIFICATE_PATTERN, max_length=8192)]
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+ACCOUNT_PATTERN = rf"^system:serviceaccount:{_LABEL}:{_LABEL}(\.{_LABEL})*$"
+SERVICE_HOST_PATTERN = rf"^[a-z]([-a-z0-9]*[a-z0-9])?\.{_LABEL}\.svc(\.{_LABEL})*$"
 KIND_PATTERN = r"^[A-Z][A-Za-z0-9]*(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$"
 
 
@@ -337,6 +340,18 @@ class Exposure(Spec):
     backend_namespaces: tuple[ObjectName, ...] = Field(default=(), max_length=16)
     """Other namespaces whose Services may be backends of routes, such as that of a shared cache. Each also needs a
     ReferenceGrant."""
+    knative_controllers: tuple[Annotated[str, Field(pattern=ACCOUNT_PATTERN, max_length=253)], ...] = Field(
+        default=(), max_length=4
+    )
+    """User names of Knative Serving's controller, such as system:serviceaccount:knative-serving:controller. It may write the
+    Endpoints of its ServerlessServices, with addresses of pods of the governed namespace and of its own; Services of type
+    ExternalName for knativeGateways; and Ingresses of Knative inside the cluster. An account of the governed namespace itself
+    never counts. Left out, none."""
+    knative_gateways: tuple[Annotated[str, Field(pattern=SERVICE_HOST_PATTERN, max_length=253)], ...] = Field(
+        default=(), max_length=8
+    )
+    """DNS names of Services that are Knative's gateways inside the cluster, such as
+    kourier-internal.kourier-system.svc.cluster.local. Knative's controller makes a Service of type ExternalName for each route."""
     gateway_peers: tuple[Peer, ...] = Field(default=(), max_length=16, json_schema_extra=EITHER)
     """Peers that may connect to the API of exposed models, such as the pods of Gateways that run outside the model's
     namespace."""

@@ -27,6 +27,7 @@ BASE: dict[str, Any] = {
 NS = {"namespaceSelector": {"matchLabels": {"team": "a"}}}
 NOTHING = object()
 """Where the national policy restricts nothing."""
+KNATIVE = "system:serviceaccount:knative-serving:controller"
 KEY = "-----BEGIN PUBLIC KEY-----\nQUJD\n-----END PUBLIC KEY-----\n"
 OTHER_KEY = "-----BEGIN PUBLIC KEY-----\nREVG\n-----END PUBLIC KEY-----\n"
 
@@ -145,6 +146,8 @@ CASES: list[tuple[str, dict[str, Any], Any, Any, Any]] = [
     ("exposure.domains", {}, ["example.my"], ["example.my"], []),
     ("exposure.routeKinds", {}, [], [], ["Route.route.openshift.io"]),
     ("exposure.backendNamespaces", {}, ["a"], [], ["b"]),
+    ("exposure.knativeControllers", {}, [KNATIVE], [], [KNATIVE, "system:serviceaccount:other:controller"]),
+    ("exposure.knativeGateways", {}, ["gateway.kourier-system.svc"], [], ["gateway.other.svc"]),
     (
         "exposure.gatewayPeers",
         {},

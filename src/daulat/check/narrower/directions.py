@@ -209,6 +209,8 @@ DIRECTIONS: dict[str, Direction] = {
     "exposure.domains": D.DOMAINS,
     "exposure.routeKinds": D.LISTED,
     "exposure.backendNamespaces": D.LISTED,
+    "exposure.knativeControllers": D.LISTED,
+    "exposure.knativeGateways": D.LISTED,
     "exposure.gatewayPeers": D.PEERS,
     "exposure.gatewayPeers[].namespaceSelector": D.ITEM,
     "exposure.gatewayPeers[].podSelector": D.ITEM,

@@ -235,6 +235,7 @@ def _serve_users(
         given.tls,
         given.proxy_names,
         given.health_port,
+        given.review_ttl,
         log_source,
     )
     scheme = "https" if given.tls else "http"

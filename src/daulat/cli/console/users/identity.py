@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,6 @@ from daulat.process.tls import common_name
 from ..expiring import Expiring
 
 TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 - a path
-LASTS = 60.0
-"""Seconds for which an answer is kept: a token that was revoked still opens pages so long."""
 MOST = 10_000
 LONGEST = 16_384
 """Characters of a token at most. Tokens of ServiceAccounts have about 1,000."""
@@ -53,9 +51,10 @@ class Identity:
 class Tokens:
     """Asks the API server whose tokens are. Its answers are kept by the digest of the token, not with the token."""
 
-    def __init__(self, client: Client, clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, client: Client, seconds: float) -> None:
+        """Take for how many seconds an answer is kept."""
         self._client = client
-        self._known: Expiring[Identity] = Expiring(LASTS, MOST, clock) if clock else Expiring(LASTS, MOST)
+        self._known: Expiring[Identity] = Expiring(seconds, MOST)
 
     async def identity(self, token: str) -> Identity:
         """Return whose token this is. Raises NotAuthenticated, and RequestError where the API server can't say."""

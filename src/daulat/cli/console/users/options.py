@@ -13,6 +13,7 @@ import click
 from daulat.process.tls import ServerTls
 
 from ...processes import added, log_options, port_option
+from .rights import REVIEW_TTL
 
 _LEAD = "With --authenticate: the"
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -27,6 +28,7 @@ class UserOptions:
     host_names: tuple[str, ...]
     tls: ServerTls | None
     proxy_names: tuple[str, ...]
+    review_ttl: float
     health_port: int
     log_level: str
     log_format: str
@@ -70,6 +72,15 @@ _OPTIONS = (
         help="The common name of a proxy's client certificate: its headers X-Remote-User, X-Remote-Group and X-Remote-Extra-* are "
         "trusted.",
     ),
+    click.option(
+        "--review-ttl",
+        type=click.FloatRange(min=0),
+        default=REVIEW_TTL,
+        show_default=True,
+        metavar="SECONDS",
+        help="With --authenticate: how long the API server's answers about tokens and rights are kept. A right that was removed "
+        "still opens pages for so long.",
+    ),
     port_option("--health-port", _LEAD),
     *log_options(_LEAD),
 )
@@ -88,6 +99,7 @@ def user_options(command: Callable[..., Any]) -> Callable[..., Any]:
         tls_key: Path | None,
         client_ca: Path | None,
         proxy_names: tuple[str, ...],
+        review_ttl: float,
         health_port: int,
         log_level: str,
         log_format: str,
@@ -110,7 +122,9 @@ def user_options(command: Callable[..., Any]) -> Callable[..., Any]:
             if tls_certificate and tls_key
             else None
         )
-        given = UserOptions(authenticate, title, host_names, tls, proxy_names, health_port, log_level, log_format)
+        given = UserOptions(
+            authenticate, title, host_names, tls, proxy_names, review_ttl, health_port, log_level, log_format
+        )
         return command(*args, given=given, **kwargs)
 
     return added(_OPTIONS)(checked)

@@ -24,6 +24,7 @@ from ..latest import Latest
 from ..whatif import Simulations, facts
 from . import metrics
 from .pages import Pages, Taken, made
+from .rights import REVIEW_TTL
 from .server import Settings, Users
 
 log = logging.getLogger("daulat.console")
@@ -46,6 +47,8 @@ class Options:
     proxies: tuple[str, ...] = ()
     """Common names of the client certificates of proxies that name their users."""
     health_port: int = 8080
+    review_ttl: float = REVIEW_TTL
+    """Seconds for which the API server's answers about tokens and rights are kept."""
     log: LogSource | None = None
 
 
@@ -70,7 +73,7 @@ async def run(client: Client, options: Options, listening: Callable[[int], None]
         latest,
         Pages(make),
         simulations,
-        Settings(options.tls is not None, options.hosts),
+        Settings(options.tls is not None, options.hosts, options.review_ttl),
         operator_namespace=options.operator_namespace,
         proxies=options.proxies,
     )

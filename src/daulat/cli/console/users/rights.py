@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from daulat.kube.client import Client
 from daulat.kube.resources import BY_KIND, Resource
@@ -13,8 +13,8 @@ from ..expiring import Expiring
 from .identity import Identity
 
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-LASTS = 60.0
-"""Seconds for which an answer is kept: a right that was taken away still opens pages so long."""
+REVIEW_TTL = 60.0
+"""Seconds for which an answer is kept by default."""
 MOST = 100_000
 """Answers that are kept."""
 PARALLEL = 8
@@ -24,9 +24,10 @@ PARALLEL = 8
 class Reviews:
     """Asks the API server what users may list."""
 
-    def __init__(self, client: Client, operator_namespace: str, clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, client: Client, operator_namespace: str, seconds: float) -> None:
+        """Take for how many seconds an answer is kept: a right that was removed still opens pages for so long."""
         self._client, self._operator_namespace = client, operator_namespace
-        self._allowed: Expiring[bool] = Expiring(LASTS, MOST, clock) if clock else Expiring(LASTS, MOST)
+        self._allowed: Expiring[bool] = Expiring(seconds, MOST)
         self._slots = asyncio.Semaphore(PARALLEL)
 
     async def rights(self, identity: Identity, namespaces: Iterable[str]) -> Rights:

@@ -27,7 +27,7 @@ from ..whatif import Simulations, from_elsewhere, requested, status_of
 from . import metrics
 from .identity import Identity, NotAuthenticated, Proxy, Tokens, bearer
 from .pages import Pages, Taken
-from .rights import Reviews
+from .rights import REVIEW_TTL, Reviews
 from .sessions import LASTS, Sessions
 
 log = logging.getLogger("daulat.console")
@@ -49,6 +49,8 @@ class Settings:
     """Whether it is reached over TLS, so that its cookie is sent over TLS alone."""
     hosts: frozenset[str] = frozenset()
     """Names by which it is reached, beside those of this machine. A Host header has one of them, with any port or none."""
+    review_ttl: float = REVIEW_TTL
+    """Seconds for which the API server's answers about tokens and rights are kept."""
 
     @property
     def cookie(self) -> str:
@@ -73,8 +75,8 @@ class Users:
     ) -> None:
         self._latest, self._pages, self._settings, self._now = latest, pages, settings, now
         self._simulations = simulations
-        self._tokens, self._proxy = Tokens(client), Proxy(proxies)
-        self._reviews = Reviews(client, operator_namespace)
+        self._tokens, self._proxy = Tokens(client, settings.review_ttl), Proxy(proxies)
+        self._reviews = Reviews(client, operator_namespace, settings.review_ttl)
         self._sessions = Sessions()
         self._running = 0
 

@@ -284,7 +284,8 @@ def test_each_kind_that_a_user_may_not_list_is_missing_from_their_pages(plural: 
 
     async def scenario() -> None:
         found = gathered()
-        may = await rights.Reviews(api, SYSTEM).rights(identity.Identity("root"), found.model_namespaces)  # type: ignore[arg-type]
+        reviews = rights.Reviews(api, SYSTEM, rights.REVIEW_TTL)  # type: ignore[arg-type]
+        may = await reviews.rights(identity.Identity("root"), found.model_namespaces)
         assert kind not in may.kinds
         facts = found.facts(may)
         assert facts.unread == {kind: "forbidden"}

@@ -40,6 +40,8 @@ _BROWSER = "tests/browser/"
 _REAL_NODES = "tests/node/"
 _ON_REAL_NODES = (_REAL_NODES, "tests/e2e/test_demo.py")
 """Not at the same time: kernels give a user few inotify instances, and a kubelet takes many."""
+_WAITS = ("tests/unit/weights/test_stalls.py", "tests/unit/weights/test_lease.py")
+"""They wait for time-outs, and compute little."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -90,7 +92,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _turn(item: pytest.Item) -> int:
     if item.nodeid.startswith(_ON_REAL_NODES):
         return 0
-    return 1 if item.get_closest_marker("e2e") else 2
+    return 1 if item.get_closest_marker("e2e") or item.nodeid.startswith(_WAITS) else 2
 
 
 @pytest.hookimpl(optionalhook=True)

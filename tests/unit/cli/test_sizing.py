@@ -45,7 +45,7 @@ def test_all_accelerators_are_compared() -> None:
     assert done.exit_code == 0
     _, _, small = done.stderr.partition(": ")
     for name in accelerators.shipped():
-        rows = sum(line.split()[0].rstrip(":") == name for line in done.stdout.splitlines() if line)
+        rows = sum(line.startswith((f"{name}  ", f"{name}: ")) for line in done.stdout.splitlines())
         assert rows + small.replace("\n", " ").split(" ").count(f"{name},") + small.endswith(f" {name}\n") == 1
     assert done.stderr.startswith(
         "32 AcceleratorProfiles aren't sized for, because memoryGiB, devicesPerNode or precisions"

@@ -25,7 +25,7 @@ from daulat.ledger.keys import parse_verifier
 from daulat.ledger.trust import Trust, trusted
 from dev.deployment import CHART, NAMESPACE, RecorderProcess, helm, operator_kubeconfig, poll
 
-from .world import World, model_manifest, recording, unique
+from .world import Manifest, World, model_manifest, recording, unique
 
 
 def write(kubeconfig: Path, folder: Path, *arguments: str) -> None:
@@ -196,19 +196,16 @@ def test_chips_and_weaknesses_are_shown_as_the_operator_and_doctor_find_them(wor
         assert [check for check in checks if f"<code>{check}</code>" not in weaknesses] == []
 
 
+def rights(world: World, *settings: str) -> list[Manifest]:
+    """Return the objects by which the chart grants the console its rights."""
+    values = ",".join(("console.enabled=true", *settings))
+    words = ("template", "daulat", str(CHART), f"--set={values}", "--show-only=templates/console/rbac.yaml")
+    return list(yaml.safe_load_all(helm(world.cluster.kubeconfig(), *words)))
+
+
 def console_kubeconfig(world: World, folder: Path) -> Path:
     """Return a kubeconfig with the rights of the chart's ServiceAccount of the console."""
-    rights = helm(
-        world.cluster.kubeconfig(),
-        "template",
-        "daulat",
-        str(CHART),
-        "--set=console.enabled=true",
-        "--show-only=templates/console/rbac.yaml",
-    )
-    world.admin.apply(
-        [{**each, "metadata": {"namespace": NAMESPACE, **each["metadata"]}} for each in yaml.safe_load_all(rights)]
-    )
+    world.admin.apply([{**each, "metadata": {"namespace": NAMESPACE, **each["metadata"]}} for each in rights(world)])
     return operator_kubeconfig(world.cluster, folder, account="daulat-console", name="console.yaml")
 
 
@@ -270,17 +267,9 @@ def test_users_sign_in_with_tokens_of_the_cluster_and_see_what_they_may_list(wor
 
 def test_the_console_shows_what_a_change_would_do_to_who_may_list_everything(world: World, tmp_path: Path) -> None:
     """The console and its users have the rights that the chart grants, and a simulation changes nothing in the cluster."""
-    rights = helm(
-        world.cluster.kubeconfig(),
-        "template",
-        "daulat",
-        str(CHART),
-        "--set=console.enabled=true,console.whatIf=true",
-        "--show-only=templates/console/rbac.yaml",
-    )
     role = "daulat-console-what-if"
-    made = [each for each in yaml.safe_load_all(rights) if each["metadata"]["name"] == role]
-    world.admin.apply(made)
+    granted = rights(world, "console.whatIf=true")
+    world.admin.apply([each for each in granted if each["metadata"]["name"] == role])
     with world.governed() as (policy, namespace):
         world.admin.apply([model_manifest("m", namespace)])
         world.wait_condition("sovereignmodel", "m", "Ready", "True", namespace)

@@ -17,7 +17,7 @@ from daulat.cli.text import aligned, printable
 from daulat.ledger.folder import Folder
 from daulat.ledger.writer import Writer
 from tests.strategies import TEXT
-from tests.unit.cli.explain.test_explain import typed
+from tests.unit.cli.served import add_objects
 from tests.unit.cli.test_examples import COMMANDS
 from tests.unit.console.worlds import busy
 from tests.unit.evidence.test_index import entry, run, time
@@ -65,17 +65,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.chdir(tmp_path)
     server, world = FakeApiServer(), busy()
     server.serve_watched()
-    kinds = {
-        "SovereigntyPolicy": world.policies,
-        "SovereignZone": world.zones,
-        "SovereignModel": world.models,
-        "AcceleratorProfile": world.profiles,
-        "SovereigntyExemption": world.exemptions,
-        "AcceleratorInventory": world.inventories,
-        "Node": world.nodes,
-        "Namespace": world.namespaces,
-    }
-    server.add(*(typed(kind, raw) for kind, items in kinds.items() for raw in items))
+    add_objects(server, world)
     with serving(server):
         yield Place(tmp_path, server)
 

@@ -19,7 +19,7 @@ from daulat.cli.console.command import console
 from daulat.cli.ledger.command import ledger
 from daulat.ledger.folder import Folder
 from daulat.ledger.writer import Writer
-from tests.unit.cli.explain.test_explain import typed
+from tests.unit.cli.served import add_objects
 from tests.unit.console.recorded import runs
 from tests.unit.console.worlds import busy
 from tests.unit.kube.api_server import FakeApiServer, serving
@@ -32,15 +32,7 @@ PODS = "/api/v1/pods"
 def api() -> Iterator[FakeApiServer]:
     server, world = FakeApiServer(), busy()
     server.serve_watched()
-    kinds = {
-        "SovereigntyPolicy": world.policies,
-        "SovereignZone": world.zones,
-        "SovereignModel": world.models,
-        "AcceleratorProfile": world.profiles,
-        "SovereigntyExemption": world.exemptions,
-        "Node": world.nodes,
-    }
-    server.add(*(typed(kind, raw) for kind, items in kinds.items() for raw in items))
+    add_objects(server, world)
     with serving(server):
         yield server
 

@@ -14,9 +14,10 @@ from daulat.api import crd
 from daulat.cli.status.command import status
 from daulat.kube.client import PAGE
 from tests.unit.cli.explain.test_explain import typed
+from tests.unit.cli.served import add_objects
 from tests.unit.kube.api_server import FakeApiServer, serving
 from tests.unit.status.worlds import broken, fine, told
-from tests.unit.world import Raw, World, model, pod
+from tests.unit.world import Raw, model, pod
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/daulat-system/leases"
@@ -37,7 +38,7 @@ def api() -> Iterator[FakeApiServer]:
     """A cluster in which everything is as it should be."""
     server = FakeApiServer()
     server.serve_watched()
-    add(server, fine())
+    add_objects(server, fine())
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     spec = {"holderIdentity": "pod-1", "renewTime": now}
     server.collections[LEASES] = [
@@ -47,19 +48,6 @@ def api() -> Iterator[FakeApiServer]:
     server.collections[CRDS] = [{key: m[key] for key in ("metadata", "spec")} for m in crd.manifests()]
     with serving(server):
         yield server
-
-
-def add(server: FakeApiServer, world: World) -> None:
-    kinds = {
-        "SovereigntyPolicy": world.policies,
-        "SovereignZone": world.zones,
-        "SovereignModel": world.models,
-        "AcceleratorProfile": world.profiles,
-        "SovereigntyExemption": world.exemptions,
-        "Node": world.nodes,
-        "Pod": world.pods,
-    }
-    server.add(*(typed(kind, raw) for kind, items in kinds.items() for raw in items))
 
 
 def run(api: FakeApiServer, folder: Path, *arguments: str) -> Result:

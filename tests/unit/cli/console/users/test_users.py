@@ -129,6 +129,7 @@ def server(
     proxies: tuple[str, ...] = (),
     log: Log | None = None,
     facts: Facts | None = None,
+    review_ttl: float = rights.REVIEW_TTL,
 ) -> Users:
     async def read() -> Taken:
         return Taken(gathered(), log)
@@ -136,7 +137,7 @@ def server(
     async def read_facts() -> Facts:
         return facts or Cluster((), NOW - 30)
 
-    settings = Settings(secure, hosts)
+    settings = Settings(secure, hosts, review_ttl)
     return Users(
         api,
         Latest(read, 15),
@@ -357,8 +358,7 @@ def test_a_browser_signs_in_gets_its_pages_and_signs_out() -> None:
     visit(api, scenario)
 
 
-def test_a_session_ends_with_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identity, "LASTS", -1.0)
+def test_a_session_ends_with_its_token() -> None:
     api = an_api()
 
     async def scenario(asked: Asked) -> None:
@@ -370,7 +370,7 @@ def test_a_session_ends_with_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
         api.users["team-token"] = {"username": "another"}
         assert (await asked("/models.html", headers=sent)).status == 303
 
-    visit(api, scenario)
+    visit(api, scenario, review_ttl=0)
 
 
 def test_a_wrong_token_is_said_on_the_form_in_its_language_and_isnt_repeated() -> None:

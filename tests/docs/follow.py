@@ -72,7 +72,7 @@ class Reader:
         def is_right() -> bool:
             nonlocal last
             until = (lambda printed: self._shows(command, printed)) if command.marks.interrupt else None
-            last = self._session.run(text, command.marks.user, command.marks.input, until)
+            last = self._session.run(text, command.marks.user, until)
             return last.status == command.marks.exit and self._shows(command, last.output)
 
         right = is_right()

@@ -62,8 +62,6 @@ class Marks:
     user: str = ""
     exit: int = 0
     interrupt: bool = False
-    input: str = ""
-    """What the reader types."""
 
 
 @dataclass(frozen=True)
@@ -242,12 +240,11 @@ def _marks(command: Command, texts: list[str], where: str) -> Marks:
             words.get("user", found.user),
             int(words.get("exit", found.exit)),
             found.interrupt or "interrupt" in words,
-            words.get("input", found.input),
         )
     return found
 
 
-_WORDS = {"needs", "for", "user", "exit", "interrupt", "input"}
+_WORDS = {"needs", "for", "user", "exit", "interrupt"}
 
 
 def _word(word: str, where: str) -> tuple[str, str]:

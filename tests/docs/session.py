@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -74,7 +73,7 @@ class Session:
             "PYTHONUNBUFFERED": "1",
         }
 
-    def run(self, command: str, user: str = "", typed: str = "", until: Callable[[str], bool] | None = None) -> Done:
+    def run(self, command: str, user: str = "", until: Callable[[str], bool] | None = None) -> Done:
         """Run a command to its end, or until what it has printed is enough: then it is interrupted as by Ctrl-C."""
         state, printed = self._home / "state", self._home / "output"
         state.unlink(missing_ok=True)
@@ -84,15 +83,12 @@ class Session:
                 ["bash", "-c", _SCRIPT, "bash", command, str(state)],
                 cwd=self.folder,
                 env=self._variables | identity,
-                stdin=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
         try:
-            assert process.stdin is not None
-            with contextlib.suppress(BrokenPipeError), process.stdin:
-                process.stdin.write(f"{typed}\n".encode() if typed else b"")
             if until is not None:
                 poll(f"`{command}` to print", lambda: until(printed.read_text()) or process.poll() is not None)
                 os.killpg(process.pid, signal.SIGINT)

@@ -40,6 +40,14 @@ def test_a_node_says_by_which_policies_it_is_eligible_and_why_not(tmp_path: Path
     assert section(found, "accelerators") == [("", "8 huawei.com/Ascend910, of AcceleratorProfile huawei-ascend-910b")]
 
 
+def test_kind_and_name_may_be_two_words_even_where_a_folder_has_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a1").mkdir()
+    assert section(explained(tmp_path, "node", "a1"), "zone")[0][1].startswith("cyberjaya-1: ")
+
+
 def test_a_node_that_still_has_the_label_of_a_policy_says_so(tmp_path: Path) -> None:
     stray = ascend("sg-2", site="annex")
     key, value = LABEL.split("=")

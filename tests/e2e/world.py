@@ -130,7 +130,7 @@ class World:
     cluster: EmbeddedCluster
     operator: OperatorProcess
     admin: Kubectl
-    _shared: dict[str, str] = field(default_factory=dict)
+    _shared: dict[str, str] = field(default_factory=dict, kw_only=True, repr=False)
     """The policies that tests share, by what they change in the example."""
 
     def as_user(self, user: str, *groups: str) -> Kubectl:

@@ -155,7 +155,13 @@ def parse(words: Sequence[str], files: Sequence[str], namespace: str) -> tuple[T
         raise click.UsageError("Missing argument 'TARGET': a control, a policy or an object, or -f FILE.")
     text, paths = words[0], words[1:]
     # Kind and name may be two words, as kubectl has them. A folder of a model's weights may have the model's name.
-    if paths and "/" not in text and text.lower() in _TWO_WORDS and "/" not in paths[0] and not os.path.isfile(paths[0]):
+    if (
+        paths
+        and "/" not in text
+        and text.lower() in _TWO_WORDS
+        and "/" not in paths[0]
+        and not os.path.isfile(paths[0])
+    ):
         text, paths = f"{text}/{paths[0]}", paths[1:]
     if _ID.match(text):
         named = text.upper()

@@ -1,4 +1,4 @@
-"""Writes what the Headlamp plugin takes from here: the kinds with their columns, and the cluster that it is tested with.
+"""Writes what the Headlamp plugin takes from here: the kinds with their columns, and the cluster and verdicts of its tests.
 
 The cluster is the demo's nodes and zones with the examples, reconciled offline.
 Statuses are the operator's own, as the reconcilers write them on a copy of the facts, so no status is invented.
@@ -12,6 +12,9 @@ from typing import Any
 
 import yaml
 
+from daulat.admission.zones import rejects
+from daulat.api.requirements import ZoneRequirements
+from daulat.api.zone import SovereignZoneSpec
 from daulat.catalog import accelerators
 from daulat.simulate.run import Simulation
 from daulat.simulate.world import Cluster
@@ -19,6 +22,7 @@ from dev.cluster.scenario import load, node_manifests, zone_manifests
 
 KINDS = Path("ui/headlamp/src/kinds.json")
 CLUSTER = Path("ui/headlamp/src/testdata/cluster.json")
+VERDICTS = Path("ui/headlamp/src/testdata/zones.json")
 NOW = 1_800_000_000.0
 SHOWN = (
     "SovereignModel",
@@ -78,7 +82,42 @@ def cluster() -> str:
     return json.dumps(found, indent=1, sort_keys=True) + "\n"
 
 
+REQUIREMENTS: tuple[dict[str, Any], ...] = (
+    {},
+    {"names": ["cyberjaya-1"]},
+    {"names": ["elsewhere", "johor-hosted"]},
+    {"countries": ["MY"]},
+    {"countries": ["MY", "SG"], "operatorCountries": ["MY"]},
+    {"parentCountries": ["MY"]},
+    {"parentCountries": ["SG", "US"]},
+    {"minimumDataClass": "restricted"},
+    {"minimumDataClass": "confidential"},
+    {"countries": ["SG"], "parentCountries": ["MY"], "minimumDataClass": "confidential"},
+)
+"""`spec.zones` of policies: each field alone, and several, of which the first that doesn't hold is reported."""
+
+
+def verdicts() -> str:
+    """Return the verdicts of each of REQUIREMENTS on each zone of the demo as JSON, also with an operator of a foreign parent."""
+    zones = [z for m in zone_manifests(load(Path("dev/scenarios/demo.yaml"))) for z in (m, _foreign(m))]
+    found = []
+    for asked in REQUIREMENTS:
+        requirements = ZoneRequirements.model_validate(asked)
+        for zone in zones:
+            name = zone["metadata"]["name"]
+            why = rejects(requirements, name, SovereignZoneSpec.model_validate(zone["spec"]))
+            found.append({"policy": {"spec": {"zones": asked}}, "zone": zone, "why": why or ""})
+    return json.dumps(found, indent=1, sort_keys=True) + "\n"
+
+
+def _foreign(zone: dict[str, Any]) -> dict[str, Any]:
+    """Return the zone with an operator whose parent is abroad, for less sensitive data."""
+    operator = {**zone["spec"]["operator"], "ultimateParentCountry": "US"}
+    return {**zone, "spec": {**zone["spec"], "operator": operator, "maximumDataClass": "internal"}}
+
+
 if __name__ == "__main__":
     CLUSTER.parent.mkdir(parents=True, exist_ok=True)
     KINDS.write_text(kinds(), "utf-8")
     CLUSTER.write_text(cluster(), "utf-8")
+    VERDICTS.write_text(verdicts(), "utf-8")

@@ -28,6 +28,13 @@ def test_the_plugin_is_tested_with_what_the_reconcilers_write_today() -> None:
     assert (ROOT / headlamp.CLUSTER).read_text("utf-8") == headlamp.cluster(), "run: python -m dev.headlamp"
 
 
+def test_the_plugin_is_tested_with_the_operators_verdicts_on_zones() -> None:
+    found = headlamp.verdicts()
+    assert (ROOT / headlamp.VERDICTS).read_text("utf-8") == found, "run: python -m dev.headlamp"
+    fields = ("is none of", "is in", "is operated from", "whose parent is in", "data at most")
+    assert [words for words in fields if not any(words in each["why"] for each in json.loads(found))] == []
+
+
 def test_the_plugins_lock_names_no_registry() -> None:
     lock = json.loads((ROOT / "ui/headlamp/package-lock.json").read_text("utf-8"))
     packages = {path: package for path, package in lock["packages"].items() if path}

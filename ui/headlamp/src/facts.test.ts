@@ -3,6 +3,7 @@ import * as facts from './facts';
 import { values } from './jsonpath';
 import kinds from './kinds.json';
 import cluster from './testdata/cluster.json';
+import verdicts from './testdata/zones.json';
 
 const all = cluster as facts.Raw[];
 
@@ -129,6 +130,13 @@ describe('policies', () => {
       { Zone: 'johor-hosted', Accepted: 'No', 'Why not': 'is operated from SG, outside MY' },
       { Zone: 'singapore-1', Accepted: 'No', 'Why not': 'is in SG, outside MY' },
     ]);
+  });
+
+  test('verdicts on zones are those of the operator', () => {
+    for (const { policy, zone, why } of verdicts) {
+      const found = facts.rejects(policy, zone);
+      expect(found && `zone ${zone.metadata.name} ${found}`).toBe(why);
+    }
   });
 
   test('the least class of data', () => {

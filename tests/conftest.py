@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,11 +120,3 @@ def shared_policies() -> Iterator[None]:
     """Policies that the tests of a file share are gone after it."""
     yield
     remove_shared_policies()
-
-
-@pytest.fixture
-def own_world(tmp_path: Path) -> Iterator[World]:
-    """A cluster of the test's own, to break."""
-    raised = raise_world(unique("own"), tmp_path / "operator", say=lambda line: None)
-    yield raised
-    lower(raised)

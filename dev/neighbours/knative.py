@@ -29,8 +29,6 @@ SETTINGS = {
     # Without an activator, nothing would wake a revision that was scaled to zero.
     "config-autoscaler": {"enable-scale-to-zero": "false"},
 }
-AUTOSCALER_PORT = 8080
-"""Where the autoscaler listens; no setting changes it."""
 PROBE = {"name": "probe", "image": "registry.example.my/probe@sha256:" + "5e" * 32}
 
 

@@ -14,13 +14,13 @@ from .attack import Attacker, Ground
 EGRESS = {"allow": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(world: World) -> Server:
     """The API server, without kubectl in between."""
     return Server(world.cluster.kubeconfig())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ground(world: World, server: Server) -> Iterator[Ground]:
     """A namespace under a policy that says where volumes lie and what may get out; anybody with the right gets a shell."""
     sections = {"storage": {"storageClasses": ["encrypted-cyberjaya"]}, "egress": EGRESS}
@@ -30,7 +30,7 @@ def ground(world: World, server: Server) -> Iterator[Ground]:
         yield Ground(world, server, policy, namespace, Attacker(server, tenant))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def closed(world: World, server: Server) -> Iterator[Ground]:
     """A namespace where one group alone may reach into pods."""
     with world.governed(access={"groups": ["cleared-operators"]}) as (policy, namespace):

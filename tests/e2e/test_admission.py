@@ -188,7 +188,8 @@ def test_an_exemption_lifts_its_controls_in_its_namespace_until_it_expires(world
     other = unique("ns")
     with world.governed() as (policy, namespace):
         world.admin.apply([namespace_manifest(other, policy)])
-        until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
+        # Long enough for a slow machine to take it up.
+        until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=45)
         world.admin.apply([_exemption(policy, namespace, until)])
         world.approve(f"for-{namespace}")
         world.wait_condition("sovereigntyexemption", f"for-{namespace}", "Active", "True")

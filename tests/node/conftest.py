@@ -15,7 +15,7 @@ from .models import FIRST, SECOND, Model, Served, Weights, serve
 from .world import APPROVED, RealWorld, raise_real_world
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealWorld]:
     """A cluster with two real nodes and Daulat on it. What a test breaks, it mends."""
     if why := requirements.missing():
@@ -25,7 +25,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealWorld]:
     lower(raised)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def weights(real: RealWorld, tmp_path_factory: pytest.TempPathFactory) -> Weights:
     """A model in two versions and one that somebody changed after it was signed, on every node."""
     signer, folder = Signer.new(), tmp_path_factory.mktemp("models")
@@ -58,7 +58,7 @@ def place(real: RealWorld, weights: Weights) -> Iterator[str]:
         yield namespace
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def model(real: RealWorld, weights: Weights) -> Iterator[Model]:
     """A model that answers. Who breaks what is under it mends that again."""
     # Many tests evict it within ten minutes, some of them only if it is on the node that they take away.

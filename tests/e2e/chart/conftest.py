@@ -22,7 +22,7 @@ from .world import (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chart_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     cluster = connect("embedded", f"chart-{uuid.uuid4().hex[:8]}")
     try:
@@ -34,7 +34,7 @@ def chart_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         cluster.down()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(chart_cluster: World) -> World:
     """A release that is installed and in force, a node and a namespace of record, and people with different rights."""
     restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -54,7 +54,7 @@ def world(chart_cluster: World) -> World:
     return chart_cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
     """Helm without a cluster, for what the chart renders."""
     home = tmp_path_factory.mktemp("helm")

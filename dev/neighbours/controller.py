@@ -113,14 +113,14 @@ class Controller(ABC):
             self._cluster, self._directory, account=self.account, name=name, namespace=self.namespace
         )
 
-    def _await_log(self, text: str, seconds: float = 60.0) -> None:
+    def _await_log(self, text: str) -> None:
         """Wait until its log has a text. ClusterError where it ends before."""
 
         def said() -> bool:
             self._check_runs()
             return text in self.log.read_text()
 
-        poll(f"{self.neighbour.name} to log {text!r}", said, seconds)
+        poll(f"{self.neighbour.name} to log {text!r}", said)
 
     def _check_runs(self) -> None:
         if self._process is None or processes.find(self._process) is None:

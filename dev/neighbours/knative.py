@@ -42,10 +42,7 @@ class Knative(Controller):
     def _bring_up(self, objects: Sequence[Manifest]) -> None:
         self._others: list[processes.Started] = []
         at = choose(("webhook", "controller-profiles", "webhook-profiles", "autoscaler-profiles"), {})
-        kinds = [o for o in objects if o["kind"] == CRD]
-        self._admin.apply(kinds, "--force-conflicts", timeout_seconds=240)
-        names = [f"crd/{kind['metadata']['name']}" for kind in kinds]
-        self._admin.run("wait", "--for=condition=Established", *names, "--timeout=60s", timeout_seconds=65)
+        self._establish([o for o in objects if o["kind"] == CRD])
         self._grant(objects)
         self._admin.apply([configured(o) for o in objects if o["kind"] == "ConfigMap"])
         # The webhook writes its certificate into it.

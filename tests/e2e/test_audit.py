@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -34,6 +33,7 @@ from dev.cluster import ClusterError, ports
 from dev.cluster.pki import Authority
 from dev.deployment import CHART, RECORDER, ROOT, RecorderProcess, helm, poll
 
+from .listening import listens
 from .test_recorder import once
 from .world import World, lower, namespace_manifest, pod_manifest, policy_manifest, raise_world, unique
 
@@ -322,19 +322,11 @@ def cosigner(directory: Path, log: RecorderProcess) -> Iterator[tuple[str, str]]
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
     )
     try:
-        poll("the witness to listen", lambda: _listens(port))
+        poll("the witness to listen", lambda: listens(port))
         yield f"http://127.0.0.1:{port}", str(key.verifier())
     finally:
         process.terminate()
         process.wait(20)
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
 
 
 def test_the_recorder_logs_who_was_refused_what_under_a_witness(

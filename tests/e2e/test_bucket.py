@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,9 +19,10 @@ from daulat.ledger.errors import Locked
 from daulat.ledger.trust import trusted
 from daulat.ledger.verification import verify
 from daulat.ledger.writer import Writer
-from dev.deployment import DEADLINE_SECONDS
 from dev.s3.build import program
 from tests.unit.ledger.logs import KEY, NOW, TRUST, entries
+
+from .listening import await_listening
 
 pytestmark = pytest.mark.e2e
 _NAME, _PASSWORD = "daulat", "correct-horse-battery"
@@ -43,23 +43,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         subprocess.Popen([*command, "posix", str(root)], env=os.environ | secrets, stdout=log, stderr=log) as process,
     ):
         try:
-            _listens(port, process, Path(log.name))
+            await_listening(port, process, Path(log.name).read_text)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.kill()
-
-
-def _listens(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while True:
-        assert process.poll() is None, log.read_text()
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        else:
-            return
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,12 +21,12 @@ from daulat.ledger.verification import verify
 from daulat.ledger.writer import Writer
 from daulat.witness.client import Witness, Witnesses
 from daulat.witness.standing import Outcome
-from dev.deployment import DEADLINE_SECONDS
 from dev.witness.build import LITEWITNESS, SUBMIT, program
 from tests.unit.cli.test_witness import SIGNER, running
 from tests.unit.ledger.logs import KEY, NOW, ORIGIN, POST_QUANTUM, STRANGER, entries
 
 from .agents import agent, fingerprint
+from .listening import await_listening
 
 pytestmark = pytest.mark.e2e
 NAME = "litewitness.example/w"
@@ -62,23 +61,10 @@ def litewitness(database: Path) -> Iterator[str]:
     command = [str(program(LITEWITNESS)), *(f"-{name}={value}" for name, value in flags.items())]
     with agent(keys, SECRET), subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         try:
-            _listens(port, process)
+            await_listening(port, process, lambda: process.stderr.read().decode() if process.stderr else "")
             yield f"http://127.0.0.1:{port}"
         finally:
             process.kill()
-
-
-def _listens(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while True:
-        assert process.poll() is None, process.stderr and process.stderr.read().decode()
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        else:
-            return
 
 
 def test_litewitness_cosigns_a_log_as_it_grows(tmp_path: Path, database: Path) -> None:

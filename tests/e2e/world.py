@@ -191,10 +191,15 @@ class World:
         """Make a policy and a namespace of a test's own, wait until it is enforced, and return both names."""
         name = unique("pol")
         namespace = namespace or unique("ns")
-        self.admin.apply([policy_manifest(name, **changes), namespace_manifest(namespace, name)])
-        self.wait_condition("sovereigntypolicy", name, "Enforced", "True")
-        poll("the default ServiceAccount", lambda: self.exists("serviceaccount", "default", namespace))
+        self.admin.apply([policy_manifest(name, **changes)])
+        self._govern(namespace, name)
         return name, namespace
+
+    def _govern(self, namespace: str, policy: str) -> None:
+        """Create a namespace that a policy governs, and wait until that is enforced."""
+        self.admin.apply([namespace_manifest(namespace, policy)])
+        self.wait_condition("sovereigntypolicy", policy, "Enforced", "True")
+        poll("the default ServiceAccount", lambda: self.exists("serviceaccount", "default", namespace))
 
     @contextmanager
     def governed(self, **changes: Any) -> Iterator[tuple[str, str]]:
@@ -216,9 +221,7 @@ class World:
             self._shared[key] = unique("pol")
             self.admin.apply([policy_manifest(self._shared[key], **changes)])
         policy, namespace = self._shared[key], unique("ns")
-        self.admin.apply([namespace_manifest(namespace, policy)])
-        self.wait_condition("sovereigntypolicy", policy, "Enforced", "True")
-        poll("the default ServiceAccount", lambda: self.exists("serviceaccount", "default", namespace))
+        self._govern(namespace, policy)
         probe = pod_manifest("probe", namespace)
         poll("the namespace to be open", lambda: "GOV-01 " not in self.refusal(probe, "--dry-run=server"))
         try:

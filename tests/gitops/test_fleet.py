@@ -107,7 +107,7 @@ def test_an_application_set_brings_the_same_policies_and_each_countrys_zones(fle
         engine.application_set("zones", managed, zones)
         for world in fleet.worlds.values():
             poll("the chart's account", partial(world.exists, "serviceaccount", "daulat", NAMESPACE), 240, pause=1)
-            world.operator.start(seconds=120)
+            world.operator.start()
         for name, world in fleet.worlds.items():
             _wait_installed(engine, name, fleet.repository.revision)
             for part in (POLICIES, "zones"):

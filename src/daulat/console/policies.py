@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from daulat.admission.zones import rejects
 from daulat.api.policy import ControlsByAction
 from daulat.catalog.presets import leaves
 from daulat.controls import library
 from daulat.facts.snapshot import Policy, Snapshot
+from daulat.placement import zoning
 
 _CONTROL = re.compile(r"([A-Z]{3}-[0-9]{2})(?: \(([^)]*)\))?")
 
@@ -65,10 +65,7 @@ def controls(found: ControlsByAction | None) -> tuple[ControlRow, ...]:
 
 def verdicts(policy: Policy, snapshot: Snapshot) -> tuple[ZoneVerdict, ...]:
     """Return for each zone whether the policy accepts it, those that it rejects last."""
-    found = [
-        ZoneVerdict(name, rejects(policy.spec.zones, name, zone.spec) or "")
-        for name, zone in snapshot.known_zones.items()
-    ]
+    found = [ZoneVerdict(name, why or "") for name, why in zoning.verdicts(policy, snapshot).items()]
     return tuple(sorted(found, key=lambda each: (bool(each.reason), each.zone)))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from daulat.admission.policy import CompiledPolicy
-from daulat.admission.zones import rejects
 from daulat.api.approval import approved_profiles, may_approve, mismatch
 from daulat.api.kinds import Manifest
 from daulat.api.policy import SovereigntyPolicySpec
@@ -14,6 +13,7 @@ from daulat.catalog.presets import leaves
 from daulat.controls import library
 from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.snapshot import Exemption, Policy, Snapshot
+from daulat.placement import zoning
 
 from .placement import node_labels
 
@@ -117,7 +117,7 @@ def _controls(spec: SovereigntyPolicySpec, compiled: CompiledPolicy) -> Manifest
 
 
 def _zones(policy: Policy, snapshot: Snapshot) -> Manifest:
-    why = {name: rejects(policy.spec.zones, name, zone.spec) for name, zone in snapshot.known_zones.items()}
+    why = zoning.verdicts(policy, snapshot)
     return {
         "accepted": [name for name, reason in why.items() if reason is None],
         "rejected": [{"zone": name, "reason": reason} for name, reason in why.items() if reason is not None],

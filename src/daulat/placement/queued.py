@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from daulat.admission.zones import rejects
 from daulat.api.counted import counted, either
 from daulat.api.names import NODE_PREFIX
 from daulat.api.timestamps import seconds
@@ -28,7 +27,7 @@ from .capacity import DeviceAccounting
 from .refusal import summary
 from .reservations import Reservation, reservations
 from .survey import Group
-from .zoning import zone_of_record
+from .zoning import verdicts, zone_of_record
 
 MULTIKUEUE = "kueue.x-k8s.io/multikueue"
 """The controllerName of AdmissionChecks by which MultiKueue runs a workload in another cluster."""
@@ -140,11 +139,10 @@ def _no_zone(policy: Policy, snapshot: Snapshot) -> str:
     """Return why the policy accepts no zone at all; empty where it accepts one, or where a zone can't be read."""
     if any(isinstance(zone, Unparsable) for zone in snapshot.zones.values()):
         return ""
-    rejected = [rejects(policy.spec.zones, name, zone.spec) for name, zone in snapshot.known_zones.items()]
-    if None in rejected:
+    rejected = [why for why in verdicts(policy, snapshot).values() if why is not None]
+    if len(rejected) < len(snapshot.known_zones):
         return ""
-    told = [why for why in rejected if why is not None]
-    some = "; ".join(told[:_ZONES]) + (f"; and {len(told) - _ZONES} more" if len(told) > _ZONES else "")
+    some = "; ".join(rejected[:_ZONES]) + (f"; and {len(rejected) - _ZONES} more" if len(rejected) > _ZONES else "")
     return f"policy {policy.name} accepts no zone: {some or 'there is no SovereignZone'}"
 
 
@@ -274,14 +272,14 @@ def _too_few(
 ) -> str:
     count, needed = pods.devices[resource], pods.count - pods.done
     undecided = candidates_under(policies, snapshot).undecided
-    told = (
+    message = (
         f"podSet {pods.name}: {counted(needed, 'pod')} with {count} {resource} each; {_where(nodes, snapshot)} "
         f"{either(len(nodes), 'has', 'have')} room for {places} ({_named(policies)})"
     )
     if undecided:
         name, why = min(undecided.items())
-        told += f"; {counted(len(undecided), 'node')} can't be decided, such as {name}: {why}"
-    return told
+        message += f"; {counted(len(undecided), 'node')} can't be decided, such as {name}: {why}"
+    return message
 
 
 def _by_reason(reasons: Iterable[tuple[str, str]]) -> list[Group]:

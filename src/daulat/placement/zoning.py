@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from daulat.admission.zones import rejects
 from daulat.api.names import ZONE_LABEL
 from daulat.facts.change import Change
 from daulat.facts.declared import Unparsable
 from daulat.facts.derived import DerivedFact
 from daulat.facts.node import REGION, Node
-from daulat.facts.snapshot import Snapshot, Zone
+from daulat.facts.snapshot import Policy, Snapshot, Zone
 from daulat.facts.unknown import Unknown
 
 
@@ -97,3 +98,8 @@ def _zone_of_record(node: Node, snapshot: Snapshot) -> ZoneOfRecord:
             names,
         )
     return zone
+
+
+def verdicts(policy: Policy, snapshot: Snapshot) -> dict[str, str | None]:
+    """Return for each zone that could be read, by name, why the policy doesn't accept it; None where it does."""
+    return {name: rejects(policy.spec.zones, name, zone.spec) for name, zone in snapshot.known_zones.items()}

@@ -9,11 +9,11 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from daulat.admission.zones import rejects
 from daulat.api.kinds import Manifest
 from daulat.catalog.presets import merged
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.placement.approval import approval
+from daulat.placement.zoning import verdicts
 
 from .change import ChangeError, Put
 from .world import Cluster, World
@@ -56,8 +56,7 @@ def changes(edits: Iterable[Edit], cluster: Cluster) -> list[Put]:
 
 def accepted_zones(policy: Policy, snapshot: Snapshot) -> tuple[str, ...]:
     """Return the zones that a policy accepts, by name."""
-    known = snapshot.known_zones
-    return tuple(name for name in sorted(known) if rejects(policy.spec.zones, name, known[name].spec) is None)
+    return tuple(sorted(name for name, why in verdicts(policy, snapshot).items() if why is None))
 
 
 def approved_profiles(policy: Policy, snapshot: Snapshot) -> tuple[str, ...]:

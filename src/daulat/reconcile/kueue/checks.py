@@ -1,4 +1,4 @@
-"""Decides on the AdmissionChecks of workloads, and says of each AdmissionCheck that somebody decides on it."""
+"""Sets the states of Daulat's AdmissionChecks in the status of workloads, and the condition Active of each AdmissionCheck."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ the longer one at the latest."""
 OWNERS = 3
 """The pods of a group that get the Event: a group may have hundreds."""
 LOOK_AGAIN = 5.0
-"""Seconds after which a workload is looked at again that waits for pods to end."""
+"""Seconds after which a workload that waits for pods to end is reconciled again."""
 
 
 def reconcile_workload(ref: Ref, snapshot: Snapshot, now: float) -> Result:

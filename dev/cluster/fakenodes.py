@@ -15,6 +15,8 @@ from dev.cluster.paths import STAGES
 
 USER = "daulat-dev:kwok"
 ANNOTATION = "kwok.x-k8s.io/node"
+# How often a node's status is freshened, such as 20s; without it, every five minutes. See stages.yaml.
+HEARTBEAT = "daulat-dev/heartbeat"
 # Says which of our clusters made a node, so that `down` removes those from a shared cluster, and no other.
 CLUSTER_LABEL = "daulat-dev/cluster"
 

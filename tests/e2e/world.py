@@ -16,6 +16,7 @@ import yaml
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.meta import LabelSelector
 from dev.cluster import ClusterError, EmbeddedCluster
+from dev.cluster.fakenodes import HEARTBEAT
 from dev.cluster.kubectl import Kubectl
 from dev.cluster.kubernetes import versions
 from dev.cluster.scenario import load, node_manifests, zone_manifests
@@ -88,12 +89,20 @@ def zone_manifest(name: str, **changes: Any) -> Manifest:
 
 
 def node_manifest(name: str, site: str = "", region: str = "") -> Manifest:
-    """Return a node with eight Ascend devices; without a site nobody vouches for where it stands."""
+    """Return a node with eight Ascend devices; without a site nobody vouches for where it stands.
+
+    Its status is freshened often: the node controller doesn't repeat a pass over a node's taints that failed, for instance while
+    etcd is slow, before the node changes again.
+    """
     manifest = next(n for n in node_manifests(load(SCENARIO)) if n["metadata"]["name"] == "ascend-1")
     labels = {**manifest["metadata"]["labels"], "kubernetes.io/hostname": name}
     places = {"daulat.node-restriction.kubernetes.io/site": site, "topology.kubernetes.io/region": region}
     labels = {**{k: v for k, v in labels.items() if k not in places}, **{k: v for k, v in places.items() if v}}
-    return {**manifest, "metadata": {**manifest["metadata"], "name": name, "labels": labels}}
+    annotations = {**manifest["metadata"]["annotations"], HEARTBEAT: "20s"}
+    return {
+        **manifest,
+        "metadata": {**manifest["metadata"], "name": name, "labels": labels, "annotations": annotations},
+    }
 
 
 def accelerator_node(name: str, spec: AcceleratorProfileSpec, devices: Mapping[str, int] | None = None) -> Manifest:

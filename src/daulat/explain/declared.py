@@ -81,7 +81,7 @@ def _node(name: str, snapshot: Snapshot) -> Iterable[Manifest]:
     yield _section("accelerators", [_item(_device(node, r, snapshot)) for r in sorted(node.resources)])
     yield _section("policies", [_judged_by(node, policy, snapshot) for policy in sorted(snapshot.policies)])
     if not node.takes_pods:
-        yield _section("scheduling", [_item(why) for why in _closed(node)])
+        yield _section("scheduling", [_item(why) for why in node.obstacles()])
 
 
 def _device(node: Node, resource: str, snapshot: Snapshot) -> str:
@@ -102,17 +102,6 @@ def _judged_by(node: Node, policy_name: str, snapshot: Snapshot) -> Manifest:
         parts.append(f"{'it still has' if labelled else 'it lacks'} the label {eligible_label(policy_name)}")
     text = f"{policy_name}: {'; '.join(parts)}" if parts else policy_name
     return _item(text, _VERDICTS[answer.verdict])
-
-
-def _closed(node: Node) -> Iterable[str]:
-    if not node.ready:
-        yield "is not ready"
-    if not node.schedulable:
-        yield "is cordoned"
-    if node.taints:
-        yield f"is tainted: {', '.join(sorted({t.key for t in node.taints}))}"
-    if node.undecided:
-        yield "is closed to new pods until its eligibility is decided"
 
 
 def _zone(name: str, snapshot: Snapshot) -> Iterable[Manifest]:

@@ -85,7 +85,7 @@ def _unfit(
     if missing:
         return f"lacks the labels {', '.join(missing)} of spec.nodeSelector"
     if not node.takes_pods:
-        return "isn't ready, is cordoned or is tainted"
+        return " and ".join(node.obstacles())
     for resource, count in sorted(devices.items()):
         held = sum(pod.devices.get(resource, 0) for pod in snapshot.pods_by_node.get(node.name, ()))
         offered = node.devices.get(resource, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
@@ -63,6 +63,18 @@ class Node:
     def takes_pods(self) -> bool:
         """Whether the scheduler would place an ordinary pod here, room permitting."""
         return self.ready and self.schedulable and self.tolerated and not self.undecided
+
+    def obstacles(self, tolerated: bool | None = None) -> Iterator[str]:
+        """Return what keeps new pods away; nothing where `takes_pods`. Say otherwise whether the pods tolerate its taints."""
+        if not self.ready:
+            yield "isn't ready"
+        if not self.schedulable:
+            yield "is cordoned"
+        if not (self.tolerated if tolerated is None else tolerated):
+            keys = sorted({taint.key for taint in self.taints})
+            yield f"has the taint{'s' if len(keys) > 1 else ''} {', '.join(keys)}"
+        if self.undecided:
+            yield "waits until its eligibility is decided"
 
     def as_tolerated(self, tolerations: Sequence[Toleration]) -> Node:
         """Return the node as it is for pods that tolerate this beside the devices that they ask for."""

@@ -20,10 +20,10 @@ from .candidates import candidates_under, nodes_with
 from .capacity import DeviceAccounting, Fit
 from .current_placement import current_placement
 from .devices import Devices, devices
-from .dra import Asked, Claimed, claimed, open_to
+from .dra import Asked, Claimed, claimed
 from .eligibility import lacks_storage, undecided
 from .labels import carries_labels
-from .refusal import refusal
+from .refusal import closed_for, refusal
 from .room import beside_own
 from .sizing import NoFit
 from .survey import Group, Option, Survey, Unusable
@@ -314,8 +314,8 @@ def _groups(
         own = first.get(node.name)
         if own is None:
             why = left_out.get(node.name, "has no accelerator that the model lists")
-        elif not open_to(node, own.resource):
-            why = "isn't ready, is cordoned or is tainted"
+        elif closed := closed_for(node, own):
+            why = closed
         elif own is taken_option and accounting.free(node, own.resource) < own.devices.per_node:
             why = f"has fewer than {own.devices.per_node} free {own.resource}"
             passing.add(why)

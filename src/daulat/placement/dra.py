@@ -118,7 +118,7 @@ def open_to(node: Node, asked: Asked) -> bool:
     """Say whether the scheduler would place pods on the node that ask for this, room permitting."""
     if isinstance(asked, str):
         return node.takes_pods
-    return node.ready and node.schedulable and tolerated(node, asked)
+    return node.ready and node.schedulable and tolerated(node, asked) and not node.undecided
 
 
 def tolerated(node: Node, asked: Asked) -> bool:

@@ -258,13 +258,7 @@ def _closed(node: Node, wanted: Mapping[str, str]) -> str:
     """Return why a node doesn't take the pods."""
     if lacking := sorted(f"{k}={v}" for k, v in wanted.items() if node.labels.get(k) != v):
         return f"lacks the labels {', '.join(lacking)}"
-    states = (
-        (node.ready, "isn't ready"),
-        (node.schedulable, "is cordoned"),
-        (node.tolerated, "is tainted"),
-        (not node.undecided, "isn't decided yet"),
-    )
-    return " and ".join(word for holds, word in states if not holds)
+    return " and ".join(node.obstacles())
 
 
 def _too_few(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from daulat.api import reasons
 from daulat.api.counted import counted
@@ -54,13 +54,8 @@ def summary(groups: Sequence[Group]) -> str:
 
 
 def closed_for(node: Node, option: Option) -> str:
-    """Return why the node takes no pods; empty where it does."""
-    states = (
-        (node.ready, "isn't ready"),
-        (node.schedulable, "is cordoned"),
-        (tolerated(node, option.resource), "is tainted"),
-    )
-    return " and ".join(word for holds, word in states if not holds)
+    """Return why the node takes no pods that use the option; empty where it does."""
+    return " and ".join(node.obstacles(tolerated(node, option.resource)))
 
 
 def offers(nodes: Iterable[Node], snapshot: Snapshot) -> list[str]:
@@ -84,28 +79,33 @@ def _without(model: Model, found: Survey, snapshot: Snapshot) -> str:
 
 def _closed(options: Sequence[Option]) -> str:
     nodes = {node.name: closed_for(node, option) for option in options for node in option.nodes}
+    verb = "would do, but takes no pods" if len(nodes) == 1 else "would do, but none takes pods"
+    return f"{_nodes(len(nodes))} {verb}: {_few(nodes)}"
+
+
+def _few(nodes: Mapping[str, str]) -> str:
+    """Return the first nodes, each with its reason, and how many more there are."""
     named = [f"{name} {why}" for name, why in sorted(nodes.items())[:NODES]]
     if more := max(len(nodes) - NODES, 0):
         named.append(f"{more} more")
-    verb = "would do, but takes no pods" if len(nodes) == 1 else "would do, but none takes pods"
-    return f"{_nodes(len(nodes))} {verb}: {', '.join(named)}"
+    return ", ".join(named)
 
 
 def _place(model: Model, option: Option, found: Survey, snapshot: Snapshot) -> str:
     count, where = option.devices.per_node, f"{option.choice.profile} in zone {option.zone}"
     spread = f" on each of {option.devices.nodes} nodes" if option.devices.nodes > 1 else " each"
     told = f"{where} has room for {option.room(found.accounting)} with {count} {option.resource}{spread}"
-    closed = len(option.nodes) - len(option.open)
+    closed = {n.name: closed_for(n, option) for n in option.nodes if n not in option.open}
     broken = sum(not found.accounting.total(node, option.resource) for node in option.open)
     if broken:
         told += f", and {broken} of its {counted(len(option.nodes), 'node')} {'has' if broken == 1 else 'have'} none that works"
     left_out = (
-        f"; {closed} of its {counted(len(option.nodes), 'node')} take{'s' if closed == 1 else ''} no pods"
+        f"; {len(closed)} of its {counted(len(option.nodes), 'node')} take{'s' if len(closed) == 1 else ''} no pods: {_few(closed)}"
         if closed
         else ""
     )
     if not option.open:
-        return f"{where} has no node that takes pods"
+        return f"{where} has no node that takes pods: {_few(closed)}"
     at_most = (
         sum(found.accounting.total(node, option.resource) // count for node in option.open) // option.devices.nodes
     )

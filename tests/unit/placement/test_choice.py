@@ -133,7 +133,7 @@ def test_a_cordoned_or_tainted_node_takes_no_new_model() -> None:
     tainted["spec"]["taints"] = [{"key": "x", "effect": "NoSchedule"}]
     decision = decide(World(nodes=[cordoned, tainted, h20("h1")]))
     assert where(decision) == ("cyberjaya-1", H20, ("h1",))
-    assert why(decision) == {"isn't ready, is cordoned or is tainted": ("a1", "a2")}
+    assert why(decision) == {"is cordoned": ("a1",), "has the taint x": ("a2",)}
 
 
 def test_a_preferred_taint_does_not_keep_pods_away() -> None:

@@ -229,6 +229,14 @@ def test_a_node_with_the_taint_of_the_accelerator_takes_pods_that_claim_it() -> 
     assert decide(place(offered("n1", device("g0")), nodes=[tainted])).chosen is None
 
 
+def test_a_node_that_waits_for_its_eligibility_takes_no_pods_that_claim_devices() -> None:
+    waiting = node("n1")
+    waiting["spec"]["taints"] = [{"key": "daulat.dev/undecided", "effect": "NoSchedule"}]
+    decision = decide(place(offered("n1", device("g0")), nodes=[waiting]))
+    assert decision.chosen is None
+    assert "n1 waits until its eligibility is decided" in decision.message
+
+
 def test_the_next_accelerator_is_taken_by_plugin_where_claims_find_nothing() -> None:
     both = model(accelerators=[choice(H20, 1, claims=CLAIMED), choice(ASCEND, 1)])
     world = place(offered("n1", device("g0")), nodes=[node("n1"), ascend("a1")], models=[both])

@@ -90,7 +90,9 @@ def test_nodes_that_would_do_but_take_no_pods_are_told_by_name() -> None:
     cordoned["spec"] = {"unschedulable": True, "taints": [{"key": "x", "effect": "NoSchedule"}]}
     decision = decide(wanting(nodes=[down, cordoned]))
     assert decision.reason == reasons.NO_SCHEDULABLE_NODE
-    assert decision.message == ("2 nodes would do, but none takes pods: a1 isn't ready, a2 is cordoned and is tainted")
+    assert decision.message == (
+        "2 nodes would do, but none takes pods: a1 isn't ready, a2 is cordoned and has the taint x"
+    )
 
 
 def test_who_holds_the_devices_is_told_with_models_by_name_and_other_pods_by_theirs() -> None:
@@ -165,7 +167,7 @@ def test_a_model_that_would_not_fit_into_empty_nodes_is_told_so() -> None:
 
 def test_nodes_that_take_no_pods_are_told_beside_those_that_are_full() -> None:
     world = wanting(nodes=[ascend("a1"), ascend("a2", ready=False)], pods=[pod("p", "a1", {ASCEND_RESOURCE: "8"})])
-    assert decide(world).message.endswith("8 by pod treasury/p; 1 of its 2 nodes takes no pods")
+    assert decide(world).message.endswith("8 by pod treasury/p; 1 of its 2 nodes takes no pods: a2 isn't ready")
 
 
 def test_a_quantity_that_nobody_can_read_holds_no_more_than_there_is() -> None:

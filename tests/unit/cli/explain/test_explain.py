@@ -220,7 +220,7 @@ def test_a_pod_that_is_fine_is_told_which_nodes_take_it_and_why_not_the_others(t
         "h1": f"has 0 {ASCEND_RESOURCE}, and 4 are requested",
         "sg-1": "zone annex is in SG, outside MY",
         "stray": "stands in no zone of record",
-        "down": "isn't ready, is cordoned or is tainted",
+        "down": "isn't ready",
     }
 
 

@@ -60,7 +60,7 @@ def test_a_node_that_still_has_the_label_of_a_policy_says_so(tmp_path: Path) -> 
 
 def test_a_node_in_no_zone_and_one_that_takes_no_pods_say_so(tmp_path: Path) -> None:
     assert section(explained(tmp_path, "node/stray"), "zone") == [("rejected", "stands in no zone of record")]
-    assert section(explained(tmp_path, "node/down"), "scheduling") == [("", "is not ready")]
+    assert section(explained(tmp_path, "node/down"), "scheduling") == [("", "isn't ready")]
 
 
 def test_a_zone_says_which_nodes_stand_in_it_and_who_accepts_it(tmp_path: Path) -> None:

@@ -28,13 +28,13 @@ class Pipeline:
     def __init__(self, world: World, policy: str, directory: Path) -> None:
         self._world, self._policy, self._directory = world, policy, directory
 
-    def compile(self) -> str:
+    def compile(self, *options: str) -> str:
         """Return what `daulat compile` prints for the policy, by the zones and profiles that the cluster has."""
         source = self._directory / "declared"
         source.mkdir(exist_ok=True)
         for what in (("sovereigntypolicies", self._policy), ("sovereignzones",), ("acceleratorprofiles",)):
             (source / f"{what[0]}.yaml").write_text(self._world.admin.run("get", *what, "-o", "yaml"))
-        done = CliRunner().invoke(compile_, [str(source)])
+        done = CliRunner().invoke(compile_, [str(source), *options])
         assert done.exit_code == 0, done.output
         return done.stdout
 
@@ -79,6 +79,8 @@ def test_what_compile_prints_is_enforced_without_a_write_of_the_operator(
     told = world.condition("sovereigntypolicy", policy, "Compiled")
     assert told["reason"] == "OutOfSync"
     assert " is missing" in told["message"]
+    options = told["message"].partition("daulat compile ")[2].partition(" prints")[0].split()
+    assert options[::2] == ["--kubernetes-version", "--pin"]
     assert objects(world, policy) == []
     bad = pod_manifest("p", namespace, nodeName="sg-gpu-1")
     assert "USE-04 " not in world.refusal(bad, "--dry-run=server")
@@ -92,8 +94,9 @@ def test_what_compile_prints_is_enforced_without_a_write_of_the_operator(
     # Not one field of them was written by the operator, and nothing was written twice.
     assert managers(found) == {"kubectl-client-side-apply"}
     assert {o["metadata"]["generation"] for o in found} == {1}
-    # The same text comes out once it is applied.
+    # The same text comes out once it is applied, and from the command that the message has.
     assert pipeline.compile() == text
+    assert pipeline.compile(*options) == text
 
 
 def test_drift_is_told_in_the_condition_and_as_an_event_and_not_repaired(

@@ -12,6 +12,7 @@ from daulat.api.digest import digest
 from daulat.api.kinds import Manifest
 from daulat.api.names import REVISION_ANNOTATION, SOURCE_ANNOTATION
 from daulat.api.policy import EnforcementSource
+from daulat.catalog.kubernetes import Capabilities
 from daulat.facts.child import Child
 from daulat.facts.snapshot import Policy
 from daulat.kube.ref import Ref
@@ -44,8 +45,13 @@ def drift(wanted: Iterable[Manifest], children: Iterable[Child]) -> list[str]:
     return [*differing, *(f"{ref.kind} {ref.name} isn't part of it any more" for ref in sorted(found))]
 
 
-def compiled_condition(compiled: CompiledPolicy, differing: Sequence[str], absent: bool, proved: bool) -> Condition:
-    """Return the condition ``Compiled``. Where no object is there and the canary was refused, static manifests hold it."""
+def compiled_condition(
+    compiled: CompiledPolicy, cluster: Capabilities, differing: Sequence[str], absent: bool, proved: bool
+) -> Condition:
+    """Return the condition ``Compiled``. Where no object is there and the canary was refused, static manifests hold it.
+
+    What a policy compiles to depends on the cluster's version and on its pin, so the message has both.
+    """
     if not differing:
         message = (
             f"the cluster has {counted(len(compiled.controls), 'control')} in revision {compiled.revision}, as compiled"
@@ -58,7 +64,8 @@ def compiled_condition(compiled: CompiledPolicy, differing: Sequence[str], absen
         return condition(reasons.COMPILED, True, reasons.STATIC_MANIFESTS, message)
     more = f"; and {len(differing) - SAMPLE} more" if len(differing) > SAMPLE else ""
     told_of = "; ".join(differing[:SAMPLE])
-    message = f"{told_of}{more}. Apply what daulat compile prints for revision {compiled.revision}."
+    command = f"daulat compile --kubernetes-version {cluster.version} --pin {cluster.pin}"
+    message = f"{told_of}{more}. Apply what {command} prints for revision {compiled.revision}."
     return condition(reasons.COMPILED, False, reasons.OUT_OF_SYNC, message)
 
 

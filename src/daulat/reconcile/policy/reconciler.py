@@ -94,7 +94,9 @@ def _in_force(
     if not by_operator:
         differing = [*gitops.drift(wanted, children), *pinning.missing(policy, result, governed)]
         if differing or not unreadable:
-            in_place = gitops.compiled_condition(result, differing, not children, enforced.status == "True")
+            in_place = gitops.compiled_condition(
+                result, snapshot.capabilities, differing, not children, enforced.status == "True"
+            )
         if in_place.status == "False" and again == PATIENCE:
             again = gitops.PATIENCE
     fields = SovereigntyPolicyStatus(
@@ -296,7 +298,14 @@ def _scope(policy: Policy) -> Condition:
 
 
 def _sweep(children: Iterable[Child], keep: Iterable[Ref]) -> list[Delete]:
-    """Return the deletion of what is left over, bindings first: a policy without a binding does nothing."""
+    """Return the deletion of what is left over, bindings first: a policy without a binding does nothing.
+
+    What refuses goes before what pins: a pod that nothing pins any more would be refused otherwise.
+    """
     kept = set(keep)
     left = [c for c in children if c.ref not in kept and not c.deleting]
-    return [Delete(c.ref, c.uid) for c in sorted(left, key=lambda c: (not c.ref.kind.endswith("Binding"), c.ref))]
+
+    def order(child: Child) -> tuple[bool, bool, Ref]:
+        return not child.ref.kind.endswith("Binding"), child.ref.kind.startswith("Mutating"), child.ref
+
+    return [Delete(c.ref, c.uid) for c in sorted(left, key=order)]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from daulat.catalog.kubernetes import Pin, of_version
 from daulat.facts.snapshot import Canary
 from daulat.kube.ref import Ref
 from daulat.reconcile.policy import gitops
@@ -84,10 +85,22 @@ def test_what_is_missing_is_told_by_name_with_what_to_do_and_as_an_event() -> No
     result = run(state)
     status, reason, message = told(result)
     assert (status, reason) == ("False", "OutOfSync")
-    assert message.startswith(f"ValidatingAdmissionPolicyBinding {PODS} is missing. Apply what daulat compile prints")
+    assert message.startswith(
+        f"ValidatingAdmissionPolicyBinding {PODS} is missing. Apply what daulat compile --kubernetes-version"
+    )
     events = [e for e in result.effects if isinstance(e, EmitEvent) and e.reason == "OutOfSync"]
     assert [e.type for e in events] == ["Warning"]
     assert PODS in events[0].message
+
+
+@pytest.mark.parametrize(
+    ("version", "pin"), [("1.32", Pin.POD_NODE_SELECTOR), ("1.35", Pin.OPENSHIFT), ("1.36", Pin.MUTATING_POLICY)]
+)
+def test_the_command_is_for_the_version_and_the_pin_of_the_cluster(version: str, pin: Pin) -> None:
+    state = world()
+    state.capabilities = of_version(version, pin)
+    command = f"daulat compile --kubernetes-version {version} --pin {pin} prints for revision"
+    assert command in told(run(state))[2]
 
 
 def test_a_loosened_spec_is_told() -> None:

@@ -19,6 +19,14 @@ from tests.unit.world import OPERATOR_NAMESPACE, World, child, exemption, namesp
 REF = Ref("SovereigntyPolicy", "", "confidential")
 NOW = 1_800_000_000.0
 
+# In the order of their names; they are removed in the opposite one.
+PAIRS = [
+    "MutatingAdmissionPolicy",
+    "ValidatingAdmissionPolicy",
+    "MutatingAdmissionPolicyBinding",
+    "ValidatingAdmissionPolicyBinding",
+]
+
 
 def run(world: World, now: float = NOW) -> Result:
     return reconcile_policy(REF, world.snapshot(), now)
@@ -173,13 +181,16 @@ def test_a_policy_that_only_warns_is_never_called_enforced(action: str) -> None:
 
 
 def test_a_policy_that_is_gone_is_cleaned_up_bindings_first() -> None:
-    made = [
-        child(kind, "confidential.pods.daulat.dev", policy="confidential")
-        for kind in ("MutatingAdmissionPolicy", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
-    ]
+    made = [child(kind, "confidential.pods.daulat.dev", policy="confidential") for kind in PAIRS]
     made += [child("ValidatingAdmissionPolicy", "other", policy="other")]
     kinds = [e.ref.kind for e in of(run(World(policies=[], children=made)), Delete)]
-    assert kinds == ["ValidatingAdmissionPolicyBinding", "MutatingAdmissionPolicy", "ValidatingAdmissionPolicy"]
+    assert kinds == PAIRS[::-1]
+
+
+def test_a_policy_that_only_warns_from_now_on_refuses_no_pod_that_is_not_pinned_any_more() -> None:
+    made = [child(kind, f"confidential.{kind[0]}.daulat.dev", policy="confidential") for kind in PAIRS]
+    result = run(World(in_force=False, policies=[policy(action="Audit")], children=made))
+    assert [e.ref.kind for e in of(result, Delete)] == PAIRS[::-1]
 
 
 def test_what_the_policy_does_not_call_for_any_more_is_deleted_and_the_rest_kept() -> None:

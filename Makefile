@@ -43,8 +43,9 @@ test: lint type layers verify ## Everything: lint, types, layers, generated file
 	@$(PY) -m dev.cluster build --kubernetes $(OLDEST)
 	@$(PY) -m dev.expressions.build
 	@$(PY) -m dev.registry.build
+	@$(PY) -m dev.chromium
 	@$(PYTEST) $(ON_EVERY_VERSION) --kubernetes $(OLDEST)
-	@$(PYTEST) tests -m "not faults and not versions and not lives and not gitops and not neighbours and not browser and not docs"
+	@$(PYTEST) tests -m "not faults and not versions and not lives and not gitops and not neighbours and not docs"
 
 unit: $(VENV)/ready ## Tests that need no API server (2 minutes)
 	@$(PYTEST) tests -m "not e2e and not node and not browser"
@@ -88,12 +89,11 @@ test-neighbours: $(VENV)/ready ## Controllers of other projects in governed name
 	@$(PY) -m dev.neighbours.build
 	@$(PY) -m pytest tests -m neighbours
 
-test-console: $(VENV)/ready ## The console's pages in headless Chromium: accessibility, light and dark, print (2 minutes; Debian's package chromium)
-	@command -v chromium >/dev/null || { echo "make test-console needs chromium: apt-get install chromium" >&2; exit 2; }
+test-console: $(VENV)/ready ## The console's pages in headless Chromium: accessibility, light and dark, print
+	@$(PY) -m dev.chromium
 	@$(PY) -m pytest tests -m browser
 
-pictures: $(VENV)/ready ## Take the pictures of the console in the documentation (Debian's package chromium)
-	@command -v chromium >/dev/null || { echo "make pictures needs chromium: apt-get install chromium" >&2; exit 2; }
+pictures: $(VENV)/ready ## Take the pictures of the console in the documentation
 	@$(PY) -m dev.pictures
 
 headlamp: ## Lint, test and build the Headlamp plugin in ui/headlamp/dist (needs Node.js 20 with npm; 2 minutes)

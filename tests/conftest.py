@@ -35,7 +35,7 @@ _VERSIONS = "tests/e2e/versions/"
 _LIVES = ("tests/upgrade/test_life.py", "tests/upgrade/test_break_glass.py", "tests/upgrade/test_backup.py")
 """A target of their own (`make test-upgrade`): minutes of installing, upgrading and restoring."""
 _BROWSER = "tests/browser/"
-"""A target of their own (`make test-console`): they need headless Chromium."""
+"""Also a target of their own (`make test-console`): they need headless Chromium."""
 _REAL_NODES = "tests/node/"
 _ON_REAL_NODES = (_REAL_NODES, "tests/e2e/test_demo.py")
 """Not at the same time: kernels give a user few inotify instances, and a kubelet takes many."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dev import chromium
 from dev.cluster import build, toolchain
 from dev.cluster.build import CONTROL_PLANE, Step, Suite
 from dev.cluster.errors import ClusterError
@@ -169,6 +170,52 @@ def test_what_apt_says_is_handed_on_and_nothing_stays(install: Callable[..., Non
     with pytest.raises(ClusterError, match=r"busybox, and apt-get can't download it \(E: Unable to locate package\)"):
         debian.busybox(lambda _: None)
     assert list((tmp_path / "cache" / "daulat" / "debian").iterdir()) == []
+
+
+def test_packages_come_with_all_that_they_depend_on_whatever_is_installed_but_not_with_the_c_library(
+    install: Callable[..., None], tmp_path: Path
+) -> None:
+    """A machine that has Chromium's libraries today may lack them tomorrow, and the cache would still be there."""
+    asked = tmp_path / "asked"
+    install("apt-get", does=f'echo "$@" > {asked}; for p in tool_1 libtool_2 libc6_3; do : > "${{p}}_amd64.deb"; done')
+    files = '/bin/mkdir -p "$3/usr/lib/x86_64-linux-gnu"; : > "$3/usr/lib/x86_64-linux-gnu/$(/usr/bin/basename "$2")"'
+    install("dpkg", does=files)
+    root = debian.unpacked(("tool",), "tests need a tool", lambda _: None, dependencies=True)
+    libraries = root / "usr" / "lib" / "x86_64-linux-gnu"
+    assert sorted(path.name for path in libraries.iterdir()) == ["libtool_2_amd64.deb", "tool_1_amd64.deb"]
+    assert debian.libraries(root) == str(libraries)
+    given = asked.read_text().split()
+    assert given[-2:] == ["install", "tool"]
+    assert "--download-only" in given
+    (status,) = (
+        option.partition("status=")[2] for option in given if option.startswith("--option=Dir::State::status=")
+    )
+    assert Path(status).parent.parent == root.parent
+    # Without them it is another directory.
+    assert debian.unpacked(("tool",), "tests need a tool", lambda _: None) != root
+
+
+def test_chromium_of_a_machine_is_taken_and_debians_with_its_libraries_and_a_font_where_there_is_none(
+    install: Callable[..., None], tmp_path: Path
+) -> None:
+    libraries = "usr/lib/x86_64-linux-gnu"
+    install("apt-get", does=": > chromium-headless-shell_1_amd64.deb")
+    install("dpkg", does=f'/bin/mkdir -p "$3/{libraries}/pulseaudio" "$3/usr/share/fonts"')
+    program, variables = chromium.program()
+    root = program.parents[3]
+    assert program == root / "usr" / "lib" / "chromium" / "chromium-headless-shell"
+    assert variables["LD_LIBRARY_PATH"] == f"{root / libraries}:{root / libraries / 'pulseaudio'}"
+    assert f"<dir>{root}/usr/share/fonts</dir>" in Path(variables["FONTCONFIG_FILE"]).read_text()
+    install("chromium")
+    assert chromium.program() == (tmp_path / "path" / "chromium", {})
+
+
+def test_without_chromium_and_apt_the_remedy_is_said() -> None:
+    with pytest.raises(
+        ClusterError,
+        match=r"^tests and pictures of the console need Chromium: install it, or use a machine with apt-get\.$",
+    ):
+        chromium.program()
 
 
 @pytest.mark.parametrize(("name", "file"), [("nft", "nft"), ("iptables", "xtables-nft-multi")])

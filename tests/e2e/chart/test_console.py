@@ -66,7 +66,61 @@ def test_a_proxy_needs_a_certificate_and_an_authority(helm: Helm) -> None:
     assert {"--client-ca=/etc/daulat/proxy/ca.crt", "--proxy-name=oauth2-proxy"} <= set(arguments(helm, *values))
 
 
-@pytest.mark.parametrize("values", [(), (TLS, "--set=console.title=x,console.hostNames={a}")])
+LOG = "--set=console.log.existingClaim=daulat-recorder"
+RECORDER = "--set=recorder.enabled=true,recorder.key.secretName=log-key"
+KEYS = (
+    "--set=console.log.keys={log.example.my+1a2b3c4d+Aabc=},console.log.witnesses={witness.example.my+5e6f7a8b+Adef=}"
+)
+
+
+def test_it_reads_the_log_of_a_volume_and_nothing_else_of_it(helm: Helm) -> None:
+    values = (LOG, KEYS, RECORDER, "--set=recorder.storage.accessModes={ReadWriteMany}")
+    found = objects(helm, *values)["Deployment", "daulat-console"]["spec"]["template"]["spec"]
+    (container,) = found["containers"]
+    assert {
+        "--log=/var/lib/daulat/log",
+        "--log-key=log.example.my+1a2b3c4d+Aabc=",
+        "--log-witness=witness.example.my+5e6f7a8b+Adef=",
+    } <= set(container["args"])
+    (mount,) = (m for m in container["volumeMounts"] if m["name"] == "log")
+    assert mount == {"name": "log", "mountPath": "/var/lib/daulat/log", "subPath": "log", "readOnly": True}
+    (volume,) = (v for v in found["volumes"] if v["name"] == "log")
+    assert volume["persistentVolumeClaim"]["claimName"] == "daulat-recorder"
+    # The recorder writes to that folder of that volume.
+    (recorder,) = (
+        d for d in rendered(helm, *values) if (d["kind"], d["metadata"]["name"]) == ("Deployment", "daulat-recorder")
+    )
+    spec = recorder["spec"]["template"]["spec"]
+    (written,) = (a.removeprefix("--log=") for a in spec["containers"][0]["args"] if a.startswith("--log="))
+    (mount,) = (m for m in spec["containers"][0]["volumeMounts"] if m["name"] == "log")
+    assert written == f"{mount['mountPath']}/log"
+    assert {"name": "log", "persistentVolumeClaim": {"claimName": "daulat-recorder"}} in spec["volumes"]
+
+
+def test_without_a_volume_it_shows_no_log(helm: Helm) -> None:
+    assert not [a for a in arguments(helm) if a.startswith("--log")]
+    refused = helm.run("template", "daulat", str(CHART), ON, KEYS)
+    assert "need console.log.existingClaim" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ((), "has to be ReadWriteMany then"),
+        (("--set=recorder.bucket.name=logs", "--set=recorder.storage.accessModes={ReadWriteMany}"), "has no log"),
+        (("--set=console.log.path=../salts",), "console.log.path"),
+    ],
+)
+def test_a_volume_that_would_hold_up_the_recorder_or_has_no_log_is_refused(
+    helm: Helm, values: tuple[str, ...], why: str
+) -> None:
+    refused = helm.run("template", "daulat", str(CHART), ON, LOG, RECORDER, *values)
+    assert why in refused.stderr.replace("/", "."), refused.stderr
+    # A copy of the log in a volume of its own is anybody's.
+    assert "--log=/var/lib/daulat/log" in arguments(helm, RECORDER, "--set=console.log.existingClaim=copy")
+
+
+@pytest.mark.parametrize("values", [(), (TLS, "--set=console.title=x,console.hostNames={a}"), (LOG, KEYS)])
 def test_its_arguments_are_those_that_the_command_has(helm: Helm, values: tuple[str, ...]) -> None:
     options = {name for p in console.params for name in p.opts}
     assert {a.partition("=")[0] for a in arguments(helm, *values)[1:]} <= options

@@ -88,9 +88,11 @@ REPORTER_MAY: list[tuple[str, str, Sequence[str], str]] = [
             "sovereignmodels",
         )
     ],
-    *[("", r, ("list",), "") for r in ("pods", "persistentvolumeclaims", "services", "configmaps")],
+    *[("", r, ("list",), "") for r in ("pods", "persistentvolumeclaims", "services", "configmaps", "endpoints")],
     *[("resource.k8s.io", r, ("list",), "") for r in ("resourceclaims", "resourceclaimtemplates")],
-    ("networking.k8s.io", "ingresses", ("list",), ""),
+    *[("networking.k8s.io", r, ("list",), "") for r in ("ingresses", "networkpolicies")],
+    ("cilium.io", "ciliumnetworkpolicies", ("list",), ""),
+    ("discovery.k8s.io", "endpointslices", ("list",), ""),
     *[("gateway.networking.k8s.io", r, ("list",), "") for r in ("gateways", "httproutes", "grpcroutes")],
     ("snapshot.storage.k8s.io", "volumesnapshots", ("list",), ""),
     *[("openreports.io", r, REPORTS, "") for r in ("reports", "clusterreports")],

@@ -19,8 +19,8 @@ def _known(kind: str) -> Resource:
     return replace(BY_KIND[kind], labels="", verbs=_LIST)
 
 
-def _further(kind: str, group: str, plural: str, *, optional: bool = True) -> Resource:
-    return Resource(kind, group, "v1", plural, namespaced=True, optional=optional, use=Use.PROCESS, verbs=_LIST)
+def _further(kind: str, group: str, plural: str, *, version: str = "v1", optional: bool = True) -> Resource:
+    return Resource(kind, group, version, plural, namespaced=True, optional=optional, use=Use.PROCESS, verbs=_LIST)
 
 
 FACTS: tuple[Resource, ...] = tuple(
@@ -41,9 +41,18 @@ JUDGED: tuple[Resource, ...] = (
     replace(_known("HTTPRoute"), use=Use.PROCESS),
     _further("GRPCRoute", _GATEWAYS, "grpcroutes"),
     _further("VolumeSnapshot", _SNAPSHOTS, "volumesnapshots"),
+    _known("NetworkPolicy"),
+    _further("CiliumNetworkPolicy", "cilium.io", "ciliumnetworkpolicies", version="v2"),
+    _further("EndpointSlice", "discovery.k8s.io", "endpointslices", optional=False),
+    _further("Endpoints", "", "endpoints", optional=False),
 )
-"""What is judged in governed namespaces: kinds whose objects decide their verdict themselves, not the user who sends them. Secrets
-aren't: to judge the names of their keys would take the right to read their values."""
+"""What is judged in governed namespaces. Secrets aren't: to judge the names of their keys would take the right to read their
+values."""
+OF_WRITERS = frozenset({"NetworkPolicy", "CiliumNetworkPolicy", "EndpointSlice", "Endpoints"})
+"""Those of them whose verdict depends on the user that writes them, who isn't on record."""
+OF_SERVICES = frozenset({"EndpointSlice", "Endpoints"})
+"""Those of them that controllers write for Services with a selector."""
+SERVICES = _known("Service")
 
 
 @dataclass(frozen=True)

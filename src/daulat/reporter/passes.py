@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from daulat.api.kinds import Manifest
 from daulat.catalog.kubernetes import Capabilities
@@ -18,7 +18,7 @@ from daulat.facts.snapshot import Snapshot
 from daulat.facts.store import Store
 from daulat.kube.client import PAGE, Client
 from daulat.kube.errors import ApiError, Gone, NotFound, Rejected, TooManyRequests
-from daulat.kube.reported import FACTS, JUDGED
+from daulat.kube.reported import FACTS, JUDGED, OF_SERVICES, SERVICES
 from daulat.kube.resources import Resource
 from daulat.mirror.discovery import discover
 from daulat.reports.document import report
@@ -26,6 +26,7 @@ from daulat.reports.judging import Judge
 from daulat.reports.result import ORDER, Outcome
 from daulat.reports.standing import standing
 from daulat.reports.tally import LIMIT, Tally
+from daulat.reports.writers import kept
 
 from . import metrics
 from .pace import Pace
@@ -122,8 +123,10 @@ class Passes:
     ) -> None:
         try:
             size = PAGES.get(resource.kind, PAGE)
-            async for items, _ in self._client.pages(resource, namespace, size=size):
+            selecting = await self._selecting(namespace) if resource.kind in OF_SERVICES else ()
+            async for page, _ in self._client.pages(resource, namespace, size=size):
                 await self._pace.spend()
+                items = [item for item in page if not kept(item, resource, selecting)]
                 for n in range(0, len(items), CHUNK):
                     chunk = items[n : n + CHUNK]
                     await self._pace.spend(len(chunk))
@@ -137,6 +140,14 @@ class Passes:
                 raise
             for result in judge.unread(resource, namespace, error.message):
                 tally.add(result)
+
+    async def _selecting(self, namespace: str) -> Collection[str]:
+        """Return the names of a namespace's Services with a selector."""
+        found: set[str] = set()
+        async for items, _ in self._client.pages(SERVICES, namespace):
+            await self._pace.spend()
+            found |= {str(item["metadata"]["name"]) for item in items if (item.get("spec") or {}).get("selector")}
+        return found
 
 
 def _judged(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from daulat.admission.policy import PolicyError, compile_policy
 from daulat.api.exemption import SovereigntyExemptionSpec
@@ -15,6 +15,7 @@ from daulat.check.rules import JudgingPolicy, judging_policy
 from daulat.doctor.workloads import as_created
 from daulat.facts.declared import Unparsable
 from daulat.facts.snapshot import Policy, Snapshot
+from daulat.kube.reported import OF_WRITERS
 from daulat.kube.resources import Resource
 from daulat.reconcile.policy.compiled import (
     compiled,
@@ -24,9 +25,8 @@ from daulat.reconcile.policy.compiled import (
 )
 
 from .result import Outcome, Result, Subject
+from .writers import ORDINARY_USER, writer
 
-ORDINARY_USER = "an-ordinary-user"
-"""Who is taken to have made the object: a user without any verb that controls look for."""
 DRIFT = "drift"
 """The rule of a pod on a node that isn't eligible any more."""
 UNCOMPILED = "compilation"
@@ -103,7 +103,9 @@ class Judge:
         subject = _subject(item, resource, namespace)
         request = self._request(item, resource, namespace, of)
         for judging in self._of(namespace):
-            found = list(self._found(judging, request, subject, item))
+            user = writer(item, resource, judging.policy.spec)
+            by = request if user == request.user else replace(request, user=user)
+            found = list(self._found(judging, by, subject, item))
             if found:
                 yield from found
             else:
@@ -203,7 +205,9 @@ def _results(policy: JudgingPolicy, request: Request, subject: Subject) -> Itera
             continue
         for message in verdict.violations or (verdict.message,):
             control = _CONTROL.match(message)
-            outcome = Outcome.FAIL if action == "Enforce" else Outcome.WARN
+            # A policy admin may have made what an ordinary user may not: such an object may be no violation.
+            certain = subject.kind not in OF_WRITERS
+            outcome = Outcome.FAIL if action == "Enforce" and certain else Outcome.WARN
             if verdict.error:
                 outcome = Outcome.ERROR
             rule = control[1] if control else str(manifest["metadata"]["name"])

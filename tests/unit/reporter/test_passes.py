@@ -194,6 +194,32 @@ def test_a_kind_that_isnt_served_is_asked_for_once_a_pass() -> None:
     assert {r["summary"]["error"] for r in found.reports.values()} == {0}
 
 
+def test_slices_of_a_service_without_a_selector_are_reported_and_those_of_its_controller_are_not() -> None:
+    found = cluster()
+    found.objects["Service"] = [
+        {"metadata": {"name": "web", "namespace": "treasury"}, "spec": {"selector": {"app": "web"}}},
+        {"metadata": {"name": "abroad", "namespace": "treasury"}, "spec": {}},
+    ]
+    found.objects["EndpointSlice"] = [
+        {
+            "metadata": {
+                "name": f"{service}-1",
+                "namespace": "treasury",
+                "labels": {
+                    "kubernetes.io/service-name": service,
+                    "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+                },
+            },
+            "endpoints": [{"addresses": ["203.0.113.7"]}],
+        }
+        for service in ("web", "abroad")
+    ]
+    make(found)
+    results = found.reports[REPORT.format("treasury")]["results"]
+    about = [(r["resources"][0]["kind"], r["resources"][0]["name"], r["rule"], r["result"]) for r in results]
+    assert [one for one in about if one[0] == "EndpointSlice"] == [("EndpointSlice", "abroad-1", "USE-05", "warn")]
+
+
 def test_large_config_maps_come_in_small_pages() -> None:
     found = cluster()
     meta = {"namespace": "treasury"}

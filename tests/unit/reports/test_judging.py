@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from daulat.admission.policy import compile_policy
+from daulat.api.names import MANAGED_BY, MODEL_LABEL
 from daulat.api.policy import SovereigntyPolicySpec
 from daulat.catalog import accelerators
 from daulat.cel.evaluator import Request, Verdict
@@ -17,6 +18,7 @@ from daulat.kube.resources import Resource
 from daulat.reports.judging import Judge
 from daulat.reports.result import Outcome, Result
 from daulat.reports.standing import standing
+from daulat.reports.writers import ORDINARY_USER, kept
 from tests.requests import EXAMPLES, merge, request_of
 from tests.unit.world import IMAGE, Raw, World, exemption, namespace, policy, zone
 
@@ -102,6 +104,68 @@ def test_an_exemption_that_is_over_or_of_another_namespace_skips_nothing() -> No
         assert rules(judged(left, a_pod(ELSEWHERE)))["STO-07"] == "fail"
 
 
+OPEN = {"metadata": {"name": "open", "namespace": "treasury"}, "spec": {"podSelector": {}, "egress": [{}]}}
+POD_ADDRESS = {"ip": "10.0.0.7", "targetRef": {"kind": "Pod", "namespace": "knative-serving", "name": "activator"}}
+
+
+def a_slice(by: str, service: str = "web") -> Raw:
+    labels = {"endpointslice.kubernetes.io/managed-by": by, "kubernetes.io/service-name": service}
+    meta = {"name": "web-1", "namespace": "treasury", "labels": labels}
+    return {"metadata": meta, "addressType": "IPv4", "endpoints": [{"addresses": ["203.0.113.7"]}]}
+
+
+def endpoints(name: str = "web", **meta: Any) -> Raw:
+    return {"metadata": {"name": name, "namespace": "treasury", **meta}, "subsets": [{"addresses": [POD_ADDRESS]}]}
+
+
+def test_what_a_policy_admin_may_have_written_is_a_warning_though_the_control_is_enforced() -> None:
+    found = judged(snapshot(policy(egress={"allow": []})), OPEN, BY_KIND["NetworkPolicy"])
+    assert [(r.rule, r.outcome, r.action) for r in found] == [("USE-05", Outcome.WARN, "Enforce")]
+    found = judged(snapshot(policy()), a_slice("me"), BY_KIND["EndpointSlice"])
+    assert [(r.rule, r.outcome) for r in found] == [("USE-05", Outcome.WARN)]
+
+
+def test_a_network_policy_that_closes_is_a_pass() -> None:
+    closing = {"metadata": OPEN["metadata"], "spec": {"podSelector": {}, "policyTypes": ["Egress"]}}
+    assert judged(snapshot(policy(egress={"allow": []})), closing, BY_KIND["NetworkPolicy"]) == []
+
+
+def test_knatives_endpoints_of_pods_are_its_controllers_and_those_of_other_addresses_are_not() -> None:
+    owner = {"apiVersion": "networking.internal.knative.dev/v1alpha1", "kind": "ServerlessService", "name": "web"}
+    owned = endpoints(ownerReferences=[{**owner, "uid": "1", "controller": True}])
+    elsewhere = {**owned, "subsets": [{"addresses": [{"ip": "203.0.113.7"}]}]}
+    knative = policy(exposure={"knativeControllers": ["system:serviceaccount:knative-serving:controller"]})
+    kind = BY_KIND["Endpoints"]
+    assert judged(snapshot(knative), owned, kind) == []
+    assert rules(judged(snapshot(knative), elsewhere, kind)) == {"USE-05": "warn"}
+    assert rules(judged(snapshot(policy()), owned, kind)) == {"USE-05": "warn"}
+    assert rules(judged(snapshot(knative), endpoints(), kind)) == {"USE-05": "warn"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "item", "ours"),
+    [
+        ("EndpointSlice", a_slice("endpointslice-controller.k8s.io"), True),
+        ("EndpointSlice", a_slice("endpointslicemirroring-controller.k8s.io", "external"), True),
+        # A user's slice is served beside the controller's.
+        ("EndpointSlice", a_slice("me"), False),
+        # No controller looks after the slices of a Service without a selector, whoever their label names.
+        ("EndpointSlice", a_slice("endpointslice-controller.k8s.io", "external"), False),
+        ("Endpoints", endpoints(), True),
+        ("Endpoints", endpoints("external"), False),
+        ("Endpoints", {"metadata": {"name": "kubernetes", "namespace": "default"}}, True),
+        ("Endpoints", {"metadata": {"name": "kubernetes", "namespace": "treasury"}}, False),
+        ("NetworkPolicy", OPEN, False),
+        ("NetworkPolicy", {"metadata": {"name": "egress.daulat.dev", "labels": {MANAGED_BY: "daulat"}}}, True),
+        ("NetworkPolicy", {"metadata": {"name": "m", "labels": {MANAGED_BY: "daulat", MODEL_LABEL: "m"}}}, True),
+        ("NetworkPolicy", {"metadata": {"name": "other", "labels": {MANAGED_BY: "daulat"}}}, False),
+        ("Service", {"metadata": {"name": "web", "namespace": "treasury"}}, False),
+    ],
+)
+def test_what_controllers_keep_is_told_apart_by_what_they_enforce(kind: str, item: Raw, ours: bool) -> None:
+    assert kept(item, BY_KIND[kind], {"web"}) is ours
+
+
 def test_a_pod_on_a_node_that_isnt_eligible_any_more_is_drift() -> None:
     drifting = policy()
     drifting["status"] = {"drift": [{"node": "a1", "reason": "zone singapore-1 is outside MY", "pods": 1}]}
@@ -154,7 +218,9 @@ def _shared() -> list[tuple[library.Control, library.Example]]:
         resource = (example.resource or guard.resources[0].resources[0], guard.resources[0].group)
         # What Kubernetes writes later isn't looked at.
         later = any(field in str(example.object) for field in ("nodeName", "volumeName", "kubernetes.io/"))
-        as_made = not (example.allowed or example.setup or example.profiles or later)
+        # Of what an admin or a controller may write, the writer isn't on record.
+        ordinary = example.user == "tenant"
+        as_made = ordinary and not (example.allowed or example.setup or example.profiles or later)
         if guard.scope == "policy" and example.operation == "CREATE" and resource in PLURALS and as_made:
             found.setdefault((control.id, control.guard, bool(example.violations)), (control, example))
     return list(found.values())
@@ -174,7 +240,8 @@ def test_the_corpus_gets_the_same_verdict_as_a_request(control: library.Control,
     world = snapshot(raw, zones=zones, profiles=list(accelerators.manifests()))
     of = request.namespace_object
     found = Judge(world, NOW).judge(dict(request.object or {}), resource, "treasury", of)
-    assert sorted(r.message for r in found if r is not None) == sorted(example.violations)
+    messages = sorted(r.message.replace(ORDINARY_USER, example.user) for r in found if r is not None)
+    assert messages == sorted(example.violations)
 
 
 def test_every_kind_that_is_judged_is_one_that_a_control_judges_on_create() -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from daulat.api.counted import counted
+from daulat.api.policy import EnforcementSource
+from daulat.reconcile.policy import gitops
 
 from .admission import Refusal, Rules, refusals
 from .change import Changes, check
 from .happened import REPLACED, Ended
 from .run import Progress, Simulation
+from .scheduler import CLAIMS
 from .standing import ModelStanding, Place, PolicyStanding, Standing, standing
 from .world import Cluster
 
@@ -22,6 +27,7 @@ NOT_SIMULATED = (
     "processors, memory, pod affinity, ResourceQuotas and claims of dynamic resource allocation aren't looked at",
     "a pod is taken to be ready 60 s after it is bound, and to end 5 s after it is deleted",
 )
+"""What holds for every simulation. ``_limits`` names what matters in one of them."""
 
 
 class NotThere(ValueError):
@@ -107,6 +113,7 @@ class Outcome:
     under_way: int
     """Running pods that end without the change, as soon as the operator goes on with what it has begun."""
     notes: tuple[str, ...] = NOT_SIMULATED
+    """What isn't simulated: what this outcome depends on first."""
 
     @property
     def worse(self) -> bool:
@@ -132,6 +139,7 @@ def simulate(
     before = standing(world.snapshot, simulation.pods.unplaced)
     rules, running = Rules.of(world), [(r, p) for r, p in world.of_kind("Pod") if p["spec"].get("nodeName")]
     began, passes = world.now, simulation.passes
+    simulation.pods.unweighed.clear()
     for change in changes:
         simulation.change(change)
     converged = simulation.settle(within)
@@ -150,7 +158,23 @@ def simulate(
         refused=tuple(refusals(rules, Rules.of(world), running, world)),
         exemptions=tuple(_exemptions(before, after)),
         under_way=under_way,
+        notes=(*_limits(simulation), *NOT_SIMULATED),
     )
+
+
+def _limits(simulation: Simulation) -> Iterator[str]:
+    """Yield what isn't simulated and matters here, by the objects that it is about."""
+    pods, world = simulation.pods, simulation.world
+    if count := len(pods.unweighed):
+        they = "it requests" if count == 1 else "they request"
+        yield f"{counted(count, 'pod is', 'pods are')} bound without regard to the processors and memory that {they}"
+    if count := sum(why == CLAIMS for why in pods.unplaced.values()):
+        yield f"{counted(count, 'pod waits', 'pods wait')} here, since claims of dynamic resource allocation aren't allocated"
+    policies = world.snapshot.known_policies
+    applied = sorted(name for name, p in policies.items() if gitops.source(p) is EnforcementSource.GITOPS)
+    if applied:
+        named = ", ".join(applied[:SAMPLE]) + (f" and {len(applied) - SAMPLE} more" if len(applied) > SAMPLE else "")
+        yield f"the admission policies of {named}, which GitOps applies, stay as they are"
 
 
 def _policies(before: Standing, after: Standing) -> list[PolicyChange]:

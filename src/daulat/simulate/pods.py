@@ -34,6 +34,8 @@ class Pods:
     """The running pods that were taken away, in order."""
     unplaced: dict[Ref, str] = field(default_factory=dict)
     """Why a pod that waits has no node."""
+    unweighed: set[Ref] = field(default_factory=set)
+    """Pods that were bound, and request processors or memory, of which the scheduler takes no account."""
     _due: bool = False
     _made: int = 0
     _waiting: set[Ref] = field(default_factory=set)
@@ -187,6 +189,8 @@ class Pods:
     def _bind(self, ref: Ref, pod: Manifest, node: str) -> None:
         self._waiting.discard(ref)
         self.unplaced.pop(ref, None)
+        if _requests_more(pod):
+            self.unweighed.add(ref)
         status = {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "True"}]}
         bound = self.world.put("Pod", {**pod, "spec": {**pod["spec"], "nodeName": node}, "status": status})
         self.later(STARTS, lambda: self._start(ref, bound["metadata"]["uid"]))
@@ -201,6 +205,11 @@ class Pods:
 def _waits(pod: Manifest) -> bool:
     finished = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
     return not (finished or (pod.get("spec") or {}).get("nodeName") or pod["metadata"].get("deletionTimestamp"))
+
+
+def _requests_more(pod: Manifest) -> bool:
+    containers = (pod.get("spec") or {}).get("containers") or ()
+    return any({"cpu", "memory"} & ((c.get("resources") or {}).get("requests") or {}).keys() for c in containers)
 
 
 def _is_ready(pod: Manifest) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from daulat.kube.ref import Ref
 from daulat.simulate.change import Changes, LoseNode, Remove, RevokeZone
-from daulat.simulate.compare import NotThere, simulate
+from daulat.simulate.compare import NOT_SIMULATED, NotThere, simulate
 from tests.unit.world import ASCEND, H20, IMAGE, Raw, World, ascend, choice, exemption, h20, model, pod, policy
 
 from .worlds import HOUR, KULIM, UNSERVED, cluster, job, put, run, two_zones
@@ -50,6 +50,25 @@ def test_evicted_pods_that_find_no_node_are_named() -> None:
     world.pods.append(job("t-2", "a1"))
     (waiting,) = run(world, RevokeZone("kulim-1")).waiting
     assert waiting.why == "none of 2 nodes that it may run on has 8 free huawei.com/Ascend910"
+
+
+def test_what_isnt_simulated_and_matters_here_stands_first_of_the_limits() -> None:
+    def limits(world: World) -> tuple[str, ...]:
+        notes = run(world, RevokeZone("kulim-1")).notes
+        assert notes[-len(NOT_SIMULATED) :] == NOT_SIMULATED
+        return notes[: -len(NOT_SIMULATED)]
+
+    assert limits(jobs()) == ()
+    sized = jobs()
+    sized.pods[0]["spec"]["containers"][0]["resources"]["requests"] = {"cpu": "4"}
+    assert limits(sized) == ("1 pod is bound without regard to the processors and memory that it requests",)
+    claiming = jobs()
+    for raw in claiming.pods:
+        raw["spec"]["resourceClaims"] = [{"name": "npu", "resourceClaimTemplateName": "npus"}]
+    assert limits(claiming) == ("2 pods wait here, since claims of dynamic resource allocation aren't allocated",)
+    applied = jobs()
+    applied.policies = [policy(drift=FREE, enforcement={"source": "GitOps"})]
+    assert limits(applied) == ("the admission policies of confidential, which GitOps applies, stay as they are",)
 
 
 def test_a_pod_without_a_controller_isnt_made_anew() -> None:

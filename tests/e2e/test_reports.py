@@ -39,6 +39,26 @@ def open_reports(kinds: list[Report]) -> list[Report]:
     return found
 
 
+def on_the_network() -> list[Report]:
+    """Return a NetworkPolicy that opens all pods, a Service whose addresses a user writes, and one with a controller's."""
+
+    def made(api: str, kind: str, name: str, labels: dict[str, str] | None = None, **body: Any) -> Report:
+        meta = {"name": name, "namespace": SPACE, "labels": labels or {}}
+        return {"apiVersion": api, "kind": kind, "metadata": meta, **body}
+
+    ports, labels = [{"port": 80}], {"kubernetes.io/service-name": "abroad"}
+    # The label of the controller, which looks after no Service without a selector.
+    labels["endpointslice.kubernetes.io/managed-by"] = "endpointslice-controller.k8s.io"
+    addresses: dict[str, Any] = {"addressType": "IPv4", "ports": ports, "endpoints": [{"addresses": ["203.0.113.7"]}]}
+    opening = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]}
+    return [
+        made("networking.k8s.io/v1", "NetworkPolicy", "opening", spec=opening),
+        made("v1", "Service", "abroad", spec={"ports": ports}),
+        made("discovery.k8s.io/v1", "EndpointSlice", "abroad-1", labels, **addresses),
+        made("v1", "Service", "served", spec={"ports": ports, "selector": {"app": "served"}}),
+    ]
+
+
 @pytest.fixture(scope="module")
 def reported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, ReporterProcess]]:
     directory = tmp_path_factory.mktemp("reports")
@@ -52,6 +72,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, 
         service = {"type": "NodePort", "ports": [{"port": 80}]}
         meta = {"name": "open", "namespace": SPACE}
         world.admin.apply([{"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": service}])
+        world.admin.apply(on_the_network())
         trial = policy_manifest("trial", action="Audit")
         world.admin.apply([trial, namespace_manifest(SPACE, "trial")])
         reporter.start()
@@ -95,6 +116,20 @@ def test_a_policy_on_trial_shows_what_it_would_refuse_and_no_longer_once_that_is
     world.admin.run("delete", "pod", "old", "-n", SPACE, "--grace-period=0", "--force")
     world.admin.run("delete", "service", "open", "-n", SPACE)
     poll("the results to go", lambda: not {name for name, _, _ in about(report(world))} & {"old", "open"})
+
+
+def test_what_opens_the_network_is_reported_and_what_controllers_write_is_not(
+    reported: tuple[World, ReporterProcess],
+) -> None:
+    world, _ = reported
+
+    def written() -> bool:
+        names = world.admin.run("get", "endpointslices,endpoints", "-n", SPACE, "-o", "name").split()
+        return {name.rpartition("/")[2].partition("-")[0] for name in names} >= {"abroad", "served"}
+
+    poll("the controller's slices", written)
+    poll("the results", lambda: {("opening", "USE-05", "warn"), ("abroad-1", "USE-05", "warn")} <= about(report(world)))
+    assert not [name for name, _, _ in about(report(world)) if name.startswith("served")]
 
 
 def test_a_pass_without_changes_writes_nothing(reported: tuple[World, ReporterProcess]) -> None:

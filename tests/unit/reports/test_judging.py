@@ -104,8 +104,8 @@ def test_an_exemption_that_is_over_or_of_another_namespace_skips_nothing() -> No
         assert rules(judged(left, a_pod(ELSEWHERE)))["STO-07"] == "fail"
 
 
-OPEN = {"metadata": {"name": "open", "namespace": "treasury"}, "spec": {"podSelector": {}, "egress": [{}]}}
-POD_ADDRESS = {"ip": "10.0.0.7", "targetRef": {"kind": "Pod", "namespace": "knative-serving", "name": "activator"}}
+OPEN: Raw = {"metadata": {"name": "open", "namespace": "treasury"}, "spec": {"podSelector": {}, "egress": [{}]}}
+POD_ADDRESS: Raw = {"ip": "10.0.0.7", "targetRef": {"kind": "Pod", "namespace": "knative-serving", "name": "activator"}}
 
 
 def a_slice(by: str, service: str = "web") -> Raw:

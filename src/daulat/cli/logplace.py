@@ -50,6 +50,14 @@ class LogPlace:
         store: Store = found.Bucket(objects, owner, takeover)
         return store
 
+    def own_index(self, path: Path | None) -> Path | None:
+        """Return the path of an index. Exits with 2 if it is in the log's folder: it came with the log, and may lack runs."""
+        if path is not None and not self.bucket and Path(self.text).resolve() in path.resolve().parents:
+            fail(
+                f"--index {path}: is in the log's folder. An index isn't checked against the log: use a file of your own"
+            )
+        return path
+
     def unreadable(self, error: OSError) -> NoReturn:
         """Write why files can't be read or written, and exit with 2."""
         if error.strerror is None:

@@ -187,7 +187,7 @@ def recorder(
                 namespace,
                 name,
                 Place(store, signers, before, index, asked or no_witnesses),
-                Pseudonyms(opened.salt),
+                Pseudonyms(opened.salt, opened.has),
                 port,
                 audit,
                 (lambda: asked.standings) if asked is not None else lambda: None,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import obstore
 import pytest
 from click.testing import CliRunner, Result
 from obstore.exceptions import GenericError
@@ -118,7 +119,7 @@ def test_a_bucket_that_cant_be_read_is_an_error_of_the_input(
     def refuses(*_: Any) -> None:
         raise GenericError("403 Forbidden: AccessDenied")
 
-    monkeypatch.setattr(bucket.obstore, "get", refuses)
+    monkeypatch.setattr(obstore, "get", refuses)
     done = run(READERS[command](URL, tmp_path))
     assert done.exit_code == 2
     assert f"error: {URL}: checkpoint: 403 Forbidden: AccessDenied" in done.output

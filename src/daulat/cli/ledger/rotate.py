@@ -1,4 +1,4 @@
-"""``daulat ledger rotate``: a log that no process writes is handed over to another key."""
+"""``daulat ledger rotate``: another key signs a log that no process writes to."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ def rotate(
     take_over: bool,
     form: str,
 ) -> None:
-    """Hand the log in LOG over to other keys, by an entry that the former keys sign.
+    """Replace the keys of the log in LOG, by an entry that the former keys sign.
 
     LOG is a folder or s3://BUCKET/PREFIX. The recorder must not run; with --former-key it rotates the keys itself. Printed are
     the verifier keys that sign from now on. If the command is interrupted, repeat it with --key: it completes the rotation.
 
-    Exit codes: 0 the keys sign the log, 2 the log can't be handed over, wrong input or usage.
+    Exit codes: 0 the keys sign the log, 2 nothing was rotated, wrong input or usage.
     """
     if output_file is None and not keys:
         raise click.UsageError("--output-file or --key is required")

@@ -125,7 +125,7 @@ def report(
         head = verified.checkpoint.head
         with progress("writing the report") as say:
             say(0, "reading the log's entries")
-            index = Index(kept)
+            index = Index(log.own_index(kept))
             index.update(files, head)
             found = collect(index, files, head.size, scope)
             index.close()

@@ -82,7 +82,7 @@ def where_ran(
         if findings or found.head is None:
             click.echo("\n".join(map(str, findings)), err=True)
             sys.exit(1)
-        opened = Index(index)
+        opened = Index(log.own_index(index))
         opened.update(files, found.head)
         answer = ask(opened, asked)
         text = formatted(answer, found, files, asked, form)

@@ -20,6 +20,7 @@ import psutil
 
 from daulat.api.names import NODE_PREFIX
 from daulat.evidence.index import Index
+from daulat.evidence.personal import SALT_BYTES, Pseudonyms
 from daulat.facts.store import Store
 from daulat.ledger.folder import Folder
 from daulat.ledger.keys import KeyType, SignerKey
@@ -129,7 +130,7 @@ async def measure(folder: Path, nodes: int, pods: int, runs: int) -> None:
     store = Store("daulat-system", parse=parse)
     fill(store, nodes, pods)
     keeper = Keeper(Place(Folder(folder / "log"), [KEY], index=folder / "index.sqlite"), clock)
-    recorder = Recorder(store, keeper, lambda name: name, clock)
+    recorder = Recorder(store, keeper, Pseudonyms(lambda name: bytes(SALT_BYTES)), clock)
     filled = memory()
     clocked, used = time.perf_counter(), time.process_time()
     await recorder.begin(lambda last: ())

@@ -6,6 +6,7 @@ from typing import Any
 
 from dev.deployment import poll
 from tests.e2e.world import Manifest, admission, unique
+from tests.unit.attestation.statements import attestation
 
 from .attack import ADMISSION, Attacker, Ground, annotated, labelled, refused, respecified, rule, taken
 
@@ -332,3 +333,31 @@ def test_more_what_carries_an_authoritys_label(ground: Ground) -> None:
         taken(ndo.change(mine, respecified(drift={"action": "Report"})))
     finally:
         taken(ndo.ask("DELETE", mine))
+
+
+def test_evidence_in_the_cluster_changed_by_others(ground: Ground) -> None:
+    """Every right on the objects isn't the verb that the guards require."""
+    kinds = {"nodeattestations": attestation(unique("node")), "acceleratorinventories": _inventory(unique("chips"))}
+    mallory = ground.with_rights("clerk", rule("daulat.dev", " ".join(kinds), "get create update patch delete"))
+    for plural, manifest in kinds.items():
+        manifest["metadata"].pop("uid", None)
+        path = f"{GROUP}/{plural}"
+        refused(mallory.create(path, manifest), "MGD-07 ")
+        made = ground.server.must("POST", path, manifest)["metadata"]["name"]
+        refused(mallory.change(f"{path}/{made}", _emptied), "MGD-07 ")
+        refused(mallory.ask("DELETE", f"{path}/{made}"), "MGD-07 ")
+        assert mallory.change(f"{path}/{made}", lambda o: o["metadata"].update(labels={"team": "x"})).status < 300
+        ground.server.must("DELETE", f"{path}/{made}")
+
+
+def _inventory(name: str) -> Manifest:
+    delivery = {"name": "DN-1", "received": "2026-03-14", "chips": [f"GPU-{name}"]}
+    head = {"apiVersion": "daulat.dev/v1alpha1", "kind": "AcceleratorInventory", "metadata": {"name": name}}
+    return {**head, "spec": {"zones": ["cyberjaya-1"], "deliveries": [delivery]}}
+
+
+def _emptied(manifest: Manifest) -> None:
+    if manifest["kind"] == "AcceleratorInventory":
+        manifest["spec"]["deliveries"] = []
+    else:
+        manifest["spec"] = attestation(unique("other"))["spec"]

@@ -23,7 +23,7 @@ from dev.deployment import poll
 from .world import Manifest, World, node_manifest, pod_manifest, unique, zone_manifest
 
 UUID = "4c4c4544-0051-3510-8052-b4c04f4a3132"
-WRITE = {"apiGroups": ["daulat.dev"], "resources": ["nodeattestations"], "verbs": ["get", "patch", "create"]}
+WRITE = {"apiGroups": ["daulat.dev"], "resources": ["nodeattestations"], "verbs": ["get", "patch", "create", "certify"]}
 
 
 class Authority:

@@ -11,15 +11,19 @@ from pathlib import Path
 
 import obstore
 import pytest
+from click.testing import CliRunner
 from obstore.store import ObjectStore
 
+from daulat.cli.main import main
 from daulat.ledger import reader
 from daulat.ledger.bucket import Bucket, BucketError, s3
 from daulat.ledger.errors import Locked
+from daulat.ledger.keys import parse_signer
 from daulat.ledger.trust import trusted
 from daulat.ledger.verification import verify
 from daulat.ledger.writer import Writer
 from dev.s3.build import program
+from tests.unit.cli.test_where_ran import ENTRIES
 from tests.unit.ledger.logs import KEY, NOW, TRUST, entries
 
 from .listening import await_listening
@@ -119,6 +123,33 @@ def test_writers_that_race_lose_nothing_and_fork_nothing(objects: Callable[[], O
     assert len(set(found)) == len(found)
     assert set(accepted) <= set(found)
     assert refused
+
+
+def test_commands_read_and_rotate_the_log_where_it_is(
+    server: str, objects: Callable[[], ObjectStore], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with Writer.create(Bucket(objects(), "pod-0"), [KEY], NOW) as writer:
+        writer.append(ENTRIES, NOW)
+    (tmp_path / "log.key").write_text(KEY.text())
+    place = [f"s3://ledger/{request.node.name}", "--s3-endpoint", server]
+    key = ["--key", str(KEY.verifier())]
+
+    def daulat(*arguments: str) -> str:
+        done = CliRunner().invoke(main, arguments)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    new = tmp_path / "new.key"
+    former = ["--former-key", str(tmp_path / "log.key"), "--output-file", str(new)]
+    daulat("ledger", "rotate", *place, *former)
+    with Writer.open(Bucket(objects(), "pod-1"), [parse_signer(new.read_text().strip())], NOW) as writer:
+        writer.append(entries(300), NOW)
+    assert f"{len(ENTRIES) + 301} entries, verified" in daulat("ledger", "verify", *place, *key)
+    assert "treasury/p-a" in daulat("where-ran", *place, *key)
+    (tmp_path / "proof").write_text(daulat("ledger", "proof", *place, "1"))
+    daulat(
+        "ledger", "check-proof", str(tmp_path / "proof"), "--key", str(parse_signer(new.read_text().strip()).verifier())
+    )
 
 
 def test_a_server_that_is_away_is_an_error_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from daulat.workload.network import DEFAULT_DENY
 from dev.cluster import ClusterError
 from dev.cluster.kubectl import Kubectl
 from dev.deployment import poll
+from tests.unit.attestation.statements import attestation
 
 from .world import (
     Manifest,
@@ -259,7 +260,13 @@ def _every_verb_but_ours(*resources: str, group: str = "daulat.dev") -> dict[str
 
 
 def test_whoever_may_write_records_needs_the_verb_as_well(world: World) -> None:
-    plurals = {"sovereigntypolicies": "govern", "sovereignzones": "certify", "acceleratorprofiles": "certify"}
+    plurals = {
+        "sovereigntypolicies": "govern",
+        "sovereignzones": "certify",
+        "acceleratorprofiles": "certify",
+        "acceleratorinventories": "govern",
+        "nodeattestations": "certify",
+    }
     user = unique("mallory")
     mallory = world.grant(user, _every_verb_but_ours(*plurals))
     profile = {**world.get("accel", "nvidia-h20"), "metadata": {"name": unique("profile")}}
@@ -268,6 +275,21 @@ def test_whoever_may_write_records_needs_the_verb_as_well(world: World) -> None:
         "sovereigntypolicies": policy_manifest(unique("records")),
         "sovereignzones": zone_manifest(unique("records")),
         "acceleratorprofiles": profile,
+        "acceleratorinventories": {
+            "apiVersion": "daulat.dev/v1alpha1",
+            "kind": "AcceleratorInventory",
+            "metadata": {"name": unique("inventory")},
+            "spec": {"zones": ["z"], "deliveries": [{"name": "DN-1", "received": "2026-03-14", "chips": ["GPU-1"]}]},
+        },
+        "nodeattestations": attestation(unique("node")),
+    }
+    del made["nodeattestations"]["metadata"]["uid"]
+    changes: dict[str, dict[str, Any]] = {
+        "sovereigntypolicies": {"action": "Warn"},
+        "sovereignzones": {"country": "SG"},
+        "acceleratorprofiles": {"model": "X"},
+        "acceleratorinventories": {"deliveries": []},
+        "nodeattestations": attestation("another")["spec"],
     }
     for plural, verb in plurals.items():
         kind = made[plural]["kind"]
@@ -276,9 +298,7 @@ def test_whoever_may_write_records_needs_the_verb_as_well(world: World) -> None:
         assert f'MGD-07 metadata.name: user "{user}" created {kind}' in said
         world.admin.apply([made[plural]])
         name = made[plural]["metadata"]["name"]
-        change = {"sovereigntypolicies": {"action": "Warn"}, "sovereignzones": {"country": "SG"}}.get(
-            plural, {"model": "X"}
-        )
+        change = changes[plural]
         patch = ["patch", plural, name, "--type=merge", f"--patch={json.dumps({'spec': change})}"]
         for attempt in (patch, ["delete", plural, name], ["delete", plural, "--all"]):
             with pytest.raises(ClusterError, match="MGD-07"):

@@ -20,16 +20,23 @@ ROWS = range(1, 36)
 def rows() -> list[list[str]]:
     """Return the cells of every row of a table that names a test."""
     lines = (ROOT / page("threats")).read_text().splitlines()
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if re.search(r"`(row|more)_", line)]
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in lines
+        if re.search(r"`(row|more|evidence)_", line)
+    ]
 
 
 def named() -> list[str]:
-    return [name for row in rows() for name in re.findall(r"`((?:row|more)_\w+)`", row[4])]
+    return [name for row in rows() for name in re.findall(r"`((?:row|more|evidence)_\w+)`", row[4])]
 
 
 def tried() -> set[str]:
     found = set()
-    for path in (ROOT / "tests" / "bypass").glob("test_*.py"):
+    for path in [
+        *(ROOT / "tests" / "bypass").glob("test_*.py"),
+        ROOT / "tests" / "unit" / "evidence" / "test_attempts.py",
+    ]:
         functions = (n for n in ast.parse(path.read_text()).body if isinstance(n, ast.FunctionDef))
         found |= {f.name.removeprefix("test_") for f in functions if f.name.startswith("test_")}
     return found

@@ -19,7 +19,8 @@ from .errors import AttestationError
 from .statement import Statement, read, written
 
 VERIFICATIONS = 1 << 16
-"""Verifications that are kept, of one signature by one key each: a fleet of 5,000 nodes with several keys and policies."""
+"""Verifications that are kept, of one signature by one key each, as many again of invalid ones: a fleet of 5,000 nodes with several
+keys and policies."""
 
 STATEMENTS = 1 << 14
 """Statements that are kept read, beside those that facts hold."""
@@ -65,10 +66,34 @@ def _read(payload: str) -> Statement:
     return read(_decoded(payload))
 
 
-@lru_cache(maxsize=VERIFICATIONS)
 def _verified(public_pem: str, signature: str, payload_type: str, payload: str) -> bool:
     """Verify one signature. Kept by all that it depends on, so that no pass of a reconciler verifies a second time."""
-    try:
-        return keys.verifies(public_pem, base64.decode(signature), pae(payload_type, base64.decode(payload)))
-    except Malformed:
+    signed = (public_pem, signature, payload_type, payload)
+    if signed in _INVALID:
         return False
+    try:
+        return _valid(*signed)
+    except _Invalid:
+        if len(_INVALID) >= VERIFICATIONS:
+            _INVALID.clear()
+        _INVALID.add(signed)
+        return False
+
+
+class _Invalid(Exception):
+    """A signature that isn't valid."""
+
+
+_INVALID: set[tuple[str, str, str, str]] = set()
+"""Signatures that aren't valid, apart from those that are: anybody can make many of them, and would push the others out."""
+
+
+@lru_cache(maxsize=VERIFICATIONS)
+def _valid(public_pem: str, signature: str, payload_type: str, payload: str) -> bool:
+    """Return True for a valid signature. _Invalid, which isn't kept, for another one."""
+    try:
+        if keys.verifies(public_pem, base64.decode(signature), pae(payload_type, base64.decode(payload))):
+            return True
+    except Malformed as error:
+        raise _Invalid from error
+    raise _Invalid

@@ -1,7 +1,8 @@
-"""Reads keys of logs and witnesses that a command is given, as text or as files."""
+"""Reads and writes keys of logs and witnesses that a command is given, as text or as files."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from daulat.ledger.errors import Malformed
@@ -51,3 +52,20 @@ def signer(option: str, path: Path) -> SignerKey:
         fail(f"{option} {path}: {error}")
     except UnicodeDecodeError:
         fail(f"{option} {path}: not a private key")
+
+
+def write(path: Path, key: SignerKey) -> None:
+    """Write a private key to a file that only its owner may read, durably. Exits with 2 if it exists or can't be made."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(f"{key.text()}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        fail(f"{path}: {(error.strerror or str(error)).lower()}")

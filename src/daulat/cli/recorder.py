@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import click
 
 from daulat.evidence.personal import Pseudonyms
 from daulat.kube.client import Client
-from daulat.ledger.folder import Folder
 from daulat.ledger.store import Store
 from daulat.ledger.writer import no_witnesses
 from daulat.logs import configure
@@ -29,7 +27,7 @@ from daulat.witness.standing import Outcome
 from .errors import fail
 from .examples import examples
 from .keyfiles import signer
-from .lazy import imported
+from .logplace import place, s3_options
 from .processes import process_options
 
 OPERATOR_ACCOUNT = "daulat"
@@ -54,12 +52,7 @@ _EXAMPLES = examples(
     metavar="DIR|s3://BUCKET/PREFIX",
     help="Where the log is kept: a folder, which is made where it isn't there, or a bucket (needs daulat[s3]).",
 )
-@click.option(
-    "--s3-endpoint", envvar="DAULAT_S3_ENDPOINT", metavar="URL", help="The bucket's server, where it isn't AWS's."
-)
-@click.option(
-    "--s3-region", envvar="DAULAT_S3_REGION", default="us-east-1", show_default=True, help="The bucket's region."
-)
+@s3_options
 @click.option(
     "--key",
     "keys",
@@ -189,12 +182,12 @@ def recorder(
         fail(f"{salts}: {error}")
     with opened:
         try:
-            place = Place(_store(where, name, s3_endpoint, s3_region), signers, before, index, asked or no_witnesses)
+            store = _store(where, name, s3_endpoint, s3_region)
             options = Options(
                 namespace,
                 name,
-                place,
-                Pseudonyms(opened.salt),
+                Place(store, signers, before, index, asked or no_witnesses),
+                Pseudonyms(opened.salt, opened.has),
                 port,
                 audit,
                 (lambda: asked.standings) if asked is not None else lambda: None,
@@ -214,16 +207,12 @@ async def _run(options: Options) -> int:
 
 
 def _store(where: str, owner: str, endpoint: str | None, region: str) -> Store:
-    scheme, separator, rest = where.partition("://")
-    if not separator:
-        return Folder(Path(where))
-    bucket, _, prefix = rest.partition("/")
-    if scheme != "s3" or not bucket:
-        raise click.UsageError(f"--log {where}: must be a folder or s3://BUCKET/PREFIX")
-    found: ModuleType = imported("daulat.ledger.bucket", "s3")
+    try:
+        found = place(where, endpoint, region)
+    except ValueError as error:
+        raise click.UsageError(f"--log {where}: {error}") from error
     # Others are excluded by the Lease. The bucket's own conditions keep a writer from forking the log that lost it unnoticed.
-    store: Store = found.Bucket(found.s3(bucket, prefix, endpoint, region), owner, takeover=True)
-    return store
+    return found.store(owner, takeover=True)
 
 
 def _witnesses(texts: tuple[str, ...], quorum: int | None) -> Witnesses | None:

@@ -239,6 +239,17 @@ class Index:
         """Say whether a run was ever recorded."""
         return self._db.execute("select 1 from run where uid = ?", (uid,)).fetchone() is not None
 
+    def last_of(self, subject: Subject) -> int | None:
+        """Return the newest entry of a subject that is there."""
+        query = "select last from subject where kind = ? and uid = ?"
+        found = self._db.execute(query, (subject.kind, subject.uid)).fetchone()
+        return int(found[0]) if found else None
+
+    def seen(self, uid: str) -> str:
+        """Return the time of the newest RunStarted or RunChanged of a run; empty where there is none."""
+        query = "select max(time) from entry where number in (select number from run where uid = ?)"
+        return str(self._db.execute(query, (uid,)).fetchone()[0] or "")
+
     def stretches(self, asked: Question) -> Iterator[Stretch]:
         """Yield the runs that match, by when they began."""
         where, values = ["1"], []

@@ -54,10 +54,16 @@ class Pseudonyms:
 
     salt: Callable[[str], bytes]
     """Returns the salt of a user, and makes one for a user without. It has to be lasting when it is returned."""
+    kept: Callable[[str], bool] = lambda name: True
+    """Returns whether a salt of the user is kept; not where there never was one, or it was erased."""
 
     def user(self, name: str) -> str:
         """Return a user: a person as a digest, others by name."""
         return Person(name, self.salt(name)).pseudonym if is_person(name) else name
+
+    def is_kept(self, name: str) -> bool:
+        """Return whether ``user`` makes no new salt."""
+        return not is_person(name) or self.kept(name)
 
     def address(self, user: str, address: str) -> str:
         """Return the digest of a user's source address; empty without a user. It has that user's salt, so it links no two users."""

@@ -39,8 +39,8 @@ from .subject import Present, Subject
 T = TypeVar("T")
 Governing = Callable[[str], list[Policy]]
 """Returns the policies that govern a namespace, such as ``Snapshot.governing`` with a cache."""
-Pseudonym = Callable[[str], str]
-"""Returns what the log has in place of a user's name."""
+Persons = Callable[[Exemption], tuple[str, list[str]]]
+"""Returns what the log has in place of the names of who requested an exemption, and of who approved it."""
 _ROOM = 16_000
 """Bytes of an entry for each field whose length a pod's author or a kubelet decides. An entry has 65,535 at most."""
 _REASON = 1024
@@ -55,7 +55,7 @@ Make = Callable[[], Present | None]
 """Works out what holds of one object, or None where that is nothing. An object that trips a defect then stops no other one."""
 
 
-def declared(snapshot: Snapshot, pseudonym: Pseudonym) -> Iterator[Make]:
+def declared(snapshot: Snapshot, persons: Persons) -> Iterator[Make]:
     """Yield what holds of zones, profiles, policies, exemptions and models, in the order in which they refer to each other.
 
     NodeAttestations aren't among them: there is one for each node, and no status of theirs is recorded.
@@ -64,7 +64,7 @@ def declared(snapshot: Snapshot, pseudonym: Pseudonym) -> Iterator[Make]:
     yield from (partial(_profile, p) for _, p in sorted(snapshot.profiles.items()) if isinstance(p, Declared))
     yield from (partial(_policy, p, snapshot) for p in snapshot.known_policies.values())
     exemptions = (e for _, e in sorted(snapshot.exemptions.items()) if isinstance(e, Declared))
-    yield from (partial(_exemption, e, pseudonym) for e in exemptions)
+    yield from (partial(_exemption, e, persons) for e in exemptions)
     yield from (partial(_model, m) for m in snapshot.known_models.values())
 
 
@@ -107,10 +107,15 @@ def node(name: str, snapshot: Snapshot) -> Present | None:
     return Present(Subject("Node", machine.uid), record)
 
 
-def governed_run(run: Run, snapshot: Snapshot, governing: Governing, pseudonym: Pseudonym) -> Present | None:
-    """Return what holds of a pod as a run; None where nothing of it has started, or no policy governs it."""
+def governed_run(
+    run: Run, snapshot: Snapshot, governing: Governing, persons: Persons, unreadable: tuple[str, ...] = ()
+) -> Present | None:
+    """Return what holds of a pod as a run; None where nothing of it has started, or no policy governs it.
+
+    ``unreadable`` are the uids of policies that can't be read any more and governed the namespace when they were recorded last.
+    """
     policies = governing(run.namespace)
-    if not run.started or not (policies or run.model):
+    if not run.started or not (policies or run.model or unreadable):
         return None
     machine = snapshot.nodes.get(run.node)
     zone = zone_of_record(machine, snapshot) if machine is not None else Unknown("the node isn't known")
@@ -143,7 +148,7 @@ def governed_run(run: Run, snapshot: Snapshot, governing: Governing, pseudonym: 
     exemptions = _exempting(run.namespace, snapshot)
     attestations = evidential(machine, asking, snapshot) if isinstance(machine, Machine) else []
     references: dict[str, Subject | tuple[Subject, ...]] = {
-        "policyEntries": tuple(Subject("SovereigntyPolicy", p.uid) for p in policies),
+        "policyEntries": tuple(Subject("SovereigntyPolicy", uid) for uid in (*(p.uid for p in policies), *unreadable)),
         "exemptionEntries": tuple(Subject("SovereigntyExemption", e.uid) for e in exemptions),
     }
     if attestations:
@@ -159,7 +164,7 @@ def governed_run(run: Run, snapshot: Snapshot, governing: Governing, pseudonym: 
         if in_zone:
             yield _zone(in_zone)
         yield from (_policy(p, snapshot) for p in policies)
-        yield from (_exemption(e, pseudonym) for e in exemptions)
+        yield from (_exemption(e, persons) for e in exemptions)
         yield from filter(None, map(_attestation, attestations))
         if isinstance(model, Declared):
             yield _model(model)
@@ -211,8 +216,9 @@ def _policy(policy: Policy, snapshot: Snapshot) -> Present:
     return Present(Subject("SovereigntyPolicy", policy.uid), record, facts=(facts, governed))
 
 
-def _exemption(exemption: Exemption, pseudonym: Pseudonym) -> Present:
+def _exemption(exemption: Exemption, persons: Persons) -> Present:
     spec = exemption.spec
+    requester, approvers = persons(exemption)
     record = ExemptionRecorded(
         name=exemption.name,
         uid=exemption.uid,
@@ -222,8 +228,8 @@ def _exemption(exemption: Exemption, pseudonym: Pseudonym) -> Present:
         namespaces=list(spec.namespaces),
         expires=spec.expires_at,
         state=_conditions(exemption.status, (reasons.ACTIVE,)).get(str(reasons.ACTIVE), ""),
-        requested_by=pseudonym(spec.requested_by),
-        approved_by=[pseudonym(a.user) for a in spec.approvals],
+        requested_by=requester,
+        approved_by=approvers,
     )
     return Present(Subject("SovereigntyExemption", exemption.uid), record)
 

@@ -128,7 +128,8 @@ class Snapshot:
     unlisted: frozenset[str] = frozenset()
     """The kinds that couldn't be listed yet: objects of them may be there."""
     refused: frozenset[str] = frozenset()
-    """Those of them whose list the API server refused, such as for want of rights: waiting alone brings no list."""
+    """Those of them whose list the API server refused, as for want of rights, or failed to answer several times: waiting alone
+    brings no list."""
     untrusted: Mapping[str, str] = field(default_factory=dict)
     """The API groups of which nothing new is believed, with the reason. Nothing is decided as long as there is one."""
     definitions: Mapping[str, Definition] = field(default_factory=dict)

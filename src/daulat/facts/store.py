@@ -185,7 +185,7 @@ class Store:
         return Change(KUBERNETES, before, capabilities)
 
     def record_unlisted(self, kinds: frozenset[str], refused: frozenset[str] = frozenset()) -> None:
-        """Take in of which kinds there was no full list yet, and which of these lists the API server refused."""
+        """Take in of which kinds there was no full list yet, and which of these the API server refuses to list."""
         if (kinds, refused & kinds) != (self._unlisted, self._refused):
             self._unlisted, self._refused = kinds, refused & kinds
             self._anew()

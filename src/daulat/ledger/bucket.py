@@ -39,6 +39,17 @@ class BucketError(OSError):
     """The bucket can't be read or written."""
 
 
+class Objects:
+    """``Files`` of a log in an object store of ``obstore``, for readers. Safe for use by several threads."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+
+    def get(self, path: str) -> bytes | None:
+        """Return an object's bytes, or None where there is none. BucketError if it can't be read."""
+        return _fetched(self._objects, path, _LARGEST)[0]
+
+
 class Bucket:
     """A ``Store`` in an object store of ``obstore``. Not safe for use by several threads, but for ``get`` of tiles."""
 
@@ -131,16 +142,7 @@ class Bucket:
                 self._tags.pop(LOCK, None)
 
     def _read(self, path: str) -> bytes | None:
-        try:
-            found = obstore.get(self._objects, path)
-            if found.meta["size"] > _LARGEST and path != PENDING:
-                raise BucketError(f"{path}: {found.meta['size']} bytes, which no file of a log has")
-            data: bytes | None = bytes(found.bytes())
-            tag = found.meta["e_tag"]
-        except FileNotFoundError:
-            data = tag = None
-        except BaseError as error:
-            raise BucketError(f"{path}: {error}") from error
+        data, tag = _fetched(self._objects, path, None if path == PENDING else _LARGEST)
         if path in (CHECKPOINT, PENDING, LOCK):
             self._tags[path] = tag
         return data
@@ -195,6 +197,19 @@ def s3(bucket: str, prefix: str = "", endpoint: str | None = None, region: str =
             "retry_timeout": timedelta(seconds=30),
         },
     )
+
+
+def _fetched(objects: ObjectStore, path: str, largest: int | None) -> tuple[bytes | None, str | None]:
+    """Return an object's bytes and its ETag, or None for both where there is none. ``largest`` counts bytes."""
+    try:
+        found = obstore.get(objects, path)
+        if largest is not None and found.meta["size"] > largest:
+            raise BucketError(f"{path}: {found.meta['size']} bytes, which no file of a log has")
+        return bytes(found.bytes()), found.meta["e_tag"]
+    except FileNotFoundError:
+        return None, None
+    except BaseError as error:
+        raise BucketError(f"{path}: {error}") from error
 
 
 def _asked(request: Callable[[], T]) -> T:

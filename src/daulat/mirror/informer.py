@@ -48,6 +48,8 @@ AT_ONCE = 3
 """Kinds that are listed at the same time at the start."""
 FIRST_PAUSE, LAST_PAUSE = 1.0, 60.0
 """Seconds before a kind that couldn't be listed is tried again: the first time, and at most."""
+OVERDUE = 4
+"""Failed lists of a kind in a row after which it counts as refused. They take some seven seconds: what lasts longer is no start."""
 POLL = 5.0
 """Seconds between lists of a kind that isn't watched."""
 ASK = 30.0
@@ -99,7 +101,7 @@ class Informer:
         pin: Pin | None = None,
         resources: Sequence[Resource] = WATCHED,
     ) -> None:
-        """Take the sink of changes, and one that is called when a kind is listed after the facts counted as synced.
+        """Take the sink of changes, and one that is called when a kind is listed, or overdue, after the facts counted as synced.
 
         ``pin`` is what adds to the nodeSelector of pods, where an option says so; else the cluster shows it.
         """
@@ -110,6 +112,8 @@ class Informer:
         self._silent: Counter[str] = Counter()
         self._listed: set[str] = set()
         self._refused: set[str] = set()
+        self._failed_lists: Counter[str] = Counter()
+        """Lists that failed, by kind, until one doesn't."""
         self._retrying: set[asyncio.Task[None]] = set()
         self._registered: Registrations | None = None
         self._replaced: dict[str, str] = {}
@@ -345,9 +349,9 @@ class Informer:
         except RequestError as error:
             if isinstance(error, ApiError) and error.retry_after:
                 await asyncio.sleep(min(error.retry_after, LAST_PAUSE))
-            if isinstance(error, Rejected):
-                self._refused.add(kind)
-                self._record_unlisted()
+            self._failed_lists[kind] += 1
+            if isinstance(error, Rejected) or self._failed_lists[kind] >= OVERDUE:
+                self._refuse(kind)
             return self._failed(kind, str(error)[:200])
         self._tell(self._store.record_served(kind, served=True))
         gone = self._store.retain(kind, listed, version)
@@ -406,8 +410,19 @@ class Informer:
         for change in changes:
             self._changed(change)
 
+    def _refuse(self, kind: str) -> None:
+        """Note that waiting alone brings no list of a kind."""
+        if kind in self._refused:
+            return
+        self._refused.add(kind)
+        self._record_unlisted()
+        if kind not in self._listed and self.synced.is_set():
+            self._listed_late()
+
     def _done(self, kind: str) -> None:
         self.failures.pop(kind, None)
+        self._refused.discard(kind)
+        del self._failed_lists[kind]
         if kind not in self._listed:
             self._listed.add(kind)
             self._record_unlisted()

@@ -63,10 +63,11 @@ def certify(node: Node, snapshot: Snapshot) -> Record:
 
 
 def _about_to_learn(snapshot: Snapshot) -> bool:
-    # Where the list is refused, as for want of rights, the operator isn't about to learn anything.
-    if "NodeAttestation" in snapshot.unlisted - snapshot.refused and any(map(asks, snapshot.known_policies.values())):
+    # Where the list is refused, as for want of rights, or fails again and again, the operator isn't about to learn anything.
+    awaited = snapshot.unlisted - snapshot.refused
+    if "NodeAttestation" in awaited and any(map(asks, snapshot.known_policies.values())):
         return True
-    return "ResourceSlice" in snapshot.unlisted
+    return "ResourceSlice" in awaited
 
 
 def decided_against(node: Node, policy: Policy, snapshot: Snapshot) -> str:

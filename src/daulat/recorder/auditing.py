@@ -13,7 +13,7 @@ from daulat.evidence.audit.acts import Reader
 from daulat.evidence.personal import Pseudonyms
 from daulat.facts.store import Store
 
-from .audit.follow import AuditFile
+from .audit.follow import AuditFile, Taken
 from .audit.intake import Accept, Intake
 from .audit.webhook import AuditWebhook, WebhookOptions
 
@@ -62,18 +62,18 @@ class Auditing:
         if self._webhook is not None:
             log.info("listens for audit events", extra={"port": await self._webhook.start()})
 
-    async def run(self, digests: Sequence[str], until: datetime | None) -> None:
+    async def run(self, taken: Sequence[Taken], until: datetime | None) -> None:
         """Follow the file, where there is one, until the task is cancelled, once this replica writes.
 
-        ``digests`` are those of the batches that are recorded already, ``until`` is when recording ended before.
+        ``taken`` are the newest batches that are recorded already, ``until`` is when recording ended before.
         """
-        self._intake.remember(digests)
+        self._intake.remember(batch.digest for batch in taken)
         self._remembers = True
         if self._webhook is not None and until is not None:
             await self._webhook.tell_gap(until)
         if self._options.file is not None and self._options.position is not None:
             try:
-                file = AuditFile(self._intake, self._options.file, self._options.position)
+                file = AuditFile(self._intake, self._options.file, self._options.position, taken=taken)
             except ValueError as error:
                 # To begin anew would be a guess, and what else is recorded doesn't depend on it.
                 self.problem = str(error)

@@ -6,6 +6,7 @@ and reads what has really been stored, so an entry is never lost and never there
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +23,14 @@ from daulat.evidence.times import rfc3339, seconds_of
 from daulat.ledger import entry
 from daulat.ledger.checkpoint import Checkpoint
 from daulat.ledger.entry import Entry
-from daulat.ledger.errors import Malformed
+from daulat.ledger.errors import LedgerError, Malformed
 from daulat.ledger.keys import SignerKey
 from daulat.ledger.reader import CHECKPOINT
 from daulat.ledger.reader import entry as read
 from daulat.ledger.store import Store
 from daulat.ledger.writer import Cosign, Writer, no_witnesses
+
+from .audit.follow import Taken
 
 FACTS = "facts/sha256"
 """The folder beside the tiles that holds large facts, each named by its digest."""
@@ -117,13 +120,42 @@ class Keeper:
         """Say whether a run was ever recorded."""
         return self._index is not None and self._index.has_run(uid)
 
+    def seen(self, uid: str) -> str:
+        """Return when a run was recorded as running last; empty where it wasn't, or the log isn't open."""
+        index = self._index
+        try:
+            return index.seen(uid) if index is not None else ""
+        except sqlite3.ProgrammingError:
+            # A thread has closed it meanwhile, since an append failed.
+            return ""
+
+    def exemption(self, uid: str) -> Mapping[str, Any]:
+        """Return what the newest entry of an exemption has; nothing where none is recorded, or the log can't be read."""
+        try:
+            last = self._index.last_of(Subject("SovereigntyExemption", uid)) if self._index is not None else None
+            return {} if last is None else entry.parse(read(self._place.store, last, self.size)).data
+        except (sqlite3.ProgrammingError, LedgerError, OSError):
+            return {}
+
+    def governed(self, uid: str) -> frozenset[str] | None:
+        """Return the namespaces that a policy governed when it was recorded last; None where that isn't known."""
+        try:
+            last = self._index.last_of(Subject("SovereigntyPolicy", uid)) if self._index is not None else None
+            if last is None:
+                return None
+            digest = str(entry.parse(read(self._place.store, last, self.size)).data.get("governed"))
+            facts = self._place.store.get(f"{FACTS}/{digest.removeprefix('sha256:')}")
+            return None if facts is None else frozenset(map(str, json.loads(facts)["namespaces"]))
+        except (sqlite3.ProgrammingError, LedgerError, OSError, ValueError, KeyError, TypeError):
+            return None
+
     def open_gaps(self) -> list[Missed]:
         """Return the gaps that began and aren't over, as far as the log says."""
         return [gap for gap in self._index.gaps() if not gap.until] if self._index is not None else []
 
-    def audited(self) -> list[str]:
-        """Return the digests of the newest batches of audit events that are recorded."""
-        return [str(data.get("batch")) for data in self._recent("AuditBatch", BATCHES)]
+    def audited(self) -> list[Taken]:
+        """Return the newest batches of audit events that are recorded."""
+        return list(map(Taken.of, self._recent("AuditBatch", BATCHES)))
 
     def _recent(self, kind: str, count: int) -> list[dict[str, Any]]:
         """Return the data of the newest entries of a kind, at most so many."""

@@ -68,7 +68,7 @@ class Process:
         self._store = store
         self._lease = Lease(client, options.namespace, options.identity, RECORDER_LEASE, metrics.LEADER.set)
         self._keeper = Keeper(options.place, time.time)
-        self._recorder = Recorder(store, self._keeper, options.pseudonyms.user, may_write=self._lease.good)
+        self._recorder = Recorder(store, self._keeper, options.pseudonyms, may_write=self._lease.good)
         self._auditing = Auditing(
             options.audit, options.pseudonyms, store, self._recorder.accept, lambda: self._recorder.writes
         )
@@ -131,11 +131,11 @@ class Process:
             self._mirrored,
             opened=self._keeper.open_gaps(),
         )
-        digests = await asyncio.to_thread(self._keeper.audited)
+        taken = await asyncio.to_thread(self._keeper.audited)
         async with asyncio.TaskGroup() as group:
             group.create_task(observers.run())
             group.create_task(self._recorder.write())
-            group.create_task(self._auditing.run(digests, until))
+            group.create_task(self._auditing.run(taken, until))
 
     async def _started(self) -> RecorderStarted:
         try:

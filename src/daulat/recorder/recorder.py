@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import cache
 from typing import Any
@@ -19,11 +19,13 @@ from daulat.evidence.book import RUN, Book, Outgoing
 from daulat.evidence.chips import CHIP, INVENTORY, Looks
 from daulat.evidence.draft import Draft
 from daulat.evidence.machine import Machine
-from daulat.evidence.present import Pseudonym
-from daulat.evidence.records import Heartbeat
+from daulat.evidence.personal import Pseudonyms
+from daulat.evidence.records import Gap, GapOpened, Heartbeat
 from daulat.evidence.run import Ended, Run
 from daulat.evidence.subject import Present, Subject
+from daulat.evidence.times import comparable, rfc3339
 from daulat.facts.change import Change
+from daulat.facts.declared import Unparsable
 from daulat.facts.devices import Allocation
 from daulat.facts.snapshot import Snapshot
 from daulat.facts.store import Store
@@ -34,6 +36,7 @@ from . import metrics
 from .audit.intake import Unavailable
 from .defects import survived
 from .keeper import Keeper
+from .persons import Persons
 
 log = logging.getLogger("daulat.recorder")
 
@@ -49,6 +52,8 @@ RETRY, LAST_RETRY = 1.0, 30.0
 """Seconds before the log is tried again: the first time, and at most."""
 LIMIT = 100_000
 """Entries that wait for the log, beyond which nothing is accepted from others."""
+MISSED = 20_000
+"""Pods that are gone and wait to be recorded, beyond which they are only counted, as while the disk is full: some 30 MB."""
 BATCH = 2_000
 """Entries that are appended at once."""
 STEP = 200
@@ -66,17 +71,19 @@ class Recorder:
         self,
         store: Store,
         keeper: Keeper,
-        pseudonym: Pseudonym,
+        pseudonyms: Pseudonyms,
         clock: Callable[[], float] = time.time,
         may_write: Callable[[], Awaitable[None]] = _at_once,
     ) -> None:
         """``may_write`` returns once this replica holds the Lease: a log that failed may be written by another one by now."""
         self._may_write = may_write
-        self._store, self._keeper, self._pseudonym, self._clock = store, keeper, pseudonym, clock
+        self._store, self._keeper, self._clock = store, keeper, clock
+        self._persons = Persons(pseudonyms, keeper.exemption)
         self._book = Book()
         self._chips = Looks()
         self._pending: list[Outgoing] = []
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        """What others wait for: from which entry on that was ever queued, and up to which."""
         self._queued = self._appended = 0
         """How many entries were ever queued, and how many of them are on the disk."""
         self._tried: Sequence[Outgoing] = ()
@@ -87,6 +94,14 @@ class Recorder:
         """Pods that have changed, by uid, as they were known last."""
         self._gone: set[str] = set()
         """Those of them that don't exist any more."""
+        self._missed = Counter[str]()
+        """What was dropped because too much waits for the log, by what it is."""
+        self._looked = clock()
+        """When changes were looked at last. What was dropped came after that."""
+        self._running: dict[str, float] = {}
+        """When a pod was seen running last, by uid."""
+        self._unreadable: dict[str, frozenset[str]] = {}
+        """The namespaces that policies governed when they were recorded last, by the uids of those that can't be read now."""
         self._over: set[str] = set()
         """Pods that are finished and whose end is recorded."""
         self._nodes: set[str] = set()
@@ -103,8 +118,7 @@ class Recorder:
         kind, before, after = change.ref.kind, change.before, change.after
         if kind == "Pod":
             if isinstance(before, Run) and (after is None or after.uid != before.uid):
-                self._dirty[before.uid] = before
-                self._gone.add(before.uid)
+                self._note_gone(before)
             if isinstance(after, Run):
                 self._dirty[after.uid] = after
         elif kind == "Node":
@@ -117,6 +131,16 @@ class Recorder:
         elif isinstance(change.latest, Allocation):
             self._touch(Ref("Pod", change.ref.namespace, name) for name in change.latest.pods)
         elif kind != "ResourceSlice":
+            self._sweep = True
+
+    def _note_gone(self, run: Run) -> None:
+        """Note that a pod is gone. One too many is only counted: where its start is recorded, its end is found by a sweep."""
+        if len(self._gone) < MISSED:
+            self._dirty[run.uid] = run
+            self._gone.add(run.uid)
+        else:
+            self._dirty.pop(run.uid, None)
+            self._missed["pods that are gone"] += 1
             self._sweep = True
 
     @property
@@ -132,13 +156,23 @@ class Recorder:
         """Record what doesn't come from the mirror; return once it is on the disk. Unavailable where that can't be now."""
         if not self._writes or self.problem or len(self._pending) + len(drafts) > LIMIT:
             raise Unavailable(self.problem or "this replica doesn't write")
-        self.note(drafts)
+        start = self._queued
+        self._queue(drafts)
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((self._queued, written))
+        self._waiting.append((start, self._queued, written))
         await written
 
     def note(self, drafts: Iterable[Draft]) -> None:
-        """Record what doesn't come from the mirror, without waiting for the disk."""
+        """Record what doesn't come from the mirror, without waiting for the disk. What is too much is only counted."""
+        room = max(LIMIT - len(self._pending), 0)
+        found = list(drafts)
+        # Gaps are few, and what they say is what the log lacks.
+        kept = [d for n, d in enumerate(found) if n < room or d.kind in (Gap.kind, GapOpened.kind)]
+        if len(kept) < len(found):
+            self._missed["entries of events"] += len(found) - len(kept)
+        self._queue(kept)
+
+    def _queue(self, drafts: Iterable[Draft]) -> None:
         for draft in drafts:
             self._put(Outgoing(draft.kind, draft.data))
         self._wake.set()
@@ -173,15 +207,40 @@ class Recorder:
 
     async def look(self, *, whole: bool, statuses: bool) -> None:
         """Queue what has changed: of pods and nodes that were heard of, of all statuses, or of the whole cluster."""
+        self._state_what_was_missed()
+        await self._look_at_unreadable_policies()
         with survived():
             self._tell_the_time()
             if whole:
                 await self._look_at_everything()
         self._look_at_changes()
         if statuses and not whole:
-            self._put_each(present.declared(self._store.snapshot(), self._pseudonym))
+            self._put_each(present.declared(self._store.snapshot(), self._persons.of))
             with survived():
                 self._put_all(self._chips.changed(self._store.snapshot()))
+
+    async def _look_at_unreadable_policies(self) -> None:
+        """Find out what policies that can't be read governed: pods that come and go there meanwhile are runs."""
+        policies = self._store.snapshot().policies.values()
+        known, self._unreadable = self._unreadable, {}
+        for uid in [policy.uid for policy in policies if isinstance(policy, Unparsable)]:
+            found = known.get(uid)
+            if found is None:
+                found = await asyncio.to_thread(self._keeper.governed, uid)
+            if found is not None:
+                self._unreadable[uid] = found
+
+    def _state_what_was_missed(self) -> None:
+        """Record what was dropped since the last look as a gap."""
+        now, since = self._clock(), self._looked
+        self._looked = now
+        if not self._missed:
+            return
+        counts = ", ".join(f"{count} {what}" for what, count in sorted(self._missed.items()))
+        self._missed.clear()
+        reason = f"more waited for the log than is kept, so some entries are missing: {counts}"
+        metrics.GAPS.labels("Recorder").inc()
+        self.note([Gap(of="Recorder", since=rfc3339(since), until=rfc3339(now), reason=reason).draft()])
 
     async def stop(self) -> None:
         """Write what waits, where that works at once, and close the log."""
@@ -190,10 +249,11 @@ class Recorder:
             # The task that used the log was cancelled, its thread wasn't: two threads would append the same entries.
             await asyncio.wait([self._step])
         if self._keeper.is_open:
+            self._state_what_was_missed()
             self._look_at_changes()
-            while self._pending and await self._use(self._append_once(self._pending[:BATCH])):
+            while self._pending and await self._use(self._append_once(self._next())):
                 pass
-        for _, future in self._waiting:
+        for _, _, future in self._waiting:
             if not future.done():
                 future.set_exception(Unavailable("this replica ends"))
         await asyncio.to_thread(self._keeper.close)
@@ -238,9 +298,12 @@ class Recorder:
     def _look_at_run(self, run: Run, snapshot: Snapshot, governing: present.Governing, *, gone: bool) -> None:
         ended = run.as_gone() if gone else run.ended
         subject = Subject(RUN, run.uid)
-        found = present.governed_run(run, snapshot, governing, self._pseudonym)
+        # What is recorded already stays as it is: of what such a policy says now nothing is known.
+        unreadable = () if subject in self._book else self._unreadably_governing(run.namespace)
+        found = present.governed_run(run, snapshot, governing, self._persons.of, unreadable)
         if ended is None and found is not None:
             self._put_present(found)
+            self._running[run.uid] = self._clock()
             self._runs_on[run.node].add(run.uid)
         elif ended is None:
             # A policy that can't be read, or a namespace that isn't known any more, decides nothing.
@@ -250,9 +313,18 @@ class Recorder:
             if found is not None and subject not in self._book and not self._is_over(run.uid):
                 # It came and went between two looks.
                 self._put_present(found)
-            self._end(subject, ended)
+            self._end(subject, self._believed(run.uid, ended))
             self._runs_on[run.node].discard(run.uid)
             (self._over.discard if gone else self._over.add)(run.uid)
+
+    def _unreadably_governing(self, namespace: str) -> tuple[str, ...]:
+        return tuple(sorted(uid for uid, governed in self._unreadable.items() if namespace in governed))
+
+    def _believed(self, uid: str, ended: Ended) -> Ended:
+        """Return the end without a time at which the pod was seen running: no kubelet's clock makes a run shorter than that."""
+        seen = self._running.pop(uid, None)
+        last = rfc3339(seen) if seen is not None else self._keeper.seen(uid)
+        return Ended(ended.reason, "") if ended.at and comparable(ended.at)[:19] < last[:19] else ended
 
     def _is_over(self, uid: str) -> bool:
         """Say whether the end of a run is recorded: pods stay for a while once they are finished."""
@@ -266,12 +338,13 @@ class Recorder:
         snapshot = self._store.snapshot()
         governing = cache(snapshot.governing)
         there = present.existing(snapshot)
+        self._persons.retain({e.uid for e in snapshot.exemptions.values()})
         for name, node in sorted(snapshot.nodes.items()):
             with survived():
                 self._look_at_node(name, snapshot)
             read = {Subject("Node", node.uid)} if isinstance(node, Machine) else None
             there |= set(self._book.named("Node", "", name)) if read is None else read
-        self._put_each(present.declared(snapshot, self._pseudonym))
+        self._put_each(present.declared(snapshot, self._persons.of))
         for number, make in enumerate(present.attested(snapshot), 1):
             self._put_each([make])
             if number % STEP == 0:
@@ -296,6 +369,7 @@ class Recorder:
         for subject in self._book:
             if subject.kind == RUN:
                 if subject.uid not in uids and "Pod" not in now.unlisted:
+                    self._running.pop(subject.uid, None)
                     self._end(subject, Ended("UnseenEnd", ""))
             elif subject.kind == CHIP and not all_chips:
                 continue
@@ -334,10 +408,18 @@ class Recorder:
     async def flush(self) -> None:
         """Append what waits. Where the log fails it is opened again, and what was really stored is found out."""
         while self._pending:
-            if not await self._use(self._append_once(self._pending[:BATCH])):
+            if not await self._use(self._append_once(self._next())):
                 await asyncio.sleep(RETRY)
                 await self._may_write()
                 await self._open()
+
+    def _next(self) -> Sequence[Outgoing]:
+        """Return what is appended next: what others wait for is appended whole, so that after a crash it is there, or isn't."""
+        end = self._appended + BATCH
+        for start, upto, _ in self._waiting:
+            if start < end < upto:
+                end = upto
+        return self._pending[: end - self._appended]
 
     async def _append_once(self, batch: Sequence[Outgoing]) -> bool:
         self._tried = batch
@@ -384,8 +466,8 @@ class Recorder:
         metrics.LAST.set(self._clock())
         for out in batch:
             metrics.ENTRIES.labels(out.kind).inc()
-        done = [future for upto, future in self._waiting if upto <= self._appended]
-        self._waiting = [(upto, future) for upto, future in self._waiting if upto > self._appended]
+        done = [future for _, upto, future in self._waiting if upto <= self._appended]
+        self._waiting = [waiting for waiting in self._waiting if waiting[1] > self._appended]
         for future in done:
             if not future.done():
                 future.set_result(None)

@@ -64,6 +64,10 @@ class Salts:
             self._known.popitem(last=False)
         return bytes(found)
 
+    def has(self, name: str) -> bool:
+        """Say whether a user's salt is kept."""
+        return self.find(name) is not None
+
     def find(self, name: str) -> Person | None:
         """Return a person, or None if no salt is kept."""
         found = self._db.execute("SELECT salt FROM person WHERE name = ?", (_key(name),)).fetchone()

@@ -188,3 +188,25 @@ def test_a_payload_that_could_be_read_in_two_ways_is_no_statement(payload: bytes
 def test_a_statement_that_means_nothing_cant_be_made(changes: dict[str, Any], why: str) -> None:
     with pytest.raises((AttestationError, ValidationError), match=why):
         statement(**changes)
+
+
+def test_forged_signatures_push_no_valid_one_out_of_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may write NodeAttestations would have the operator verify those of the whole fleet at each pass."""
+    monkeypatch.setattr(dsse, "VERIFICATIONS", 8)
+    good = envelope()
+    assert dsse.is_signed_by(good, public_pem())
+    verified: list[bytes] = []
+
+    def invalid(public_pem: str, signature: bytes, message: bytes) -> bool:
+        verified.append(signature)
+        return False
+
+    monkeypatch.setattr(keys, "verifies", invalid)
+    for number in range(20):
+        forged = good.model_copy(update={"signatures": (Signature(sig=base64.encode(number.to_bytes(64, "big"))),)})
+        assert not dsse.is_signed_by(forged, public_pem())
+    assert len(verified) == 20
+    assert len(dsse._INVALID) <= 8
+    assert dsse.is_signed_by(good, public_pem())
+    assert len(verified) == 20, "the valid one was verified again"
+    assert dsse._valid.cache_info().maxsize, "what is kept is bounded"

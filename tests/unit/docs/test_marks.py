@@ -13,7 +13,7 @@ from tests.docs.page import PAGES, Page, read
 READ = [read(page) for page in PAGES]
 MARKED = {
     "containers": 20,
-    "data": 8,
+    "data": 12,
     "docker": 1,
     "gpu": 8,
     "long": 20,

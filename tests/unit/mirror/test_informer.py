@@ -206,6 +206,35 @@ def test_an_optional_kind_whose_list_is_refused_is_named_until_it_is_listed() ->
     asyncio.run(scenario())
 
 
+@pytest.mark.usefixtures("quick")
+def test_an_optional_kind_whose_list_fails_again_and_again_counts_as_refused_until_it_is_listed() -> None:
+    """An error of the API server that lasts isn't a start: what depends on the kind is decided without it."""
+    told: list[frozenset[str]] = []
+
+    async def scenario() -> None:
+        store = Store("daulat-system")
+        client = FakeClient(HTTPRoute=module.OVERDUE + 2)
+        late = Informer(
+            cast("Client", client),
+            store,
+            lambda change: None,
+            listed_late=lambda: told.append(store.snapshot().refused),
+        )
+        await late.sync()
+        assert store.snapshot().refused == frozenset()
+        async with asyncio.timeout(5):
+            while store.snapshot().unlisted:
+                await asyncio.sleep(0.001)
+        assert told == [{"HTTPRoute"}, frozenset()]
+        # One that was listed and fails later is listed all the same.
+        client.failures["HTTPRoute"] = 2 * module.OVERDUE
+        for _ in range(2 * module.OVERDUE):
+            await late.relist()
+        assert (store.snapshot().unlisted, store.snapshot().refused) == (frozenset(), frozenset())
+
+    asyncio.run(scenario())
+
+
 def test_an_optional_kind_that_isnt_served_is_no_failure() -> None:
     async def scenario() -> None:
         store = Store("daulat-system")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from daulat.recorder.audit.follow import AuditFile
+from daulat.recorder.audit.follow import AuditFile, Taken
 from daulat.recorder.audit.intake import Unavailable
 from tests.unit.evidence.audits import lines, refused
 
@@ -25,9 +26,9 @@ class Site:
         self.restart()
         self._written = 0
 
-    def restart(self, most: int = 1 << 20) -> None:
+    def restart(self, most: int = 1 << 20, taken: Sequence[Taken] = ()) -> None:
         """Start as another process does: with what is on the disk."""
-        self.file = AuditFile(intake(self.log), self.path, self.position, most=most)
+        self.file = AuditFile(intake(self.log), self.path, self.position, taken=taken, most=most)
 
     def write(self, count: int, end: bytes = b"") -> None:
         """Let the API server log this many refusals."""
@@ -57,6 +58,10 @@ class Site:
     async def drain(self) -> None:
         while await self.file.step():
             pass
+
+    def taken(self) -> list[Taken]:
+        """Return what the log says that was taken."""
+        return list(map(Taken.of, self.log.of("AuditBatch")))
 
     @property
     def recorded(self) -> list[int]:
@@ -128,6 +133,46 @@ def test_a_restart_goes_on_where_the_log_has_all(site: Site) -> None:
         await site.drain()
         site.write(2)
         site.restart()
+        await site.drain()
+        assert site.recorded == [0, 1, 2, 3]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_was_recorded_before_a_crash_isnt_recorded_again_with_the_lines_that_came_since(
+    site: Site, first: bool
+) -> None:
+    """The process ended after the log had a batch, and before its place in the file was saved."""
+
+    async def scenario() -> None:
+        if not first:
+            site.write(1)
+            await site.drain()
+        before = site.position.read_bytes() if site.position.exists() else None
+        site.write(2)
+        await site.drain()
+        if before is None:
+            site.position.unlink()
+        else:
+            site.position.write_bytes(before)
+        site.write(1)
+        site.restart(taken=site.taken())
+        await site.drain()
+        assert site.recorded == list(range(3 if first else 4))
+
+    run(scenario())
+
+
+def test_lines_that_only_have_the_place_of_a_recorded_batch_are_recorded(site: Site) -> None:
+    async def scenario() -> None:
+        site.write(2)
+        await site.drain()
+        taken = site.taken()
+        site.path.unlink()
+        site.position.unlink()
+        site.write(2)
+        site.restart(taken=taken)
         await site.drain()
         assert site.recorded == [0, 1, 2, 3]
 

@@ -19,7 +19,8 @@ from daulat.evidence import present
 from daulat.evidence.book import Book, Outgoing
 from daulat.evidence.draft import Draft
 from daulat.evidence.index import Index, Question
-from daulat.evidence.records import Heartbeat
+from daulat.evidence.personal import Person, Pseudonyms
+from daulat.evidence.records import GapOpened, Heartbeat
 from daulat.evidence.run import Run
 from daulat.evidence.times import rfc3339
 from daulat.facts.store import Store
@@ -67,6 +68,8 @@ class Cluster:
     def __init__(self, disk: Disk | None = None) -> None:
         self.disk = disk or Disk()
         self.objects: dict[tuple[str, str], dict[str, Any]] = {}
+        self.salts: dict[str, bytes] = {}
+        self.pseudonyms = Pseudonyms(self.salt, lambda name: name in self.salts)
         self.version = 0
         self.now = float(NOW)
         self._begin()
@@ -80,6 +83,13 @@ class Cluster:
         ):
             self.put(kind, raw)
 
+    def salt(self, name: str) -> bytes:
+        """Return a user's salt; a new one differs from one that was erased."""
+        return self.salts.setdefault(name, name.encode() + bytes([self.version % 256]))
+
+    def digest(self, name: str) -> str:
+        return Person(name, self.salts[name]).pseudonym
+
     def restart(self) -> None:
         """End the recorder without a clean-up, and begin another that lists everything."""
         self.keeper.close()
@@ -88,7 +98,7 @@ class Cluster:
     def _begin(self) -> None:
         self.store = Store("daulat-system", parse=parse)
         self.keeper = Keeper(Place(self.disk, [KEY]), lambda: self.now)
-        self.recorder = Recorder(self.store, self.keeper, lambda name: f"someone-{len(name)}", lambda: self.now)
+        self.recorder = Recorder(self.store, self.keeper, self.pseudonyms, lambda: self.now)
         for (kind, _), raw in self.objects.items():
             self.store.apply(kind, raw)
 
@@ -271,16 +281,147 @@ def test_persons_are_pseudonyms(cluster: Cluster) -> None:
     )
     cluster.step()
     (found,) = cluster.of("ExemptionRecorded")
-    assert (found["requestedBy"], found["approvedBy"]) == ("someone-6", ["someone-4"])
+    assert (found["requestedBy"], found["approvedBy"]) == (cluster.digest("aisyah"), [cluster.digest("bala")])
     assert b"aisyah" not in b"".join(cluster.disk.files.values())
 
 
-def test_an_erased_person_s_exemption_is_not_recorded_anew_under_the_next_pseudonym(cluster: Cluster) -> None:
-    cluster.put("SovereigntyExemption", exemption(requestedBy="aisyah"))
+@pytest.mark.parametrize("restarts", [False, True])
+def test_pods_that_come_and_go_while_their_policy_cant_be_read_are_runs(cluster: Cluster, restarts: bool) -> None:
+    cluster.run("before")
+    cluster.step(whole=True)
+    broken = policy()
+    broken["spec"]["action"] = "Perhaps"
+    cluster.put("SovereigntyPolicy", broken)
+    if restarts:
+        cluster.restart()
+        cluster.begin()
     cluster.step()
-    cluster.recorder._pseudonym = lambda name: f"another-{len(name)}"
+    cluster.run("p")
+    cluster.run("elsewhere", where="free")
+    cluster.step()
+    cluster.delete("Pod", "p")
+    cluster.step(whole=True)
+    runs = {e["uid"]: e for e in cluster.of("RunStarted")}
+    assert set(runs) == {"uid-before", "uid-p"}
+    assert runs["uid-p"]["policyEntries"] == [e["entry"] for e in cluster.of("PolicyRecorded")]
+    assert [e["uid"] for e in cluster.of("RunEnded")] == ["uid-p"]
+    cluster.put("SovereigntyPolicy", policy())
+    cluster.step(whole=True)
+    assert [e["uid"] for e in cluster.of("RunEnded")] == ["uid-p"]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_live_exemption_gives_an_erased_person_no_new_salt_and_no_new_digest(
+    cluster: Cluster, restarts: bool
+) -> None:
+    """A second digest could be linked with the first one by the exemption that has both, and the name would be back."""
+    made = exemption(requestedBy="aisyah", approvals=[{"user": "bala", "reference": "T-1"}])
+    cluster.put("SovereigntyExemption", made)
+    cluster.step()
+    aisyah, bala = cluster.digest("aisyah"), cluster.digest("bala")
+    del cluster.salts["aisyah"]
+    if restarts:
+        cluster.restart()
+        cluster.begin()
     cluster.step(whole=True)
     assert len(cluster.of("ExemptionRecorded")) == 1
+    more = [{"user": "bala", "reference": "T-1"}, {"user": "chong", "reference": "T-2"}]
+    changed = exemption(requestedBy="aisyah", approvals=more)
+    changed["metadata"]["generation"] = 2
+    cluster.put("SovereigntyExemption", changed)
+    cluster.step(whole=True)
+    (_, found) = cluster.of("ExemptionRecorded")
+    assert (found["requestedBy"], found["approvedBy"]) == (aisyah, [bala, cluster.digest("chong")])
+    assert "aisyah" not in cluster.salts
+
+
+def test_an_end_that_a_kubelet_reports_before_the_pod_was_seen_running_is_no_end(cluster: Cluster) -> None:
+    for name, restarts in (("p", False), ("q", True)):
+        cluster.run(name)
+        cluster.now += 3600
+        cluster.step()
+        if restarts:
+            cluster.restart()
+            cluster.begin()
+        raw = pod(name, on="a1", namespace="treasury")
+        raw["metadata"]["uid"] = f"uid-{name}"
+        state = {"terminated": {"startedAt": AT, "finishedAt": "2027-01-15T08:00:01Z"}}
+        raw["status"] = {"phase": "Succeeded", "containerStatuses": [{"name": "main", "imageID": "i", "state": state}]}
+        cluster.put("Pod", raw)
+        cluster.step()
+    ended = cluster.of("RunEnded")
+    assert [e["reason"] for e in ended] == ["Completed", "Completed"]
+    assert not [e for e in ended if "ended" in e]
+
+
+def test_an_end_that_a_kubelet_reports_of_a_pod_that_was_never_seen_running_is_recorded(cluster: Cluster) -> None:
+    raw = pod("p", on="a1", namespace="treasury")
+    state = {"terminated": {"startedAt": AT, "finishedAt": "2027-01-15T08:00:01Z"}}
+    raw["status"] = {"phase": "Succeeded", "containerStatuses": [{"name": "main", "imageID": "i", "state": state}]}
+    cluster.now += 3600
+    cluster.put("Pod", raw)
+    cluster.step()
+    assert [e["ended"] for e in cluster.of("RunEnded")] == ["2027-01-15T08:00:01Z"]
+
+
+def test_what_is_too_much_to_be_kept_while_the_log_cant_be_written_is_a_gap(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MISSED", 3)
+    for name in ("a", "b"):
+        cluster.run(name)
+    cluster.step()
+    for name in ("x", "y", "z", "last"):
+        cluster.run(name)
+        cluster.delete("Pod", name)
+    for name in ("a", "b"):
+        cluster.delete("Pod", name)
+    before = cluster.now
+    cluster.step(whole=True)
+    assert sorted(e["uid"] for e in cluster.of("RunStarted")) == ["uid-a", "uid-b", "uid-x", "uid-y", "uid-z"]
+    ends = {e["uid"]: e["reason"] for e in cluster.of("RunEnded")}
+    assert ends == dict.fromkeys(["uid-x", "uid-y", "uid-z"], "Deleted") | dict.fromkeys(
+        ["uid-a", "uid-b"], "UnseenEnd"
+    )
+    (gap,) = cluster.of("Gap")
+    assert (gap["of"], gap["since"], gap["until"]) == ("Recorder", rfc3339(before), rfc3339(cluster.now))
+    assert gap["reason"].endswith("some entries are missing: 3 pods that are gone")
+    cluster.step(whole=True)
+    assert len(cluster.of("Gap")) == 1
+
+
+def test_events_that_are_too_many_to_be_kept_are_counted_and_gaps_are_kept(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LIMIT", 2)
+    opened = GapOpened(of="Operator", since=AT).draft()
+    cluster.recorder.note([Draft("Evicted", {"event": str(n)}) for n in range(5)] + [opened])
+    cluster.step()
+    assert len(cluster.of("Evicted")) == 2
+    assert len(cluster.of("GapOpened")) == 1
+    (gap,) = cluster.of("Gap")
+    assert gap["reason"].endswith("3 entries of events")
+
+
+def test_what_others_wait_for_is_appended_whole(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of audit events that is there in part would be taken for one that is there."""
+    monkeypatch.setattr(module, "BATCH", 4)
+    sizes: list[int] = []
+    append = cluster.keeper.append
+    monkeypatch.setattr(
+        cluster.keeper, "append", lambda batch, book: (sizes.append(len(batch)), append(batch, book))[1]
+    )
+
+    async def taken() -> None:
+        cluster.recorder.note([Heartbeat().draft()] * 3)
+        waiting = asyncio.ensure_future(cluster.recorder.accept([Heartbeat().draft()] * 9))
+        await asyncio.sleep(0)
+        cluster.recorder.note([Heartbeat().draft()])
+        await cluster.recorder.flush()
+        await waiting
+
+    asyncio.run(taken())
+    assert sizes == [12, 1]
 
 
 def test_a_clock_that_is_set_back_is_an_entry(cluster: Cluster) -> None:

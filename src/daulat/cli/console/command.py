@@ -22,6 +22,7 @@ from daulat.simulate.edits import snapshot_of
 from .. import cluster
 from ..errors import fail
 from ..examples import examples
+from ..logplace import existing, s3_options
 from ..namespace import context_option, operator_namespace_option
 from ..progress import progress
 from ..reading import Scope, read
@@ -87,13 +88,10 @@ _EXAMPLES = examples(
 @click.option(
     "--log",
     "log",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="DIRECTORY",
-    help=(
-        "Show the last checkpoint of the log in this folder, as the recorder or a mirror of its bucket writes it, and with"
-        " --log-key where each model ran last, with proofs."
-    ),
+    metavar="DIR|s3://BUCKET/PREFIX",
+    help="Show the last checkpoint of the log there, and with --log-key where each model ran last, with proofs.",
 )
+@s3_options
 @click.option(
     "--log-key",
     "log_keys",
@@ -135,7 +133,9 @@ def console(
     listen: str,
     refresh: float,
     outlines_file: Path | None,
-    log: Path | None,
+    log: str | None,
+    s3_endpoint: str | None,
+    s3_region: str,
     log_keys: tuple[str, ...],
     log_witnesses: tuple[str, ...],
     log_index: Path | None,
@@ -159,7 +159,9 @@ def console(
     if (log_keys or log_witnesses or log_index) and not (log and log_keys):
         raise click.UsageError("--log-key requires --log, and --log-witness and --log-index require both")
     trust = trust_of(log_keys, log_witnesses, None) if log_keys else None
-    log_source = LogSource(log, trust, log_index) if log is not None else None
+    log_source: LogSource | None = None
+    if log is not None:
+        log_source = LogSource(existing("--log", log, s3_endpoint, s3_region).files(), trust, log_index)
     if given.authenticate:
         if namespace or output_dir:
             raise click.UsageError(

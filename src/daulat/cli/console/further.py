@@ -15,7 +15,7 @@ from daulat.console.runs import AtCheckpoint, Runs, find
 from daulat.console.whatif import WhatIf
 from daulat.doctor.examine import examine
 from daulat.evidence.index import Index
-from daulat.ledger.folder import Folder
+from daulat.ledger.store import Files
 from daulat.ledger.trust import Trust
 from daulat.status.facts import Facts
 
@@ -29,7 +29,7 @@ _LEFT_OUT = {"secrets": "the console doesn't read Secrets; daulat doctor reads t
 class LogSource:
     """A log, which is read at each refresh. The index of its runs takes in only what it lacks then."""
 
-    folder: Path
+    files: Files
     trust: Trust | None = None
     """The keys that the log's checkpoint is verified with; None where none was given."""
     index: Path | None = None
@@ -40,7 +40,7 @@ class LogSource:
         return await asyncio.to_thread(self._read, tuple(models))
 
     def _read(self, models: tuple[tuple[str, str], ...]) -> Log:
-        files = Folder(self.folder)
+        files = self.files
         log = read_log(files, self.trust)
         if not log.verified or log.head is None or self.trust is None:
             return log

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -10,25 +9,25 @@ import click
 
 from daulat.ledger import checkpoint, keys, note, proof, reader
 from daulat.ledger.errors import Inconsistent, LedgerError, Malformed, Untrusted
-from daulat.ledger.folder import Folder
 from daulat.ledger.keys import KeyType
 from daulat.ledger.note import MAXIMUM_NOTE
 from daulat.ledger.verification import verify as verify_log
 
 from ..errors import fail, print_errors
 from ..examples import examples
-from ..keyfiles import read
+from ..keyfiles import read, write
+from ..logplace import LogPlace, log_argument, s3_options
 from ..progress import progress
 from ..structured import echo, text_or_structured
 from ..trusting import trust_of, trust_options
 from .bundle import check_bundle
 from .output import FORMATS, checked, entry_list, shown, verification
 from .person import person
+from .rotate import rotate
 
 _LARGEST_PROOF = 1 << 21
 """Bytes: a checkpoint, 63 hashes and an entry."""
 _TYPES = {"ed25519": KeyType.ED25519, "ml-dsa-44": KeyType.ML_DSA_44, "witness": KeyType.COSIGNATURE}
-_FOLDER = click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 _FORMAT = click.option(
     "-o", "--output", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="The format."
 )
@@ -52,6 +51,7 @@ def ledger() -> None:
 
 ledger.add_command(person)
 ledger.add_command(check_bundle)
+ledger.add_command(rotate)
 
 
 @ledger.command(
@@ -63,7 +63,7 @@ ledger.add_command(check_bundle)
         ("With a witness, for a program", "daulat ledger verify ./log --key log.vkey --witness w1.vkey -o json"),
     )
 )
-@_FOLDER
+@log_argument
 @trust_options
 @click.option(
     "--previous",
@@ -73,15 +73,16 @@ ledger.add_command(check_bundle)
     help="A checkpoint of this log that was stored elsewhere. Repeatable. Without one, a truncated log can't be detected.",
 )
 @_FORMAT
+@s3_options
 def verify(
-    folder: Path,
+    log: LogPlace,
     keys: tuple[str, ...],
     witnesses: tuple[str, ...],
     quorum: int | None,
     previous: tuple[Path, ...],
     form: str,
 ) -> None:
-    """Verify the log in DIR: every entry, every tile and the checkpoint.
+    """Verify the log in LOG, a folder or s3://BUCKET/PREFIX: every entry, every tile and the checkpoint.
 
     Exit codes: 0 verified, 1 not verified, 2 wrong input or usage.
     """
@@ -89,10 +90,10 @@ def verify(
     older = [(str(path), read(path, MAXIMUM_NOTE)) for path in previous]
     try:
         with progress("verifying the log"):
-            found = verify_log(Folder(folder), trust, older)
+            found = verify_log(log.files(), trust, older)
     except OSError as error:
-        fail(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}")
-    click.echo(verification(found, str(folder), form), nl=False)
+        log.unreadable(error)
+    click.echo(verification(found, str(log), form), nl=False)
     sys.exit(1 if found.findings else 0)
 
 
@@ -100,29 +101,32 @@ def verify(
     "proof",
     epilog=examples(("The proof of entry 17", "daulat ledger proof ./log 17 --output-file 17.tlog-proof")),
 )
-@_FOLDER
+@log_argument
 @click.argument("index", metavar="N", type=click.IntRange(min=0))
 @click.option(
     "--output-file", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file, such as 17.tlog-proof."
 )
-def proof_(folder: Path, index: int, output_file: Path | None) -> None:
-    """Write the proof that the log in DIR has entry N: one file with the entry, its proof and the checkpoint.
+@s3_options
+def proof_(log: LogPlace, index: int, output_file: Path | None) -> None:
+    """Write the proof that the log in LOG has entry N: one file with the entry, its proof and the checkpoint.
+
+    LOG is a folder or s3://BUCKET/PREFIX.
 
     Exit codes: 0 written, 1 the checkpoint doesn't cover the entry, 2 wrong input or usage.
     """
     try:
-        made = bytes(proof.prove(Folder(folder), index))
+        made = bytes(proof.prove(log.files(), index))
         if output_file is not None:
             output_file.write_bytes(made)
         else:
             click.echo(made, nl=False)
     except Inconsistent as error:
-        print_errors([f"{folder}: {error}"])
+        print_errors([f"{log}: {error}"])
         sys.exit(1)
     except (LedgerError, ValueError) as error:
-        fail(f"{folder}: {error}")
+        fail(f"{log}: {error}")
     except OSError as error:
-        fail(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}")
+        log.unreadable(error)
 
 
 @ledger.command(
@@ -175,22 +179,25 @@ def check_proof(
         ("All, for a program", "daulat ledger show ./log -o json"),
     )
 )
-@_FOLDER
+@log_argument
 @click.argument("indices", metavar="[N...]", nargs=-1, type=click.IntRange(min=0))
 @_FORMAT
-def show(folder: Path, indices: tuple[int, ...], form: str) -> None:
-    """Show entries of the log in DIR, all without N. They aren't verified.
+@s3_options
+def show(log: LogPlace, indices: tuple[int, ...], form: str) -> None:
+    """Show entries of the log in LOG, all without N. They aren't verified.
+
+    LOG is a folder or s3://BUCKET/PREFIX.
 
     Exit codes: 0 shown, 2 wrong input or usage.
     """
-    files = Folder(folder)
+    files = log.files()
     try:
         signed = files.get(reader.CHECKPOINT)
         if signed is None:
-            fail(f"{folder}: has no checkpoint, so it isn't a log")
+            fail(f"{log}: has no checkpoint, so it isn't a log")
         size = checkpoint.parse(note.parse(signed).text).size
         if beyond := [n for n in indices if n >= size]:
-            fail(f"{folder}: the log has no entry {beyond[0]}: it has {size}, from 0")
+            fail(f"{log}: the log has no entry {beyond[0]}: it has {size}, from 0")
         chosen = (
             ((n, reader.entry(files, n, size)) for n in indices) if indices else enumerate(reader.entries(files, size))
         )
@@ -200,9 +207,9 @@ def show(folder: Path, indices: tuple[int, ...], form: str) -> None:
         for index, entry in chosen:
             click.echo(shown(index, entry))
     except LedgerError as error:
-        fail(f"{folder}: {error}")
+        fail(f"{log}: {error}")
     except OSError as error:
-        fail(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}")
+        log.unreadable(error)
 
 
 @ledger.command(
@@ -236,12 +243,8 @@ def keygen(name: str, output_file: Path, key_type: str, form: str) -> None:
     """
     try:
         made = keys.generate(name, _TYPES[key_type])
-        descriptor = os.open(output_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(f"{made.text()}\n")
     except Malformed as error:
         fail(error)
-    except OSError as error:
-        fail(f"{output_file}: {(error.strerror or str(error)).lower()}")
+    write(output_file, made)
     key = str(made.verifier())
     echo(form, key, {"apiVersion": "ledger.daulat.dev/v1", "kind": "Key", "name": name, "verifierKey": key})

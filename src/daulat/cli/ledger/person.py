@@ -87,8 +87,7 @@ def erase(name: str, path: Path, form: str) -> None:
     """Erase the salt of the user NAME, so that no digest in the log can be led back to the name.
 
     The log stays as it is, and verifies. What the user does from now on is recorded under another digest. Copies and backups of the
-    store have to be erased too. First delete the SovereigntyExemptions that name the user, whose next entries would
-    link both digests.
+    store have to be erased too, and SovereigntyExemptions that name the user deleted.
 
     Exit codes: 0 erased, 1 no salt is kept for this name, 2 wrong input or usage.
     """

@@ -17,7 +17,6 @@ from daulat.evidence.report.collect import NoSuchPolicy, collect
 from daulat.evidence.report.document import document
 from daulat.evidence.report.scope import MOST, Scope
 from daulat.ledger.errors import LedgerError
-from daulat.ledger.folder import Folder
 from daulat.ledger.reader import CHECKPOINT
 from daulat.ledger.verification import verify
 from daulat.signing.keys import BadKey, private_key
@@ -25,6 +24,7 @@ from daulat.signing.keys import BadKey, private_key
 from ..errors import fail
 from ..examples import examples
 from ..keyfiles import read
+from ..logplace import LogPlace, log_argument, s3_options
 from ..progress import progress
 from ..text import printable
 from ..times import Time
@@ -46,7 +46,7 @@ _EXAMPLES = examples(
 
 
 @click.command(epilog=_EXAMPLES)
-@click.argument("folder", metavar="LOGDIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@log_argument
 @trust_options
 @click.option("--from", "since", type=Time(), required=True, metavar="TIME", help="The beginning of the period.")
 @click.option("--to", "until", type=Time(), required=True, metavar="TIME", help="Its end, which isn't part of it.")
@@ -82,8 +82,9 @@ _EXAMPLES = examples(
     metavar="DIR",
     help="The folder to write, which must be empty or not exist.",
 )
+@s3_options
 def report(
-    folder: Path,
+    log: LogPlace,
     keys: tuple[str, ...],
     witnesses: tuple[str, ...],
     quorum: int | None,
@@ -96,9 +97,11 @@ def report(
     kept: Path | None,
     output_dir: Path,
 ) -> None:
-    """Write what the log in LOGDIR shows of a period: as a page, as JSON and OSCAL, with a proof of each entry that it names.
+    """Write what the log in LOG shows of a period: as a page, as JSON and OSCAL, with a proof of each entry that it names.
 
-    The whole log is verified first. The report has the tier of each fact (declared, observed or attested), and its limits.
+    LOG is a folder or s3://BUCKET/PREFIX. The whole log is verified first.
+
+    The report has the tier of each fact (declared, observed or attested), and its limits.
 
     Exit codes: 0 written, 1 the log isn't as it was signed, 2 wrong input or usage.
     """
@@ -106,7 +109,7 @@ def report(
         raise click.UsageError("--from has to be before --to")
     trust = trust_of(keys, witnesses, quorum)
     scope = Scope(since, until, policy, preset, most)
-    files = Folder(folder)
+    files = log.files()
     try:
         signer = private_key(read(sign_key, _LARGEST_KEY)) if sign_key is not None else None
     except BadKey as error:
@@ -122,7 +125,7 @@ def report(
         head = verified.checkpoint.head
         with progress("writing the report") as say:
             say(0, "reading the log's entries")
-            index = Index(kept)
+            index = Index(log.own_index(kept))
             index.update(files, head)
             found = collect(index, files, head.size, scope)
             index.close()
@@ -132,10 +135,10 @@ def report(
     except (NoSuchPolicy, PresetError) as error:
         fail(error)
     except LedgerError as error:
-        click.echo(printable(f"{folder}: {error}. `daulat ledger verify` names what was changed"), err=True)
+        click.echo(printable(f"{log}: {error}. `daulat ledger verify` names what was changed"), err=True)
         sys.exit(1)
     except OSError as error:
-        fail(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}")
+        log.unreadable(error)
     click.echo(summary(made, found, output_dir, signer is not None), nl=False)
 
 

@@ -10,11 +10,10 @@ import click
 from daulat.evidence.index import Index, Question
 from daulat.evidence.whereran import ask
 from daulat.ledger.errors import LedgerError
-from daulat.ledger.folder import Folder
 from daulat.ledger.verification import current
 
-from ..errors import fail
 from ..examples import examples
+from ..logplace import LogPlace, log_argument, s3_options
 from ..times import Time
 from ..trusting import trust_of, trust_options
 from .output import FORMATS, formatted
@@ -30,7 +29,7 @@ _EXAMPLES = examples(
 
 
 @click.command("where-ran", epilog=_EXAMPLES)
-@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@log_argument
 @trust_options
 @click.option("--model", default="", metavar="[NAMESPACE/]NAME", help="Runs of this SovereignModel.")
 @click.option("--pod", default="", metavar="[NAMESPACE/]NAME", help="Runs of this pod.")
@@ -50,8 +49,9 @@ _EXAMPLES = examples(
 @click.option(
     "-o", "--output", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="The format."
 )
+@s3_options
 def where_ran(
-    folder: Path,
+    log: LogPlace,
     keys: tuple[str, ...],
     witnesses: tuple[str, ...],
     quorum: int | None,
@@ -67,7 +67,7 @@ def where_ran(
     index: Path | None,
     form: str,
 ) -> None:
-    """Show which pods ran where, from the log in DIR.
+    """Show which pods ran where, from the log in LOG, a folder or s3://BUCKET/PREFIX.
 
     The result uses only entries covered by the checkpoint's root, which has to be signed and witnessed as the options require.
     It also lists the times without observation.
@@ -76,21 +76,21 @@ def where_ran(
     """
     trust = trust_of(keys, witnesses, quorum)
     asked = _question(model, pod, namespace, node, zone, country, outside, since or "", until or "")
-    files = Folder(folder)
+    files = log.files()
     try:
         found, findings = current(files, trust)
         if findings or found.head is None:
             click.echo("\n".join(map(str, findings)), err=True)
             sys.exit(1)
-        opened = Index(index)
+        opened = Index(log.own_index(index))
         opened.update(files, found.head)
         answer = ask(opened, asked)
         text = formatted(answer, found, files, asked, form)
     except LedgerError as error:
-        click.echo(f"{folder}: {error}. `daulat ledger verify` names what was changed", err=True)
+        click.echo(f"{log}: {error}. `daulat ledger verify` names what was changed", err=True)
         sys.exit(1)
     except OSError as error:
-        fail(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}")
+        log.unreadable(error)
     click.echo(text, nl=False)
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from typing import Any, Self
 
 from daulat.evidence.audit.batch import Origin
 from daulat.evidence.audit.entries import AuditGap, Doubt, Source
@@ -21,15 +25,43 @@ MOST_BYTES = 8 << 20
 of which JSON makes six at most."""
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A batch that the log has."""
+
+    digest: str
+    offset: int
+    size: int
+    """Bytes; none for one that isn't of a file, and so has no place."""
+    until: str
+    """The latest time of an event; empty where it has none."""
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        """Return the batch of an AuditBatch."""
+        size = int(data.get("bytes") or 0) if data.get("source") == Source.FILE else 0
+        return cls(str(data.get("batch")), int(data.get("offset") or 0), size, str(data.get("until") or ""))
+
+
 class AuditFile:
     """Reads batches of whole lines; the position is saved once the log has a batch, so a crash repeats one and loses none."""
 
     def __init__(
-        self, intake: Intake, path: Path, position: Path, *, seconds: float = 10.0, most: int = MOST_BYTES
+        self,
+        intake: Intake,
+        path: Path,
+        position: Path,
+        *,
+        taken: Iterable[Taken] = (),
+        seconds: float = 10.0,
+        most: int = MOST_BYTES,
     ) -> None:
-        """``position`` is the file that keeps the place; ``seconds`` pass before the log is looked at again. ValueError if the
-        saved position can't be read.
+        """``position`` is the file that keeps the place; ``seconds`` pass before the log is looked at again.
+
+        ``taken`` are the newest batches in the log: the process may have ended before the place after one was saved. ValueError if
+        the saved position can't be read.
         """
+        self._taken = list(taken)
         self._intake = intake
         self._path = path
         self._saved = position
@@ -71,6 +103,9 @@ class AuditFile:
                 await self._gap(Doubt.DAMAGED, position, following)
                 await self._move(position.in_next(following.identity))
             return following is not None
+        if (known := self._known(position.offset, data)) is not None:
+            await self._move(position.at(known.offset + known.size, known.until))
+            return True
         end = data.rfind(b"\n") + 1
         if end == 0 and (len(data) == self._most or following is not None):
             # A line that is too long, or without its end in a file that gets no more: recorded by its digest.
@@ -84,6 +119,15 @@ class AuditFile:
             await self._move(position.in_next(following.identity))
             return True
         return False
+
+    def _known(self, offset: int, data: bytes) -> Taken | None:
+        """Return the batch at a place that the log has already. It has to be taken with its own end: more lines have come since."""
+        for batch in self._taken:
+            if batch.offset == offset and 0 < batch.size <= len(data):
+                digest = f"sha256:{sha256(data[: batch.size]).hexdigest()}"
+                if digest == batch.digest:
+                    return batch
+        return None
 
     def _begin(self, present: list[LogFile]) -> Position | None:
         """Return the beginning of the log itself: what was rotated before the first start isn't read."""

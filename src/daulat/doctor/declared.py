@@ -11,10 +11,12 @@ from daulat.api.policy import SovereigntyPolicySpec, SovereigntyPolicyStatus
 from daulat.api.status import read_status
 from daulat.catalog import presets
 from daulat.facts.declared import Declared, Unparsable, parse_declared
+from daulat.reconcile.policy.exemptions import effect
 
 from .cluster import Cluster, name_of
 from .finding import Found, Severity
 
+CORRECT = "Correct spec.controls and spec.namespaces."
 UNSET = "the operator has not set the condition"
 
 
@@ -66,7 +68,7 @@ def unenforced(cluster: Cluster) -> Iterator[Found]:
 
 
 def exemptions(cluster: Cluster) -> Iterator[Found]:
-    """Name exemptions: those in force, expired ones, and those without an approval."""
+    """Name exemptions: those in force, expired ones, those without an approval, and those without effect."""
     for item in cluster.items("sovereigntyexemptions"):
         found = parse_declared("SovereigntyExemption", item)
         name = f"SovereigntyExemption {name_of(item)}"
@@ -82,9 +84,16 @@ def exemptions(cluster: Cluster) -> Iterator[Found]:
         elif spec.policy not in cluster.policies:
             yield Found(f"{name} names policy {spec.policy}, which doesn't exist or can't be read", (name,))
         else:
+            lifted = effect(spec, cluster.policies[spec.policy], cluster.namespaces)
+            if lifted.none:
+                yield Found(f"{name} for {scope} has no effect: {lifted.idle}", (name,), remedy=CORRECT)
+                continue
             by = ", ".join(sorted(a.user for a in spec.approvals if a.user != spec.requested_by))
             what = f"{name} lifts {scope} until {spec.expiry}; approved by {by}"
-            yield Found(what, (name,), Severity.INFO)
+            if lifted.idle:
+                yield Found(f"{what}; without effect: {lifted.idle}", (name,), remedy=CORRECT)
+            else:
+                yield Found(what, (name,), Severity.INFO)
 
 
 def departures(cluster: Cluster) -> Iterator[Found]:

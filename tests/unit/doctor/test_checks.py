@@ -700,6 +700,23 @@ def test_an_exemption_in_force_lifts_what_it_says_and_is_told() -> None:
     assert finding.what.endswith("until 2030-01-01T00:00:00Z; approved by ciso")
 
 
+@pytest.mark.parametrize(
+    ("namespaces", "said"),
+    [
+        (["tresury"], "in tresury has no effect: namespace tresury doesn't exist"),
+        (["kube-system"], "has no effect: policy confidential doesn't govern namespace kube-system"),
+        (["treasury", "tresury"], "approved by ciso; without effect: namespace tresury doesn't exist"),
+    ],
+)
+def test_an_exemption_without_effect_is_a_mistake_to_correct(namespaces: list[str], said: str) -> None:
+    lists = strong()
+    lists["sovereigntyexemptions"].append(exemption("now", controls=["USE-18"], namespaces=namespaces))
+    (finding,) = found(lists, "DOC-39")
+    assert finding.severity is Severity.LOW
+    assert finding.what.endswith(said)
+    assert finding.remedy == "Correct spec.controls and spec.namespaces."
+
+
 def test_an_older_revision_is_told_apart_from_a_changed_one() -> None:
     lists = strong()
     for item in lists["validatingadmissionpolicies"]:

@@ -120,7 +120,7 @@ def plan(
         numbers.add(number)
         wanted.append(Group(number, domain, backend=backend))
     ready = sum(g.ready for g in present)
-    going = _going(former, wanted, ready, many, waits=waits, place=frozenset(chosen.nodes))
+    going = _going(former, wanted, ready, many, waits=waits, place=frozenset(chosen.nodes) - chosen.too_small)
     ends = _replaced(drifted, ready, sum(g.ready for g in former), many)
     wanted += [Group(g.number, g.domain, backend=g.backend) for g in drifted if g.number not in ends]
     held = sum(g.held for g in wanted) + max(many - len(wanted), 0)
@@ -153,7 +153,7 @@ def _going(
     """Return the former groups that go now: those that don't serve, those that are surplus, and one where there's no room else.
 
     Where one has gone whose pods haven't ended yet (``waits``), the room comes by itself. One that has pods outside the chosen
-    ``place``, such as on a node that isn't eligible any more, makes no room: it is the first of those that are surplus, and else stays.
+    ``place``, such as on a node that isn't eligible any more, makes no room: it goes first where some are surplus, and else stays.
     """
     going = {g.number for g in former if not g.ready}
     outside = [g.number for g in former if g.ready and not _is_within(g, place)]

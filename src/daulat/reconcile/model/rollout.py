@@ -35,8 +35,8 @@ def surges(chosen: Chosen, revision: str, deployment: Child | None, pods: Sequen
 
 
 def _elsewhere(chosen: Chosen, pods: Sequence[Pod]) -> bool:
-    """Say whether a pod runs on a node that isn't one of the chosen place."""
-    return any(p.runs and p.node not in chosen.nodes for p in pods)
+    """Say whether a pod runs on a node that isn't one of the chosen place, or is too small for a new pod."""
+    return any(p.runs and (p.node not in chosen.nodes or p.node in chosen.too_small) for p in pods)
 
 
 def complete(deployment: Child) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from daulat.api import reasons
 from daulat.api.names import GROUP, NODE_PREFIX
 from daulat.api.policy import SovereigntyPolicySpec, SovereigntyPolicyStatus
 from daulat.api.status import read_status
-from daulat.catalog import presets
+from daulat.catalog import countries, presets
 from daulat.facts.declared import Declared, Unparsable, parse_declared
 from daulat.reconcile.policy.exemptions import effect
 
@@ -94,6 +95,37 @@ def exemptions(cluster: Cluster) -> Iterator[Found]:
                 yield Found(f"{what}; without effect: {lifted.idle}", (name,), remedy=CORRECT)
             else:
                 yield Found(what, (name,), Severity.INFO)
+
+
+def unknown_countries(cluster: Cluster) -> Iterator[Found]:
+    """Name country codes that don't exist. Admission refuses them, but not in objects that are older than it."""
+    kinds = {
+        "sovereignzones": "SovereignZone",
+        "sovereigntypolicies": "SovereigntyPolicy",
+        "acceleratorprofiles": "AcceleratorProfile",
+    }
+    for key, kind in kinds.items():
+        for item in cluster.items(key):
+            name = f"{kind} {name_of(item)}"
+            for path, code in _country_codes(item.get("spec"), "spec"):
+                if code not in countries.codes():
+                    instead = countries.instead().get(code)
+                    remedy = f"Set {path} to {instead}." if instead else ""
+                    yield Found(
+                        f'{name}: {path} is "{code}", which isn\'t a country code of ISO 3166-1', (name,), remedy=remedy
+                    )
+
+
+def _country_codes(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Return the country codes in a spec, with their fields, by the names that all kinds have for such fields."""
+    if not isinstance(value, dict):
+        return
+    for key, item in value.items():
+        own = f"{path}.{key}"
+        if key.lower().endswith(("country", "countries")):
+            yield from ((own, str(code)) for code in (item if isinstance(item, list) else [item]))
+        else:
+            yield from _country_codes(item, own)
 
 
 def departures(cluster: Cluster) -> Iterator[Found]:

@@ -485,6 +485,12 @@ WEAK: list[tuple[str, Weaken, Severity, str]] = [
         'sets zones.countries to ["MY", "SG"]; preset my-nccp says ["MY"]',
     ),
     (
+        "DOC-48",
+        change("sovereigntypolicies", "confidential", "spec", "zones", "operatorCountries", to=["MY", "UK"]),
+        Severity.MEDIUM,
+        'SovereigntyPolicy confidential: spec.zones.operatorCountries is "UK", which isn\'t a country code of ISO 3166-1',
+    ),
+    (
         "DOC-44",
         change("sovereigntypolicies", "confidential", "spec", "egress", to={"allow": []}),
         Severity.MEDIUM,

@@ -87,6 +87,8 @@ def test_more_settings_of_engines_from_a_settings_object(ground: Ground) -> None
     "fields",
     [
         {"env": variables(PYTHONPATH="/models/code")},
+        {"env": variables(PYTHONPATH="/app:models/code")},
+        {"env": variables(PYTHONPATH="/app/../models/code")},
         {"env": variables(LD_PRELOAD="/models/a.so")},
         {"env": variables(GGML_BACKEND_PATH="$(W)/a.so", W="/models")},
         {"args": ["serve", "--config=/models/a.yaml"]},

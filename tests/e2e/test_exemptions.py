@@ -190,6 +190,17 @@ def test_an_exemption_says_when_its_time_is_over(world: World, name: str) -> Non
     assert row[3:5] == ["False", "Expired"]
 
 
+def test_a_namespace_that_doesnt_exist_is_reported_before_the_approval(world: World, asker: Kubectl, name: str) -> None:
+    """Admission can't read namespaces, so the operator reports it, by a condition and an Event."""
+    with world.governed() as (policy, namespace):
+        wrong = exemption(name, "alice", policy=policy, namespaces=[f"{namespace}-x"])
+        assert answer(asker, "create", "-f", "-", manifest=wrong) == ""
+        poll("the mistake to be reported", lambda: reason(world, name) == "WithoutEffect")
+        said = f"namespace {namespace}-x doesn't exist"
+        assert world.condition("sexempt", name, "Active")["message"] == said
+        poll("the Event", lambda: said in world.admin.run("describe", "sexempt", name).partition("Events:")[2])
+
+
 def test_the_example_is_asked_for_and_approved_as_it_says(world: World) -> None:
     manifest = yaml.safe_load((ROOT / "examples" / "exemption.yaml").read_text())
     name, asker = manifest["metadata"]["name"], world.grant(manifest["spec"]["requestedBy"], WRITE)

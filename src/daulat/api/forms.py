@@ -30,6 +30,7 @@ FORMS = MappingProxyType(
         resources.NAME_PATTERN: "an extended resource is DOMAIN/NAME, such as nvidia.com/gpu",
         resources.FAMILY_PATTERN: "a family of extended resources is DOMAIN/NAME with # for a number or * for any part, such as"
         " nvidia.com/mig-#g.#gb",
+        meta.DURATION: "a duration is a whole number of seconds, minutes or hours, such as 90s, 15m or 2h",
         meta.LABEL_KEY: "a label's key is a name, or DOMAIN/NAME: letters, digits, -, _ and ., such as example.com/team",
         meta.LABEL_VALUE: "a label's value has letters, digits, -, _ and ., and begins and ends with a letter or digit",
         meta.NAME: "a name has lower case letters, digits, - and ., and begins and ends with a letter or digit",

@@ -38,7 +38,8 @@ NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 ObjectName = Annotated[str, Field(pattern=NAME, max_length=253)]
 LABEL_KEY = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 LabelKey = Annotated[str, Field(pattern=LABEL_KEY, max_length=317)]
-Duration = Annotated[str, Field(pattern=r"^[0-9]{1,6}[smh]$", examples=["60s", "15m"])]
+DURATION = r"^[0-9]{1,6}[smh]$"
+Duration = Annotated[str, Field(pattern=DURATION, examples=["60s", "15m"])]
 """A time in seconds, minutes or hours."""
 LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 LabelValue = Annotated[str, Field(pattern=LABEL_VALUE, max_length=63)]

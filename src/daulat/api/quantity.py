@@ -73,6 +73,21 @@ def whole(quantity: Any) -> int | None:
     return number if not rest and is_int64(number) else None
 
 
+def rounded_up(quantity: Any, scale: int = 0) -> int | None:
+    """Return a quantity in units of ten to the power of ``scale``, -3 for thousandths, rounded up, as schedulers compare them.
+
+    None where it isn't one, is negative, or doesn't go into an int64.
+    """
+    try:
+        amount = parse(str(quantity))
+    except ValueError:
+        return None
+    if not amount.value >= 0 or amount.scale - scale > _DIGITS:
+        return None
+    number = amount.at(scale) if amount.scale >= scale else -(-amount.value // 10 ** (scale - amount.scale))
+    return number if is_int64(number) else None
+
+
 def _large(sign: int, value: int, places: int, base: int, exponent: int) -> Amount:
     """Return the amount as a decimal: rounded away from zero to billionths, and a binary one capped."""
     if base == 2:

@@ -87,11 +87,15 @@ class Cluster:
         return store.snapshot().known_policies
 
     @cached_property
+    def namespaces(self) -> dict[str, Namespace]:
+        """The namespaces by name. Raises NotLooked."""
+        return {n.name: n for n in map(_namespace, self.items("namespaces"))}
+
+    @cached_property
     def governing(self) -> dict[str, list[Policy]]:
         """The policies that govern each governed namespace that isn't on its way out. Raises NotLooked."""
         found: dict[str, list[Policy]] = {}
-        for item in self.items("namespaces"):
-            namespace = _namespace(item)
+        for namespace in self.namespaces.values():
             own = [p for p in self.policies.values() if p.spec.namespace_selector.matches(namespace.labels)]
             if own and not namespace.terminating:
                 found[namespace.name] = own

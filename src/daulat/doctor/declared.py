@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from daulat.api import reasons
 from daulat.api.names import GROUP, NODE_PREFIX
 from daulat.api.policy import SovereigntyPolicySpec, SovereigntyPolicyStatus
 from daulat.api.status import read_status
-from daulat.catalog import presets
+from daulat.catalog import countries, presets
 from daulat.facts.declared import Declared, Unparsable, parse_declared
+from daulat.reconcile.policy.exemptions import effect
 
 from .cluster import Cluster, name_of
 from .finding import Found, Severity
 
+CORRECT = "Correct spec.controls and spec.namespaces."
 UNSET = "the operator has not set the condition"
 
 
@@ -66,7 +69,7 @@ def unenforced(cluster: Cluster) -> Iterator[Found]:
 
 
 def exemptions(cluster: Cluster) -> Iterator[Found]:
-    """Name exemptions: those in force, expired ones, and those without an approval."""
+    """Name exemptions: those in force, expired ones, those without an approval, and those without effect."""
     for item in cluster.items("sovereigntyexemptions"):
         found = parse_declared("SovereigntyExemption", item)
         name = f"SovereigntyExemption {name_of(item)}"
@@ -82,9 +85,47 @@ def exemptions(cluster: Cluster) -> Iterator[Found]:
         elif spec.policy not in cluster.policies:
             yield Found(f"{name} names policy {spec.policy}, which doesn't exist or can't be read", (name,))
         else:
+            lifted = effect(spec, cluster.policies[spec.policy], cluster.namespaces)
+            if lifted.none:
+                yield Found(f"{name} for {scope} has no effect: {lifted.idle}", (name,), remedy=CORRECT)
+                continue
             by = ", ".join(sorted(a.user for a in spec.approvals if a.user != spec.requested_by))
             what = f"{name} lifts {scope} until {spec.expiry}; approved by {by}"
-            yield Found(what, (name,), Severity.INFO)
+            if lifted.idle:
+                yield Found(f"{what}; without effect: {lifted.idle}", (name,), remedy=CORRECT)
+            else:
+                yield Found(what, (name,), Severity.INFO)
+
+
+def unknown_countries(cluster: Cluster) -> Iterator[Found]:
+    """Name country codes that don't exist. Admission refuses them, but not in objects that are older than it."""
+    kinds = {
+        "sovereignzones": "SovereignZone",
+        "sovereigntypolicies": "SovereigntyPolicy",
+        "acceleratorprofiles": "AcceleratorProfile",
+    }
+    for key, kind in kinds.items():
+        for item in cluster.items(key):
+            name = f"{kind} {name_of(item)}"
+            for path, code in _country_codes(item.get("spec"), "spec"):
+                if code not in countries.codes():
+                    instead = countries.instead().get(code)
+                    remedy = f"Set {path} to {instead}." if instead else ""
+                    yield Found(
+                        f'{name}: {path} is "{code}", which isn\'t a country code of ISO 3166-1', (name,), remedy=remedy
+                    )
+
+
+def _country_codes(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Return the country codes in a spec, with their fields, by the names that all kinds have for such fields."""
+    if not isinstance(value, dict):
+        return
+    for key, item in value.items():
+        own = f"{path}.{key}"
+        if key.lower().endswith(("country", "countries")):
+            yield from ((own, str(code)) for code in (item if isinstance(item, list) else [item]))
+        else:
+            yield from _country_codes(item, own)
 
 
 def departures(cluster: Cluster) -> Iterator[Found]:

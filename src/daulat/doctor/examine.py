@@ -45,6 +45,7 @@ RUNS: dict[str, Callable[[Cluster], Iterator[Found]]] = {
     "DOC-45": network.plugins,
     "DOC-46": network.older_policies,
     "DOC-47": versions.definitions,
+    "DOC-48": declared.unknown_countries,
 }
 """How each check is made, but for those that name the holders of rights: what they look for is in checks.yaml alone."""
 

@@ -40,6 +40,10 @@ def changes(model: Model, found: Survey, decision: Decision, snapshot: Snapshot)
 
 def _of_option(model: Model, option: Option, found: Survey, snapshot: Snapshot) -> Iterable[str]:
     where = f"{option.choice.profile} in zone {option.zone}"
+    if len(option.too_small) == len(option.nodes):
+        lacking = " and ".join(sorted(set(option.too_small.values())))
+        yield f"{where}: request less {lacking} in spec.resources, or add larger nodes"
+        return
     for node in option.nodes:
         if not node.ready:
             yield f"{where}: make node {node.name} ready"

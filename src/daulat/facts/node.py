@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from daulat.api.frozen import FrozenDict
 from daulat.api.names import UNDECIDED_TAINT
-from daulat.api.quantity import whole
+from daulat.api.quantity import rounded_up, whole
 from daulat.catalog import kubernetes
 from daulat.catalog.kubernetes import CapabilityError, Minor
 
@@ -56,6 +56,10 @@ class Node:
     uid: str = ""
     system_uuid: str = ""
     """The system UUID that its kubelet reports, in lower case; empty where it reports none."""
+    cpu: int | None = None
+    """The CPU that pods can have in all, in thousandths of a core; None where its kubelet doesn't report it."""
+    memory: int | None = None
+    """The memory that pods can have in all, in bytes; None where its kubelet doesn't report it."""
     undecided: bool = False
     """Whether it carries the taint that keeps new pods away until its eligibility is decided."""
 
@@ -87,7 +91,8 @@ def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
     meta, spec, status = raw.get("metadata") or {}, raw.get("spec") or {}, raw.get("status") or {}
     info = status.get("nodeInfo") or {}
     devices: dict[str, int] = {}
-    for name, quantity in (status.get("allocatable") or {}).items():
+    allocatable = status.get("allocatable") or {}
+    for name, quantity in allocatable.items():
         if not is_extended(name):
             continue
         count = whole(quantity)
@@ -116,6 +121,8 @@ def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
         uid=str(meta.get("uid") or ""),
         undecided=undecided,
         image_volumes=_mounts_images(info),
+        cpu=rounded_up(allocatable.get("cpu"), -3),
+        memory=rounded_up(allocatable.get("memory")),
         system_uuid=str(info.get("systemUUID") or "").lower(),
     )
 

@@ -18,6 +18,7 @@ from daulat.kube.ref import Ref
 from .approval import approval, approves
 from .candidates import candidates_under, nodes_with
 from .capacity import DeviceAccounting, Fit
+from .compute import requested, too_small
 from .current_placement import current_placement
 from .devices import Devices, devices
 from .dra import Asked, Claimed, claimed
@@ -53,6 +54,8 @@ class Chosen:
     """Whether the cluster has image volumes, and every node that it may come to mounts them."""
     capacity: int | None = None
     """How many replicas there is room for in all, its own included; None where nobody counted."""
+    too_small: frozenset[str] = frozenset()
+    """Nodes of the place that have less CPU or memory than a new pod requests; what runs there requested less."""
     claims_version: str = "v1"
     """The version of resource.k8s.io in which the cluster serves templates of claims."""
 
@@ -129,7 +132,7 @@ def _options(
 ) -> tuple[list[Option], list[Unusable]]:
     options: list[Option] = []
     unusable: list[Unusable] = []
-    where = current_placement(model)
+    where, requests = current_placement(model), requested(model.spec)
     for choice in model.spec.accelerators:
         profile = snapshot.known_profiles.get(choice.profile)
         if profile is None:
@@ -175,7 +178,10 @@ def _options(
             names = tuple(node.name for zone in by_zone.values() for node in zone)
             unusable.append(Unusable(choice.profile, reasons.DOES_NOT_FIT, str(error), names))
             continue
-        options += [Option(zone, choice, profile, resource, nodes, needed) for zone, nodes in by_zone.items()]
+        options += [
+            Option(zone, choice, profile, resource, nodes, needed, too_small(nodes, requests))
+            for zone, nodes in by_zone.items()
+        ]
     return options, unusable
 
 
@@ -283,6 +289,7 @@ def _chosen(model: Model, option: Option, accounting: DeviceAccounting, snapshot
         option.resource.resource if isinstance(option.resource, Claimed) else None,
         mounts,
         option.room(accounting),
+        frozenset(option.too_small),
         cluster.served.get("resourceclaimtemplates", "v1"),
     )
 
@@ -314,6 +321,8 @@ def _groups(
         own = first.get(node.name)
         if own is None:
             why = left_out.get(node.name, "has no accelerator that the model lists")
+        elif lacks := own.too_small.get(node.name):
+            why = f"has less {lacks} in all than spec.resources of the model requests"
         elif closed := closed_for(node, own):
             why = closed
         elif own is taken_option and accounting.free(node, own.resource) < own.devices.per_node:
@@ -345,4 +354,7 @@ def _told(model: Model, chosen: Chosen) -> str:
     what = f"{chosen.devices.count} {'devices of' if chosen.claim else 'x'} {chosen.resource}"
     count = counted(model.spec.replicas, "replica")
     where = f"{count} with {what} each{spread} on {chosen.choice.profile} in zone {chosen.zone}"
-    return f"{where}; {chosen.devices.note}" if chosen.devices.note else where
+    notes = [chosen.devices.note] if chosen.devices.note else []
+    if chosen.nodes and chosen.too_small.issuperset(chosen.nodes):
+        notes.append("no node there is large enough for what spec.resources requests now, so new pods wait")
+    return "; ".join([where, *notes])

@@ -10,6 +10,7 @@ from daulat.facts.node import Node
 from daulat.facts.snapshot import Model, Snapshot
 from daulat.kube.ref import Ref
 
+from .compute import amount, requested
 from .dra import offered, tolerated
 from .eligibility import profile_of
 from .holders import holdings
@@ -36,6 +37,8 @@ def refusal(model: Model, found: Survey, rejected: Sequence[Group], snapshot: Sn
     rest = [*told, *([refused] if found.refused else [])]
     if not found.options:
         return reasons.NO_MATCHING_ACCELERATOR, _joined([_without(model, found, snapshot), *rest])
+    if all(node.name in option.too_small for option in found.options for node in option.nodes):
+        return reasons.NODES_TOO_SMALL, _joined([_too_small(model, found.options), *rest])
     if not any(option.open for option in found.options):
         return reasons.NO_SCHEDULABLE_NODE, _joined([_closed(found.options), *rest])
     needed = model.spec.needed_replicas
@@ -55,7 +58,10 @@ def summary(groups: Sequence[Group]) -> str:
 
 def closed_for(node: Node, option: Option) -> str:
     """Return why the node takes no pods that use the option; empty where it does."""
-    return " and ".join(node.obstacles(tolerated(node, option.resource)))
+    found = [*node.obstacles(tolerated(node, option.resource))]
+    if node.name in option.too_small:
+        found.append("is too small for spec.resources")
+    return " and ".join(found)
 
 
 def offers(nodes: Iterable[Node], snapshot: Snapshot) -> list[str]:
@@ -77,6 +83,19 @@ def _without(model: Model, found: Survey, snapshot: Snapshot) -> str:
     return f"none of the {len(found.eligible)} eligible nodes has {listed}; {have}"
 
 
+def _too_small(model: Model, options: Sequence[Option]) -> str:
+    """Return what the model requests, and the largest of the nodes that have its accelerators."""
+    nodes = {node.name: node for option in options for node in option.nodes}
+    requests = requested(model.spec)
+    told = []
+    for name, asked in (("CPU", requests.cpu), ("memory", requests.memory)):
+        sizes = [size for n in nodes.values() if (size := n.cpu if name == "CPU" else n.memory) is not None]
+        if asked is not None and sizes:
+            told.append(f"{amount(name, asked)}, and the largest node has {amount(name, max(sizes))} for pods in all")
+    listed = " or ".join(dict.fromkeys(option.choice.profile for option in options))
+    return f"no node with {listed} is large enough: spec.resources requests {'; '.join(told)}"
+
+
 def _closed(options: Sequence[Option]) -> str:
     nodes = {node.name: closed_for(node, option) for option in options for node in option.nodes}
     verb = "would do, but takes no pods" if len(nodes) == 1 else "would do, but none takes pods"
@@ -95,7 +114,9 @@ def _place(model: Model, option: Option, found: Survey, snapshot: Snapshot) -> s
     count, where = option.devices.per_node, f"{option.choice.profile} in zone {option.zone}"
     spread = f" on each of {option.devices.nodes} nodes" if option.devices.nodes > 1 else " each"
     told = f"{where} has room for {option.room(found.accounting)} with {count} {option.resource}{spread}"
-    closed = {n.name: closed_for(n, option) for n in option.nodes if n not in option.open}
+    small = sum(node.name in option.too_small for node in option.nodes)
+    shut = [n for n in option.nodes if n not in option.open and n.name not in option.too_small]
+    closed = {n.name: closed_for(n, option) for n in shut}
     broken = sum(not found.accounting.total(node, option.resource) for node in option.open)
     if broken:
         told += f", and {broken} of its {counted(len(option.nodes), 'node')} {'has' if broken == 1 else 'have'} none that works"
@@ -104,8 +125,13 @@ def _place(model: Model, option: Option, found: Survey, snapshot: Snapshot) -> s
         if closed
         else ""
     )
+    if small:
+        less = "has less" if small == 1 else "have less"
+        left_out += (
+            f"; {small} of its {counted(len(option.nodes), 'node')} {less} CPU or memory than spec.resources requests"
+        )
     if not option.open:
-        return f"{where} has no node that takes pods: {_few(closed)}"
+        return f"{where} has no node that takes pods{left_out}"
     at_most = (
         sum(found.accounting.total(node, option.resource) // count for node in option.open) // option.devices.nodes
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.model import AcceleratorChoice
@@ -46,11 +46,13 @@ class Option:
     resource: Asked
     nodes: tuple[Node, ...]
     devices: Devices
+    too_small: Mapping[str, str] = field(default_factory=dict)
+    """The nodes that have less CPU or memory than a pod requests, whatever else runs there, with which of them they lack."""
 
     @property
     def open(self) -> list[Node]:
         """The nodes that take pods, room permitting."""
-        return [n for n in self.nodes if open_to(n, self.resource)]
+        return [n for n in self.nodes if n.name not in self.too_small and open_to(n, self.resource)]
 
     @property
     def resource_name(self) -> str:

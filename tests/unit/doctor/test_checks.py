@@ -485,6 +485,12 @@ WEAK: list[tuple[str, Weaken, Severity, str]] = [
         'sets zones.countries to ["MY", "SG"]; preset my-nccp says ["MY"]',
     ),
     (
+        "DOC-48",
+        change("sovereigntypolicies", "confidential", "spec", "zones", "operatorCountries", to=["MY", "UK"]),
+        Severity.MEDIUM,
+        'SovereigntyPolicy confidential: spec.zones.operatorCountries is "UK", which isn\'t a country code of ISO 3166-1',
+    ),
+    (
         "DOC-44",
         change("sovereigntypolicies", "confidential", "spec", "egress", to={"allow": []}),
         Severity.MEDIUM,
@@ -698,6 +704,23 @@ def test_an_exemption_in_force_lifts_what_it_says_and_is_told() -> None:
     (finding,) = found(lists, "DOC-39")
     assert finding.severity is Severity.INFO
     assert finding.what.endswith("until 2030-01-01T00:00:00Z; approved by ciso")
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "said"),
+    [
+        (["tresury"], "in tresury has no effect: namespace tresury doesn't exist"),
+        (["kube-system"], "has no effect: policy confidential doesn't govern namespace kube-system"),
+        (["treasury", "tresury"], "approved by ciso; without effect: namespace tresury doesn't exist"),
+    ],
+)
+def test_an_exemption_without_effect_is_a_mistake_to_correct(namespaces: list[str], said: str) -> None:
+    lists = strong()
+    lists["sovereigntyexemptions"].append(exemption("now", controls=["USE-18"], namespaces=namespaces))
+    (finding,) = found(lists, "DOC-39")
+    assert finding.severity is Severity.LOW
+    assert finding.what.endswith(said)
+    assert finding.remedy == "Correct spec.controls and spec.namespaces."
 
 
 def test_an_older_revision_is_told_apart_from_a_changed_one() -> None:

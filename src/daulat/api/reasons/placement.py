@@ -62,6 +62,13 @@ NO_MATCHING_ACCELERATOR = Reason(
     "Nodes are eligible, and none of them has an accelerator listed in spec.accelerators. The message lists those that they have.",
     "List an accelerator that eligible nodes have, or add nodes with a listed one.",
 )
+NODES_TOO_SMALL = Reason(
+    "NodesTooSmall",
+    (PLACED,),
+    "No eligible node with a listed accelerator has as much CPU and memory as spec.resources requests, even with nothing else on "
+    "it. The message has both amounts.",
+    "Request less in spec.resources, list an accelerator of larger nodes, or add larger nodes.",
+)
 NO_SCHEDULABLE_NODE = Reason(
     "NoSchedulableNode",
     (PLACED,),

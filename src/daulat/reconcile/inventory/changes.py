@@ -30,7 +30,7 @@ def is_relevant(change: Change, snapshot: Snapshot) -> bool:
 
 
 def changes_capacity(change: Change) -> bool:
-    """Say whether a node has other devices than before, or takes pods and didn't, or the other way round."""
+    """Say whether a node has other devices, CPU or memory than before, or takes pods and didn't, or the other way round."""
     before, after = change.before, change.after
     if not isinstance(before, Node) or not isinstance(after, Node):
         return True
@@ -93,7 +93,8 @@ def _with_accelerator(change: Change, nodes: Mapping[str, Node], snapshot: Snaps
 
 def _state(node: Node) -> tuple[object, ...]:
     takes_pods = (node.ready, node.schedulable, node.tolerated, node.taints, node.undecided)
-    return (*takes_pods, node.devices, node.resources, node.image_volumes, node.uid, node.system_uuid)
+    offers = (node.devices, node.resources, node.cpu, node.memory, node.image_volumes)
+    return (*takes_pods, *offers, node.uid, node.system_uuid)
 
 
 def _labels_read(snapshot: Snapshot) -> set[str]:

@@ -1,7 +1,7 @@
 """Keeps a model that policies don't accept any more as it is, until the grace period of drift is over (`policy/grace.py`).
 
 That is so whatever has changed: nodes, zones, profiles, policies, exemptions, the labels of its namespace. What the model's own
-user changes isn't covered.
+user changes isn't covered, but for a change that comes while its nodes aren't eligible any more: that isn't why it is to stop.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from daulat.placement.current_placement import CurrentPlacement, current_placeme
 from daulat.placement.loading import Loading, loading
 from daulat.placement.standing import standing, stays
 from daulat.reconcile.conditions import Condition, condition
-from daulat.reconcile.policy.drift import moves
+from daulat.reconcile.policy.drift import is_stranded, moves
 from daulat.reconcile.policy.grace import Grace
 from daulat.workload.manifests import manifests
 from daulat.workload.network import network_policy
@@ -63,7 +63,7 @@ def tolerated(model: Model, policies: Sequence[Policy], verdict: Verdict, state:
     if kept is None and not model.spec.replicas:
         return verdict  # Nothing is to run, and nothing else could be made of it.
     before = state.snapshot.latest_status(Ref("SovereignModel", model.namespace, model.name), model).drift
-    if _is_own_change(model, kept) and (moving or before is None):
+    if _is_own_change(model, kept) and (moving or (before is None and not _are_stranded(running, policies, state))):
         return verdict
     against = _against(model, policies, where, state)
     grace = Grace.of(against, before.since if before is not None else stamp(state.now))
@@ -147,6 +147,11 @@ def _is_own_change(model: Model, kept: Kept | None) -> bool:
     """Say whether the model's user asks for other pods than those that run."""
     seen = model.status.observed_generation
     return kept is None and seen is not None and seen != model.generation
+
+
+def _are_stranded(running: Sequence[Pod], policies: Sequence[Policy], state: ModelState) -> bool:
+    """Say whether none of the pods is on an eligible node any more, so that the model drifts whatever its user changes."""
+    return bool(running) and all(is_stranded(pod, policies, state.snapshot) for pod in running)
 
 
 def _against(model: Model, policies: Sequence[Policy], where: CurrentPlacement, state: ModelState) -> Sequence[Policy]:

@@ -120,7 +120,7 @@ def plan(
         numbers.add(number)
         wanted.append(Group(number, domain, backend=backend))
     ready = sum(g.ready for g in present)
-    going = _going(former, wanted, ready, many, waits=waits)
+    going = _going(former, wanted, ready, many, waits=waits, place=frozenset(chosen.nodes) - chosen.too_small)
     ends = _replaced(drifted, ready, sum(g.ready for g in former), many)
     wanted += [Group(g.number, g.domain, backend=g.backend) for g in drifted if g.number not in ends]
     held = sum(g.held for g in wanted) + max(many - len(wanted), 0)
@@ -142,27 +142,40 @@ def _replaced(drifted: Sequence[Existing], ready: int, former: int, many: int) -
 
 
 def _going(
-    former: Sequence[Existing], wanted: Sequence[Group], ready: int, many: int, *, waits: bool
+    former: Sequence[Existing],
+    wanted: Sequence[Group],
+    ready: int,
+    many: int,
+    *,
+    waits: bool,
+    place: frozenset[str],
 ) -> frozenset[int]:
     """Return the former groups that go now: those that don't serve, those that are surplus, and one where there's no room else.
 
-    Where one has gone whose pods haven't ended yet (``waits``), the room comes by itself.
+    Where one has gone whose pods haven't ended yet (``waits``), the room comes by itself. One that has pods outside the chosen
+    ``place``, such as on a node that isn't eligible any more, makes no room: it goes first where some are surplus, and else stays.
     """
     going = {g.number for g in former if not g.ready}
-    serving = [g.number for g in former if g.ready]
+    outside = [g.number for g in former if g.ready and not _is_within(g, place)]
+    within = [g.number for g in former if g.ready and _is_within(g, place)]
+    serving = [*within, *outside]
     spare = ready + len(serving) - many
     if spare > 0:
         going |= set(serving[-spare:])
     elif (
         not waits
         and not going
-        and serving
+        and within
         and len(wanted) < many
         and ready == len(wanted)
         and len(wanted) + len(former) <= many
     ):
-        going.add(serving[-1])
+        going.add(within[-1])
     return frozenset(going)
+
+
+def _is_within(group: Existing, place: frozenset[str]) -> bool:
+    return all(p.node in place for p in group.pods if p.node)
 
 
 def _domain(room: dict[str, int], size: int, first: str = "") -> str | None:

@@ -18,10 +18,13 @@ def surges(chosen: Chosen, revision: str, deployment: Child | None, pods: Sequen
     """Say whether a new pod comes before an old one goes. ``coming`` pods' devices are free once others of the model have ended.
 
     That is decided when a rollout begins, by whether there is a spare device, and taken back where another took the device
-    meanwhile: the new pod would wait for ever for what the old one holds.
+    meanwhile: the new pod would wait for ever for what the old one holds. While a pod runs where no new one may come, such as on a
+    node that isn't eligible any more, none goes first: its devices are of no use to a new one.
     """
     if deployment is None:
         return False
+    if not (deployment.revision == revision and complete(deployment)) and _elsewhere(chosen, pods):
+        return True
     waiting = sum(not p.node for p in pods)
     room = sum(chosen.room.values()) + coming
     if deployment.revision != revision:
@@ -29,6 +32,11 @@ def surges(chosen: Chosen, revision: str, deployment: Child | None, pods: Sequen
     if deployment.surges and not complete(deployment) and room < waiting:
         return False
     return deployment.surges
+
+
+def _elsewhere(chosen: Chosen, pods: Sequence[Pod]) -> bool:
+    """Say whether a pod runs on a node that isn't one of the chosen place, or is too small for a new pod."""
+    return any(p.runs and (p.node not in chosen.nodes or p.node in chosen.too_small) for p in pods)
 
 
 def complete(deployment: Child) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from daulat.api import reasons
 from daulat.api.exemption import SovereigntyExemptionSpec, SovereigntyExemptionStatus
 from daulat.api.timestamps import seconds
 from daulat.controls import library
 from daulat.facts.declared import Unparsable
-from daulat.facts.snapshot import Exemption, Snapshot
+from daulat.facts.namespace import Namespace
+from daulat.facts.snapshot import Exemption, Policy, Snapshot
 from daulat.kube.ref import Ref
 from daulat.reconcile.conditions import Condition, condition, ready, status_change
 from daulat.reconcile.result import Result
@@ -41,11 +45,8 @@ def reconcile_exemption(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     elif authority := _authority(exemption, snapshot):
         message = f"policy {exemption.spec.policy} is of authority {authority}, whose label the exemption doesn't carry"
         active = condition(reasons.ACTIVE, False, reasons.NOT_OF_AUTHORITY, message)
-    elif not exemption.spec.approved:
-        message = "waits for the approval of a user other than " + exemption.spec.requested_by
-        active = condition(reasons.ACTIVE, False, reasons.NOT_APPROVED, message)
     else:
-        active = _in_force(exemption, counts, snapshot)
+        active = _active(exemption, counts, snapshot)
     # One that has ended is as it should be.
     settled = (
         condition(reasons.ACTIVE, True, active.reason, active.message) if active.reason == reasons.EXPIRED else active
@@ -89,21 +90,47 @@ def _ends_soon(exemption: Exemption, counts: SovereigntyExemptionSpec, now: floa
     return condition(reasons.EXPIRING_SOON, soon, reason, message, good="False", initial=not soon)
 
 
-def _in_force(exemption: Exemption, counts: SovereigntyExemptionSpec, snapshot: Snapshot) -> Condition:
-    """Return what an approved exemption takes away. One of which nothing has an effect isn't in force."""
-    spec = exemption.spec
-    controls, namespaces = (
-        {c: _control(c) for c in spec.controls},
-        {n: _namespace(n, spec, snapshot) for n in spec.namespaces},
-    )
-    idle = "; ".join(why for why in (*controls.values(), *namespaces.values()) if why)
-    effective = [n for n, why in namespaces.items() if not why]
-    if all(controls.values()) or not effective:
-        return condition(reasons.ACTIVE, False, reasons.WITHOUT_EFFECT, idle)
-    of = ", ".join(c for c, why in controls.items() if not why)
-    rest = f". Without effect: {idle}" if idle else ""
-    message = f"until {counts.expiry}{_cut(exemption, counts)}, of {of} for {', '.join(effective)}{rest}"
+def _active(exemption: Exemption, counts: SovereigntyExemptionSpec, snapshot: Snapshot) -> Condition:
+    """Return what an exemption takes away, or would once it is approved. One of which nothing has an effect isn't in force.
+
+    That is reported before the approval too: who approves sees what comes of it.
+    """
+    found = effect(exemption.spec, snapshot.known_policies.get(exemption.spec.policy), snapshot.namespaces)
+    if found.none:
+        return condition(reasons.ACTIVE, False, reasons.WITHOUT_EFFECT, found.idle)
+    rest = f". Without effect: {found.idle}" if found.idle else ""
+    if not exemption.spec.approved:
+        message = f"waits for the approval of a user other than {exemption.spec.requested_by}{rest}"
+        return condition(reasons.ACTIVE, False, reasons.NOT_APPROVED, message)
+    what = f"{', '.join(found.controls)} for {', '.join(found.namespaces)}"
+    message = f"until {counts.expiry}{_cut(exemption, counts)}, of {what}{rest}"
     return condition(reasons.ACTIVE, True, reasons.IN_FORCE, message)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What of an exemption has an effect, and why the rest has none."""
+
+    controls: tuple[str, ...]
+    namespaces: tuple[str, ...]
+    idle: str
+    """Why each other control and namespace has no effect; empty where there are none."""
+
+    @property
+    def none(self) -> bool:
+        """Whether nothing is exempt."""
+        return not (self.controls and self.namespaces)
+
+
+def effect(spec: SovereigntyExemptionSpec, policy: Policy | None, namespaces: Mapping[str, Namespace]) -> Effect:
+    """Return what of an exemption has an effect. ``policy`` is the one that it names, None where that can't be read."""
+    controls = {c: _control(c) for c in spec.controls}
+    where = {n: _namespace(n, spec, policy, namespaces) for n in spec.namespaces}
+    return Effect(
+        tuple(c for c, why in controls.items() if not why),
+        tuple(n for n, why in where.items() if not why),
+        "; ".join(why for why in (*controls.values(), *where.values()) if why),
+    )
 
 
 def _control(control: str) -> str:
@@ -113,9 +140,11 @@ def _control(control: str) -> str:
     return "" if control in library.exemptible_ids() else f"no namespace can be exempted from {control}"
 
 
-def _namespace(name: str, spec: SovereigntyExemptionSpec, snapshot: Snapshot) -> str:
+def _namespace(
+    name: str, spec: SovereigntyExemptionSpec, policy: Policy | None, namespaces: Mapping[str, Namespace]
+) -> str:
     """Return why there is nothing to exempt in a namespace; empty where there is. What isn't known is no reason."""
-    found, policy = snapshot.namespaces.get(name), snapshot.known_policies.get(spec.policy)
+    found = namespaces.get(name)
     if found is None:
         return f"namespace {name} doesn't exist"
     if policy is not None and not policy.spec.namespace_selector.matches(found.labels):

@@ -142,6 +142,20 @@ def test_an_exemption_of_which_a_part_has_no_effect_says_which() -> None:
     )
 
 
+def test_a_namespace_that_doesnt_exist_is_reported_before_the_approval() -> None:
+    world = World(exemptions=[exemption(approvals=[], namespaces=["tresury"])])
+    result = run(EXEMPTION, world)
+    assert condition(result, "Active") == ("False", "WithoutEffect")
+    (event,) = [e for e in result.events if isinstance(e, EmitEvent) and "tresury" in e.message]
+    assert (event.type, event.reason) == ("Warning", "WithoutEffect")
+    world = World(exemptions=[exemption(approvals=[], namespaces=["treasury", "tresury"])])
+    (active,) = [c for c in status(run(EXEMPTION, world))["conditions"] if c["type"] == "Active"]
+    assert (active["reason"], active["message"]) == (
+        "NotApproved",
+        "waits for the approval of a user other than alice. Without effect: namespace tresury doesn't exist",
+    )
+
+
 @pytest.mark.parametrize("ref", [ZONE, PROFILE, EXEMPTION])
 def test_nothing_is_written_where_nothing_changed(ref: Ref) -> None:
     world = World(exemptions=[exemption()])

@@ -31,7 +31,20 @@ from tests.unit.world import (
     zone,
 )
 
-from .deployed import NOW, OTHER_IMAGE, REF, Cluster, applied, at, condition, every_applied, run, status
+from .deployed import (
+    NOW,
+    OTHER_IMAGE,
+    REF,
+    Cluster,
+    applied,
+    at,
+    condition,
+    every_applied,
+    rolling,
+    run,
+    settled,
+    status,
+)
 
 PIN = eligible_label("confidential")
 POLICY = Ref("SovereigntyPolicy", "", "confidential")
@@ -298,6 +311,42 @@ def test_a_new_image_while_a_model_drifts_ends_nothing_sooner() -> None:
     assert deleted(result) == []
     assert every_applied(result, "Deployment") == []
     assert deleted(run(cluster.world, NOW + 60)) == ["Deployment/treasury/deepseek"]
+
+
+@pytest.mark.parametrize("drift", [{}, {"action": "Report"}], ids=["Evict", "Report"])
+@pytest.mark.parametrize("change", ON_NODES, ids=lambda c: c.__name__)
+def test_a_new_image_in_the_pass_that_finds_the_drift_ends_nothing_sooner(
+    change: Callable[[Cluster], None], drift: Raw
+) -> None:
+    """As after a time without an operator, in which both came."""
+    cluster = serving(drift)
+    change(cluster)
+    cluster.change()
+    result = run(cluster.world)
+    assert deleted(result) == []
+    assert every_applied(result, "Deployment") == []
+    assert status(result)["drift"]["since"] == at(NOW)
+
+
+@pytest.mark.parametrize("drift", [{}, {"action": "Report"}], ids=["Evict", "Report"])
+def test_a_rollout_takes_no_pod_on_a_drifted_node_before_its_replacement_serves(drift: Raw) -> None:
+    cluster = settled(nodes=2, replicas=2)
+    for raw in cluster.world.pods:
+        raw["spec"]["nodeSelector"] = {PIN: "eligible"}
+    cluster.world.policies = [policy(drift=drift)]
+    cluster.change()
+    # Both nodes are full. Where they are eligible, a pod goes first, and its devices are the new one's.
+    assert rolling(run(cluster.world)) == (0, 1)
+    cluster.world.nodes[1] = ascend("a2", site="elsewhere")
+    first = run(cluster.world)
+    assert (deleted(first), rolling(first)) == ([], (1, 0))
+    # Also when the rollout is under way already.
+    cluster.take(first)
+    new = cluster.pod("new", ready=False)
+    old = cluster.world.pods
+    cluster.pods(*old, new, updated=1, ready=2)
+    later = run(cluster.world, NOW + 1)
+    assert (deleted(later), rolling(later)) == ([], (1, 0))
 
 
 def test_a_model_that_drifts_scales_to_zero_and_back() -> None:

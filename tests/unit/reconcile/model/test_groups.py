@@ -419,6 +419,20 @@ def test_a_group_on_a_node_that_isnt_eligible_stays_where_there_is_no_room_for_a
         assert not cluster.held(0)
 
 
+@pytest.mark.parametrize("drifted", [0, 2], ids=["first", "second"])
+def test_a_rollout_takes_no_group_on_a_node_that_isnt_eligible_to_make_room(drifted: int) -> None:
+    cluster = two_ready(4)
+    old = cluster.revision(0)
+    cluster.world.nodes[drifted]["metadata"]["labels"].pop(SITE)
+    cluster.change()
+    for _ in range(3):
+        cluster.run()
+        # The other one makes room for its own replacement.
+        assert drifted // 2 in cluster.numbers()
+        assert cluster.revision(drifted // 2) == old
+    assert sum(cluster.revision(n) == old for n in cluster.numbers()) == 1
+
+
 def deleted(result: Result) -> list[str]:
     return [str(e.ref) for e in result.effects if isinstance(e, Delete) and e.ref.kind in WORKLOADS]
 

@@ -28,6 +28,16 @@ from .deployed import (
 )
 
 
+def test_a_change_that_requests_more_than_a_node_has_ends_nothing_that_runs() -> None:
+    cluster = settled(nodes=1)
+    cluster.world.nodes[0]["status"]["allocatable"]["cpu"] = "16"
+    cluster.world.models[0]["spec"]["resources"] = {"requests": {"cpu": "32"}}
+    cluster.world.models[0]["metadata"]["generation"] = 2
+    result = run(cluster.world)
+    assert rolling(result) == (1, 0)
+    assert "no node there is large enough" in condition(result, "Placed")["message"]
+
+
 def test_a_rollout_surges_where_a_spare_device_exists() -> None:
     cluster = settled(nodes=2)
     assert rolling(run(cluster.world)) == (0, 1)

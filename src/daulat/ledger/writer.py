@@ -200,7 +200,7 @@ class Writer:
         """
         _check(keys)
         if keys[0].name != self._head.origin or {k.verifier() for k in keys} == {k.verifier() for k in self._keys}:
-            raise ValueError("a log is handed over to other keys with the same name")
+            raise ValueError("the keys of a log are rotated to other keys with the same name")
         self.append([rotation.rotate(self._keys, keys, self._head, now)], now)
         self._keys = tuple(keys)
         self.cosign(now)

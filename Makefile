@@ -58,7 +58,7 @@ e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 
 test-docs: $(VENV)/ready ## Every command of the documentation, page by page, on a control plane (10 minutes); make test follows README and the first hour
 	@$(PY) -m dev.cluster build
-	@$(PY) -m pytest tests/e2e/test_docs.py
+	@$(PYTEST) tests/e2e/test_docs.py
 
 test-faults: $(VENV)/ready ## End-to-end tests of faults: webhooks and connections that fail, leaders that are killed (10 minutes)
 	@$(PY) -m dev.cluster build

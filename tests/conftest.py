@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from dev.cluster.kubernetes import versions
+from tests.docs import given
 from tests.e2e.world import World, lower, raise_world, remove_shared_policies, unique
 
 # The same examples each time, and never judged by the clock of a busy machine.
@@ -39,6 +40,7 @@ _BROWSER = "tests/browser/"
 _REAL_NODES = "tests/node/"
 _ON_REAL_NODES = (_REAL_NODES, "tests/e2e/test_demo.py")
 """Not at the same time: kernels give a user few inotify instances, and a kubelet takes many."""
+_DOCS = "tests/e2e/test_docs.py"
 _WAITS = ("tests/unit/weights/test_stalls.py", "tests/unit/weights/test_lease.py")
 """They wait for time-outs, and compute little."""
 
@@ -96,13 +98,16 @@ def _turn(item: pytest.Item) -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """Hand tests out to processes by the file, and all on real nodes to the same one."""
+    """Hand tests out to processes by the file, all on real nodes to the same one, and pages of the docs by what they are given."""
     return _ByFile(config, log)
 
 
 class _ByFile(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
-        return "real nodes" if nodeid.startswith(_ON_REAL_NODES) else nodeid.partition("::")[0]
+        if nodeid.startswith(_ON_REAL_NODES):
+            return "real nodes"
+        file = nodeid.partition("::")[0]
+        return f"{file} {given.shared(nodeid.partition('[')[2].rstrip(']'))}" if file == _DOCS else file
 
 
 @pytest.fixture(scope="session")

@@ -53,3 +53,15 @@ def files(page: Page) -> Path | None:
 def of(page: Page, all_: dict[str, Given]) -> Given:
     """Return what a page is given."""
     return all_.get(page.name.removeprefix("docs/"), Given())
+
+
+FIRST = frozenset({"README", "docs/tutorials/first-hour"})
+"""Pages that are read first. `make test` follows only these."""
+
+
+def shared(name: str) -> str:
+    """Return a key that pages have in common which are followed on one cluster: the first ones, and those given the same."""
+    state = every().get(name.removeprefix("docs/"))
+    if name in FIRST:
+        return "first"
+    return name if state is None or state.cluster == "none" else state.model_dump_json(exclude={"followed"})

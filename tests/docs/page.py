@@ -26,7 +26,7 @@ _MARK = re.compile(r"<!-- (run|output of|output|file): (.*?) -->")
 _ILLUSTRATION = "illustration"
 _ASKS = re.compile(
     r"([A-Z_]+=\S+ )?((kubectl|helm) (-\S+ \S+ )*(get|describe|wait|events|explain|auth|list|status)\b"
-    r"|(kubectl )?daulat (check|chips|doctor|explain|simulate|smoke-test|snapshot|status)\b)"
+    r"|(kubectl )?daulat (check|chips|crds show|doctor|explain|simulate|sizing|smoke-test|snapshot|status)\b)"
 )
 _FILE = re.compile(r"# ([\w./-]+\.(?:yaml|json|csv))\n")
 _SHORTENED = re.compile(r"sha256:([0-9a-f]{4})\.\.\.")

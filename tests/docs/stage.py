@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from dev.cluster import EmbeddedCluster
+from dev.cluster import ClusterError, EmbeddedCluster
 from dev.cluster.kubernetes import versions
 from dev.deployment import NAMESPACE, ROOT, WEIGHTS_IMAGE, OperatorProcess, helm, install, kubectl, poll
 
@@ -108,6 +108,8 @@ class Stage:
             self._operator.start()
         elif not self._installed:
             self._stop()
+        elif self._operator is not None and not self._operator.pid:
+            raise ClusterError(f"the operator ended between two pages. {self._operator.where_logged}")
 
     def _uninstall(self) -> None:
         self._stop()

@@ -26,8 +26,7 @@ def _turn(page: Page) -> tuple[int, str, str]:
 
 def _parameter(page: Page) -> Any:
     """Pages that are read first are followed by `make test`, the others by `make test-docs`."""
-    first = page.name in {"README", "docs/tutorials/first-hour"}
-    return pytest.param(page, id=page.name, marks=() if first else pytest.mark.docs)
+    return pytest.param(page, id=page.name, marks=() if page.name in given.FIRST else pytest.mark.docs)
 
 
 FOLLOWED = sorted((p for p in map(read, PAGES) if p.unmarked and given.of(p, GIVEN).followed), key=_turn)

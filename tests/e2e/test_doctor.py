@@ -256,7 +256,7 @@ def test_declared_weaknesses_are_named(clinic: World) -> None:
         assert told(clinic, "DOC-20") == [f"SovereigntyPolicy {name} selects namespaces by team"]
         assert any(line.startswith(f"DeviceClass {name} answers for nvidia.com/gpu") for line in told(clinic, "DOC-17"))
         assert any(f"RuntimeClass {name} selects the device runtime nvidia" in line for line in told(clinic, "DOC-14"))
-        assert any("hands out devices by environment variables" in line for line in told(clinic, "DOC-14"))
+        assert any("allocates devices by environment variables" in line for line in told(clinic, "DOC-14"))
         assert any("privileged container" in line for line in told(clinic, "DOC-15"))
         assert any("may change pods/binding" in line for line in told(clinic, "DOC-29"))
         assert any("has failurePolicy Ignore" in line for line in told(clinic, "DOC-30"))

@@ -336,7 +336,7 @@ def test_a_device_class_is_for_those_who_certify_accelerators(world: World) -> N
     }
     said = world.refusal(manifest, kubectl=mallory)
     assert "SUP-08 metadata.name" in said
-    assert 'which stands for the resource "nvidia.com/gpu"' in said
+    assert 'which represents the resource "nvidia.com/gpu"' in said
     # The same by an older version of the API.
     older = {**manifest, "apiVersion": "resource.k8s.io/v1beta1", "spec": {}}
     assert "SUP-08 " in world.refusal(older, kubectl=mallory) or "no matches for kind" in world.refusal(older)

@@ -76,7 +76,7 @@ def test_a_new_profile_that_matches_is_told_in_status_and_as_an_event(world: Wor
         # Another country takes it away again, and that is told, too.
         world.admin.apply([_profile(name, resource, "SG")])
         poll("the profile to be out of the status", lambda: not approved())
-        poll("another Warning", lambda: warned(f"; taken away AcceleratorProfile {name}, resource {resource}. "))
+        poll("another Warning", lambda: warned(f"; removed AcceleratorProfile {name}, resource {resource}. "))
         poll("a pod to be refused", lambda: "SUP-08" in world.refusal(_asking(namespace, resource), "--dry-run=server"))
     finally:
         world.admin.run("delete", "acceleratorprofile", name, "--ignore-not-found")

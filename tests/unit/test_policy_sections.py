@@ -20,8 +20,9 @@ from daulat.catalog import accelerators
 from daulat.cel.evaluator import evaluate_all
 from daulat.controls import library
 from daulat.controls.library import Example
-from daulat.workload.network import allowed
+from daulat.workload.network import network_policy
 from tests.requests import merge, request_for
+from tests.unit.world import World, the_model
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "policy-sections.md"
 _ROW = re.compile(r"^\| `([A-Za-z.]+)` \| \*\*(\w+)\*\*[^|]* \| `([^|]*)` \| \*\*(\w+)\*\*[^|]* \|", re.MULTILINE)
@@ -33,6 +34,8 @@ BASE: dict[str, Any] = {
 """A policy with what must be there, and nothing else."""
 ZONES = {name: SovereignZoneSpec.model_validate(spec) for name, spec in library.base()["zones"].items()}
 ZERO = "sha256:" + "0" * 64
+PROMETHEUS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+MIRROR = {"ipBlock": {"cidr": "203.0.113.0/24"}}
 Probe = Callable[[SovereigntyPolicySpec], bool]
 """Whether a request, a zone or a peer that the section is about passes."""
 
@@ -72,6 +75,17 @@ def model(**changes: Any) -> Probe:
     return request("models", {"spec": changes})
 
 
+def traffic(direction: str, peer: Mapping[str, Any]) -> Probe:
+    """Return a probe that is a connection of a model's pods to or from a peer outside of its namespace."""
+    way = {"ingress": "from", "egress": "to"}[direction]
+
+    def passes(spec: SovereigntyPolicySpec) -> bool:
+        rules = network_policy(the_model(World().snapshot()), [spec])["spec"][direction]
+        return any(peer in rule[way] for rule in rules)
+
+    return passes
+
+
 PROBES: dict[str, Probe] = {
     "zones": zone(),
     "zones.names": zone(),
@@ -94,14 +108,14 @@ PROBES: dict[str, Probe] = {
     "storage.storageClasses": request("volumeclaims", {"spec": {"storageClassName": "encrypted-cyberjaya"}}),
     "storage.volumeTypes": pod(volumes=[{"name": "v", "nfs": {"server": "nfs.example.sg", "path": "/"}}]),
     "storage.snapshotClasses": request("snapshots", {"spec": {"volumeSnapshotClassName": "any"}}),
-    "egress": lambda spec: bool(allowed([spec.egress.allow if spec.egress else ()])),
-    "egress.allow": lambda spec: bool(allowed([spec.egress.allow if spec.egress else ()])),
+    "egress": traffic("egress", MIRROR),
+    "egress.allow": traffic("egress", MIRROR),
     "hosts": pod(hostAliases=[{"ip": "203.0.113.7", "hostnames": ["registry.example.my"]}]),
     "exposure": request("services", {"spec": {"type": "NodePort"}}),
-    "monitoring": lambda spec: bool(spec.monitoring and spec.monitoring.allow),
+    "monitoring": traffic("ingress", PROMETHEUS),
     "access": request("sessions", operation="CONNECT"),
     "access.users": request("sessions", operation="CONNECT"),
-    "exemptions": lambda spec: spec.exemptions is None or spec.exemptions.max_duration is None,
+    "exemptions": request("exemption-terms", {"spec": {"expiresAt": "2299-01-31T00:00:00Z"}}),
     "schedulers": request("bindings", user="system:kube-scheduler"),
     "controls": pod(nodeName="anywhere"),
 }
@@ -176,21 +190,65 @@ def test_drift_left_out_is_drift_with_its_defaults() -> None:
     assert "evicted after 60s" in PAGE.read_text()
 
 
-@pytest.mark.parametrize(
-    ("field", "allowed"),
-    [
-        ("accelerators.profiles", ["huawei-ascend-910b"]),
-        ("accelerators.otherResources", ["rdma/hca"]),
-        ("engines", {"allowRemoteCode": True}),
-        ("storage.storageClasses", ["encrypted-cyberjaya"]),
-        ("storage.volumeTypes", ["nfs"]),
-        ("storage.snapshotClasses", ["any"]),
-        ("hosts", {"aliases": [{"ip": "203.0.113.7", "hostnames": ["registry.example.my"]}]}),
-        ("exposure", {"nodePorts": True}),
-        ("access.users", ["tenant"]),
-        ("controls", {"USE-04": "Off"}),
-    ],
-)
-def test_what_passes_nowhere_passes_once_the_section_allows_it(field: str, allowed: Any) -> None:
+ALLOWING: dict[str, Any] = {
+    "accelerators.profiles": ["huawei-ascend-910b"],
+    "accelerators.otherResources": ["rdma/hca"],
+    "engines": {"allowRemoteCode": True},
+    "storage.storageClasses": ["encrypted-cyberjaya"],
+    "storage.volumeTypes": ["nfs"],
+    "storage.snapshotClasses": ["any"],
+    "egress": {"allow": [MIRROR]},
+    "egress.allow": [MIRROR],
+    "hosts": {"aliases": [{"ip": "203.0.113.7", "hostnames": ["registry.example.my"]}]},
+    "exposure": {"nodePorts": True},
+    "monitoring": {"allow": [PROMETHEUS]},
+    "access": {"users": ["tenant"]},
+    "access.users": ["tenant"],
+    "controls": {"USE-04": "Off"},
+}
+"""By section that admits none: what lets its probe pass."""
+RESTRICTING: dict[str, Any] = {
+    "zones": {"countries": ["MY"]},
+    "zones.names": ["cyberjaya-1"],
+    "zones.countries": ["MY"],
+    "zones.operatorCountries": ["MY"],
+    "zones.parentCountries": ["MY"],
+    "accelerators.vendors": ["NVIDIA"],
+    "models": {"licenses": ["Apache-2.0"]},
+    "models.sources": ["oci://registry.example.org/"],
+    "models.licenses": ["BSD-3-Clause"],
+    "models.developers": ["mistralai"],
+    "models.originCountries": ["FR"],
+    "models.excludeDevelopers": ["deepseek-ai"],
+    "images": {"registries": ["registry.example.my/"]},
+    "storage": {"storageClasses": ["encrypted-cyberjaya"]},
+    "storage.storageClasses": ["fast-cyberjaya"],
+    "storage.snapshotClasses": ["encrypted"],
+    "access": {"users": ["another"]},
+    "exemptions": {"maxDuration": "720h"},
+    "schedulers": ["system:serviceaccount:volcano-system:volcano-scheduler"],
+}
+"""By section that admits any: what refuses its probe."""
+
+
+@pytest.mark.parametrize("field", ALLOWING)
+def test_what_passes_nowhere_passes_once_the_section_allows_it(field: str) -> None:
     path = field.split(".")
-    assert verdict(merge(around(path), nested(path, allowed)), PROBES[field]) == "any"
+    assert verdict(merge(around(path), nested(path, ALLOWING[field])), PROBES[field]) == "any"
+
+
+@pytest.mark.parametrize("field", RESTRICTING)
+def test_what_passes_everywhere_is_refused_once_the_section_restricts_it(field: str) -> None:
+    path = field.split(".")
+    assert verdict(merge(around(path), nested(path, RESTRICTING[field])), PROBES[field]) == "none"
+
+
+def test_a_class_passes_an_empty_storage_section_once_its_zone_is_accepted() -> None:
+    # No list of classes admits it: a class has to be on record in an accepted zone as well.
+    assert verdict(merge(BASE, {"zones": {"countries": ["MY", "SG"]}, "storage": {}}), PROBES["storage"]) == "any"
+    assert verdict(merge(BASE, {"storage": {"storageClasses": ["fast-singapore"]}}), PROBES["storage"]) == "none"
+
+
+def test_every_probe_is_tried_both_ways() -> None:
+    assert {*ALLOWING, "storage"} == {r[0] for r in rows() if "none" in (r[1], r[3])}
+    assert {*RESTRICTING} == {r[0] for r in rows() if "any" in (r[1], r[3])}

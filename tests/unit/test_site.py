@@ -81,6 +81,11 @@ def test_the_glossary_is_in_alphabetical_order() -> None:
     assert words == sorted(words, key=str.casefold)
 
 
+def test_each_row_of_the_glossary_has_its_three_cells() -> None:
+    rows = [line for line in (ROOT / page("glossary")).read_text().splitlines() if line.startswith("|")]
+    assert [row for row in rows if row.count("|") != 4 or not row.endswith("|")] == []
+
+
 def test_the_readme_stays_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < 150
 

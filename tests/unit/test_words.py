@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import click
 import pytest
+import yaml
 
 from daulat.api import reasons
 from daulat.api.crd import manifest
@@ -21,8 +23,21 @@ ROOT = Path(__file__).parents[2]
 _ROW = re.compile(r"^\| (`[^|]*`) \| ([^|]+) \|$", re.MULTILINE)
 _CODE = re.compile(r"^ *```.*?^ *```|``.*?``|`[^`\n]*`|\]\([^)]*\)", re.MULTILINE | re.DOTALL)
 _RULED_OUT = "## Words"
-COMMENTS = (ROOT / "charts/daulat/values.yaml", ROOT / "charts/daulat/templates/NOTES.txt")
-PAGES = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "charts/daulat/README.md", *COMMENTS])
+_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
+"""A text in a CEL expression."""
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+COMMENTED = sorted(
+    p for folder in ("examples", "contrib", "charts/daulat/templates") for p in (ROOT / folder).rglob("*.yaml")
+)
+"""Manifests whose comments users read."""
+PAGES = sorted(
+    [
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("changelog.d/*.md"),
+        *(ROOT / name for name in ("README.md", "SECURITY.md", "charts/daulat/README.md")),
+        *(ROOT / "charts/daulat" / name for name in ("values.yaml", "templates/NOTES.txt")),
+    ]
+)
 
 
 def ruled_out() -> dict[str, str]:
@@ -71,12 +86,40 @@ def commands(command: click.Command, name: str) -> Iterator[tuple[str, str]]:
             yield from commands(under, f"{name} {each}")
 
 
+def strings(node: Any) -> Iterator[str]:
+    """Yield every text in a tree of YAML, without those that are programs."""
+    if isinstance(node, str):
+        if not node.startswith("import "):
+            yield _PLACEHOLDER.sub("", node)
+    elif isinstance(node, dict):
+        for value in node.values():
+            yield from strings(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from strings(value)
+
+
+def messages(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield every text of a module that has words, without docstrings."""
+    tree = ast.parse(path.read_text())
+    docstrings = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and " " in node.value
+            and id(node) not in docstrings
+        ):
+            yield f"{path.relative_to(ROOT)}:{node.lineno}", node.value
+
+
 def texts() -> Iterator[tuple[str, str]]:
     """Yield every text that users read in the product, with where it is."""
     for kind in KINDS:
         yield from described(manifest(kind), kind.kind)
     for control in library.controls():
         yield f"control {control.id}", f"{control.title}. {control.why}"
+        yield from ((f"message {control.id}", text) for text in _QUOTED.findall(control.violations))
     for name, guard in library.guards().items():
         yield f"guard {name}", guard.title
     for condition in reasons.CONDITIONS.values():
@@ -88,6 +131,10 @@ def texts() -> Iterator[tuple[str, str]]:
     for check in checks().values():
         yield f"check {check.id}", f"{check.title}. {check.why} {check.remedy}"
     yield from commands(main, "daulat")
+    for path in sorted((ROOT / "src/daulat/catalog").rglob("*.yaml")):
+        yield from ((path.name, text) for text in strings(list(yaml.safe_load_all(path.read_text()))))
+    for path in sorted((ROOT / "src/daulat").rglob("*.py")):
+        yield from messages(path)
 
 
 def test_the_table_rules_words_out() -> None:
@@ -106,6 +153,9 @@ def test_texts_of_every_sort_are_looked_at() -> None:
         "Event",
         "check DOC-01",
         "daulat check --",
+        "message SUP-08",
+        "nvidia-h20.yaml",
+        "src/daulat/placement/capacity.py:",
     ):
         assert any(at.startswith(sort) for at in where), sort
 
@@ -117,3 +167,8 @@ def test_texts_of_the_product_use_the_settled_words() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_pages_use_the_settled_words(page: Path) -> None:
     assert findings(page.read_text()) == []
+
+
+@pytest.mark.parametrize("path", COMMENTED, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_comments_of_manifests_use_the_settled_words(path: Path) -> None:
+    assert findings("\n".join(re.findall(r"(?:^|\s)# (.*)", path.read_text()))) == []

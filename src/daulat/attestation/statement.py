@@ -127,7 +127,7 @@ class NodeLocation:
     @classmethod
     def _each_once(cls, chips: tuple[Chip, ...]) -> tuple[Chip, ...]:
         if len({chip.id for chip in chips}) < len(chips):
-            raise ValueError("a chip is there twice")
+            raise ValueError("duplicate chip")
         return chips
 
     @model_validator(mode="after")
@@ -223,7 +223,7 @@ def problems(error: ValidationError) -> str:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name is there twice in an object")
+        raise ValueError("duplicate key in an object")
     return found
 
 

@@ -102,7 +102,7 @@ def _unbuilt(folder: PurePath, kustomization: Mapping[str, Any], patches: Sequen
     if kustomization.get("kind") == "Component":
         return f"{folder}: a kustomize component isn't judged by itself. Build an overlay that uses it and judge that"
     return (
-        f"{folder}: resources are judged as they stand in their files, without what the kustomization changes{without}."
+        f"{folder}: resources are judged as written in their files, without what the kustomization changes{without}."
         f" Build it: kustomize build {folder} | daulat check -"
     )
 

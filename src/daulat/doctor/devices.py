@@ -33,7 +33,7 @@ def runtimes(cluster: Cluster) -> Iterator[Found]:
         if "nvidia" in image and "device-plugin" in image:
             strategy = env.get(_STRATEGY, "envvar")
             if "envvar" in strategy.split(","):
-                what = f"DaemonSet {daemons} hands out devices by environment variables ({_STRATEGY} is {strategy})"
+                what = f"DaemonSet {daemons} allocates devices by environment variables ({_STRATEGY} is {strategy})"
                 yield Found(what, (f"DaemonSet {daemons}",))
         if "ascend" in image.lower() and "device" in image.lower() and "plugin" in image.lower():
             what = f"DaemonSet {daemons} is Ascend's device plugin, whose runtime injects devices by ASCEND_VISIBLE_DEVICES"

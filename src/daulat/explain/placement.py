@@ -63,7 +63,7 @@ def pod_placement(pod: Manifest, policies: Sequence[Policy], snapshot: Snapshot)
     groups = sorted(rejected.items(), key=lambda item: (-len(item[1]), item[0]))
     told = ", ".join(f"{count} x {name}" for name, count in sorted(devices.items()))
     message = f"{len(takes)} of {len(snapshot.nodes)} nodes would take it" + (
-        f", which asks for {told}" if told else ""
+        f", which requests {told}" if told else ""
     )
     return {
         "nodes": takes,

@@ -115,7 +115,7 @@ def _rotations(files: Files, head: Checkpoint, succession: Succession) -> Iterat
         except LedgerError:
             continue  # The file that can't be read is a finding of its own.
         if before != done.root:
-            message = "the former keys handed over another history of the entries before it"
+            message = "the rotation from the former keys refers to another history of the entries before it"
             yield _rotation(head, done.index, message)
 
 

@@ -200,12 +200,12 @@ class Writer:
         """
         _check(keys)
         if keys[0].name != self._head.origin or {k.verifier() for k in keys} == {k.verifier() for k in self._keys}:
-            raise ValueError("a log is handed over to other keys with the same name")
+            raise ValueError("the keys of a log are rotated to other keys with the same name")
         data = self._store.get(CHECKPOINT)
         for signature in () if data is None else note.parse(data).signatures:
             # Readers require that all keys of the log hand over.
             if signature.name == self._head.origin and not any(k.verifier().made(signature) for k in self._keys):
-                raise ValueError(f"key {signature.key_id.hex()} signs the log as well, and has to hand it over too")
+                raise ValueError(f"key {signature.key_id.hex()} signs the log as well, and has to be rotated too")
         self.append([rotation.rotate(self._keys, keys, self._head, now)], now)
         self._keys = tuple(keys)
         self.cosign(now)

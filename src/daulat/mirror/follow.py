@@ -89,7 +89,7 @@ class Follower:
             finally:
                 for each in reasons:
                     each.cancel()
-            log.info("watching anew, since kinds are served in other versions or by another server")
+            log.info("restarting watches, since kinds are served in other versions or by another server")
             await asyncio.to_thread(self._feed.stop)
             # What comes from here on is from streams that are opened from here on.
             inbox.close()

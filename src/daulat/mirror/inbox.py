@@ -22,7 +22,7 @@ class Inbox:
     def put(self, *event: Any) -> None:
         """Hand an event over, from any thread."""
         self._waiting.append(event)
-        # Seen as called by mistake, the event is in the queue already that is about to be emptied.
+        # A stale `_called` is harmless: the event is already queued, and the pending call takes it.
         if not self._called and not self._loop.is_closed():
             self._called = True
             self._loop.call_soon_threadsafe(self._empty)

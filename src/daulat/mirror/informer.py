@@ -291,7 +291,7 @@ class Informer:
         if known and uid and uid != known and kind not in LOSES_NOTHING:
             self.definitions[kind] = known
             self._replaced[kind] = (
-                f"the CustomResourceDefinition of {kind} was made anew, and every {kind} is gone with the one before"
+                f"the CustomResourceDefinition of {kind} was created again, and every {kind} is gone with the one before"
             )
 
     def _take(self, kind: str, raw: dict[str, Any], *, deleted: bool = False) -> bool:

@@ -54,7 +54,7 @@ class Carrier:
             outcome.written = result.reserve
             await self._apply(result, outcome)
         else:
-            outcome.apply = "nothing is applied, since the status that says so can't be written"
+            outcome.apply = "nothing is applied, since the status that reports it can't be written"
         await self._all(result.prove, outcome)
         await self._evict(key, result.evict, outcome)
         if not outcome.apply:

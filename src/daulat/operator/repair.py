@@ -104,7 +104,7 @@ class Repair:
             raise NotAsApplied(f"{told} again after {REPAIRS} repairs; the next one is {WITHIN / 60:.0f} minutes later")
         answer = await self._client.json_patch(path, live["metadata"]["resourceVersion"], "/spec", spec)
         self.count(ref)
-        log.warning("brought back", extra={"object": str(ref), "why": told})
+        log.warning("reverted", extra={"object": str(ref), "why": told})
         return answer
 
     async def _rendered(self, ref: Ref, collection: str, manifest: Manifest, live: Manifest) -> Rendered | None:

@@ -24,9 +24,9 @@ _NOTHING: Mapping[str, int] = {}
 class Fit(Enum):
     """Whether replicas find their devices."""
 
-    YES = "whatever the scheduler does with the pods that wait"
+    YES = "for any decision of the scheduler on the pods that wait"
     DEPENDS = "it depends on where the scheduler puts pods that wait"
-    NO = "whatever it does, they don't"
+    NO = "for no decision of the scheduler"
 
 
 @dataclass

@@ -142,8 +142,8 @@ def likely_precision(ask: Ask) -> Precision:
 
 
 def weights_bytes(model: ModelShape, precision: Precision) -> float:
-    """Return what the weights take in that precision. Some precisions are for experts alone; the rest is then in 16 bits."""
-    # A developer's own INT4 is for experts alone too; others' may be for everything.
+    """Return the size of the weights in that precision. Some precisions quantize only expert layers; the rest has 16 bits."""
+    # So is a developer's own INT4; INT4 by others may quantize every layer.
     published = precision == "INT4" and precision in model.precisions
     each = 0.5 + 2 / model.group_size if published and model.group_size is not None else _BYTES[precision]
     if precision in _EXPERTS_ONLY or (published and model.expert_parameters > 0):

@@ -40,7 +40,7 @@ def unpack(archive: IO[bytes], target: Path) -> None:
 def _add(tar: tarfile.TarFile, member: tarfile.TarInfo, parts: Parts, target: Path) -> None:
     if not parts:
         if not member.isdir():
-            raise WeightsProblem(FETCH_FAILED, f"{member.name!r} would take the place of the folder of the weights")
+            raise WeightsProblem(FETCH_FAILED, f"{member.name!r} would replace the folder of the weights")
         return
     folder = folder_of(target, parts, make=True)
     assert folder is not None  # noqa: S101 - it was made
@@ -74,7 +74,7 @@ def _take_away(target: Path, parts: Parts, own: set[Parts]) -> None:
         name = parts[-1].removeprefix(_WHITEOUT)
         if name in ("", ".", ".."):
             raise WeightsProblem(
-                FETCH_FAILED, f"{'/'.join(parts)!r} would take away the folder that it lies in, or one above it"
+                FETCH_FAILED, f"{'/'.join(parts)!r} would remove the folder that it lies in, or one above it"
             )
         _remove(folder / name)
 

@@ -87,7 +87,7 @@ def _load(order: Order, cache: Cache) -> Path:
             if differs is not None:
                 raise WeightsProblem(
                     differs.word,
-                    f"{differs.sentence}. It was fetched anew, and the other copy kept as {cache.refused.name}",
+                    f"{differs.sentence}. It was fetched again, and the other copy kept as {cache.refused.name}",
                 )
             return cache.folder
     # Another replica has published while this one waited.
@@ -119,7 +119,7 @@ def _bring(order: Order, cache: Cache, seen: Copy | None, differs: WeightsProble
                 f"{differs.sentence}. It isn't fetched again, since {cache.refused.name} holds an earlier copy that differed:"
                 " find out why, and delete it once no running pod reads from it",
             )
-        _log.warning("%s. It is fetched anew; running pods keep what they read", differs)
+        _log.warning("%s. It is fetched again; running pods keep what they read", differs)
     with cache.partial() as partial:
         try:
             _fetch(order, partial)
@@ -129,7 +129,7 @@ def _bring(order: Order, cache: Cache, seen: Copy | None, differs: WeightsProble
                 raise
             word = again.word if isinstance(again, WeightsProblem) and again.word != FETCH_FAILED else differs.word
             told = again.sentence if isinstance(again, WeightsProblem) else str(again)
-            raise WeightsProblem(word, f"{differs.sentence}. Fetching it anew failed: {told}") from again
+            raise WeightsProblem(word, f"{differs.sentence}. Fetching it again failed: {told}") from again
         return cache.publish(partial, instead_of=seen)
 
 

@@ -24,9 +24,9 @@ CACHE = "/cache"
 PRESTOP_SECONDS = GRACE_SECONDS
 """Seconds that an engine which is to end goes on answering at least: for so long, nodes may still send it requests."""
 SHUTDOWN_SECONDS = 55
-"""Seconds that an engine has to end after that, once it is told to. Then it is killed."""
+"""Seconds from SIGTERM to SIGKILL of an engine, after the preStop hook."""
 DEFAULT_TERMINATION_GRACE = PRESTOP_SECONDS + SHUTDOWN_SECONDS
-"""Seconds that a pod has to end whose model asks for no longer. What a policy is against gets no more than that."""
+"""The default of terminationGracePeriodSeconds, in seconds, and its upper bound where a policy evicts."""
 STARTS = 2
 """Seconds between two questions whether the engine has started."""
 RANK = "GROUP_RANK"
@@ -50,7 +50,7 @@ def image_of(model: Model, chosen: Chosen) -> str:
 def container(
     model: Model, chosen: Chosen, how: Loading, member: Member | None = None, *, named: bool = False
 ) -> Manifest:
-    """Return the engine's container. One beside a replica's leader answers nobody, so nobody asks it for its health.
+    """Return the engine's container. Worker pods of a multi-node replica serve no traffic, so they get no probes.
 
     ``named``: the pod brings a name for its user.
     """
@@ -97,7 +97,7 @@ def container(
         for key in ("ports", "startupProbe", "readinessProbe", "livenessProbe"):
             del made[key]
         if not waits:
-            # Whoever asks for no longer keeps what was rendered before anybody could: an upgrade rolls no pod.
+            # With the default grace period the pod is rendered as before the field existed: an upgrade rolls no pod.
             del made["lifecycle"]
     elif data.start_probe:
         made["terminationMessagePolicy"] = "FallbackToLogsOnError"

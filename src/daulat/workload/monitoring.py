@@ -18,7 +18,7 @@ POD_MONITOR = "PodMonitor"
 
 
 def readers(policies: Sequence[SovereigntyPolicySpec]) -> list[Peer]:
-    """Return who may come to the metrics: only whom all policies let."""
+    """Return the peers that may read the metrics: those that every policy allows."""
     return common([p.monitoring.allow if p.monitoring else () for p in policies])
 
 

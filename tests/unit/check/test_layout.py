@@ -46,7 +46,7 @@ configMapGenerator: [{name: a, files: [key=config.yaml]}]
     skipped = {f"o/p/{name}.yaml" for name in ("kustomization", "patch", "deep/json", "old", "config")}
     assert found.skipped == skipped | {"o/json6902.yaml"}
     assert len(found.unbuilt) == 1
-    assert found.unbuilt[0].startswith("o/p: resources are judged as they stand in their files")
+    assert found.unbuilt[0].startswith("o/p: resources are judged as written in their files")
     assert "o/p/patch.yaml" in found.unbuilt[0]
     assert "kustomize build o/p" in found.unbuilt[0]
 

@@ -139,14 +139,16 @@ def test_while_devices_cant_be_listed_a_node_keeps_its_labels_and_gets_no_taint(
     assert record(World(nodes=[ascend("a1", labels=CERTIFIED)], unlisted=("ResourceSlice",))) == Record({}, None)
 
 
-def test_where_the_list_of_devices_is_refused_a_node_gets_and_loses_its_taint() -> None:
-    refused = {"unlisted": ("ResourceSlice",), "refused": ("ResourceSlice",)}
-    tainted = ascend("a1", labels=CERTIFIED)
-    tainted["spec"]["taints"] = [{"key": UNDECIDED_TAINT, "effect": "NoSchedule"}]
-    assert record(World(nodes=[tainted], **refused)) == Record({}, taint=False)
-    unreadable = zone("annex", country="nowhere", nodeSelector={"matchLabels": {SITE: "cyberjaya-1"}})
-    claimed = World(nodes=[ascend("a1", labels=CERTIFIED)], zones=[zone(), unreadable], **refused)
-    assert record(claimed) == Record({}, taint=True)
+def test_where_the_list_of_devices_is_refused_a_node_has_the_taint_until_they_are_listed() -> None:
+    def found(taints: list[dict[str, str]], *kinds: str) -> Record:
+        node = ascend("a1", labels=CERTIFIED)
+        node["spec"]["taints"] = taints
+        return record(World(nodes=[node], unlisted=kinds, refused=kinds))
+
+    taint = {"key": UNDECIDED_TAINT, "effect": "NoSchedule"}
+    assert found([], "ResourceSlice") == Record({}, taint=True)
+    assert found([taint], "ResourceSlice") == Record({}, taint=None)
+    assert found([taint]) == Record({}, taint=False)
 
 
 def test_while_devices_cant_be_listed_what_is_decided_against_a_node_is_recorded() -> None:

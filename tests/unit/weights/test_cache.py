@@ -233,7 +233,7 @@ def test_a_copy_with_another_digest_stays_where_none_better_can_be_had(shared: S
     source, shared.site.s3["models"] = shared.site.s3["models"], {"r1/config.json": b"{}"}
     told = refusal(order)
     assert told.word == "DigestMismatch"
-    assert "Fetching it anew failed" in told.sentence
+    assert "Fetching it again failed" in told.sentence
     shared.site.s3.clear()
     told = refusal(order)
     assert told.word == "DigestMismatch", "what is there is the reason, the server's answer only why it stays so"

@@ -87,7 +87,7 @@ def lay(target: Path, *layers: io.BytesIO) -> dict[str, str]:
 )
 def test_a_whiteout_takes_no_folder_away_that_it_lies_in(target: Path, whiteout: str) -> None:
     unpack(layer(file("sub/a"), file("b")), target)
-    with pytest.raises(WeightsProblem, match="would take away the folder"):
+    with pytest.raises(WeightsProblem, match="would remove the folder"):
         unpack(layer(file(whiteout, "")), target)
     assert set(tree(target)) == {"sub", "sub/a", "b"}
 

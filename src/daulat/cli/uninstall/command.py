@@ -93,7 +93,7 @@ def uninstall(
         return
     if not yes:
         if form != TEXT:
-            fail(f"say --yes with -o {form}: it asks for no confirmation")
+            fail(f"say --yes with -o {form}: this format has no confirmation prompt")
         _confirm(found)
     outcome = _removed(context, planned)
     print_errors(outcome.errors)

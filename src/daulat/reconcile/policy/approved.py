@@ -95,7 +95,7 @@ def approval_events(ref: Ref, policy: Policy, found: Approved) -> tuple[EmitEven
     if before.digest == after.digest:
         return ()
     more, less = _beyond(after, before), _beyond(before, after)
-    parts = [f"added {more}" if more else "", f"taken away {less}" if less else ""]
+    parts = [f"added {more}" if more else "", f"removed {less}" if less else ""]
     what = "; ".join(part for part in parts if part) or "the change is beyond what status.accelerators lists"
     told = f"{_profiles(after)} approved; {what}"
     if policy.status.observed_generation != policy.generation:

@@ -111,9 +111,7 @@ def test_a_profile_that_is_deleted_is_told_as_taken_away() -> None:
     found.profiles.pop()
     ((type_, message),) = told(run(found))
     assert type_ == "Warning"
-    assert message.startswith(
-        "1 AcceleratorProfile is approved; taken away AcceleratorProfile acme-npu, resource acme."
-    )
+    assert message.startswith("1 AcceleratorProfile is approved; removed AcceleratorProfile acme-npu, resource acme.")
 
 
 def status_of(found: World) -> Raw:
@@ -176,7 +174,7 @@ def test_a_change_of_the_policy_is_no_warning() -> None:
     found.policies[0]["metadata"]["generation"] = 2
     ((type_, message),) = told(run(found))
     assert type_ == "Normal"
-    assert message.startswith("1 AcceleratorProfile is approved; taken away AcceleratorProfile huawei-ascend-910b,")
+    assert message.startswith("1 AcceleratorProfile is approved; removed AcceleratorProfile huawei-ascend-910b,")
 
 
 def test_selectors_that_match_nothing_approve_nothing_and_the_policy_says_so() -> None:

@@ -408,9 +408,12 @@ def test_what_others_wait_for_is_appended_whole(cluster: Cluster, monkeypatch: p
     monkeypatch.setattr(module, "BATCH", 4)
     sizes: list[int] = []
     append = cluster.keeper.append
-    monkeypatch.setattr(
-        cluster.keeper, "append", lambda batch, book: (sizes.append(len(batch)), append(batch, book))[1]
-    )
+
+    def noted(batch: list[Any], book: Any) -> Any:
+        sizes.append(len(batch))
+        return append(batch, book)
+
+    monkeypatch.setattr(cluster.keeper, "append", noted)
 
     async def taken() -> None:
         cluster.recorder.note([Heartbeat().draft()] * 3)

@@ -133,15 +133,19 @@ class Answering:
 
     def _refused(self) -> tuple[str, str]:
         self._tenant.create(self._model(CHANGED))
+        # Kept, since the kubelet starts the container again, and the model's status is another one meanwhile.
+        told = ""
 
         def refused() -> bool:
+            nonlocal told
             found = condition(status(self._tenant, CHANGED, NAMESPACE), "Ready")
+            told = found.get("message", "")
             return found.get("reason") == reasons.SIGNATURE_VALIDATION_FAILED
 
         is_refused = came(f"model {CHANGED} to be refused", refused, SECONDS)
         serves = self._has_started(CHANGED)
         outcome = "served" if serves else "refused" if is_refused else "not refused"
-        return outcome, message(status(self._tenant, CHANGED, NAMESPACE), "Ready")
+        return outcome, told
 
     def _answered(self) -> tuple[str, str]:
         (machine,) = self._cluster.machines

@@ -22,6 +22,7 @@ from daulat.console.language import DEFAULT, LANGUAGES
 from daulat.console.site import STYLE, Reading, Site
 from daulat.console.whatif import Answer, Choice, State, What, WhatIf
 from dev import chromium
+from dev.cluster.errors import ClusterError
 from tests.unit.console.test_hostile import MARKUP, hostile
 from tests.unit.console.test_site import FURTHER, LARGE_PAGES, large
 from tests.unit.console.worlds import busy, site
@@ -61,6 +62,10 @@ class Look:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    try:
+        chromium.program()
+    except ClusterError as error:
+        pytest.skip(str(error))
     with chromium.browser() as found:
         yield found
 

@@ -160,7 +160,7 @@ def raw() -> dict[str, object]:
         (json.dumps(raw() | {"_type": "https://in-toto.io/Statement/v0.1"}).encode(), "_type"),
         (json.dumps(raw() | {"subject": []}).encode(), "subject"),
         (json.dumps(raw() | {"subject": [{"name": "h1", "digest": {"sha256": "0" * 64}}]}).encode(), "digest"),
-        (written(statement()).replace(b'"country":"MY"', b'"country":"MY","country":"SG"'), "twice"),
+        (written(statement()).replace(b'"country":"MY"', b'"country":"MY","country":"SG"'), "duplicate key"),
         (written(statement()).replace(UUID.encode(), UUID.upper().encode()), "systemUUID"),
         (written(statement()).replace(b'"2026-0017"', b"NaN"), "payload isn't the JSON"),
     ],
@@ -181,7 +181,7 @@ def test_a_payload_that_could_be_read_in_two_ways_is_no_statement(payload: bytes
         ({"notAfter": "2027-03-01T00:00:00+08:00"}, "notAfter"),
         ({"systemUUID": "00000000-0000-0000-0000-000000000000"}, "placeholder"),
         ({"systemUUID": "03000200-0400-0500-0006-000700080009"}, "placeholder"),
-        ({"chips": [{"vendor": "v", "product": "p", "id": "1"}] * 2}, "twice"),
+        ({"chips": [{"vendor": "v", "product": "p", "id": "1"}] * 2}, "duplicate chip"),
         ({"facility": {"country": "my"}}, "country"),
     ],
 )

@@ -23,7 +23,7 @@ def test_the_table_tells_findings_remedies_and_what_was_not_checked() -> None:
     assert "pod treasury/old: USE-18" in text
     assert "do:  Correct the controller or manifest of the pod, and delete the pod." in text
     assert "DOC-38 Device variables in ConfigMaps and Secrets: needs list secrets (forbidden)" in text
-    assert text.splitlines()[-1] == "1 high; 43 checks made, 3 not or not in full (v1.37.2)"
+    assert text.splitlines()[-1] == "1 high; 44 checks made, 3 not or not in full (v1.37.2)"
 
 
 def test_text_of_the_cluster_cant_control_the_terminal() -> None:

@@ -115,9 +115,10 @@ def _place(model: Model, option: Option, found: Survey, snapshot: Snapshot) -> s
     spread = f" on each of {option.devices.nodes} nodes" if option.devices.nodes > 1 else " each"
     told = f"{where} has room for {option.room(found.accounting)} with {count} {option.resource}{spread}"
     small = sum(node.name in option.too_small for node in option.nodes)
-    shut = [n for n in option.nodes if n not in option.open and n.name not in option.too_small]
-    closed = {n.name: closed_for(n, option) for n in shut}
-    broken = sum(not found.accounting.total(node, option.resource) for node in option.open)
+    obstacles = {n.name: closed_for(n, option) for n in option.nodes if n.name not in option.too_small}
+    closed = {name: why for name, why in obstacles.items() if why}
+    opened = option.open
+    broken = sum(not found.accounting.total(node, option.resource) for node in opened)
     if broken:
         told += f", and {broken} of its {counted(len(option.nodes), 'node')} {'has' if broken == 1 else 'have'} none that works"
     left_out = (
@@ -130,15 +131,13 @@ def _place(model: Model, option: Option, found: Survey, snapshot: Snapshot) -> s
         left_out += (
             f"; {small} of its {counted(len(option.nodes), 'node')} {less} CPU or memory than spec.resources requests"
         )
-    if not option.open:
+    if not opened:
         return f"{where} has no node that takes pods{left_out}"
-    at_most = (
-        sum(found.accounting.total(node, option.resource) // count for node in option.open) // option.devices.nodes
-    )
+    at_most = sum(found.accounting.total(node, option.resource) // count for node in opened) // option.devices.nodes
     if at_most < model.spec.needed_replicas:
         told += f", and for {at_most} if nothing were held"
     ref = Ref("SovereignModel", model.namespace, model.name)
-    held = holdings(option.open, option.resource, found.accounting, snapshot, ref)
+    held = holdings(opened, option.resource, found.accounting, snapshot, ref)
     return told + (f": {held}" if held.free < held.offered else "") + left_out
 
 

@@ -72,12 +72,12 @@ test-versions: $(VENV)/ready ## Tests on every version of Kubernetes, each built
 	@$(PY) -m dev.cluster build
 	@$(PY) -m dev.expressions.build --all
 	@$(PYTEST) tests -m "versions or compilers" $(if $(KUBERNETES),--kubernetes $(KUBERNETES))
-	@for version in $(or $(KUBERNETES),$(VERSIONS)); do \
+	@failed=; for version in $(or $(KUBERNETES),$(VERSIONS)); do \
 		echo "Kubernetes $$version"; \
-		$(PYTEST) $(ON_EVERY_VERSION) $(ALSO_ON_EVERY_VERSION) --kubernetes $$version; \
-		DAULAT_KUBERNETES=$$version $(PY) -m dev.demo up --name versions --real-node no; \
+		$(PYTEST) $(ON_EVERY_VERSION) $(ALSO_ON_EVERY_VERSION) --kubernetes $$version || failed="$$failed $$version"; \
+		DAULAT_KUBERNETES=$$version $(PY) -m dev.demo up --name versions --real-node no || failed="$$failed $$version(demo)"; \
 		$(PY) -m dev.demo down --name versions; \
-	done
+	done; test -z "$$failed" || { echo "failed on:$$failed"; exit 1; }
 
 test-gitops: $(VENV)/ready ## Argo CD and Flux bring the chart and all kinds from Git (builds them first: 40 minutes on 2 cores from nothing)
 	@$(PY) -m dev.cluster build

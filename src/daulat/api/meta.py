@@ -162,7 +162,10 @@ class ConditionedStatus(Observed):
 
     def condition(self, type_: str) -> Condition | None:
         """Return the condition of that type, or None where there is none."""
-        return next((c for c in self.conditions if c.type == type_), None)
+        for found in self.conditions:  # Read for every model in many passes: a generator costs twice as much.
+            if found.type == type_:
+                return found
+        return None
 
     def is_true(self, type_: str) -> bool:
         """Return whether there is a condition of that type whose status is True."""

@@ -117,6 +117,23 @@ class CandidateNodes(DerivedFact):
         self, profile: AcceleratorProfileSpec, resource: Asked, policies: Sequence[Policy], snapshot: Snapshot
     ) -> Mapping[str, tuple[Node, ...]]:
         """Return the nodes that are eligible under all the policies and have the resource of that accelerator, by zone."""
+        found = self._of(profile, resource, policies, snapshot)
+        return {zone: found.nodes(zone) for zone in sorted(found.by_zone)}
+
+    def in_zone(
+        self,
+        zone: str,
+        profile: AcceleratorProfileSpec,
+        resource: Asked,
+        policies: Sequence[Policy],
+        snapshot: Snapshot,
+    ) -> tuple[Node, ...]:
+        """Return those of one zone."""
+        return self._of(profile, resource, policies, snapshot).nodes(zone)
+
+    def _of(
+        self, profile: AcceleratorProfileSpec, resource: Asked, policies: Sequence[Policy], snapshot: Snapshot
+    ) -> _WithDevices:
         candidates = self.under(policies, snapshot)
         key = (tuple(p.name for p in policies), id(profile), str(resource))
         found = self._with.get(key)
@@ -124,7 +141,7 @@ class CandidateNodes(DerivedFact):
             found = self._with[key] = _WithDevices(profile, resource)
             for name in candidates.eligible:
                 found.judge(name, candidates, snapshot)
-        return {zone: found.nodes(zone) for zone in sorted(found.by_zone)}
+        return found
 
     def _freshen(self, snapshot: Snapshot) -> None:
         if not self._stale:
@@ -148,6 +165,13 @@ def nodes_with(
 ) -> Mapping[str, tuple[Node, ...]]:
     """Return the nodes that are eligible under all the policies and have the resource of that accelerator, by zone."""
     return CandidateNodes.of(snapshot).with_devices(profile, resource, policies, snapshot)
+
+
+def nodes_in_zone(
+    zone: str, profile: AcceleratorProfileSpec, resource: Asked, policies: Sequence[Policy], snapshot: Snapshot
+) -> tuple[Node, ...]:
+    """Return those of one zone."""
+    return CandidateNodes.of(snapshot).in_zone(zone, profile, resource, policies, snapshot)
 
 
 def _has(node: Node, resource: Asked, profile: AcceleratorProfileSpec, snapshot: Snapshot) -> bool:

@@ -15,7 +15,7 @@ from daulat.facts.pod import ALL, Pod
 from daulat.facts.snapshot import Model, Policy, Snapshot
 from daulat.kube.ref import Ref
 
-from .candidates import nodes_with
+from .candidates import nodes_in_zone
 from .current_placement import CurrentPlacement, placement_of
 from .dra import Asked, claimed
 
@@ -56,7 +56,7 @@ class Reservations(DerivedFact):
         asked: Asked | None = where.resource if "/" in where.resource else claimed(profile) if profile else None
         if profile is None or asked is None:
             return None
-        nodes = nodes_with(profile, asked, policies, snapshot).get(where.zone, ())
+        nodes = nodes_in_zone(where.zone, profile, asked, policies, snapshot)
         pods = snapshot.pods_by_model.get((ref.namespace, ref.name), ())
         facts = (model.spec, status, pods, nodes)
         known = self._kept.get(ref)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from daulat.api.kinds import Manifest
+from daulat.facts.by_namespace import models_in
 from daulat.facts.child import WORKLOADS, Child
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.kube.ref import Ref
@@ -26,7 +27,7 @@ def astray(ref: Ref, uid: str, snapshot: Snapshot) -> list[Child]:
 
     ``uid`` is the model's; empty where it is gone. What another model of that name owned is left to the garbage collector.
     """
-    others = {m.uid for m in snapshot.models.values() if m.namespace == ref.namespace} - {uid}
+    others = {snapshot.models[other].uid for other in models_in([ref.namespace], snapshot)} - {uid}
     children = snapshot.children_by_model.get((ref.namespace, ref.name), ())
     theirs = [c for c in children if not uid or c.owner_uid != uid]
     return [c for c in theirs if not c.is_owned_by_model or c.owner_uid in others]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from daulat.facts.by_namespace import models_in
 from daulat.facts.change import Change
 from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.snapshot import Snapshot
@@ -32,7 +33,7 @@ def _keys(snapshot: Snapshot) -> Iterable[Ref]:
 
 
 def _of_namespace(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
-    return (ref for ref in _all(snapshot) if ref.namespace == change.ref.name)
+    return models_in([change.ref.name], snapshot)
 
 
 def _of_policy(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
@@ -42,15 +43,14 @@ def _of_policy(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
         return
     selectors = [side.spec.namespace_selector for side in change.sides]
     governed = {n.name for n in snapshot.namespaces.values() if any(s.matches(n.labels) for s in selectors)}
-    yield from (ref for ref in _all(snapshot) if ref.namespace in governed)
+    yield from models_in(governed, snapshot)
 
 
 def _of_exemption(change: Change, snapshot: Snapshot) -> Iterable[Ref]:
     if any(isinstance(side, Unparsable) for side in change.sides):
         yield from _all(snapshot)
         return
-    names = {name for side in change.sides for name in side.spec.namespaces}
-    yield from (ref for ref in _all(snapshot) if ref.namespace in names)
+    yield from models_in({name for side in change.sides for name in side.spec.namespaces}, snapshot)
 
 
 def _of_zone(change: Change, snapshot: Snapshot) -> Iterable[Ref]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+from daulat.facts.by_namespace import models_in
 from daulat.facts.child import Child
 from daulat.facts.snapshot import Snapshot
 from daulat.kube.ref import Ref
@@ -69,4 +70,4 @@ def _there(namespace: str, snapshot: Snapshot, name: str = DEFAULT_DENY) -> Chil
 def _is_used(namespace: str, snapshot: Snapshot) -> bool:
     """Say whether the namespace has a model, something that was made for one, or pods of one that haven't ended."""
     left = (where for where, _ in chain(snapshot.children_by_model, snapshot.pods_by_model))
-    return namespace in chain((ref.namespace for ref in snapshot.models), left)
+    return bool(models_in([namespace], snapshot)) or namespace in left

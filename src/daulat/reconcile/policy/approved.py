@@ -13,6 +13,8 @@ from daulat.api import reasons
 from daulat.api.digest import digest
 from daulat.api.names import ELIGIBLE, eligible_label
 from daulat.api.policy import ApprovedAccelerators, EnforcementSource
+from daulat.facts.by_namespace import models_in
+from daulat.facts.declared import Declared
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.facts.unknown import Unknown
 from daulat.kube.ref import Ref
@@ -76,13 +78,9 @@ def _holds_undecided(policy: Policy, snapshot: Snapshot) -> bool:
 
 
 def _listed_by_models(policy: Policy, snapshot: Snapshot) -> set[str]:
-    governs = policy.spec.namespace_selector.matches
-    return {
-        choice.profile
-        for ref, model in snapshot.known_models.items()
-        if (namespace := snapshot.namespaces.get(ref.namespace)) is not None and governs(namespace.labels)
-        for choice in model.spec.accelerators
-    }
+    governed = (namespace.name for namespace in snapshot.governed_by(policy))
+    models = (snapshot.models[ref] for ref in models_in(governed, snapshot))
+    return {choice.profile for model in models if isinstance(model, Declared) for choice in model.spec.accelerators}
 
 
 def approval_events(ref: Ref, policy: Policy, found: Approved) -> tuple[EmitEvent, ...]:

@@ -11,6 +11,7 @@ from daulat.api.counted import counted
 from daulat.api.names import GROUP
 from daulat.api.policy import GOVERNED, EnforcementSource, SovereigntyPolicyStatus
 from daulat.api.timestamps import seconds
+from daulat.facts.by_namespace import models_in
 from daulat.facts.child import Child
 from daulat.facts.declared import Declared, Unparsable
 from daulat.facts.report import Report
@@ -152,8 +153,9 @@ def _in_force(
 def _models_held(namespaces: set[str], snapshot: Snapshot) -> int:
     """Return how many models in these namespaces the brake of a policy keeps running."""
     found = 0
-    for ref, model in snapshot.models.items():
-        if ref.namespace in namespaces and isinstance(model, Declared):
+    for ref in models_in(namespaces, snapshot):
+        model = snapshot.models[ref]
+        if isinstance(model, Declared):
             compliant = model.status.condition(reasons.POLICY_COMPLIANT)
             found += compliant is not None and compliant.reason == reasons.BRAKE_HELD
     return found
@@ -162,8 +164,9 @@ def _models_held(namespaces: set[str], snapshot: Snapshot) -> int:
 def _waiting(namespaces: set[str], snapshot: Snapshot) -> list[Ref]:
     """Return the models in these namespaces that wait for a policy in force."""
     found = []
-    for ref, model in snapshot.known_models.items():
-        if ref.namespace in namespaces:
+    for ref in models_in(namespaces, snapshot):
+        model = snapshot.models[ref]
+        if isinstance(model, Declared):
             compliant = snapshot.latest_status(ref, model).condition(reasons.POLICY_COMPLIANT)
             if compliant is not None and compliant.reason == reasons.WAITING_FOR_POLICY:
                 found.append(ref)

@@ -92,6 +92,7 @@ def _ways_to_devices(
         "schedulerVariables": dict(sorted(known.chosen_by_scheduler.items())) if _enforced("USE-20", spec) else {},
         "approvedCapabilities": known.capabilities,
         "actedOnDomains": key_domains.acted_on(),
+        "controllerLabels": _names(key_domains.of_controllers()),
     }
 
 

@@ -20,10 +20,21 @@ class _Domains(BaseModel):
     schedulers: tuple[str, ...]
     owners: tuple[str, ...]
     runtimes: tuple[str, ...]
+    pods: tuple[str, ...]
+    """Labels, and no domains."""
+
+
+@cache
+def _found() -> _Domains:
+    return _Domains.model_validate(load(resources.files(__package__).joinpath("key_domains.yaml").read_text("utf-8")))
 
 
 @cache
 def acted_on() -> tuple[str, ...]:
     """Return the domains in order. Each stands for those below it."""
-    found = _Domains.model_validate(load(resources.files(__package__).joinpath("key_domains.yaml").read_text("utf-8")))
-    return tuple(sorted({d for part in found.model_dump().values() for d in part}))
+    return tuple(sorted({d for part in _found().model_dump(exclude={"pods"}).values() for d in part}))
+
+
+def of_controllers() -> tuple[str, ...]:
+    """Return the labels by which controllers of other projects find their own pods."""
+    return _found().pods

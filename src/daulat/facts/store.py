@@ -103,9 +103,7 @@ class Store:
         raw = dict(raw)
         ref, version = Ref.of(kind, raw), _version(raw)
         # Before it is read: most of what a full list brings is known already.
-        if version < self._versions.get(ref, 0) or version <= self._gone.get(ref, -1):
-            return None
-        if version and version == self._versions.get(ref):
+        if self._is_known(ref, version):
             return None
         fact = self._parse(kind, raw)
         self._versions[ref] = version
@@ -113,6 +111,14 @@ class Store:
         if kind == "Pod" and self._tally.place(ref, parse_placed(raw)):
             self._snapshot = None
         return self._put(ref, fact)
+
+    def is_known(self, kind: str, raw: Mapping[str, Any]) -> bool:
+        """Say whether nothing would come of taking the object in, since this version of it or a later one is known."""
+        return self._is_known(Ref.of(kind, dict(raw)), _version(raw))
+
+    def _is_known(self, ref: Ref, version: int) -> bool:
+        known = self._versions.get(ref, 0)
+        return version < known or bool(version and version == known) or version <= self._gone.get(ref, -1)
 
     def delete(self, kind: str, raw: Mapping[str, Any]) -> Change | None:
         """Forget an object. Return the change, or None where nothing was known about it."""

@@ -140,6 +140,30 @@ def test_a_watch_that_delivers_is_alive_whatever_lists_bring() -> None:
     asyncio.run(scenario())
 
 
+def test_a_version_that_is_known_already_costs_no_question_who_answers() -> None:
+    """As the watch brings each status that the operator writes, once more."""
+
+    async def scenario() -> None:
+        client, changed = FakeClient(), list[Change]()
+        store = Store("daulat-system")
+        informer = Informer(cast("Client", client), store, changed.append)
+        await informer.sync()
+        zone = {"metadata": {"name": "z", "uid": "u", "resourceVersion": "50"}, "spec": {"country": "MY"}}
+        store.apply("SovereignZone", zone)
+        before = client.asked["APIService"]
+        informer.take("SovereignZone", "MODIFIED", zone)
+        await asyncio.sleep(0.01)
+        assert client.asked["APIService"] == before
+        later = {**zone, "metadata": {**zone["metadata"], "resourceVersion": "51"}}
+        for event, made in (("MODIFIED", later), ("DELETED", later)):
+            informer.take("SovereignZone", event, made)
+            await asyncio.sleep(0.01)
+        assert client.asked["APIService"] == before + 2
+        assert not store.snapshot().zones
+
+    asyncio.run(scenario())
+
+
 def test_an_object_that_trips_a_defect_stops_nothing_and_its_body_is_not_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

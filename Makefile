@@ -72,6 +72,8 @@ test-versions: $(VENV)/ready ## Tests on every version of Kubernetes, each built
 	@$(PY) -m dev.cluster build
 	@$(PY) -m dev.expressions.build --all
 	@$(PYTEST) tests -m "versions or compilers" $(if $(KUBERNETES),--kubernetes $(KUBERNETES))
+	@# The tutorial's own version.
+	@DAULAT_KUBERNETES=1.32 $(PY) -m pytest tests/e2e/test_docs.py -k ascend-mindcluster
 	@failed=; for version in $(or $(KUBERNETES),$(VERSIONS)); do \
 		echo "Kubernetes $$version"; \
 		$(PYTEST) $(ON_EVERY_VERSION) $(ALSO_ON_EVERY_VERSION) --kubernetes $$version || failed="$$failed $$version"; \

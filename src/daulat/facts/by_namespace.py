@@ -23,11 +23,11 @@ class ModelsByNamespace(DerivedFact):
     def forget(self, change: Change, snapshot: Any) -> bool:
         """Add or drop the model."""
         if self._refs is not None:
-            known = self._refs.setdefault(change.ref.namespace, set())
-            if change.after is None:
-                known.discard(change.ref)
-            else:
+            known = self._refs.pop(change.ref.namespace, set()) - {change.ref}
+            if change.after is not None:
                 known.add(change.ref)
+            if known:
+                self._refs[change.ref.namespace] = known
         return True
 
     def within(self, namespaces: Iterable[str], snapshot: Snapshot) -> list[Ref]:

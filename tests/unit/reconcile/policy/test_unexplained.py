@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import count
+
+from daulat.facts.derived import DerivedFacts
+from daulat.reconcile.policy.unexplained import unexplained
 from daulat.reconcile.result import Delete
-from tests.unit.world import Raw, World, model, namespace
+from tests.unit.world import Raw, World, model, namespace, the_policy
 
 from .test_drift import NOW, deleted, of, run, running, seen, upheld, world
 
@@ -80,3 +85,35 @@ def test_a_node_that_isnt_eligible_any_more_has_a_time_of_its_own() -> None:
     found.nodes[0]["metadata"]["labels"].pop("daulat.node-restriction.kubernetes.io/site", None)
     found.pods.append(ours("fine", on="a1"))
     assert "fine" not in [name for name, _ in deleted(run(found, AFTER))]
+
+
+def test_pods_and_models_that_come_and_go_are_followed() -> None:
+    """What is kept from one pass to the next is what a pass that knows nothing would find."""
+    store = with_models(ours(), ours("mine", by="")).store()
+    version = count(100)
+
+    def names() -> list[str]:
+        kept = store.snapshot()
+        alone = replace(kept, derived=DerivedFacts(), sequence=0)
+        found, anew = (unexplained(the_policy(s), s) for s in (kept, alone))
+        assert found == anew
+        return sorted(pod.name for pods in found.values() for pod in pods)
+
+    def put(kind: str, raw: Raw) -> None:
+        store.apply(kind, {**raw, "metadata": {**raw["metadata"], "resourceVersion": str(next(version))}})
+
+    def drop(kind: str, raw: Raw) -> None:
+        store.delete(kind, {**raw, "metadata": {**raw["metadata"], "resourceVersion": str(next(version))}})
+
+    assert names() == ["mine"]
+    put("Pod", ours("theirs", by="Job"))
+    assert names() == ["mine", "theirs"]
+    drop("SovereignModel", model())
+    assert names() == ["mine", "one", "theirs"]
+    put("SovereignModel", model())
+    assert names() == ["mine", "theirs"]
+    put("Pod", ours("theirs"))
+    drop("Pod", ours("mine", by=""))
+    assert names() == []
+    put("Pod", ours("theirs", of_model="other"))
+    assert names() == ["theirs"]

@@ -47,9 +47,16 @@ class Follower:
     async def follow(self) -> None:
         """List everything, then follow, for ever."""
         await self.informer.sync()
-        # The facts stay: a search for cyclic garbage among those of a large cluster holds up the event loop for up to a second.
+        # The facts stay, and so does most of what is worked out from them: a search for cyclic garbage among all that, in a large
+        # cluster, blocks the event loop for a third of a second and more.
         gc.freeze()
-        await asyncio.gather(self._watch(), self.informer.poll(), self.informer.resync(self._everything))
+        await asyncio.gather(self._watch(), self.informer.poll(), self.informer.resync(self._listed))
+
+    def _listed(self) -> None:
+        # Among what has come since the last time alone: cycles that were frozen are never freed.
+        gc.collect()
+        gc.freeze()
+        self._everything()
 
     def stop(self) -> None:
         """Close the streams."""

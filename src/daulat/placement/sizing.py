@@ -17,8 +17,13 @@ from .account import Line, gib, kib, size_of, ways, why_divided, why_memory, why
 from .division import Division, Limits, divisions, indivisible
 
 GIB = 1 << 30
-ENGINES_SHARE = 0.90
-"""The part of a device's memory that the engine takes; vLLM's --gpu-memory-utilization when nothing is said."""
+_ENGINES_SHARE = {"NVIDIA": 0.92, "AMD": 0.92}
+"""The part of a device's memory that the engine takes, by the device's vendor: vLLM's default for --gpu-memory-utilization from
+0.21 on, which the shipped images have. From that version on, CUDA graphs count within it; earlier ones took 0.90, and graphs
+beside it."""
+_OTHERS_SHARE = 0.90
+"""The same for other vendors. Ascend's documentation sets 0.90 in its commands, and what is published of models on Ascend agrees
+with it: with 0.92, Qwen3.5 397B would be said to fit where it is reported not to."""
 RUNTIME_GIB = 2.3
 """Libraries, graphs and communication buffers on each device, as KAITO's estimator has it (pkg/workspace/estimator)."""
 WORKING_FACTOR = 1.07
@@ -114,7 +119,7 @@ def size(ask: Ask) -> Sizing:
     context = ask.context or ask.model.context
     if context > ask.model.context:
         raise NoFit(f"a context of {context} tokens was requested; {ask.model.name} was made for {ask.model.context}")
-    usable = memory * ENGINES_SHARE
+    usable = memory * engines_share(ask.profile)
     tried: list[tuple[Division, float]] = []
     limits = _limits(ask, per_node)
     for division in (ask.division,) if ask.division is not None else divisions(ask.model, precision, limits):
@@ -125,6 +130,11 @@ def size(ask: Ask) -> Sizing:
     if not tried:
         raise Indivisible(_indivisible(ask, precision, limits))
     raise NoFit(_too_large(ask, precision, context, usable, memory, tried))
+
+
+def engines_share(profile: AcceleratorProfileSpec) -> float:
+    """Return the part of a device's memory that engines take there."""
+    return _ENGINES_SHARE.get(profile.vendor.name, _OTHERS_SHARE)
 
 
 def dividing(ask: Ask) -> Division | None:
@@ -247,7 +257,7 @@ def _told(
             why_token(ask.model),
         ),
         Line("cache", gib(cache), f"{ask.concurrency} x {context} tokens"),
-        Line("a device", gib(memory), why_memory(ask.profile.resources[0], usable, f"{ENGINES_SHARE:.0%}")),
+        Line("a device", gib(memory), why_memory(ask.profile.resources[0], usable, f"{engines_share(ask.profile):.0%}")),
         *(Line(ways(d), "too few", f"{gib(n)} on a device") for d, n in tried[-2:]),
         Line(
             ways(division),

@@ -18,7 +18,7 @@ WEIGHTS: Manifest = {"name": "w", "persistentVolumeClaim": {"claimName": "weight
 
 def serving(ground: Ground, **fields: Any) -> Manifest:
     """Return a pod with a container that has these fields, and weights under /models."""
-    pod = ground.container(volumeMounts=[{"name": "w", "mountPath": "/models"}], **fields)
+    pod = ground.container(**{"volumeMounts": [{"name": "w", "mountPath": "/models"}], **fields})
     pod["spec"]["volumes"] = [WEIGHTS]
     return pod
 
@@ -104,6 +104,22 @@ def test_more_settings_of_engines_from_a_settings_object(ground: Ground) -> None
 )
 def test_more_code_out_of_the_weights(ground: Ground, fields: Manifest) -> None:
     refused(ground.tenant.create(ground.pods, serving(ground, **fields)), "USE-08 ")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"env": variables(PYTHONPATH="/app:/srv")},
+        {"env": variables(LD_LIBRARY_PATH="/srv/.")},
+        {"command": ["python3", "-m", "vllm.entrypoints.openai.api_server"], "workingDir": "/srv"},
+        {"command": ["python3", "-m", "vllm.entrypoints.openai.api_server"], "workingDir": "/srv/vllm/code"},
+    ],
+    ids=str,
+)
+def test_more_code_out_of_weights_that_lie_deeper(ground: Ground, fields: Manifest) -> None:
+    """What is mounted under a module's name is that module for whatever starts, or looks for code, in the folder above."""
+    pod = serving(ground, **{**fields, "volumeMounts": [{"name": "w", "mountPath": "/srv/vllm"}]})
+    refused(ground.tenant.create(ground.pods, pod), "USE-08 ")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from daulat.catalog.kubernetes import DEFAULT, Capabilities
 from daulat.catalog.pod_kinds import pod_kinds
 from daulat.cel.evaluator import Request, Verdict, evaluate_each, matches_resource
 from daulat.manifest.document import Document, line_of
-from daulat.manifest.paths import dotted, path_of
+from daulat.manifest.paths import at, dotted, path_of
+from daulat.workload.container import with_image_field
 
 from .defaults import defaulted
 from .exemptions import without_effect
@@ -272,6 +273,11 @@ def _finding(
     field, path = field_in(message, judged)
     if subject.made is not None:
         path, field = in_owner(subject.made, path, field)
+    if subject.made is not None and subject.made.rendered:
+        choice: Manifest = at(document.object, subject.made.path)
+        own = with_image_field(message, str(choice["profile"]))
+        if own != message:
+            message, field, path = own, field_of(own), (*subject.made.path, "image")
     name = control[1] if control else ""
     return Finding(name, message, rule.action, rule.policy, field, line_of(document, path), unevaluated)
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from daulat.api.counted import few
 from daulat.api.kinds import KINDS, Manifest
 from daulat.api.names import GROUP, LEASE
 from daulat.catalog.kubernetes import Capabilities
@@ -120,7 +121,7 @@ class Gathered:
             lists[kind] = [
                 item for item in items if namespaces and item and item["metadata"]["namespace"] in namespaces
             ]
-            unread[kind] = f"{FORBIDDEN} outside of {_few(sorted(namespaces))}" if namespaces else FORBIDDEN
+            unread[kind] = f"{FORBIDDEN} outside of {few(sorted(namespaces), 5)}" if namespaces else FORBIDDEN
         return lists, unread
 
 
@@ -163,10 +164,6 @@ async def gather(reader: Reader, scope: Scope) -> Gathered:
         del unread[_MODEL]
         await one(_MODEL, BY_KIND[_MODEL], scope.namespace)
     return Gathered(lists, unread, cluster, version, time.time(), scope)
-
-
-def _few(names: Sequence[str], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _nothing(unread: dict[str, str]) -> str:

@@ -24,6 +24,8 @@ class Right(_Data):
     verbs: tuple[str, ...]
     group: str = ""
     resource: str
+    only_named: tuple[str, ...] = Field(default=(), alias="onlyNamed")
+    """A role that is narrowed by resourceNames matters only where it names one of these; left out, the check's."""
 
 
 class Check(_Data):

@@ -103,10 +103,12 @@ def unknown_countries(cluster: Cluster) -> Iterator[Found]:
         "sovereignzones": "SovereignZone",
         "sovereigntypolicies": "SovereigntyPolicy",
         "acceleratorprofiles": "AcceleratorProfile",
+        "sovereignmodels": "SovereignModel",
     }
     for key, kind in kinds.items():
         for item in cluster.items(key):
-            name = f"{kind} {name_of(item)}"
+            namespace = item["metadata"].get("namespace")
+            name = f"{kind} {namespace}/{name_of(item)}" if namespace else f"{kind} {name_of(item)}"
             for path, code in _country_codes(item.get("spec"), "spec"):
                 if code not in countries.codes():
                     instead = countries.instead().get(code)

@@ -73,7 +73,8 @@ def _known(cluster: Cluster, grant: Grant) -> bool:
 def _doing(check: Check, rules: Sequence[Rule], names: tuple[str, ...]) -> set[str]:
     found = set()
     for right in check.rights:
-        verbs = [v for v in right.verbs for r in rules if allows(r, v, right.group, right.resource, names)]
+        wanted = right.only_named or names
+        verbs = [v for v in right.verbs for r in rules if allows(r, v, right.group, right.resource, wanted)]
         if verbs:
             found.add(f"{'/'.join(dict.fromkeys(verbs))} {right.resource}")
     return found

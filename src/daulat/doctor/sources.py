@@ -74,6 +74,7 @@ SOURCES: dict[str, Source] = {
         *(_known(r.kind) for r in REGISTRY if r.use is Use.ADMISSION),
         *(Source(r, _ADMISSION, "v1", r) for r in ("validatingwebhookconfigurations", "mutatingwebhookconfigurations")),
         *(_known(k.kind) for k in JUDGED_BY),
+        _known("SovereignModel"),
     )
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from daulat.admission.zones import rejects
 from daulat.api import reasons
 from daulat.api.approval import mismatch
-from daulat.api.counted import counted
+from daulat.api.counted import counted, few
 from daulat.facts.declared import Declared
 from daulat.facts.node import Node
 from daulat.facts.snapshot import Model, Policy, Snapshot
@@ -98,10 +98,8 @@ def _step(
 
 
 def _listed(holders: Sequence[Holder]) -> str:
-    named = [f"{h.kind} {h.namespace}/{h.name} ({h.count})" for h in holders[:NAMED]]
-    if more := len(holders) - NAMED:
-        named += [f"{more} more"] if more > 0 else []
-    return " or ".join(named)
+    named = [f"{h.kind} {h.namespace}/{h.name} ({h.count})" for h in holders]
+    return few(named, NAMED, between=" or ", last=" or ")
 
 
 def _of_unusable(model: Model, profile: str, found: Survey, snapshot: Snapshot) -> str:
@@ -149,8 +147,7 @@ def _of_refused(model: Model, found: Survey, snapshot: Snapshot) -> Iterable[str
             for told in _of_node(node, found, snapshot):
                 groups.setdefault(told, []).append(name)
     for told, names in groups.items():
-        more = f" and {len(names) - NODES} more" if len(names) > NODES else ""
-        yield told.format(nodes=f"{', '.join(names[:NODES])}{more}")
+        yield told.format(nodes=few(names, NODES))
 
 
 def _of_node(node: Node, found: Survey, snapshot: Snapshot) -> Iterable[str]:

@@ -9,6 +9,7 @@ from daulat.admission.zones import rejects
 from daulat.api import reasons
 from daulat.api.approval import mismatch
 from daulat.api.attestation import NodeAttestationStatus
+from daulat.api.counted import few
 from daulat.api.exemption import SovereigntyExemptionStatus
 from daulat.api.kinds import Manifest
 from daulat.api.names import ELIGIBLE, eligible_label
@@ -26,6 +27,8 @@ from daulat.reconcile.inventory.attestations import reconcile_attestation
 from daulat.reconcile.inventory.chips import accounted
 from daulat.reconcile.policy.exemptions import reconcile_exemption
 
+_LISTED = 20
+"""Names in a list."""
 NODE, ZONE, PROFILE, EXEMPTION, ATTESTATION, NAMESPACE, INVENTORY = (
     "Node",
     "SovereignZone",
@@ -119,8 +122,8 @@ def _zone(name: str, snapshot: Snapshot) -> Iterable[Manifest]:
             inside.append(node.name)
         else:
             outside.setdefault(found.reason, []).append(node.name)
-    nodes = [_item(_listed(sorted(inside)))] if inside else [_item("none stands in the zone")]
-    nodes += [_item(f"{_listed(sorted(names))}: {why}", "rejected") for why, names in sorted(outside.items())]
+    nodes = [_item(few(sorted(inside), _LISTED))] if inside else [_item("none stands in the zone")]
+    nodes += [_item(f"{few(sorted(names), _LISTED)}: {why}", "rejected") for why, names in sorted(outside.items())]
     yield _section("nodes", nodes)
     yield _section(
         "policies", _of_policies(snapshot, lambda p: rejects(p.spec.zones, zone.name, zone.spec), "accepted")
@@ -149,7 +152,7 @@ def _profile(name: str, snapshot: Snapshot) -> Iterable[Manifest]:
             for resource in sorted(node.resources):
                 if profile_of(node, resource, snapshot.known_profiles) == name:
                     there.setdefault(resource, []).append(node.name)
-    yield _section("nodes", [_item(f"{resource}: {_listed(sorted(names))}") for resource, names in there.items()])
+    yield _section("nodes", [_item(f"{resource}: {few(sorted(names), _LISTED)}") for resource, names in there.items()])
 
 
 def _exemption(name: str, snapshot: Snapshot, now: float) -> Iterable[Manifest]:
@@ -228,8 +231,3 @@ def _section(title: str, items: list[Manifest]) -> Manifest:
 
 def _item(text: str, verdict: str = "") -> Manifest:
     return {"verdict": verdict, "text": text} if verdict else {"text": text}
-
-
-def _listed(names: list[str], most: int = 20) -> str:
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daulat.api import reasons
+from daulat.api.counted import few
 from daulat.api.enginestart import SERVED
 from daulat.api.weights import CONTAINER, DIGEST_MISMATCH, FETCH_FAILED, SIGNATURE_VALIDATION_FAILED
 from daulat.catalog import engine_errors
@@ -107,8 +108,7 @@ def _of_scheduling(status: Mapping[str, Any], gates: list[str]) -> Trouble | Non
     if condition.get("status") != "False":
         return None
     if condition.get("reason") == "SchedulingGated":
-        more = f" and {len(gates) - _GATES} more" if len(gates) > _GATES else ""
-        named = f" {_one_line(', '.join(gates[:_GATES]))}{more}" if gates else ""
+        named = f" {_one_line(few(gates, _GATES))}" if gates else ""
         held = f"the scheduling gate{named} is" if len(gates) == 1 else f"the scheduling gates{named} are"
         return Trouble(reasons.SCHEDULING_GATED, f"it isn't scheduled until {held} removed")
     told = _one_line(condition.get("message")) or "no node was found, and no cause is given"

@@ -145,7 +145,7 @@ class Client:
             text = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self.count_failure(method, "NoAnswer")
-            raise NoAnswer(f"{type(error).__name__}: {error}") from error
+            raise NoAnswer(_why(error)) from error
         try:
             answer: Manifest = json.loads(text) if text else {}
         except ValueError:
@@ -161,6 +161,13 @@ class Client:
                 float(after) if after.isdigit() else None,
             )
         return answer
+
+
+def _why(error: Exception) -> str:
+    """Return why there is no answer. A timeout has no text of its own."""
+    if isinstance(error, TimeoutError):
+        return f"no answer within {TIMEOUT:g} s"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _direct(configuration: Any) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from daulat.api.counted import counted, either
+from daulat.api.counted import counted, either, few
 from daulat.api.names import NODE_PREFIX
 from daulat.api.timestamps import seconds
 from daulat.facts.declared import Declared, Unparsable
@@ -142,7 +142,7 @@ def _no_zone(policy: Policy, snapshot: Snapshot) -> str:
     rejected = [why for why in verdicts(policy, snapshot).values() if why is not None]
     if len(rejected) < len(snapshot.known_zones):
         return ""
-    some = "; ".join(rejected[:_ZONES]) + (f"; and {len(rejected) - _ZONES} more" if len(rejected) > _ZONES else "")
+    some = few(rejected, _ZONES, between="; ", last="; and ")
     return f"policy {policy.name} accepts no zone: {some or 'there is no SovereignZone'}"
 
 
@@ -288,8 +288,7 @@ def _by_reason(reasons: Iterable[tuple[str, str]]) -> list[Group]:
 def _where(nodes: Sequence[Node], snapshot: Snapshot) -> str:
     zones = {z.name for z in (zone_of_record(n, snapshot) for n in nodes) if isinstance(z, Declared)}
     named = sorted(zones)
-    some = ", ".join(named[:_ZONES]) + (f" and {len(named) - _ZONES} more" if len(named) > _ZONES else "")
-    return f"{counted(len(nodes), 'eligible node')} in {either(len(named), 'zone', 'zones')} {some}"
+    return f"{counted(len(nodes), 'eligible node')} in {either(len(named), 'zone', 'zones')} {few(named, _ZONES)}"
 
 
 def _named(policies: Sequence[Policy]) -> str:

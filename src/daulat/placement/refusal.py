@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from daulat.api import reasons
-from daulat.api.counted import counted
+from daulat.api.counted import counted, few
 from daulat.facts.node import Node
 from daulat.facts.snapshot import Model, Snapshot
 from daulat.kube.ref import Ref
@@ -104,10 +104,7 @@ def _closed(options: Sequence[Option]) -> str:
 
 def _few(nodes: Mapping[str, str]) -> str:
     """Return the first nodes, each with its reason, and how many more there are."""
-    named = [f"{name} {why}" for name, why in sorted(nodes.items())[:NODES]]
-    if more := max(len(nodes) - NODES, 0):
-        named.append(f"{more} more")
-    return ", ".join(named)
+    return few([f"{name} {why}" for name, why in sorted(nodes.items())], NODES)
 
 
 def _place(model: Model, option: Option, found: Survey, snapshot: Snapshot) -> str:

@@ -257,7 +257,9 @@ def _told(
             why_token(ask.model),
         ),
         Line("cache", gib(cache), f"{ask.concurrency} x {context} tokens"),
-        Line("a device", gib(memory), why_memory(ask.profile.resources[0], usable, f"{engines_share(ask.profile):.0%}")),
+        Line(
+            "a device", gib(memory), why_memory(ask.profile.resources[0], usable, f"{engines_share(ask.profile):.0%}")
+        ),
         *(Line(ways(d), "too few", f"{gib(n)} on a device") for d, n in tried[-2:]),
         Line(
             ways(division),
@@ -293,8 +295,9 @@ def _too_large(
 ) -> str:
     division, needed = tried[-1]
     weights = weights_bytes(ask.model, precision) / GIB
+    each = "a device" if division.devices == 1 else f"each of {division.devices} devices"
     return (
-        f"{ask.model.name} needs {gib(needed)} on each of {division.devices} devices of {ask.profile_name} "
+        f"{ask.model.name} needs {gib(needed)} on {each} of {ask.profile_name} "
         f"({gib(weights)} of weights in {precision}, {ask.concurrency} x {context} tokens); "
         f"the engine has {gib(usable)} of {size_of(memory)} there"
     )

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from daulat.api import reasons
+from daulat.api.counted import few
 from daulat.api.kinds import Manifest
 from daulat.api.status import read_status
 from daulat.api.timestamps import stamp
@@ -47,7 +48,7 @@ def as_defined(key: Ref, result: Result, snapshot: Snapshot, now: float) -> Resu
 def describe(kind: str, definition: Definition) -> str:
     """Return what the definition of a kind lacks, what comes of it and what to do."""
     fields, dropped = sorted(definition.missing), definition.missing_of_spec
-    some = ", ".join(fields[:5]) + (f" and {len(fields) - 5} more fields" if len(fields) > 5 else "")
+    some = few(fields, 5)
     lost = (
         f"The API server drops {', '.join(dropped[:5])} from what users apply, and the operator"
         if dropped

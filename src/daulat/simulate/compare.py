@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from daulat.api.counted import counted
+from daulat.api.counted import counted, few
 from daulat.api.policy import EnforcementSource
 from daulat.reconcile.policy import gitops
 
@@ -173,8 +173,7 @@ def _limits(simulation: Simulation) -> Iterator[str]:
     policies = world.snapshot.known_policies
     applied = sorted(name for name, p in policies.items() if gitops.source(p) is EnforcementSource.GITOPS)
     if applied:
-        named = ", ".join(applied[:SAMPLE]) + (f" and {len(applied) - SAMPLE} more" if len(applied) > SAMPLE else "")
-        yield f"the admission policies of {named}, which GitOps applies, stay as they are"
+        yield f"the admission policies of {few(applied, SAMPLE)}, which GitOps applies, stay as they are"
 
 
 def _policies(before: Standing, after: Standing) -> list[PolicyChange]:

@@ -21,6 +21,8 @@ from .podsettings import compute, mounts
 from .weights import MOUNT, path
 
 CACHE = "/cache"
+_ENGINE = "engine"
+"""The container's name."""
 PRESTOP_SECONDS = GRACE_SECONDS
 """Seconds that an engine which is to end goes on answering at least: for so long, nodes may still send it requests."""
 SHUTDOWN_SECONDS = 55
@@ -47,6 +49,11 @@ def image_of(model: Model, chosen: Chosen) -> str:
     return chosen.choice.image or (settings.image if settings is not None else None) or ""
 
 
+def with_image_field(message: str, profile: str) -> str:
+    """Return a control's message on the model's pod with the field of the model that sets the engine's image."""
+    return message.replace(f' spec.containers["{_ENGINE}"].image:', f' spec.accelerators["{profile}"].image:', 1)
+
+
 def container(
     model: Model, chosen: Chosen, how: Loading, member: Member | None = None, *, named: bool = False
 ) -> Manifest:
@@ -62,7 +69,7 @@ def container(
     startup = settings.startup_seconds or data.startup_seconds
     ports = {"http": data.port, "health": data.health_port, "metrics": data.metrics_port}
     made: dict[str, Any] = {
-        "name": "engine",
+        "name": _ENGINE,
         "image": image_of(model, chosen),
         "args": _args(model, chosen, data, settings, words, member),
         "env": _environment(model, chosen, data, settings, words, member),

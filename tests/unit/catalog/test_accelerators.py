@@ -65,7 +65,9 @@ def test_figures_are_of_the_right_size(name: str) -> None:
 
 
 def test_whole_devices_that_are_sized_have_nominal_and_allocatable_memory() -> None:
-    sized = [p for p in accelerators.shipped().values() if p.devices_per_node and p.precisions and p.resources[0].memory_gi_b]
+    sized = [
+        p for p in accelerators.shipped().values() if p.devices_per_node and p.precisions and p.resources[0].memory_gi_b
+    ]
     whole = [p.resources[0] for p in sized if p.resources[0].sharing == "Whole"]
     assert len(whole) >= 13
     assert all(r.allocatable_memory_mi_b is not None for r in whole)

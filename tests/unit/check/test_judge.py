@@ -349,11 +349,17 @@ def test_a_model_and_its_pods_are_judged() -> None:
     assert judged(_model())[0].result == "allowed"
     (found,) = judged(_model(image=BAD))
     assert found.result == "refused"
-    assert {f.field for f in found.findings} == {
-        "spec.accelerators[0]",
-        'spec.accelerators["huawei-ascend-910b"].image',
-    }
+    assert {f.field for f in found.findings} == {'spec.accelerators["huawei-ascend-910b"].image'}
     assert all(f.line > 0 for f in found.findings)
+
+
+def test_an_image_that_a_model_has_from_its_profile_is_refused_by_the_field_of_the_model() -> None:
+    spec = _model()
+    del spec["spec"]["accelerators"][0]["image"]
+    (found,) = judged(spec)
+    assert found.result == "refused"
+    assert {f.field for f in found.findings} == {'spec.accelerators["huawei-ascend-910b"].image'}
+    assert all("spec.containers" not in f.message and f.line > 0 for f in found.findings)
 
 
 def test_a_model_that_switches_a_device_variable_is_refused_by_its_pods() -> None:

@@ -171,6 +171,12 @@ WEAK: list[tuple[str, Weaken, Severity, str]] = [
         Severity.HIGH,
         "may create pods, by RoleBinding daulat-system/extra",
     ),
+    (
+        "DOC-11",
+        grant(rule("leases", "update", "coordination.k8s.io", "daulat-operator"), namespace="daulat-system"),
+        Severity.HIGH,
+        "may update leases, by RoleBinding daulat-system/extra",
+    ),
     ("DOC-12", grant(rule("deviceclasses", "create", "resource.k8s.io")), Severity.MEDIUM, "may create deviceclasses"),
     (
         "DOC-13",
@@ -491,6 +497,15 @@ WEAK: list[tuple[str, Weaken, Severity, str]] = [
         'SovereigntyPolicy confidential: spec.zones.operatorCountries is "UK", which isn\'t a country code of ISO 3166-1',
     ),
     (
+        "DOC-48",
+        put(
+            "sovereignmodels",
+            {"metadata": {"name": "m", "namespace": "treasury"}, "spec": {"model": {"originCountry": "XX"}}},
+        ),
+        Severity.MEDIUM,
+        'SovereignModel treasury/m: spec.model.originCountry is "XX", which isn\'t a country code of ISO 3166-1',
+    ),
+    (
         "DOC-44",
         change("sovereigntypolicies", "confidential", "spec", "egress", to={"allow": []}),
         Severity.MEDIUM,
@@ -597,6 +612,7 @@ def test_a_weakness_is_named(check: str, weaken: Weaken, severity: Severity, tol
         grant(rule("nodes", "get list watch")),
         grant(rule("customresourcedefinitions", "update", "apiextensions.k8s.io", "theirs.example.org")),
         grant(rule("serviceaccounts/token", "create", "", "theirs"), namespace="daulat-system"),
+        grant(rule("leases", "update", "coordination.k8s.io", "daulat-recorder"), namespace="daulat-system"),
         grant(rule("persistentvolumes", "create", "", "pv-1")),
         grant(rule("nodes", "patch", "example.org")),
         grant(rule("nodes", "patch"), namespace="treasury"),

@@ -64,6 +64,15 @@ def test_an_answer_that_isnt_a_success_is_raised(
         pages_of(api, tmp_path, monkeypatch)
 
 
+def test_a_timeout_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def late(*_: object, **__: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr("kubernetes_asyncio.client.ApiClient.call_api", late)
+    with serving(FakeApiServer()) as api, pytest.raises(NoAnswer, match=r"^no answer within 8 s$"):
+        pages_of(api, tmp_path, monkeypatch)
+
+
 def test_a_server_that_isnt_there_gives_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(FakeApiServer()) as api:
         pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.approval import approved_profiles, mismatch
+from daulat.api.counted import few
 from daulat.api.requirements import AcceleratorRequirements
 
 from .difference import Difference, Grade, Pair, listed, quoted, value_at
@@ -83,10 +84,8 @@ def _graded(path: str, pair: Pair, found: str, allowed: str, remedy: str, nation
         if mismatch(pair.national.accelerators, name, profile) is not None
     ]
     if shown:
-        more = f" and {len(shown) - 1} more" if len(shown) > 1 else ""
-        return Difference(
-            path, Grade.WIDER, f"{found}, which approves {shown[0]}{more}", allowed, remedy, national, local
-        )
+        found += f", which approves {few(shown, 1)}"
+        return Difference(path, Grade.WIDER, found, allowed, remedy, national, local)
     found += (
         ", which approves no known profile beyond those of the national policy, and perhaps one that is created later"
     )

@@ -65,9 +65,11 @@ def _notes(page: Page, report: Report) -> None:
 
 def _summary(page: Page, report: Report) -> None:
     refused, warned, audited = report.count("refused"), report.count("warned"), report.count("audited")
+    under = f" under {', '.join(report.policies)}" if report.policies else ""
     parts = [f"{_counted(len(report.objects), 'object')} checked"]
     parts += [f"{number} {word}" for number, word in ((warned, "warned"), (audited, "audited")) if number]
     parts.insert(1, f"{refused} refused" if refused else "none refused")
+    parts[-1] += under
     if unevaluated := report.count("unevaluated"):
         parts.append(f"{unevaluated} could not be evaluated")
     if unjudged := sum(bool(o.unjudged) for o in report.objects):
@@ -78,9 +80,8 @@ def _summary(page: Page, report: Report) -> None:
         parts.append(f"{_counted(len(report.problems), 'error')} in the input")
     if report.narrower_than:
         parts.append(f"compared with national {', '.join(report.narrower_than)}")
-    under = f" under {', '.join(report.policies)}" if report.policies else ""
     good = not refused and not unevaluated and not report.problems
-    page.wrapped(f"{', '.join(parts)}{under}", "", fg="green" if good else "red")
+    page.wrapped(", ".join(parts), "", fg="green" if good else "red")
 
 
 def _counted(number: int, what: str) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from daulat.api import crd
+from daulat.api.counted import few
 from daulat.api.kinds import KINDS, Manifest
 from daulat.api.names import GROUP, VERSION
 from daulat.facts.definition import parse_definition
 
+_FIELDS = 5
+"""Fields that a reason names."""
 Deed = Literal["create", "upgrade", "keep", "conflict"]
 
 
@@ -33,10 +36,6 @@ def plan(live: Mapping[str, Mapping[str, Any]]) -> list[Step]:
     return [_step(kind.kind, f"{kind.plural}.{GROUP}", crd.manifest(kind), live) for kind in KINDS]
 
 
-def _some(fields: Sequence[str]) -> str:
-    return ", ".join(fields[:5]) + (f" and {len(fields) - 5} more" if len(fields) > 5 else "")
-
-
 def _step(kind: str, name: str, manifest: Manifest, live: Mapping[str, Mapping[str, Any]]) -> Step:
     found = live.get(name)
     if found is None:
@@ -46,8 +45,8 @@ def _step(kind: str, name: str, manifest: Manifest, live: Mapping[str, Mapping[s
     newer = [*others, *sorted(difference.unknown)]
     if not newer:
         missing = sorted(difference.missing)
-        return Step(name, "upgrade", f"adds {_some(missing)}" if missing else "", manifest)
+        return Step(name, "upgrade", f"adds {few(missing, _FIELDS)}" if missing else "", manifest)
     if difference.missing:
-        reason = f"it has {_some(newer)}, which this release hasn't, and lacks {_some(sorted(difference.missing))}"
+        reason = f"it has {few(newer, _FIELDS)}, which this release hasn't, and lacks {few(sorted(difference.missing), _FIELDS)}"
         return Step(name, "conflict", reason, manifest)
-    return Step(name, "keep", f"it is of a newer release, with {_some(newer)}", manifest)
+    return Step(name, "keep", f"it is of a newer release, with {few(newer, _FIELDS)}", manifest)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from daulat.api.counted import few
 from daulat.api.kinds import Manifest
 
 from ..text import Page
@@ -192,6 +193,8 @@ def _policy(page: Outline, explained: Manifest) -> None:
 
 def _object(page: Outline, explained: Manifest) -> None:
     where = f"{explained['file']}:{explained['line']}" if explained["line"] else explained["file"]
+    if where == f"cluster: {explained['object']}":
+        where = "in the cluster"
     result = str(explained["result"])
     page.title(f"{explained['object']}, {where}", _RESULTS.get(result, result))
     if explained["policies"]:
@@ -259,14 +262,12 @@ def _node(node: Manifest) -> str:
         for h in node["holders"]
     ]
     if holders:
-        more = f" and {len(holders) - _SAMPLE} more" if len(holders) > _SAMPLE else ""
-        text += f", held {', '.join(holders[:_SAMPLE])}{more}"
+        text += f", held {few(holders, _SAMPLE)}"
     return text + (f"; {node['takesNoPods']}" if node["takesNoPods"] else "")
 
 
 def _names(names: list[str]) -> str:
-    more = len(names) - _SAMPLE
-    return ", ".join(names[:_SAMPLE]) + (f" and {more} more" if more > 0 else "")
+    return few(names, _SAMPLE)
 
 
 def _value(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from daulat.api.counted import few
 from daulat.artifacts.needs import Mention, Need, Needs, images
 
 from ..structured import WRITERS
@@ -65,10 +66,10 @@ def _place(mention: Mention) -> dict[str, Any]:
 def _table(needs: Needs) -> str:
     rows = [_COLUMNS]
     for need in needs.needed:
-        first, *others = need.mentions
-        more = f", and {len(others)} more" if others else ""
         pinned = "digest" if need.is_pinned else "tag only" if need.reference is not None else "no"
         # The other formats have whole digests.
         text = _DIGEST.sub(r"\1…", need.text)
-        rows.append((need.role.value, text, pinned, f"{first}{more}"))
+        rows.append(
+            (need.role.value, text, pinned, few([str(need.mentions[0])], 1, total=len(need.mentions), last=", and "))
+        )
     return "".join(f"{line}\n" for line in aligned(rows, terminal_width()))

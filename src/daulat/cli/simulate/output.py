@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from daulat.api.counted import counted
+from daulat.api.counted import counted, few
 from daulat.simulate.compare import Eviction, ModelChange, Outcome, PolicyChange
 from daulat.simulate.standing import ModelStanding
 
@@ -58,7 +58,10 @@ def draw(outcome: Outcome, page: Page) -> None:
         page,
         "Running pods that would be refused if they were created again",
         (
-            (f"{counted(r.pods, 'pod')} by policy {r.policy}: {_some(r.sample, r.pods)}", list(r.messages))
+            (
+                f"{counted(r.pods, 'pod')} by policy {r.policy}: {few(r.sample, len(r.sample), total=r.pods)}",
+                list(r.messages),
+            )
             for r in outcome.refused
         ),
     )
@@ -143,10 +146,5 @@ def _eviction(each: Eviction) -> tuple[str, list[str]]:
     )
     by = f" under {', '.join(each.policies)}" if each.policies else ""
     what = f"after {times}{by}: {counted(each.pods, 'pod')} on {counted(each.nodes, 'node')}"
-    of = [f"of {counted(len(each.models), 'model')}: {_some(each.models[:5], len(each.models))}"] if each.models else []
-    return what, [each.why, *of, _some(each.sample, each.pods)]
-
-
-def _some(names: tuple[str, ...], total: int) -> str:
-    more = total - len(names)
-    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+    of = [f"of {counted(len(each.models), 'model')}: {few(each.models, 5)}"] if each.models else []
+    return what, [each.why, *of, few(each.sample, len(each.sample), total=each.pods)]

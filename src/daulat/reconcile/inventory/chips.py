@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from daulat.api import reasons
-from daulat.api.counted import counted
+from daulat.api.counted import counted, few
 from daulat.api.inventory import AcceleratorInventoryStatus, ChipProblem
 from daulat.api.reasons.types import EventReason, Reason
 from daulat.facts.declared import Unparsable
@@ -136,8 +136,7 @@ def _bad(reason: Reason, number: int, of: int, texts: list[str]) -> Condition:
 
 
 def _some(texts: list[str]) -> str:
-    rest = f"; and {len(texts) - SAMPLE} more" if len(texts) > SAMPLE else ""
-    return "; ".join(texts[:SAMPLE]) + rest
+    return few(texts, SAMPLE, between="; ", last="; and ")
 
 
 def _events(ref: Ref, inventory: Inventory, found: Account) -> Iterator[EmitEvent]:

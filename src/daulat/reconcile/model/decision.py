@@ -18,7 +18,7 @@ from daulat.placement.current_placement import current_placement
 from daulat.placement.loading import Loading, loading
 from daulat.reconcile.conditions import Condition, condition
 from daulat.reconcile.policy.compiled import compiled, unreadable_exemptions
-from daulat.workload.container import image_of
+from daulat.workload.container import image_of, with_image_field
 from daulat.workload.manifests import manifests
 from daulat.workload.pod import revision, templates, unusable_settings
 
@@ -96,7 +96,8 @@ def decide(model: Model, policies: Sequence[Policy], state: ModelState) -> Verdi
         # Without an image there are no pods to judge, and what is missing is told by the field of the model.
         if image_of(model, decision.chosen):
             pods = templates(model, decision.chosen, [p.name for p in policies], how, snapshot.platform)
-            violations += pod_violations(model, pods, in_force, snapshot, now)
+            found = pod_violations(model, pods, in_force, snapshot, now)
+            violations += [with_image_field(v, decision.chosen.choice.profile) for v in found]
     if violations:
         message = " ".join(dict.fromkeys(violations))
         if (why := _unreadable(model, policies, snapshot)) and all(_names(v, why) for v in violations):

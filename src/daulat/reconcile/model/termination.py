@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from daulat.api.counted import few
 from daulat.api.kinds import Manifest
 from daulat.api.timestamps import seconds
 from daulat.facts.child import Child
@@ -34,10 +35,10 @@ def describe_terminating(pods: Sequence[Pod]) -> str:
     if not pods:
         return ""
     last = max(pods, key=lambda p: (p.termination_deadline, p.name))
-    more = f" and {len(pods) - 1} more" if len(pods) > 1 else ""
     goes, holds = ("go", "hold their") if len(pods) > 1 else ("goes", "holds its")
     until = last.termination_deadline
-    return f"pod {last.name}{more} {goes} on with earlier requests and {holds} devices, until {until} at the latest"
+    named = few([last.name], 1, total=len(pods))
+    return f"pod {named} {goes} on with earlier requests and {holds} devices, until {until} at the latest"
 
 
 def left(pods: Sequence[Pod], now: float) -> float | None:

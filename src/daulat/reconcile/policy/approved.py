@@ -10,6 +10,7 @@ from typing import Literal
 
 from daulat.admission.approved import Approved
 from daulat.api import reasons
+from daulat.api.counted import few
 from daulat.api.digest import digest
 from daulat.api.names import ELIGIBLE, eligible_label
 from daulat.api.policy import ApprovedAccelerators, EnforcementSource
@@ -129,5 +130,4 @@ def _missing(one: Sequence[str], other: Sequence[str], bound: int) -> list[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SAMPLE} more" if len(names) > SAMPLE else ""
-    return f"{', '.join(names[:SAMPLE])}{more}" if names else "none"
+    return few(names, SAMPLE) or "none"

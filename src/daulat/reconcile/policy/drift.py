@@ -13,7 +13,7 @@ from functools import cached_property
 from math import inf
 
 from daulat.api import reasons
-from daulat.api.counted import counted
+from daulat.api.counted import counted, few
 from daulat.api.names import eligible_label
 from daulat.api.policy import BrakeStatus, Drift, DriftedNode, SovereigntyPolicyStatus, UndecidedNode
 from daulat.api.timestamps import seconds, stamp
@@ -227,7 +227,7 @@ class Watch:
 
     def _told(self) -> str:
         pods = [name for s in self.found for name in s.names]
-        some = ", ".join(pods[:SAMPLE]) + (f" and {len(pods) - SAMPLE} more" if len(pods) > SAMPLE else "")
+        some = few(pods, SAMPLE)
         first, *others = self.found
         number, verb = counted(len(others), "other"), "is" if len(others) == 1 else "are"
         also = f", nor {verb} {number}" if others else ""

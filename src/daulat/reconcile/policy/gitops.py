@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from daulat.admission.approved import NOTHING_MATCHES
 from daulat.admission.policy import CompiledPolicy
 from daulat.api import reasons
-from daulat.api.counted import counted
+from daulat.api.counted import counted, few
 from daulat.api.digest import digest
 from daulat.api.kinds import Manifest
 from daulat.api.names import REVISION_ANNOTATION, SOURCE_ANNOTATION
@@ -62,10 +62,9 @@ def compiled_condition(
     if absent and proved:
         message = f"revision {compiled.revision} is in force without an object in the API, by the API server's static manifests"
         return condition(reasons.COMPILED, True, reasons.STATIC_MANIFESTS, message)
-    more = f"; and {len(differing) - SAMPLE} more" if len(differing) > SAMPLE else ""
-    told_of = "; ".join(differing[:SAMPLE])
+    told_of = few(differing, SAMPLE, between="; ", last="; and ")
     command = f"daulat compile --kubernetes-version {cluster.version} --pin {cluster.pin}"
-    message = f"{told_of}{more}. Apply what {command} prints for revision {compiled.revision}."
+    message = f"{told_of}. Apply what {command} prints for revision {compiled.revision}."
     return condition(reasons.COMPILED, False, reasons.OUT_OF_SYNC, message)
 
 

@@ -134,7 +134,7 @@ def test_a_directory_that_isnt_kubernetes_through_and_through_is_fine(tmp_path: 
     write(folder, pod())
     done = run(folder, "--policy-dir", world)
     assert done.exit_code == 0
-    assert done.stdout == "1 object checked, none refused, 1 other document skipped under confidential\n"
+    assert done.stdout == "1 object checked, none refused under confidential, 1 other document skipped\n"
 
 
 def test_a_named_file_that_isnt_kubernetes_is_an_error_unless_told_otherwise(tmp_path: Path, world: Path) -> None:

@@ -107,8 +107,7 @@ def unknown_countries(cluster: Cluster) -> Iterator[Found]:
     }
     for key, kind in kinds.items():
         for item in cluster.items(key):
-            namespace = item["metadata"].get("namespace")
-            name = f"{kind} {namespace}/{name_of(item)}" if namespace else f"{kind} {name_of(item)}"
+            name = f"{kind} {name_of(item)}"
             for path, code in _country_codes(item.get("spec"), "spec"):
                 if code not in countries.codes():
                     instead = countries.instead().get(code)

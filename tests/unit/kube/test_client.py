@@ -68,7 +68,7 @@ def test_a_timeout_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     async def late(*_: object, **__: object) -> None:
         raise TimeoutError
 
-    monkeypatch.setattr("kubernetes_asyncio.client.ApiClient.call_api", late)
+    monkeypatch.setattr("kubernetes.aio.client.ApiClient.call_api", late)
     with serving(FakeApiServer()) as api, pytest.raises(NoAnswer, match=r"^no answer within 8 s$"):
         pages_of(api, tmp_path, monkeypatch)
 

@@ -250,4 +250,5 @@ $(DOCS)/ready: requirements/docs.txt
 	test-versions \
 	type \
 	unit \
-	verify
+	verify \
+	verify-engines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -88,3 +89,11 @@ def _is_status(node: ast.expr | None) -> bool:
         case ast.IfExp():
             return _is_status(node.body) or _is_status(node.orelse)
     return False
+
+
+def test_every_target_of_the_makefile_is_phony() -> None:
+    """A file of a target's name would keep it from running."""
+    text = (SOURCE.parents[1] / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z][a-z0-9-]*):", text, re.MULTILINE))
+    phony = set(text.partition(".PHONY:")[2].replace("\\", " ").split())
+    assert targets == phony

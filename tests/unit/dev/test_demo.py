@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -21,7 +22,7 @@ from dev.cluster.kind import quicker
 from dev.cluster.kubernetes import versions
 from dev.cluster.node.model import Signer
 from dev.demo import __main__ as demo
-from dev.demo import answering
+from dev.demo import answering, removal
 from dev.demo.answering import SENTENCE, Answering, Supplies
 from dev.demo.row import Row
 from dev.demo.table import Rows, explain, table
@@ -310,3 +311,21 @@ def test_the_end_names_the_command_and_the_address_of_the_console_of_this_cluste
     done = subprocess.run([*command, listen], check=False, capture_output=True, text=True, env=bare, cwd=tmp_path)
     assert done.returncode == 2
     assert str(cluster.file) in done.stderr
+
+
+def test_an_operator_that_is_slow_to_end_is_killed_and_the_removal_goes_on() -> None:
+    done: list[str] = []
+
+    class Slow:
+        def terminate(self) -> None:
+            done.append("terminate")
+
+        def kill(self) -> None:
+            done.append("kill")
+
+        def wait(self, timeout: float) -> None:
+            done.append("wait")
+            raise psutil.TimeoutExpired(timeout)
+
+    removal._end(cast(psutil.Process, Slow()))
+    assert done == ["terminate", "wait", "kill", "wait"]

@@ -13,7 +13,9 @@ from daulat.api.kinds import KINDS
 from daulat.catalog import accelerators
 from daulat.catalog.presets import presets
 from daulat.cli.explain.command import explain
+from daulat.cli.explain.outline import Outline, render
 from daulat.doctor.catalog import checks
+from daulat.manifest.document import from_api
 from tests.unit.attestation.statements import UUID, attestation, trust
 from tests.unit.cli.explain.test_explain import LABEL, run, told, typed, world
 from tests.unit.world import ascend, exemption, h20, inventory, policy, zone
@@ -203,3 +205,12 @@ def test_what_is_not_there_is_told_with_where_it_was_looked_for(tmp_path: Path, 
     result = run(tmp_path, target)
     assert result.exit_code == 2
     assert says in result.stderr
+
+
+def test_an_object_of_the_cluster_is_named_once() -> None:
+    name = from_api(
+        {"apiVersion": "daulat.dev/v1alpha1", "kind": "SovereignZone", "metadata": {"name": "z"}}
+    ).chunk.file
+    bare = dict.fromkeys(("policies", "about", "controls", "placements", "notes"), ())
+    explained = {"object": "SovereignZone z", "file": name, "line": 0, "result": "allowed", **bare}
+    assert render(explained, Outline.for_output()).splitlines()[0] == "SovereignZone z, in the cluster  allowed"

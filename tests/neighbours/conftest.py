@@ -21,6 +21,8 @@ LWS = "system:serviceaccount:lws-system:lws-controller-manager"
 DESCHEDULER = "system:serviceaccount:kube-system:descheduler-sa"
 KUEUE = "system:serviceaccount:kueue-system:kueue-controller-manager"
 KUBERAY = "system:serviceaccount:ray-system:kuberay-operator"
+JOBSET = "system:serviceaccount:jobset-system:jobset-controller-manager"
+TRAINER = "system:serviceaccount:kubeflow-system:kubeflow-trainer-controller-manager"
 FORBIDDEN = 403
 
 
@@ -51,7 +53,7 @@ def _where(entry: dict[str, Any]) -> str:
 @pytest.fixture(scope="session")
 def neighbourhood(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A cluster with Daulat and LeaderWorkerSet's controller."""
-    logged = audit.requests_of([STATEFULSETS, REPLICASETS, JOBS, LWS, DESCHEDULER, KUBERAY])
+    logged = audit.requests_of([STATEFULSETS, REPLICASETS, JOBS, LWS, DESCHEDULER, KUBERAY, JOBSET, TRAINER])
     raised = raise_world(
         unique("beside"),
         tmp_path_factory.mktemp("beside"),

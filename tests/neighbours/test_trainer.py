@@ -1,0 +1,97 @@
+"""Kubeflow Trainer and JobSet in a governed namespace: JobSets of TrainJobs, Jobs of JobSets, and pods by the Job controller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dev.deployment import poll
+from dev.neighbours import build
+from dev.neighbours.jobset import JobSet
+from dev.neighbours.trainer import Trainer
+from tests.e2e.world import IMAGE, Manifest, World
+
+from .conftest import JOBS, JOBSET, TRAINER, Requests, backs_off, events, pinned, with_image
+
+
+@pytest.fixture(scope="module")
+def training(neighbourhood: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The cluster, with JobSet and Kubeflow Trainer."""
+    directory = tmp_path_factory.mktemp("trainer")
+    jobset = JobSet(neighbourhood.cluster, directory / "jobset")
+    trainer = Trainer(neighbourhood.cluster, directory / "trainer")
+    try:
+        jobset.start()
+        trainer.start()
+        yield neighbourhood
+    finally:
+        trainer.stop()
+        jobset.stop()
+
+
+@pytest.fixture
+def governed(training: World) -> Iterator[tuple[str, str]]:
+    """A policy, and a namespace that it governs."""
+    policy, namespace = training.govern()
+    yield policy, namespace
+    training.admin.run("delete", "trainjobs,jobsets", "--all", "-n", namespace)
+    training.admin.run("delete", "clustertrainingruntime", namespace, "--ignore-not-found")
+    training.remove(namespace, policy)
+
+
+def runtime(name: str, image: str = "", file: str = "torch_distributed.yaml") -> Manifest:
+    """Return a runtime of the project under a name, with an image in its containers where one is given."""
+    (found,) = build.sample(build.TRAINER, file)
+    changed: Manifest = with_image(found, image)
+    return {**changed, "metadata": {**changed["metadata"], "name": name}}
+
+
+def trainjob(namespace: str, **spec: Any) -> Manifest:
+    """Return a TrainJob of two nodes, with the runtime that has the namespace's name."""
+    return {
+        "apiVersion": "trainer.kubeflow.org/v1alpha1",
+        "kind": "TrainJob",
+        "metadata": {"name": "sample", "namespace": namespace},
+        "spec": {"runtimeRef": {"name": namespace}, "trainer": {"numNodes": 2}, **spec},
+    }
+
+
+def test_the_nodes_of_a_trainjob_run_pinned(training: World, governed: tuple[str, str]) -> None:
+    policy, namespace = governed
+    training.admin.apply([runtime(namespace, IMAGE)])
+    training.admin.apply([trainjob(namespace)])
+    training.wait_condition("trainjob", "sample", "Complete", "True", namespace)
+    assert [pinned(training, pod, policy) for pod in training.pods(namespace)] == [True, True]
+
+
+def test_a_trainjob_that_does_not_comply_is_explained_and_backs_off(
+    training: World, governed: tuple[str, str], requests: Requests
+) -> None:
+    policy, namespace = governed
+    training.admin.apply([runtime(namespace)])
+    training.admin.apply([trainjob(namespace)])
+    poll("a reason", lambda: bool(events(training, namespace, "Job", "FailedCreate")))
+    said = events(training, namespace, "Job", "FailedCreate")
+    assert any(f"policy {policy} allows images from registry.example.my/" in message for message in said), said
+    assert any("SUP-01" in message and "Append @sha256:" in message for message in said), said
+    poll("the Job to back off", lambda: backs_off(requests.refusals(JOBS, namespace)))
+    assert training.pods(namespace) == []
+    # One write for each object that they make, its status and its Events: nothing is repeated for a refusal.
+    for controller in (TRAINER, JOBSET):
+        writes = requests.of(controller, namespace, "create", "update", "patch", "delete")
+        assert 0 < len(writes) <= 15, [(e["verb"], e["requestURI"]) for e in writes]
+
+
+def test_the_initializers_of_a_sample_are_refused_since_they_fetch_from_a_hub(
+    training: World, governed: tuple[str, str], requests: Requests
+) -> None:
+    """Their containers are given the location by the variable STORAGE_URI."""
+    _, namespace = governed
+    training.admin.apply([runtime(namespace, IMAGE, "llama3_2_1B.yaml")])
+    training.admin.apply([trainjob(namespace, trainer={}, initializer={"model": {"storageUri": "hf://org/model"}})])
+    poll("a reason", lambda: bool(events(training, namespace, "Job", "FailedCreate")))
+    said = events(training, namespace, "Job", "FailedCreate")
+    assert any('env["STORAGE_URI"]: "hf://tatsu-lab/alpaca" was set' in message for message in said), said
+    poll("the Job to back off", lambda: backs_off(requests.refusals(JOBS, namespace)))

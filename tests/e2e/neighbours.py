@@ -1,4 +1,4 @@
-"""Objects of projects whose controllers can't run here, and the pods that these make, written after their documentation.
+"""Objects of projects whose controllers don't run here, and the pods that these make, written after their documentation.
 
 Each project has a pod that complies, and ones as its samples have them, with what they are refused for. Images and
 commands don't matter here. Own definitions stand in for the projects' where their files aren't at hand: they take every field.
@@ -239,6 +239,92 @@ HAMI = Project(
     ),
 )
 
+_JOBSET = "jobset.x-k8s.io/v1alpha2"
+_TRAINER = "trainer.kubeflow.org/v1alpha1"
+_OF_JOBSET = {
+    "jobset.sigs.k8s.io/jobset-name": "sample",
+    "jobset.sigs.k8s.io/replicatedjob-name": "node",
+    "jobset.sigs.k8s.io/replicatedjob-replicas": "1",
+    "jobset.sigs.k8s.io/global-replicas": "1",
+    "jobset.sigs.k8s.io/job-index": "0",
+    "jobset.sigs.k8s.io/job-global-index": "0",
+    "jobset.sigs.k8s.io/job-key": "a",
+    "jobset.sigs.k8s.io/restart-attempt": "0",
+}
+_INDEX = {**_OF_JOBSET, "batch.kubernetes.io/job-completion-index": "0"}
+_ENDS: Manifest = {"restartPolicy": "Never", "subdomain": "sample"}
+
+
+def _jobset(image: str) -> Manifest:
+    template = {"spec": {"template": _template(image)}}
+    return _object(_JOBSET, "JobSet", spec={"replicatedJobs": [{"name": "node", "replicas": 1, "template": template}]})
+
+
+JOBSET = Project(
+    kinds={"JobSet": f"{_JOBSET} jobsets"},
+    pods=(
+        _pod(_OF_JOBSET, _INDEX, **_ENDS),
+        # Exclusive placement: the first pod of a Job gets affinities, and the others the node selector of its place.
+        _pod(
+            _OF_JOBSET,
+            {**_INDEX, "alpha.jobset.sigs.k8s.io/exclusive-topology": "rack"},
+            **_ENDS,
+            nodeSelector={"rack": "a"},
+        ),
+    ),
+    refused=((_pod(_OF_JOBSET, _INDEX, {"image": OTHER}, **_ENDS), _IMAGES),),
+    objects=((_jobset(IMAGE), "allowed"), (_jobset(OTHER), "refused")),
+)
+
+
+def _trainjob(**spec: Any) -> Manifest:
+    return _object(_TRAINER, "TrainJob", spec={"runtimeRef": {"name": "torch-distributed"}, **spec})
+
+
+def _initializer(image: str, location: str) -> Manifest:
+    return {"name": "model-initializer", "image": image, "env": [{"name": "STORAGE_URI", "value": location}]}
+
+
+_TORCH = {
+    "env": [
+        {"name": "PET_NNODES", "value": "2"},
+        {"name": "PET_NPROC_PER_NODE", "value": "auto"},
+        {
+            "name": "PET_NODE_RANK",
+            "valueFrom": {
+                "fieldRef": {"fieldPath": "metadata.annotations['batch.kubernetes.io/job-completion-index']"}
+            },
+        },
+        {"name": "PET_MASTER_ADDR", "value": "sample-node-0-0.sample"},
+        {"name": "PET_MASTER_PORT", "value": "29400"},
+    ]
+}
+TRAINER = Project(
+    kinds={"TrainJob": f"{_TRAINER} trainjobs", "TrainingRuntime": f"{_TRAINER} trainingruntimes"},
+    pods=(_pod(_OF_JOBSET, _INDEX, _TORCH, **_ENDS),),
+    refused=(
+        (
+            _pod(_OF_JOBSET, _INDEX, {**_TORCH, "image": "pytorch/pytorch:2.7.1-cuda12.8-cudnn9-runtime"}, **_ENDS),
+            _IMAGES,
+        ),
+        (_pod(_OF_JOBSET, _INDEX, _initializer(IMAGE, "hf://tatsu-lab/alpaca"), **_ENDS), ("USE-07",)),
+    ),
+    objects=(
+        (_trainjob(), "unjudged"),
+        (_trainjob(trainer={"image": IMAGE, "numNodes": 2, "resourcesPerNode": _GPU}), "allowed"),
+        (_trainjob(trainer={"image": OTHER}), "refused"),
+        (_trainjob(initializer={"model": {"storageUri": "hf://org/model"}}), "refused"),
+        (
+            _object(
+                _TRAINER,
+                "TrainingRuntime",
+                spec={"mlPolicy": {"numNodes": 1}, "template": {"spec": _jobset(OTHER)["spec"]}},
+            ),
+            "refused",
+        ),
+    ),
+)
+
 PROJECTS = {
     "volcano": VOLCANO,
     "kserve": KSERVE,
@@ -247,6 +333,8 @@ PROJECTS = {
     "aibrix": AIBRIX,
     "llm-d": LLM_D,
     "hami": HAMI,
+    "jobset": JOBSET,
+    "trainer": TRAINER,
 }
 
 

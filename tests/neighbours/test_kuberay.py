@@ -9,6 +9,7 @@ import pytest
 from dev.deployment import poll
 from dev.neighbours import build
 from dev.neighbours.kuberay import KubeRay
+from tests.e2e.test_check import checked, reader
 from tests.e2e.world import IMAGE, Manifest, World
 
 from .conftest import KUBERAY, Requests, backs_off, events, pinned, with_image
@@ -101,6 +102,22 @@ def test_the_clusters_of_a_rayjob_and_a_rayservice_and_the_submitter_run_pinned(
     wanted = ["ray-head", "ray-head", "ray-job-submitter", "ray-worker", "ray-worker"]
     poll("the pods", lambda: containers() == wanted)
     poll("them to be placed", lambda: all(pinned(ray, pod, policy) for pod in ray.pods(namespace)))
+
+
+def test_a_dashboard_that_is_exposed_by_an_ingress_is_refused_as_check_reports(
+    ray: World, governed: tuple[str, str]
+) -> None:
+    policy, namespace = governed
+    (found,) = sample("cluster.sample", namespace, IMAGE)
+    found["metadata"]["annotations"] = {"kubernetes.io/ingress.class": "public"}
+    found["spec"]["headGroupSpec"]["enableIngress"] = True
+    (judged,) = checked(reader(ray)[0], found, code=1)["objects"]
+    messages = [f["message"] for f in judged["findings"] if f["policy"] == policy]
+    assert len(messages) == 1
+    assert messages[0].startswith(f'USE-09 spec.ingressClassName: "public" was set; policy {policy} allows no Ingress.')
+    ray.admin.apply([found])
+    poll("the reason", lambda: bool(events(ray, namespace, "RayCluster", "FailedToCreateIngress")))
+    assert all(messages[0] in said for said in events(ray, namespace, "RayCluster", "FailedToCreateIngress"))
 
 
 def test_a_head_that_is_exposed_is_refused_with_the_reason(ray: World, governed: tuple[str, str]) -> None:

@@ -22,7 +22,7 @@ class PodShape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     at: tuple[str, ...] = Field(min_length=1)
-    kind: Literal["Pod", "Service", "PersistentVolumeClaim"] = "Pod"
+    kind: Literal["Pod", "Service", "PersistentVolumeClaim", "Ingress"] = "Pod"
     """What is made."""
     when: str = ""
     """A reference to what must be true, or a text, for it to be made."""

@@ -189,9 +189,7 @@ class Judge:
         is_pod = (document.api_version, document.kind) == ("v1", "Pod")
         itself = defaulted(document.object) if is_pod else document.object
         subjects = [_Subject(itself, resource_of(group, document.kind), group, version)]
-        subjects += [
-            _Subject(m.object, resource_of("", m.object["kind"]), made=m) for m in made(document.object, namespace)
-        ]
+        subjects += [_made_subject(m) for m in made(document.object, namespace)]
         if group == GROUP and document.kind == "AcceleratorProfile":
             own = self._profiles[document.name]
             notes = [f"spec.{dotted(path)}: {what}" for path, what in doubts(document.name, own, self._profiles)]
@@ -260,6 +258,11 @@ class Judge:
             allowed=frozenset() if options.user else self._verbs,
             namespace_object=self._namespaces.manifest(namespace) if self._reads_namespace and namespace else None,
         )
+
+
+def _made_subject(made_object: Made) -> _Subject:
+    group, _, version = str(made_object.object["apiVersion"]).rpartition("/")
+    return _Subject(made_object.object, resource_of(group, made_object.object["kind"]), group, version, made_object)
 
 
 def _messages(verdict: Verdict) -> tuple[str, ...]:

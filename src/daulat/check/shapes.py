@@ -12,7 +12,7 @@ from daulat.catalog.pod_kinds import PodShape, pod_kinds
 from daulat.manifest.paths import CONTAINERS, Path
 from daulat.manifest.yaml_reader import read
 
-_STEP = re.compile(r"([^.\[\]]+)|(\[\*\])")
+_STEP = re.compile(r"([^.\[\]\"]+)|(\[\*\])|\[\"([^\"]+)\"\]")
 _ABSENT: Any = object()
 _OWN = ("$each", "$spread", "$keep")
 _TEMPLATED = re.compile(r"\{\{|\$\(|\$\{")
@@ -23,7 +23,7 @@ class Shaped:
     """A pod, and where its parts stand in the object that it is made of."""
 
     path: Path
-    """The value that the pod is made of."""
+    """The value that the pod is made of. Of another object, the one that switches it on where there is one."""
     metadata: Manifest
     spec: Manifest
     origins: Mapping[Path, Path]
@@ -45,7 +45,7 @@ def shaped(owner: Manifest, at: Path = ()) -> Iterator[Shaped]:
                     for below in shape.at:
                         for path, base in _values(root, below, root_path):
                             if isinstance(base, dict):
-                                yield from _made(shape, _Reading(root, root_path, base, path, at))
+                                yield from _made(shape, _Reading(owner, root, root_path, base, path, at))
 
 
 def is_templated(text: Any) -> bool:
@@ -54,7 +54,8 @@ def is_templated(text: Any) -> bool:
 
 
 def _made(shape: PodShape, reading: _Reading) -> Iterator[Shaped]:
-    if shape.when and not any(value for _, value in reading.referred(shape.when)):
+    switches = [path for path, value in reading.referred(shape.when) if value] if shape.when else [reading.path]
+    if not switches:
         return
     metadata = reading.resolved(shape.metadata, ("metadata",))
     spec = reading.resolved(shape.spec, ("spec",))
@@ -65,7 +66,7 @@ def _made(shape: PodShape, reading: _Reading) -> Iterator[Shaped]:
         spec = {}
     if shape.kind != "Pod":
         found = metadata if isinstance(metadata, dict) else {}
-        yield Shaped((*reading.at, *reading.path), found, spec, reading.origins, kind=shape.kind)
+        yield Shaped((*reading.at, *switches[0]), found, spec, reading.origins, kind=shape.kind)
         return
     for key in CONTAINERS:
         if key in spec:
@@ -101,8 +102,8 @@ def image_of(parts: Mapping[str, Any]) -> str:
 class _Reading:
     """One base of a shape: resolves templates on it."""
 
-    def __init__(self, root: Any, root_path: Path, base: Any, path: Path, at: Path) -> None:
-        self.root, self.root_path, self.base, self.path, self.at = root, root_path, base, path, at
+    def __init__(self, owner: Manifest, root: Any, root_path: Path, base: Any, path: Path, at: Path) -> None:
+        self.owner, self.root, self.root_path, self.base, self.path, self.at = owner, root, root_path, base, path, at
         self.origins: dict[Path, Path] = {}
 
     def resolved(self, template: Any, to: Path, start: int = 0) -> Any:
@@ -177,7 +178,7 @@ class _Reading:
         return [item for _, item in found]
 
     def _item(self, template: Mapping[str, Any], path: Path, value: Manifest, to: Path) -> Manifest:
-        inner = _Reading(self.root, self.root_path, value, path, self.at)
+        inner = _Reading(self.owner, self.root, self.root_path, value, path, self.at)
         own = {key: each for key, each in template.items() if key != "$each"}
         item = inner.resolved({"$spread": ["$."], **own}, to)
         self.origins.update({to: (*self.at, *path), **inner.origins})
@@ -206,7 +207,9 @@ class _Reading:
 
     def referred(self, reference: str) -> Iterator[tuple[Path, Any]]:
         """Yield every value that a reference leads to, with its path."""
-        if reference.startswith("$/"):
+        if reference.startswith("$//"):
+            yield from _values(self.owner, reference[3:], ())
+        elif reference.startswith("$/"):
             yield from _values(self.root, reference[2:], self.root_path)
         else:
             yield from _values(self.base, reference[1:] or ".", self.path)
@@ -262,14 +265,15 @@ def _variable(key: str, value: Any) -> Manifest:
 
 def _values(value: Any, where: str, path: Path) -> Iterator[tuple[Path, Any]]:
     """Yield every value at a path that is there, with its whole path."""
-    steps: Sequence[tuple[str, str]] = () if where in (".", "") else _STEP.findall(where)
+    steps: Sequence[tuple[str, str, str]] = () if where in (".", "") else _STEP.findall(where)
     found: list[tuple[Path, Any]] = [(path, value)]
-    for name, every in steps:
+    for plain, every, quoted in steps:
+        name = quoted or plain
         below: list[tuple[Path, Any]] = []
         for at, each in found:
             if every and isinstance(each, list):
                 below += [((*at, n), item) for n, item in enumerate(each)]
-            elif name == "*" and isinstance(each, dict):
+            elif plain == "*" and isinstance(each, dict):
                 below += [((*at, key), item) for key, item in each.items()]
             elif not every and isinstance(each, dict) and name in each:
                 below.append(((*at, name), each[name]))

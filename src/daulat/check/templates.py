@@ -32,6 +32,8 @@ _RUNTIME_FORMS = (
 _RUNTIME_CONTAINER = "kserve-container"
 _UNNAMED = {"serving.knative.dev": "user-container", _SERVING: _RUNTIME_CONTAINER}
 """What controllers call a container that their objects need not name."""
+_API_VERSIONS = {"Ingress": "networking.k8s.io/v1"}
+"""Those of what is made beside pods, where it is no v1."""
 MAX_VALUES = 50_000
 """Values of an object that are searched for pods. LeaderWorkerSet's CustomResourceDefinition, of 1.3 MB, has 10,600."""
 
@@ -80,7 +82,8 @@ def made(owner: Manifest, namespace: str) -> list[Made]:
     for shape in shapes:
         pod = _pod(owner, namespace, shape.metadata, shape.spec)
         if shape.kind != "Pod":
-            found.append(Made(shape.path, {**pod, "kind": shape.kind, "spec": shape.spec}, origins=shape.origins))
+            head = {"apiVersion": _API_VERSIONS.get(shape.kind, "v1"), "kind": shape.kind}
+            found.append(Made(shape.path, {**pod, **head, "spec": shape.spec}, origins=shape.origins))
             continue
         found.append(Made(shape.path, pod, (), _undecided(owner, pod), origins=shape.origins, unread=shape.unread))
         found += _ephemeral_claims(shape.spec, shape.path, owner, namespace)

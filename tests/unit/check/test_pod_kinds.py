@@ -461,6 +461,13 @@ FULL = (policy(storage={"storageClasses": ["encrypted"]}, exposure={"gatewayClas
             "USE-09",
             "spec.serveService.spec.type",
         ),
+        (
+            "ray.io/v1",
+            "RayJob",
+            {"rayClusterSpec": {"headGroupSpec": {**RAY["headGroupSpec"], "enableIngress": True}}},
+            "USE-09",
+            "spec.rayClusterSpec.headGroupSpec.enableIngress",
+        ),
     ],
 )
 def test_what_a_known_kind_makes_beside_pods_is_judged(
@@ -468,6 +475,25 @@ def test_what_a_known_kind_makes_beside_pods_is_judged(
 ) -> None:
     (found,) = judged(owner(api_version, kind, spec), by=FULL)
     assert (control, field) in [(f.control, f.field) for f in found.findings]
+
+
+@pytest.mark.parametrize(
+    ("enabled", "chosen", "fields"),
+    [
+        (True, "internal", []),
+        (True, "public", ['metadata.annotations["kubernetes.io/ingress.class"]']),
+        (True, "", ["spec.headGroupSpec.enableIngress"]),
+        (False, "public", []),
+    ],
+)
+def test_the_ingress_of_a_ray_head_has_the_class_of_an_annotation(
+    enabled: bool, chosen: str, fields: list[str]
+) -> None:
+    made = owner("ray.io/v1", "RayCluster", {"headGroupSpec": {**RAY["headGroupSpec"], "enableIngress": enabled}})
+    made["metadata"]["annotations"] = {"kubernetes.io/ingress.class": chosen} if chosen else {}
+    (found,) = judged(made, by=(policy(exposure={"ingressClasses": ["internal"]}), namespace()))
+    assert [f.field for f in found.findings] == fields
+    assert {f.control for f in found.findings} <= {"USE-09"}
 
 
 def test_a_claim_that_isnt_made_isnt_judged() -> None:

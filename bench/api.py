@@ -82,7 +82,10 @@ class Session:
 
     async def create(self, manifest: Manifest) -> None:
         """Make one object. Refused where the API server doesn't."""
-        where = path(manifest["kind"], manifest["metadata"].get("namespace", ""))
+        await self.create_at(path(manifest["kind"], manifest["metadata"].get("namespace", "")), manifest)
+
+    async def create_at(self, where: str, manifest: Manifest) -> None:
+        """Make one object in the collection at a path. Refused where the API server doesn't."""
         await self._send("POST", where, manifest, "application/json")
 
     async def create_all(self, objects: Iterable[Manifest]) -> None:

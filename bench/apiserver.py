@@ -47,13 +47,13 @@ class Server:
 
     def __init__(self, cluster: EmbeddedCluster) -> None:
         """Take a cluster that is up."""
-        self._cluster = cluster
+        self.cluster = cluster
         self._admin = kubectl(cluster)
-        self._pid = next(c.pid for c in cluster.status().components if c.name == APISERVER)
+        self.pid = next(c.pid for c in cluster.status().components if c.name == APISERVER)
 
     def connect(self, user: str = "admin") -> Client:
         """Open a connection as the admin, or as a user with the rights that RBAC gives them."""
-        return Client(self._cluster.kubeconfig(user, ("system:masters",) if user == "admin" else ()))
+        return Client(self.cluster.kubeconfig(user, ("system:masters",) if user == "admin" else ()))
 
     def namespaces(self, names: Sequence[str]) -> None:
         """Create namespaces and wait for their ServiceAccounts, without which no pod is taken."""
@@ -77,11 +77,11 @@ class Server:
     def quiet(self) -> None:
         """Stop all that would do something with the pods."""
         for component in (SCHEDULER, CONTROLLERS, KWOK):
-            self._cluster.stop(component)
+            self.cluster.stop(component)
 
     def cpu_seconds(self) -> float:
         """Return what the API server has used of all processors since it started."""
-        fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
     def settle(self) -> None:

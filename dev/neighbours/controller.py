@@ -137,3 +137,26 @@ def converted(kind: Manifest, address: str, authority: bytes) -> Manifest:
     client = {"url": address + path, "caBundle": base64.b64encode(authority).decode()}
     changed = {**conversion, "webhook": {**hook, "clientConfig": client}}
     return {**kind, "spec": {**kind["spec"], "conversion": changed}}
+
+
+def service_at(namespace: str, name: str, port: int) -> Manifest:
+    """Return a Service that leads to a port of this machine.
+
+    The API server resolves an ExternalName itself, with no endpoints and no proxy. The certificate there has the Service's name.
+    """
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"type": "ExternalName", "externalName": HOST, "ports": [{"port": port}]},
+    }
+
+
+def on_port(hook: Manifest, port: int) -> Manifest:
+    """Return a webhook configuration whose Service has another port. Its controller keeps the rest of it up to date."""
+
+    def moved(webhook: Manifest) -> Manifest:
+        service = {**webhook["clientConfig"]["service"], "port": port}
+        return {**webhook, "clientConfig": {**webhook["clientConfig"], "service": service}}
+
+    return {**hook, "webhooks": [moved(webhook) for webhook in hook["webhooks"]]}

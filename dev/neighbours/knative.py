@@ -12,12 +12,11 @@ from typing import Any
 from dev.cluster import processes
 from dev.cluster.addons.lws import WEBHOOKS
 from dev.cluster.errors import ClusterError
-from dev.cluster.ports import HOST, choose
+from dev.cluster.ports import choose
 from dev.deployment import poll
 from dev.neighbours import build
-from dev.neighbours.controller import Controller, Manifest
+from dev.neighbours.controller import CRD, Controller, Manifest, on_port, service_at
 
-CRD = "CustomResourceDefinition"
 QUEUE_IMAGE = "registry.example.my/knative/queue@sha256:" + "4d" * 32
 """What stands beside each user's container: as mirrored from the project's release."""
 DOMAIN = "apps.example.my"
@@ -49,7 +48,7 @@ class Knative(Controller):
         self._admin.apply([o for o in objects if o["kind"] == "Secret"])
         # Its Deployment is played by nodes that run nothing: of it, Knative reads the addresses of the pods.
         self._admin.apply([o for o in objects if o["metadata"]["name"].startswith("activator") and is_workload(o)])
-        self._admin.apply([webhook_service(self.namespace, at["webhook"])])
+        self._admin.apply([service_at(self.namespace, "webhook", at["webhook"])])
         self._admin.apply([on_port(o, at["webhook"]) for o in objects if o["kind"] in WEBHOOKS])
         kubeconfig = str(self._kubeconfig())
         for name, program in (("webhook", "webhook"), ("controller", ""), ("autoscaler", "autoscaler")):
@@ -120,23 +119,3 @@ def configured(settings: Manifest) -> Manifest:
 def is_workload(found: Manifest) -> bool:
     """Say whether an object is a Deployment or its Service."""
     return found["kind"] in {"Deployment", "Service"}
-
-
-def webhook_service(namespace: str, port: int) -> Manifest:
-    """Return the webhook's Service. The API server resolves an ExternalName itself, with no endpoints and no proxy."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "webhook", "namespace": namespace},
-        "spec": {"type": "ExternalName", "externalName": HOST, "ports": [{"port": port}]},
-    }
-
-
-def on_port(hook: Manifest, port: int) -> Manifest:
-    """Return a webhook configuration whose Service has another port. Knative itself keeps the rest of it up to date."""
-
-    def moved(webhook: Manifest) -> Manifest:
-        service = {**webhook["clientConfig"]["service"], "port": port}
-        return {**webhook, "clientConfig": {**webhook["clientConfig"], "service": service}}
-
-    return {**hook, "webhooks": [moved(webhook) for webhook in hook["webhooks"]]}

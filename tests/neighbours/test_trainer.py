@@ -11,6 +11,7 @@ from dev.deployment import poll
 from dev.neighbours import build
 from dev.neighbours.jobset import JobSet
 from dev.neighbours.trainer import Trainer
+from tests.e2e.test_check import checked, reader
 from tests.e2e.world import IMAGE, Manifest, World
 
 from .conftest import JOBS, JOBSET, TRAINER, Requests, backs_off, events, pinned, with_image
@@ -76,12 +77,31 @@ def test_a_trainjob_that_does_not_comply_is_explained_and_backs_off(
     said = events(training, namespace, "Job", "FailedCreate")
     assert any(f"policy {policy} allows images from registry.example.my/" in message for message in said), said
     assert any("SUP-01" in message and "Append @sha256:" in message for message in said), said
+    (judged,) = checked(reader(training)[0], training.get("jobset", "sample", namespace=namespace), code=1)["objects"]
+    findings = [f["message"] for f in judged["findings"] if f["policy"] == policy]
+    assert {message[:6] for message in findings} == {"STO-07", "SUP-01"}
+    assert [message for message in findings if not any(message in one for one in said)] == []
     poll("the Job to back off", lambda: backs_off(requests.refusals(JOBS, namespace)))
     assert training.pods(namespace) == []
     # One write for each object that they make, its status and its Events: nothing is repeated for a refusal.
     for controller in (TRAINER, JOBSET):
         writes = requests.of(controller, namespace, "create", "update", "patch", "delete")
         assert 0 < len(writes) <= 15, [(e["verb"], e["requestURI"]) for e in writes]
+
+
+def test_a_trainjob_that_is_made_anew_from_a_corrected_runtime_runs(
+    training: World, governed: tuple[str, str], requests: Requests
+) -> None:
+    policy, namespace = governed
+    training.admin.apply([runtime(namespace)])
+    training.admin.apply([trainjob(namespace)])
+    poll("a refusal", lambda: bool(requests.refusals(JOBS, namespace)))
+    training.admin.apply([runtime(namespace, IMAGE)])
+    training.admin.run("delete", "trainjob", "sample", "-n", namespace)
+    poll("the JobSet to go", lambda: not training.exists("jobset", "sample", namespace))
+    training.admin.apply([trainjob(namespace)])
+    training.wait_condition("trainjob", "sample", "Complete", "True", namespace)
+    assert [pinned(training, pod, policy) for pod in training.pods(namespace)] == [True, True]
 
 
 def test_the_initializers_of_a_sample_are_refused_since_they_fetch_from_a_hub(

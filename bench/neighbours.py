@@ -26,6 +26,7 @@ from bench.apiserver import SCENARIO, Server, create, policy, server
 from bench.stats import added
 from bench.verdict import show
 from dev.cluster.scenario import load, node_manifests
+from dev.deployment import kubectl
 from dev.neighbours.jobset import JobSet
 
 GOVERNED, FREE, FREE_TOO = "governed", "free", "free-too"
@@ -130,8 +131,9 @@ async def run(session: Session, api: Server, way: Way, namespace: str, count: in
         seen.cancel()
     await session.delete(f"{collection}/{NAME}")
     await session.delete(where)
-    while (await session.list(where, metadata_only=True))["items"]:
-        await asyncio.sleep(0.5)
+    for left in (where, JOBS.format(namespace)):
+        while (await session.list(left, metadata_only=True))["items"]:
+            await asyncio.sleep(0.5)
     return Run(created, ended, used)
 
 
@@ -209,7 +211,9 @@ def main() -> None:
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores before anything was started", flush=True)
     with server() as api, tempfile.TemporaryDirectory(prefix="daulat-bench-") as directory:
         api.namespaces(NAMESPACES)
-        api.apply(nodes(options.pods))
+        admin, made = kubectl(api.cluster), nodes(options.pods)
+        admin.apply(made)
+        admin.apply(made, "--subresource=status")
         controller = JobSet(api.cluster, Path(directory))
         controller.start()
         try:

@@ -98,6 +98,7 @@ JOBSET = Neighbour(
     "sigs.k8s.io/jobset",
     "config/default",
     "about 3 minutes on 2 cores from nothing",
+    tuple(f"site/static/examples/simple/{name}.yaml" for name in ("coordinator", "exclusive-placement")),
     beside="trainer",
 )
 TRAINER = Neighbour(

@@ -16,6 +16,9 @@ from tests.e2e.world import IMAGE, Manifest, World
 
 from .conftest import JOBS, JOBSET, TRAINER, Requests, backs_off, events, pinned, with_image
 
+EXCLUSIVE = "alpha.jobset.sigs.k8s.io/exclusive-topology"
+JOB = "batch.kubernetes.io/job-name"
+
 
 @pytest.fixture(scope="module")
 def training(neighbourhood: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
@@ -59,6 +62,48 @@ def trainjob(namespace: str, **spec: Any) -> Manifest:
     }
 
 
+def jobset(file: str, namespace: str) -> Manifest:
+    """Return a JobSet of the project's samples, with an image that complies."""
+    (found,) = build.sample(build.JOBSET, file)
+    changed: Manifest = with_image(found, IMAGE)
+    return {**changed, "metadata": {**changed["metadata"], "name": "sample", "namespace": namespace}}
+
+
+def test_the_pods_of_a_jobset_run_pinned(training: World, governed: tuple[str, str]) -> None:
+    policy, namespace = governed
+    training.admin.apply([jobset("coordinator.yaml", namespace)])
+    training.wait_condition("jobset", "sample", "Completed", "True", namespace)
+    assert [pinned(training, pod, policy) for pod in training.pods(namespace)] == [True] * 5
+
+
+def test_the_pods_of_an_exclusively_placed_jobset_run_pinned_on_the_node_of_their_leader(
+    training: World, governed: tuple[str, str]
+) -> None:
+    """JobSet's webhook adds affinities to the first pod of a Job, and the node selector of that pod's place to the others."""
+    policy, namespace = governed
+    made = jobset("exclusive-placement.yaml", namespace)
+    made["metadata"]["annotations"] = {EXCLUSIVE: "kubernetes.io/hostname"}
+    training.admin.apply([made])
+    training.wait_condition("jobset", "sample", "Completed", "True", namespace)
+    pods = training.pods(namespace)
+    assert [pinned(training, pod, policy) for pod in pods] == [True] * 9
+    leaders = {p["metadata"]["labels"][JOB]: p["spec"]["nodeName"] for p in pods if is_leader(p)}
+    followers = [p for p in pods if not is_leader(p)]
+    assert (len(leaders), len(followers)) == (3, 6)
+    for pod in followers:
+        assert pod["spec"]["nodeSelector"]["kubernetes.io/hostname"] == leaders[pod["metadata"]["labels"][JOB]]
+
+
+def conditions(world: World, kind: str, namespace: str) -> list[Manifest]:
+    """Return the conditions of the object of a kind."""
+    return list(world.get(kind, "sample", namespace=namespace).get("status", {}).get("conditions") or ())
+
+
+def is_leader(pod: Manifest) -> bool:
+    """Say whether a pod is the first of its Job."""
+    return bool(pod["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"] == "0")
+
+
 def test_the_nodes_of_a_trainjob_run_pinned(training: World, governed: tuple[str, str]) -> None:
     policy, namespace = governed
     training.admin.apply([runtime(namespace, IMAGE)])
@@ -83,6 +128,7 @@ def test_a_trainjob_that_does_not_comply_is_explained_and_backs_off(
     assert [message for message in findings if not any(message in one for one in said)] == []
     poll("the Job to back off", lambda: backs_off(requests.refusals(JOBS, namespace)))
     assert training.pods(namespace) == []
+    assert [conditions(training, kind, namespace) for kind in ("trainjob", "jobset")] == [[], []]
     # One write for each object that they make, its status and its Events: nothing is repeated for a refusal.
     for controller in (TRAINER, JOBSET):
         writes = requests.of(controller, namespace, "create", "update", "patch", "delete")

@@ -58,11 +58,13 @@ class Controller(ABC):
 
     def stop(self) -> None:
         """End it, and remove its webhooks, without which nothing that they are asked about could be written."""
-        for hook in (o for o in build.manifests(self.neighbour) if o["kind"] in WEBHOOKS):
-            self._admin.run("delete", hook["kind"], hook["metadata"]["name"], "--ignore-not-found")
-        if self._process is not None:
-            processes.stop([self._process])
-        self._process = None
+        try:
+            for hook in (o for o in build.manifests(self.neighbour) if o["kind"] in WEBHOOKS):
+                self._admin.run("delete", hook["kind"], hook["metadata"]["name"], "--ignore-not-found")
+        finally:
+            if self._process is not None:
+                processes.stop([self._process])
+            self._process = None
 
     @abstractmethod
     def _bring_up(self, objects: Sequence[Manifest]) -> None:

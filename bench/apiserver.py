@@ -49,7 +49,7 @@ class Server:
         """Take a cluster that is up."""
         self.cluster = cluster
         self._admin = kubectl(cluster)
-        self.pid = next(c.pid for c in cluster.status().components if c.name == APISERVER)
+        self.pid = next(c.pid for c in cluster.status().components if c.name == APISERVER and c.pid)
 
     def connect(self, user: str = "admin") -> Client:
         """Open a connection as the admin, or as a user with the rights that RBAC gives them."""

@@ -185,7 +185,8 @@ def _facts(node: Manifest) -> object:
     if not node:
         return None
     labels = {k: v for k, v in node["metadata"].get("labels", {}).items() if v != "eligible"}
-    return labels, node["spec"].get("taints"), node["spec"].get("unschedulable"), node["status"].get("allocatable")
+    spec, status = node["spec"], node["status"]
+    return labels, spec.get("taints"), spec.get("unschedulable"), status.get("allocatable"), status.get("capacity")
 
 
 def _bare(node: Manifest) -> Manifest:

@@ -126,7 +126,8 @@ class Stage:
         admin = kubectl(self._up())
         if self._installed:
             # The operator cleans up behind a policy while it runs, also where a page has stopped it.
-            self._run_operator()
+            if self._operator is None:
+                self._run_operator()
             self._delete(self._objects(*_OURS), keep=_managed)
         found = self._objects()
         self._delete({k: o for k, o in found.items() if k not in self._before}, keep=_is_needed)

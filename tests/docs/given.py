@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from .page import Page
 
 FOLDER = Path(__file__).with_name("given")
+NOT_FOLLOWED = Path(__file__).with_name("not_followed.yaml")
 
 
 class Given(BaseModel):
@@ -19,8 +20,6 @@ class Given(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    followed: bool = True
-    """False for a page whose commands weren't put to a test yet; test_marks.py counts these."""
     cluster: Literal["none", "empty", "installed"] = "installed"
     """None, one without Daulat, or one with Daulat and nothing else."""
     apply: tuple[str, ...] = ()
@@ -44,6 +43,17 @@ def every() -> dict[str, Given]:
     return _ALL.validate_python(yaml.safe_load(FOLDER.with_suffix(".yaml").read_text()))
 
 
+@cache
+def not_followed() -> dict[str, str]:
+    """Return why no test follows a page, by the names of such pages."""
+    return TypeAdapter(dict[str, str]).validate_python(yaml.safe_load(NOT_FOLLOWED.read_text()))
+
+
+def is_followed(page: Page) -> bool:
+    """Say whether a test follows a page: it has commands to run, and no reason is given why they aren't run."""
+    return bool(page.unmarked) and page.name.removeprefix("docs/") not in not_followed()
+
+
 def files(page: Page) -> Path | None:
     """Return the folder of the files that a page takes for granted, if it does."""
     folder = FOLDER / page.path.stem
@@ -64,4 +74,4 @@ def shared(name: str) -> str:
     state = every().get(name.removeprefix("docs/"))
     if name in FIRST:
         return "first"
-    return name if state is None or state.cluster == "none" else state.model_dump_json(exclude={"followed"})
+    return name if state is None or state.cluster == "none" else state.model_dump_json()

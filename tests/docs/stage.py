@@ -125,7 +125,9 @@ class Stage:
         """Delete what pages have created, and give nodes back what they had."""
         admin = kubectl(self._up())
         if self._installed:
-            # The operator cleans up behind a policy while it runs.
+            # The operator cleans up behind a policy while it runs, also where a page has stopped it.
+            if self._operator is None:
+                self._run_operator()
             self._delete(self._objects(*_OURS), keep=_managed)
         found = self._objects()
         self._delete({k: o for k, o in found.items() if k not in self._before}, keep=_is_needed)
@@ -184,7 +186,8 @@ def _facts(node: Manifest) -> object:
     if not node:
         return None
     labels = {k: v for k, v in node["metadata"].get("labels", {}).items() if v != "eligible"}
-    return labels, node["spec"].get("taints"), node["spec"].get("unschedulable"), node["status"].get("allocatable")
+    spec, status = node["spec"], node["status"]
+    return labels, spec.get("taints"), spec.get("unschedulable"), status.get("allocatable"), status.get("capacity")
 
 
 def _bare(node: Manifest) -> Manifest:

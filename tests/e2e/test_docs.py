@@ -29,7 +29,7 @@ def _parameter(page: Page) -> Any:
     return pytest.param(page, id=page.name, marks=() if page.name in given.FIRST else pytest.mark.docs)
 
 
-FOLLOWED = sorted((p for p in map(read, PAGES) if p.unmarked and given.of(p, GIVEN).followed), key=_turn)
+FOLLOWED = sorted(filter(given.is_followed, map(read, PAGES)), key=_turn)
 
 
 @pytest.fixture(scope="module")

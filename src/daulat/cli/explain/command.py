@@ -72,7 +72,7 @@ _EXAMPLES = examples(
     ("A control", "daulat explain USE-04"),
     ("A policy of the cluster", "daulat explain confidential --cluster"),
     ("Where a model runs, and why not elsewhere", "daulat explain model deepseek-r1 -n treasury --cluster"),
-    ("A file before it is applied", "daulat explain -f deployment.yaml policies/ nodes.yaml"),
+    ("A file before it is applied", "daulat explain -f deployment.yaml policies/ zones/ nodes.yaml"),
 )
 
 

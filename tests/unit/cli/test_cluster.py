@@ -107,7 +107,7 @@ def test_what_a_file_says_takes_the_place_of_what_the_cluster_has(api: FakeApiSe
 def test_an_object_of_the_cluster_has_a_name_and_no_line(api: FakeApiServer, tmp_path: Path) -> None:
     api.add(pod(uid="u"))
     text = run(api, tmp_path, explain, "pod/treasury/p", "--cluster").stdout
-    assert text.splitlines()[0] == "Pod treasury/p, cluster: Pod treasury/p  allowed"
+    assert text.splitlines()[0] == "Pod treasury/p, in the cluster  allowed"
 
 
 def test_a_policy_of_the_cluster_that_cant_be_read_is_named(api: FakeApiServer, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ test-gitops: $(VENV)/ready ## Argo CD and Flux bring the chart and all kinds fro
 	@$(PY) -m dev.gitops.build
 	@$(PY) -m pytest tests -m gitops
 
-test-neighbours: $(VENV)/ready ## Controllers of other projects in governed namespaces (builds them first: 10 minutes on 2 cores from nothing)
+test-neighbours: $(VENV)/ready ## Controllers of other projects in governed namespaces (builds them first: 30 minutes on 2 cores from nothing)
 	@$(PY) -m dev.cluster build
 	@$(PY) -m dev.neighbours.build
 	@$(PY) -m pytest tests -m neighbours

@@ -71,10 +71,12 @@ class Knative(Controller):
     def stop(self) -> None:
         """End it, and remove its webhooks, without which none of its kinds could be written."""
         label = "app.kubernetes.io/name=knative-serving"
-        for kind in sorted(WEBHOOKS):
-            self._admin.run("delete", kind, "-l", label, "--ignore-not-found")
-        processes.stop(self._others)
-        self._others = []
+        try:
+            for kind in sorted(WEBHOOKS):
+                self._admin.run("delete", kind, "-l", label, "--ignore-not-found")
+        finally:
+            processes.stop(self._others)
+            self._others = []
 
     def _is_asked(self) -> bool:
         """Say whether a Service gets a default that only the webhook gives. ClusterError where a program has ended."""

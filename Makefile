@@ -56,7 +56,7 @@ e2e: $(VENV)/ready ## End-to-end tests alone, on an embedded control plane
 	@$(PY) -m dev.registry.build
 	@$(PYTEST) tests -m "e2e and not faults and not versions and not lives and not gitops and not neighbours and not browser and not docs"
 
-test-docs: $(VENV)/ready ## Every command of the documentation, page by page, on a control plane (10 minutes); make test follows README and the first hour
+test-docs: $(VENV)/ready ## Every command of the documentation, page by page, on a control plane (30 minutes); make test follows README and the first hour
 	@$(PY) -m dev.cluster build
 	@$(PYTEST) tests/e2e/test_docs.py
 

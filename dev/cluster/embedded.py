@@ -298,6 +298,14 @@ class EmbeddedCluster:
         self.stop(APISERVER, kill=kill)
         self.start(APISERVER)
 
+    def why_ended(self, component: str) -> str:
+        """Return the end of the log of a component that has ended, with the reason that its runtime gave; empty where it runs."""
+        if self._runs(component):
+            return ""
+        lines = (self.logs_dir / f"{component}.log").read_text(errors="replace").splitlines()
+        reasons = [line for line in lines if line.startswith(("fatal error:", "panic:", "SIG"))]
+        return "\n".join([f"{component} has ended; its log:", *reasons[:3], "...", *lines[-40:]])
+
     def upgrade(self, kubernetes: str, *, features: Sequence[str] = (), admission_plugins: Sequence[str] = ()) -> None:
         """Run a later version of Kubernetes on the same data: the API server first, then the controllers and the scheduler."""
         running = self._choice

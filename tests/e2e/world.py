@@ -16,6 +16,7 @@ import yaml
 from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.meta import LabelSelector
 from dev.cluster import ClusterError, EmbeddedCluster
+from dev.cluster.components import APISERVER
 from dev.cluster.fakenodes import HEARTBEAT
 from dev.cluster.kubectl import Kubectl
 from dev.cluster.kubernetes import versions
@@ -373,10 +374,13 @@ def remove_shared_policies() -> None:
 
 
 def lower(world: World) -> None:
-    """Stop the operator and remove the cluster."""
+    """Stop the operator and remove the cluster. ClusterError where the API server had ended, for which its log is the reason."""
     _RAISED.pop(world.cluster.name, None)
+    ended = world.cluster.why_ended(APISERVER)
     world.operator.stop()
     world.cluster.down()
+    if ended:
+        raise ClusterError(ended)
 
 
 __all__ = ["NAMESPACE", "World", "lower", "raise_world"]

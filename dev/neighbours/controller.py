@@ -162,3 +162,17 @@ def on_port(hook: Manifest, port: int) -> Manifest:
         return {**webhook, "clientConfig": {**webhook["clientConfig"], "service": service}}
 
     return {**hook, "webhooks": [moved(webhook) for webhook in hook["webhooks"]]}
+
+
+def configuration(api_version: str, certificates: Path, at: Mapping[str, int]) -> Manifest:
+    """Return the configuration of a manager that listens on this machine alone, at two ports, with a certificate of the tests."""
+    return {
+        "apiVersion": api_version,
+        "kind": "Configuration",
+        "health": {"healthProbeBindAddress": f"{HOST}:{at['health']}"},
+        "metrics": {"bindAddress": "0"},
+        "webhook": {"host": HOST, "port": at["webhook"], "certDir": str(certificates)},
+        # There is one, and an election would cost seconds at every start.
+        "leaderElection": {"leaderElect": False},
+        "internalCertManagement": {"enable": False},
+    }

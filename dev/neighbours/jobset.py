@@ -10,7 +10,7 @@ from dev.cluster.addons.lws import WEBHOOKS, redirected
 from dev.cluster.pki import Authority
 from dev.cluster.ports import HOST, choose
 from dev.neighbours import build
-from dev.neighbours.controller import CRD, Controller, Manifest
+from dev.neighbours.controller import CRD, Controller, Manifest, configuration
 
 
 class JobSet(Controller):
@@ -28,21 +28,8 @@ class JobSet(Controller):
         self._establish([o for o in objects if o["kind"] == CRD])
         self._grant(objects)
         settings = self._directory / "jobset.yaml"
-        settings.write_text(yaml.safe_dump(configuration(str(certificates), at["webhook"], at["health"])))
+        settings.write_text(yaml.safe_dump(configuration("config.jobset.x-k8s.io/v1alpha1", certificates, at)))
         self._run(f"--config={settings}", "--metrics-bind-address=0")
         self._await_ready(at["health"])
         address, bundle = f"https://{HOST}:{at['webhook']}", authority.pair.certificate
         self._admin.apply([redirected(o, address, bundle) for o in objects if o["kind"] in WEBHOOKS])
-
-
-def configuration(certificates: str, webhook: int, health: int) -> Manifest:
-    """Return the manager's configuration: it listens on this machine alone, with the certificate that we made."""
-    return {
-        "apiVersion": "config.jobset.x-k8s.io/v1alpha1",
-        "kind": "Configuration",
-        "health": {"healthProbeBindAddress": f"{HOST}:{health}"},
-        "metrics": {"bindAddress": "0"},
-        "webhook": {"host": HOST, "port": webhook, "certDir": certificates},
-        "leaderElection": {"leaderElect": False},
-        "internalCertManagement": {"enable": False},
-    }

@@ -10,7 +10,7 @@ from dev.cluster.addons.lws import WEBHOOKS, redirected
 from dev.cluster.pki import Authority
 from dev.cluster.ports import HOST, choose
 from dev.neighbours import build
-from dev.neighbours.controller import CRD, Controller, Manifest, converted
+from dev.neighbours.controller import CRD, Controller, Manifest, configuration, converted
 
 # Kueue reads a certificate for its metrics, which are off, at a path that no setting changes: it gets an /etc of its own.
 IN_OWN_ETC = (
@@ -35,24 +35,10 @@ class Kueue(Controller):
         self._establish([converted(o, address, bundle) for o in objects if o["kind"] == CRD])
         self._grant(objects)
         settings = self._directory / "configuration.yaml"
-        settings.write_text(yaml.safe_dump(configuration(str(certificates), at["webhook"], at["health"])))
+        own = {"integrations": {"frameworks": list(FRAMEWORKS)}}
+        settings.write_text(yaml.safe_dump(configuration("config.kueue.x-k8s.io/v1beta2", certificates, at) | own))
         # The visibility server is an aggregated API, for which nothing here has a Service.
         apart = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", IN_OWN_ETC, str(certificates))
         self._run(f"--config={settings}", "--feature-gates=VisibilityOnDemand=false", wrapper=apart)
         self._await_ready(at["health"])
         self._admin.apply([redirected(o, address, bundle) for o in objects if o["kind"] in WEBHOOKS])
-
-
-def configuration(certificates: str, webhook: int, health: int) -> Manifest:
-    """Return the manager's configuration: it listens on this machine alone, with the certificate that we made."""
-    return {
-        "apiVersion": "config.kueue.x-k8s.io/v1beta2",
-        "kind": "Configuration",
-        "health": {"healthProbeBindAddress": f"{HOST}:{health}"},
-        "metrics": {"bindAddress": "0"},
-        "webhook": {"host": HOST, "port": webhook, "certDir": certificates},
-        # There is one, and an election would cost seconds at every start.
-        "leaderElection": {"leaderElect": False},
-        "internalCertManagement": {"enable": False},
-        "integrations": {"frameworks": list(FRAMEWORKS)},
-    }

@@ -239,7 +239,7 @@ class Informer:
             self._take(kind, raw, deleted=type_ == "DELETED")
             return
         if type_ != "DELETED" and self._store.is_known(kind, raw):
-            return  # Such as the operator's own write of a status: whoever sent this, nothing would come of it.
+            return  # The store has this version, such as of a status that the operator wrote: the event changes nothing.
         self._waiting.append((kind, type_, raw))
         if self._judging is None or self._judging.done():
             self._judging = asyncio.get_running_loop().create_task(self._take_waiting())

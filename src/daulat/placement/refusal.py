@@ -104,7 +104,7 @@ def _closed(options: Sequence[Option]) -> str:
 
 def _few(nodes: Mapping[str, str]) -> str:
     """Return the first nodes, each with its reason, and how many more there are."""
-    return few([f"{name} {why}" for name, why in sorted(nodes.items())], NODES)
+    return few([f"{name} {why}" for name, why in sorted(nodes.items())[:NODES]], NODES, total=len(nodes))
 
 
 def _place(model: Model, option: Option, found: Survey, snapshot: Snapshot) -> str:

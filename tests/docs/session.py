@@ -25,7 +25,6 @@ exit $status
 """
 FROM_THE_REPOSITORY = ("charts", "contrib", "crds", "examples")
 """What a reader in a checkout has."""
-_INTERRUPTED = {0, 128 + signal.SIGINT, -signal.SIGINT}
 
 
 def install_programs(folder: Path, clusters: bool = True) -> None:
@@ -74,7 +73,11 @@ class Session:
         }
 
     def run(self, command: str, user: str = "", until: Callable[[str], bool] | None = None) -> Done:
-        """Run a command to its end, or until what it has printed is enough: then it is interrupted as by Ctrl-C."""
+        """Run a command to its end, or until what it has printed is enough: then it is interrupted as by Ctrl-C.
+
+        The exit status of a command that was interrupted counts as 0: it says only how the command was interrupted (`kubectl get
+        --watch` ends with 0 or 1, whichever of its threads is first).
+        """
         state, printed = self._home / "state", self._home / "output"
         state.unlink(missing_ok=True)
         identity = self._identity(user)
@@ -88,9 +91,11 @@ class Session:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        interrupted = False
         try:
             if until is not None:
                 poll(f"`{command}` to print", lambda: until(printed.read_text()) or process.poll() is not None)
+                interrupted = process.poll() is None
                 os.killpg(process.pid, signal.SIGINT)
             status = process.wait(DEADLINE_SECONDS)
         finally:
@@ -98,8 +103,7 @@ class Session:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         self._keep(state, identity)
-        ended = 0 if until is not None and status in _INTERRUPTED else status
-        return Done(ended, printed.read_text(errors="replace"))
+        return Done(0 if interrupted else status, printed.read_text(errors="replace"))
 
     def _identity(self, user: str) -> dict[str, str]:
         """Return the kubeconfig of a command, unless the page has set one."""

@@ -121,6 +121,8 @@ def test_a_command_that_changes_nothing_may_be_repeated(text: str, asks: bool) -
         ("at 2026-01-01T00:00:00Z", "at 2027-11-30T10:00:00.123Z"),
         ("ends with a\nlong line", "ends with a long line"),
         ("first\n...\nlast", "first\nmuch\nmore\nlast\n"),
+        ("first\n...\n", "first\n"),
+        ("first\n...\n", "first\nmore\n"),
         ("node v1.32.13", "node v1.37.2"),
     ],
 )
@@ -130,7 +132,15 @@ def test_what_differs_from_run_to_run_is_left_out(shown: str, printed: str) -> N
 
 @pytest.mark.parametrize(
     ("shown", "printed"),
-    [("a 5", "a 6"), ("node-1", "node-2"), ("a\nb", "a"), ("a", "a\nb"), ("8 devices", "8s devices"), ("v2", "v1.2.3")],
+    [
+        ("a 5", "a 6"),
+        ("first\n...\n", "second\n"),
+        ("node-1", "node-2"),
+        ("a\nb", "a"),
+        ("a", "a\nb"),
+        ("8 devices", "8s devices"),
+        ("v2", "v1.2.3"),
+    ],
 )
 def test_another_text_is_a_difference(shown: str, printed: str) -> None:
     assert not is_shown(shown, printed)

@@ -103,8 +103,8 @@ class Snapshot:
     """For each such label, the nodes with pods that are pinned to it, and the number of these pods on each."""
     running: Mapping[str, int] = field(default_factory=dict)
     """How many pods that are pinned to each such label are on a node and aren't being deleted."""
-    placed: Mapping[str, Mapping[tuple[str, frozenset[str]], int]] = field(default_factory=dict)
-    """By namespace, how many pods are on a node and pinned to these labels, with those that aren't pinned."""
+    placed: Mapping[str, Mapping[frozenset[str], Mapping[str, int]]] = field(default_factory=dict)
+    """By namespace and the labels that pods are pinned to, none where they aren't pinned: how many are on each node."""
     charges: Mapping[str, tuple[Charge, ...]] = field(default_factory=dict)
     """What was taken away under each policy of late."""
     children: Mapping[Ref, Child] = field(default_factory=dict)

@@ -101,8 +101,7 @@ class Store:
     def apply(self, kind: str, raw: Mapping[str, Any]) -> Change | None:
         """Take an object in. Return the change, or None where no fact about it differs."""
         raw = dict(raw)
-        ref, version = Ref.of(kind, raw), _version(raw)
-        # Before it is read: most of what a full list brings is known already.
+        ref, version = Ref.of(kind, raw), _number(version_of(raw))
         if self._is_known(ref, version):
             return None
         fact = self._parse(kind, raw)
@@ -112,9 +111,9 @@ class Store:
             self._snapshot = None
         return self._put(ref, fact)
 
-    def is_known(self, kind: str, raw: Mapping[str, Any]) -> bool:
-        """Say whether nothing would come of taking the object in, since this version of it or a later one is known."""
-        return self._is_known(Ref.of(kind, dict(raw)), _version(raw))
+    def is_known(self, ref: Ref, version: str) -> bool:
+        """Say whether nothing would come of taking the object in, since this resource version of it or a later one is known."""
+        return self._is_known(ref, _number(version))
 
     def _is_known(self, ref: Ref, version: int) -> bool:
         known = self._versions.get(ref, 0)
@@ -122,7 +121,7 @@ class Store:
 
     def delete(self, kind: str, raw: Mapping[str, Any]) -> Change | None:
         """Forget an object. Return the change, or None where nothing was known about it."""
-        ref, version = Ref.of(kind, dict(raw)), _version(raw)
+        ref, version = Ref.of(kind, dict(raw)), _number(version_of(raw))
         if version < self._versions.get(ref, 0):
             return None
         return self._forget(ref, version)
@@ -394,7 +393,11 @@ def parse_fact(kind: str, raw: dict[str, Any]) -> Any:
     raise KeyError(kind)
 
 
-def _version(raw: Mapping[str, Any]) -> int:
-    """Return the object's resource version, which is comparable since Kubernetes 1.35; 0 where it isn't a number."""
-    text = str((raw.get("metadata") or {}).get("resourceVersion") or "0")
-    return int(text) if text.isdigit() else 0
+def version_of(raw: Mapping[str, Any]) -> str:
+    """Return the object's resource version; empty where it has none."""
+    return str((raw.get("metadata") or {}).get("resourceVersion") or "")
+
+
+def _number(version: str) -> int:
+    """Return a resource version as a number, which is comparable since Kubernetes 1.35; 0 where it isn't one."""
+    return int(version) if version.isdigit() else 0

@@ -35,8 +35,8 @@ class Tally:
         self._pin_views: dict[str, Mapping[str, int]] = {}
         self._running: Counter[str] = Counter()
         self._placed: dict[Ref, Placed] = {}
-        self._placed_in: dict[str, Counter[Placed]] = {}
-        self._placed_views: dict[str, Mapping[Placed, int]] = {}
+        self._placed_in: dict[str, dict[frozenset[str], Counter[str]]] = {}
+        self._placed_views: dict[str, Mapping[frozenset[str], Mapping[str, int]]] = {}
         self._views: dict[str, Mapping[Any, Any]] = {}
 
     def change(self, old: Pod | Child | None, new: Pod | Child | None) -> None:
@@ -66,17 +66,20 @@ class Tally:
         before = self._placed.get(pod)
         if before == placed:
             return False
-        counts = self._placed_in.setdefault(pod.namespace, Counter())
+        here = self._placed_in.setdefault(pod.namespace, {})
         if before is not None:
-            counts[before] -= 1
-            if not counts[before]:
-                del counts[before]
+            node, pins = before
+            here[pins][node] -= 1
+            if not here[pins][node]:
+                del here[pins][node]
+            if not here[pins]:
+                del here[pins]
         if placed is not None:
-            self._placed[pod] = placed
-            counts[placed] += 1
+            node, pins = self._placed[pod] = placed
+            here.setdefault(pins, Counter())[node] += 1
         else:
             del self._placed[pod]
-        if not counts:
+        if not here:
             del self._placed_in[pod.namespace]
         self._placed_views.pop(pod.namespace, None)
         self._views.pop("placed", None)
@@ -87,7 +90,8 @@ class Tally:
         for label in self._nodes_by_pin.keys() - self._pin_views.keys():
             self._pin_views[label] = MappingProxyType(dict(self._nodes_by_pin[label]))
         for namespace in self._placed_in.keys() - self._placed_views.keys():
-            self._placed_views[namespace] = MappingProxyType(dict(self._placed_in[namespace]))
+            here = self._placed_in[namespace]
+            self._placed_views[namespace] = MappingProxyType({p: MappingProxyType(dict(n)) for p, n in here.items()})
         now: dict[str, Mapping[Any, Any]] = {
             "placed": self._placed_views,
             "pods_by_node": self._by_node,

@@ -18,6 +18,7 @@ from daulat.api.names import FIELD_MANAGER
 
 from .errors import NoAnswer, NotFound, api_error
 from .kubeconfig import KubeconfigError, find_kubeconfig
+from .page import Listed, read_page
 from .resources import Resource
 
 TIMEOUT = 8.0
@@ -93,18 +94,24 @@ class Client:
         """Yield the objects of a kind that its labels and fields select page by page, each with the resource version of the list.
 
         A page has ``size`` objects at most. ``metadata_only`` leaves out all but their metadata.
-        Objects of a list have no apiVersion and no kind. Raises Gone where the API server has dropped that version in between, as
-        it does after about five minutes: the list has to be started anew.
+        Objects of a list have no apiVersion and no kind, and managedFields are left out. Raises Gone where the API server has
+        dropped that version in between, as it does after about five minutes: the list has to be started anew.
         """
+        async for page, version in self.unread_pages(resource, namespace, size=size, metadata_only=metadata_only):
+            yield [item.read() for item in page], version
+
+    async def unread_pages(
+        self, resource: Resource, namespace: str = "", *, size: int = PAGE, metadata_only: bool = False
+    ) -> AsyncIterator[tuple[Sequence[Listed], int]]:
+        """Yield the same pages, of objects of which only name and resource version are read so far."""
         query = {"limit": str(size), "labelSelector": resource.labels, "fieldSelector": resource.fields}
         while True:
             headers = {"Accept": METADATA} if metadata_only else None
-            page = await self.request("GET", resource.path(namespace), query=query, headers=headers)
-            meta, items = page["metadata"], page.pop("items", None) or []
-            yield items, int(meta["resourceVersion"])
-            if not meta.get("continue"):
+            page = read_page(await self._send("GET", resource.path(namespace), query=query, headers=headers))
+            yield page.items, page.version
+            if not page.next:
                 return
-            query["continue"] = meta["continue"]
+            query["continue"] = page.next
 
     async def apply(self, path: str, manifest: Manifest) -> Manifest:
         """Make an object so by server-side apply, taking over fields that others hold."""
@@ -134,6 +141,17 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> Manifest:
         """Send a request and return the answer. Raises ApiError, or NoAnswer where there is none."""
+        return _parse(await self._send(method, path, body, query, content_type, headers))
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = JSON,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
         pairs: Sequence[tuple[str, str]] = [(k, v) for k, v in (query or {}).items() if v]
         all_headers = {"Accept": JSON, "Content-Type": content_type, **(headers or {})}
         method, url, all_headers, data, _ = await self._api.param_serialize(
@@ -142,16 +160,12 @@ class Client:
         self.count(method)
         try:
             response = await self._api.call_api(method, url, all_headers, data, _request_timeout=TIMEOUT)
-            text = await response.read()
+            text: bytes = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self.count_failure(method, "NoAnswer")
             raise NoAnswer(_why(error)) from error
-        try:
-            answer: Manifest = json.loads(text) if text else {}
-        except ValueError:
-            # A group that isn't served, or a proxy in between, answers in plain text.
-            answer = {"message": text.decode(errors="replace").strip()}
         if response.status >= 400:
+            answer = _parse(text)
             self.count_failure(method, str(response.status))
             after = response.headers.get("Retry-After", "")
             raise api_error(
@@ -160,7 +174,16 @@ class Client:
                 str(answer.get("message") or ""),
                 float(after) if after.isdigit() else None,
             )
-        return answer
+        return text
+
+
+def _parse(text: bytes) -> Manifest:
+    try:
+        answer: Manifest = json.loads(text) if text else {}
+    except ValueError:
+        # A group that isn't served, or a proxy in between, answers in plain text.
+        answer = {"message": text.decode(errors="replace").strip()}
+    return answer
 
 
 def _why(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """Keeps the facts up to date: a full list, then the watches, and a full list now and then, which brings what a watch missed.
 
-Lists are read page by page, and no page is kept: 20,000 pods are more than 600 MiB as objects of Python. Each kind is listed by
+Lists are read page by page, no page is kept, and objects that are known already aren't read: 20,000 pods are more than 600 MiB as
+objects of Python. Each kind is listed by
 itself. One that can't be listed is tried again, each time later; what is known of it stays, and so does everything else. The facts
 count as synced once every kind is listed that no cluster is without. A kind that clusters do without may be *unlisted* then: the
 snapshot names it, and decisions that need it are left open.
@@ -21,15 +22,15 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from daulat.api.kinds import Manifest
 from daulat.api.names import GROUP
 from daulat.catalog.kubernetes import Capabilities, Pin
 from daulat.facts.change import Change
 from daulat.facts.definition import STEP as APPLY_DEFINITIONS
 from daulat.facts.definition import Definition
-from daulat.facts.store import Store
+from daulat.facts.store import Store, version_of
 from daulat.kube.client import Client
 from daulat.kube.errors import ApiError, NoAnswer, NotFound, Rejected, RequestError
+from daulat.kube.page import Listed
 from daulat.kube.ref import Ref
 from daulat.kube.resources import WATCHED, Resource, Use
 from daulat.logs import trace
@@ -238,7 +239,7 @@ class Informer:
         if kind not in OWN:
             self._take(kind, raw, deleted=type_ == "DELETED")
             return
-        if type_ != "DELETED" and self._store.is_known(kind, raw):
+        if type_ != "DELETED" and self._store.is_known(Ref.of(kind, raw), version_of(raw)):
             return  # The store has this version, such as of a status that the operator wrote: the event changes nothing.
         self._waiting.append((kind, type_, raw))
         if self._judging is None or self._judging.done():
@@ -337,8 +338,11 @@ class Informer:
                 # The first page tells the version: what comes later isn't in the list, and isn't gone either.
                 version = version or at
                 for number, item in enumerate(items, 1):
-                    listed.add(Ref.of(kind, item))
-                    news += self._take(kind, item)
+                    ref = Ref(kind, item.namespace, item.name)
+                    listed.add(ref)
+                    # Most of what a periodic list brings is known already, and isn't even read.
+                    if not self._store.is_known(ref, item.version):
+                        news += self._take(kind, item.read())
                     if number % STEP == 0:
                         await asyncio.sleep(0)
         except NotFound:
@@ -364,12 +368,12 @@ class Informer:
             self._silent[kind] = self._silent[kind] + 1 if news + len(gone) and not heard else 0
         return True
 
-    def _pages(self, resource: Resource) -> AsyncIterator[tuple[Sequence[Manifest], int]]:
-        return self._client.pages(resource.on(self._store.capabilities))
+    def _pages(self, resource: Resource) -> AsyncIterator[tuple[Sequence[Listed], int]]:
+        return self._client.unread_pages(resource.on(self._store.capabilities))
 
     async def _own_pages(
         self, resource: Resource, before: Registrations
-    ) -> AsyncIterator[tuple[Sequence[Manifest], int]]:
+    ) -> AsyncIterator[tuple[Sequence[Listed], int]]:
         """Yield the pages of one of Daulat's own kinds, once all are read and known to be true. Raises RequestError."""
         kind = resource.kind
         pages = [page async for page in self._pages(resource)]

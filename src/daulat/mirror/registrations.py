@@ -31,11 +31,12 @@ class Registrations:
 async def registrations(client: Client) -> Registrations:
     """Return the registrations as they are. An API server without aggregation has none. Raises RequestError."""
     try:
-        items = [item async for page, _ in client.pages(_APISERVICES) for item in page]
+        pages = [page async for page, _ in client.unread_pages(_APISERVICES)]
     except NotFound:
         return Registrations()
     led_away, seen = {}, set()
-    for item in items:
+    # An APIService is named by its version and group. This is asked every few seconds, and most are of other groups.
+    for item in (listed.read() for page in pages for listed in page if listed.name.partition(".")[2] in GROUPS):
         spec, meta = item.get("spec") or {}, item["metadata"]
         group = str(spec.get("group") or "")
         if group not in GROUPS:

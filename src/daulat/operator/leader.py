@@ -19,7 +19,7 @@ from daulat.kube.ref import Ref
 from daulat.logs import trace
 from daulat.process.lease import Lease
 from daulat.process.lifecycle import first_of
-from daulat.reconcile.registry import BY_KIND, everything, reconcile, woken
+from daulat.reconcile.registry import BY_KIND, everything, is_due, reconcile, woken
 from daulat.reconcile.result import Delete, Result
 
 from . import metrics
@@ -39,6 +39,8 @@ MARGIN = 0.05
 """Seconds by which a key comes back later than a deletion of it may be tried again."""
 POLICIES_FIRST = 30.0
 """Seconds that models wait at most, when an operator starts to lead, until all policies were looked at."""
+AT_ONCE = 20
+"""Keys that are looked at together then."""
 SPREAD = 240.0
 """Seconds over which all keys are looked at now and then: all at once would hold up what is news."""
 
@@ -71,9 +73,18 @@ class Leader:
     def everything(self) -> None:
         """Look at all keys in the minutes to come."""
         if self._leads:
-            keys = list(everything(self._store.snapshot()))
+            loop, keys = asyncio.get_running_loop(), list(everything(self._store.snapshot()))
+            gap = SPREAD / max(len(keys), 1)
+            for first in range(0, len(keys), AT_ONCE):
+                loop.call_later(gap * first, self._review, keys[first : first + AT_ONCE], gap)
+
+    def _review(self, keys: Sequence[Ref], gap: float) -> None:
+        """Ask for those of the keys that need a pass, so many seconds apart: what is news has its turn in between."""
+        if self._leads:
+            snapshot = self._store.snapshot()
             for number, key in enumerate(keys):
-                self._add(key, SPREAD * number / len(keys))
+                if is_due(key, snapshot):
+                    self._add(key, gap * number)
 
     async def lead(self) -> str:
         """Reconcile until the Lease is lost; return why it ended."""

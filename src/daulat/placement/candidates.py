@@ -120,6 +120,12 @@ class CandidateNodes(DerivedFact):
         found = self._of(profile, resource, policies, snapshot)
         return {zone: found.nodes(zone) for zone in sorted(found.by_zone)}
 
+    def has_devices(
+        self, profile: AcceleratorProfileSpec, resource: Asked, policies: Sequence[Policy], snapshot: Snapshot
+    ) -> bool:
+        """Say whether there is such a node."""
+        return bool(self._of(profile, resource, policies, snapshot).zone_of)
+
     def in_zone(
         self,
         zone: str,
@@ -165,6 +171,13 @@ def nodes_with(
 ) -> Mapping[str, tuple[Node, ...]]:
     """Return the nodes that are eligible under all the policies and have the resource of that accelerator, by zone."""
     return CandidateNodes.of(snapshot).with_devices(profile, resource, policies, snapshot)
+
+
+def some_node_with(
+    profile: AcceleratorProfileSpec, resource: Asked, policies: Sequence[Policy], snapshot: Snapshot
+) -> bool:
+    """Say whether there is such a node."""
+    return CandidateNodes.of(snapshot).has_devices(profile, resource, policies, snapshot)
 
 
 def nodes_in_zone(

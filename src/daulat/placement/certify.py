@@ -16,7 +16,7 @@ from daulat.facts.node import Node
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.facts.unknown import Unknown
 
-from .eligibility import EligibilityState, eligibility
+from .eligibility import Eligibilities, EligibilityState, eligibility
 from .evidence import asks
 from .zoning import zone_of_record
 
@@ -40,18 +40,18 @@ def certify(node: Node, snapshot: Snapshot) -> Record:
     wanted: dict[str, str | None] = {}
     if not isinstance(zone, Unknown):
         wanted[ZONE_LABEL] = zone.name if isinstance(zone, Declared) else None
-    undecided = False
+    undecided, answers = False, Eligibilities.of(snapshot)
     for name, policy in snapshot.policies.items():
         label = eligible_label(name)
         if isinstance(policy, Unparsable):
             # What admission enforces stays in force, too, and what it allows is in its own pins.
             continue
-        answer = eligibility(node, policy, snapshot)
+        answer = answers.of_node(node, policy, snapshot)
         if answer.verdict is EligibilityState.UNDECIDED:
             undecided = undecided or node.labels.get(label) == ELIGIBLE
         else:
             wanted[label] = ELIGIBLE if answer.verdict is EligibilityState.ELIGIBLE else None
-    for label in _of_no_policy(node, snapshot):
+    for label in former_labels(snapshot).get(node.name, ()):
         # It stays while a pod is pinned to it: a kubelet restart would end that pod.
         if label not in snapshot.pins:
             wanted[label] = None

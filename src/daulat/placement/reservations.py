@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from daulat.api.accelerator import AcceleratorProfileSpec
 from daulat.api.model import SovereignModelSpec
 from daulat.facts.change import Change
 from daulat.facts.declared import Declared
@@ -45,7 +46,7 @@ class Reservations(DerivedFact):
         self._kept.pop(change.ref, None)
         return True
 
-    def of_model(self, ref: Ref, model: Model, policies: Sequence[Policy], snapshot: Snapshot) -> Reservation | None:
+    def of_model(self, ref: Ref, model: Model, eligible: _EligibleNodes, snapshot: Snapshot) -> Reservation | None:
         """Return the model's claim, by what was decided last, written or not."""
         status = snapshot.latest_status(ref, model)
         where = placement_of(status)
@@ -56,7 +57,7 @@ class Reservations(DerivedFact):
         asked: Asked | None = where.resource if "/" in where.resource else claimed(profile) if profile else None
         if profile is None or asked is None:
             return None
-        nodes = nodes_in_zone(where.zone, profile, asked, policies, snapshot)
+        nodes = eligible.of(ref.namespace, where, profile, asked)
         pods = snapshot.pods_by_model.get((ref.namespace, ref.name), ())
         facts = (model.spec, status, pods, nodes)
         known = self._kept.get(ref)
@@ -67,15 +68,33 @@ class Reservations(DerivedFact):
 
 def reservations(snapshot: Snapshot) -> Iterator[tuple[Ref, Reservation]]:
     """Return the claims of all placed models, by what was decided last, written or not."""
-    kept = Reservations.of(snapshot)
-    governing: dict[str, list[Policy]] = {}
+    kept, eligible = Reservations.of(snapshot), _EligibleNodes(snapshot)
     for ref, model in snapshot.models.items():
         if not isinstance(model, Declared) or model.deleting:
             continue
-        if ref.namespace not in governing:
-            governing[ref.namespace] = snapshot.governing(ref.namespace)
-        if (found := kept.of_model(ref, model, governing[ref.namespace], snapshot)) is not None:
+        if (found := kept.of_model(ref, model, eligible, snapshot)) is not None:
             yield ref, found
+
+
+class _EligibleNodes:
+    """The nodes where models may be, looked up once for all models of a namespace that were placed alike."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._governing: dict[str, list[Policy]] = {}
+        self._found: dict[tuple[str, str, str, str], tuple[Node, ...]] = {}
+
+    def of(
+        self, namespace: str, where: CurrentPlacement, profile: AcceleratorProfileSpec, asked: Asked
+    ) -> tuple[Node, ...]:
+        """Return the nodes of the zone that have the devices and are eligible under every policy of the namespace."""
+        key = (namespace, where.zone, where.accelerator, where.resource)
+        if key not in self._found:
+            if namespace not in self._governing:
+                self._governing[namespace] = self._snapshot.governing(namespace)
+            policies = self._governing[namespace]
+            self._found[key] = nodes_in_zone(where.zone, profile, asked, policies, self._snapshot)
+        return self._found[key]
 
 
 def _claim(

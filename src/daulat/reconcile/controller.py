@@ -23,6 +23,10 @@ def _no_keys(snapshot: Snapshot) -> Iterable[Ref]:
     return ()
 
 
+def _always(key: Ref, snapshot: Snapshot) -> bool:
+    return True
+
+
 def _no_priority(key: Ref, snapshot: Snapshot) -> int:
     return 1
 
@@ -37,6 +41,8 @@ class Controller:
     """By the kind of the object that changed."""
     keys: Callable[[Snapshot], Iterable[Ref]] = _no_keys
     """All keys that there are, for the start and for now and then, should a change have been missed."""
+    is_due: Callable[[Ref, Snapshot], bool] = _always
+    """Whether a key that nothing has woken needs a pass, where that costs less to say than the pass."""
     serial: bool = False
     """Whether its keys, and those of all other serial controllers, are worked on one after the other."""
     settle: Mapping[str, float] = field(default_factory=dict)

@@ -55,6 +55,12 @@ def everything(snapshot: Snapshot) -> Iterator[Ref]:
         yield from controller.keys(snapshot)
 
 
+def is_due(key: Ref, snapshot: Snapshot) -> bool:
+    """Return whether a key that nothing has woken needs a pass."""
+    controller = BY_KIND.get(key.kind)
+    return controller is None or controller.is_due(key, snapshot)
+
+
 def reconcile(key: Ref, snapshot: Snapshot, now: float) -> Result:
     """Return what is to be done about the key; nothing for kinds that have no controller.
 

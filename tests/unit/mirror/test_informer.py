@@ -23,9 +23,10 @@ from daulat.mirror.feed import Feed
 from daulat.mirror.informer import Informer
 from daulat.mirror.registrations import DEFINITIONS
 from tests.unit.discovery import aggregated, discovery
+from tests.unit.lists import Lists
 
 
-class FakeClient:
+class FakeClient(Lists):
     """Lists namespaces only; each list brings one more."""
 
     def __init__(self, error: Exception | None = None, **failures: int) -> None:

@@ -20,6 +20,7 @@ from daulat.mirror import informer as module
 from daulat.mirror.informer import Informer
 from daulat.mirror.registrations import DEFINITIONS, registrations
 from tests.unit.discovery import discovery
+from tests.unit.lists import Lists
 
 POLICY: dict[str, Any] = {
     "metadata": {"name": "confidential", "uid": "u1", "resourceVersion": "5"},
@@ -32,7 +33,7 @@ POLICY: dict[str, Any] = {
 FORGED = {**POLICY, "spec": {**POLICY["spec"], "action": "Audit"}}
 
 
-class Server:
+class Server(Lists):
     """An API server with one policy, whose requests for daulat.dev somebody may lead away."""
 
     def __init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -30,7 +31,7 @@ class FakeCluster(Client):
         self.largest = 0
         """Objects in the largest answer."""
 
-    async def request(
+    async def _send(
         self,
         method: str,
         path: str,
@@ -38,6 +39,11 @@ class FakeCluster(Client):
         query: Mapping[str, str] | None = None,
         content_type: str = JSON,
         headers: Mapping[str, str] | None = None,
+    ) -> bytes:
+        return json.dumps(self._answer(method, path, body, query or {}, content_type, headers or {})).encode()
+
+    def _answer(
+        self, method: str, path: str, body: Any, query: Mapping[str, str], content_type: str, headers: Mapping[str, str]
     ) -> Raw:
         self.requests.append((method, path))
         if path == "/version":
@@ -55,7 +61,7 @@ class FakeCluster(Client):
             return self._one(method, path, body, content_type)
         if errors := self.failing.get(resource.plural):
             raise errors.pop(0)
-        return self._page(resource, namespace, query or {}, headers or {})
+        return self._page(resource, namespace, query, headers)
 
     def _resource(self, path: str) -> tuple[Resource, str, str] | None:
         reports = [r for api in self.apis for r in (api.of_namespace, api.of_cluster)]

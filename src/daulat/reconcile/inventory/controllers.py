@@ -135,6 +135,7 @@ NODES = Controller(
         "Pod": _pod_of_former_policy,
     },
     keys=lambda snapshot: (Ref("Node", "", name) for name in sorted(snapshot.nodes)),
+    is_due=lambda key, snapshot: bool(reconcile_node(key, snapshot, 0.0).apply),
     # Labels of record are what everything else waits for.
     priority=lambda key, snapshot: 0,
 )

@@ -15,7 +15,7 @@ from daulat.facts.declared import Unparsable
 from daulat.facts.snapshot import Policy, Snapshot
 from daulat.kube.ref import Ref
 from daulat.placement.approval import approval
-from daulat.placement.candidates import candidates_under, nodes_with
+from daulat.placement.candidates import candidates_under, some_node_with
 from daulat.placement.dra import Asked, Claimed
 from daulat.reconcile.result import Apply, Delete, Result
 
@@ -76,7 +76,7 @@ def _there(policy: Policy, snapshot: Snapshot) -> list[str]:
     return [
         name
         for name, profile in approval(policy, snapshot).profiles.items()
-        if any(nodes_with(profile, asked, (policy,), snapshot) for asked in _asked(profile))
+        if any(some_node_with(profile, asked, (policy,), snapshot) for asked in _asked(profile))
     ]
 
 

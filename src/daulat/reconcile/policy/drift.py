@@ -79,7 +79,7 @@ def _pinned(
 ) -> list[Stranded]:
     label = eligible_label(policy.name)
     # From the nodes with such pods, not from all that aren't eligible: those may be thousands.
-    names = sorted(name for name in snapshot.nodes_by_pin.get(label, ()) if name in nodes and name not in skip)
+    names = sorted(name for name in snapshot.nodes_by_pin.get(label, {}).keys() & nodes.keys() if name not in skip)
     if not names:
         return []
     governed = {n.name for n in snapshot.governed_by(policy)}

@@ -106,7 +106,9 @@ def _in_force(
         namespaces=len(governed),
         governed_namespaces=tuple(sorted(n.name for n in governed)[:GOVERNED]),
         eligible_nodes=len(candidates_under((policy,), snapshot).eligible),
-        controls_by_action=by_action((*result.status_controls, *(volumes.controls(policy) if by_operator else ()))),
+        controls_by_action=by_action(
+            (*result.status_controls, *(volumes.controls(policy, snapshot, now) if by_operator else ()))
+        ),
         accelerators=approved_accelerators(policy, result.approved, to_remember(ref, policy, unreadable, snapshot)),
         drift=watch.drifted() or None,
         undecided=watch.undecided_nodes() or None,

@@ -28,9 +28,12 @@ def unpinned(policy: Policy, snapshot: Snapshot, exempt: Container[str] = ()) ->
         namespace = snapshot.namespaces.get(name)
         if namespace is None or name in exempt or not policy.spec.namespace_selector.matches(namespace.labels):
             continue
-        for (node, pins), count in placed.items():
-            if label not in pins and node in eligible.refused and node not in eligible.undecided:
-                found[name, node] += count
+        for pins, nodes in placed.items():
+            if label in pins:
+                continue
+            for node, count in nodes.items():
+                if node in eligible.refused and node not in eligible.undecided:
+                    found[name, node] += count
     return found
 
 

@@ -83,6 +83,10 @@ class _Guards:
     def __init__(self, policy: Policy, exemptions: Sequence[SovereigntyExemptionSpec], snapshot: Snapshot) -> None:
         self._policy, self._exemptions = policy, exemptions
         self._zones = {name: zone.spec for name, zone in snapshot.known_zones.items()}
+        self.controls = tuple(
+            ControlInForce(id=c.control.id, guard=c.control.guard, action=c.action) for c in called(policy.spec)
+        )
+        """The controls that the policy's sections call for, as its status lists them."""
         self._applied: tuple[tuple[str, ...], tuple[Manifest, ...]] = (), ()
         self._accepted: dict[tuple[str, str, tuple[str, ...], str], bool] = {}
 
@@ -111,23 +115,21 @@ class _Guards:
 
 def guard(policy: Policy, governed: Iterable[Namespace], snapshot: Snapshot, now: float) -> tuple[Manifest, ...]:
     """Return the guard that the operator applies. Raises PolicyError."""
-    if not called(policy.spec):
-        return ()
-    names = tuple(sorted(n.name for n in governed))
-    return BoundVolumes.of(snapshot).guards_of(policy, snapshot, now).applied(names)
+    guards = BoundVolumes.of(snapshot).guards_of(policy, snapshot, now)
+    return guards.applied(tuple(sorted(n.name for n in governed))) if guards.controls else ()
 
 
-def controls(policy: Policy) -> tuple[ControlInForce, ...]:
+def controls(policy: Policy, snapshot: Snapshot, now: float) -> tuple[ControlInForce, ...]:
     """Return the controls of the guard as the policy's status lists them. Raises PolicyError."""
-    return tuple(ControlInForce(id=c.control.id, guard=c.control.guard, action=c.action) for c in called(policy.spec))
+    return BoundVolumes.of(snapshot).guards_of(policy, snapshot, now).controls
 
 
 def unaccepted(policy: Policy, governed: Iterable[Namespace], snapshot: Snapshot, now: float) -> list[Unaccepted]:
     """Return the claims whose volumes the policy wouldn't accept, by name. Raises PolicyError."""
-    if not called(policy.spec):
-        return []
     volumes = BoundVolumes.of(snapshot)
     guards = volumes.guards_of(policy, snapshot, now)
+    if not guards.controls:
+        return []
     found = [v for n in governed for v in volumes.in_namespace(n.name, snapshot) if not guards.accepts(v)]
     found.sort(key=lambda v: (v.namespace, v.claim))
     return [Unaccepted(v, guards.why(v) if v is found[0] else "") for v in found]

@@ -54,15 +54,15 @@ def test_pinned_pods_come_first() -> None:
 def test_a_pod_is_counted_once_and_forgotten_with_the_pod() -> None:
     store = Store("daulat-system")
 
-    def at(version: int, on: str, pins: dict[str, str] | None = None) -> dict[tuple[str, frozenset[str]], int]:
+    def at(version: int, on: str, pins: dict[str, str] | None = None) -> dict[frozenset[str], dict[str, int]]:
         body = pod("old", on=on, pins=pins)
         body["metadata"]["resourceVersion"] = str(version)
         store.apply("Pod", body)
-        return dict(store.snapshot().placed.get("treasury", {}))
+        return {pins: dict(nodes) for pins, nodes in store.snapshot().placed.get("treasury", {}).items()}
 
     assert at(1, "") == {}
-    assert at(2, "gone") == {("gone", frozenset()): 1}
-    assert at(3, "gone") == {("gone", frozenset()): 1}
-    assert at(4, "gone", PIN) == {("gone", frozenset(PIN)): 1}
+    assert at(2, "gone") == {frozenset(): {"gone": 1}}
+    assert at(3, "gone") == {frozenset(): {"gone": 1}}
+    assert at(4, "gone", PIN) == {frozenset(PIN): {"gone": 1}}
     store.retain("Pod", set(), 9)
     assert store.snapshot().placed == {}

@@ -55,15 +55,14 @@ class Listed:
         self._raw = raw
 
     def read(self) -> Manifest:
-        """Return the whole object, without managedFields."""
-        found: Manifest = {}
-        for key, value in _FIELDS.decode(self._raw).items():
-            if key == "metadata":
-                meta = _FIELDS.decode(value)
-                found[key] = {k: _ANY.decode(v) for k, v in meta.items() if k != "managedFields"}
-            else:
-                found[key] = _ANY.decode(value)
-        return found
+        """Return the whole object, without managedFields. Raises NoAnswer where it isn't valid JSON."""
+        try:
+            fields = _FIELDS.decode(self._raw)
+            meta = _FIELDS.decode(fields.pop("metadata"))
+            found: Manifest = {"metadata": {k: _ANY.decode(v) for k, v in meta.items() if k != "managedFields"}}
+            return found | {k: _ANY.decode(v) for k, v in fields.items()}
+        except ValueError as error:
+            raise NoAnswer(f"{self.name} in the list can't be read: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -83,5 +82,5 @@ def read_page(text: bytes) -> Page:
         page = _LIST.decode(text)
         items = [Listed(raw) for raw in page.items or ()]
         return Page(items, int(page.metadata.resource_version), page.metadata.continue_)
-    except (msgspec.DecodeError, ValueError) as error:
+    except ValueError as error:
         raise NoAnswer(f"the answer isn't a list: {error}") from error

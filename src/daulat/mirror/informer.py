@@ -1,10 +1,9 @@
 """Keeps the facts up to date: a full list, then the watches, and a full list now and then, which brings what a watch missed.
 
-Lists are read page by page, no page is kept, and objects that are known already aren't read: 20,000 pods are more than 600 MiB as
-objects of Python. Each kind is listed by
-itself. One that can't be listed is tried again, each time later; what is known of it stays, and so does everything else. The facts
-count as synced once every kind is listed that no cluster is without. A kind that clusters do without may be *unlisted* then: the
-snapshot names it, and decisions that need it are left open.
+Lists are read page by page, no page is kept, and objects that are known already aren't read: 20,000 pods are more than 600 MiB
+as objects of Python. Each kind is listed by itself. One that can't be listed is tried again, each time later; what is known of
+it stays, and so does everything else. The facts count as synced once every kind is listed that no cluster is without. A kind
+that clusters do without may be *unlisted* then: the snapshot names it, and decisions that need it are left open.
 
 Only what the API server itself answers is a fact. Who answers is looked at before each list (`registrations.py`), and of Daulat's
 own kinds, which decide what is enforced, after it and before events are taken in as well. A list of these that is empty counts

@@ -15,6 +15,7 @@ from daulat.facts.change import Change
 from daulat.facts.store import KUBERNETES, Store
 from daulat.kube.client import Client
 from daulat.kube.errors import Forbidden, NotFound, ServerError
+from daulat.kube.page import Listed
 from daulat.kube.ref import Ref
 from daulat.kube.resources import REGISTRY, WATCHED, Resource
 from daulat.mirror import gaps
@@ -76,6 +77,26 @@ def test_facts_are_synced_once_every_kind_was_listed_in_full() -> None:
         assert [change.ref for change in changed] == [Ref("Namespace", "", "ns-0")]
 
     asyncio.run(scenario())
+
+
+def test_a_list_reads_only_the_objects_that_arent_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    whole = Listed.read
+
+    def counting(listed: Listed) -> dict[str, Any]:
+        read.append(listed.name)
+        return whole(listed)
+
+    monkeypatch.setattr(Listed, "read", counting)
+
+    async def scenario() -> None:
+        informer = _informer(FakeClient(), [])
+        await informer.sync()
+        for _ in range(2):  # Each list brings one more.
+            await informer.relist()
+
+    asyncio.run(scenario())
+    assert read == ["ns-0", "ns-1", "ns-2"]
 
 
 @pytest.mark.parametrize("listed", [["ns-1"], []], ids=["others are listed", "nothing is listed"])

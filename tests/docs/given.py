@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from .page import Page
 
 FOLDER = Path(__file__).with_name("given")
-NOT_FOLLOWED = Path(__file__).with_name("not_followed.yaml")
 
 
 class Given(BaseModel):
@@ -41,17 +40,6 @@ _ALL = TypeAdapter(dict[str, Given])
 def every() -> dict[str, Given]:
     """Return what is given, by the names of pages; a page of which nothing is said is given Daulat on a cluster."""
     return _ALL.validate_python(yaml.safe_load(FOLDER.with_suffix(".yaml").read_text()))
-
-
-@cache
-def not_followed() -> dict[str, str]:
-    """Return why no test follows a page, by the names of such pages."""
-    return TypeAdapter(dict[str, str]).validate_python(yaml.safe_load(NOT_FOLLOWED.read_text()))
-
-
-def is_followed(page: Page) -> bool:
-    """Say whether a test follows a page: it has commands to run, and no reason is given why they aren't run."""
-    return bool(page.unmarked) and page.name.removeprefix("docs/") not in not_followed()
 
 
 def files(page: Page) -> Path | None:

@@ -29,7 +29,7 @@ def _parameter(page: Page) -> Any:
     return pytest.param(page, id=page.name, marks=() if page.name in given.FIRST else pytest.mark.docs)
 
 
-FOLLOWED = sorted(filter(given.is_followed, map(read, PAGES)), key=_turn)
+FOLLOWED = sorted((page for page in map(read, PAGES) if page.unmarked), key=_turn)
 
 
 @pytest.fixture(scope="module")

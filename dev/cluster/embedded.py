@@ -418,15 +418,17 @@ class EmbeddedCluster:
         while not condition():
             for started in self._record().processes:
                 if (not needed or started.name in needed) and processes.find(started) is None:
-                    raise self._failure(started.name)
+                    raise self._failure(started.name, processes.why_gone(started))
             if time.monotonic() > deadline:
                 raise ClusterError(f"waited {START_SECONDS:.0f} s for {what}: the logs in {self.logs_dir} say more.")
             time.sleep(POLL_SECONDS)
 
-    def _failure(self, component: str) -> ClusterError:
+    def _failure(self, component: str, why: str) -> ClusterError:
         log = self.logs_dir / f"{component}.log"
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
         if any("address already in use" in line for line in lines[-50:]):
             return PortTaken(f"another process took a port that {component} was about to use.")
         said = next((line for line in reversed(lines) if line.strip()), "it said nothing")
-        return ClusterError(f"{component} ended at once ({said[:300]}): its whole log is {log}.")
+        return ClusterError(
+            f"{component} ended at once ({why or 'it is there now'}; {said[:300]}): its whole log is {log}."
+        )

@@ -70,6 +70,21 @@ def find(started: Started) -> psutil.Process | None:
         return None
 
 
+def why_gone(started: Started) -> str:
+    """Return why `find` doesn't find a process, for a message; empty if it does by now."""
+    child = _children.get(started.pid)
+    if child is not None and (status := child.poll()) is not None:
+        return f"exit status {status}"
+    try:
+        process = psutil.Process(started.pid)
+        apart = process.create_time() - started.start_time
+        if abs(apart) > START_TIME_TOLERANCE_SECONDS:
+            return f"process {started.pid} was started {apart:+.1f} s from the time on record"
+        return "a zombie" if process.status() == psutil.STATUS_ZOMBIE else ""
+    except psutil.Error as error:
+        return str(error)
+
+
 def stop(all_started: Iterable[Started], *, kill: bool = False, patience_seconds: float = 10.0) -> None:
     """Ask them all to end, wait, then end those that haven't; returns when none of them runs."""
     running = [process for started in all_started if (process := find(started))]

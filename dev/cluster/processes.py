@@ -58,20 +58,18 @@ def program(module: str) -> list[str]:
 
 def find(started: Started) -> psutil.Process | None:
     """The process, if it still runs and is the one that was started."""
-    child = _children.get(started.pid)
-    if child is not None and child.poll() is not None:
-        return None
-    try:
-        process = psutil.Process(started.pid)
-        if abs(process.create_time() - started.start_time) > START_TIME_TOLERANCE_SECONDS:
-            return None
-        return None if process.status() == psutil.STATUS_ZOMBIE else process
-    except psutil.Error:
-        return None
+    found = _look(started)
+    return found if isinstance(found, psutil.Process) else None
 
 
 def why_gone(started: Started) -> str:
     """Return why `find` doesn't find a process, for a message; empty if it does by now."""
+    found = _look(started)
+    return found if isinstance(found, str) else ""
+
+
+def _look(started: Started) -> psutil.Process | str:
+    """Return the process, or why it isn't there."""
     child = _children.get(started.pid)
     if child is not None and (status := child.poll()) is not None:
         return f"exit status {status}"
@@ -80,7 +78,7 @@ def why_gone(started: Started) -> str:
         apart = process.create_time() - started.start_time
         if abs(apart) > START_TIME_TOLERANCE_SECONDS:
             return f"process {started.pid} was started {apart:+.1f} s from the time on record"
-        return "a zombie" if process.status() == psutil.STATUS_ZOMBIE else ""
+        return "a zombie" if process.status() == psutil.STATUS_ZOMBIE else process
     except psutil.Error as error:
         return str(error)
 

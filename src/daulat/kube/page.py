@@ -1,4 +1,4 @@
-"""Reads a page of a list only as far as somebody needs it.
+"""Decodes a page of a list: the name and the resource version of each object first, the whole object on demand.
 
 A list of 20,000 pods is a hundred megabytes of JSON, half of it managedFields. Most of what a periodic list brings is known
 already, which name and resource version tell.

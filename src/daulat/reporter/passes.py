@@ -99,8 +99,7 @@ class Passes:
                 for item in items:
                     store.apply(resource.kind, item)
                     if resource.kind == "Namespace":
-                        meta = {k: v for k, v in item["metadata"].items() if k != "managedFields"}
-                        raw[str(meta["name"])] = {"apiVersion": "v1", "kind": "Namespace", **item, "metadata": meta}
+                        raw[str(item["metadata"]["name"])] = {"apiVersion": "v1", "kind": "Namespace", **item}
         return store.snapshot(), raw
 
     async def _tally(self, judge: Judge, namespace: str, capabilities: Capabilities, of: Manifest | None) -> Tally:

@@ -374,11 +374,16 @@ def remove_shared_policies() -> None:
 
 
 def lower(world: World) -> None:
-    """Stop the operator and remove the cluster. ClusterError where the API server had ended, for which its log is the reason."""
+    """Stop the operator and remove the cluster; ClusterError as `remove`."""
     _RAISED.pop(world.cluster.name, None)
-    ended = world.cluster.why_ended(APISERVER)
     world.operator.stop()
-    world.cluster.down()
+    remove(world.cluster)
+
+
+def remove(cluster: EmbeddedCluster) -> None:
+    """Remove a cluster. ClusterError where its API server had ended, for which its log is the reason."""
+    ended = cluster.why_ended(APISERVER)
+    cluster.down()
     if ended:
         raise ClusterError(ended)
 

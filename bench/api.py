@@ -7,6 +7,7 @@ import base64
 import json
 import ssl
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -115,8 +116,19 @@ class Session:
     async def watch(
         self, where: str, version: str, seconds: float, metadata_only: bool = False
     ) -> AsyncIterator[Manifest]:
-        """Give the events after a resource version. RuntimeError where the watch ends or fails."""
-        query = {"watch": "1", "resourceVersion": version, "timeoutSeconds": str(int(seconds))}
+        """Give the events after a resource version for so many seconds, then RuntimeError; the same where the watch fails.
+
+        A watch that the API server ends before, as it does where a client reads too slowly, goes on after the last event.
+        """
+        deadline = time.monotonic() + seconds
+        while (left := int(deadline - time.monotonic())) > 0:
+            async for event in self._watched(where, version, left, metadata_only):
+                version = event["object"]["metadata"]["resourceVersion"]
+                yield event
+        raise RuntimeError(f"the watch of {where} ended after {seconds:.0f} s")
+
+    async def _watched(self, where: str, version: str, seconds: int, metadata_only: bool) -> AsyncIterator[Manifest]:
+        query = {"watch": "1", "resourceVersion": version, "timeoutSeconds": str(seconds)}
         accept = METADATA.format("") if metadata_only else "application/json"
         async with self._http.get(where, params=query, headers={"Accept": accept}) as answer:
             pending = b""
@@ -126,7 +138,6 @@ class Session:
                     if event["type"] == "ERROR":
                         raise RuntimeError(f"the watch of {where} failed: {event['object'].get('message')}")
                     yield event
-        raise RuntimeError(f"the watch of {where} ended")
 
     async def _send(self, method: str, where: str, body: Mapping[str, Any], content_type: str) -> None:
         data = json.dumps(body).encode()

@@ -17,7 +17,7 @@ import psutil
 
 from dev.cluster.paths import ROOT
 
-# The start time is derived from the boot time, which moves a little when the clock is set.
+# The kernel's boot time is in whole seconds, and rounded anew each time it is read.
 START_TIME_TOLERANCE_SECONDS = 2.0
 
 # Those that this very process started must be waited for, or they stay as zombies.
@@ -31,6 +31,7 @@ class Started:
     name: str
     pid: int
     start_time: float
+    """Seconds after the machine's boot, which stay the same when the clock is set."""
     argv: tuple[str, ...]
 
 
@@ -48,7 +49,7 @@ def start(name: str, argv: Sequence[str], log: Path, environment: Mapping[str, s
             env={**os.environ, **(environment or {})},
         )
     _children[child.pid] = child
-    return Started(name, child.pid, psutil.Process(child.pid).create_time(), tuple(argv))
+    return Started(name, child.pid, start_time(psutil.Process(child.pid)), tuple(argv))
 
 
 def program(module: str) -> list[str]:
@@ -75,12 +76,17 @@ def _look(started: Started) -> psutil.Process | str:
         return f"exit status {status}"
     try:
         process = psutil.Process(started.pid)
-        apart = process.create_time() - started.start_time
+        apart = start_time(process) - started.start_time
         if abs(apart) > START_TIME_TOLERANCE_SECONDS:
             return f"process {started.pid} was started {apart:+.1f} s from the time on record"
         return "a zombie" if process.status() == psutil.STATUS_ZOMBIE else process
     except psutil.Error as error:
         return str(error)
+
+
+def start_time(process: psutil.Process) -> float:
+    """Return when a process was started, in seconds after the boot."""
+    return process.create_time() - psutil.boot_time()
 
 
 def stop(all_started: Iterable[Started], *, kill: bool = False, patience_seconds: float = 10.0) -> None:

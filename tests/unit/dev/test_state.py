@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -52,7 +53,8 @@ def cluster_with(*started: Started) -> EmbeddedCluster:
 
 
 def started_as(process: subprocess.Popen[bytes], *, seconds_earlier: float = 0.0) -> Started:
-    return Started(ETCD, process.pid, psutil.Process(process.pid).create_time() - seconds_earlier, tuple(IDLE))
+    began = processes.start_time(psutil.Process(process.pid))
+    return Started(ETCD, process.pid, began - seconds_earlier, tuple(IDLE))
 
 
 def test_a_pid_that_another_process_got_is_left_alone(bystander: subprocess.Popen[bytes]) -> None:
@@ -93,6 +95,17 @@ def test_a_started_process_outlives_ctrl_c_and_is_stopped_by_us(tmp_path: Path) 
     assert processes.find(started) is not None
     processes.stop([started], kill=True)
     assert processes.find(started) is None
+
+
+def test_a_process_is_found_after_the_clock_was_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = processes.start("x", ["sleep", "60"], tmp_path / "log")
+    try:
+        booted = psutil.boot_time()
+        monkeypatch.setattr("psutil._psplatform.boot_time", lambda: booted + 3600)
+        assert psutil.Process(started.pid).create_time() > time.time() + 3000, "psutil reads the boot time elsewhere"
+        assert processes.find(started) is not None
+    finally:
+        processes.stop([started], kill=True)
 
 
 def test_a_damaged_record_is_no_record() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
@@ -12,29 +11,17 @@ from dev.cluster import audit
 from dev.deployment import CHECKS, poll
 from dev.neighbours.kueue import Kueue
 from tests.e2e.world import (
-    IMAGE,
     Manifest,
     World,
     lower,
     model_manifest,
-    node_manifest,
     raise_world,
     unique,
     zone_manifest,
 )
 
 from .conftest import JOBS, KUEUE, Requests, backs_off, events, pinned
-
-API = "kueue.x-k8s.io/v1beta2"
-ASCEND = "huawei.com/Ascend910"
-RESOURCES = ("cpu", "memory", ASCEND, "nvidia.com/gpu", "amd.com/gpu")
-NAME = "sovereignty"
-CHECK = {
-    "apiVersion": API,
-    "kind": "AdmissionCheck",
-    "metadata": {"name": NAME},
-    "spec": {"controllerName": "daulat.dev/sovereignty"},
-}
+from .queues import ASCEND, CHECK, NAME, add_node, job, make_queue
 
 
 @dataclass(frozen=True)
@@ -48,13 +35,7 @@ class Checked:
 
     def add_node(self, devices: int) -> str:
         """Add a node of the zone with so many devices."""
-        name = unique("joined")
-        node = node_manifest(name, site=self.zone)
-        amounts = {**node["status"]["allocatable"], ASCEND: str(devices)}
-        node["status"] = {**node["status"], "allocatable": amounts, "capacity": amounts}
-        self.world.admin.apply([node])
-        self.world.admin.apply([node], "--subresource=status")
-        return name
+        return add_node(self.world, self.zone, devices)
 
     def workloads(self) -> list[Manifest]:
         """Return the workloads in the queue."""
@@ -113,63 +94,6 @@ def checked(queued: World) -> Iterator[Checked]:
     queued.remove(namespace, policy)
     queued.admin.run("delete", "nodes", "-l", f"daulat.node-restriction.kubernetes.io/site={zone}")
     queued.admin.run("delete", "szone", zone)
-
-
-def make_queue(world: World, namespace: str, *checks: str) -> None:
-    """Make a queue with these AdmissionChecks, of which the namespace's LocalQueue is a part, and two priorities."""
-    head = {"name": namespace}
-    amounts = dict(zip(RESOURCES, ("2", "64Gi", "1", "1", "1"), strict=True))
-    quotas = [{"name": name, "nominalQuota": amount} for name, amount in amounts.items()]
-    covered = {"coveredResources": list(RESOURCES), "flavors": [{"name": namespace, "resources": quotas}]}
-    spec: Manifest = {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-        "resourceGroups": [covered],
-        "preemption": {"withinClusterQueue": "LowerPriority"},
-    }
-    if checks:
-        spec["admissionChecksStrategy"] = {"admissionChecks": [{"name": name} for name in checks]}
-    classes = [
-        {
-            "apiVersion": API,
-            "kind": "WorkloadPriorityClass",
-            "metadata": {"name": f"{namespace}-{name}"},
-            "value": value,
-        }
-        for name, value in (("low", 1), ("high", 100))
-    ]
-    world.admin.apply(
-        [
-            {"apiVersion": API, "kind": "ResourceFlavor", "metadata": head},
-            {"apiVersion": API, "kind": "ClusterQueue", "metadata": head, "spec": spec},
-            {
-                "apiVersion": API,
-                "kind": "LocalQueue",
-                "metadata": {"name": "team", "namespace": namespace},
-                "spec": {"clusterQueue": namespace},
-            },
-            *classes,
-        ]
-    )
-    world.wait_condition("clusterqueue", namespace, "Active", "True")
-
-
-def job(name: str, namespace: str, image: str = IMAGE, device: str = "") -> Manifest:
-    """Return the project's sample Job with a queue: it takes all of the queue's CPUs, and one device where one is named."""
-    labels = {"kueue.x-k8s.io/queue-name": "team"}
-    resources: Manifest = {"requests": {"cpu": "2", "memory": "200Mi"}}
-    if device:
-        resources["limits"] = {device: "1"}
-    pod: dict[str, Any] = {
-        "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": 0,
-        "containers": [{"name": "main", "image": image, "resources": resources}],
-    }
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": name, "namespace": namespace, "labels": labels},
-        "spec": {"suspend": True, "template": {"spec": pod}},
-    }
 
 
 def running(world: World, namespace: str) -> dict[str, Manifest]:

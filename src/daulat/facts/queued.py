@@ -14,6 +14,9 @@ from daulat.api.frozen import FrozenDict
 
 from .pod import requested
 
+_ORIGIN = "kueue.x-k8s.io/multikueue-origin"
+"""MultiKueue's label of what it has copied (Kueue 0.17.0, apis/kueue/v1beta2/multikueue_types.go)."""
+
 
 @dataclass(frozen=True)
 class PodToleration:
@@ -40,6 +43,7 @@ class CheckState:
     """Pending, Ready, Retry or Rejected."""
     retries: int = 0
     """How often it was Retry before."""
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,8 @@ class QueuedWorkload:
     """Whether it runs already, or may."""
     owners: tuple[Owner, ...] = ()
     """What it stands for: one object, or the pods of a group."""
+    copied: bool = False
+    """Whether MultiKueue has copied it from another cluster. What it stands for is created here once it is admitted."""
 
     def states(self, names: frozenset[str]) -> set[str]:
         """Return the states of these AdmissionChecks."""
@@ -125,7 +131,7 @@ def parse_workload(raw: Mapping[str, Any]) -> QueuedWorkload | None:
     """Read a Workload; None where it has no AdmissionCheck."""
     meta, spec, status = raw.get("metadata") or {}, raw.get("spec") or {}, raw.get("status") or {}
     checks = tuple(
-        CheckState(str(c.get("name")), str(c.get("state")), int(c.get("retryCount") or 0))
+        CheckState(str(c.get("name")), str(c.get("state")), int(c.get("retryCount") or 0), str(c.get("message") or ""))
         for c in status.get("admissionChecks") or ()
     )
     if not checks:
@@ -150,6 +156,7 @@ def parse_workload(raw: Mapping[str, Any]) -> QueuedWorkload | None:
             Owner(str(o.get("apiVersion")), str(o.get("kind")), str(o.get("name")), str(o.get("uid")))
             for o in meta.get("ownerReferences") or ()
         ),
+        copied=_ORIGIN in (meta.get("labels") or {}),
     )
 
 

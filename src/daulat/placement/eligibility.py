@@ -47,7 +47,9 @@ class Eligibility:
 ELIGIBLE = Eligibility(EligibilityState.ELIGIBLE)
 
 
-@lru_cache(maxsize=4096)  # Most nodes are outside most policies for one of a few reasons: at 5,000 nodes and ten policies 7 MiB.
+@lru_cache(
+    maxsize=4096
+)  # Most nodes are outside most policies for one of a few reasons: at 5,000 nodes and ten policies 7 MiB.
 def _ineligible(reason: str) -> Eligibility:
     return Eligibility(EligibilityState.INELIGIBLE, reason)
 

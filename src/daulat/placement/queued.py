@@ -47,7 +47,7 @@ class Verdict(StrEnum):
     RETRY = "Retry"
     REJECTED = "Rejected"
     PENDING = "Pending"
-    """Nothing yet: devices are about to be free, and meanwhile the workload keeps its quota."""
+    """Nothing yet, and meanwhile the workload keeps its quota: devices are about to be free, or MultiKueue has copied it."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,17 @@ class _Room:
 
 
 def judge(workload: QueuedWorkload, snapshot: Snapshot, now: float) -> Judgement:
-    """Return the verdict on a workload that has quota."""
+    """Return the verdict on a workload that has quota.
+
+    One that MultiKueue has copied is never sent back and never rejected. Kueue takes the quota back by the Job that a workload
+    stands for, and there is none in this cluster yet; a copy that was rejected is made anew. Another cluster may run it meanwhile,
+    and MultiKueue then deletes the copy.
+    """
+    found = _judge(workload, snapshot, now)
+    return found if found.verdict is Verdict.READY or not workload.copied else replace(found, verdict=Verdict.PENDING)
+
+
+def _judge(workload: QueuedWorkload, snapshot: Snapshot, now: float) -> Judgement:
     if workload.admitted or "Ready" in workload.states(snapshot.own_checks):
         # Its own pods may hold the devices that would be looked for. What must not run is evicted under the policy's drift.
         return Judgement(Verdict.READY, "the workload was admitted before")

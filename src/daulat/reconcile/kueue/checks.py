@@ -28,12 +28,14 @@ def reconcile_workload(ref: Ref, snapshot: Snapshot, now: float) -> Result:
     if workload is None or not workload.awaits(snapshot.own_checks):
         return Result()
     judged = judge(workload, snapshot, now)
-    if judged.verdict is Verdict.PENDING:
+    own = [check for check in workload.checks if check.name in snapshot.own_checks]
+    pending = judged.verdict is Verdict.PENDING
+    if pending and all(check.message == cut(judged.message) for check in own):
         return Result(requeue_after=LOOK_AGAIN)
     # All of them, also one that is decided already: server-side apply takes away what isn't applied any more.
-    entries = [_entry(check, judged, now) for check in workload.checks if check.name in snapshot.own_checks]
-    status: Manifest = {"admissionChecks": entries}
-    return Result(apply=(ApplyForeignStatus(ref, workload.uid, status, tuple(_events(ref, workload, judged))),))
+    status: Manifest = {"admissionChecks": [_entry(check, judged, now) for check in own]}
+    written = ApplyForeignStatus(ref, workload.uid, status, tuple(_events(ref, workload, judged)))
+    return Result(apply=(written,), requeue_after=LOOK_AGAIN if pending else None)
 
 
 def reconcile_admission_check(ref: Ref, snapshot: Snapshot, now: float) -> Result:
@@ -61,7 +63,7 @@ def reconcile_admission_check(ref: Ref, snapshot: Snapshot, now: float) -> Resul
 
 def _events(ref: Ref, workload: QueuedWorkload, judged: Judgement) -> Iterator[EmitEvent]:
     """Yield what a user sees at the workload and at what it stands for: Kueue drops the message when it takes the quota back."""
-    if judged.verdict is Verdict.READY:
+    if judged.verdict in (Verdict.READY, Verdict.PENDING):
         return
     reason, message = f"AdmissionCheck{judged.verdict}", cut(judged.message)
     yield EmitEvent(ref, workload.uid, "Warning", reason, message)

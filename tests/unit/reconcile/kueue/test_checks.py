@@ -142,12 +142,44 @@ def test_all_admission_checks_of_daulat_are_written_together() -> None:
     assert [(e["name"], e["state"]) for e in states(decide(world))] == [("sovereignty", "Ready"), ("second", "Ready")]
 
 
-def test_while_devices_are_about_to_be_free_nothing_is_written_and_it_is_looked_at_again() -> None:
+def test_while_devices_are_about_to_be_free_the_reason_is_written_once_and_it_is_looked_at_again() -> None:
     ending = pod("p", "a1", {ASCEND_RESOURCE: "8"})
     ending["metadata"]["deletionTimestamp"] = stamp(NOW + 10)
     world = one()
     world.nodes, world.pods = [ascend("a1")], [ending]
+    first = decide(world)
+    (entry,) = states(first)
+    assert (entry["state"], first.requeue_after) == ("Pending", 5.0)
+    assert entry["message"].startswith("devices of pods that are ending are awaited: podSet main: 1 pod with 8 ")
+    world.workloads = [workload(devices={ASCEND_RESOURCE: "8"}, status={"admissionChecks": [entry]})]
     assert decide(world) == Result(requeue_after=5.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"nodes": []}, "no node is eligible under policy confidential: there are no nodes"),
+        ({"zones": [zone("sg", country="SG")]}, "policy confidential accepts no zone: zone sg is in SG, outside MY"),
+    ],
+    ids=["no node yet", "never"],
+)
+def test_a_copy_of_multikueue_keeps_its_quota_and_has_the_reason(change: dict[str, Any], message: str) -> None:
+    """Kueue would leave a copy evicted for ever: it takes quota back by a Job, which only the chosen cluster gets."""
+    copied = {"metadata": {"labels": {"kueue.x-k8s.io/multikueue-origin": "multikueue"}}}
+    world = one(**copied)
+    for name, value in change.items():
+        setattr(world, name, value)
+    first = decide(world)
+    (entry,) = states(first)
+    assert (entry["state"], entry["message"]) == ("Pending", message)
+    assert "requeueAfterSeconds" not in entry
+    (effect,) = first.effects
+    assert isinstance(effect, ApplyForeignStatus)
+    assert effect.events == ()
+    world.workloads = [workload(devices={ASCEND_RESOURCE: "8"}, **copied, status={"admissionChecks": [entry]})]
+    assert decide(world).effects == ()
+    world.nodes, world.zones = [ascend("a1")], [zone()]
+    assert [e["state"] for e in states(decide(world))] == ["Ready"]
 
 
 def test_an_admission_check_is_active_once_somebody_decides_on_it() -> None:

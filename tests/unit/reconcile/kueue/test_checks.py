@@ -165,7 +165,7 @@ def test_while_devices_are_about_to_be_free_the_reason_is_written_once_and_it_is
 )
 def test_a_copy_of_multikueue_keeps_its_quota_and_has_the_reason(change: dict[str, Any], message: str) -> None:
     """Kueue would leave a copy evicted for ever: it takes quota back by a Job, which only the chosen cluster gets."""
-    copied = {"metadata": {"labels": {"kueue.x-k8s.io/multikueue-origin": "multikueue"}}}
+    copied: dict[str, Any] = {"metadata": {"labels": {"kueue.x-k8s.io/multikueue-origin": "multikueue"}}}
     world = one(**copied)
     for name, value in change.items():
         setattr(world, name, value)

@@ -20,7 +20,8 @@ class Session:
     def __init__(self, data: Mapping[str, Any]) -> None:
         """Take what the expressions see by name, but for the policy's variables."""
         self._data = data
-        self._activation = environment().Activation(dict(data))
+        self._without_variables = environment().Activation(dict(data))
+        self._activation = self._without_variables
         self._plan: Plan = plan(())
         self._known: dict[str, Any] = {}
         self._failed: dict[str, str] = {}
@@ -28,6 +29,7 @@ class Session:
     def declare(self, variables: Iterable[Mapping[str, str]]) -> None:
         """Begin with another policy: these are its variables, and those of the one before are gone."""
         self._plan = plan(tuple((v["name"], v["expression"]) for v in variables))
+        self._activation = self._with(self._plan.texts) if self._plan.texts else self._without_variables
         self._known = {}
         self._failed = {}
 
@@ -44,12 +46,15 @@ class Session:
             ):
                 program = step.program_if_empty
             else:
-                activation = environment().Activation({**self._data, "variables": values})
+                activation = self._with({**self._plan.texts, **values})
         result = program.eval(activation=activation)
         if result.type() == cel.Type.ERROR:
             why = [self._failed[name] for name in step.given if name in self._failed]
             raise ValueError(" ".join([*why, str(result.plain_value())]))
         return result.plain_value()
+
+    def _with(self, variables: Mapping[str, Any]) -> Any:
+        return environment().Activation({**self._data, "variables": dict(variables)})
 
     def _values(self, names: Iterable[str]) -> dict[str, Any]:
         """Return the values of those variables that have one. As in the API server, the others matter only where they are read."""

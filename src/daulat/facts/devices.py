@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from daulat.admission.claims import qualified
@@ -13,6 +12,7 @@ from daulat.api.names import MODEL_LABEL
 
 from .chips import device_ids
 from .reach import Reach, parse_reach
+from .shared import shared_mapping
 
 _SINGLE = frozenset({"uuid", "parentUUID", "serial", "uniqueID", "sid", "pciBusID", "pciAddress", "pciAddr", "index"})
 """Attributes that tell a device from the next one of the same kind: they tell no product, and would be most of what is kept."""
@@ -149,15 +149,10 @@ def parse_claim(raw: Mapping[str, Any]) -> Allocation | None:
 
 
 def _attributes(driver: str, raw: Mapping[str, Any]) -> FrozenDict[str, str]:
-    found = []
-    for key, value in raw.items():
+    found: dict[str, str] = {}
+    # A driver may write an attribute of its own domain with and without that.
+    for key, value in sorted(raw.items()):
         domain, name = qualified(driver, key)
         if "string" in value and domain != _TOPOLOGY and name not in _SINGLE:
-            found.append((f"{domain}/{name}", str(value["string"])))
-    return _shared(tuple(sorted(found)))
-
-
-@lru_cache(maxsize=4096)
-def _shared(items: tuple[tuple[str, str], ...]) -> FrozenDict[str, str]:
-    """Return one mapping for all devices that say the same: eight of a node do, and those of a thousand like it."""
-    return FrozenDict(dict(items))
+            found[f"{domain}/{name}"] = str(value["string"])
+    return shared_mapping(found)

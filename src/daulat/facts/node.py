@@ -13,6 +13,7 @@ from daulat.api.quantity import rounded_up, whole
 from daulat.catalog import kubernetes
 from daulat.catalog.kubernetes import CapabilityError, Minor
 
+from .shared import shared_mapping, shared_names, shared_texts
 from .unknown import Unknown
 
 IMAGE_VOLUMES = {"containerd": (2, 1), "cri-o": (1, 31), "docker": (10**6, 0)}
@@ -100,7 +101,7 @@ def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
             return Unknown(f"status.allocatable[{name}] is {quantity!r}, not a whole number")
         if count:
             devices[name] = count
-    resources = frozenset(devices) | _capacity(status)
+    resources = shared_names(devices.keys() | _capacity(status))
     conditions = {c.get("type"): c.get("status") for c in status.get("conditions") or ()}
     # A taint that is named after a device keeps away pods that don't ask for it; those of models do, and tolerate it.
     taints = [
@@ -111,8 +112,8 @@ def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
     undecided = any(t.get("key") == UNDECIDED_TAINT for t in spec.get("taints") or ())
     return Node(
         name=str(meta.get("name", "")),
-        labels=FrozenDict(meta.get("labels") or {}),
-        devices=FrozenDict(devices),
+        labels=shared_texts(meta.get("labels") or {}),
+        devices=shared_mapping(devices),
         ready=conditions.get("Ready") == "True",
         schedulable=not spec.get("unschedulable", False),
         tolerated=not taints,
@@ -127,8 +128,8 @@ def parse_node(raw: Mapping[str, Any]) -> Node | Unknown:
     )
 
 
-def _capacity(status: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(n for n, quantity in (status.get("capacity") or {}).items() if is_extended(n) and whole(quantity))
+def _capacity(status: Mapping[str, Any]) -> set[str]:
+    return {n for n, quantity in (status.get("capacity") or {}).items() if is_extended(n) and whole(quantity)}
 
 
 def _mounts_images(info: Mapping[str, Any]) -> bool:

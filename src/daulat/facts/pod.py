@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from sys import intern
 from typing import Any
 
 from daulat.api.frozen import FrozenDict
@@ -12,6 +12,7 @@ from daulat.api.names import GROUP_LABEL, MODEL_LABEL, NODE_PREFIX, REVISION_ANN
 from daulat.api.quantity import whole
 
 from .node import is_extended
+from .shared import shared_mapping, shared_names
 from .trouble import PASSING, Trouble, trouble
 
 QUEUE_LABELS = ("kueue.x-k8s.io/local-queue-name", "kueue.x-k8s.io/queue-name")
@@ -23,7 +24,7 @@ _MAKERS = ("ReplicaSet", "StatefulSet")
 """What makes the pods of models' workloads."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pod:
     """A pod that isn't finished: where it runs, the devices it holds, the policies it is pinned to."""
 
@@ -71,7 +72,7 @@ def parse_placed(raw: Mapping[str, Any]) -> tuple[str, frozenset[str]] | None:
         return None
     if _is_finished(raw):
         return None
-    return sys.intern(node), _pins(spec)
+    return intern(node), _pins(spec)
 
 
 def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
@@ -93,10 +94,10 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
     troubled = trouble(status, spec) if model else None
     comes = bool(model and spec.get("nodeName")) and not ready and not meta.get("deletionTimestamp")
     return Pod(
-        namespace=str(meta.get("namespace") or ""),
+        namespace=intern(str(meta.get("namespace") or "")),
         name=str(meta.get("name") or ""),
-        node=str(spec.get("nodeName") or ""),
-        devices=FrozenDict(devices),
+        node=intern(str(spec.get("nodeName") or "")),
+        devices=shared_mapping(devices),
         pins=pins,
         model=model,
         uid=str(meta.get("uid") or ""),
@@ -110,7 +111,7 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod | None:
         loading=comes and (troubled is None or troubled.reason in PASSING),
         is_of_workload=bool(model)
         and any(o.get("controller") and o.get("kind") in _MAKERS for o in meta.get("ownerReferences") or ()),
-        claim_templates=frozenset(templates - {""}) if model else frozenset(),
+        claim_templates=shared_names(templates - {""}) if model else frozenset(),
         queue=next((str(labels[name]) for name in QUEUE_LABELS if labels.get(name)), "") if devices else "",
     )
 
@@ -120,7 +121,7 @@ def _is_finished(raw: Mapping[str, Any]) -> bool:
 
 
 def _pins(spec: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(key for key in spec.get("nodeSelector") or {} if key.startswith(NODE_PREFIX))
+    return shared_names(key for key in spec.get("nodeSelector") or {} if key.startswith(NODE_PREFIX))
 
 
 def requested(spec: Mapping[str, Any]) -> dict[str, int]:

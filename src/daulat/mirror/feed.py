@@ -17,6 +17,9 @@ from typing import Any
 
 import kopf
 
+# Not exported, though kopf.operator takes it as an argument.
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
+
 from daulat.catalog.kubernetes import Capabilities
 from daulat.kube.resources import WATCHED, Resource
 
@@ -71,6 +74,7 @@ class Feed:
                 kopf.operator(
                     registry=self._registry(),
                     settings=_settings(self._resources),
+                    memories=_NoMemories(),
                     standalone=True,
                     clusterwide=True,
                     stop_flag=self._stop,
@@ -95,6 +99,14 @@ class Feed:
             self._sink(resource.kind, event.get("type"), dict(event["object"]))
 
         return handle
+
+
+class _NoMemories(ResourceMemories):
+    """Keeps nothing of objects beyond their event. Kopf would keep a record of each for daemons, timers and memos: 1 KiB."""
+
+    async def recall(self, raw_body: Any, **options: Any) -> ResourceMemory:
+        """Return a record for one event."""
+        return await super().recall(raw_body, **{**options, "ephemeral": True})
 
 
 class _NoEssence(kopf.DiffBaseStorage):

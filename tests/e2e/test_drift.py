@@ -96,6 +96,40 @@ def test_a_model_serves_elsewhere_before_it_leaves(world: World) -> None:
         assert world.get("sovereignmodel", "m", namespace=own.namespace)["status"]["phase"] == "Ready"
 
 
+def test_a_replica_leaves_once_another_serves_and_stays_where_there_is_no_room(world: World) -> None:
+    """Each replica takes all devices of a node. Of three nodes one is free, and then none is."""
+    with hall(world, 3, drift={"gracePeriod": "10m", "limit": "100%"}) as own:
+        model = model_manifest("m", own.namespace, replicas=2)
+        for choice in model["spec"]["accelerators"]:
+            choice["count"] = 8
+        world.admin.apply([model])
+        world.wait_condition("sovereignmodel", "m", "Ready", "True", own.namespace)
+        first, second = own.where("daulat.dev/model=m")
+        (free,) = set(own.nodes) - {first, second}
+        (kept,) = (p["metadata"]["uid"] for p in own.running(second))
+        fewest = 2
+
+        def moved() -> bool:
+            nonlocal fewest
+            serving = own.running()
+            fewest = min(fewest, len(serving))
+            return sorted(p["spec"]["nodeName"] for p in serving) == sorted((second, free))
+
+        own.close(first)
+        poll("the replica to be elsewhere", moved)
+        assert fewest == 2
+        assert kept in {p["metadata"]["uid"] for p in own.running(second)}
+
+        own.close(second)
+        asked = ("sovereignmodel", "m", "PolicyCompliant", own.namespace)
+        poll(
+            "the model to report it",
+            lambda: f"its node {second} stands in no zone" in world.condition(*asked)["message"],
+        )
+        poll("the policy to report it", lambda: second in own.upheld("False"))
+        assert {kept} < {p["metadata"]["uid"] for p in own.running()}
+
+
 def test_a_model_without_another_place_goes_on_as_long_as_its_policy_lets_it(world: World) -> None:
     with hall(world, 1, drift={"action": "Report"}) as own:
         ready = ("sovereignmodel", "m", "Ready", "True", own.namespace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,9 +62,26 @@ def test_the_readmes_command_serves_a_first_model_by_one_apply(world: World) -> 
     readme = (ROOT / "README.md").read_text()
     (line,) = [found for found in readme.splitlines() if found.startswith("kubectl apply -f examples/zone.yaml")]
     command = [world.admin.command, "--kubeconfig", str(world.admin.kubeconfig), *shlex.split(line)[1:]]
+    poll("the namespace to be free", lambda: not world.exists("namespace", "treasury"))
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+        world.wait_condition("sovereignmodel", "deepseek-r1", "Ready", "True", "treasury")
+        assert world.condition("sovereigntypolicy", "confidential", "Enforced")["status"] == "True"
+    finally:
+        world.remove("treasury", "confidential")
+
+
+def test_the_files_of_the_first_model_are_a_kustomization(world: World, tmp_path: Path) -> None:
+    """Whatever the order in which `kubectl apply -k` sends them."""
+    names = ("deepseek-r1.yaml", "namespace.yaml", "policy.yaml", "zone.yaml")
+    for name in names:
+        (tmp_path / name).write_text((EXAMPLES / name).read_text())
+    body = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": list(names)}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(body))
+    poll("the namespace to be free", lambda: not world.exists("namespace", "treasury"))
+    try:
+        world.admin.run("apply", "-k", str(tmp_path))
         world.wait_condition("sovereignmodel", "deepseek-r1", "Ready", "True", "treasury")
         assert world.condition("sovereigntypolicy", "confidential", "Enforced")["status"] == "True"
     finally:

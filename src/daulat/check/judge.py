@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from daulat.admission.cluster import compile_cluster_guards
@@ -199,18 +199,14 @@ class Judge:
         if group == GROUP and document.kind == "SovereigntyExemption":
             selectors = {p.name: p.selector for p in self._policies}
             spec = SovereigntyExemptionSpec.model_validate(document.object.get("spec"))
-            return subjects, [], without_effect(spec, selectors, self._namespaces, self._options.created)
+            notes = without_effect(spec, selectors, self._namespaces, self._options.created)
+            return (subjects, _refused(document, notes), []) if self._options.strict else (subjects, [], notes)
         if (group, document.kind) != (GROUP, "SovereignModel"):
             return subjects, [], []
         names = [p.name for p in governing.policies]
         rendered = render(document.object, namespace, names, self._profiles, self._options.cluster)
         subjects += [_Subject(p.object, "pods", made=Made(p.path, p.object, rendered=True)) for p in rendered.pods]
-        findings = [
-            Finding("", message, "Enforce", "", field, line_of(document, path_of(document.object, field)))
-            for message, field in ((m, field_of(m)) for m in rendered.refused)
-            if names
-        ]
-        return subjects, findings, list(rendered.notes)
+        return subjects, _refused(document, rendered.refused) if names else [], list(rendered.notes)
 
     def _findings(
         self, document: Document, subject: _Subject, namespace: str, policies: Sequence[JudgingPolicy]
@@ -258,6 +254,15 @@ class Judge:
             allowed=frozenset() if options.user else self._verbs,
             namespace_object=self._namespaces.manifest(namespace) if self._reads_namespace and namespace else None,
         )
+
+
+def _refused(document: Document, messages: Iterable[str]) -> list[Finding]:
+    """Return violations of no control, each with the field that its message begins with."""
+    fields = ((message, field_of(message)) for message in messages)
+    return [
+        Finding("", message, "Enforce", "", field, line_of(document, path_of(document.object, field)))
+        for message, field in fields
+    ]
 
 
 def _made_subject(made_object: Made) -> _Subject:

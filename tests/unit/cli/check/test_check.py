@@ -415,6 +415,22 @@ def test_an_exemption_of_nothing_is_refused_as_by_the_operator(tmp_path: Path, s
     assert run(write(tmp_path, policy(), namespace(), exemption(controls=["SUP-99", "SUP-01"]))).exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ({"expiresAt": "2020-01-01T00:00:00Z"}, "spec.expiresAt: 2020-01-01T00:00:00Z is over, so nothing is exempt."),
+        ({"namespaces": ["tresury"]}, 'spec.namespaces: namespace "tresury" isn\'t in the input or the cluster'),
+    ],
+    ids=["over", "a namespace that isn't there"],
+)
+def test_an_exemption_without_effect_is_noted_and_refused_if_strict(tmp_path: Path, spec: Raw, says: str) -> None:
+    directory = write(tmp_path, policy(), namespace(), exemption(**spec))
+    noted, refused = run(directory), run(directory, "--strict")
+    assert (noted.exit_code, refused.exit_code) == (0, 1)
+    assert all(says in " ".join(done.output.split()) for done in (noted, refused))
+    assert run(write(tmp_path, policy(), namespace(), exemption()), "--strict").exit_code == 0
+
+
 @pytest.mark.parametrize("code", ["XX", "UK"])
 def test_a_country_that_doesnt_exist_is_refused(tmp_path: Path, code: str) -> None:
     done = run(write(tmp_path, policy(zones={"countries": [code]})), "-o", "json")

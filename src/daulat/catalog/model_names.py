@@ -6,6 +6,7 @@ Nothing else is guessed: a name that says another size, a modality or a distilla
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ _STORED: dict[str, Precision] = {
     "fp16": "FP16",
 }
 """Words at the end of a name for how the weights are stored."""
+_SLIP = 0.75
+"""How alike the names of two families are at least if one is a slip of the other: quen and qwen are, internlm and ministral aren't."""
 _SCALES_BY_CHANNEL = frozenset(("fp8-dynamic", "fp8-static-pertensor"))
 
 
@@ -58,11 +61,22 @@ def parse(name: str) -> ModelName:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the known name that is most like this one: one that begins with it or as it does, else the most similar; empty where
-    none is similar."""
-    asked, names = parse(name).model, sorted(known)
+    """Return the known name that is most like this one: one that begins with it or as it does, else the most similar of a family
+    that is written alike; empty where none is similar."""
+    asked = parse(name).model
+    names = [k for k in sorted(known) if _alike(_family(asked), _family(k))]
     longer = [k for k in names if k.startswith(asked)]
     if longer:
         return min(longer, key=len)
     found = difflib.get_close_matches(asked, names, n=1)
     return found[0] if found else ""
+
+
+def _family(model: str) -> str:
+    """Return the letters that a name begins with, such as qwen."""
+    return "".join(itertools.takewhile(str.isalpha, model))
+
+
+def _alike(one: str, other: str) -> bool:
+    """Say whether one could be a slip of the other."""
+    return difflib.SequenceMatcher(None, one, other).ratio() >= _SLIP

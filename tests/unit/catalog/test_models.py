@@ -110,6 +110,8 @@ def test_fp8_of_others_with_scales_per_channel_has_no_blocks() -> None:
         ("mistral-7b", "mistral-7b-v0.3"),
         ("mistralai/Mistral-7B-Instruct", "mistral-7b-v0.3"),
         ("lama-3.3-70b", "llama-3.3-70b"),
+        ("quen3-32b", "qwen3-32b"),
+        ("internlm3-8b", ""),
         ("something-else-entirely", ""),
     ],
 )

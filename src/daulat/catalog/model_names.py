@@ -26,7 +26,7 @@ _STORED: dict[str, Precision] = {
 }
 """Words at the end of a name for how the weights are stored."""
 _SLIP = 0.75
-"""How alike the names of two families are at least where one is a slip of the other, as quen is of qwen, and internlm not of ministral."""
+"""How alike two families are written at least if one is a slip of the other: as quen and qwen, not as internlm and ministral."""
 _SCALES_BY_CHANNEL = frozenset(("fp8-dynamic", "fp8-static-pertensor"))
 
 

@@ -38,6 +38,10 @@ class Pipeline:
         assert done.exit_code == 0, done.output
         return done.stdout
 
+    def diff(self, *options: str) -> str:
+        """Return what `kubectl diff` has to say of what is compiled now; ClusterError where it finds a difference."""
+        return self._world.admin.run("diff", *options, "-f", "-", stdin=self.compile())
+
     def apply(self) -> str:
         """Compile and apply, and return what was applied."""
         path = self._directory / "compiled.yaml"
@@ -94,6 +98,8 @@ def test_what_compile_prints_is_enforced_without_a_write_of_the_operator(
     # Not one field of them was written by the operator, and nothing was written twice.
     assert managers(found) == {"kubectl-client-side-apply"}
     assert {o["metadata"]["generation"] for o in found} == {1}
+    # What the API server has added, such as defaults, is no difference to those who apply.
+    assert (pipeline.diff(), pipeline.diff("--server-side", "--force-conflicts")) == ("", "")
     # The same text comes out once it is applied, and from the command that the message has.
     assert pipeline.compile() == text
     assert pipeline.compile(*options) == text

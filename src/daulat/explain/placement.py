@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from daulat.api.counted import either
 from daulat.api.kinds import Manifest
 from daulat.api.names import ELIGIBLE, eligible_label
 from daulat.facts.node import Node
@@ -90,7 +91,7 @@ def _unfit(
         held = sum(pod.devices.get(resource, 0) for pod in snapshot.pods_by_node.get(node.name, ()))
         offered = node.devices.get(resource, 0)
         if offered < count:
-            return f"has {offered} {resource}, and {count} are requested"
+            return f"has {offered} {resource}, and {count} {either(count, 'is', 'are')} requested"
         if offered - held < count:
             return f"has fewer than {count} free {resource}"
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -125,6 +126,27 @@ def test_columns_and_scale_read_fields_that_exist(kind: Kind) -> None:
 def test_a_printer_column_is_named_once(kind: Kind) -> None:
     names = [c.name for c in kind.columns]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    {
+        "SovereignModel": ["Model", "Phase", "Ready", "Zone", "Accelerator", "Reason", "Age"],
+        "SovereigntyPolicy": ["Action", "Enforced", "Upheld", "Reason", "Namespaces", "Nodes", "Age"],
+        "SovereigntyExemption": ["Policy", "Controls", "Active", "Why", "Expires", "Age"],
+        "NodeAttestation": ["Node", "Facility", "Country", "Authority", "Accepted", "Reason", "Until", "Age"],
+        "AcceleratorInventory": ["Chips", "Seen", "Gone", "Outside", "Undeclared", "Accounted", "Reason", "Age"],
+    }.items(),
+)
+def test_kubectl_get_shows_the_reason_without_a_wider_format(kind: str, shown: list[str]) -> None:
+    columns = crd.manifest(by_kind(kind))["spec"]["versions"][0]["additionalPrinterColumns"]
+    assert [c["name"] for c in columns if not c.get("priority", 0)] == shown
+
+
+@kinds
+def test_no_definition_is_too_large_for_a_client_side_apply(kind: Kind) -> None:
+    """kubectl keeps what it applied in an annotation; all annotations of an object have room for 262,144 bytes."""
+    assert len(json.dumps(crd.manifest(kind)).encode()) < 200_000
 
 
 @kinds

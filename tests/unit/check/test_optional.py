@@ -1,8 +1,11 @@
-"""A field that is left out never keeps a policy from being evaluated, in a pod or in a template of another project's kind."""
+"""A field that is left out never keeps a policy from being evaluated, in a pod or in a template of another project's kind.
+
+Nor does one that is null, as Helm renders a value that isn't set: it is judged as if it were left out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -84,21 +87,28 @@ POD: Raw = {
 METADATA: Raw = {"labels": {"a": "b"}, "annotations": {"c": "d", "nvidia.com/use-gpuuuid": "x"}}
 
 
-def without_one(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the value without each of its fields and items in turn, with the name of what is left out."""
+Change = Callable[[Any, Any], Any]
+"""Takes an object or a list, and the key of what is changed in it; None where that isn't to be changed."""
+
+
+def each_changed(value: Any, change: Change, where: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the value with a change to each of its fields and items in turn, with the name of what is changed."""
     for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
         at = f"{where}.{key}"
-        rest = (
-            {k: v for k, v in value.items() if k != key}
-            if isinstance(value, dict)
-            else [*value[:key], *value[key + 1 :]]
-        )
-        yield at, rest
-        for below, changed in without_one(item, at):
-            yield (
-                below,
-                {**value, key: changed} if isinstance(value, dict) else [*value[:key], changed, *value[key + 1 :]],
-            )
+        if (changed := change(value, key)) is not None:
+            yield at, changed
+        for below, inner in each_changed(item, change, at):
+            yield below, {**value, key: inner} if isinstance(value, dict) else [*value[:key], inner, *value[key + 1 :]]
+
+
+def left_out(value: Any, key: Any) -> Any:
+    return (
+        {k: v for k, v in value.items() if k != key} if isinstance(value, dict) else [*value[:key], *value[key + 1 :]]
+    )
+
+
+def null(value: Any, key: Any) -> Any:
+    return {**value, key: None} if isinstance(value, dict) else None
 
 
 @cache
@@ -123,38 +133,37 @@ def unevaluated(raw: Raw) -> list[str]:
     return [f.message for f in judge().judge(document).findings if f.unevaluated]
 
 
-CASES = list(without_one(POD))
+def verdict(raw: Raw) -> tuple[Any, ...]:
+    judged = judge().judge(from_api(raw))
+    return judged.findings, judged.notes
 
 
-def test_a_pod_can_be_judged_without_any_one_of_its_fields() -> None:
-    failed = {
-        where: found
-        for where, spec in CASES
-        if (
-            found := unevaluated(
-                {
-                    "apiVersion": "v1",
-                    "kind": "Pod",
-                    "metadata": {"name": "p", "namespace": "treasury", **METADATA},
-                    "spec": spec,
-                }
-            )
-        )
-    }
-    assert failed == {}
+def as_pod(spec: Raw) -> Raw:
+    metadata = {"name": "p", "namespace": "treasury", **METADATA}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def test_a_template_of_another_project_can_be_judged_without_any_one_of_its_fields() -> None:
-    failed = {
-        where: found
-        for where, spec in CASES
-        if (
-            found := unevaluated(
-                owner("serving.knative.dev/v1", "Service", {"template": {"metadata": METADATA, "spec": spec}})
-            )
-        )
-    }
-    assert failed == {}
+def as_deployment(spec: Raw) -> Raw:
+    return owner("apps/v1", "Deployment", {"template": {"metadata": METADATA, "spec": spec}})
+
+
+def as_service(spec: Raw) -> Raw:
+    return owner("serving.knative.dev/v1", "Service", {"template": {"metadata": METADATA, "spec": spec}})
+
+
+WITHOUT = dict(each_changed(POD, left_out))
+
+
+@pytest.mark.parametrize("made", [as_pod, as_service])
+def test_a_pod_and_a_template_can_be_judged_without_any_one_of_their_fields(made: Callable[[Raw], Raw]) -> None:
+    assert {where: found for where, spec in WITHOUT.items() if (found := unevaluated(made(spec)))} == {}
+
+
+@pytest.mark.parametrize("made", [as_pod, as_deployment, as_service])
+def test_a_field_that_is_null_is_judged_as_one_that_is_left_out(made: Callable[[Raw], Raw]) -> None:
+    nulls = dict(each_changed(POD, null))
+    assert len(nulls) > 100
+    assert [where for where, spec in nulls.items() if verdict(made(spec)) != verdict(made(WITHOUT[where]))] == []
 
 
 @pytest.mark.parametrize("keep", [["image"], ["name"], ["image", "env"], ["image", "volumeMounts"], ["image", "ports"]])

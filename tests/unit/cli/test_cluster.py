@@ -98,6 +98,24 @@ def test_a_model_is_explained_by_everything_that_decides_its_place(api: FakeApiS
     assert api.listed == JUDGED_BY | NODES | {"pods", "resourceclaims", "sovereignmodels"}
 
 
+def test_a_name_without_a_namespace_is_of_the_namespace_of_the_kubeconfigs_context(
+    api: FakeApiServer, tmp_path: Path
+) -> None:
+    api.add(typed("SovereignModel", model()), service(), pod(uid="u"))
+    environment = {"KUBECONFIG": str(api.kubeconfig(tmp_path, "treasury"))}
+
+    def asked(*arguments: str) -> Result:
+        return CliRunner().invoke(explain, [*arguments, "--cluster", "-o", "json"], env=environment)
+
+    for words, title in (
+        (("model", "deepseek"), "SovereignModel treasury/deepseek"),
+        (("service/s",), "Service treasury/s"),
+        (("pod", "p"), "Pod treasury/p"),
+    ):
+        assert json.loads(asked(*words).stdout)["object"] == title
+    assert "in namespace default" in asked("model", "deepseek", "-n", "default").stderr
+
+
 def test_what_a_file_says_takes_the_place_of_what_the_cluster_has(api: FakeApiServer, tmp_path: Path) -> None:
     edited = typed("SovereigntyPolicy", policy(zones={"countries": ["SG"]}))
     found = explained(api, tmp_path, "confidential", written(tmp_path, edited))

@@ -21,6 +21,7 @@ from dev.cluster import Cluster, ClusterError, EmbeddedCluster
 from dev.cluster.kind import quicker
 from dev.cluster.kubernetes import versions
 from dev.cluster.node.model import Signer
+from dev.cluster.paths import clusters_dir
 from dev.demo import __main__ as demo
 from dev.demo import answering, removal
 from dev.demo.answering import SENTENCE, Answering, Supplies
@@ -82,6 +83,24 @@ def test_where_nothing_can_be_built_the_demo_goes_on_without(
 def test_an_older_kubernetes_has_no_real_node(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(versions.VARIABLE, "1.34")
     assert "this cluster of 1.34" in answering.why_not("embedded", wanted=True)
+
+
+def test_the_demo_begins_without_a_word_about_an_earlier_one_that_there_never_was(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(demo, "is_built", lambda: True)
+    monkeypatch.setattr(demo, "ensure", lambda _: {})
+    monkeypatch.setattr(demo, "_play", lambda *_: 0)
+    monkeypatch.setenv("CLUSTER", "embedded")
+    assert demo._up("unit", real_node=False) == 0
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "")
+    # One that ended in the middle is removed first, and only then is that said.
+    (clusters_dir() / "unit").mkdir(parents=True)
+    assert demo._up("unit", real_node=False) == 0
+    assert "cluster unit is gone" in capsys.readouterr().err
+    assert not (clusters_dir() / "unit").exists()
 
 
 # --- the table

@@ -50,13 +50,14 @@ class FakeApiServer:
         """The collections that were listed, by plural."""
         return {path.partition("?")[0].rpartition("/")[2] for path in self.requests if "limit=" in path}
 
-    def kubeconfig(self, folder: Path) -> Path:
-        """Write a kubeconfig for this server."""
+    def kubeconfig(self, folder: Path, namespace: str = "") -> Path:
+        """Write a kubeconfig for this server, with the namespace of its context."""
         at = folder / "kubeconfig"
+        context = {"cluster": "c", "user": "u", **({"namespace": namespace} if namespace else {})}
         named = {
             "clusters": [{"name": "c", "cluster": {"server": self.url}}],
             "users": [{"name": "u", "user": {"token": "t"}}],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+            "contexts": [{"name": "x", "context": context}],
         }
         at.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", **named, "current-context": "x"}))
         return at

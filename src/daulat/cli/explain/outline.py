@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from daulat.api.counted import few
+from daulat.api.counted import counted, few
 from daulat.api.kinds import Manifest
 
 from ..text import Page
@@ -248,7 +248,7 @@ def _tree(page: Outline, place: Manifest) -> set[str]:
             for node in each["nodes"][:_NODES]:
                 page.item(_node(node), 3)
             if (more := len(each["nodes"]) - _NODES) > 0:
-                page.item(f"and {more} more nodes", 3)
+                page.item(f"and {counted(more, 'more node')}", 3)
     for each in place.get("unusable", ()):
         page.item(f"not {each['profile']}: {each['reason']}")
     zones = place.get("zones", ())

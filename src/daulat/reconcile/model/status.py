@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from daulat.api import reasons
+from daulat.api.counted import either
 from daulat.api.model import (
     GoverningPolicy,
     Placement,
@@ -130,7 +131,8 @@ def _workload(serving: Serving, placed: Condition) -> Condition:
     if ready >= model.spec.replicas:
         return condition(reasons.WORKLOAD_READY, True, reasons.REPLICAS_READY, message + also)
     if (rolling := serving.verdict.rolling) is not None and rolling.waiting:
-        why = f"{rolling.waiting} wait until one interconnect domain has room for all pods of a replica, and hold no devices"
+        wait, hold = either(rolling.waiting, "waits", "wait"), either(rolling.waiting, "holds", "hold")
+        why = f"{rolling.waiting} {wait} until one interconnect domain has room for all pods of a replica, and {hold} no devices"
         return condition(reasons.WORKLOAD_READY, False, reasons.INSUFFICIENT_DOMAIN_CAPACITY, f"{message}; {why}{also}")
     if (trouble := serving.blocked_by) is not None:
         # What waits for a device that the model itself is about to give back is on its way.

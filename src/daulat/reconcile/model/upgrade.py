@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from daulat.api import reasons
+from daulat.api.counted import counted, either
 from daulat.api.digest import digest
 from daulat.api.kinds import Manifest
 from daulat.api.names import INPUTS_ANNOTATION
@@ -104,7 +105,7 @@ def upgrade(
     others = list(_at(reasons.UPGRADING, snapshot, besides=ref))
     if others:
         waiting = sum(1 for _ in _at(reasons.UPGRADE_PENDING, snapshot, besides=ref))
-        also = f", and so do {waiting} other models" if waiting else ""
+        also = f", and so {either(waiting, 'does', 'do')} {counted(waiting, 'other model')}" if waiting else ""
         message = (
             f"waits until model {others[0].namespace}/{others[0].name} is upgraded{also}; the pods that it has go on"
         )

@@ -17,6 +17,7 @@ from tests.unit.check.scene import BAD, GOOD, Raw, exemption, namespace, owner, 
 
 ROOT = Path(__file__).parents[4]
 POLICIES = ROOT / "examples"
+ENCRYPTED = "ENC[AES256_GCM,data:AAAA,iv:AAAA,tag:AAAA,type:str]"
 
 
 def run(*arguments: str | Path, stdin: str | bytes = "") -> Result:
@@ -135,6 +136,30 @@ def test_a_directory_that_isnt_kubernetes_through_and_through_is_fine(tmp_path: 
     done = run(folder, "--policy-dir", world)
     assert done.exit_code == 0
     assert done.stdout == "1 object checked, none refused under confidential, 1 other document skipped\n"
+
+
+def test_what_sops_has_encrypted_is_judged_as_the_object_that_it_is(tmp_path: Path, world: Path) -> None:
+    """Its values can't be read; a file of encrypted values is no object."""
+    folder = tmp_path / "sops"
+    folder.mkdir()
+    sops = {"age": [{"recipient": "age1", "enc": "-----BEGIN AGE ENCRYPTED FILE-----\n"}], "mac": ENCRYPTED}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "treasury"}}
+    write(folder, {**secret, "data": {"token": ENCRYPTED}, "sops": sops}, name="secret.enc.json")
+    write(folder, {"password": ENCRYPTED, "sops": sops}, name="values.enc.json")
+    done = run(folder, "--policy-dir", world, "-o", "json")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert (results(done), told(done)["summary"]["skipped"]) == ({"s": "allowed"}, 1)
+
+
+def test_a_link_to_nothing_in_a_directory_is_an_error_and_the_rest_is_judged(tmp_path: Path, world: Path) -> None:
+    folder = tmp_path / "links"
+    folder.mkdir()
+    write(folder, pod(BAD))
+    (folder / "gone.yaml").symlink_to("nowhere.yaml")
+    done = run(folder, "--policy-dir", world, "-o", "json")
+    assert done.exit_code == 2
+    assert done.stderr == f"error: {folder / 'gone.yaml'}: no such file or directory\n"
+    assert results(done) == {"p": "refused"}
 
 
 def test_a_named_file_that_isnt_kubernetes_is_an_error_unless_told_otherwise(tmp_path: Path, world: Path) -> None:

@@ -172,6 +172,12 @@ def test_the_table_has_colour_on_a_terminal_only_and_lines_that_fit() -> None:
     assert "\x1b" not in said("table")
 
 
+def test_the_tables_last_line_counts_what_policies_refuse_and_the_errors_in_the_input_apart() -> None:
+    assert said("table", "unusable").splitlines()[-1] == (
+        "5 objects checked, 1 refused, 2 warned under confidential, 1 error in the input"
+    )
+
+
 def test_the_table_groups_findings_by_object() -> None:
     table = said("table")
     for judged in report()["objects"]:

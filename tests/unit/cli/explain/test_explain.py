@@ -222,6 +222,10 @@ def test_a_pod_that_is_fine_is_told_which_nodes_take_it_and_why_not_the_others(t
         "stray": "stands in no zone of record",
         "down": "isn't ready",
     }
+    (place,) = told(
+        run(tmp_path, "pod/p", "-n", "treasury", "-o", "json", items=[*world(), pod(containers=asking(1))])
+    )["placements"]
+    assert why_not(place)["h1"] == f"has 0 {ASCEND_RESOURCE}, and 1 is requested"
 
 
 def test_devices_that_others_hold_are_not_free(tmp_path: Path) -> None:

@@ -235,6 +235,8 @@ def test_a_reason_that_this_release_doesnt_know_has_no_answer(tmp_path: Path) ->
 
 
 def test_a_long_list_of_nodes_is_cut_in_the_text_alone(tmp_path: Path) -> None:
-    items = world([ascend(f"a{n:02}") for n in range(20)], wanting(replicas=30))
-    assert "and 12 more nodes" in run(tmp_path, "model", "deepseek", "-n", "treasury", items=items).stdout
+    for number, more in ((9, "and 1 more node"), (20, "and 12 more nodes")):
+        items = world([ascend(f"a{n:02}") for n in range(number)], wanting(replicas=30))
+        lines = run(tmp_path, "model", "deepseek", "-n", "treasury", items=items).stdout.splitlines()
+        assert more in [line.strip(" -") for line in lines]
     assert len(place(tmp_path, items)["zones"][0]["accelerators"][0]["nodes"]) == 20

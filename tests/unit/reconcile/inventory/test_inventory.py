@@ -112,6 +112,19 @@ def test_a_profile_tells_where_its_accelerator_is() -> None:
     assert condition(run(PROFILE, World(nodes=[])), "Found") == ("False", "NoDevicesFound")
 
 
+def test_a_profile_without_devices_is_no_event_until_devices_that_were_there_are_gone() -> None:
+    """The chart installs dozens of profiles, of which a cluster has devices of a few."""
+    absent = run(PROFILE, World(nodes=[]))
+    assert condition(absent, "Found") == ("False", "NoDevicesFound")
+    assert absent.events == ()
+    world = World()
+    world.with_status_of(run(PROFILE, world).effects)
+    world.nodes = []
+    (event,) = run(PROFILE, world).events
+    assert isinstance(event, EmitEvent)
+    assert (event.type, event.reason) == ("Normal", "NoDevicesFound")
+
+
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [

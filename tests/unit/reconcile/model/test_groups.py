@@ -248,8 +248,10 @@ def test_a_group_that_is_half_placed_is_held_back_after_a_while() -> None:
     early = cluster.run(NOW + HALF_PLACED - 1)
     assert not cluster.held(0)
     assert early.requeue_after == 1
-    cluster.run(NOW + HALF_PLACED)
+    late = cluster.run(NOW + HALF_PLACED)
     assert cluster.held(0)
+    said = condition(late, "WorkloadReady")["message"]
+    assert "; 1 waits until one interconnect domain has room for all pods of a replica, and holds no devices" in said
 
 
 def test_a_group_that_is_held_back_comes_when_there_is_room_for_all_of_it() -> None:
@@ -361,6 +363,10 @@ def test_a_rollout_without_room_waits_for_the_old_groups_end_before_another_one_
     said = cluster.world.models[0]["status"]["conditions"]
     waits = next(c for c in said if c["type"] == "WorkloadReady")
     assert waits["reason"] == "InsufficientDomainCapacity"
+    assert (
+        "; 2 wait until one interconnect domain has room for all pods of a replica, and hold no devices; pod e1-1"
+        in waits["message"]
+    )
     assert "go on with earlier requests and hold their devices, until" in waits["message"]
     cluster.ending.clear()
     cluster.run()

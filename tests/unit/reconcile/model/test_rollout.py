@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from daulat.reconcile.result import EmitEvent
 from daulat.workload.manifests import DEADLINE
 from tests.requests import merge
 from tests.unit.world import ASCEND, ASCEND_RESOURCE, IMAGE, pod
@@ -94,6 +95,17 @@ def test_a_rollout_that_takes_too_long_has_failed() -> None:
     cluster.world.children[0]["status"] = {**cluster.counts, "conditions": [LATE]}
     failed = condition(run(cluster.world), "RolledOut")
     assert (failed["reason"], failed["message"].endswith("took too long")) == ("RolloutFailed", True)
+
+
+def test_a_rollout_and_replicas_that_arent_ready_yet_are_events_that_warn_of_nothing() -> None:
+    cluster = settled(nodes=2)
+    cluster.change()
+    begins = [(e.type, e.reason) for e in run(cluster.world).events if isinstance(e, EmitEvent)]
+    assert begins == [("Normal", "RollingOut")]
+    cluster, _ = under_way(nodes=1)
+    cluster.pods(cluster.pod("p1", "a1", ready=False), updated=1, ready=0)
+    told = {e.reason: e.type for e in run(cluster.world).events if isinstance(e, EmitEvent)}
+    assert told["ReplicasPending"] == "Normal"
 
 
 def test_the_history_tells_every_template_and_a_rollback() -> None:

@@ -130,7 +130,7 @@ def test_one_model_is_replaced_and_the_others_stay_as_they_are_and_say_so() -> N
         assert "waits until model treasury/b is upgraded" in message
         assert fleet.ready(name) == "True", "it serves as before"
         assert not result.events
-    assert "and so do 1 other models" in fleet.upgraded("c")[1]
+    assert "and so does 1 other model;" in fleet.upgraded("c")[1]
 
 
 def test_while_upgrades_are_paused_no_model_takes_a_turn_and_one_that_has_it_goes_on() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from daulat.facts.store import Store
 from daulat.reconcile.policy.unpinned import RECHECK
 from tests.unit.world import World, ascend, exemption, namespace, pod, policy
@@ -21,6 +23,18 @@ def test_a_pod_that_nothing_pins_counts_and_stays() -> None:
     assert message == (
         "2 pods that nothing pins run on nodes that aren't eligible, such as in namespace treasury on gone; "
         "they stay until they are deleted"
+    )
+    assert result.evict == ()
+
+
+@pytest.mark.parametrize("action", ["Audit", "Warn"])
+def test_a_policy_on_trial_pins_nothing_and_isnt_upheld_either(action: str) -> None:
+    result = run(world(pod("old", on="gone"), policies=[policy(action=action)]))
+    assert upheld(result) == (
+        "False",
+        "PodNotPinned",
+        "1 pod that nothing pins runs on nodes that aren't eligible, such as in namespace treasury on gone; "
+        "it stays until it is deleted",
     )
     assert result.evict == ()
 

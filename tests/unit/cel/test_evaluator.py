@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from daulat.cel.environment import compiled
 from daulat.cel.evaluator import Request, evaluate, evaluate_all, matches_resource
 
 
@@ -93,6 +94,18 @@ def test_an_absent_old_object_is_null() -> None:
 
 def test_variables_see_those_before_them() -> None:
     assert evaluate(admission("variables.b == 2", a="1", b="variables.a + 1"), Request(POD)).allowed
+
+
+def test_policies_that_differ_in_a_text_share_their_programs() -> None:
+    def named(name: str) -> dict[str, Any]:
+        found = admission("size(variables.found) == 0", policy=f'"{name}"', found="[variables.policy + ' refuses it']")
+        found["spec"]["validations"][0]["messageExpression"] = "variables.found[0]"
+        return found
+
+    assert evaluate(named("one"), Request(POD)).message == "one refuses it"
+    before = compiled.cache_info().misses
+    assert evaluate(named("another"), Request(POD)).message == "another refuses it"
+    assert compiled.cache_info().misses == before
 
 
 def test_what_is_found_in_a_map_is_told_in_the_same_order_each_time() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from daulat.api.names import NODE_PREFIX
 from daulat.facts.child import parse_child
 from daulat.facts.declared import Declared, Unparsable, parse_declared
 from daulat.facts.node import Node, is_extended, parse_node
@@ -257,3 +258,14 @@ def test_a_taint_that_is_named_after_a_device_keeps_no_model_away() -> None:
     found = parse_node(raw)
     assert isinstance(found, Node)
     assert not found.takes_pods
+
+
+def test_what_facts_have_in_common_is_kept_once() -> None:
+    nodes = [parse_node(node(name, devices={GPU: "8"})) for name in ("a", "b")]
+    first, second = (found for found in nodes if isinstance(found, Node))
+    assert (first.devices is second.devices, first.resources is second.resources) == (True, True)
+    pins = {NODE_PREFIX + "confidential": "eligible"}
+    pods = [parse_pod(pod(name, "a", {GPU: "1"}, pins=pins)) for name in ("p", "q")]
+    one, other = (found for found in pods if found is not None)
+    assert one.pins == frozenset(pins)
+    assert (one.pins is other.pins, one.devices is other.devices) == (True, True)

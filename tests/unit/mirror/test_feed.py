@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import islice
 
 import kopf
 import pytest
 
 from daulat.kube.resources import WATCHED
-from daulat.mirror.feed import _login, _settings, in_cluster_server
+from daulat.mirror.feed import _login, _NoMemories, _settings, in_cluster_server
 
 TRIES = 10_000
 
@@ -44,3 +45,12 @@ def test_a_pod_logs_in_at_the_address_that_the_kubelet_gives_it(monkeypatch: pyt
     found = _login()
     assert found is not None
     assert (found.server, found.token) == ("https://10.96.0.1:443", "secret")
+
+
+def test_nothing_of_an_object_is_kept_beyond_its_event() -> None:
+    memories = _NoMemories()
+    raw: kopf.RawBody = {"metadata": {"uid": "u"}}
+    first, second = asyncio.run(memories.recall(raw, noticed_by_listing=True)), asyncio.run(memories.recall(raw))
+    assert first is not second
+    assert first.noticed_by_listing
+    assert list(memories.iter_all_memories()) == []

@@ -187,7 +187,7 @@ bench-ledger: $(VENV)/ready ## Measure a log of 1,000,000 entries, and the recor
 	@$(PY) -m bench.ledger
 	@$(PY) -m bench.recorder
 
-bench-neighbours: $(VENV)/ready ## Measure what a policy costs controllers that create 500 pods (builds JobSet first; then 8 minutes)
+bench-neighbours: $(VENV)/ready ## Measure what a policy costs controllers that create 500 pods (builds their controllers first; then 25 minutes)
 	@$(PY) -m bench.neighbours
 
 bench-simulate: $(VENV)/ready ## Measure `daulat simulate` on 5,000 nodes (1 minute)

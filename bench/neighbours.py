@@ -1,7 +1,8 @@
 """What a policy costs other controllers that create hundreds of pods: ``make bench-neighbours``. Prints figures; it judges nothing.
 
-A Job and a JobSet of 500 pods each run in a governed namespace and in one without a policy, in turns on one API server, with a
-scheduler and nodes that run the pods to their end. Another namespace without a policy shows how much is chance.
+A Job, a JobSet, a Job in a queue of Kueue, a RayCluster and a LeaderWorkerSet of 500 pods each run in a governed namespace and in
+one without a policy, in turns on one API server, with a scheduler and nodes that run the pods. Another namespace without a policy
+shows how much is chance.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,13 @@ from bench.api import Api, Manifest, Session, path
 from bench.apiserver import SCENARIO, Server, create, policy, server
 from bench.stats import added
 from bench.verdict import show
+from dev.cluster import EmbeddedCluster
 from dev.cluster.scenario import load, node_manifests
 from dev.deployment import kubectl
+from dev.neighbours.controller import Controller
 from dev.neighbours.jobset import JobSet
+from dev.neighbours.kuberay import KubeRay
+from dev.neighbours.kueue import Kueue
 
 GOVERNED, FREE, FREE_TOO = "governed", "free", "free-too"
 NAMESPACES = (GOVERNED, FREE, FREE_TOO)
@@ -37,6 +42,8 @@ DEVICE = "huawei.com/Ascend910"
 NAME = "bench"
 LIMIT_SECONDS = 600
 JOBS, JOBSETS = "/apis/batch/v1/namespaces/{}/jobs", "/apis/jobset.x-k8s.io/v1alpha2/namespaces/{}/jobsets"
+RAYCLUSTERS = "/apis/ray.io/v1/namespaces/{}/rayclusters"
+SETS = "/apis/leaderworkerset.x-k8s.io/v1/namespaces/{}/leaderworkersets"
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,11 @@ class Way:
     manifest: Callable[[int], Manifest]
     """Returns the object for so many pods."""
     ends: str
-    """The condition that is true once all pods have ended."""
+    """The condition that is true once all pods have ended, or once all are ready where they don't end."""
+    begin: Callable[[EmbeddedCluster, Path], Callable[[], None]] | None = None
+    """Starts the controller, where Kubernetes hasn't it, and returns what ends it."""
+    beside: Callable[[str], list[Manifest]] = lambda namespace: []
+    """Returns what the objects of a namespace need."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,7 @@ class Run:
     created: float
     """Seconds until all pods existed."""
     ended: float
-    """Seconds until the controller reported that all pods had ended."""
+    """Seconds until the controller reported that all pods had ended, or were ready."""
     processor: float
     """Seconds of processor that the API server used until then."""
 
@@ -96,7 +107,76 @@ def jobset(count: int) -> Manifest:
     return {**head, "spec": {"replicatedJobs": [replicated]}}
 
 
-WAYS = (Way("Job", JOBS, job, "Complete"), Way("JobSet", JOBSETS, jobset, "Completed"))
+def queued(count: int) -> Manifest:
+    """Return the Job with a queue."""
+    made = job(count)
+    labels = {"kueue.x-k8s.io/queue-name": NAME}
+    return {**made, "metadata": {**made["metadata"], "labels": labels}, "spec": {**made["spec"], "suspend": True}}
+
+
+def queue(namespace: str) -> list[Manifest]:
+    """Return a queue of Kueue that has quota for everything."""
+    api, head = "kueue.x-k8s.io/v1beta2", {"name": namespace}
+    resources = sorted({"cpu", "memory", DEVICE})
+    quotas = [{"name": name, "nominalQuota": "1000000"} for name in resources]
+    spec = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        "resourceGroups": [
+            {"coveredResources": resources, "flavors": [{"name": namespace, "resources": quotas}]},
+        ],
+    }
+    return [
+        {"apiVersion": api, "kind": "ResourceFlavor", "metadata": head},
+        {"apiVersion": api, "kind": "ClusterQueue", "metadata": head, "spec": spec},
+        {
+            "apiVersion": api,
+            "kind": "LocalQueue",
+            "metadata": {"name": NAME, "namespace": namespace},
+            "spec": {"clusterQueue": namespace},
+        },
+    ]
+
+
+def ray(count: int) -> Manifest:
+    """Return a RayCluster with a head and the rest as workers."""
+    pod = {"spec": {k: v for k, v in template()["spec"].items() if k != "restartPolicy"}}
+    workers = {"groupName": "workers", "replicas": count - 1, "minReplicas": 0, "maxReplicas": count, "template": pod}
+    spec = {"headGroupSpec": {"rayStartParams": {}, "template": pod}, "workerGroupSpecs": [workers]}
+    return {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": NAME}, "spec": spec}
+
+
+def groups(count: int) -> Manifest:
+    """Return a LeaderWorkerSet of groups of four pods."""
+    pod = {"spec": {k: v for k, v in template()["spec"].items() if k != "restartPolicy"}}
+    spec = {"replicas": count // 4, "leaderWorkerTemplate": {"size": 4, "workerTemplate": pod}}
+    head = {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet"}
+    return {**head, "metadata": {"name": NAME}, "spec": spec}
+
+
+def runs(controller: type[Controller]) -> Callable[[EmbeddedCluster, Path], Callable[[], None]]:
+    """Return what starts a controller of ``dev.neighbours``."""
+
+    def begin(cluster: EmbeddedCluster, directory: Path) -> Callable[[], None]:
+        made = controller(cluster, directory)
+        made.start()
+        return made.stop
+
+    return begin
+
+
+def with_lws(cluster: EmbeddedCluster, _: Path) -> Callable[[], None]:
+    """Start LeaderWorkerSet's controller, which ends with the cluster."""
+    cluster.addon("lws")
+    return lambda: None
+
+
+WAYS = (
+    Way("Job", JOBS, job, "Complete"),
+    Way("JobSet", JOBSETS, jobset, "Completed", runs(JobSet)),
+    Way("Job in a queue", JOBS, queued, "Complete", runs(Kueue), queue),
+    Way("RayCluster", RAYCLUSTERS, ray, "RayClusterProvisioned", runs(KubeRay)),
+    Way("LeaderWorkerSet", SETS, groups, "Available", with_lws),
+)
 
 
 def nodes(count: int) -> list[Manifest]:
@@ -153,24 +233,23 @@ async def _has(session: Session, collection: str, condition: str) -> bool:
     return any(c["type"] == condition and c["status"] == "True" for c in conditions)
 
 
-async def measure(api: Server, ways: Sequence[Way], count: int, turns: int) -> dict[str, Runs]:
-    """Return the runs of each way. The first turn, which fills caches, isn't among them."""
+async def measure(api: Server, way: Way, count: int, turns: int) -> Runs:
+    """Return the runs of one way. Those of the first turn, which fills caches, aren't among them."""
     order = random.Random(1)  # noqa: S311
-    found = {way.title: Runs() for way in ways}
+    found = Runs()
     async with Api(api.cluster.kubeconfig()).session() as session:
         for turn in range(turns + 1):
-            for way in ways:
-                for namespace in order.sample(NAMESPACES, len(NAMESPACES)):
-                    api.settle()
-                    one = await run(session, api, way, namespace, count)
-                    kept = "" if turn else " (not counted)"
-                    print(
-                        f"{way.title} in {namespace}: all pods after {one.created:.1f} s, ended after {one.ended:.1f} s,"
-                        f" {one.processor:.1f} s of processor{kept}",
-                        flush=True,
-                    )
-                    if turn:
-                        found[way.title].of[namespace].append(one)
+            for namespace in order.sample(NAMESPACES, len(NAMESPACES)):
+                api.settle()
+                one = await run(session, api, way, namespace, count)
+                kept = "" if turn else " (not counted)"
+                print(
+                    f"{way.title} in {namespace}: all pods after {one.created:.1f} s, done after {one.ended:.1f} s,"
+                    f" {one.processor:.1f} s of processor{kept}",
+                    flush=True,
+                )
+                if turn:
+                    found.of[namespace].append(one)
     return found
 
 
@@ -181,7 +260,7 @@ def figures(found: dict[str, Runs], count: int) -> Table:
         made.add_column(heading, justify="left" if not heading else "right")
     what: dict[str, tuple[Callable[[Run], float], str]] = {
         "all pods created, s": (lambda r: r.created, ".1f"),
-        "all pods ended, s": (lambda r: r.ended, ".1f"),
+        "all pods done, s": (lambda r: r.ended, ".1f"),
         "API server's processor time, s": (lambda r: r.processor, ".2f"),
         "of it a pod, ms": (lambda r: r.processor * 1000 / count, ".1f"),
     }
@@ -207,20 +286,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.neighbours", description=__doc__)
     parser.add_argument("--pods", type=int, default=500)
     parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument(
+        "--ways", nargs="*", choices=[way.title for way in WAYS], help="Those to measure; all of them by default."
+    )
     options = parser.parse_args()
+    ways = [way for way in WAYS if not options.ways or way.title in options.ways]
+    found: dict[str, Runs] = {}
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores before anything was started", flush=True)
     with server() as api, tempfile.TemporaryDirectory(prefix="daulat-bench-") as directory:
         api.namespaces(NAMESPACES)
         admin, made = kubectl(api.cluster), nodes(options.pods)
         admin.apply(made)
         admin.apply(made, "--subresource=status")
-        controller = JobSet(api.cluster, Path(directory))
-        controller.start()
-        try:
-            govern(api)
-            found = asyncio.run(measure(api, WAYS, options.pods, options.turns))
-        finally:
-            controller.stop()
+        govern(api)
+        for way in ways:
+            end = way.begin(api.cluster, Path(directory) / way.title) if way.begin else lambda: None
+            try:
+                admin.apply([o for name in NAMESPACES for o in way.beside(name)])
+                found[way.title] = asyncio.run(measure(api, way, options.pods, options.turns))
+            finally:
+                end()
     show(figures(found, options.pods))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from daulat.api.counted import counted
 from daulat.api.digest import digest
 from daulat.api.kinds import Manifest
 from daulat.api.meta import LabelSelector
@@ -52,7 +53,7 @@ class Scheduler:
                 return node.name, ""
         lacks = ", ".join(f"{count} free {name}" for name, count in sorted(devices.items()))
         why = (
-            f"none of {len(allowed)} nodes that it may run on has {lacks}"
+            f"none of {counted(len(allowed), 'node')} that it may run on has {lacks}"
             if allowed
             else "no ready node that it may run on"
         )

@@ -6,6 +6,7 @@ from itertools import combinations
 
 from daulat.api.attestation import Envelope
 from daulat.api.authorities import AttestationRequirements, AuthorityKey, TrustedAuthority
+from daulat.api.counted import counted, either
 from daulat.attestation import dsse
 from daulat.attestation.errors import AttestationError
 from daulat.attestation.judgement import judge
@@ -75,7 +76,9 @@ def _compare_chips(each: Verified, statement: Statement, given: Given) -> None:
     if why := chip_mismatch(statement.predicate.chips, seen):
         each.findings.append(f"node {statement.node} {why}")
     elif statement.predicate.chips and seen:
-        each.compared.append(f"the {len(seen)} chips that ResourceSlices show on the node are those that are attested")
+        each.compared.append(
+            f"the {counted(len(seen), 'chip')} that ResourceSlices show on the node {either(len(seen), 'is', 'are')} attested"
+        )
     elif statement.predicate.chips:
         each.not_compared.append("the chips: no ResourceSlice among the files shows any with an id on the node")
     else:

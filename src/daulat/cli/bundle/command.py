@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from daulat.api.counted import counted
 from daulat.artifacts import commands
 from daulat.artifacts.commands import left_behind
 from daulat.artifacts.installation import Installation, is_operator
@@ -198,7 +199,7 @@ def _rewrite(
         write(output_dir, written)
     except OSError as error:
         fail(f"--output-dir {output_dir}: {error.strerror or error}")
-    click.echo(f"{len(written)} files written to {output_dir}", err=True)
+    click.echo(f"{counted(len(written), 'file')} written to {output_dir}", err=True)
     by_hand = [f"manual step: {problem}" for problem in problems]
     if any(is_operator(document.object) for document in read.documents):
         by_hand.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from itertools import groupby
 
+from daulat.api.counted import counted
 from daulat.doctor.finding import Finding, Report, Severity
 
 from ..text import Page
@@ -23,7 +24,7 @@ def as_table(report: Report, page: Page) -> str:
         page.line()
     counts = {s: sum(f.severity is s for f in report.findings) for s in reversed(Severity)}
     findings_by_severity = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count)
-    checks = f"{len(report.checked)} checks made, {len(report.unchecked)} not or not in full"
+    checks = f"{counted(len(report.checked), 'check')} made, {len(report.unchecked)} not or not in full"
     page.wrapped(f"{findings_by_severity or 'no findings'}; {checks} ({report.server})", "")
     return str(page)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from daulat.api.counted import counted
 from daulat.evidence.report.collect import Collected
 
 from ..text import printable
@@ -28,7 +29,7 @@ def summary(report: Mapping[str, Any], found: Collected, folder: Path, signed: b
     lines.append(f"checkpoint: {log['origin']}, {log['size']} entries, signed")
     lines += [f"witnessed: {w['name']}" for w in log["witnesses"]] or ["not witnessed"]
     state = "signed" if signed else "not signed: no --sign-key was given"
-    lines.append(f"{folder}: {len(found.proved.proofs)} proofs, {state}")
+    lines.append(f"{folder}: {counted(len(found.proved.proofs), 'proof')}, {state}")
     return "".join(f"{printable(line)}\n" for line in lines)
 
 

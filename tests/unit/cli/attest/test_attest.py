@@ -132,9 +132,7 @@ def test_a_statement_is_verified_under_a_policy_and_says_what_it_doesnt_prove(fo
     result = run("verify", made(folder), folder / "policy.yaml", folder / "objects.json", "--at", DURING)
     assert result.exit_code == 0, result.output
     assert "agrees:         node h1 reports the system UUID that is attested" in result.output
-    assert (
-        "agrees:         the 2 chips that ResourceSlices show on the node are those that are attested" in result.output
-    )
+    assert "agrees:         the 2 chips that ResourceSlices show on the node are attested" in result.output
     assert "agrees:         zone cyberjaya-1 has the same facility and country on record" in result.output
     text = " ".join(result.output.split())
     assert f"proved: authority {AUTHORITY} has stated that a machine with system UUID {UUID} stands in DC 1, MY" in text

@@ -114,9 +114,9 @@ class Demo:
         came("the model in an ungoverned namespace", told)
         found = status(self._tenant, "nowhere", OPEN_NAMESPACE)
         pods = self._tenant.run("get", "pods", "--namespace", OPEN_NAMESPACE, "-o", "name").split()
-        outcome = "told why" if found.get("phase") == "Refused" and not pods else "pods were made"
+        outcome = "not run" if found.get("phase") == "Refused" and not pods else "pods were made"
         answer = message(found, "Ready")
-        self._add("a model in a namespace that no policy governs", TENANT, "told why", outcome, answer)
+        self._add("a model in a namespace that no policy governs", TENANT, "not run", outcome, answer)
 
     def _pinned(self, attempt: str, name: str) -> None:
         template = {"metadata": {"labels": {"app": name}}, "spec": _pod(name)["spec"]}

@@ -10,7 +10,7 @@ from dev.cluster import ClusterError
 from dev.cluster.kubectl import Kubectl
 from dev.deployment import DEADLINE_SECONDS, poll
 
-Outcome = Literal["placed", "pinned", "refused", "told why", "answered"]
+Outcome = Literal["placed", "pinned", "refused", "not run", "answered"]
 Manifest = dict[str, Any]
 TENANT, TEAM = "aminah", "treasury-team"
 """Who applies models, and her group: an ordinary user, with rights in her namespaces alone."""

@@ -19,7 +19,7 @@ from .attempts import NAMESPACE
 from .commandline import command_line
 from .row import Row
 
-COLOURS = {"placed": "green", "pinned": "green", "answered": "green", "refused": "yellow", "told why": "yellow"}
+COLOURS = {"placed": "green", "pinned": "green", "answered": "green", "refused": "yellow", "not run": "yellow"}
 
 
 LISTEN = "127.0.0.1:8765"

@@ -57,6 +57,7 @@ class Feed:
         self._sink, self._failed = sink, failed
         self._resources = tuple(resource for resource in resources if resource.on(cluster) == resource)
         self._stop = threading.Event()
+        self._was_stopped = False
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
 
     def start(self) -> None:
@@ -70,20 +71,27 @@ class Feed:
 
     def _run(self) -> None:
         try:
-            asyncio.run(
-                kopf.operator(
-                    registry=self._registry(),
-                    settings=_settings(self._resources),
-                    memories=_NoMemories(),
-                    standalone=True,
-                    clusterwide=True,
-                    stop_flag=self._stop,
-                )
-            )
+            asyncio.run(self._watch())
         except Exception:
             log.exception("the watches ended")
-        if not self._stop.is_set():
+        if not self._was_stopped:
             self._failed()
+
+    async def _watch(self) -> None:
+        try:
+            await kopf.operator(
+                registry=self._registry(),
+                settings=_settings(self._resources),
+                memories=_NoMemories(),
+                standalone=True,
+                clusterwide=True,
+                stop_flag=self._stop,
+            )
+        finally:
+            self._was_stopped = self._stop.is_set()
+            # A thread of the loop's executor waits for the flag, and asyncio.run for that thread: without this, watches that end by
+            # themselves, as when a kind is withdrawn, would end unnoticed.
+            self._stop.set()
 
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from daulat.catalog.kubernetes import Pin
@@ -17,6 +18,9 @@ from daulat.kube.resources import WATCHED, Resource
 from .feed import Feed
 from .inbox import Inbox
 from .informer import Informer, Meters
+
+SOON, ENDINGS = 60.0, 5
+"""Seconds after a restart within which watches end soon, and how often they may end so, one time after the other."""
 
 log = logging.getLogger("daulat.mirror")
 
@@ -79,27 +83,35 @@ class Follower:
         return f"facts are not synced yet: {', '.join(unlisted)} couldn't be listed"
 
     async def _watch(self) -> None:
-        """Watch every kind in the version in which it is served, and in another one when that changes, as by an upgrade."""
-        loop = asyncio.get_running_loop()
+        """Watch every kind in the version in which it is served, and in another one when that changes, as by an upgrade.
 
-        def ended() -> None:
-            _call(loop, self._fail, "the watches ended")
-
+        Watches that end by themselves, as when a kind is withdrawn, are restarted; not if they soon end again and again.
+        """
+        loop, endings = asyncio.get_running_loop(), 0
         while True:
-            inbox = Inbox(loop, self.informer.take)
-            self._feed = Feed(inbox.put, ended, self._store.capabilities, self._resources)
+            inbox, ended, began = Inbox(loop, self.informer.take), asyncio.Event(), loop.time()
+            self._feed = Feed(inbox.put, partial(_call, loop, ended.set), self._store.capabilities, self._resources)
             self.informer.streams_begin()
             self._feed.start()
             reasons = [
                 asyncio.ensure_future(self.informer.until_served_otherwise()),
                 asyncio.ensure_future(self.informer.registered_anew.wait()),
+                asyncio.ensure_future(ended.wait()),
             ]
             try:
                 await asyncio.wait(reasons, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 for each in reasons:
                     each.cancel()
-            log.info("restarting watches, since kinds are served in other versions or by another server")
+            if ended.is_set():
+                endings = endings + 1 if loop.time() - began < SOON else 1
+                if endings > ENDINGS:
+                    self._fail("the watches ended")
+                    return
+                log.warning("restarting watches, since they ended")
+                await asyncio.sleep(endings)
+            else:
+                log.info("restarting watches, since kinds are served in other versions or by another server")
             await asyncio.to_thread(self._feed.stop)
             # What comes from here on is from streams that are opened from here on.
             inbox.close()

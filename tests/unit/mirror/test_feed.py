@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from itertools import islice
 
 import kopf
 import pytest
 
+from daulat.catalog.kubernetes import of_version
 from daulat.kube.resources import WATCHED
-from daulat.mirror.feed import _login, _NoMemories, _settings, in_cluster_server
+from daulat.mirror.feed import Feed, _login, _NoMemories, _settings, in_cluster_server
 
 TRIES = 10_000
 
@@ -54,3 +56,29 @@ def test_nothing_of_an_object_is_kept_beyond_its_event() -> None:
     assert first is not second
     assert first.noticed_by_listing
     assert list(memories.iter_all_memories()) == []
+
+
+def test_watches_that_end_by_themselves_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kopf waits for the flag in a thread, which asyncio.run waits for."""
+
+    async def operator(*, stop_flag: threading.Event, **_: object) -> None:
+        asyncio.get_running_loop().run_in_executor(None, stop_flag.wait)
+        raise RuntimeError("404 page not found")
+
+    monkeypatch.setattr(kopf, "operator", operator)
+    failed = threading.Event()
+    Feed(lambda *event: None, failed.set, of_version()).start()
+    assert failed.wait(60)
+
+
+def test_watches_that_are_stopped_have_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def operator(*, stop_flag: threading.Event, **_: object) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, stop_flag.wait)
+
+    monkeypatch.setattr(kopf, "operator", operator)
+    failed = threading.Event()
+    feed = Feed(lambda *event: None, failed.set, of_version())
+    feed.start()
+    feed.stop()
+    assert not feed._thread.is_alive()
+    assert not failed.is_set()

@@ -86,12 +86,12 @@ class Runs:
         return [what(run) for run in self.of[namespace]]
 
 
-def template() -> Manifest:
+def template(restart: str = "Never") -> Manifest:
     """Return a pod template that no control refuses, as a trainer has, with one device."""
     engine: Manifest = pods.large()["spec"]["containers"][0]
     resources = {"limits": {DEVICE: "1"}, "requests": {DEVICE: "1"}}
     kept = {key: engine[key] for key in ("name", "image", "command", "args", "env", "ports", "securityContext")}
-    return {"spec": {"restartPolicy": "Never", "containers": [{**kept, "resources": resources}]}}
+    return {"spec": {"restartPolicy": restart, "containers": [{**kept, "resources": resources}]}}
 
 
 def job(count: int) -> Manifest:
@@ -139,7 +139,7 @@ def queue(namespace: str) -> list[Manifest]:
 
 def ray(count: int) -> Manifest:
     """Return a RayCluster with a head and the rest as workers."""
-    pod = {"spec": {k: v for k, v in template()["spec"].items() if k != "restartPolicy"}}
+    pod = template("Always")
     workers = {"groupName": "workers", "replicas": count - 1, "minReplicas": 0, "maxReplicas": count, "template": pod}
     spec = {"headGroupSpec": {"rayStartParams": {}, "template": pod}, "workerGroupSpecs": [workers]}
     return {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": NAME}, "spec": spec}
@@ -147,8 +147,7 @@ def ray(count: int) -> Manifest:
 
 def groups(count: int) -> Manifest:
     """Return a LeaderWorkerSet of groups of four pods."""
-    pod = {"spec": {k: v for k, v in template()["spec"].items() if k != "restartPolicy"}}
-    spec = {"replicas": count // 4, "leaderWorkerTemplate": {"size": 4, "workerTemplate": pod}}
+    spec = {"replicas": count // 4, "leaderWorkerTemplate": {"size": 4, "workerTemplate": template("Always")}}
     head = {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet"}
     return {**head, "metadata": {"name": NAME}, "spec": spec}
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,19 +59,26 @@ def test_every_example_is_some_tests() -> None:
     }
 
 
+@contextmanager
+def first_model(world: World) -> Iterator[None]:
+    """What the block applies serves the README's first model under its policy, and is removed after that."""
+    poll("the namespace to be free", lambda: not world.exists("namespace", "treasury"))
+    try:
+        yield
+        world.wait_condition("sovereignmodel", "deepseek-r1", "Ready", "True", "treasury")
+        assert world.condition("sovereigntypolicy", "confidential", "Enforced")["status"] == "True"
+    finally:
+        world.remove("treasury", "confidential")
+
+
 def test_the_readmes_command_serves_a_first_model_by_one_apply(world: World) -> None:
     """Its policy comes into force some seconds after the model is admitted."""
     readme = (ROOT / "README.md").read_text()
     (line,) = [found for found in readme.splitlines() if found.startswith("kubectl apply -f examples/zone.yaml")]
     command = [world.admin.command, "--kubeconfig", str(world.admin.kubeconfig), *shlex.split(line)[1:]]
-    poll("the namespace to be free", lambda: not world.exists("namespace", "treasury"))
-    try:
+    with first_model(world):
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        world.wait_condition("sovereignmodel", "deepseek-r1", "Ready", "True", "treasury")
-        assert world.condition("sovereigntypolicy", "confidential", "Enforced")["status"] == "True"
-    finally:
-        world.remove("treasury", "confidential")
 
 
 def test_the_files_of_the_first_model_are_a_kustomization(world: World, tmp_path: Path) -> None:
@@ -79,13 +88,8 @@ def test_the_files_of_the_first_model_are_a_kustomization(world: World, tmp_path
         (tmp_path / name).write_text((EXAMPLES / name).read_text())
     body = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": list(names)}
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(body))
-    poll("the namespace to be free", lambda: not world.exists("namespace", "treasury"))
-    try:
+    with first_model(world):
         world.admin.run("apply", "-k", str(tmp_path))
-        world.wait_condition("sovereignmodel", "deepseek-r1", "Ready", "True", "treasury")
-        assert world.condition("sovereigntypolicy", "confidential", "Enforced")["status"] == "True"
-    finally:
-        world.remove("treasury", "confidential")
 
 
 @pytest.mark.parametrize("name", UNDER_THE_POLICY)

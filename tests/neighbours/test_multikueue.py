@@ -49,9 +49,11 @@ class Site:
         checks = [c for w in found for c in w.get("status", {}).get("admissionChecks", [])]
         return any(told in check["message"] for check in checks)
 
-    def names(self, world: World) -> set[str]:
-        """Return the names of a cluster's workloads that MultiKueue may run elsewhere, once it has chosen."""
-        return {w["status"]["clusterName"] for w in self.workloads(world) if w.get("status", {}).get("clusterName")}
+    @property
+    def chosen(self) -> set[str]:
+        """The clusters that MultiKueue has chosen for the workloads."""
+        names = (w.get("status", {}).get("clusterName") for w in self.workloads(self.federation.manager))
+        return {name for name in names if name}
 
 
 def kueue(stack: ExitStack, directory: Path, *arguments: str) -> World:
@@ -135,10 +137,10 @@ def test_a_job_runs_in_the_one_cluster_whose_operator_has_a_node_for_it(site: Si
     manager.admin.apply([job("one", site.namespace, device=ASCEND)])
     for name in workers:
         poll(f"the workload to wait in the {name} cluster", lambda: site.waits(name))  # noqa: B023
-    assert site.names(manager) == set()
+    assert site.chosen == set()
     node = add_node(workers[chosen], site.namespace, devices=2)
     manager.wait_condition("job", "one", "Complete", "True", site.namespace)
-    assert site.names(manager) == {chosen}
+    assert site.chosen == {chosen}
     # MultiKueue deletes the Job in the worker cluster, and its pods with it, once that has ended.
     (told,) = events(workers[chosen], site.namespace, "Pod", "Scheduled")
     assert told.endswith(f" to {node}")
@@ -157,5 +159,5 @@ def test_a_job_that_no_cluster_may_run_waits_and_has_no_pod(site: Site) -> None:
             f"the {name} cluster to reject it",
             lambda: told[name] in str([w.get("status") for w in site.workloads(worker)]),  # noqa: B023
         )
-    assert site.names(manager) == set()
+    assert site.chosen == set()
     assert [world.pods(site.namespace) for world in (manager, *workers.values())] == [[], [], []]
